@@ -1,0 +1,1 @@
+"""Classifiers: image to probability of IDH mutation, images to patient."""

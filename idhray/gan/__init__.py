@@ -1,0 +1,1 @@
+"""Generative adversarial networks: train one on one class of images, sample from it."""

@@ -1,0 +1,79 @@
+"""What slides, MRI and classifiers share on images: encode, decode, gray, CLAHE, gamma, resize."""
+
+import io
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import exposure
+
+from idhray.errors import ConfigError, TableError
+
+RGB = NDArray[np.uint8]  # (height, width, 3)
+Gray = NDArray[np.uint8]  # (height, width)
+
+Codec = Literal["jpeg", "png"]
+
+
+def encode(image: NDArray[np.uint8], codec: Codec = "png", quality: int = 95) -> bytes:
+    """(height, width[, 3]) uint8 as JPEG (4:2:0, `quality`) or lossless PNG."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(image)
+    if codec == "jpeg":
+        picture.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    elif codec == "png":
+        picture.save(buffer, "PNG", compress_level=1)
+    else:
+        raise ConfigError(f"codec must be jpeg or png, got {codec!r}")
+    return buffer.getvalue()
+
+
+def image_cell(image: NDArray[np.uint8], name: str, codec: Codec = "png") -> dict[str, Any]:
+    """The value of an image column (Hugging Face convention)."""
+    return {"bytes": encode(image, codec), "path": f"{name}.{'jpg' if codec == 'jpeg' else codec}"}
+
+
+def decode(data: bytes) -> RGB:
+    """(height, width, 3) uint8 of an encoded image.
+
+    Raises:
+        TableError: the bytes are no image, or a truncated one.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise TableError(f"an image of {len(data)} bytes cannot be decoded ({error})") from None
+
+
+def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """A square of `size_px`: by area when it shrinks (no aliasing), else by Lanczos."""
+    if image.shape[0] == image.shape[1] == size_px:
+        return image
+    shrinks = size_px <= min(image.shape[:2])
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(image).resize((size_px, size_px), method))
+
+
+def gray(image: RGB) -> Gray:
+    """Luma of ITU-R 601, (height, width) uint8."""
+    return np.asarray(Image.fromarray(image).convert("L"))
+
+
+def clahe(image: Gray, *, clip_limit: float = 0.01, tiles: int = 8) -> Gray:
+    """Adaptive histogram equalization over a grid of `tiles` by `tiles`, contrast limited.
+
+    Source: Liu et al. 2020, Methods, "Image pre-processing"; clip limit and grid are not stated
+    there, these are scikit-image's defaults.
+    """
+    if image.min() == image.max():
+        return image  # nothing to equalize, and scikit-image would divide by zero
+    kernel = tuple(max(side // tiles, 1) for side in image.shape)
+    scaled = exposure.equalize_adapthist(image, kernel_size=kernel, clip_limit=clip_limit)
+    return np.asarray(np.rint(scaled * 255), dtype=np.uint8)
+
+
+def gamma(image: Gray, value: float) -> Gray:
+    """Pixels to the power `value` on a 0..1 scale."""
+    return np.asarray(exposure.adjust_gamma(image, value), dtype=np.uint8)

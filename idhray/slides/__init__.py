@@ -1,0 +1,1 @@
+"""Work on one slide: open it, find tissue, cut tiles and patches."""

@@ -1,0 +1,1 @@
+"""Statistics of predictions: diagnostic accuracy, ROC, age, the sweep over synthetic counts."""

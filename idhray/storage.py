@@ -1,0 +1,215 @@
+"""Where files live: local paths and s3:// or gs:// URIs, and how output appears there.
+
+Output is published atomically: a reader sees the whole file or none. Locally that is a temporary
+file in the same folder and a rename; object stores show an object only when its upload is done.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from idhray.config import differences
+from idhray.errors import SettingsChangedError, StorageError
+
+SETTINGS = "_settings.json"
+PROVENANCE = "_provenance.json"
+LEDGER = "_ledger"
+LOCK = ".lock"
+
+
+def is_uri(path: str) -> bool:
+    """Whether `path` names an object store (or file://) rather than a local path."""
+    return "://" in path
+
+
+def filesystem(path: str) -> tuple[fs.FileSystem, str]:
+    """The file system that holds `path`, and the path inside it.
+
+    Raises:
+        StorageError: the URI's scheme is not one that pyarrow can open.
+    """
+    if not is_uri(path):
+        return fs.LocalFileSystem(), os.path.abspath(path)
+    try:
+        files, inner = fs.FileSystem.from_uri(path.replace("gs://", "gcs://", 1))
+        return files, inner
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise StorageError(f"{path}: cannot be opened ({error}); use a path, s3:// or gs://")
+
+
+def join(folder: str, *names: str) -> str:
+    """`folder/name/...` for paths and URIs alike."""
+    return "/".join([folder.rstrip("/") or "/", *names])
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    files, inner = filesystem(path)
+    return bool(files.get_file_info(inner).type != fs.FileType.NotFound)
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        StorageError: there is no such file.
+    """
+    files, inner = filesystem(path)
+    try:
+        with files.open_input_stream(inner) as stream:
+            return bytes(stream.read())
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file") from None
+
+
+def publish(path: str, data: bytes) -> None:
+    """Make `path` hold `data`, at once: killed in between, the old file (or none) is there."""
+    files, inner = filesystem(path)
+    if not isinstance(files, fs.LocalFileSystem):
+        with files.open_output_stream(inner) as stream:
+            stream.write(data)
+        return
+    target = Path(inner)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        with part.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def publish_json(path: str, value: Mapping[str, Any]) -> None:
+    """`publish` of indented JSON."""
+    publish(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        StorageError: there is no such file, or it holds no JSON object.
+    """
+    try:
+        value = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise StorageError(f"{path}: not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise StorageError(f"{path}: a JSON object is needed, found {type(value).__name__}")
+    return value
+
+
+def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
+    """Files directly in `folder`, sorted by name; none when the folder is not there."""
+    files, inner = filesystem(folder)
+    infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    names = sorted(info.base_name for info in infos if info.type == fs.FileType.File)
+    return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
+
+
+@contextlib.contextmanager
+def local_file(path: str) -> Iterator[str]:
+    """A local path of the file at `path`: itself, or a copy that is removed afterwards.
+
+    Raises:
+        StorageError: there is no such file.
+    """
+    if not is_uri(path):
+        if not os.path.isfile(path):
+            raise StorageError(f"{path}: no such file")
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="idhray-") as folder:
+        copy = os.path.join(folder, path.rsplit("/", 1)[-1])
+        files, inner = filesystem(path)
+        try:
+            fs.copy_files(inner, copy, source_filesystem=files)
+        except FileNotFoundError:
+            raise StorageError(f"{path}: no such file") from None
+        yield copy
+
+
+@contextlib.contextmanager
+def output_folder(
+    out: str, *, settings: Mapping[str, Any], provenance: Mapping[str, Any], overwrite: bool = False
+) -> Iterator[str]:
+    """`out`, ready to be written by one run: new, or made with these very settings before.
+
+    The folder is locked (local ones; the lock ends with the process, however it ends) and holds
+    `_settings.json` and `_provenance.json`.
+
+    Args:
+        settings: All that decides what the output holds, inputs included.
+        provenance: Versions and machines; it may differ between two runs of one folder.
+        overwrite: Start anew: remove what an earlier run of idhray left in `out`.
+
+    Raises:
+        SettingsChangedError: `out` was made with other settings; the message says which.
+        StorageError: another run is writing to `out`, or `out` holds something else.
+    """
+    with contextlib.ExitStack() as stack:
+        if not is_uri(out):
+            stack.enter_context(_locked(out))
+        _adopt(out, settings, overwrite)
+        publish_json(join(out, SETTINGS), settings)
+        publish_json(join(out, PROVENANCE), provenance)
+        yield out
+
+
+def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool) -> None:
+    files, inner = filesystem(out)
+    selector = fs.FileSelector(inner, allow_not_found=True)
+    names = [info.base_name for info in files.get_file_info(selector)]
+    if SETTINGS not in names:
+        # Killed before the settings were written, a run leaves only dot files behind.
+        if foreign := sorted(name for name in names if not name.startswith(".")):
+            raise StorageError(
+                f"{out}: not empty and not made by idhray (holds {foreign[0]}); choose a new folder"
+            )
+        return
+    old = read_json(join(out, SETTINGS))
+    if overwrite:
+        if old.get("stage") != settings.get("stage"):
+            raise StorageError(f"{out}: made by {old.get('stage')}; not overwritten by another")
+        _clear(files, inner)
+    elif changed := differences(old, settings):
+        raise SettingsChangedError(
+            f"{out}: made with other settings ({'; '.join(changed)}); "
+            "give the old ones to continue, another --out, or --overwrite to start anew"
+        )
+
+
+def _clear(files: fs.FileSystem, inner: str) -> None:
+    """Remove everything but the lock, the settings last: killed halfway, it is still ours."""
+    infos = files.get_file_info(fs.FileSelector(inner))
+    for info in sorted(infos, key=lambda i: i.base_name == SETTINGS):
+        if info.base_name == LOCK:
+            continue
+        if info.type == fs.FileType.Directory:
+            files.delete_dir(info.path)
+        else:
+            files.delete_file(info.path)
+
+
+@contextlib.contextmanager
+def _locked(out: str) -> Iterator[None]:
+    """Hold the folder's lock file; the kernel lets go of it when the process ends."""
+    os.makedirs(out, exist_ok=True)
+    with open(os.path.join(out, LOCK), "a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"{out}: another run is writing here; wait for it") from None
+        yield

@@ -1,0 +1,131 @@
+"""The Arrow schema of every table that passes between stages, and how parts are kept on disk.
+
+A table is a folder of `part-<key>.parquet`. Images are `struct<bytes, path>` with the Hugging Face
+metadata, so that `datasets`, pandas, Polars and DuckDB read them as they are.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from idhray.errors import TableError
+from idhray.storage import filesystem, join, list_files, publish
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    """A schema with the metadata by which Hugging Face `datasets` knows the image column."""
+    features = {
+        name: {"_type": "Image"} if kind == IMAGE else {"_type": "Value", "dtype": _hf_name(kind)}
+        for name, kind in columns.items()
+    }
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema(list(columns.items()), metadata=metadata)
+
+
+def _hf_name(kind: pa.DataType) -> str:
+    return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))
+
+
+_WHO = {"patient": pa.string(), "idh": pa.string(), "split": pa.string()}
+_PLACE = {
+    "slide": pa.string(),
+    "x_l0": pa.int64(),
+    "y_l0": pa.int64(),
+    "size_l0": pa.float64(),  # side of the square in level-0 pixels; not whole when resampled
+    "mpp": pa.float64(),  # um per pixel of the stored image
+}
+
+TILES = _schema(
+    **_WHO,
+    **_PLACE,
+    mpp_source=pa.string(),
+    tissue_fraction=pa.float64(),
+    rank=pa.int64(),
+    image=IMAGE,
+)
+PATCHES = _schema(**_WHO, **_PLACE, image=IMAGE)
+SYNTHETIC = _schema(
+    generator=pa.string(),
+    seed=pa.int64(),
+    index=pa.int64(),
+    psi=pa.float64(),
+    idh=pa.string(),
+    trained_on=pa.string(),
+    image=IMAGE,
+)
+PREDICTIONS = _schema(
+    **_WHO,
+    model=pa.string(),
+    n_synthetic=pa.int64(),
+    repeat=pa.int64(),
+    fold=pa.int64(),
+    p_mutant=pa.float64(),
+    n_images=pa.int64(),
+)
+LEDGER = _schema(
+    input=pa.string(),
+    status=pa.string(),
+    rows=pa.int64(),
+    seconds=pa.float64(),
+    attempts=pa.int64(),
+    error=pa.string(),
+    host=pa.string(),
+    settings_hash=pa.string(),
+)
+
+
+def part_path(folder: str, key: str) -> str:
+    """Where the part of one input lies; `key` may be any text, a path or URI too."""
+    return join(folder, f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}.parquet")
+
+
+def publish_table(path: str, rows: Sequence[dict[str, Any]] | pa.Table, schema: pa.Schema) -> int:
+    """Write rows as one Parquet file, atomically; the number of rows comes back."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    buffer = io.BytesIO()
+    # Small row groups: readers of single images need not decode a whole slide's column chunk.
+    pq.write_table(table.cast(schema), buffer, compression="zstd", row_group_size=256)
+    publish(path, buffer.getvalue())
+    return int(table.num_rows)
+
+
+def parts(folder: str) -> list[str]:
+    """The part files of a table, sorted by name."""
+    return list_files(folder, prefix="part-", suffix=".parquet")
+
+
+def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """One part.
+
+    Raises:
+        TableError: it is no Parquet file, or a column is missing.
+    """
+    files, inner = filesystem(path)
+    try:
+        table = pq.read_table(inner, filesystem=files, columns=columns, partitioning=None)
+    except pa.ArrowInvalid as error:
+        raise TableError(f"{path}: not a Parquet file ({error})") from None
+    if missing := sorted(set(columns or ()) - set(table.column_names)):
+        raise TableError(f"{path}: no column {', '.join(missing)}")
+    return table
+
+
+def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """All parts of a table, in the order of their names, cast to `schema`.
+
+    Raises:
+        TableError: there are no parts, or a part lacks a column of the schema.
+    """
+    names = list(columns or schema.names)
+    wanted = pa.schema([schema.field(name) for name in names])
+    found = [read_part(path, names) for path in parts(folder)]
+    if not found:
+        raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
+    return pa.concat_tables([table.select(names).cast(wanted) for table in found])
