@@ -30,7 +30,7 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 
 def _hf_name(kind: pa.DataType) -> str:
-    return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))
+    return {"double": "float64", "float": "float32", "bool": "bool"}.get(str(kind), str(kind))
 
 
 _WHO = {"patient": pa.string(), "idh": pa.string(), "split": pa.string()}
@@ -78,6 +78,29 @@ LEDGER = _schema(
     error=pa.string(),
     host=pa.string(),
     settings_hash=pa.string(),
+)
+
+
+TRUTH = _schema(  # of a made-up slide
+    patient=pa.string(),
+    slide=pa.string(),
+    idh=pa.string(),
+    density_per_mm2=pa.float64(),
+    pleomorphism=pa.float64(),
+    necrosis_fraction=pa.float64(),
+    proliferating_vessels_per_mm2=pa.float64(),
+    stain_mix=pa.float64(),
+    hematoxylin=pa.float64(),
+    eosin=pa.float64(),
+    white=pa.float64(),
+    tissue_mm2=pa.float64(),
+    tissue_fraction=pa.float64(),
+    usable_fraction=pa.float64(),
+    drawn_density_per_mm2=pa.float64(),
+    drawn_necrosis_fraction=pa.float64(),
+    drawn_nests=pa.int64(),
+    pens=pa.string(),
+    fold=pa.bool_(),
 )
 
 

@@ -1,0 +1,145 @@
+"""A timm network that turns gray images into the logits of wildtype and mutant."""
+
+import io
+import pickle
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports torchvision)
+import timm
+
+from idhray.chance import seed_for
+from idhray.classify.settings import ClassifierSettings
+from idhray.errors import ConfigError, StorageError
+from idhray.storage import read_bytes
+
+RESNET_CHANNELS = (64, 128, 256, 512)  # of the four stages; He et al. 2016, table 1
+CLASSES = 2  # wildtype 0, mutant 1
+
+
+class GrayClassifier(nn.Module):
+    """A network of RGB images, given gray ones.
+
+    Shapes: x (N, 1, H, W), 0..255, uint8 or float -> (N, 2).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        statistics: dict[str, Any] = getattr(network, "pretrained_cfg", {})
+        # Of the images that the ImageNet weights were trained on; Inception's differ.
+        for name, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
+            value = torch.tensor(statistics.get(name, default)).view(1, 3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, std = self.get_buffer("mean"), self.get_buffer("std")
+        logits: Tensor = self.network(
+            (x.to(mean.dtype) / 255).expand(-1, 3, -1, -1).sub(mean) / std
+        )
+        return logits
+
+
+def build_network(settings: ClassifierSettings, seed: int) -> GrayClassifier:
+    """The network at the start of training, with the weights that the settings name.
+
+    Raises:
+        ConfigError: no such backbone, no such width of it, or its weights cannot be downloaded.
+        StorageError: the weights file is missing, broken, or of another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "classifier", "weights"))
+        if settings.weights == "imagenet":
+            return GrayClassifier(_imagenet_network(settings))
+        network = _timm_network(settings)
+    if settings.weights != "random":
+        _load_file(network, settings.weights)
+    return GrayClassifier(network)
+
+
+def bare_network(settings: ClassifierSettings) -> GrayClassifier:
+    """The network without its weights, for a checkpoint to fill."""
+    return GrayClassifier(_timm_network(settings))
+
+
+def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.Module:
+    if not timm.is_model(settings.backbone):
+        raise ConfigError(
+            f"backbone {settings.backbone!r} is not a network of timm; "
+            "take resnet50, vgg19, inception_v3 or inception_resnet_v2"
+        )
+    options: dict[str, Any] = {}
+    if settings.width != 1:
+        if not settings.backbone.split(".")[0].startswith("resnet"):
+            raise ConfigError(f"width {settings.width}: {settings.backbone} has only width 1")
+        options["channels"] = tuple(max(round(c * settings.width), 1) for c in RESNET_CHANNELS)
+    network: nn.Module = timm.create_model(
+        settings.backbone,
+        pretrained=pretrained,
+        num_classes=CLASSES,
+        drop_rate=settings.dropout,
+        **options,
+    )
+    return network
+
+
+def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
+    if settings.width != 1:
+        raise ConfigError(f"width {settings.width} has no ImageNet weights; give --weights random")
+    try:
+        return _timm_network(settings, pretrained=True)
+    except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors; timm's are not
+        reason = str(error).split("\n")[0]
+        raise ConfigError(
+            f"ImageNet weights for {settings.backbone} could not be downloaded ({reason}); "
+            "give --weights FILE or --weights random"
+        ) from None
+
+
+def _load_file(network: nn.Module, path: str) -> None:
+    """Fill a network from a file; a last layer of other classes than two keeps its random start."""
+    state = _read_weights(path)
+    # What `train-classifier` writes is a whole GrayClassifier.
+    state = {name.removeprefix("network."): value for name, value in state.items()}
+    own = network.state_dict()
+    head = {f"{layer}.{kind}" for layer in _last_layers(network) for kind in ("weight", "bias")}
+    for name in head & set(state):
+        if state[name].shape != own[name].shape:
+            state[name] = own[name]
+    wrong = sorted(
+        name for name in own if name not in state or state[name].shape != own[name].shape
+    )
+    if wrong:
+        raise StorageError(
+            f"{path}: not the weights of this network: {len(wrong)} of {len(own)} tensors are "
+            f"missing or of another shape ({wrong[0]}); give the file of its backbone and width"
+        )
+    network.load_state_dict({name: state[name] for name in own})
+
+
+def _last_layers(network: nn.Module) -> tuple[str, ...]:
+    name = getattr(network, "pretrained_cfg", {}).get("classifier", "fc")
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
+def _read_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors."""
+    data = read_bytes(path)
+    try:
+        if path.endswith(".safetensors"):
+            return dict(load_safetensors(data))
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise StorageError(f"{path}: no weights can be read ({_first_line(error)})") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise StorageError(f"{path}: holds no state_dict; save network.state_dict() alone")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).split("\n")[0]

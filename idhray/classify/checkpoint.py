@@ -1,0 +1,151 @@
+"""A trained classifier on disk.
+
+weights.safetensors   of the epoch that was kept
+model.json            the model card; it appears last, so where it is, training was finished
+training.pt           the state after the last epoch, to resume from
+"""
+
+import dataclasses
+import hashlib
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from idhray.classify.backbones import GrayClassifier, bare_network
+from idhray.classify.dataset import ImageSet
+from idhray.classify.settings import ClassifierSettings
+from idhray.classify.trainer import TrainingState
+from idhray.config import settings_from
+from idhray.errors import ConfigError, StorageError
+from idhray.leakage import GeneratorRecord, patients_hash
+from idhray.storage import exists, join, publish, publish_json, read_bytes, read_json
+
+WEIGHTS, CARD, TRAINING = "weights.safetensors", "model.json", "training.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What is known of a trained classifier."""
+
+    settings: ClassifierSettings
+    seed: int
+    n_synthetic: int
+    best_epoch: int
+    history: list[dict[str, Any]]
+    train_patients: list[str]
+    trained_on: str
+    """`patients_hash` of `train_patients`."""
+    val_patients: list[str]
+    generator_patients: list[str]
+    """Patients that the generators of the synthetic images saw."""
+
+
+def model_card(
+    state: TrainingState,
+    train: ImageSet,
+    val: ImageSet,
+    settings: ClassifierSettings,
+    *,
+    seed: int,
+    generators: Sequence[GeneratorRecord] = (),
+) -> ModelCard:
+    """The card of a finished training.
+
+    Args:
+        train: The training set; images without a patient are synthetic.
+        generators: What `refuse_leaks` gave for the synthetic folders.
+    """
+    patients = sorted(set(train.patients.tolist()) - {""})
+    return ModelCard(
+        settings=settings,
+        seed=seed,
+        n_synthetic=int((train.patients == "").sum()),
+        best_epoch=state.best_epoch,
+        history=state.history,
+        train_patients=patients,
+        trained_on=patients_hash(patients),
+        val_patients=sorted(set(val.labelled().patients.tolist())),
+        generator_patients=sorted({name for record in generators for name in record.patients}),
+    )
+
+
+def save_model(folder: str, state: TrainingState, card: ModelCard) -> None:
+    """Write the kept weights and the card."""
+    data = save(state.best)
+    publish(join(folder, WEIGHTS), data)
+    values = {**dataclasses.asdict(card), "weights_sha256": hashlib.sha256(data).hexdigest()}
+    publish_json(join(folder, CARD), values)
+
+
+def load_card(folder: str) -> ModelCard:
+    """The card of a trained classifier.
+
+    Raises:
+        StorageError: there is none, or it is none of a classifier.
+    """
+    return _card(folder)[0]
+
+
+def load_model(folder: str) -> tuple[GrayClassifier, ModelCard]:
+    """A trained classifier, ready to predict, and its card.
+
+    Raises:
+        StorageError: the folder holds none, or one of its files is broken.
+    """
+    card, sha256 = _card(folder)
+    path = join(folder, WEIGHTS)
+    data = read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StorageError(f"{path}: not the weights that {CARD} was written for; train again")
+    network = bare_network(card.settings)
+    try:
+        network.load_state_dict(load(data))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise StorageError(f"{path}: not the weights of {CARD}'s network ({reason})") from None
+    return network.eval(), card
+
+
+def _card(folder: str) -> tuple[ModelCard, str]:
+    path = join(folder, CARD)
+    if not exists(path):
+        raise StorageError(f"{folder}: no {CARD}, so no trained classifier; finish its training")
+    values = read_json(path)
+    try:
+        sha256 = str(values.pop("weights_sha256"))
+        settings = settings_from(ClassifierSettings, values.pop("settings"))
+        return ModelCard(settings=settings, **values), sha256
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise StorageError(f"{path}: not the card of a classifier ({error})") from None
+
+
+def save_training(folder: str, state: TrainingState) -> None:
+    """Write the state to resume from."""
+    buffer = io.BytesIO()
+    torch.save({f.name: getattr(state, f.name) for f in dataclasses.fields(state)}, buffer)
+    publish(join(folder, TRAINING), buffer.getvalue())
+
+
+def load_training(folder: str) -> TrainingState | None:
+    """The state that an earlier run left, none where there is no such file.
+
+    Raises:
+        StorageError: the file is broken, or holds something else.
+    """
+    path = join(folder, TRAINING)
+    if not exists(path):
+        return None
+    try:
+        values = torch.load(io.BytesIO(read_bytes(path)), map_location="cpu", weights_only=True)
+        return TrainingState(**values)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise StorageError(
+            f"{path}: no training to resume from ({reason}); remove it to train anew"
+        ) from None

@@ -1,0 +1,183 @@
+"""Tables of images to arrays that a network can be trained on."""
+
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from idhray.classify.settings import ClassifierSettings
+from idhray.errors import ConfigError, TableError
+from idhray.images import Gray, clahe, decode, gamma, gray, resize
+from idhray.leakage import patient_splits, refuse_leaks
+from idhray.tables import parts, read_part
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN = -1
+LABELS = {"wildtype": 0, "mutant": 1, "": UNKNOWN}
+IDH = {label: idh for idh, label in LABELS.items()}
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Preprocessed images of one size, in the order of their table."""
+
+    pixels: NDArray[np.uint8]  # (N, H, W)
+    labels: NDArray[np.int8]  # (N,) wildtype 0, mutant 1, unknown -1
+    patients: NDArray[np.str_]  # (N,) empty for a synthetic image
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def labelled(self) -> "ImageSet":
+        """The images whose label is known."""
+        known = self.labels != UNKNOWN
+        return ImageSet(self.pixels[known], self.labels[known], self.patients[known])
+
+
+def preprocess(data: bytes, settings: ClassifierSettings) -> Gray:
+    """An encoded image as the network sees it, (image_px, image_px) uint8.
+
+    Source: Liu et al. 2020, Methods, "Image pre-processing": gray, adaptive histogram
+    equalization, gamma; the same for real and synthetic images.
+    """
+    image = resize(gray(decode(data)), settings.image_px)
+    image = clahe(image, clip_limit=settings.clahe_clip_limit, tiles=settings.clahe_tiles)
+    return image if settings.gamma == 1 else gamma(image, settings.gamma)
+
+
+def load_images(images: str, split: str, settings: ClassifierSettings) -> ImageSet:
+    """All images of one split of a PATCHES or SLICES folder.
+
+    Raises:
+        TableError: the split has no images, or one cannot be decoded.
+        LeakageError: a patient is in two splits or has two labels.
+    """
+    counts = list(patient_splits(images).values())
+    if split not in counts:
+        found = ", ".join(f"{name} {counts.count(name)}" for name in sorted(set(counts)))
+        raise TableError(f"{images}: no patient in split {split!r} (patients: {found or 'none'})")
+    found_sets = []
+    for path in parts(images):
+        table = read_part(path, ["patient", "idh", "split", "image"])
+        rows = np.flatnonzero(np.asarray(pc.equal(table["split"], split).fill_null(False)))
+        if len(rows):
+            found_sets.append(_image_set(path, table, rows, settings))
+    return _joined(found_sets)
+
+
+def training_set(
+    images: str,
+    settings: ClassifierSettings,
+    *,
+    synthetic: Sequence[str] = (),
+    n_synthetic: int = 0,
+) -> ImageSet:
+    """The labelled images of the training split, then the first synthetic ones.
+
+    Args:
+        images: A PATCHES or SLICES folder.
+        synthetic: SYNTHETIC folders, as a rule one of each class.
+        n_synthetic: Synthetic images in all: the first half of it, by index, of each class. So a
+            larger number adds images and replaces none.
+
+    Raises:
+        ConfigError: `n_synthetic` is odd or negative.
+        TableError: a class has no real images, or too few synthetic ones.
+        LeakageError: what `refuse_leaks` refuses, whatever `n_synthetic` is.
+    """
+    if n_synthetic < 0 or n_synthetic % 2:
+        raise ConfigError(f"n_synthetic is split evenly over two classes, got {n_synthetic}")
+    refuse_leaks(images, synthetic)
+    real = load_images(images, "train", settings).labelled()
+    for label, count in enumerate(np.bincount(real.labels, minlength=2)):
+        if not count:
+            raise TableError(f"{images}: no {IDH[label]} image in split 'train'")
+    added = list(_synthetic_sets(synthetic, n_synthetic // 2, settings))
+    logger.info("training set: %d real and %d synthetic images", len(real), n_synthetic)
+    return _joined([real, *added])
+
+
+def _synthetic_sets(
+    folders: Sequence[str], per_class: int, settings: ClassifierSettings
+) -> Iterator[ImageSet]:
+    """The first `per_class` images of wildtype, then of mutant."""
+    if not per_class:
+        return
+    keys = ["index", "generator", "seed", "idh"]
+    listed = [
+        (row["index"], row["generator"], row["seed"], row["idh"], path, number)
+        for folder in folders
+        for path in parts(folder)
+        for number, row in enumerate(read_part(path, keys).to_pylist())
+    ]
+    listed.sort()
+    for before, after in itertools.pairwise(listed):
+        if before[:4] == after[:4]:
+            raise TableError(f"{after[4]}: image {after[0]} of {after[1]} also in {before[4]}")
+    chosen = {idh: [r for r in listed if r[3] == idh] for idh in ("wildtype", "mutant")}
+    if any(len(rows) < per_class for rows in chosen.values()):
+        counts = " and ".join(f"{len(rows)} {idh}" for idh, rows in chosen.items())
+        raise TableError(
+            f"{2 * per_class} synthetic images need {per_class} of each class, found {counts} in "
+            f"{', '.join(folders) or 'no folder'}; synthesize more or lower n_synthetic"
+        )
+    for rows in chosen.values():
+        yield from _picked([(row[4], row[5]) for row in rows[:per_class]], settings)
+
+
+def _picked(places: Sequence[tuple[str, int]], settings: ClassifierSettings) -> Iterator[ImageSet]:
+    """The images at (part, row), part by part in the order of their names."""
+    for path in sorted({path for path, _ in places}):
+        table = read_part(path, ["idh", "image"])
+        rows = np.array([number for part, number in places if part == path])
+        yield _image_set(path, table, rows, settings)
+
+
+def _image_set(
+    path: str, table: pa.Table, rows: NDArray[np.intp], settings: ClassifierSettings
+) -> ImageSet:
+    """Some rows of one part, preprocessed."""
+    pixels = np.empty((len(rows), settings.image_px, settings.image_px), np.uint8)
+    for place, row in enumerate(rows):
+        try:
+            pixels[place] = preprocess(table["image"][int(row)]["bytes"].as_py() or b"", settings)
+        except TableError as error:
+            raise TableError(f"{path}: row {row}: {error}; make this part anew") from None
+    taken = table.take(pa.array(rows))
+    names = taken["patient"].to_pylist() if "patient" in table.column_names else [""] * len(rows)
+    return ImageSet(pixels, _labels(path, taken["idh"].to_pylist()), np.array(names, dtype=np.str_))
+
+
+def _labels(path: str, idh: Sequence[str | None]) -> NDArray[np.int8]:
+    if strange := sorted({value or "" for value in idh} - set(LABELS)):
+        raise TableError(f"{path}: idh {strange[0]!r} is not mutant, wildtype or empty")
+    return np.array([LABELS[value or ""] for value in idh], dtype=np.int8)
+
+
+def _joined(sets: Sequence[ImageSet]) -> ImageSet:
+    return ImageSet(
+        np.concatenate([s.pixels for s in sets]),
+        np.concatenate([s.labels for s in sets]),
+        np.concatenate([s.patients for s in sets]),
+    )
+
+
+def with_synthetic(largest: ImageSet, n_synthetic: int) -> ImageSet:
+    """What `training_set` gives for `n_synthetic`, taken from what it gave for a larger number.
+
+    Raises:
+        ConfigError: `n_synthetic` is odd, negative, or more than there are.
+    """
+    made = largest.patients == ""
+    if n_synthetic < 0 or n_synthetic % 2 or n_synthetic > made.sum():
+        raise ConfigError(f"n_synthetic must be even, 0 to {made.sum()}, got {n_synthetic}")
+    kept = ~made
+    for label in (0, 1):
+        kept[np.flatnonzero(made & (largest.labels == label))[: n_synthetic // 2]] = True
+    return ImageSet(largest.pixels[kept], largest.labels[kept], largest.patients[kept])

@@ -1,0 +1,83 @@
+"""Settings of one classifier, and those of the published one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from idhray.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings:
+    """All that decides what a classifier becomes, but for its images and the seed."""
+
+    backbone: str = "resnet50.tv_in1k"
+    """timm's name of the network, e.g. resnet50, vgg19, inception_v3, inception_resnet_v2."""
+    width: float = 1.0
+    """Channels of the residual stages, as a fraction of the published ones; ResNets only."""
+    weights: str = "imagenet"
+    """imagenet (downloaded by name), random, or a .safetensors or .pth file."""
+    image_px: int = 256
+    """Side that images are resized to."""
+    clahe_clip_limit: float = 0.01
+    """Contrast limit of the adaptive histogram equalization, 0..1."""
+    clahe_tiles: int = 8
+    """Regions per side of the adaptive histogram equalization."""
+    gamma: float = 1.0
+    """Exponent on pixels of 0..1; above 1 darkens."""
+    dihedral: bool = False
+    """Show training images rotated by quarter turns and mirrored, at random."""
+    dropout: float = 0.5
+    """Fraction of features dropped before the last layer."""
+    batch_size: int = 16
+    """Images per step, over all workers."""
+    epochs: int = 100
+    learning_rate: float = 1e-5
+    lr_decay: float = 1e-6
+    """Keras's time-based decay: step `t` learns at learning_rate / (1 + lr_decay * t)."""
+    beta1: float = 0.9
+    beta2: float = 0.999
+    select_by: Literal["val_loss", "last_epoch"] = "val_loss"
+    """The epoch that is kept: the one of least validation log loss per patient, or the last."""
+
+    def __post_init__(self) -> None:
+        for name in ("image_px", "clahe_tiles", "epochs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.batch_size < 2:  # batch normalization of one small image has no variance
+            raise ConfigError(f"batch_size must be 2 or more, got {self.batch_size}")
+        for name in ("width", "gamma", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("dropout", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if not 0 <= self.clahe_clip_limit <= 1:
+            raise ConfigError(f"clahe_clip_limit must be in [0, 1], got {self.clahe_clip_limit}")
+        if not self.lr_decay >= 0:
+            raise ConfigError(f"lr_decay must be 0 or more, got {self.lr_decay}")
+        if self.select_by not in ("val_loss", "last_epoch"):
+            raise ConfigError(f"select_by must be val_loss or last_epoch, got {self.select_by!r}")
+
+
+PRESETS = {
+    # Source: Liu et al. 2020, Methods, "ResNet50 for image classification": ResNet50, ImageNet
+    # weights, dropout before the softmax layer, Adam, batch size 16, learning rate 1e-5, decay
+    # rate 1e-6, momentum 0.9, 100 epochs. "GAN for data augmentation": 256 px. "Image
+    # pre-processing": gray, adaptive histogram equalization, gamma adjustment. Silent, and ours:
+    # the dropout rate, beta2 (Keras's default), clip limit and regions (scikit-image's defaults),
+    # gamma (1, which changes nothing), no dihedral augmentation, and which epoch is kept.
+    # tv_in1k are the ImageNet weights of torchvision, whose recipe is nearest to Keras's.
+    "liu2020": ClassifierSettings(),
+    # Ours: ResNet50's 50 layers at an eighth of the width, on two CPU cores in seconds.
+    "demo": ClassifierSettings(
+        backbone="resnet50",
+        width=0.125,
+        weights="random",
+        image_px=64,
+        clahe_tiles=2,
+        dropout=0.2,
+        batch_size=32,
+        epochs=4,
+        learning_rate=1e-3,
+    ),
+}

@@ -1,0 +1,222 @@
+"""Train one classifier, alone or as one of several workers.
+
+Each worker takes its share of every global batch; gradients are averaged before each step. Batch
+normalization sees a share only, so several workers train a slightly different network from the
+same batches. On one device a run repeats bit by bit, and a resumed run ends as an unbroken one.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from idhray.chance import seed_for
+from idhray.classify.aggregate import mutant_probabilities, patient_scores
+from idhray.classify.backbones import bare_network, build_network
+from idhray.classify.batches import batches
+from idhray.classify.dataset import ImageSet
+from idhray.classify.settings import ClassifierSettings
+from idhray.config import settings_dict, settings_hash
+from idhray.distributed import Worker
+from idhray.errors import ConfigError, SettingsChangedError, TableError
+
+logger = logging.getLogger(__name__)
+
+ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
+ALONE = Worker()
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingState:
+    """Where a run stands after an epoch: all that it needs to go on."""
+
+    identity: str
+    """Hash of settings, seed and images; a run goes on only with the same ones."""
+    history: list[Metrics]
+    """epoch, train_loss, val_loss, val_auc of each epoch done."""
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    best: dict[str, Tensor]
+    """Weights of the epoch that is kept."""
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same over a training."""
+
+    train: ImageSet
+    val: ImageSet
+    settings: ClassifierSettings
+    seed: int
+    worker: Worker
+
+
+OnEpoch = Callable[[Metrics, TrainingState], None]
+
+
+def train_classifier(
+    train: ImageSet,
+    val: ImageSet,
+    settings: ClassifierSettings,
+    *,
+    seed: int,
+    worker: Worker = ALONE,
+    device: torch.device | str = "cpu",
+    state: TrainingState | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> TrainingState:
+    """The state after the last epoch; its `best` are the weights to predict with.
+
+    Args:
+        train: Labelled images, real and synthetic; all of them on every worker.
+        val: Images of the validation patients; unlabelled ones are left out.
+        seed: Of the first weights, the order of images, dropout and augmentation.
+        state: Where an earlier run with the same settings and images stopped.
+        on_epoch: Called on every worker after each epoch. The tensors of the state are the live
+            ones: save or copy them before returning.
+
+    Raises:
+        ConfigError: the batch is larger than the set, or does not divide over the workers; or the
+            loss is not finite any more.
+        SettingsChangedError: `state` is of a run with other settings, seed or images.
+        TableError: no validation image has a label.
+    """
+    run = _Run(train, val.labelled(), settings, seed, worker)
+    _check_sets(run)
+    torch.backends.cudnn.deterministic = True
+    network, optimizer, state = _start(run, torch.device(device), state)
+    for epoch in range(len(state.history) + 1, settings.epochs + 1):
+        loss = _train_epoch(network, optimizer, run, epoch)
+        scores = patient_scores(run.val, _shared_probabilities(network, run.val, worker))
+        metrics = {"epoch": epoch, "train_loss": loss, **scores}
+        logger.info("%s", metrics)
+        _check_finite(metrics)
+        state = _next_state(state, metrics, network, optimizer, settings)
+        if on_epoch:
+            on_epoch(metrics, state)
+    return state
+
+
+def _check_sets(run: _Run) -> None:
+    run.worker.share(run.settings.batch_size)
+    if len(run.train) < run.settings.batch_size:
+        raise ConfigError(
+            f"{len(run.train)} training images do not fill one batch of {run.settings.batch_size};"
+            " lower --batch-size"
+        )
+    if not len(run.val):
+        raise TableError("no validation image has a label; give the val split labelled patients")
+
+
+def _check_finite(metrics: Metrics) -> None:
+    for name in ("train_loss", "val_loss"):
+        if not np.isfinite(metrics[name]):
+            raise ConfigError(
+                f"epoch {metrics['epoch']}: {name} is {metrics[name]}; lower --learning-rate"
+            )
+
+
+def _start(
+    run: _Run, device: torch.device, state: TrainingState | None
+) -> tuple[nn.Module, torch.optim.Adam, TrainingState]:
+    """Network and optimizer, new or where `state` left them."""
+    settings, identity = run.settings, _identity(run)
+    if state and state.identity != identity:
+        raise SettingsChangedError(
+            "the saved training is of other settings, another seed or other images; "
+            "give the old ones to continue, or --overwrite to start anew"
+        )
+    network = (bare_network(settings) if state else build_network(settings, run.seed)).to(device)
+    optimizer = torch.optim.Adam(
+        network.parameters(),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        eps=ADAM_EPSILON,
+    )
+    if state:
+        network.load_state_dict(state.network)
+        optimizer.load_state_dict(state.optimizer)
+        return network, optimizer, state
+    new = TrainingState(
+        identity=identity, history=[], network={}, optimizer={}, best={}, best_epoch=0
+    )
+    return network, optimizer, new
+
+
+def _identity(run: _Run) -> str:
+    digest = hashlib.sha256()
+    for images in (run.train, run.val):
+        digest.update(np.ascontiguousarray(images.pixels).data)
+        digest.update(images.labels.tobytes())
+        digest.update("\n".join(images.patients).encode())
+    values = {**settings_dict(run.settings), "seed": run.seed, "images": digest.hexdigest()}
+    return settings_hash(values)
+
+
+def _next_state(
+    state: TrainingState,
+    metrics: Metrics,
+    network: nn.Module,
+    optimizer: torch.optim.Adam,
+    settings: ClassifierSettings,
+) -> TrainingState:
+    least = min((past["val_loss"] for past in state.history), default=np.inf)
+    better = settings.select_by == "last_epoch" or metrics["val_loss"] < least
+    return TrainingState(
+        identity=state.identity,
+        history=[*state.history, metrics],
+        network=network.state_dict(),
+        optimizer=optimizer.state_dict(),
+        best=_copy(network.state_dict()) if better else state.best,
+        best_epoch=metrics["epoch"] if better else state.best_epoch,
+    )
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
+def _train_epoch(network: nn.Module, optimizer: torch.optim.Adam, run: _Run, epoch: int) -> float:
+    """One pass over the training set; its mean loss."""
+    settings, worker = run.settings, run.worker
+    device = next(network.parameters()).device
+    steps = len(run.train) // settings.batch_size
+    # Dropout: an epoch draws the same masks after a resume, and every worker its own.
+    torch.manual_seed(seed_for(run.seed, "classifier", "dropout", epoch, worker.rank))
+    network.train()
+    total = torch.zeros((), device=device)
+    shown = batches(run.train, settings, run.seed, epoch, worker=worker)
+    for step, (pixels, labels) in enumerate(shown, start=(epoch - 1) * steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate / (1 + settings.lr_decay * step)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(pixels.to(device)), labels.to(device))
+        loss.backward()
+        worker.average_gradients(network)
+        optimizer.step()
+        total += loss.detach()
+    running = [b for name, b in network.named_buffers() if "running_" in name]
+    worker.average([total, *running])
+    return float(total) / steps
+
+
+def _shared_probabilities(
+    network: nn.Module, images: ImageSet, worker: Worker
+) -> NDArray[np.float64]:
+    """`mutant_probabilities` of all images, each worker having computed every size-th one."""
+    device = next(network.parameters()).device
+    mine = slice(worker.rank, None, worker.size)
+    found = torch.zeros(len(images), dtype=torch.float64, device=device)
+    p_mine = mutant_probabilities(network, images.pixels[mine], device=device)
+    found[mine] = torch.from_numpy(p_mine).to(device)
+    worker.average([found])
+    return found.cpu().numpy() * worker.size

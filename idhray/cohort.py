@@ -1,0 +1,265 @@
+"""The manifest: patients, their files, IDH, age, grade; and the split by patient.
+
+A manifest is a CSV, TSV or Parquet file with one row per slide or study. All its problems are
+reported at once, with row numbers, before any work starts.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from idhray.errors import ManifestError
+from idhray.storage import is_uri, publish, read_bytes
+
+LABELS = ("wildtype", "mutant")  # 0, 1
+SPLITS = ("train", "val", "test")
+PATIENT_LEVEL = ("idh", "age", "sex", "grade", "diagnosis", "site", "cohort", "split")
+FILES = ("slide", "t1ce", "flair", "brain_mask")
+NUMBERS = ("age", "mpp", "objective_power")
+COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power")
+
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "age": (0, 120, "years"),
+    "mpp": (0.01, 10, "um per level-0 pixel"),
+    "objective_power": (0.5, 200, "such as 20 or 40"),
+}
+
+
+def read_manifest(path: str) -> pd.DataFrame:
+    """A manifest with every column of `COLUMNS`, one row per slide or study.
+
+    Text columns hold "" where nothing is known, `age`, `mpp` and `objective_power` NaN. File paths
+    are made absolute (relative ones are relative to the manifest); rows of one patient share what
+    any of them says.
+
+    Raises:
+        ManifestError: anything contradicts itself; the message has one line per problem.
+    """
+    text = read_text_table(path)
+    missing = [] if "patient" in text else ["there is no column `patient`; it is required"]
+    unknown = [name for name in text.columns if name.strip().lower() in COLUMNS]
+    missing += [
+        f"column `{name}`: write it as `{name.strip().lower()}`"
+        for name in unknown
+        if name not in COLUMNS
+    ]
+    if missing:
+        raise ManifestError(_message(path, missing))
+    text = text.reindex(columns=list(COLUMNS), fill_value="").apply(lambda c: c.str.strip())
+    if problems := [*_problems(text)]:
+        raise ManifestError(_message(path, problems))
+    return _typed(text, path)
+
+
+def patients_of(manifest: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient with the patient-level columns, sorted by patient."""
+    columns = ["patient", *PATIENT_LEVEL]
+    return manifest[columns].drop_duplicates("patient").sort_values("patient", ignore_index=True)
+
+
+def with_split(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The manifest with every patient in train, val or test: as given, else drawn.
+
+    Drawn 6:1:1 by patient within each label: one eighth of a label's patients, rounded up, to val
+    and as many to test (198/34/34 of 266 in Liu et al. 2020, Results). Who goes where depends on
+    the seed and the patient's name only, not on the order of rows.
+
+    Raises:
+        ManifestError: a label has fewer than 3 patients, too few for three sets.
+    """
+    if (manifest["split"] != "").any():
+        return manifest
+    patients = patients_of(manifest)
+    split: dict[str, str] = {}
+    for label, group in patients.groupby("idh"):
+        names = sorted(group["patient"], key=lambda name: _order(seed, name))
+        held_out = -(-len(names) // 8)
+        if label and len(names) < 3:
+            raise ManifestError(
+                f"{len(names)} {label} patient(s): a split needs 3 or more of each label; "
+                "add patients, or give the column `split`"
+            )
+        for i, name in enumerate(names):
+            split[name] = (
+                SPLITS[2] if i < held_out else SPLITS[1] if i < 2 * held_out else SPLITS[0]
+            )
+    return manifest.assign(split=manifest["patient"].map(split))
+
+
+def write_manifest(path: str, manifest: pd.DataFrame) -> None:
+    """Publish a manifest as CSV, TSV or Parquet, by the ending of `path`."""
+    if path.endswith(".parquet"):
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pandas(manifest, preserve_index=False), buffer)
+        publish(path, buffer.getvalue())
+        return
+    used = [
+        name for name in manifest if name == "patient" or (_as_text(manifest[name]) != "").any()
+    ]
+    separator = "\t" if path.endswith(".tsv") else ","
+    publish(path, manifest[used].to_csv(index=False, sep=separator).encode())
+
+
+def manifest_hash(manifest: pd.DataFrame) -> str:
+    """16 hex digits of a manifest's content, whatever the order of its rows."""
+    rows = manifest.apply(_as_text).sort_values(list(manifest.columns))
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
+
+
+def slide_name(path: str) -> str:
+    """The name of a slide in every table: its file's name without the ending."""
+    return PurePosixPath(path).stem
+
+
+def _order(seed: int, patient: str) -> str:
+    return hashlib.sha256(f"{seed}\x1f{patient}".encode()).hexdigest()
+
+
+def read_text_table(path: str) -> pd.DataFrame:
+    """A CSV, TSV or Parquet file, every cell as text, "" where empty.
+
+    Raises:
+        ManifestError: it is no such table.
+    """
+    data = read_bytes(path)
+    try:
+        if path.endswith(".parquet"):
+            frame = pq.read_table(io.BytesIO(data)).to_pandas()
+            return frame.apply(_as_text)
+        separator = "\t" if path.endswith((".tsv", ".txt")) else ","
+        return pd.read_csv(
+            io.BytesIO(data),
+            dtype=str,
+            keep_default_na=False,
+            sep=separator,
+            encoding="utf-8-sig",  # Excel writes a byte order mark
+            skip_blank_lines=False,  # or row numbers would not be those that an editor shows
+        )
+    except (
+        pa.ArrowInvalid,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeError,
+    ) as error:
+        raise ManifestError(f"{path}: not a table ({error}); a CSV, TSV or Parquet file is needed")
+
+
+def _as_text(column: "pd.Series[object]") -> "pd.Series[str]":
+    def cell(value: object) -> str:
+        if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
+            return ""
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+    return column.map(cell).astype(object)
+
+
+def _message(path: str, problems: list[str]) -> str:
+    noun = "problem" if len(problems) == 1 else "problems"
+    return "\n  ".join([f"{path}: {len(problems)} {noun}; nothing was done", *problems])
+
+
+def _rows(index: "pd.Index[int]") -> str:
+    """File rows as an editor numbers them: the header is row 1."""
+    numbers = [str(i + 2) for i in index]
+    shown = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if numbers[10:] else "")
+    return f"row {shown}" if len(numbers) == 1 else f"rows {shown}"
+
+
+def _problems(text: pd.DataFrame) -> Iterator[str]:
+    if text.empty:
+        yield "there are no rows"
+    if (nameless := text.index[text["patient"] == ""]).size:
+        yield f"{_rows(nameless)}: no patient; every row needs one"
+    yield from _bad_values(text)
+    yield from _contradictions(text)
+    yield from _twins(text)
+    for name in ("slide", "t1ce", "flair"):
+        given = text[text[name] != ""]
+        for value, rows in given.groupby(name):
+            if len(rows) > 1:
+                yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
+    yield from _same_stem(text)
+    has_split = text.groupby("patient")["split"].agg(lambda c: (c != "").any())
+    if has_split.any() and not has_split.all():
+        without = text.index[~text["patient"].map(has_split)]
+        yield f"{_rows(without)}: no split, though others have one; give all patients one or none"
+
+
+def _bad_values(text: pd.DataFrame) -> Iterator[str]:
+    checks: dict[str, tuple[Callable[[str], bool], str]] = {
+        "idh": (lambda v: v in LABELS, "write mutant, wildtype, or leave it empty"),
+        "split": (lambda v: v in SPLITS, "write train, val or test"),
+        "grade": (lambda v: v in {"1", "2", "3", "4"}, "write 1, 2, 3 or 4"),
+    }
+    for name in NUMBERS:
+        low, high, unit = _RANGES[name]
+        checks[name] = (_within(low, high), f"write a number from {low} to {high}, {unit}")
+    for name, (good, advice) in checks.items():
+        given = text[text[name] != ""]
+        bad = given[~given[name].map(good).astype(bool)]
+        for value, rows in bad.groupby(name):
+            yield f"{_rows(rows.index)}: {name} is {value!r}; {advice}"
+
+
+def _within(low: float, high: float) -> Callable[[str], bool]:
+    def good(value: str) -> bool:
+        try:
+            return low <= float(value) <= high
+        except ValueError:
+            return False
+
+    return good
+
+
+def _contradictions(text: pd.DataFrame) -> Iterator[str]:
+    named = text[text["patient"] != ""]
+    for patient, rows in named.groupby("patient"):
+        if len(rows) == 1:
+            continue
+        for name in PATIENT_LEVEL:
+            said = rows[rows[name] != ""]
+            values = sorted(set(said[name]))
+            if len(values) > 1:
+                yield f"{_rows(said.index)}: patient {patient} has {name} {' and '.join(values)}"
+
+
+def _twins(text: pd.DataFrame) -> Iterator[str]:
+    """Names that are probably one patient: the split would tear them apart."""
+    names = pd.Series(sorted(set(text["patient"]) - {""}), dtype=object)
+    is_tcga = names.str.match(r"(?i)TCGA-\w\w-\w{4}")
+    person = names.str.lower().where(~is_tcga, names.str.lower().str[:12])
+    for _, twins in names.groupby(person):
+        if len(twins) > 1:
+            rows = text.index[text["patient"].isin(twins)]
+            yield f"{_rows(rows)}: patients {', '.join(twins)} look like one; give them one name"
+
+
+def _same_stem(text: pd.DataFrame) -> Iterator[str]:
+    slides = text[text["slide"] != ""].drop_duplicates("slide")
+    for name, rows in slides.groupby(slides["slide"].map(slide_name)):
+        if len(rows) > 1:
+            yield f"{_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
+
+
+def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
+    shared = text.copy()
+    for name in PATIENT_LEVEL:
+        known = text[text[name] != ""].drop_duplicates("patient").set_index("patient")[name]
+        shared[name] = text["patient"].map(known).fillna("").astype(object)
+    for name in NUMBERS:
+        shared[name] = pd.to_numeric(shared[name].replace("", None)).astype(float)
+    folder = path.rsplit("/", 1)[0] if "/" in path else "."
+    for name in FILES:
+        shared[name] = shared[name].map(lambda value: _absolute(folder, value))
+    return shared
+
+
+def _absolute(folder: str, value: str) -> str:
+    if not value or is_uri(value) or value.startswith("/"):
+        return value
+    return f"{folder}/{value}"

@@ -1,0 +1,99 @@
+"""Images from a trained generator: image i depends on the seed and on i alone.
+
+Shapes: n images, H = W = resolution_px, C channels.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from idhray.chance import seed_for
+from idhray.errors import ConfigError
+from idhray.gan.checkpoint import load_network, read_model, read_settings
+from idhray.gan.config import GanSettings
+from idhray.gan.pggan import Generator
+from idhray.gan.schedule import growth_at
+from idhray.gan.trainer import Run
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """The averaged generator (EMA), and how far it had grown."""
+
+    network: Generator
+    settings: GanSettings
+    level: int
+    alpha: float
+    device: torch.device
+
+
+def load_generator(folder: str, device: str | torch.device = "cpu") -> TrainedGenerator:
+    """The generator of a checkpoint folder.
+
+    Raises:
+        StorageError: a file is missing or corrupt.
+    """
+    model = read_model(folder)
+    settings = read_settings(model)
+    network = Generator(settings)
+    load_network(network, folder, "generator_ema")
+    network.requires_grad_(False).to(device)
+    growth = growth_at(settings, model["images_shown"])
+    return TrainedGenerator(network, settings, growth.level, growth.alpha, torch.device(device))
+
+
+def generator_of(run: Run) -> TrainedGenerator:
+    """The generator of a run in training, as its checkpoint would hold it."""
+    growth = growth_at(run.settings, run.images_shown)
+    return TrainedGenerator(run.average, run.settings, growth.level, growth.alpha, run.device)
+
+
+def latent(seed: int, index: int, size: int) -> Tensor:
+    """(1, size) normal numbers, z of image `index`."""
+    chance = torch.Generator().manual_seed(seed_for(seed, "z", index))
+    return torch.randn(1, size, generator=chance)
+
+
+@torch.no_grad()
+def generate(generator: TrainedGenerator, seed: int, indices: Iterable[int]) -> NDArray[np.uint8]:
+    """(n, H, W, C) uint8; a generator that has not grown up yet gives enlarged pixels.
+
+    Images are made one at a time: in a batch, the last bits of one may depend on how many others
+    there are, and then on the number of workers.
+    """
+    images = [_image(generator, seed, index) for index in indices]
+    side, channels = generator.settings.resolution_px, generator.settings.channels
+    return np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
+
+
+def _image(generator: TrainedGenerator, seed: int, index: int) -> NDArray[np.uint8]:
+    z = latent(seed, index, generator.settings.latent_size).to(generator.device)
+    image = generator.network(z, generator.level, generator.alpha)[0]
+    image = ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    times = generator.settings.resolution_px // image.shape[-1]
+    image = image.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)
+    return np.asarray(image.permute(1, 2, 0).cpu().numpy())
+
+
+def grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """One picture of (n, H, W, C) images, row by row: (height, width, 3), or gray if C is 1.
+
+    Of more than three channels the first three are shown; a third that is missing is black.
+
+    Raises:
+        ConfigError: there are no images, or no columns.
+    """
+    if not len(images) or columns < 1:
+        raise ConfigError(f"a grid needs images and columns, got {len(images)} and {columns}")
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    shown = min(channels, 3)
+    cells = np.zeros((rows * columns, height, width, 1 if shown == 1 else 3), np.uint8)
+    cells[:n, ..., :shown] = images[..., :shown]
+    cells = cells.reshape(rows, columns, height, width, -1).swapaxes(1, 2)
+    picture = cells.reshape(rows * height, columns * width, -1)
+    return picture[..., 0] if shown == 1 else picture

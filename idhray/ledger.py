@@ -1,0 +1,77 @@
+"""What became of each input: one LEDGER row an input, published when its work is done."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from idhray.errors import IdhrayError, StorageError
+from idhray.storage import LEDGER as LEDGER_FOLDER
+from idhray.storage import join
+from idhray.tables import LEDGER, part_path, parts, publish_table, read_table
+
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """One input's fate. `skipped` is a rule's decision, `failed` an error; both give a reason."""
+
+    input: str
+    status: Status
+    rows: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+    error: str = ""
+    settings_hash: str = ""
+
+
+def record(out: str, fate: Fate) -> None:
+    """Publish a fate in `out/_ledger`, in place of an earlier one of the same input."""
+    row = {**asdict(fate), "host": socket.gethostname()}
+    publish_table(part_path(join(out, LEDGER_FOLDER), fate.input), [row], LEDGER)
+
+
+def fates(out: str) -> dict[str, Fate]:
+    """The fates in a folder's ledger by input; none when it has no ledger yet."""
+    folder = join(out, LEDGER_FOLDER)
+    if not parts(folder):
+        return {}
+    rows: list[dict[str, Any]] = read_table(folder, LEDGER).drop_columns(["host"]).to_pylist()
+    return {row["input"]: Fate(**row) for row in rows}
+
+
+def ledger_table(folders: Sequence[str]) -> pa.Table:
+    """The ledgers of several folders as one table."""
+    found = [read_table(join(f, LEDGER_FOLDER), LEDGER) for f in folders]
+    return pa.concat_tables(found) if found else LEDGER.empty_table()
+
+
+def counts(found: dict[str, Fate]) -> dict[str, int]:
+    """How many inputs are done, skipped and failed, and the rows they gave."""
+    tally = {"done": 0, "skipped": 0, "failed": 0}
+    for fate in found.values():
+        tally[fate.status] += 1
+    return {**tally, "rows": sum(fate.rows for fate in found.values())}
+
+
+def check_failures(out: str, found: dict[str, Fate], max_failures: int) -> None:
+    """Refuse an output in which more inputs failed than was allowed.
+
+    Raises:
+        StorageError: with the count and the first reasons.
+    """
+    failed = [fate for fate in found.values() if fate.status == "failed"]
+    if len(failed) > max_failures:
+        reasons = "; ".join(fate.error for fate in failed[:3])
+        raise StorageError(
+            f"{out}: {len(failed)} of {len(found)} inputs failed, --max-failures is "
+            f"{max_failures} (the others are done, see {LEDGER_FOLDER}): {reasons}"
+        )
+
+
+def reason(error: IdhrayError) -> str:
+    """An error as one line of a ledger."""
+    return " ".join(str(error).split())

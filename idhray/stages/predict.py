@@ -1,0 +1,102 @@
+"""A trained classifier on images it may be tested on: checkpoint, PATCHES -> PREDICTIONS."""
+
+from typing import Any, Literal
+
+import torch
+
+from idhray.classify.aggregate import mutant_probabilities, prediction_rows
+from idhray.classify.checkpoint import ModelCard, load_card, load_model
+from idhray.classify.dataset import ImageSet, load_images
+from idhray.config import settings_dict, settings_hash
+from idhray.errors import LeakageError
+from idhray.ledger import check_failures, counts
+from idhray.stages.mapping import Item, Outcome, map_items
+from idhray.stages.session import cluster_gpus, connect, provenance
+from idhray.stages.training import images_hash
+from idhray.storage import output_folder
+from idhray.tables import PREDICTIONS
+
+Split = Literal["train", "val", "test"]
+
+
+def predict(
+    checkpoint: str,
+    images: str,
+    out: str,
+    *,
+    split: tuple[Split, ...] = ("test",),
+    gpus_per_worker: float | None = None,
+    address: str | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Predict each patient's IDH status as the mean over the patient's images.
+
+    Args:
+        checkpoint: Folder of `train-classifier`.
+        images: Folder of a PATCHES table.
+        out: Folder of the PREDICTIONS table.
+        split: Which patients, one or more of train, val, test.
+        gpus_per_worker: One when the cluster has GPUs, else none.
+        address: Of a running Ray cluster; Ray starts on this machine when not given.
+        overwrite: Start anew where the folder was made with other settings.
+    """
+    card = load_card(checkpoint)
+    model = settings_hash({**settings_dict(card.settings), "seed": card.seed})
+    said = {
+        "stage": "predict",
+        "checkpoint": settings_hash({"model": model, "trained_on": card.trained_on}),
+        "n_synthetic": card.n_synthetic,
+        "images": images_hash(images),
+        "split": list(split),
+    }
+    with output_folder(out, settings=said, provenance=provenance("predict"), overwrite=overwrite):
+        connect(address)
+        items = [
+            Item(
+                name=name,
+                settings_hash=settings_hash({**said, "one": name}),
+                values={"checkpoint": checkpoint, "images": images, "split": name},
+            )
+            for name in split
+        ]
+        gpus = min(cluster_gpus(), 1.0) if gpus_per_worker is None else gpus_per_worker
+        found = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
+        check_failures(out, found, 0)
+    return {"out": out, "patients": counts(found)["rows"]}
+
+
+def predict_split(values: dict[str, Any]) -> Outcome:
+    """PREDICTIONS rows of one split."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network, card = load_model(values["checkpoint"])
+    images = load_images(values["images"], values["split"], card.settings)
+    refuse_seen(images, values["split"], card)
+    p = mutant_probabilities(network.to(device), images.pixels, device=device)
+    rows = prediction_rows(
+        images,
+        p,
+        split=values["split"],
+        model=card.settings.backbone,
+        n_synthetic=card.n_synthetic,
+    )
+    return Outcome(rows=rows)
+
+
+def refuse_seen(images: ImageSet, split: str, card: ModelCard) -> None:
+    """Refuse to test on patients that the classifier, or a generator behind it, was trained on.
+
+    Raises:
+        LeakageError: naming the first of them.
+    """
+    patients = set(images.patients.tolist())
+    seen = (
+        {} if split == "train" else {"training": {*card.train_patients, *card.generator_patients}}
+    )
+    if split == "test":
+        seen["validation"] = set(card.val_patients)
+    for what, names in seen.items():
+        if shared := sorted(patients & names):
+            raise LeakageError(
+                f"split {split}: {len(shared)} patients were in the classifier's {what} "
+                f"({shared[0]}, ...); a prediction of them is no test"
+            )

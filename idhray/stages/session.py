@@ -1,0 +1,74 @@
+"""Ray's start, and what each output folder says of where it came from."""
+
+import functools
+import logging
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+import idhray
+from idhray.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def connect(address: str | None) -> None:
+    """Join a Ray cluster, or start Ray on this machine when no address is given.
+
+    `ray job submit` sets RAY_ADDRESS, which counts as an address. A process that is connected
+    already (`study`, tests) stays so.
+
+    Raises:
+        ConfigError: no cluster answers at the address.
+    """
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    chosen = address or os.environ.get("RAY_ADDRESS") or "local"
+    options: dict[str, Any] = {"include_dashboard": False} if chosen == "local" else {}
+    try:
+        ray.init(address=chosen, logging_level=logging.WARNING, **options)
+    except ConnectionError as error:
+        raise ConfigError(f"--address {chosen}: no Ray cluster answers there ({error})") from None
+    logger.info("Ray at %s: %s", chosen, _resources())
+
+
+def cluster_gpus() -> float:
+    """GPUs of the whole cluster."""
+    return float(ray.cluster_resources().get("GPU", 0))
+
+
+def provenance(stage: str) -> dict[str, Any]:
+    """Versions and machine, for `_provenance.json`."""
+    return {
+        "stage": stage,
+        "idhray": idhray.__version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "ray": ray.__version__,
+        "torch": torch.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+@functools.cache
+def commit() -> str:
+    """The git commit that idhray runs from; "" when it runs from an installed package."""
+    here = Path(idhray.__file__).parent.parent
+    if not (here / ".git").exists():
+        return ""
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _resources() -> str:
+    found = ray.cluster_resources()
+    return f"{found.get('CPU', 0):.0f} CPUs, {found.get('GPU', 0):.0f} GPUs"

@@ -1,0 +1,142 @@
+"""One GAN on one class of images, through Ray Train: PATCHES -> checkpoint."""
+
+import tempfile
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+import ray.train
+import ray.train.torch
+from numpy.typing import NDArray
+
+from idhray.config import settings_dict, settings_from
+from idhray.errors import TableError
+from idhray.gan import checkpoint as gan_checkpoint
+from idhray.gan.config import PRESETS as PRESETS
+from idhray.gan.config import GanSettings
+from idhray.gan.sample import generate, generator_of, grid
+from idhray.gan.trainer import Report, Run, new_run, train
+from idhray.images import decode, encode, resize
+from idhray.stages.session import connect, provenance
+from idhray.stages.training import fit, images_hash, this_worker
+from idhray.storage import exists, join, output_folder, publish, read_json
+from idhray.tables import parts, read_part
+
+SAMPLES = 36  # images of a sample sheet, 6 by 6
+
+
+def train_gan(
+    images: str,
+    idh: Literal["wildtype", "mutant"],
+    out: str,
+    settings: GanSettings,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    gpus_per_worker: float | None = None,
+    cpus_per_worker: int = 1,
+    address: str | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train a PGGAN on the training patients of one class; the same command resumes.
+
+    Args:
+        images: Folder of a PATCHES table; only its rows of split `train` and class `idh` are used.
+        idh: The class.
+        out: Folder of the checkpoint and of sample sheets.
+        settings: The networks and their schedule.
+        seed: Decides weights, order and latents.
+        workers: Processes that share each batch; any number trains on the same batches.
+        gpus_per_worker: One when the cluster has that many, else none.
+        cpus_per_worker: CPUs of each process.
+        address: Of a running Ray cluster; Ray starts on this machine when not given.
+        overwrite: Start anew where the folder was made with other settings.
+    """
+    said = {
+        "stage": "train_gan",
+        "images": images_hash(images),
+        "idh": idh,
+        "seed": seed,
+        **settings_dict(settings),
+    }
+    with output_folder(out, settings=said, provenance=provenance("train_gan"), overwrite=overwrite):
+        if not exists(join(out, gan_checkpoint.MODEL)):
+            connect(address)
+            config = {
+                "images": images,
+                "idh": idh,
+                "out": out,
+                "seed": seed,
+                "settings": settings_dict(settings),
+            }
+            fit(
+                train_loop,
+                config,
+                out=out,
+                files=(gan_checkpoint.WEIGHTS, gan_checkpoint.TRAINING, gan_checkpoint.MODEL),
+                workers=workers,
+                gpus_per_worker=gpus_per_worker,
+                cpus_per_worker=cpus_per_worker,
+            )
+        model = read_json(join(out, gan_checkpoint.MODEL))
+    return {
+        "checkpoint": out,
+        "kimg": model["images_shown"] / 1000,
+        "images": model["images"],
+        "patients": len(model["patients"]),
+        "trained_on": model["trained_on"],
+    }
+
+
+def class_images(
+    images: str, idh: str, settings: GanSettings
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """All training images of a class, (N, R, R, C) uint8 in the order of the table; its patients.
+
+    Raises:
+        TableError: there is none.
+    """
+    found: list[NDArray[np.uint8]] = []
+    patients: set[str] = set()
+    for path in parts(images):
+        for row in read_part(path, ["patient", "idh", "split", "image"]).to_pylist():
+            if row["split"] == "train" and row["idh"] == idh:
+                image = resize(decode(row["image"]["bytes"]), settings.resolution_px)
+                found.append(image[..., : settings.channels])
+                patients.add(row["patient"])
+    if not found:
+        raise TableError(f"{images}: no training image of class {idh}")
+    return np.stack(found), tuple(sorted(patients))
+
+
+def train_loop(config: dict[str, Any]) -> None:
+    """In every worker of Ray Train: load, continue, report."""
+    settings = settings_from(GanSettings, config["settings"])
+    images, patients = class_images(config["images"], config["idh"], settings)
+    run = new_run(
+        images,
+        settings,
+        seed=config["seed"],
+        idh=config["idh"],
+        patients=patients,
+        worker=this_worker(),
+        device=ray.train.torch.get_device(),
+    )
+    if last := ray.train.get_checkpoint():
+        with last.as_directory() as folder:
+            gan_checkpoint.restore(run, folder)
+    train(run, lambda run, report: _report(run, report, config["out"]))
+
+
+def _report(run: Run, report: Report, out: str) -> None:
+    metrics = asdict(report)
+    leads = run.worker.rank == 0
+    if leads and report.sample_due:
+        sheet = grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
+        publish(join(out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
+    with tempfile.TemporaryDirectory() as folder:
+        saved = None
+        if leads and report.checkpoint_due:
+            gan_checkpoint.save(run, folder)
+            saved = ray.train.Checkpoint.from_directory(folder)
+        ray.train.report(metrics, checkpoint=saved)

@@ -1,0 +1,100 @@
+"""What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+import ray.train
+from ray.train.torch import TorchTrainer
+
+from idhray.config import settings_hash
+from idhray.distributed import Worker
+from idhray.errors import IdhrayError
+from idhray.stages.session import cluster_gpus
+from idhray.storage import SETTINGS, filesystem, is_uri, join, publish, read_json
+
+logger = logging.getLogger(__name__)
+
+RUN = "_ray"  # Ray Train's own folder, removed when the checkpoint is published
+RESTARTS = 3
+
+
+def fit(
+    loop: Callable[[dict[str, Any]], None],
+    config: dict[str, Any],
+    *,
+    out: str,
+    files: Sequence[str],
+    workers: int,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
+) -> None:
+    """Run `loop` on all workers and publish `files` of its last checkpoint in `out`.
+
+    Killed, the same call goes on from the last checkpoint; a worker that dies is started again.
+
+    Args:
+        files: Names in the checkpoint; the last one is the sign that training is finished.
+
+    Raises:
+        IdhrayError: the loop raised it, or a worker died too often.
+    """
+    gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
+    resources: dict[str, float] = {"CPU": cpus_per_worker} | ({"GPU": gpus} if gpus else {})
+    trainer = TorchTrainer(
+        loop,
+        train_loop_config=config,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=workers, use_gpu=gpus > 0, resources_per_worker=resources
+        ),
+        run_config=ray.train.RunConfig(
+            name=RUN,
+            storage_path=out if is_uri(out) else os.path.abspath(out),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    result = _fit_with_restarts(trainer)
+    assert result.checkpoint is not None
+    with result.checkpoint.as_directory() as folder:
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as handle:
+                publish(join(out, name), handle.read())
+    files_of, inner = filesystem(join(out, RUN))
+    files_of.delete_dir(inner)
+
+
+def gpus_for(workers: int) -> float:
+    """GPUs of each worker when nobody says: one if the cluster has enough, else none."""
+    return 1.0 if cluster_gpus() >= workers else 0.0
+
+
+def images_hash(images: str) -> str:
+    """What identifies an image table: the hash of the settings that it was made with."""
+    return settings_hash(read_json(join(images, SETTINGS)))
+
+
+def this_worker() -> Worker:
+    """Rank and number of workers, inside a Ray Train loop."""
+    context = ray.train.get_context()
+    return Worker(context.get_world_rank(), context.get_world_size())
+
+
+def _fit_with_restarts(trainer: TorchTrainer) -> ray.train.Result:
+    """Fit again, from the last checkpoint, when a worker died; not when it said what is wrong.
+
+    Ray's own FailureConfig cannot tell the two apart.
+    """
+    for restart in range(RESTARTS + 1):
+        try:
+            return trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            failures = getattr(error, "worker_failures", {}).values()
+            for failure in failures:
+                if isinstance(failure, IdhrayError):
+                    raise failure from None
+            if restart == RESTARTS:
+                raise
+            logger.warning("training stopped (%s); restart %d", error, restart + 1)
+    raise AssertionError("unreachable")

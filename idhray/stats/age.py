@@ -1,0 +1,176 @@
+"""Age as a predictor: a Gaussian per class, and its fusion with the image's probability.
+
+Source: Liu et al. 2020, Methods, and table 3. The paper states neither priors nor the patients on
+whom the fusion was fitted; both are choices here, and named.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from idhray.stats.sample import Labels, SampleError, labels_of
+
+Priors = Literal["equal", "empirical"]
+
+MIN_PROBABILITY = 1e-4
+"""Probabilities are kept this far from 0 and 1 before their logits are taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgeModel:
+    """Two Gaussians over age, one per class (Gaussian discriminant analysis)."""
+
+    mean_mutant: float
+    sd_mutant: float
+    n_mutant: int
+    mean_wildtype: float
+    sd_wildtype: float
+    n_wildtype: int
+    prior_mutant: float
+    shared_variance: bool
+    missing: int
+    """Patients left out because their age is unknown."""
+
+    def log_odds(self, age: ArrayLike) -> NDArray[np.float64]:
+        """Logit of P(mutant | age); the densities stay logarithms, so no age overflows."""
+        years = np.asarray(age, dtype=np.float64)
+        mutant = stats.norm.logpdf(years, self.mean_mutant, self.sd_mutant)
+        wildtype = stats.norm.logpdf(years, self.mean_wildtype, self.sd_wildtype)
+        return np.asarray(mutant - wildtype + logit(self.prior_mutant))
+
+    def p_mutant(self, age: ArrayLike) -> NDArray[np.float64]:
+        """P(mutant | age); NaN where the age is."""
+        return np.asarray(expit(self.log_odds(age)))
+
+    def roots(self) -> tuple[float, ...]:
+        """The ages at which both classes are equally likely, ascending: two, one or none.
+
+        With unequal variances the log odds are a parabola: beyond the second root the wider class
+        wins again, so very young patients may be called wildtype (below 28 years in the local
+        cohort of Liu et al., table 6).
+        """
+        a = 0.5 / self.sd_wildtype**2 - 0.5 / self.sd_mutant**2
+        b = self.mean_mutant / self.sd_mutant**2 - self.mean_wildtype / self.sd_wildtype**2
+        c = float(self.log_odds(0.0))
+        if abs(a) < 1e-12:
+            return () if b == 0 else (-c / b,)
+        inside = b * b - 4 * a * c
+        if inside < 0:
+            return ()
+        far = -0.5 * (b + np.copysign(np.sqrt(inside), b))  # no cancellation when a is tiny
+        return tuple(sorted({float(far / a), float(c / far) if far else 0.0}))
+
+    def threshold(self) -> float:
+        """The root between the two means, else the one nearest to their middle; NaN if none."""
+        middle = (self.mean_mutant + self.mean_wildtype) / 2
+        return min(self.roots(), key=lambda root: abs(root - middle), default=float("nan"))
+
+
+def fit_age_model(
+    age: ArrayLike,
+    truth: ArrayLike,
+    *,
+    shared_variance: bool = False,
+    priors: Priors = "equal",
+) -> AgeModel:
+    """Gaussians fitted to training patients; those without an age are left out and counted.
+
+    Args:
+        shared_variance: One variance for both classes (linear discriminant); Liu et al. speak of
+            two Gaussians, each with its own.
+        priors: Both classes equally likely, or as frequent as in these patients.
+
+    Raises:
+        SampleError: a class has fewer than two known ages, or all its ages are equal.
+    """
+    years, labels = np.asarray(age, dtype=np.float64), labels_of(truth)
+    if years.shape != labels.shape:
+        raise SampleError(f"{len(labels)} labels, but {years.size} ages")
+    known = ~np.isnan(years)
+    mutant, wildtype = years[known & (labels == 1)], years[known & (labels == 0)]
+    if min(len(mutant), len(wildtype)) < 2:
+        raise SampleError(
+            f"ages are known of {len(mutant)} mutant and {len(wildtype)} wildtype training "
+            "patients; an age model needs two of each"
+        )
+    # Sample variances (n - 1), as R's MASS::qda and lda; scikit-learn divides by n.
+    var_mutant, var_wildtype = mutant.var(ddof=1), wildtype.var(ddof=1)
+    m, w = len(mutant), len(wildtype)
+    if shared_variance:
+        var_mutant = var_wildtype = ((m - 1) * var_mutant + (w - 1) * var_wildtype) / (m + w - 2)
+    if min(var_mutant, var_wildtype) <= 0:
+        raise SampleError("all ages of one class are equal: no Gaussian can be fitted to them")
+    return AgeModel(
+        mean_mutant=float(mutant.mean()),
+        sd_mutant=float(np.sqrt(var_mutant)),
+        n_mutant=m,
+        mean_wildtype=float(wildtype.mean()),
+        sd_wildtype=float(np.sqrt(var_wildtype)),
+        n_wildtype=w,
+        prior_mutant=0.5 if priors == "equal" else m / (m + w),
+        shared_variance=shared_variance,
+        missing=int((~known).sum()),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fusion:
+    """Logistic regression on the logits of two probabilities."""
+
+    intercept: float
+    image: float
+    """Weight of the image's logit; 1 would take the classifier at its word."""
+    age: float
+    """Weight of the age model's logit."""
+    n_mutant: int
+    n_wildtype: int
+
+    def p_mutant(self, p_image: ArrayLike, p_age: ArrayLike) -> NDArray[np.float64]:
+        """P(mutant | image, age)."""
+        image, age = _logits(p_image, p_age).T
+        return np.asarray(expit(self.intercept + self.image * image + self.age * age))
+
+
+def fit_fusion(
+    p_image: ArrayLike, p_age: ArrayLike, truth: ArrayLike, *, penalty_c: float = 1.0
+) -> Fusion:
+    """A fusion fitted on VALIDATION patients.
+
+    Not on training patients: what a network predicts for images that it was trained on is
+    resubstitution, near 0 or 1 whatever it learned, and would give the image all the weight. So
+    the fusion's figures on the validation set are themselves resubstitution, unlike the test set's.
+
+    Args:
+        penalty_c: Inverse strength of the L2 penalty on both weights. At 1 a perfectly separated
+            handful of patients gets finite weights; infinity is R's plain `glm`.
+
+    Raises:
+        SampleError: one class only, NaN probabilities, or unequal lengths.
+    """
+    labels: Labels = labels_of(truth)
+    logits = _logits(p_image, p_age)
+    if len(logits) != len(labels) or not np.isfinite(logits).all():
+        raise SampleError(
+            f"the fusion needs two probabilities for each of {len(labels)} patients; "
+            f"got {int(np.isfinite(logits).all(axis=1).sum())}"
+        )
+    model = LogisticRegression(C=penalty_c, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+    model.fit(logits, labels)
+    image, age = model.coef_[0]
+    return Fusion(
+        intercept=float(model.intercept_[0]),
+        image=float(image),
+        age=float(age),
+        n_mutant=int(labels.sum()),
+        n_wildtype=int((1 - labels).sum()),
+    )
+
+
+def _logits(p_image: ArrayLike, p_age: ArrayLike) -> NDArray[np.float64]:
+    columns = np.column_stack([np.asarray(p_image, dtype=float), np.asarray(p_age, dtype=float)])
+    return np.asarray(logit(columns.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)))

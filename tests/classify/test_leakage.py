@@ -1,0 +1,107 @@
+"""What may not be trained together is refused, by name."""
+
+import json
+
+import pytest
+
+from idhray.errors import LeakageError, StorageError
+from idhray.leakage import (
+    GENERATOR,
+    GeneratorRecord,
+    patient_splits,
+    patients_hash,
+    read_generator,
+    refuse_leaks,
+    write_generator,
+)
+
+from .made_up import cohort, dots, patch_row, synthetic, write_patches
+
+
+def test_hash_of_patients_ignores_their_order():
+    """Workers list patients in any order; sha256 of "A\\nB" starts so."""
+    assert patients_hash(["B", "A", "A"]) == patients_hash(["A", "B"]) == "23519a43c66b4c34"
+
+
+def test_a_generator_of_training_patients_is_let_through(tmp_path):
+    """The guard refuses leaks, not studies."""
+    images = cohort(tmp_path / "patches")
+    folders = [synthetic(tmp_path / idh, idh, 2) for idh in ("wildtype", "mutant")]
+
+    assert [record.idh for record in refuse_leaks(images, folders)] == ["wildtype", "mutant"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "named"), [(("T0", "V1"), "V1: val"), (("E0", "E1"), "E0, E1 .E0: test")]
+)
+def test_a_generator_that_saw_held_out_patients_is_refused(tmp_path, seen, named):
+    """Its images would carry validation or test patients into the training set."""
+    images = cohort(tmp_path / "patches")
+    folder = synthetic(tmp_path / "fake", "mutant", 2, patients=seen)
+
+    with pytest.raises(LeakageError, match=named):
+        refuse_leaks(images, [folder])
+
+
+def test_images_of_another_generator_are_refused(tmp_path):
+    """The record says nothing about rows that its generator did not make."""
+    images = cohort(tmp_path / "patches")
+    folder = synthetic(tmp_path / "fake", "mutant", 2, trained_on="0" * 16)
+
+    with pytest.raises(LeakageError, match="trained on 0000"):
+        refuse_leaks(images, [folder])
+
+
+def test_images_of_another_class_than_their_generator_are_refused(tmp_path):
+    """A wildtype image with a mutant label teaches the opposite."""
+    images = cohort(tmp_path / "patches")
+    folder = synthetic(tmp_path / "fake", "wildtype", 2)
+    write_generator(folder, GeneratorRecord.of("g", "mutant", ["T0", "T1"]))
+
+    with pytest.raises(LeakageError, match="labelled 'wildtype'"):
+        refuse_leaks(images, [folder])
+
+
+def test_a_shortened_list_of_patients_is_refused(tmp_path):
+    """The hash is of the whole list."""
+    folder = synthetic(tmp_path / "fake", "mutant", 2, patients=("T0", "V1"))
+    values = json.loads((tmp_path / "fake" / GENERATOR).read_text())
+    (tmp_path / "fake" / GENERATOR).write_text(json.dumps({**values, "patients": ["T0"]}))
+
+    with pytest.raises(LeakageError, match="list was changed"):
+        read_generator(folder)
+
+
+def test_synthetic_images_without_a_record_are_refused(tmp_path):
+    """Nobody can tell which patients they come from."""
+    images = cohort(tmp_path / "patches")
+    folder = synthetic(tmp_path / "fake", "mutant", 2)
+    (tmp_path / "fake" / GENERATOR).unlink()
+
+    with pytest.raises(LeakageError, match=r"no _generator.json"):
+        refuse_leaks(images, [folder])
+
+
+def test_a_record_with_other_keys_is_refused(tmp_path):
+    """A file of another program is no record."""
+    (tmp_path / GENERATOR).write_text('{"generator": "g"}')
+
+    with pytest.raises(StorageError, match="needs generator, idh, patients, trained_on"):
+        read_generator(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (("mutant", "val"), "more than one split for P"),
+        (("", "train"), "more than one label for P"),
+    ],
+)
+def test_a_patient_of_two_splits_or_labels_is_refused(tmp_path, second, message):
+    """The unit of split and of result is the patient."""
+    rows = [patch_row("P", *pair, dots(1)) for pair in (("mutant", "train"), second)]
+    for number, row in enumerate(rows):  # the contradiction is between two parts
+        images = write_patches(tmp_path, [row], key=str(number))
+
+    with pytest.raises(LeakageError, match=message):
+        patient_splits(images)

@@ -1,0 +1,75 @@
+"""Order and size of the real images."""
+
+import numpy as np
+import pytest
+import torch
+
+from idhray.errors import ConfigError
+from idhray.gan.config import GanSettings
+from idhray.gan.data import check_images, faded, level_images, order, turned
+
+SETTINGS = GanSettings(resolution_px=16, batch_sizes=(4, 4, 4))
+
+
+def test_every_image_is_shown_once_per_epoch():
+    """And in another order in the next one."""
+    shown = order(3, 10, 0, 20)
+
+    assert sorted(shown[:10]) == sorted(shown[10:]) == list(range(10))
+    assert list(shown[:10]) != list(shown[10:])
+
+
+def test_order_is_the_same_however_it_is_asked_for():
+    """A resumed run, or another batch size, goes on where the last left off; epochs may straddle."""
+    whole = order(3, 7, 0, 30)
+    pieces = [order(3, 7, start, 5) for start in range(0, 30, 5)]
+
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_level_images_are_rounded_box_averages():
+    """Against plain loops, for images twice the size of the GAN's."""
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), np.uint8)
+    small = level_images(images, 1, torch.device("cpu"))
+
+    assert small.shape == (300, 3, 8, 8)
+    assert small.dtype == torch.uint8
+    for n, y, x, c in [(0, 0, 0, 0), (299, 7, 3, 2), (256, 2, 7, 1)]:
+        box = images[n, y * 4 : y * 4 + 4, x * 4 : x * 4 + 4, c]
+        assert small[n, c, y, x] == round(int(box.sum()) / 16)
+
+
+def test_faded_images_start_as_what_the_level_below_shows():
+    """Each 2 x 2 square is its mean at alpha 0, and the image itself at alpha 1."""
+    images = torch.arange(16.0).view(1, 1, 4, 4)
+
+    assert faded(images, 0.0)[0, 0, 0].tolist() == [2.5, 2.5, 4.5, 4.5]
+    assert faded(images, 0.5)[0, 0, 0, 0].item() == 1.25
+    assert faded(images, 1.0) is images
+
+
+def test_eight_symmetries_are_all_different():
+    """Every flip and quarter turn comes once, and keeps the pixels."""
+    image = torch.arange(9).view(1, 1, 3, 3)
+    all_turns = turned(image.expand(8, 1, 3, 3), torch.arange(8))
+
+    assert len({tuple(t.flatten().tolist()) for t in all_turns}) == 8
+    assert all(sorted(t.flatten().tolist()) == list(range(9)) for t in all_turns)
+    torch.testing.assert_close(all_turns[0], image[0])
+    torch.testing.assert_close(all_turns[1], image[0].flip(2))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 16, 16, 3), np.float32), "uint8"),
+        (np.zeros((0, 16, 16, 3), np.uint8), "uint8"),
+        (np.zeros((2, 16, 16, 1), np.uint8), "1 channels"),
+        (np.zeros((2, 24, 24, 3), np.uint8), "24 x 24 px"),
+        (np.zeros((2, 16, 32, 3), np.uint8), "32 x 16 px"),
+    ],
+)
+def test_unfit_images_are_refused(images, message):
+    """Before any work starts, with what is needed."""
+    with pytest.raises(ConfigError, match=message):
+        check_images(images, SETTINGS)

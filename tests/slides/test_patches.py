@@ -1,0 +1,244 @@
+"""Plans are balanced and depend on no order; patches lie where they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from idhray.chance import seed_for
+from idhray.errors import ConfigError, SlideError, TableError
+from idhray.slides.patches import (
+    PRESETS,
+    PatchSettings,
+    channel_stretch,
+    cut_patches,
+    fair_shares,
+    plan_patches,
+    window_fractions,
+)
+
+from .made import PINK, WHITE, plain
+
+SMALL = PatchSettings(
+    patch_px=16,
+    tile_px=64,
+    stride_px=8,
+    train_per_class=100,
+    eval_per_patient=10,
+    min_object_px=0,
+)  # 49 places a tile
+
+
+def cohort(*patients):
+    """TILES rows of (patient, idh, split, tiles of its slides)."""
+    return pd.DataFrame(
+        [
+            {"patient": who, "idh": idh, "split": split, "slide": f"{who}-{s}", "rank": rank}
+            for who, idh, split, slides in patients
+            for s, tiles in enumerate(slides)
+            for rank in range(1, tiles + 1)
+        ]
+    )
+
+
+def per_patient(plan):
+    totals: dict[str, int] = {}
+    for (slide, _), count in plan.counts.items():
+        patient = slide.split("-")[0]
+        totals[patient] = totals.get(patient, 0) + count
+    return totals
+
+
+def test_liu_2020_is_the_preset():
+    """12,000 patches of 256 px a class."""
+    liu = PRESETS["liu2020"]
+
+    assert (liu.patch_px, liu.train_per_class, liu.normalize) == (256, 12_000, "channel_stretch")
+    assert len(liu.lattice_px) == (1024 - 256) // 64 + 1 == 13
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"patch_px": 2000},
+        {"stride_px": 0},
+        {"eval_per_patient": -1},
+        {"min_tissue_fraction": 1.5},
+        {"normalize": "match"},
+    ],
+    ids=str,
+)
+def test_nonsense_settings_are_refused(wrong):
+    """Before a cohort is cut with them."""
+    with pytest.raises(ConfigError):
+        PatchSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capacity", "shares"),
+    [
+        pytest.param(9, {"a": 9, "b": 9, "c": 9}, [3, 3, 3], id="even"),
+        pytest.param(11, {"a": 9, "b": 9, "c": 9}, [3, 4, 4], id="remainder"),
+        pytest.param(
+            12, {"a": 1, "b": 3, "c": 99}, [1, 3, 8], id="the large give what others lack"
+        ),
+        pytest.param(99, {"a": 1, "b": 3}, [1, 3], id="all there is"),
+        pytest.param(0, {"a": 1}, [0], id="none"),
+        pytest.param(5, {}, [], id="nobody"),
+    ],
+)
+def test_shares_are_as_even_as_can_be(wanted, capacity, shares):
+    """Water filling: nobody gets two more than another who could take one more."""
+    given = fair_shares(wanted, capacity, lambda key: seed_for(0, key))
+
+    assert sorted(given.values()) == shares
+    assert all(given[key] <= capacity[key] for key in capacity)
+
+
+def test_training_is_balanced_over_classes_patients_slides_and_tiles():
+    """A patient with many slides must not outweigh one with a single tile."""
+    tiles = cohort(
+        ("A", "mutant", "train", [8, 1]),
+        ("B", "mutant", "train", [1]),
+        ("C", "wildtype", "train", [2]),
+        ("D", "wildtype", "train", [3]),
+    )
+    plan = plan_patches(tiles, SMALL, seed=0)
+
+    assert per_patient(plan) == {"A": 51, "B": 49, "C": 50, "D": 50}
+    of_a_slide = [count for (slide, _), count in plan.counts.items() if slide == "A-0"]
+    assert sum(of_a_slide) in (25, 26)
+    assert max(of_a_slide) - min(of_a_slide) <= 1
+    assert plan.shortfall == {}
+
+
+def test_evaluation_patients_give_the_same_number_each():
+    """Whatever their class: a patient is one result."""
+    tiles = cohort(
+        ("A", "mutant", "train", [3]),
+        ("B", "mutant", "val", [4]),
+        ("C", "wildtype", "test", [1, 1]),
+    )
+    totals = per_patient(plan_patches(tiles, SMALL, seed=0))
+
+    assert (totals["B"], totals["C"]) == (10, 10)
+
+
+def test_the_order_of_rows_changes_nothing():
+    """Parts of the table are listed in any order, by any number of workers."""
+    tiles = cohort(*[(f"P{k}", "mutant", "train", [3, 5]) for k in range(7)])
+    plan = plan_patches(tiles, SMALL, seed=1)
+    shuffled = plan_patches(tiles.sample(frac=1, random_state=3), SMALL, seed=1)
+    other_seed = plan_patches(tiles, SMALL, seed=2)
+
+    assert shuffled.counts == plan.counts
+    assert other_seed.counts != plan.counts
+    assert sum(other_seed.counts.values()) == 100
+
+
+def test_what_is_missing_is_told():
+    """Takes what there is; a class of too few patches must not pass for a full one."""
+    tiles = cohort(
+        ("A", "mutant", "train", [1]), ("B", "wildtype", "train", [3]), ("C", "mutant", "test", [1])
+    )
+    plan = plan_patches(tiles, replace(SMALL, eval_per_patient=50), seed=0)
+
+    assert plan.shortfall == {"train mutant": 51, "test C": 1}
+    assert per_patient(plan) == {"A": 49, "B": 100, "C": 49}
+
+
+def test_patients_without_a_label_give_nothing():
+    """They are counted, and need no split."""
+    tiles = cohort(("A", "mutant", "train", [3]), ("B", None, "train", [3]), ("C", "", None, [3]))
+    plan = plan_patches(tiles, SMALL, seed=0)
+
+    assert plan.unlabelled == ["B", "C"]
+    assert set(per_patient(plan)) == {"A"}
+
+
+def test_a_muddled_table_is_refused():
+    """Two slides of one name would share their counts."""
+    tiles = cohort(("A", "mutant", "train", [2]))
+
+    with pytest.raises(TableError, match="slide A-0 has more than one tile of rank 1"):
+        plan_patches(pd.concat([tiles, tiles]), SMALL, seed=0)
+    with pytest.raises(TableError, match="split is dev"):
+        plan_patches(tiles.assign(split="dev"), SMALL, seed=0)
+
+
+def cut(tile, count, settings=SMALL, **changed):
+    given = {"seed": 0, "slide": "A", "rank": 1, "origin": (1000, 2000, 128.0)} | changed
+    return cut_patches(tile, count, settings=settings, **given)
+
+
+def test_patches_are_distinct_and_lie_where_they_say():
+    """On a tile of 64 px that is 128 px of level 0."""
+    tile = np.random.default_rng(0).integers(20, 60, (64, 64, 3), dtype=np.uint8)
+    tile[..., 0] += 100
+    tile[..., 2] += 100
+    patches = cut(tile, 49)
+
+    assert len({(p.x_px, p.y_px) for p in patches}) == 49
+    for p in patches:
+        assert np.array_equal(p.image, tile[p.y_px : p.y_px + 16, p.x_px : p.x_px + 16])
+        assert (p.x_l0, p.y_l0, p.size_l0) == (1000 + 2 * p.x_px, 2000 + 2 * p.y_px, 32.0)
+
+
+def test_more_patches_begin_with_the_same():
+    """Seeded by slide and rank: a larger run adds to a smaller one, in any worker."""
+    tile = plain(PINK, 64)
+    places = [(p.x_px, p.y_px) for p in cut(tile, 20)]
+
+    assert [(p.x_px, p.y_px) for p in cut(tile, 5)] == places[:5]
+    assert [(p.x_px, p.y_px) for p in cut(tile, 20, rank=2)] != places
+
+
+def test_patches_without_tissue_are_passed_over():
+    """The right half is glass: of 49 places 28 have half tissue or more, and no more come."""
+    tile = plain(WHITE, 64)
+    tile[:, :32] = PINK
+    patches = cut(tile, 49)
+
+    assert len(patches) == 28
+    assert {p.x_px for p in patches} == {0, 8, 16, 24}
+    assert min(p.tissue_fraction for p in patches) == 0.5
+
+
+def test_windows_agree_with_a_plain_mean():
+    """Against the slow way."""
+    mask = np.random.default_rng(0).random((40, 40)) < 0.3
+    offsets = range(0, 31, 5)
+    slow = [[mask[y : y + 10, x : x + 10].mean() for x in offsets] for y in offsets]
+
+    assert window_fractions(mask, 10, offsets) == pytest.approx(np.asarray(slow))
+
+
+def test_a_tile_of_another_size_is_refused():
+    """The plan counted its places by the settings."""
+    with pytest.raises(SlideError, match="A: tile 1 is 32 x 32 px, settings say 64"):
+        cut(plain(PINK, 32), 1)
+
+
+def test_the_stretch_fills_each_channel():
+    """A faint stain and a strong one then use the same range."""
+    image = np.random.default_rng(0).integers(100, 151, (64, 64, 3), dtype=np.uint8)
+    image[..., 1] = 77
+    stretched = channel_stretch(image)
+
+    assert (stretched[..., 0].min(), stretched[..., 0].max()) == (0, 255)
+    assert (stretched[..., 1] == 77).all()
+    low, high = np.percentile(image[..., 2], [0.5, 99.5])
+    expected = np.clip((image[..., 2] - low) / (high - low) * 255, 0, 255)
+    assert np.abs(stretched[..., 2] - expected).max() <= 0.5
+
+
+def test_tissue_is_found_before_the_stretch():
+    """Stretched, an evenly stained tile has colours that the filters were not made for."""
+    tile = np.random.default_rng(0).integers(0, 20, (64, 64, 3), dtype=np.uint8) + np.uint8(1) * (
+        np.asarray(PINK, np.uint8) - 10
+    )
+    patches = cut(tile, 49, settings=replace(SMALL, normalize="channel_stretch"))
+
+    assert len(patches) == 49
+    assert max(p.image.max() for p in patches) == 255

@@ -1,0 +1,218 @@
+"""The best tiles of a slide, and what becomes of slides that have none."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from idhray.errors import ConfigError, SlideError
+from idhray.images import decode
+from idhray.slides.reader import Slide
+from idhray.slides.tiling import (
+    PRESETS,
+    TilingSettings,
+    best_tiles,
+    cut_tiles,
+    thumbnail,
+    tile_grid,
+)
+from idhray.tables import TILES
+
+from .made import PINK, WHITE, damage, plain, write_slide
+
+SMALL = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0)
+
+
+def striped(fractions):
+    """A row of 64 px squares whose left part is tissue, one for each fraction."""
+    image = np.concatenate([plain(WHITE, 64) for _ in fractions], axis=1)
+    for k, fraction in enumerate(fractions):
+        image[:, 64 * k : 64 * k + round(64 * fraction)] = PINK
+    return image
+
+
+def test_liu_2020_is_the_preset():
+    """1024 px at 10x, half tissue, the best 50 of a slide; JPEG."""
+    liu = PRESETS["liu2020"]
+
+    assert (liu.tile_px, liu.mpp, liu.min_tissue_fraction) == (1024, 1.0, 0.5)
+    assert (liu.max_tiles_per_slide, liu.codec) == (50, "jpeg")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tile_px": 0},
+        {"magnification": 0.0},
+        {"min_tissue_fraction": 0.0},
+        {"mask_mpp": 0.5},
+        {"mask_mpp": 2000.0},
+        {"codec": "webp"},
+    ],
+    ids=str,
+)
+def test_nonsense_settings_are_refused(wrong):
+    """Before a thousand slides are read with them."""
+    with pytest.raises(ConfigError):
+        TilingSettings(**wrong)
+
+
+def test_the_grid_has_whole_tiles_from_the_corner():
+    """A tile of a size that is no whole number drifts by less than a pixel."""
+    assert tile_grid((299, 100), 100.0) == [(0, 0), (100, 0)]
+    assert tile_grid((300, 99), 100.0) == []
+    assert tile_grid((10_000, 500), 400.75)[-1] == (round(23 * 400.75), 0)
+
+
+def test_tiles_are_sorted_by_tissue_and_ties_by_place():
+    """So that the same fifty are kept whatever the order they were scored in."""
+    mask = np.zeros((4, 16), dtype=np.bool_)
+    mask[:, 0:2] = mask[:, 4:8] = mask[:, 12:16] = True
+    grid = tile_grid((160, 40), 40.0)
+
+    best = best_tiles(grid, mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+
+    assert best == [(40, 0, 1.0), (120, 0, 1.0), (0, 0, 0.5)]
+    assert best == best_tiles(grid[::-1], mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+
+
+def test_the_thumbnail_is_seamless(tmp_path, monkeypatch):
+    """It is read block by block, and an edge in between would be seen."""
+    image = np.random.default_rng(0).integers(0, 255, (320, 480, 3), dtype=np.uint8)
+    path = write_slide(tmp_path / "a.tiff", image, 1.0)
+
+    with Slide(path) as slide:
+        whole, _ = thumbnail(slide, 8.0)
+        monkeypatch.setattr("idhray.slides.tiling._BLOCK_PX", 64)
+        blocks, readable = thumbnail(slide, 8.0)
+
+    assert np.array_equal(whole, blocks)
+    assert whole.shape == (40, 60, 3)
+    assert readable.all()
+
+
+def test_rows_are_those_of_the_tiles_table(tmp_path):
+    """Best first, encoded, with what is needed to find the place on the slide again."""
+    path = write_slide(tmp_path / "a.tiff", striped([0.25, 1.0, 0.75, 0.5]), 1.0)
+    tiles = cut_tiles(path, name="case 1", settings=SMALL)
+
+    assert [(row["rank"], row["x_l0"], row["tissue_fraction"]) for row in tiles.rows] == [
+        (1, 64, 1.0),
+        (2, 128, 0.75),
+        (3, 192, 0.5),
+    ]
+    assert (tiles.grid, tiles.candidates, tiles.unreadable) == (4, 3, [])
+    assert tiles.skipped_reason is None
+    row = tiles.rows[0]
+    assert (row["slide"], row["size_l0"], row["mpp"]) == ("case 1", pytest.approx(64), 1.0)
+    assert row["mpp_source"] == "openslide.mpp"
+    assert row["image"]["path"] == "case 1_x64_y0.jpg"
+    assert np.abs(decode(row["image"]["bytes"]) - np.asarray(PINK, float)).max() < 4
+    who = {"patient": "p", "idh": "mutant", "split": "train"}
+    assert pa.Table.from_pylist([who | row], schema=TILES).num_rows == 1
+
+
+def test_only_the_best_are_kept(tmp_path):
+    """Fifty a slide in Liu et al.; candidates are still counted."""
+    path = write_slide(tmp_path / "a.tiff", striped([0.625, 1.0, 0.75]), 1.0)
+    settings = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0, max_tiles_per_slide=2)
+    tiles = cut_tiles(path, name="a", settings=settings)
+
+    assert [row["x_l0"] for row in tiles.rows] == [64, 128]
+    assert tiles.candidates == 3
+
+
+def test_a_slide_at_40x_gives_the_same_tissue(tmp_path):
+    """The same glass scanned finer: the same tile, at twice the coordinates."""
+    rough = striped([1.0, 0.75])
+    fine = rough.repeat(2, axis=0).repeat(2, axis=1)
+    settings = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0, codec="png")
+    at_10x, at_20x = (
+        cut_tiles(write_slide(tmp_path / "a.tiff", image, mpp), name="a", settings=settings).rows
+        for image, mpp in ((rough, 1.0), (fine, 0.5))
+    )
+
+    assert [row["x_l0"] for row in at_20x] == [2 * row["x_l0"] for row in at_10x]
+    assert [row["image"]["bytes"] for row in at_20x] == [row["image"]["bytes"] for row in at_10x]
+
+
+def test_the_manifest_overrides_the_scale(tmp_path):
+    """A slide that does not say its scale is tiled by the manifest's, and the row says so."""
+    path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), None)
+    tiles = cut_tiles(path, name="a", settings=SMALL, mpp=0.5)
+
+    assert [(row["size_l0"], row["mpp_source"]) for row in tiles.rows] == [(128.0, "manifest")]
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        pytest.param(plain(PINK, 60), "60 x 60 px is smaller than one tile of 64 px", id="small"),
+        pytest.param(striped([0.25, 0.0]), "none of 2 tiles has 50% tissue", id="empty"),
+    ],
+)
+def test_a_sound_slide_without_tiles_is_skipped(tmp_path, image, reason):
+    """No failure: nothing is wrong with the file."""
+    tiles = cut_tiles(write_slide(tmp_path / "a.tiff", image, 1.0), name="a", settings=SMALL)
+
+    assert (tiles.rows, tiles.skipped_reason) == ([], reason)
+
+
+def test_tiles_beside_a_damaged_one_are_had(tmp_path):
+    """Its thumbnail, from another level, is whole: the next best takes its place."""
+    path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 0.75, 0.0]), 1.0, (1, 8))
+    damage(path, tile=0)
+    tiles = cut_tiles(path, name="a", settings=SMALL)
+
+    assert [(row["rank"], row["x_l0"]) for row in tiles.rows] == [(1, 64), (2, 128)]
+    assert (tiles.candidates, tiles.unreadable) == (3, [(0, 0)])
+
+
+def test_tiles_that_the_thumbnail_cannot_show_are_counted(tmp_path, monkeypatch):
+    """Whether they have tissue is not known; white would drop them without a word."""
+    monkeypatch.setattr("idhray.slides.tiling._SMALLEST_BLOCK_PX", 8)
+    path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 0.75, 0.0]), 1.0)
+    damage(path, tile=3)
+    tiles = cut_tiles(path, name="a", settings=SMALL)
+
+    assert [row["x_l0"] for row in tiles.rows] == [0, 64, 128]
+    assert tiles.unreadable == [(192, 0)]
+
+
+def test_a_slide_of_which_nothing_can_be_read_fails(tmp_path):
+    """It is not "skipped for want of tissue"."""
+    path = write_slide(tmp_path / "a.tiff", plain(PINK, 64), 1.0)
+    damage(path, tile=0)
+
+    with pytest.raises(SlideError, match=r"^a: no tile with tissue could be read; 1 of 1"):
+        cut_tiles(path, name="a", settings=SMALL)
+
+
+def test_a_coarse_slide_fails(tmp_path):
+    """A 5x scan."""
+    path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), 2.0)
+
+    with pytest.raises(SlideError, match=r"^a: 2 um per pixel .* coarser"):
+        cut_tiles(path, name="a", settings=SMALL)
+
+
+def test_a_real_slide(real_data):
+    """Exactly one 1024 um tile fits on it, and a third of that is tissue."""
+    path = str(real_data / "slides" / "CMU-1-Small-Region.svs")
+    half = cut_tiles(path, name="CMU-1", settings=PRESETS["liu2020"])
+    tiles = cut_tiles(path, name="CMU-1", settings=TilingSettings(min_tissue_fraction=0.25))
+
+    assert half.skipped_reason == "none of 1 tiles has 50% tissue"
+    (row,) = tiles.rows
+    assert row["tissue_fraction"] == pytest.approx(0.31, abs=0.03)
+    assert row["size_l0"] == pytest.approx(1024 / 0.499)
+    assert decode(row["image"]["bytes"]).shape == (1024, 1024, 3)
+
+
+def test_a_real_slide_of_which_nothing_can_be_read(real_data):
+    """Opens, but its only pixels cannot be read."""
+    path = str(real_data / "slides" / "broken" / "unreadable.svs")
+    tiny = TilingSettings(tile_px=4, magnification=20, mask_mpp=1.0, min_object_px=0)
+
+    with pytest.raises(SlideError, match="9 of 9 are damaged"):
+        cut_tiles(path, name="unreadable", settings=tiny)
+    assert cut_tiles(path, name="u", settings=SMALL).skipped_reason is not None
