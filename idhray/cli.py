@@ -120,7 +120,7 @@ def _command(
         parameters = [
             p.replace(default=presets[chosen]) if p.name == "settings" else p for p in parameters
         ]
-        kind = Annotated[
+        kind: Any = Annotated[
             _one_of(presets),
             tyro.conf.arg(help="Settings to start from; other flags change them one by one."),
         ]
@@ -153,4 +153,5 @@ def _usage() -> str:
 
 def _one_of(names: dict[str, Any]) -> Any:
     """`Literal` of names that are known only now."""
-    return Literal.__getitem__(tuple(names))
+    literal: Any = Literal
+    return literal[tuple(names)]

@@ -247,12 +247,13 @@ def _same_stem(text: pd.DataFrame) -> Iterator[str]:
 
 
 def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
-    shared = text.copy()
+    shared = text.astype(object)
     for name in PATIENT_LEVEL:
-        known = text[text[name] != ""].drop_duplicates("patient").set_index("patient")[name]
-        shared[name] = text["patient"].map(known).fillna("").astype(object)
+        said = text[text[name] != ""]
+        known = dict(zip(said["patient"], said[name], strict=True))
+        shared[name] = [known.get(patient, "") for patient in text["patient"]]
     for name in NUMBERS:
-        shared[name] = pd.to_numeric(shared[name].replace("", None)).astype(float)
+        shared[name] = [float(value or "nan") for value in shared[name]]
     folder = path.rsplit("/", 1)[0] if "/" in path else "."
     for name in FILES:
         shared[name] = shared[name].map(lambda value: _absolute(folder, value))

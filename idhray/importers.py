@@ -82,9 +82,9 @@ def tcga_manifest(
         )
     if not rows:
         raise ManifestError(f"{slides}: no TCGA slides ({left_out}); names must start TCGA-XX-XXXX")
-    manifest = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).fillna("")
+    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows])
     for name in NUMBERS:
-        manifest[name] = pd.to_numeric(manifest[name].replace("", None)).astype(float)
+        manifest[name] = [float(value or "nan") for value in manifest[name]]
     return manifest.sort_values("slide", ignore_index=True), left_out
 
 

@@ -128,15 +128,19 @@ def _synthetic_sets(
             f"{', '.join(folders) or 'no folder'}; synthesize more or lower n_synthetic"
         )
     for rows in chosen.values():
-        yield from _picked([(row[4], row[5]) for row in rows[:per_class]], settings)
+        yield _picked([(row[4], row[5]) for row in rows[:per_class]], settings)
 
 
-def _picked(places: Sequence[tuple[str, int]], settings: ClassifierSettings) -> Iterator[ImageSet]:
-    """The images at (part, row), part by part in the order of their names."""
+def _picked(places: Sequence[tuple[str, int]], settings: ClassifierSettings) -> ImageSet:
+    """The images at (part, row), in the order given; every part is read once."""
+    sets, where = [], []
     for path in sorted({path for path, _ in places}):
+        here = [i for i, (part, _) in enumerate(places) if part == path]
         table = read_part(path, ["idh", "image"])
-        rows = np.array([number for part, number in places if part == path])
-        yield _image_set(path, table, rows, settings)
+        sets.append(_image_set(path, table, np.array([places[i][1] for i in here]), settings))
+        where += here
+    found, order = _joined(sets), np.argsort(where)
+    return ImageSet(found.pixels[order], found.labels[order], found.patients[order])
 
 
 def _image_set(

@@ -93,19 +93,20 @@ class GanSettings:
 
 PRESETS = {
     "liu2020": GanSettings(),
+    # Ours: 480 images of one class in a minute or so on one CPU core, H&E-like at 32 px.
     "demo": GanSettings(
         resolution_px=32,
         latent_size=64,
-        fmap_base=512,
-        fmap_max=64,
-        stabilise_kimg=2.0,
-        fade_kimg=2.0,
-        total_kimg=24.0,
-        batch_sizes=(16, 16, 16, 16),
-        learning_rate=2e-3,
+        fmap_base=256,
+        fmap_max=32,
+        stabilise_kimg=0.8,
+        fade_kimg=0.8,
+        total_kimg=11.0,
+        batch_sizes=(8, 8, 8, 8),
+        learning_rate=3e-3,
         ema_decay=0.99,
         symmetry="dihedral",
-        checkpoint_kimg=6.0,
-        sample_kimg=6.0,
+        checkpoint_kimg=4.0,
+        sample_kimg=4.0,
     ),
 }

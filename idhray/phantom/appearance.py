@@ -37,7 +37,7 @@ class Appearance:
 def appearance(patient: Patient, settings: PhantomSettings, seed: int) -> Appearance:
     """The tissue parameters of `patient`.
 
-    The steps between the classes at effect 1 are 1.2 to 2 patient SDs in each number, so that
+    The steps between the classes at effect 1 are 1.6 to 1.8 patient SDs in each number, so that
     no single one separates them. Medians and steps are ours, after the textbook picture
     (glioblastoma: denser, more pleomorphic, necrosis, microvascular proliferation).
     """
@@ -46,10 +46,10 @@ def appearance(patient: Patient, settings: PhantomSettings, seed: int) -> Appear
     push = settings.effect * (0.5 if patient.idh == "wildtype" else -0.5)
     stain = random.uniform(size=4).tolist()
     return Appearance(
-        density_per_mm2=2000 * math.exp(0.70 * push + 0.35 * own[0]),
-        pleomorphism=0.19 * math.exp(0.60 * push + 0.30 * own[1]),
-        necrosis_fraction=0.45 / (1 + math.exp(2.4 - 2.0 * push - 0.9 * own[2])),
-        proliferating_vessels_per_mm2=4.0 * math.exp(1.4 * push + 0.6 * own[3]),
+        density_per_mm2=2000 * math.exp(0.55 * push + 0.35 * own[0]),
+        pleomorphism=0.19 * math.exp(0.50 * push + 0.30 * own[1]),
+        necrosis_fraction=0.45 / (1 + math.exp(2.4 - 1.6 * push - 0.9 * own[2])),
+        proliferating_vessels_per_mm2=4.0 * math.exp(1.1 * push + 0.6 * own[3]),
         stain_mix=0.5 + 0.5 * stain[0],
         hematoxylin=0.85 + 0.3 * stain[1],
         eosin=0.8 + 0.4 * stain[2],

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike, NDArray
 
 Format = Literal["svg", "png"]
@@ -189,7 +190,7 @@ def patch_sheet(
     with mpl.rc_context(_STYLE):
         lines = max(-(-len(images) // columns) for pair in classes.values() for images in pair)
         size = (2.4 * columns, (1.2 * max(lines, 1) + 0.35) * len(classes))
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(wspace=0.05))
         grid = figure.subplots(len(classes), 2, squeeze=False)
         for row, (name, pair) in zip(grid, classes.items(), strict=True):
             for axes, origin, images in zip(row, ("real", "synthetic"), pair, strict=True):

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from idhray.stats.accuracy import Proportion, accuracy_at
 from idhray.stats.curve import roc_points
 from idhray.stats.predictions import SPLITS, Predictions
-from idhray.stats.roc import auc_difference, auc_with_ci
+from idhray.stats.roc import auc, auc_difference, auc_with_ci
 from idhray.stats.sample import Labels
 
 BASELINE = 0
@@ -121,11 +121,17 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
             for number, scores in enumerate(cell.scores):
-                row = performance(cell.labels, scores, threshold)
-                names = ("auc", "sensitivity", "specificity", "accuracy")
+                at = accuracy_at(cell.labels, scores, threshold)
                 rows.append(
-                    {"split": split, "n_synthetic": count, "number": number}
-                    | {name: row[name] for name in names}
+                    {
+                        "split": split,
+                        "n_synthetic": count,
+                        "number": number,
+                        "auc": auc(cell.labels, scores),
+                        "sensitivity": at.sensitivity.value,
+                        "specificity": at.specificity.value,
+                        "accuracy": at.accuracy.value,
+                    }
                 )
     return pd.DataFrame(rows)
 

@@ -55,6 +55,12 @@ def _figures(row: dict[str, Any]) -> dict[str, str]:
     return cells
 
 
+def marks_in(frame: pd.DataFrame) -> list[str]:
+    """What the marks in a printed table mean, for its footnotes."""
+    text = " ".join(frame.astype(str).to_numpy().ravel())
+    return [f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in text]
+
+
 def with_interval(row: Mapping[str, Any], name: str) -> str:
     """A row's figure and its interval: `0.927 (0.835-1.000)`, with an en dash."""
     low, high = (printed(row[f"{name}_{end}"]) for end in ("low", "high"))
@@ -90,7 +96,7 @@ def _group_row(row: dict[str, Any]) -> dict[str, str]:
     mark = " \u2020" if row["fitted_here"] else ""
     return {
         "Set": _SETS[row["set"]],
-        "Age": row["group"],
+        "Age": row["group"].replace(">=", "\u2265").replace(" ", "\u00a0"),
         "Patients (mutant : wildtype)": f"{row['n']} ({row['n_mutant']} : {row['n_wildtype']})",
         "Predictor": row["predictor"] + mark,
         "Errors (mutant : wildtype)": (

@@ -20,7 +20,7 @@ def test_every_image_is_shown_once_per_epoch():
 
 
 def test_order_is_the_same_however_it_is_asked_for():
-    """A resumed run, or another batch size, goes on where the last left off; epochs may straddle."""
+    """A resumed run goes on where the last left off; a batch may straddle two epochs."""
     whole = order(3, 7, 0, 30)
     pieces = [order(3, 7, start, 5) for start in range(0, 30, 5)]
 

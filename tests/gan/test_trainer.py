@@ -51,20 +51,20 @@ def all_parameters(run):
 
 
 def test_gan_learns_the_two_colours_of_its_images():
-    """Half of the images are red, half are blue; so are the generated ones, roughly."""
+    """Half of the images are red, half are blue; so are the generated ones, none in between."""
     colours = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
     images = np.broadcast_to(np.repeat(colours, 16, 0)[:, None, None, :], (32, 4, 4, 3))
     settings = GanSettings(
-        resolution_px=4, latent_size=8, fmap_base=64, fmap_max=16, batch_sizes=(16,),
-        total_kimg=12.8, learning_rate=3e-3, ema_decay=0.99,
+        resolution_px=4, latent_size=4, fmap_base=32, fmap_max=16, batch_sizes=(8,),
+        total_kimg=2.0, learning_rate=2e-2, ema_decay=0.95,
     )  # fmt: skip
     run = start(settings, images=np.ascontiguousarray(images))
     train(run, ignore)
     made = generate(generator_of(run), 0, range(64)).mean((1, 2))
     nearest = np.abs(made[:, None] - colours).max(-1)
 
-    assert np.median(nearest.min(1)) < 40
-    assert 0.2 < nearest.argmin(1).mean() < 0.8
+    assert np.median(nearest.min(1)) < 30
+    assert 0.3 < nearest.argmin(1).mean() < 0.7
 
 
 @pytest.mark.parametrize("saved_at_kimg", [0.04, 0.064, 0.12])

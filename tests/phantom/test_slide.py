@@ -159,15 +159,15 @@ def test_truth_tells_what_was_drawn(slide):
 
 
 def test_the_mask_agrees_with_the_image(slide):
-    """Under the mask it is darker than 200 in green, outside it is white."""
+    """Under it green is darker than 200, outside white; nuclei straddle one cell of the border."""
     image = shrunk(np.concatenate(list(bands(make_scene(PATIENT, 0, SMALL, seed=0)))))
     mask = mask_of(slide)[: image.shape[0], : image.shape[1]]
     green = image[: mask.shape[0], : mask.shape[1], 1]
 
     assert MASK_DOWNSAMPLE == MAP_PX
     assert mask_of(slide).shape == (63, 82)  # 1000 and 1300 over 16, rounded up
-    assert np.mean(green[mask] < 200) > 0.9
-    assert np.mean(green[~mask] > 225) > 0.9
+    assert np.mean(green[mask] < 200) > 0.95
+    assert np.mean(green[~ndimage.binary_dilation(mask)] > 225) > 0.95
 
 
 def test_the_background_is_white(marked):

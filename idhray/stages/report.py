@@ -1,0 +1,329 @@
+"""The report of a study: all its folders -> one self-contained report.html."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from idhray.cohort import LABELS, SPLITS, patients_of, read_manifest
+from idhray.config import settings_from
+from idhray.errors import StorageError
+from idhray.images import RGB, decode, resize
+from idhray.leakage import patient_splits, refuse_leaks
+from idhray.ledger import ledger_table
+from idhray.report.content import (
+    Flow,
+    Generator,
+    KeyFigure,
+    Picture,
+    ReportContent,
+    ReportTable,
+    SplitCount,
+    flow_of,
+)
+from idhray.report.figures import (
+    CountPoint,
+    RocCurve,
+    age_figure,
+    count_figure,
+    patch_sheet,
+    roc_figure,
+)
+from idhray.report.html import report_html
+from idhray.stats.liu_tables import LiuTables, liu_tables
+from idhray.stats.print_tables import CAPTIONS, marks_in, printed_tables, with_interval
+from idhray.stats.settings import StatsSettings
+from idhray.stats.verdict import signed
+from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
+from idhray.tables import PREDICTIONS, parts, read_part, read_table
+
+SETS = {"val": "Validation", "test": "Test"}
+SHOWN = 16  # patches of a class on the sheet
+STUDY = "_study.json"
+STEPS = ("tiles", "patches", "sweep")
+LIMITS = (
+    "One split of one cohort: another split, or patients of another hospital, may give another "
+    "answer. Without an external test set this study says nothing of them.",
+    "IDH status goes with tumour type, grade and age. A model may have learned any of these; a "
+    "comparison within one grade is not part of this report.",
+    "Synthetic images repeat what the training patients showed; they add no patients, and never "
+    "count as cases in any figure here.",
+    "Whether the generators copied training images was not tested here.",
+)
+
+
+def report(study: str) -> dict[str, Any]:
+    """Write `report.html` into the folder of a study.
+
+    Args:
+        study: Folder that `idhray study` made.
+    """
+    if not exists(join(study, "statistics", SETTINGS)):
+        raise StorageError(f"{study}: no statistics there; finish `idhray study` first")
+    path = join(study, "report.html")
+    publish(path, report_html(_content(study)).encode())
+    return {"report": path}
+
+
+def _content(study: str) -> ReportContent:
+    settings = read_json(join(study, SETTINGS))
+    cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
+    said = read_json(join(study, "statistics", SETTINGS))
+    own = {k: said[k] for k in StatsSettings.__dataclass_fields__}
+    predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
+    tables = liu_tables(predictions, cohort, settings_from(StatsSettings, own))
+    made_up = bool(cohort["cohort"].str.startswith("phantom").all())
+    images = _images_folder(study)
+    return ReportContent(
+        title="IDH mutation from H&E slides: do GAN-made images help?",
+        question="Does adding GAN-made images to the training set improve the prediction of IDH "
+        "mutation in patients nobody trained on, by how much, and could this cohort have shown it?",
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.sentence,
+        demonstration=made_up,
+        key_figures=_key_figures(tables),
+        cohort=_split_counts(cohort),
+        flows=_flows(study),
+        tables=_tables(tables),
+        conventions=tables.notes,
+        figures=_figures(tables, cohort),
+        generators=[_generator(study, label) for label in LABELS],
+        generators_note=_generators_note(study, images),
+        sheets=[_sheet(study, images)],
+        settings=_settings(settings),
+        provenance=_provenance(study, settings),
+        limits=[*LIMITS, *_limits_of_settings(settings)],
+    )
+
+
+def _images_folder(study: str) -> str:
+    """The PATCHES table of the study: its own, or the one that it was given."""
+    own = join(study, "patches")
+    return own if exists(join(own, SETTINGS)) else str(read_json(join(study, STUDY))["patches"])
+
+
+def _key_figures(tables: LiuTables) -> list[KeyFigure]:
+    said = tables.verdict
+    rows = tables.table2[tables.table2["split"] == "test"].set_index("n_synthetic")
+    figures = [
+        KeyFigure(
+            label="AUC on test without synthetic images",
+            value=with_interval(rows.loc[0].to_dict(), "auc"),
+            detail="mean over the trainings, 95% CI over patients",
+        )
+    ]
+    if said.n_synthetic:
+        figures += [
+            KeyFigure(
+                label=f"AUC on test with {said.n_synthetic:,} synthetic images",
+                value=with_interval(rows.loc[said.n_synthetic].to_dict(), "auc"),
+                detail="the count that did best on validation",
+            ),
+            KeyFigure(
+                label="Difference in AUC",
+                value=f"{signed(said.difference)} ({signed(said.ci_low)} to {signed(said.ci_high)})",
+                detail=f"95% CI; {said.ci_method}",
+            ),
+            KeyFigure(
+                label="Gain that this cohort could have shown",
+                value=signed(said.detectable) if np.isfinite(said.detectable) else "none",
+                detail="in AUC, with 80% power",
+            ),
+        ]
+    patients = f"{said.n_mutant} mutant, {said.n_wildtype} wildtype"
+    return [*figures, KeyFigure(label="Test patients", value=patients)]
+
+
+def _split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
+    def count(split: str, idh: str) -> int:
+        return int(((cohort["split"] == split) & (cohort["idh"] == idh)).sum())
+
+    return [
+        SplitCount(
+            split=split,
+            mutant=count(split, "mutant"),
+            wildtype=count(split, "wildtype"),
+            unknown=count(split, ""),
+        )
+        for split in SPLITS
+    ]
+
+
+def _flows(study: str) -> list[Flow]:
+    folders = [join(study, step) for step in STEPS]
+    return [
+        flow_of(step, ledger_table([folder]).to_pylist())
+        for step, folder in zip(STEPS, folders, strict=True)
+        if exists(join(folder, SETTINGS))
+    ]
+
+
+def _tables(tables: LiuTables) -> list[ReportTable]:
+    return [
+        ReportTable(
+            title=f"Table {name.removeprefix('table')}",
+            header=list(frame.columns),
+            rows=frame.to_numpy().tolist(),
+            caption=CAPTIONS[name],
+            notes=marks_in(frame),
+            grouped=True,
+        )
+        for name, frame in printed_tables(tables).items()
+    ]
+
+
+def _figures(tables: LiuTables, cohort: pd.DataFrame) -> list[Picture]:
+    pictures = [
+        Picture(
+            title="Receiver operating characteristic",
+            data=roc_figure({title: _curves(tables, split) for split, title in SETS.items()}),
+            alt="ROC curves of validation and test patients, one for each synthetic count",
+            caption="Mean over the trainings of each count.",
+        ),
+        Picture(
+            title="Response to the number of synthetic images",
+            data=count_figure(
+                {
+                    measure.upper() if measure == "auc" else measure.capitalize(): {
+                        title: _points(tables, split, measure) for split, title in SETS.items()
+                    }
+                    for measure in ("auc", "accuracy")
+                }
+            ),
+            alt="AUC and accuracy against the number of synthetic images, with 95% intervals",
+            caption="Bars: 95% intervals over patients. Dots: single trainings. Shaded: the count "
+            "chosen on validation.",
+        ),
+    ]
+    if model := tables.age_model:
+        train = cohort[cohort["split"] == "train"]
+        ages = {label: train.loc[train["idh"] == label, "age"] for label in LABELS}
+        gaussians = {
+            "mutant": (model.mean_mutant, model.sd_mutant),
+            "wildtype": (model.mean_wildtype, model.sd_wildtype),
+        }
+        pictures.append(
+            Picture(
+                title="Age",
+                data=age_figure(ages, gaussians, model.roots()),
+                alt="Gaussian of age for each class, and the ages of the training patients",
+                caption="Fitted on training patients.",
+            )
+        )
+    return pictures
+
+
+def _curves(tables: LiuTables, split: str) -> list[RocCurve]:
+    areas = tables.table2[tables.table2["split"] == split].set_index("n_synthetic")
+    points = tables.roc[tables.roc["split"] == split]
+    return [
+        RocCurve(
+            label=f"{count:,}: AUC {with_interval(areas.loc[count].to_dict(), 'auc')}",
+            fpr=curve["fpr"],
+            tpr=curve["tpr"],
+        )
+        for count, curve in points.groupby("n_synthetic")
+    ]
+
+
+def _points(tables: LiuTables, split: str, measure: str) -> list[CountPoint]:
+    rows = tables.table2[tables.table2["split"] == split]
+    single = tables.by_repeat[tables.by_repeat["split"] == split]
+    return [
+        CountPoint(
+            n_synthetic=row["n_synthetic"],
+            mean=row[measure],
+            low=row[f"{measure}_low"],
+            high=row[f"{measure}_high"],
+            repeats=single.loc[single["n_synthetic"] == row["n_synthetic"], measure].tolist(),
+            chosen=bool(row["chosen"]),
+        )
+        for row in rows.to_dict("records")
+    ]
+
+
+def _generator(study: str, label: str) -> Generator:
+    model = read_json(join(study, f"gan-{label}", "model.json"))
+    made = read_json(join(study, f"synthetic-{label}", SETTINGS))
+    return Generator(
+        name=f"{model['architecture'].upper()} of {label}",
+        training_patients=len(model["patients"]),
+        training_images=model["images"],
+        kimg=model["images_shown"] / 1000,
+        figures={
+            "Resolution": f"{model['settings']['resolution_px']} px",
+            "Images made": str(made["count"]),
+            "Hash of its training patients": model["trained_on"],
+        },
+    )
+
+
+def _generators_note(study: str, images: str) -> str:
+    """Checked again here, on the tables as they lie on disk; a leak stops the report."""
+    folders = [join(study, f"synthetic-{label}") for label in LABELS]
+    refuse_leaks(images, folders)
+    held_out = sum(split != "train" for split in patient_splits(images).values())
+    return (
+        f"Checked when this report was made: none of the {held_out} validation and test patients "
+        "was among those that a generator saw."
+    )
+
+
+def _sheet(study: str, images: str) -> Picture:
+    """Real beside synthetic images of both classes, the real ones at the synthetic resolution."""
+    side = read_json(join(study, "gan-mutant", "model.json"))["settings"]["resolution_px"]
+    classes = {
+        label: (
+            _some(images, side, {"idh": label, "split": "train"}),
+            _some(join(study, f"synthetic-{label}"), side, {}),
+        )
+        for label in LABELS
+    }
+    return Picture(
+        title="Real and synthetic images",
+        data=patch_sheet(classes),
+        alt="Mosaics of real training images beside synthetic ones, for both classes",
+        caption="Real training images (left), spread over patients, at the generators' "
+        "resolution; the first synthetic ones (right), not selected.",
+    )
+
+
+def _some(folder: str, side_px: int, only: dict[str, str]) -> NDArray[np.uint8]:
+    """A few images of a table, taken in turn from its parts."""
+    picked: list[list[RGB]] = []
+    for path in parts(folder)[: 4 * SHOWN]:
+        rows = read_part(path, [*only, "image"])
+        frame = rows.select(list(only)).to_pandas()
+        fits = [i for i in range(len(rows)) if all(frame[k].iloc[i] == v for k, v in only.items())]
+        found = (decode(rows["image"][i]["bytes"].as_py()) for i in fits[:SHOWN])
+        picked.append([resize(image, side_px) for image in found])
+    turns = [images[i] for i in range(SHOWN) for images in picked if i < len(images)]
+    return np.stack(turns[:SHOWN])
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Group -> setting -> value; what belongs to no group is `study`."""
+    groups: dict[str, dict[str, str]] = {"study": {}}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            groups[name] = {key: str(one) for key, one in value.items()}
+        else:
+            groups["study"][name] = str(value)
+    return groups
+
+
+def _provenance(study: str, settings: dict[str, Any]) -> dict[str, str]:
+    said = read_json(join(study, PROVENANCE))
+    return {**{k: str(v) for k, v in said.items() if v}, "seed": str(settings["seed"])}
+
+
+def _limits_of_settings(settings: dict[str, Any]) -> list[str]:
+    """What settings far from the published ones take from the result."""
+    small = settings["gan"]["resolution_px"]
+    if small >= 256:
+        return []
+    return [
+        f"The generators made images of {small} px (Liu et al. 2020: 256 px), so that the study "
+        "runs on a small machine: synthetic images are coarser than real ones."
+    ]

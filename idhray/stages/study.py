@@ -1,0 +1,200 @@
+"""The whole study: every stage in turn, each in its own folder; the same command continues.
+
+cohort.parquet  tiles/  patches/  gan-CLASS/  synthetic-CLASS/  sweep/  statistics/  report.html
+"""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from idhray.classify.settings import PRESETS as CLASSIFIER
+from idhray.classify.settings import ClassifierSettings
+from idhray.cohort import (
+    LABELS,
+    manifest_hash,
+    patients_of,
+    read_manifest,
+    with_split,
+    write_manifest,
+)
+from idhray.config import settings_dict
+from idhray.errors import ConfigError, LeakageError
+from idhray.gan.config import PRESETS as GAN
+from idhray.gan.config import GanSettings
+from idhray.leakage import patient_splits
+from idhray.slides.patches import PRESETS as PATCHES
+from idhray.slides.patches import PatchSettings
+from idhray.slides.tiling import PRESETS as TILES
+from idhray.slides.tiling import TilingSettings
+from idhray.stages.cut_patches import cut_patches
+from idhray.stages.fit_stats import fit_stats
+from idhray.stages.report import STUDY, report
+from idhray.stages.session import connect, provenance
+from idhray.stages.sweep import sweep
+from idhray.stages.synthesize import synthesize
+from idhray.stages.tile_slides import tile_slides
+from idhray.stages.train_gan import train_gan
+from idhray.stages.training import images_hash
+from idhray.stats.settings import StatsSettings
+from idhray.storage import exists, join, output_folder, publish_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """Settings of every step."""
+
+    tiling: TilingSettings = field(default_factory=TilingSettings)
+    patches: PatchSettings = field(default_factory=PatchSettings)
+    gan: GanSettings = field(default_factory=GanSettings)
+    classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
+    statistics: StatsSettings = field(default_factory=StatsSettings)
+    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
+    """Synthetic images added, half of each class; 0 is the baseline."""
+    repeats: int = 5
+    """Trainings of each count; Liu et al. trained each once."""
+
+    def __post_init__(self) -> None:
+        if 0 not in self.counts or len(self.counts) < 2:
+            raise ConfigError("counts must hold 0, the baseline, and one more")
+
+
+PRESETS = {
+    # Source of the counts: Liu et al. 2020, table 2.
+    "liu2020": StudySettings(
+        tiling=TILES["liu2020"],
+        patches=PATCHES["liu2020"],
+        gan=GAN["liu2020"],
+        classifier=CLASSIFIER["liu2020"],
+    ),
+    "demo": StudySettings(
+        tiling=TILES["demo"],
+        patches=PATCHES["demo"],
+        gan=GAN["demo"],
+        classifier=CLASSIFIER["demo"],
+        counts=(0, 120, 360),
+        repeats=2,
+    ),
+}
+
+
+def study(
+    manifest: str,
+    out: str,
+    settings: StudySettings,
+    *,
+    patches: str | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    gan_workers: int = 1,
+    address: str | None = None,
+    max_failures: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Run the study of Liu et al. 2020 from slides to report; the same command continues.
+
+    Args:
+        manifest: CSV, TSV or Parquet with patient, idh, age and slide.
+        out: Folder of the study; report.html is in it.
+        settings: Of every step.
+        patches: A PATCHES table to start from; then the manifest's slides are not read, and its
+            split must be that of the table.
+        seed: Of everything that is drawn.
+        workers: Slides, and trainings of the sweep, at a time; as many as fit when not given.
+        gan_workers: Processes that share the training of each GAN.
+        address: Of a running Ray cluster; Ray starts on this machine when not given.
+        max_failures: Slides that may fail before the command does; the others are done anyway.
+        overwrite: Start anew where the folder was made with other settings.
+    """
+    cohort = read_manifest(manifest)
+    cohort = with_split(cohort, seed) if patches is None else split_of_table(cohort, patches)
+    said = {
+        "stage": "study",
+        "manifest_hash": manifest_hash(patients_of(cohort)),
+        "patches_of": images_hash(patches) if patches else None,
+        "seed": seed,
+        **settings_dict(settings),
+    }
+    with output_folder(out, settings=said, provenance=provenance("study"), overwrite=overwrite):
+        connect(address)
+        publish_json(join(out, STUDY), {"patches": patches or join(out, "patches")})
+        cohort_file = join(out, "cohort.parquet")
+        if not exists(cohort_file):
+            write_manifest(cohort_file, cohort)
+        images = patches or _patches(cohort_file, out, settings, seed, workers, max_failures)
+        synthetic = tuple(
+            _synthetic(images, label, out, settings, seed, gan_workers) for label in LABELS
+        )
+        logger.info("sweep over %s synthetic images", settings.counts)
+        sweep(
+            images,
+            synthetic,
+            join(out, "sweep"),
+            settings.classifier,
+            counts=settings.counts,
+            repeats=settings.repeats,
+            seed=seed,
+            workers=workers,
+        )
+        found = fit_stats(
+            (join(out, "sweep"),), cohort_file, join(out, "statistics"), settings.statistics
+        )
+        page = report(out)
+    n = {
+        name: int((patients_of(cohort)["split"] == name).sum()) for name in ("train", "val", "test")
+    }
+    return {**page, "patients": n, **{k: found[k] for k in ("chosen_count", "answer", "sentence")}}
+
+
+def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
+    """The rows of a manifest whose patients are in a PATCHES table, with that table's split.
+
+    Raises:
+        LeakageError: the manifest gives a patient another split, or does not know one.
+    """
+    table = patient_splits(patches)
+    given = dict(zip(cohort["patient"], cohort["split"], strict=True))
+    for patient, split in table.items():
+        if given.get(patient) not in ("", split):
+            raise LeakageError(
+                f"patient {patient} is in split {split} in {patches}, but the manifest says "
+                f"{given.get(patient) or 'nothing of that patient'}; use the manifest it was made of"
+            )
+    known = cohort[cohort["patient"].isin(table)]
+    return known.assign(split=known["patient"].map(table))
+
+
+def _patches(
+    cohort_file: str,
+    out: str,
+    settings: StudySettings,
+    seed: int,
+    workers: int | None,
+    max_failures: int,
+) -> str:
+    tiles, patches = join(out, "tiles"), join(out, "patches")
+    logger.info("slides to tiles")
+    tile_slides(
+        cohort_file,
+        tiles,
+        settings.tiling,
+        seed=seed,
+        workers=workers,
+        max_failures=max_failures,
+    )
+    logger.info("tiles to patches")
+    cut_patches(tiles, patches, settings.patches, seed=seed, workers=workers)
+    return patches
+
+
+def _synthetic(
+    images: str, label: str, out: str, settings: StudySettings, seed: int, workers: int
+) -> str:
+    checkpoint, synthetic = join(out, f"gan-{label}"), join(out, f"synthetic-{label}")
+    logger.info("GAN of class %s", label)
+    train_gan(images, label, checkpoint, settings.gan, seed=seed, workers=workers)
+    synthesize(checkpoint, max(settings.counts) // 2, synthetic, seed=seed)
+    return synthetic

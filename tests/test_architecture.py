@@ -1,0 +1,98 @@
+"""Imports point downward, and the science runs without Ray."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import idhray
+
+ROOT = Path(idhray.__file__).parent
+FOLDERS = {"slides", "gan", "classify", "stats", "phantom", "report"}
+# What each module at the top of the package may import of the others; folders may import all.
+SHARED = {
+    "errors": set(),
+    "chance": set(),
+    "config": {"errors"},
+    "storage": {"config", "errors"},
+    "tables": {"storage", "errors"},
+    "images": {"errors"},
+    "distributed": {"errors"},
+    "ledger": {"tables", "storage", "errors"},
+    "leakage": {"tables", "storage", "errors"},
+    "cohort": {"storage", "errors"},
+    "importers": {"cohort", "errors"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def files() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_module_imports_only_what_lies_below_it(path):
+    """A cycle or an upward import ties the science to the stage that happens to use it."""
+    place = path.relative_to(ROOT).parts
+    own = {name.split(".")[1] for name in imports(path) if name.startswith("idhray.")}
+    own -= {"__version__"}
+    if place[0] == "stages" or place == ("cli.py",):
+        return
+    if place[0] in FOLDERS:
+        assert own <= {place[0], *SHARED}
+    elif place != ("__init__.py",):
+        assert own <= SHARED[path.stem]
+
+
+def test_only_stages_import_ray():
+    """Training cores run on machines that have torch but no Ray."""
+    guilty = [
+        str(path.relative_to(ROOT))
+        for path in files()
+        if path.relative_to(ROOT).parts[0] != "stages"
+        and any(name.split(".")[0] == "ray" for name in imports(path))
+    ]
+
+    assert guilty == []
+
+
+def test_everything_but_stages_imports_with_ray_blocked():
+    """A library could still pull Ray in; an interpreter that has no Ray tells."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages([str(ROOT)], "idhray.")
+        if not module.name.startswith("idhray.stages") and module.name != "idhray.__main__"
+    ]
+    code = (
+        "import importlib, sys\nsys.modules['ray'] = None\n"
+        f"for name in {names}: importlib.import_module(name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_stage_has_a_job_and_a_command():
+    """`ray job submit` and `idhray` offer the same."""
+    from idhray.cli import STAGES
+
+    names = {name.replace("-", "_") for name in STAGES}
+    jobs = {path.stem for path in (ROOT.parent / "jobs").glob("*.py")}
+
+    assert jobs == names
+    for name in names:
+        assert hasattr(importlib.import_module(f"idhray.stages.{name}"), name)
