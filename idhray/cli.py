@@ -4,7 +4,6 @@ Progress goes to stderr; the last line of stdout is one JSON object. Exit code 0
 arguments, settings or manifest, 1: anything else.
 """
 
-import dataclasses
 import functools
 import importlib
 import inspect
@@ -76,9 +75,7 @@ def _call(name: str, argv: list[str]) -> dict[str, Any]:
         command,
         args=argv,
         prog=f"idhray {name}",
-        config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitArgPrefixes)
-        if not _nested(presets)
-        else (tyro.conf.AvoidSubcommands,),
+        config=(tyro.conf.AvoidSubcommands,),
     )
     return result
 
@@ -106,6 +103,9 @@ def _command(
     tyro reads a function's signature, annotations and docstring; this gives it those it needs.
     """
     hints = get_type_hints(stage, include_extras=True)
+    if "settings" in hints:  # --epochs rather than --settings.epochs
+        kind: Any = hints["settings"]
+        hints["settings"] = Annotated[kind, tyro.conf.arg(name="")]
     parameters = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
         for p in inspect.signature(stage).parameters.values()
@@ -120,13 +120,13 @@ def _command(
         parameters = [
             p.replace(default=presets[chosen]) if p.name == "settings" else p for p in parameters
         ]
-        kind: Any = Annotated[
+        choice: Any = Annotated[
             _one_of(presets),
             tyro.conf.arg(help="Settings to start from; other flags change them one by one."),
         ]
         parameters.append(
             inspect.Parameter(
-                "preset", inspect.Parameter.KEYWORD_ONLY, default=chosen, annotation=kind
+                "preset", inspect.Parameter.KEYWORD_ONLY, default=chosen, annotation=choice
             )
         )
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -135,15 +135,6 @@ def _command(
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     del command.__wrapped__
     return command
-
-
-def _nested(presets: dict[str, Any]) -> bool:
-    """Whether the settings hold settings: then flags keep their prefix, as two may be alike."""
-    return any(
-        dataclasses.is_dataclass(getattr(preset, field.name))
-        for preset in presets.values()
-        for field in dataclasses.fields(preset)
-    )
 
 
 def _usage() -> str:

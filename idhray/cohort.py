@@ -8,15 +8,17 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from idhray.errors import ManifestError
-from idhray.storage import is_uri, publish, read_bytes
+from idhray.storage import absolute, is_uri, publish, read_bytes
 
-LABELS = ("wildtype", "mutant")  # 0, 1
+Label = Literal["wildtype", "mutant"]
+LABELS: tuple[Label, ...] = ("wildtype", "mutant")  # 0, 1
 SPLITS = ("train", "val", "test")
 PATIENT_LEVEL = ("idh", "age", "sex", "grade", "diagnosis", "site", "cohort", "split")
 FILES = ("slide", "t1ce", "flair", "brain_mask")
@@ -254,7 +256,7 @@ def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
         shared[name] = [known.get(patient, "") for patient in text["patient"]]
     for name in NUMBERS:
         shared[name] = [float(value or "nan") for value in shared[name]]
-    folder = path.rsplit("/", 1)[0] if "/" in path else "."
+    folder = absolute(path).rsplit("/", 1)[0]
     for name in FILES:
         shared[name] = shared[name].map(lambda value: _absolute(folder, value))
     return shared

@@ -33,5 +33,9 @@ class SlideError(IdhrayError):
     """A slide is missing, unreadable, or does not say its resolution."""
 
 
+class TrainingError(IdhrayError):
+    """A training diverged: its loss is not a finite number any more."""
+
+
 class LeakageError(IdhrayError):
     """Patients that must stay apart (training, validation, test) would meet."""

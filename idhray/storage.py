@@ -38,12 +38,17 @@ def filesystem(path: str) -> tuple[fs.FileSystem, str]:
         StorageError: the URI's scheme is not one that pyarrow can open.
     """
     if not is_uri(path):
-        return fs.LocalFileSystem(), os.path.abspath(path)
+        return fs.LocalFileSystem(), absolute(path)
     try:
         files, inner = fs.FileSystem.from_uri(path.replace("gs://", "gcs://", 1))
         return files, inner
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StorageError(f"{path}: cannot be opened ({error}); use a path, s3:// or gs://")
+
+
+def absolute(path: str) -> str:
+    """A path that means the same in every worker, whose working folder is another; URIs stay."""
+    return path if is_uri(path) else os.path.abspath(path)
 
 
 def join(folder: str, *names: str) -> str:

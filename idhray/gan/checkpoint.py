@@ -16,21 +16,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from idhray import __version__
-from idhray.config import differences, settings_dict, settings_from, settings_hash
+from idhray.config import differences, settings_dict, settings_from
 from idhray.errors import SettingsChangedError, StorageError
 from idhray.gan.config import GanSettings
 from idhray.gan.trainer import Run, prepare
+from idhray.leakage import patients_hash
 from idhray.storage import read_json
 
 WEIGHTS = "weights.safetensors"
 TRAINING = "training.pt"
 MODEL = "model.json"
 ARCHITECTURE = "pggan"
-
-
-def trained_on(patients: tuple[str, ...]) -> str:
-    """A hash of the training patients, whatever their order."""
-    return settings_hash({"patients": sorted(set(patients))})
 
 
 def save(run: Run, folder: str) -> None:
@@ -91,7 +87,7 @@ def read_model(folder: str) -> dict[str, Any]:
         raise StorageError(f"{folder}/{MODEL}: lacks {', '.join(missing)}; not a GAN checkpoint")
     if model["architecture"] != ARCHITECTURE:
         raise StorageError(f"{folder}: holds a {model['architecture']}, not a {ARCHITECTURE}")
-    if model["trained_on"] != trained_on(tuple(model["patients"])):
+    if model["trained_on"] != patients_hash(model["patients"]):
         raise StorageError(f"{folder}/{MODEL}: the list of patients does not match its hash")
     return model
 
@@ -139,7 +135,7 @@ def _identity(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "images": len(run.images),
         "patients": list(run.patients),
-        "trained_on": trained_on(run.patients),
+        "trained_on": patients_hash(run.patients),
     }
 
 

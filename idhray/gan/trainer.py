@@ -17,7 +17,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from idhray.chance import seed_for
 from idhray.distributed import Worker
-from idhray.errors import ConfigError, IdhrayError
+from idhray.errors import ConfigError, TrainingError
 from idhray.gan import losses
 from idhray.gan.config import STD_GROUP, GanSettings
 from idhray.gan.data import Images, check_images, faded, level_images, order, turned, unit
@@ -119,7 +119,7 @@ def train(run: Run, on_report: OnReport, *, until_kimg: float | None = None) -> 
     with both due. Losses are read, and must be finite, only then: the device never waits between.
 
     Raises:
-        IdhrayError: a loss is not finite; the last checkpoint is still good.
+        TrainingError: a loss is not finite; the last checkpoint is still good.
     """
     settings = run.settings
     until = round((settings.total_kimg if until_kimg is None else until_kimg) * 1000)
@@ -249,7 +249,7 @@ def _passed(every_kimg: float, before: int, now: int) -> bool:
 
 def _finite(means: list[float], images_shown: int) -> list[float]:
     if not all(-1e30 < mean < 1e30 for mean in means):
-        raise IdhrayError(
+        raise TrainingError(
             f"the GAN diverged before {images_shown / 1000:g} kimg (discriminator loss {means[0]}, "
             f"generator loss {means[1]}); continue from the last checkpoint with another seed, or "
             "start anew with a lower learning_rate"

@@ -90,36 +90,41 @@ ASTRO = "Astrocytoma, IDH-mutant"
 OLIGO = "Oligodendroglioma, IDH-mutant and 1p/19q-codeleted"
 
 AGES = {
-    ("TCGA-like", "wildtype"): (55.5, 13.3),
-    ("TCGA-like", "mutant"): (44.2, 12.7),
-    ("TCGA-like", "all"): (49.9, 14.1),
-    ("local-like", "wildtype"): (53.3, 14.7),
-    ("local-like", "mutant"): (45.9, 9.0),
-    ("local-like", "all"): (49.3, 12.4),
+    ("phantom-TCGA", "wildtype"): (55.5, 13.3),
+    ("phantom-TCGA", "mutant"): (44.2, 12.7),
+    ("phantom-TCGA", "all"): (49.9, 14.1),
+    ("phantom-local", "wildtype"): (53.3, 14.7),
+    ("phantom-local", "mutant"): (45.9, 9.0),
+    ("phantom-local", "all"): (49.3, 12.4),
 }
 """Mean and SD in years. Source: Liu et al. 2020, tables 5 (TCGA) and 6 (local hospital)."""
 
 AGE_RANGE = (18, 90)
 
 MALES = {
-    ("TCGA-like", "wildtype"): 58 / 100,
-    ("TCGA-like", "mutant"): 59 / 100,
-    ("local-like", "wildtype"): 14 / 30,
-    ("local-like", "mutant"): 11 / 36,
+    ("phantom-TCGA", "wildtype"): 58 / 100,
+    ("phantom-TCGA", "mutant"): 59 / 100,
+    ("phantom-local", "wildtype"): 14 / 30,
+    ("phantom-local", "mutant"): 11 / 36,
 }
 """Source: Liu et al. 2020, tables 5 and 6."""
 
 TUMOURS = {
-    ("TCGA-like", "wildtype"): [(70, GBM_WT, 4), (4, NEC_WT, 2), (26, NEC_WT, 3)],
-    ("TCGA-like", "mutant"): [
+    ("phantom-TCGA", "wildtype"): [(70, GBM_WT, 4), (4, NEC_WT, 2), (26, NEC_WT, 3)],
+    ("phantom-TCGA", "mutant"): [
         (30, ASTRO, 4),
         (14, ASTRO, 2),
         (16, ASTRO, 3),
         (29, OLIGO, 2),
         (11, OLIGO, 3),
     ],
-    ("local-like", "wildtype"): [(21, GBM_WT, 4), (4, NEC_WT, 2), (4, NEC_WT, 3), (1, MIDLINE, 4)],
-    ("local-like", "mutant"): [(10, ASTRO, 4), (3, ASTRO, 2), (7, OLIGO, 2), (16, OLIGO, 3)],
+    ("phantom-local", "wildtype"): [
+        (21, GBM_WT, 4),
+        (4, NEC_WT, 2),
+        (4, NEC_WT, 3),
+        (1, MIDLINE, 4),
+    ],
+    ("phantom-local", "mutant"): [(10, ASTRO, 4), (3, ASTRO, 2), (7, OLIGO, 2), (16, OLIGO, 3)],
 }
 """Patients, WHO CNS5 diagnosis, grade. Source: Liu et al. 2020, tables 5 and 6, renamed."""
 
@@ -147,11 +152,11 @@ def phantom_patients(count: int, settings: PhantomSettings, seed: int) -> list[P
 
 def _patient(index: int, idh: str, settings: PhantomSettings, seed: int) -> Patient:
     random = generator(seed, "patient", index)
-    cohort = "TCGA-like" if random.random() < TCGA_SHARE else "local-like"
+    cohort = "phantom-TCGA" if random.random() < TCGA_SHARE else "phantom-local"
     male = random.random() < MALES[cohort, idh]
     counts, diagnoses, grades = zip(*TUMOURS[cohort, idh], strict=True)
     tumour = int(np.searchsorted(np.cumsum(counts) / sum(counts), random.random(), side="right"))
-    site = f"PH-{random.integers(1, 16):02d}" if cohort == "TCGA-like" else "PH-local"
+    site = f"PH-{random.integers(1, 16):02d}" if cohort == "phantom-TCGA" else "PH-local"
     return Patient(
         patient=f"PH-{index + 1:04d}",
         idh=idh,

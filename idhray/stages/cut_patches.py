@@ -13,7 +13,7 @@ from idhray.slides.patches import PatchSettings, plan_patches
 from idhray.slides.patches import cut_patches as cut_patches_of_tile
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect, provenance
-from idhray.storage import SETTINGS, join, output_folder, read_json
+from idhray.storage import SETTINGS, absolute, join, output_folder, read_json
 from idhray.tables import PATCHES, TILES, part_path, read_part, read_table
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def cut_patches(
         max_failures: Slides that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
     """
+    tiles, out = absolute(tiles), absolute(out)
     names = [name for name in TILES.names if name != "image"]
     listed = read_table(tiles, TILES, names).to_pandas()
     plan = plan_patches(listed, settings, seed)

@@ -45,7 +45,7 @@ def make_manifest(
     )
     write_manifest(out, manifest)
     patients = patients_of(manifest)
-    known = {label: int((patients["idh"] == label).sum()) for label in LABELS}
+    known: dict[str, int] = {label: int((patients["idh"] == label).sum()) for label in LABELS}
     return {
         "out": out,
         "kind": kind,

@@ -11,7 +11,7 @@ from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect, provenance
-from idhray.storage import join, output_folder, publish
+from idhray.storage import absolute, join, output_folder, publish
 from idhray.tables import TRUTH
 
 
@@ -38,6 +38,7 @@ def make_phantom(
         max_failures: Slides that may fail before the command does.
         overwrite: Start anew where the folder was made with other settings.
     """
+    out = absolute(out)
     cohort = phantom_patients(patients, settings, seed)
     said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
     with output_folder(

@@ -5,12 +5,13 @@ same bytes; killed before, the input is done again. Rows never pass through the 
 """
 
 import functools
+import json
 import logging
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -40,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """An input: its name in the LEDGER, and what the work function gets (plain values only)."""
+    """An input: its name in the LEDGER, and what the work function gets (plain JSON values)."""
 
     name: str
     settings_hash: str
@@ -104,7 +105,8 @@ def _run(
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a dead worker costs its input only; see _missing
     attempts = {i.name: before[i.name].attempts + 1 if i.name in before else 1 for i in todo}
-    rows = [{"item": item, "attempts": attempts[item.name]} for item in todo]
+    # Arrow has no type for what an item may hold; JSON it reads and writes for sure.
+    rows = [{"item": json.dumps(asdict(i)), "attempts": attempts[i.name]} for i in todo]
     one = functools.partial(_work_on_one, work=work, out=out, schema=schema)
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         one,
@@ -156,7 +158,7 @@ def _work_on_one(
     schema: pa.Schema,
 ) -> dict[str, Any]:
     """In the worker: do one item, publish its part and then its fate."""
-    item: Item = row["item"]
+    item = Item(**json.loads(row["item"]))
     start = time.monotonic()
     try:
         outcome = work(item.values)

@@ -13,7 +13,7 @@ from idhray.ledger import check_failures, counts
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import cluster_gpus, connect, provenance
 from idhray.stages.training import images_hash
-from idhray.storage import output_folder
+from idhray.storage import absolute, output_folder
 from idhray.tables import PREDICTIONS
 
 Split = Literal["train", "val", "test"]
@@ -40,6 +40,7 @@ def predict(
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
+    checkpoint, images, out = absolute(checkpoint), absolute(images), absolute(out)
     card = load_card(checkpoint)
     model = settings_hash({**settings_dict(card.settings), "seed": card.seed})
     said = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from idhray.cohort import LABELS, SPLITS, patients_of, read_manifest
 from idhray.config import settings_from
@@ -122,8 +122,8 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
             ),
             KeyFigure(
                 label="Difference in AUC",
-                value=f"{signed(said.difference)} ({signed(said.ci_low)} to {signed(said.ci_high)})",
-                detail=f"95% CI; {said.ci_method}",
+                value=signed(said.difference),
+                detail=f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)}; {said.ci_method}",
             ),
             KeyFigure(
                 label="Gain that this cohort could have shown",
@@ -198,7 +198,9 @@ def _figures(tables: LiuTables, cohort: pd.DataFrame) -> list[Picture]:
     ]
     if model := tables.age_model:
         train = cohort[cohort["split"] == "train"]
-        ages = {label: train.loc[train["idh"] == label, "age"] for label in LABELS}
+        ages: dict[str, ArrayLike] = {
+            label: train.loc[train["idh"] == label, "age"] for label in LABELS
+        }
         gaussians = {
             "mutant": (model.mean_mutant, model.sd_mutant),
             "wildtype": (model.mean_wildtype, model.sd_wildtype),
@@ -273,7 +275,7 @@ def _generators_note(study: str, images: str) -> str:
 def _sheet(study: str, images: str) -> Picture:
     """Real beside synthetic images of both classes, the real ones at the synthetic resolution."""
     side = read_json(join(study, "gan-mutant", "model.json"))["settings"]["resolution_px"]
-    classes = {
+    classes: dict[str, tuple[list[RGB], list[RGB]]] = {
         label: (
             _some(images, side, {"idh": label, "split": "train"}),
             _some(join(study, f"synthetic-{label}"), side, {}),
@@ -289,7 +291,7 @@ def _sheet(study: str, images: str) -> Picture:
     )
 
 
-def _some(folder: str, side_px: int, only: dict[str, str]) -> NDArray[np.uint8]:
+def _some(folder: str, side_px: int, only: dict[str, str]) -> list[RGB]:
     """A few images of a table, taken in turn from its parts."""
     picked: list[list[RGB]] = []
     for path in parts(folder)[: 4 * SHOWN]:
@@ -299,7 +301,7 @@ def _some(folder: str, side_px: int, only: dict[str, str]) -> NDArray[np.uint8]:
         found = (decode(rows["image"][i]["bytes"].as_py()) for i in fits[:SHOWN])
         picked.append([resize(image, side_px) for image in found])
     turns = [images[i] for i in range(SHOWN) for images in picked if i < len(images)]
-    return np.stack(turns[:SHOWN])
+    return turns[:SHOWN]
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:

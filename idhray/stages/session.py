@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ def connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+    for name in ("ray.data", "ray._private.authentication"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # progress and log lines are our own
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {"include_dashboard": False} if chosen == "local" else {}
     try:
-        ray.init(address=chosen, logging_level=logging.WARNING, **options)
+        ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False, **options)
     except ConnectionError as error:
         raise ConfigError(f"--address {chosen}: no Ray cluster answers there ({error})") from None
     logger.info("Ray at %s: %s", chosen, _resources())

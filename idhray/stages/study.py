@@ -13,6 +13,7 @@ from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.cohort import (
     LABELS,
+    Label,
     manifest_hash,
     patients_of,
     read_manifest,
@@ -38,7 +39,7 @@ from idhray.stages.tile_slides import tile_slides
 from idhray.stages.train_gan import train_gan
 from idhray.stages.training import images_hash
 from idhray.stats.settings import StatsSettings
-from idhray.storage import exists, join, output_folder, publish_json
+from idhray.storage import absolute, exists, join, output_folder, publish_json
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ def study(
         max_failures: Slides that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
     """
+    out, patches = absolute(out), absolute(patches) if patches else None
     cohort = read_manifest(manifest)
     cohort = with_split(cohort, seed) if patches is None else split_of_table(cohort, patches)
     said = {
@@ -124,9 +126,12 @@ def study(
         cohort_file = join(out, "cohort.parquet")
         if not exists(cohort_file):
             write_manifest(cohort_file, cohort)
-        images = patches or _patches(cohort_file, out, settings, seed, workers, max_failures)
+        images = patches or _patches(
+            cohort_file, out, settings, seed=seed, workers=workers, max_failures=max_failures
+        )
         synthetic = tuple(
-            _synthetic(images, label, out, settings, seed, gan_workers) for label in LABELS
+            _synthetic(images, label, out, settings, seed=seed, workers=gan_workers)
+            for label in LABELS
         )
         logger.info("sweep over %s synthetic images", settings.counts)
         sweep(
@@ -161,7 +166,7 @@ def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
         if given.get(patient) not in ("", split):
             raise LeakageError(
                 f"patient {patient} is in split {split} in {patches}, but the manifest says "
-                f"{given.get(patient) or 'nothing of that patient'}; use the manifest it was made of"
+                f"{given.get(patient) or 'nothing of that patient'}; use the table's own manifest"
             )
     known = cohort[cohort["patient"].isin(table)]
     return known.assign(split=known["patient"].map(table))
@@ -171,6 +176,7 @@ def _patches(
     cohort_file: str,
     out: str,
     settings: StudySettings,
+    *,
     seed: int,
     workers: int | None,
     max_failures: int,
@@ -191,7 +197,7 @@ def _patches(
 
 
 def _synthetic(
-    images: str, label: str, out: str, settings: StudySettings, seed: int, workers: int
+    images: str, label: Label, out: str, settings: StudySettings, *, seed: int, workers: int
 ) -> str:
     checkpoint, synthetic = join(out, f"gan-{label}"), join(out, f"synthetic-{label}")
     logger.info("GAN of class %s", label)

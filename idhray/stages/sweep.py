@@ -6,7 +6,6 @@ again, and one that was killed goes on from its last epoch.
 """
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.session import cluster_gpus, connect, provenance
 from idhray.stages.training import images_hash
-from idhray.storage import filesystem, is_uri, join, output_folder
+from idhray.storage import absolute, filesystem, join, output_folder
 from idhray.tables import PREDICTIONS, part_path, publish_table
 
 logger = logging.getLogger(__name__)
@@ -71,6 +70,8 @@ def sweep(
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
+    images, out = absolute(images), absolute(out)
+    synthetic = tuple(absolute(folder) for folder in synthetic)
     if repeats < 1 or not counts or len(set(counts)) < len(counts):
         raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
     said = {
@@ -211,9 +212,7 @@ def _run(
         # One sample of a grid over whole configurations: only what is still to be done.
         param_space={"trial": tune.grid_search(configs)},
         tune_config=tune.TuneConfig(max_concurrent_trials=workers, reuse_actors=True),
-        run_config=tune.RunConfig(
-            name=RUN, storage_path=out if is_uri(out) else os.path.abspath(out), verbose=0
-        ),
+        run_config=tune.RunConfig(name=RUN, storage_path=out, verbose=0),
     )
     results = tuner.fit()
     for error in results.errors:

@@ -13,7 +13,7 @@ from idhray.leakage import GeneratorRecord, write_generator
 from idhray.ledger import check_failures, counts
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import cluster_gpus, connect, provenance
-from idhray.storage import output_folder
+from idhray.storage import absolute, output_folder
 from idhray.tables import SYNTHETIC
 
 CHUNK = 128  # images of a part
@@ -42,6 +42,7 @@ def synthesize(
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
+    checkpoint, out = absolute(checkpoint), absolute(out)
     if count < 1:
         raise ConfigError(f"--count must be 1 or more, got {count}")
     model = read_model(checkpoint)

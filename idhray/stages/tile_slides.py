@@ -13,7 +13,7 @@ from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings, cut_tiles
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect, provenance
-from idhray.storage import join, local_file, output_folder
+from idhray.storage import absolute, join, local_file, output_folder
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def tile_slides(
         max_failures: Slides that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
     """
+    manifest, out = absolute(manifest), absolute(out)
     cohort = with_split(read_manifest(manifest), seed)
     slides = cohort[cohort["slide"] != ""]
     if slides.empty:

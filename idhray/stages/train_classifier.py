@@ -16,8 +16,8 @@ from idhray.classify.trainer import train_classifier as train
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_leaks
 from idhray.stages.session import connect, provenance
-from idhray.stages.training import fit, images_hash, this_worker
-from idhray.storage import exists, join, output_folder
+from idhray.stages.training import add_to_history, fit, images_hash, this_worker
+from idhray.storage import absolute, exists, join, output_folder
 
 
 def train_classifier(
@@ -49,6 +49,8 @@ def train_classifier(
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
+    images, out = absolute(images), absolute(out)
+    synthetic = tuple(absolute(folder) for folder in synthetic)
     refuse_leaks(images, synthetic)  # before Ray starts
     said = {
         "stage": "train_classifier",
@@ -65,6 +67,7 @@ def train_classifier(
             connect(address)
             config = {
                 "images": images,
+                "out": out,
                 "synthetic": list(synthetic),
                 "n_synthetic": n_synthetic,
                 "seed": seed,
@@ -109,6 +112,7 @@ def train_loop(config: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             kept = None
             if worker.rank == 0:
+                add_to_history(config["out"], metrics)
                 card = saved.model_card(
                     state, real, val, settings, seed=config["seed"], generators=generators
                 )

@@ -2,13 +2,14 @@
 
 import tempfile
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import ray.train
 import ray.train.torch
 from numpy.typing import NDArray
 
+from idhray.cohort import Label
 from idhray.config import settings_dict, settings_from
 from idhray.errors import TableError
 from idhray.gan import checkpoint as gan_checkpoint
@@ -18,8 +19,8 @@ from idhray.gan.sample import generate, generator_of, grid
 from idhray.gan.trainer import Report, Run, new_run, train
 from idhray.images import decode, encode, resize
 from idhray.stages.session import connect, provenance
-from idhray.stages.training import fit, images_hash, this_worker
-from idhray.storage import exists, join, output_folder, publish, read_json
+from idhray.stages.training import add_to_history, fit, images_hash, this_worker
+from idhray.storage import absolute, exists, join, output_folder, publish, read_json
 from idhray.tables import parts, read_part
 
 SAMPLES = 36  # images of a sample sheet, 6 by 6
@@ -27,7 +28,7 @@ SAMPLES = 36  # images of a sample sheet, 6 by 6
 
 def train_gan(
     images: str,
-    idh: Literal["wildtype", "mutant"],
+    idh: Label,
     out: str,
     settings: GanSettings,
     *,
@@ -52,6 +53,7 @@ def train_gan(
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
+    images, out = absolute(images), absolute(out)
     said = {
         "stage": "train_gan",
         "images": images_hash(images),
@@ -131,6 +133,8 @@ def train_loop(config: dict[str, Any]) -> None:
 def _report(run: Run, report: Report, out: str) -> None:
     metrics = asdict(report)
     leads = run.worker.rank == 0
+    if leads:
+        add_to_history(out, metrics)
     if leads and report.sample_due:
         sheet = grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
         publish(join(out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))

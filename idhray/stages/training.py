@@ -1,8 +1,10 @@
 """What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ray
@@ -13,12 +15,14 @@ from idhray.config import settings_hash
 from idhray.distributed import Worker
 from idhray.errors import IdhrayError
 from idhray.stages.session import cluster_gpus
-from idhray.storage import SETTINGS, filesystem, is_uri, join, publish, read_json
+from idhray.storage import SETTINGS, exists, filesystem, join, publish, publish_json, read_json
 
 logger = logging.getLogger(__name__)
 
 RUN = "_ray"  # Ray Train's own folder, removed when the checkpoint is published
 RESTARTS = 3
+HISTORY = "history.json"
+SECONDS_PER_LOOK = 10
 
 
 def fit(
@@ -51,11 +55,12 @@ def fit(
         ),
         run_config=ray.train.RunConfig(
             name=RUN,
-            storage_path=out if is_uri(out) else os.path.abspath(out),
+            storage_path=out,
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
-    result = _fit_with_restarts(trainer)
+    with _progress(out):
+        result = _fit_with_restarts(trainer)
     assert result.checkpoint is not None
     with result.checkpoint.as_directory() as folder:
         for name in files:
@@ -63,6 +68,38 @@ def fit(
                 publish(join(out, name), handle.read())
     files_of, inner = filesystem(join(out, RUN))
     files_of.delete_dir(inner)
+
+
+def add_to_history(out: str, metrics: dict[str, Any]) -> None:
+    """Append to `out/history.json`; what an interrupted run did after its checkpoint goes away."""
+    path = join(out, HISTORY)
+    past = read_json(path)["history"] if exists(path) else []
+    clock = next(iter(metrics))  # kimg or epoch
+    kept = [one for one in past if one[clock] < metrics[clock]]
+    publish_json(path, {"history": [*kept, metrics]})
+
+
+@contextlib.contextmanager
+def _progress(out: str) -> Iterator[None]:
+    """Log what worker 0 adds to the history, while the block runs."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        seen = ""
+        while not ended.wait(SECONDS_PER_LOOK):
+            path = join(out, HISTORY)
+            last = str(read_json(path)["history"][-1]) if exists(path) else ""
+            if last != seen:
+                logger.info("%s: %s", out, last)
+            seen = last
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def gpus_for(workers: int) -> float:

@@ -51,7 +51,7 @@ def test_the_seed_decides():
 
 
 @pytest.mark.parametrize("idh", ["wildtype", "mutant"])
-@pytest.mark.parametrize("cohort", ["TCGA-like", "local-like"])
+@pytest.mark.parametrize("cohort", ["phantom-TCGA", "phantom-local"])
 def test_ages_match_liu_2020(cohort, idh):
     """Mean and SD of tables 5 and 6, but for what the cut at 18 and 90 years takes away."""
     patients = phantom_patients(8000, LIU, seed=5)
@@ -64,7 +64,7 @@ def test_ages_match_liu_2020(cohort, idh):
 
 def test_tumours_match_liu_2020():
     """Seventy of a hundred wildtype patients of table 5 have a glioblastoma."""
-    patients = of(phantom_patients(4000, LIU, seed=6), cohort="TCGA-like", idh="wildtype")
+    patients = of(phantom_patients(4000, LIU, seed=6), cohort="phantom-TCGA", idh="wildtype")
     glioblastoma = of(patients, diagnosis="Glioblastoma, IDH-wildtype", grade=4)
 
     assert len(glioblastoma) / len(patients) == pytest.approx(0.70, abs=0.04)

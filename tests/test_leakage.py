@@ -15,7 +15,7 @@ from idhray.leakage import (
     write_generator,
 )
 
-from .made_up import cohort, dots, patch_row, synthetic, write_patches
+from tests.classify.made_up import cohort, dots, patch_row, synthetic, write_patches
 
 
 def test_hash_of_patients_ignores_their_order():
