@@ -14,7 +14,6 @@ from idhray.leakage import (
     refuse_leaks,
     write_generator,
 )
-
 from tests.classify.made_up import cohort, dots, patch_row, synthetic, write_patches
 
 

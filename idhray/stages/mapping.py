@@ -115,6 +115,7 @@ def _run(
         max_retries=RETRIES,  # Ray Data's default is for ever
         compute=ray.data.TaskPoolStrategy(size=workers),
     )
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first use sets it
     seen = set()
     for row in progress(dataset.iter_rows(), total=len(todo), what=out):
         if row["status"] == BUG:

@@ -31,8 +31,7 @@ def connect(address: str | None) -> None:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
-    for name in ("ray.data", "ray._private.authentication"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # progress and log lines are our own
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {"include_dashboard": False} if chosen == "local" else {}
     try:

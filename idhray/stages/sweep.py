@@ -5,7 +5,10 @@ there what its count says. A trial publishes its predictions, then its fate; don
 again, and one that was killed goes on from its last epoch.
 """
 
+import contextlib
 import logging
+import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,6 +149,25 @@ class Trial(tune.Trainable):
         """Nothing: a training keeps its own state, see `run_trial`."""
 
 
+class _Progress(tune.Callback):
+    """A log line for each training that ends; Tune's own tables need a wide terminal."""
+
+    def __init__(self, out: str, total: int) -> None:
+        self.out, self.total, self.ended = out, total, 0
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self.ended += 1
+        result = trial.last_result
+        logger.info(
+            "%s: %d of %d trainings, %s: val_loss %.3f",
+            self.out,
+            self.ended,
+            self.total,
+            trial_name(**{k: trial.config["trial"][k] for k in ("n_synthetic", "repeat")}),
+            result["val_loss"],
+        )
+
+
 def run_trial(config: dict[str, Any], data: _Data) -> dict[str, Any]:
     """Train, predict val and test, publish predictions and fate; metrics of the best epoch."""
     start = time.monotonic()
@@ -206,15 +228,19 @@ def _run(
 ) -> None:
     out = shared["out"]
     resources = {"cpu": cpus} | ({"gpu": gpus} if gpus else {})
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     configs = [{**shared, **trial} for trial in todo]
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, data=data), resources),
         # One sample of a grid over whole configurations: only what is still to be done.
         param_space={"trial": tune.grid_search(configs)},
         tune_config=tune.TuneConfig(max_concurrent_trials=workers, reuse_actors=True),
-        run_config=tune.RunConfig(name=RUN, storage_path=out, verbose=0),
+        run_config=tune.RunConfig(
+            name=RUN, storage_path=out, verbose=0, callbacks=[_Progress(out, len(todo))]
+        ),
     )
-    results = tuner.fit()
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one JSON line
+        results = tuner.fit()
     for error in results.errors:
         logger.error("%s", error)
     files, inner = filesystem(join(out, RUN))

@@ -1,0 +1,40 @@
+# Everything runs in .venv, made on first use. PIP_ARGS goes to pip, e.g. for the CPU build of torch:
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PATIENTS ?= 72
+
+.PHONY: help install demo test check slow clean
+
+help:
+	@echo "make demo   the whole study on a made-up cohort; ends with demo/study/report.html"
+	@echo "make test   format, lint, types, tests"
+	@echo "make slow   tests that take minutes"
+	@echo "make clean  remove .venv and what demo made"
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: install
+	$(BIN)/idhray make-phantom --preset demo --patients $(PATIENTS) --out demo/phantom
+	$(BIN)/idhray study --preset demo --manifest demo/phantom/manifest.csv --out demo/study
+
+test: install check
+	$(BIN)/pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+slow: install
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,72 @@
+"""One Ray and one small study for all stage tests: starting either takes a while."""
+
+from pathlib import Path
+
+import pytest
+import ray
+
+from idhray.classify.settings import ClassifierSettings
+from idhray.gan.config import GanSettings
+from idhray.phantom.patients import PhantomSettings
+from idhray.slides.patches import PatchSettings
+from idhray.slides.tiling import TilingSettings
+from idhray.stages.make_phantom import make_phantom
+from idhray.stages.session import connect
+from idhray.stages.study import StudySettings, study
+
+SLIDES = PhantomSettings(width_px=2048, height_px=2048)
+TILING = TilingSettings(tile_px=512, min_object_px=50)
+PATCHES = PatchSettings(patch_px=128, tile_px=512, train_per_class=48, eval_per_patient=4)
+GAN = GanSettings(
+    resolution_px=16,
+    latent_size=16,
+    fmap_base=64,
+    fmap_max=8,
+    stabilise_kimg=0.1,
+    fade_kimg=0.1,
+    total_kimg=0.8,
+    batch_sizes=(8, 8, 8),
+    checkpoint_kimg=0.2,
+    sample_kimg=0.4,
+)
+STUDY = StudySettings(
+    tiling=TILING,
+    patches=PATCHES,
+    gan=GAN,
+    classifier=ClassifierSettings(
+        backbone="resnet50",
+        width=0.125,
+        weights="random",
+        image_px=32,
+        clahe_tiles=2,
+        batch_size=16,
+        epochs=2,
+        learning_rate=1e-3,
+    ),
+    counts=(0, 8),
+    repeats=2,
+)
+
+
+@pytest.fixture(scope="session")
+def ray_local():
+    """Ray on this machine, started once."""
+    connect(None)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory, ray_local) -> Path:
+    """A made-up cohort of 24 patients; its manifest."""
+    folder = tmp_path_factory.mktemp("phantom") / "made"
+    make_phantom(str(folder), 24, SLIDES, seed=5)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory, phantom) -> Path:
+    """A whole study of that cohort, from slides to report."""
+    folder = tmp_path_factory.mktemp("study") / "study"
+    study(str(phantom), str(folder), STUDY, seed=1)
+    return folder

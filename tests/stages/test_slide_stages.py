@@ -1,0 +1,171 @@
+"""make_phantom, tile_slides and cut_patches on Ray."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from idhray.errors import SettingsChangedError, StorageError
+from idhray.ledger import fates
+from idhray.slides.tiling import TilingSettings
+from idhray.stages.cut_patches import cut_patches
+from idhray.stages.make_phantom import make_phantom
+from idhray.stages.mapping import Item, Outcome, map_items
+from idhray.stages.tile_slides import tile_slides
+from idhray.tables import LEDGER, PATCHES, TILES, TRUTH, read_table
+from tests.stages.conftest import PATCHES as PATCH_SETTINGS
+from tests.stages.conftest import SLIDES, TILING
+
+SKIN = TilingSettings(min_tissue_fraction=0.1)
+
+
+def manifest_of(tmp_path, **slides):
+    """A manifest of one patient per slide, all in the training split."""
+    rows = "".join(
+        f"{patient},{'mutant' if i % 2 else 'wildtype'},train,{path}\n"
+        for i, (patient, path) in enumerate(slides.items())
+    )
+    path = tmp_path / "manifest.csv"
+    path.write_text(f"patient,idh,split,slide\n{rows}")
+    return str(path)
+
+
+def first_slides(phantom, count):
+    return {f"P{i}": p for i, p in enumerate(sorted((phantom.parent / "slides").iterdir())[:count])}
+
+
+def test_one_worker_makes_the_phantom_that_many_make(tmp_path, phantom):
+    """A truth that depends on the machine is none."""
+    make_phantom(str(tmp_path / "one"), 24, SLIDES, seed=5, workers=1)
+
+    for name in ("slides/PH-0003-1.svs", "masks/PH-0003-1.png", "manifest.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (phantom.parent / name).read_bytes()
+    truth = [read_table(str(f), TRUTH) for f in (tmp_path / "one", phantom.parent)]
+    assert truth[0].equals(truth[1])
+
+
+def test_two_workers_give_the_tiles_and_patches_of_one(tmp_path, phantom):
+    """The whole tables, image bytes and the order of rows included."""
+    tables = []
+    for workers in (1, 2):
+        tiles, patches = (str(tmp_path / f"{kind}{workers}") for kind in ("tiles", "patches"))
+        tile_slides(str(phantom), tiles, TILING, workers=workers)
+        cut_patches(tiles, patches, PATCH_SETTINGS, workers=workers)
+        tables.append((read_table(tiles, TILES), read_table(patches, PATCHES)))
+
+    assert tables[0][0].num_rows > 24
+    assert tables[0][0].equals(tables[1][0])
+    assert tables[0][1].equals(tables[1][1])
+    per_class = tables[0][1].to_pandas().groupby(["split", "idh"]).size()
+    assert per_class["train"].to_dict() == {"mutant": 48, "wildtype": 48}
+
+
+def test_bad_slides_are_ledger_rows_and_the_others_are_done(tmp_path, phantom):
+    """Missing, truncated, no slide at all: one line each, with the reason."""
+    good = first_slides(phantom, 2)
+    short = tmp_path / "short.svs"
+    short.write_bytes(good["P0"].read_bytes()[: good["P0"].stat().st_size // 2])
+    text = tmp_path / "text.svs"
+    text.write_text("not a slide")
+    manifest = manifest_of(tmp_path, **good, P2=short, P3=text, P4=tmp_path / "gone.svs")
+    out = str(tmp_path / "tiles")
+
+    with pytest.raises(StorageError, match="3 of 5 inputs failed, --max-failures is 0"):
+        tile_slides(manifest, out, TILING)
+    found = fates(out)
+    assert {name: fate.status for name, fate in found.items() if "PH" not in name} == {
+        "short": "failed",
+        "text": "failed",
+        "gone": "failed",
+    }
+    assert "no such file" in found["gone"].error
+    assert sum(fate.status == "done" for fate in found.values()) == 2
+    done = tile_slides(manifest, out, TILING, max_failures=3)
+    assert (done["done"], done["failed"]) == (2, 3)
+    assert fates(out)["gone"].attempts == 2
+
+
+def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local):
+    """OpenSlide's own fixtures: one fails at open, one opens and fails at read."""
+    broken = real_data / "slides" / "broken"
+    manifest = manifest_of(
+        tmp_path,
+        A=broken / "unopenable.tiff",
+        B=broken / "unreadable.svs",
+        C=real_data / "slides" / "CMU-1-Small-Region.svs",
+    )
+    out = str(tmp_path / "tiles")
+    counts = tile_slides(manifest, out, SKIN, max_failures=2)
+
+    assert (counts["done"], counts["failed"]) == (1, 2)
+    rows = read_table(f"{out}/_ledger", LEDGER).to_pandas().set_index("input")
+    assert rows.loc["unopenable", "error"].startswith("unopenable: ")
+    assert rows.loc["unreadable", "error"].startswith("unreadable: ")
+
+
+def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
+    """SIGKILL gives nobody a chance to tidy up."""
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "idhray", "tile-slides", "--manifest", str(phantom)]
+    command += ["--out", str(out), "--tile-px", "512", "--min-object-px", "50", "--workers", "1"]
+    environment = {**os.environ, "RAY_ADDRESS": ""}
+    run = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("part-*.parquet"))) < 3 and time.monotonic() < deadline:
+        assert run.poll() is None, run.stderr.read().decode()
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    before = len(fates(str(out)))
+    tile_slides(str(phantom), str(out), TILING)
+    tile_slides(str(phantom), str(tmp_path / "whole"), TILING)
+
+    assert 0 < before < 24
+    assert read_table(str(out), TILES).equals(read_table(str(tmp_path / "whole"), TILES))
+
+
+def test_other_settings_and_another_manifest_are_refused(tmp_path, phantom):
+    """Tiles of two settings, or labels of two manifests, must never share a folder."""
+    slides = first_slides(phantom, 2)
+    manifest = manifest_of(tmp_path, **slides)
+    out = str(tmp_path / "tiles")
+    tile_slides(manifest, out, TILING)
+
+    with pytest.raises(SettingsChangedError, match="tile_px: was 512, now 1024"):
+        tile_slides(manifest, out, SKIN)
+    labels = pd.read_csv(manifest)
+    labels["idh"] = labels["idh"].to_numpy()[::-1]
+    labels.to_csv(manifest, index=False)
+    with pytest.raises(SettingsChangedError, match="manifest_hash"):
+        tile_slides(manifest, out, TILING)
+
+
+def crash_on_two(values):
+    if values["i"] == 2:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return Outcome(status="skipped", note="nothing to do")
+
+
+def bug_on_two(values):
+    return Outcome(rows=[{"no such": 1 / (values["i"] - 2)}])
+
+
+def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local):
+    """A hostile slide may crash the C library that reads it; an archive must get past it."""
+    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]
+    found = map_items(items, crash_on_two, out=str(tmp_path), schema=TRUTH)
+
+    assert [found[f"i{i}"].status for i in range(4)] == ["skipped", "skipped", "failed", "skipped"]
+    assert "its worker died" in found["i2"].error
+
+
+def test_a_bug_stops_the_job_with_its_traceback(tmp_path, ray_local):
+    """A programming error is no property of a slide, and must not hide in a ledger."""
+    items = [Item(name="i2", settings_hash="s", values={"i": 2})]
+
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        map_items(items, bug_on_two, out=str(tmp_path), schema=TRUTH)

@@ -1,0 +1,157 @@
+"""From patches to report: GAN, synthesis, classifier, sweep, statistics, on one small study."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from idhray.classify.checkpoint import load_card
+from idhray.errors import ConfigError, LeakageError, SettingsChangedError
+from idhray.gan.sample import generate, load_generator
+from idhray.images import decode
+from idhray.leakage import GeneratorRecord, patient_splits, write_generator
+from idhray.ledger import fates
+from idhray.stages.predict import predict
+from idhray.stages.study import study
+from idhray.stages.sweep import sweep, trial_name
+from idhray.stages.synthesize import synthesize
+from idhray.stages.train_classifier import train_classifier
+from idhray.stages.train_gan import train_gan
+from idhray.storage import read_json
+from idhray.tables import PREDICTIONS, SYNTHETIC, part_path, read_table
+from tests.stages.conftest import GAN, STUDY
+
+
+def predictions(folder):
+    frame = read_table(str(folder), PREDICTIONS).to_pandas()
+    return frame.sort_values(["n_synthetic", "repeat", "split", "patient"], ignore_index=True)
+
+
+def test_the_study_ends_with_a_self_contained_report(small_study):
+    """Somebody will mail this one file."""
+    page = (small_study / "report.html").read_text()
+
+    assert "Demonstration on made-up data" in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    statistics = json.loads((small_study / "statistics" / "statistics.json").read_text())
+    assert statistics["verdict"]["sentence"].split(".")[0] in page
+
+
+def test_generators_saw_training_patients_only(small_study):
+    """The one leak that would make every figure of the study worthless."""
+    splits = patient_splits(str(small_study / "patches"))
+    for label in ("wildtype", "mutant"):
+        model = read_json(str(small_study / f"gan-{label}" / "model.json"))
+
+        assert model["patients"]
+        assert {splits[patient] for patient in model["patients"]} == {"train"}
+
+
+def test_every_count_and_repeat_predicts_the_same_patients(small_study):
+    """Two splits, two counts, two repeats; probabilities that differ between trainings."""
+    rows = predictions(small_study / "sweep")
+
+    assert len(rows) == rows["patient"].nunique() * 4
+    assert rows.groupby(["n_synthetic", "repeat"])["patient"].nunique().nunique() == 1
+    assert rows.groupby("patient")["p_mutant"].nunique().min() > 1
+    assert rows["p_mutant"].between(0, 1).all()
+
+
+def test_synthetic_images_are_those_of_the_checkpoint(small_study):
+    """Image i depends on seed and i: drawn again, alone, it is the same picture."""
+    rows = read_table(str(small_study / "synthetic-mutant"), SYNTHETIC).to_pandas()
+    generator = load_generator(str(small_study / "gan-mutant"))
+    again = generate(generator, 1, [3])[0]
+
+    image = rows.set_index("index").loc[3, "image"]["bytes"]
+    np.testing.assert_array_equal(decode(image), again)
+    assert rows["idh"].unique().tolist() == ["mutant"]
+
+
+def test_a_finished_study_is_done_at_once_and_other_settings_are_refused(small_study, phantom):
+    """The same command continues: here there is nothing left to do."""
+    before = (small_study / "sweep" / "_ledger").stat().st_mtime
+    result = study(str(phantom), str(small_study), STUDY, seed=1)
+
+    assert result["patients"] == {"train": 16, "val": 4, "test": 4}
+    assert (small_study / "sweep" / "_ledger").stat().st_mtime == before
+    with pytest.raises(SettingsChangedError, match="seed: was 1, now 2"):
+        study(str(phantom), str(small_study), STUDY, seed=2)
+
+
+def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tmp_path):
+    """What a killed sweep lacks is trained anew; the table ends as if nothing had happened."""
+    whole = predictions(small_study / "sweep")
+    broken = tmp_path / "sweep"
+    shutil.copytree(small_study / "sweep", broken)
+    lost = trial_name(n_synthetic=8, repeat=1)
+    for folder in (broken, broken / "_ledger"):
+        (broken / part_path(str(folder), lost)).unlink()
+    images = str(small_study / "patches")
+    synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
+    sweep(images, synthetic, str(broken), STUDY.classifier, counts=(0, 8), repeats=2, seed=1)
+
+    pd.testing.assert_frame_equal(predictions(broken), whole)
+    assert set(fates(str(broken))) == set(fates(str(small_study / "sweep")))
+
+
+def test_two_gan_workers_train_on_the_batches_of_one(small_study, tmp_path):
+    """Weights differ in the last digits only, which Adam spreads; a lost batch would show."""
+    out = str(tmp_path / "gan")
+    done = train_gan(str(small_study / "patches"), "mutant", out, GAN, seed=1, workers=2)
+    one, two = (
+        load_file(f"{folder}/weights.safetensors") for folder in (small_study / "gan-mutant", out)
+    )
+
+    assert done["kimg"] == 0.8
+    name = "generator_ema." + next(k for k in one if k.startswith("generator_ema."))[14:]
+    assert np.abs(one[name] - two[name]).max() < 0.1 * np.abs(one[name]).max()
+
+
+def test_a_classifier_trains_predicts_and_refuses_patients_it_knows(small_study, tmp_path):
+    """`predict` on test works; on a table whose test patients it trained on, it must not."""
+    images, model = str(small_study / "patches"), str(tmp_path / "model")
+    synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
+    done = train_classifier(
+        images, model, STUDY.classifier, synthetic=synthetic, n_synthetic=8, seed=3
+    )
+    predict(model, images, str(tmp_path / "said"), split=("val", "test"))
+    rows = predictions(tmp_path / "said")
+
+    assert done["best_epoch"] in (1, 2)
+    assert rows["split"].value_counts().to_dict() == {"test": 4, "val": 4}
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    card["train_patients"].append(rows.loc[rows["split"] == "test", "patient"].iloc[0])
+    (tmp_path / "model" / "model.json").write_text(json.dumps(card))
+    assert load_card(model).n_synthetic == 8
+    with pytest.raises(Exception, match="1 patients were in the classifier's training"):
+        predict(model, images, str(tmp_path / "leak"))
+
+
+def test_images_of_a_generator_that_saw_a_test_patient_are_refused(small_study, tmp_path):
+    """Before Ray starts, and whatever the count."""
+    images = str(small_study / "patches")
+    seen = next(name for name, split in patient_splits(images).items() if split == "test")
+    leaked = tmp_path / "leaked"
+    shutil.copytree(small_study / "synthetic-mutant", leaked)
+    write_generator(str(leaked), GeneratorRecord.of("g", "mutant", ["PH-0001", seen]))
+
+    with pytest.raises(LeakageError, match=seen):
+        train_classifier(
+            images, str(tmp_path / "model"), STUDY.classifier, synthetic=(str(leaked),)
+        )
+    with pytest.raises(LeakageError, match=seen):
+        sweep(images, (str(leaked),), str(tmp_path / "sweep"), STUDY.classifier, counts=(0,))
+
+
+def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path):
+    """Nothing is written either."""
+    with pytest.raises(ConfigError, match="--count must be 1 or more"):
+        synthesize(str(small_study / "gan-mutant"), 0, str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="needs counts"):
+        sweep("x", (), str(tmp_path / "none"), STUDY.classifier, counts=(0, 0))
+    assert not (tmp_path / "none").exists()

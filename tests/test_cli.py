@@ -1,0 +1,84 @@
+"""The command line: flags from settings, exit codes, one JSON line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from idhray.cli import STAGES, run
+from tests.test_cohort import manifest_file
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_command_shows_its_help(name, capsys):
+    """Help is where a user looks first; a signature that tyro cannot read would break it."""
+    with pytest.raises(SystemExit) as caught:
+        run([name, "--help"])
+
+    assert caught.value.code == 0
+    assert "usage: idhray" in capsys.readouterr().out
+
+
+def test_a_preset_makes_the_defaults_and_flags_change_them(capsys):
+    """`--preset demo --epochs 7` is the demo but for the epochs."""
+    with pytest.raises(SystemExit):
+        run(["train-classifier", "--preset", "demo", "--help"])
+    text = capsys.readouterr().out
+
+    assert "--epochs INT" in text
+    assert "(default: 64)" in text
+    assert run(["train-classifier", "--preset", "liu2019"]) == 2
+    assert "there is liu2020, demo" in capsys.readouterr().err
+
+
+def test_both_spellings_of_a_name_work_and_others_are_explained(capsys):
+    """`tile_slides` is the job's name, `tile-slides` the command's."""
+    assert run(["tile_slide"]) == 2
+    assert "no command 'tile_slide'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(["tile_slides", "--help"])
+    assert run(["--version"]) == 0
+    assert run([]) == 2
+
+
+def test_a_bad_manifest_is_one_message_and_exit_code_2(tmp_path, capsys):
+    """No traceback, nothing written."""
+    path = manifest_file(tmp_path, "patient,idh\nA,perhaps\nA,mutant\n")
+
+    assert run(["split-cohort", "--manifest", path, "--out", str(tmp_path / "s.csv")]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    assert "row 2: idh is 'perhaps'" in message
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_the_last_line_of_stdout_is_json(tmp_path, capsys):
+    """Scripts read it."""
+    rows = "".join(f"M{i},mutant\nW{i},wildtype\n" for i in range(8))
+    path = manifest_file(tmp_path, f"patient,idh\n{rows}")
+
+    assert run(["split-cohort", "--manifest", path, "--out", str(tmp_path / "s.csv")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert json.loads(last) == {
+        "out": str(tmp_path / "s.csv"),
+        "train": 12,
+        "val": 2,
+        "test": 2,
+    }
+
+
+def test_a_job_script_takes_the_same_flags(tmp_path):
+    """What `ray job submit` runs."""
+    path = manifest_file(tmp_path, "patient,idh\n,\n")
+    job = os.path.join(os.path.dirname(__file__), "..", "jobs", "split_cohort.py")
+    done = subprocess.run(
+        [sys.executable, job, "--manifest", path, "--out", str(tmp_path / "s.csv")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "row 2: no patient" in done.stderr
