@@ -31,6 +31,7 @@ from idhray.report.figures import (
     roc_figure,
 )
 from idhray.report.html import report_html
+from idhray.stats.accuracy import printed
 from idhray.stats.liu_tables import LiuTables, liu_tables
 from idhray.stats.print_tables import CAPTIONS, marks_in, printed_tables, with_interval
 from idhray.stats.settings import StatsSettings
@@ -109,16 +110,17 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
     figures = [
         KeyFigure(
             label="AUC on test without synthetic images",
-            value=with_interval(rows.loc[0].to_dict(), "auc"),
-            detail="mean over the trainings, 95% CI over patients",
+            value=printed(rows.loc[0, "auc"]),
+            detail=f"{_interval(rows.loc[0])} over patients; mean over the trainings",
         )
     ]
     if said.n_synthetic:
         figures += [
             KeyFigure(
                 label=f"AUC on test with {said.n_synthetic:,} synthetic images",
-                value=with_interval(rows.loc[said.n_synthetic].to_dict(), "auc"),
-                detail="the count that did best on validation",
+                value=printed(rows.loc[said.n_synthetic, "auc"]),
+                detail=f"{_interval(rows.loc[said.n_synthetic])}; the count that did best on "
+                "validation",
             ),
             KeyFigure(
                 label="Difference in AUC",
@@ -133,6 +135,10 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
         ]
     patients = f"{said.n_mutant} mutant, {said.n_wildtype} wildtype"
     return [*figures, KeyFigure(label="Test patients", value=patients)]
+
+
+def _interval(row: "pd.Series[float]") -> str:
+    return f"95% CI {printed(row['auc_low'])} to {printed(row['auc_high'])}"
 
 
 def _split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
@@ -256,7 +262,6 @@ def _generator(study: str, label: str) -> Generator:
         figures={
             "Resolution": f"{model['settings']['resolution_px']} px",
             "Images made": str(made["count"]),
-            "Hash of its training patients": model["trained_on"],
         },
     )
 
@@ -316,8 +321,11 @@ def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _provenance(study: str, settings: dict[str, Any]) -> dict[str, str]:
-    said = read_json(join(study, PROVENANCE))
-    return {**{k: str(v) for k, v in said.items() if v}, "seed": str(settings["seed"])}
+    said = {k: str(v) for k, v in read_json(join(study, PROVENANCE)).items() if v}
+    for label in LABELS:
+        model = read_json(join(study, f"gan-{label}", "model.json"))
+        said[f"hash of the GAN's {label} patients"] = model["trained_on"]
+    return {**said, "seed": str(settings["seed"])}
 
 
 def _limits_of_settings(settings: dict[str, Any]) -> list[str]:

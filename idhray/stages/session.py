@@ -46,6 +46,12 @@ def cluster_gpus() -> float:
     return float(ray.cluster_resources().get("GPU", 0))
 
 
+def has_room(workers: int) -> bool:
+    """Whether the cluster can run that many workers at once, each on a GPU if there are GPUs."""
+    found = ray.cluster_resources()
+    return bool(workers <= (found.get("GPU") or found.get("CPU", 0)))
+
+
 def provenance(stage: str) -> dict[str, Any]:
     """Versions and machine, for `_provenance.json`."""
     return {

@@ -3,6 +3,7 @@
 cohort.parquet  tiles/  patches/  gan-CLASS/  synthetic-CLASS/  sweep/  statistics/  report.html
 """
 
+import functools
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,10 +30,11 @@ from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import PRESETS as TILES
 from idhray.slides.tiling import TilingSettings
+from idhray.stages.background import Background
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.fit_stats import fit_stats
 from idhray.stages.report import STUDY, report
-from idhray.stages.session import connect, provenance
+from idhray.stages.session import connect, has_room, provenance
 from idhray.stages.sweep import sweep
 from idhray.stages.synthesize import synthesize
 from idhray.stages.tile_slides import tile_slides
@@ -129,10 +131,8 @@ def study(
         images = patches or _patches(
             cohort_file, out, settings, seed=seed, workers=workers, max_failures=max_failures
         )
-        synthetic = tuple(
-            _synthetic(images, label, out, settings, seed=seed, workers=gan_workers)
-            for label in LABELS
-        )
+        _train_gans(images, out, settings, seed=seed, workers=gan_workers)
+        synthetic = tuple(_synthetic(label, out, settings, seed=seed) for label in LABELS)
         logger.info("sweep over %s synthetic images", settings.counts)
         sweep(
             images,
@@ -196,11 +196,24 @@ def _patches(
     return patches
 
 
-def _synthetic(
-    images: str, label: Label, out: str, settings: StudySettings, *, seed: int, workers: int
-) -> str:
-    checkpoint, synthetic = join(out, f"gan-{label}"), join(out, f"synthetic-{label}")
-    logger.info("GAN of class %s", label)
-    train_gan(images, label, checkpoint, settings.gan, seed=seed, workers=workers)
-    synthesize(checkpoint, max(settings.counts) // 2, synthetic, seed=seed)
+def _train_gans(images: str, out: str, settings: StudySettings, *, seed: int, workers: int) -> None:
+    """One GAN per class: side by side where the cluster has room for both, else in turn."""
+
+    def one(label: Label) -> dict[str, Any]:
+        logger.info("GAN of class %s", label)
+        checkpoint = join(out, f"gan-{label}")
+        return train_gan(images, label, checkpoint, settings.gan, seed=seed, workers=workers)
+
+    if not has_room(len(LABELS) * workers):
+        for label in LABELS:
+            one(label)
+        return
+    running = [Background(functools.partial(one, label)) for label in LABELS]
+    for training in running:
+        training.result()
+
+
+def _synthetic(label: Label, out: str, settings: StudySettings, *, seed: int) -> str:
+    synthetic = join(out, f"synthetic-{label}")
+    synthesize(join(out, f"gan-{label}"), max(settings.counts) // 2, synthetic, seed=seed)
     return synthetic

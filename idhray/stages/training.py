@@ -1,10 +1,8 @@
 """What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
 
-import contextlib
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
@@ -14,6 +12,7 @@ from ray.train.torch import TorchTrainer
 from idhray.config import settings_hash
 from idhray.distributed import Worker
 from idhray.errors import IdhrayError
+from idhray.stages.background import Background
 from idhray.stages.session import cluster_gpus
 from idhray.storage import SETTINGS, exists, filesystem, join, publish, publish_json, read_json
 
@@ -59,8 +58,12 @@ def fit(
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
-    with _progress(out):
-        result = _fit_with_restarts(trainer)
+    running, said = Background(lambda: _fit_with_restarts(trainer)), _latest(out)
+    while not running.ended(SECONDS_PER_LOOK):
+        if (latest := _latest(out)) != said:
+            logger.info("%s: %s", out, latest)
+            said = latest
+    result = running.result()
     assert result.checkpoint is not None
     with result.checkpoint.as_directory() as folder:
         for name in files:
@@ -79,27 +82,13 @@ def add_to_history(out: str, metrics: dict[str, Any]) -> None:
     publish_json(path, {"history": [*kept, metrics]})
 
 
-@contextlib.contextmanager
-def _progress(out: str) -> Iterator[None]:
-    """Log what worker 0 adds to the history, while the block runs."""
-    ended = threading.Event()
-
-    def follow() -> None:
-        seen = ""
-        while not ended.wait(SECONDS_PER_LOOK):
-            path = join(out, HISTORY)
-            last = str(read_json(path)["history"][-1]) if exists(path) else ""
-            if last != seen:
-                logger.info("%s: %s", out, last)
-            seen = last
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def _latest(out: str) -> str:
+    """The last entry of the history as text."""
+    path = join(out, HISTORY)
+    if not exists(path):
+        return ""
+    last = read_json(path)["history"][-1]
+    return "  ".join(f"{name} {value:.4g}" for name, value in last.items() if value is not None)
 
 
 def gpus_for(workers: int) -> float:

@@ -16,7 +16,7 @@ from idhray.stages.cut_patches import cut_patches
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
-from idhray.tables import LEDGER, PATCHES, TILES, TRUTH, read_table
+from idhray.tables import PATCHES, TILES, TRUTH, read_table
 from tests.stages.conftest import PATCHES as PATCH_SETTINGS
 from tests.stages.conftest import SLIDES, TILING
 
@@ -90,7 +90,7 @@ def test_bad_slides_are_ledger_rows_and_the_others_are_done(tmp_path, phantom):
 
 
 def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local):
-    """OpenSlide's own fixtures: one fails at open, one opens and fails at read."""
+    """OpenSlide's own fixtures: one fails at open; one, of 16 px, opens and fails at read."""
     broken = real_data / "slides" / "broken"
     manifest = manifest_of(
         tmp_path,
@@ -98,13 +98,18 @@ def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local
         B=broken / "unreadable.svs",
         C=real_data / "slides" / "CMU-1-Small-Region.svs",
     )
-    out = str(tmp_path / "tiles")
-    counts = tile_slides(manifest, out, SKIN, max_failures=2)
+    counts = tile_slides(manifest, str(tmp_path / "tiles"), SKIN, max_failures=1)
+    small = TilingSettings(tile_px=4, mask_mpp=2, min_object_px=0, max_tiles_per_slide=1)
+    tile_slides(manifest, str(tmp_path / "small"), small, max_failures=2)
+    large, tiny = (fates(str(tmp_path / name)) for name in ("tiles", "small"))
 
-    assert (counts["done"], counts["failed"]) == (1, 2)
-    rows = read_table(f"{out}/_ledger", LEDGER).to_pandas().set_index("input")
-    assert rows.loc["unopenable", "error"].startswith("unopenable: ")
-    assert rows.loc["unreadable", "error"].startswith("unreadable: ")
+    assert (counts["done"], counts["skipped"], counts["failed"]) == (1, 1, 1)
+    assert large["unreadable"].error == (
+        "unreadable: 16 x 16 px is smaller than one tile of 2052 px"
+    )
+    assert large["unopenable"].error.startswith("unopenable: OpenSlide cannot open it")
+    assert tiny["unreadable"].status == "failed"
+    assert "no tile with tissue could be read" in tiny["unreadable"].error
 
 
 def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
