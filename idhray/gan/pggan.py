@@ -41,7 +41,7 @@ class Seed(nn.Module):
 
     def __init__(self, latent_size: int, outputs: int) -> None:
         super().__init__()
-        # gain sqrt(2)/4 "to match the original implementation" (networks.py:184)
+        # The gain is sqrt(2)/4 here, as in the authors' code (networks.py:184).
         self.linear = EqualLinear(latent_size, outputs * 16, gain=2**0.5 / 4)
         self.conv = EqualConv(outputs, outputs)
 

@@ -30,7 +30,7 @@ from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.session import cluster_gpus, connect, provenance
-from idhray.stages.training import images_hash
+from idhray.stages.training import images_hash, with_absolute_weights
 from idhray.storage import absolute, filesystem, join, output_folder
 from idhray.tables import PREDICTIONS, part_path, publish_table
 
@@ -75,6 +75,7 @@ def sweep(
     """
     images, out = absolute(images), absolute(out)
     synthetic = tuple(absolute(folder) for folder in synthetic)
+    settings = with_absolute_weights(settings)
     if repeats < 1 or not counts or len(set(counts)) < len(counts):
         raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
     said = {

@@ -16,7 +16,13 @@ from idhray.classify.trainer import train_classifier as train
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_leaks
 from idhray.stages.session import connect, provenance
-from idhray.stages.training import add_to_history, fit, images_hash, this_worker
+from idhray.stages.training import (
+    add_to_history,
+    fit,
+    images_hash,
+    this_worker,
+    with_absolute_weights,
+)
 from idhray.storage import absolute, exists, join, output_folder
 
 
@@ -51,6 +57,7 @@ def train_classifier(
     """
     images, out = absolute(images), absolute(out)
     synthetic = tuple(absolute(folder) for folder in synthetic)
+    settings = with_absolute_weights(settings)
     refuse_leaks(images, synthetic)  # before Ray starts
     said = {
         "stage": "train_classifier",

@@ -3,18 +3,29 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
+from idhray.classify.settings import ClassifierSettings
 from idhray.config import settings_hash
 from idhray.distributed import Worker
 from idhray.errors import IdhrayError
 from idhray.stages.background import Background
 from idhray.stages.session import cluster_gpus
-from idhray.storage import SETTINGS, exists, filesystem, join, publish, publish_json, read_json
+from idhray.storage import (
+    SETTINGS,
+    absolute,
+    exists,
+    filesystem,
+    join,
+    publish,
+    publish_json,
+    read_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +110,13 @@ def gpus_for(workers: int) -> float:
 def images_hash(images: str) -> str:
     """What identifies an image table: the hash of the settings that it was made with."""
     return settings_hash(read_json(join(images, SETTINGS)))
+
+
+def with_absolute_weights(settings: ClassifierSettings) -> ClassifierSettings:
+    """The settings with a weights file that every worker finds."""
+    if settings.weights in ("imagenet", "random"):
+        return settings
+    return replace(settings, weights=absolute(settings.weights))
 
 
 def this_worker() -> Worker:
