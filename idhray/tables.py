@@ -132,12 +132,15 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """
     files, inner = filesystem(path)
     try:
-        table = pq.read_table(inner, filesystem=files, columns=columns, partitioning=None)
+        with files.open_input_file(inner) as handle:
+            part = pq.ParquetFile(handle)
+            if missing := sorted(set(columns or ()) - set(part.schema_arrow.names)):
+                raise TableError(f"{path}: no column {', '.join(missing)}")
+            return part.read(columns=columns)
     except pa.ArrowInvalid as error:
         raise TableError(f"{path}: not a Parquet file ({error})") from None
-    if missing := sorted(set(columns or ()) - set(table.column_names)):
-        raise TableError(f"{path}: no column {', '.join(missing)}")
-    return table
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such part; run the stage that makes it again") from None
 
 
 def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

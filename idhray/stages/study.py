@@ -41,7 +41,7 @@ from idhray.stages.tile_slides import tile_slides
 from idhray.stages.train_gan import train_gan
 from idhray.stages.training import images_hash
 from idhray.stats.settings import StatsSettings
-from idhray.storage import absolute, exists, join, output_folder, publish_json
+from idhray.storage import absolute, join, output_folder, publish_json
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +126,7 @@ def study(
         connect(address)
         publish_json(join(out, STUDY), {"patches": patches or join(out, "patches")})
         cohort_file = join(out, "cohort.parquet")
-        if not exists(cohort_file):
-            write_manifest(cohort_file, cohort)
+        write_manifest(cohort_file, cohort)  # again, too: an archive may have moved meanwhile
         images = patches or _patches(
             cohort_file, out, settings, seed=seed, workers=workers, max_failures=max_failures
         )
