@@ -19,9 +19,8 @@ from PIL import Image
 
 from idhray.cohort import read_manifest, with_split, write_manifest
 from idhray.images import image_cell
-from idhray.stages.session import provenance
+from idhray.stages.folder import stage_folder
 from idhray.stages.study import PRESETS, study
-from idhray.storage import output_folder
 from idhray.tables import PATCHES, part_path, publish_table
 
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
@@ -36,7 +35,8 @@ def main(data: Path, out: Path, preset: str = "demo", seed: int = 0) -> None:
     out.mkdir(parents=True, exist_ok=True)
     manifest = str(out / "manifest.csv")
     patients = groups.drop_duplicates("source_tile")
-    patients.rename(columns={"source_tile": "patient"})[["patient", "idh"]].to_csv(
+    patients = patients.assign(cohort="stand-in: lung, LC25000")
+    patients.rename(columns={"source_tile": "patient"})[["patient", "idh", "cohort"]].to_csv(
         manifest, index=False
     )
     cohort = with_split(read_manifest(manifest), seed)
@@ -53,7 +53,7 @@ def write_patches(
     """A PATCHES table of the images in `groups`, one part per source tile."""
     split = dict(zip(cohort["patient"], cohort["split"], strict=True))
     settings = {"stage": "he_patches", "images": len(groups), "seed": seed}
-    with output_folder(out, settings=settings, provenance=provenance("he_patches")):
+    with stage_folder(out, settings, overwrite=False):
         for tile, rows in groups.groupby("source_tile"):
             publish_table(
                 part_path(out, str(tile)),

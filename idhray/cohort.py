@@ -4,6 +4,7 @@ A manifest is a CSV, TSV or Parquet file with one row per slide or study. All it
 reported at once, with row numbers, before any work starts.
 """
 
+import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idhray.errors import ManifestError
+from idhray.errors import ManifestError, StorageError
 from idhray.storage import absolute, is_uri, publish, read_bytes
 
 Label = Literal["wildtype", "mutant"]
@@ -128,27 +129,33 @@ def read_text_table(path: str) -> pd.DataFrame:
     Raises:
         ManifestError: it is no such table.
     """
-    data = read_bytes(path)
     try:
+        data = read_bytes(path)
         if path.endswith(".parquet"):
-            frame = pq.read_table(io.BytesIO(data)).to_pandas()
-            return frame.apply(_as_text)
+            return pq.read_table(io.BytesIO(data)).to_pandas().apply(_as_text)
+        text = data.decode("utf-8-sig")  # Excel writes a byte order mark
         separator = "\t" if path.endswith((".tsv", ".txt")) else ","
-        return pd.read_csv(
-            io.BytesIO(data),
-            dtype=str,
-            keep_default_na=False,
-            sep=separator,
-            encoding="utf-8-sig",  # Excel writes a byte order mark
-            skip_blank_lines=False,  # or row numbers would not be those that an editor shows
-        )
-    except (
-        pa.ArrowInvalid,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeError,
-    ) as error:
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
+    except (StorageError, pa.ArrowInvalid, csv.Error, UnicodeError) as error:
         raise ManifestError(f"{path}: not a table ({error}); a CSV, TSV or Parquet file is needed")
+    return _rectangle(path, rows)
+
+
+def _rectangle(path: str, rows: list[list[str]]) -> pd.DataFrame:
+    """Rows under their header; a row that is longer would have its columns shifted."""
+    if not rows:
+        raise ManifestError(f"{path}: is empty; a header and rows are needed")
+    header, *body = rows
+    problems = [f"column `{name}` is there twice" for name in header if header.count(name) > 1]
+    problems += [
+        f"row {number}: {len(row)} cells under a header of {len(header)}; quote cells with commas"
+        for number, row in enumerate(body, start=2)
+        if len(row) > len(header)
+    ]
+    if problems:
+        raise ManifestError(_message(path, sorted(set(problems), key=problems.index)))
+    filled = [row + [""] * (len(header) - len(row)) for row in body]
+    return pd.DataFrame(filled, columns=header, dtype=object)
 
 
 def _as_text(column: "pd.Series[object]") -> "pd.Series[str]":

@@ -21,6 +21,7 @@ ALIASES = {
         "patient",
         "patient_id",
         "submitter_id",
+        "case_submitter_id",
         "cases.submitter_id",
         "bcr_patient_barcode",
         "case id",
@@ -34,7 +35,11 @@ ALIASES = {
     "diagnosis": ("diagnosis", "who_cns5_diagnosis", "primary_diagnosis", "histology"),
 }
 POWER = ("objective_power", "mag", "appmag")
-UNKNOWN = {"", "na", "n/a", "nan", "none", "unknown", "not available", "[not available]", "nos"}
+UNKNOWN = {"", "na", "n/a", "nan", "none", "unknown", "nos", "--", "'--", "not reported"} | {
+    f"{left}not {word}{right}"
+    for left, right in ("[]", ("", ""))
+    for word in ("available", "evaluated", "applicable")
+}
 
 
 def tcga_manifest(
@@ -97,9 +102,11 @@ def idh_status(text: str) -> str:
     word = text.strip().lower()
     if word in UNKNOWN:
         return ""
-    if re.match(r"(idh[- ]?[12]?[- ]?)?(mut|r132|r172)", word):
+    # Whole words only: "R132H not detected" and "mutation: none" begin like a mutant, too.
+    word = re.sub(r"\s*\(maf\)$|^idh[- ]?[12]?[- ]+", "", word)
+    if re.fullmatch(r"(idh)?mut(ant|ated|ation)?([- ](non-)?codel)?|[rp.]*r1[37]2[a-z]?", word):
         return "mutant"
-    if re.match(r"(idh[- ]?[12]?[- ]?)?(wt|wild)", word):
+    if re.fullmatch(r"wt|wild[- ]?type", word):
         return "wildtype"
     raise ManifestError(f"IDH status {text!r}: neither mutant nor wildtype")
 

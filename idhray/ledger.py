@@ -26,6 +26,8 @@ class Fate:
     attempts: int = 1
     error: str = ""
     settings_hash: str = ""
+    digest: str = ""
+    """Of the part that was published."""
 
 
 def record(out: str, fate: Fate) -> None:

@@ -10,7 +10,8 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,15 @@ def read_bytes(path: str) -> bytes:
             return bytes(stream.read())
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file") from None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error})") from None
+
+
+def remove(path: str) -> None:
+    """Delete a file if it is there."""
+    files, inner = filesystem(path)
+    if files.get_file_info(inner).type == fs.FileType.File:
+        files.delete_file(inner)
 
 
 def publish(path: str, data: bytes) -> None:
@@ -143,12 +153,19 @@ def local_file(path: str) -> Iterator[str]:
             fs.copy_files(inner, copy, source_filesystem=files)
         except FileNotFoundError:
             raise StorageError(f"{path}: no such file") from None
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be fetched ({error})") from None
         yield copy
 
 
 @contextlib.contextmanager
 def output_folder(
-    out: str, *, settings: Mapping[str, Any], provenance: Mapping[str, Any], overwrite: bool = False
+    out: str,
+    *,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    overwrite: bool = False,
+    owns: Sequence[str] = (),
 ) -> Iterator[str]:
     """`out`, ready to be written by one run: new, or made with these very settings before.
 
@@ -157,8 +174,10 @@ def output_folder(
 
     Args:
         settings: All that decides what the output holds, inputs included.
-        provenance: Versions and machines; it may differ between two runs of one folder.
-        overwrite: Start anew: remove what an earlier run of idhray left in `out`.
+        provenance: Versions and machine; where a run continues under others, they are added.
+        overwrite: Start anew: remove what an earlier run of the same stage left in `out`.
+        owns: What the stage makes beside parts and names that start with an underscore; patterns
+            as of `fnmatch`. A folder with anything else in it is never cleared.
 
     Raises:
         SettingsChangedError: `out` was made with other settings; the message says which.
@@ -167,13 +186,24 @@ def output_folder(
     with contextlib.ExitStack() as stack:
         if not is_uri(out):
             stack.enter_context(_locked(out))
-        _adopt(out, settings, overwrite)
+        _adopt(out, settings, overwrite, owns)
         publish_json(join(out, SETTINGS), settings)
-        publish_json(join(out, PROVENANCE), provenance)
+        _add_provenance(join(out, PROVENANCE), provenance)
         yield out
 
 
-def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool) -> None:
+def _add_provenance(path: str, now: Mapping[str, Any]) -> None:
+    """What the folder was begun with, and what else it was continued with."""
+    if not exists(path):
+        publish_json(path, now)
+        return
+    begun = read_json(path)
+    later = begun.pop("continued_with", [])
+    if now not in [begun, *later]:
+        publish_json(path, {**begun, "continued_with": [*later, now]})
+
+
+def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool, owns: Sequence[str]) -> None:
     files, inner = filesystem(out)
     selector = fs.FileSelector(inner, allow_not_found=True)
     names = [info.base_name for info in files.get_file_info(selector)]
@@ -188,6 +218,9 @@ def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool) -> None:
     if overwrite:
         if old.get("stage") != settings.get("stage"):
             raise StorageError(f"{out}: made by {old.get('stage')}; not overwritten by another")
+        own = ("part-*", "_*", ".*", *owns)
+        if foreign := [n for n in names if not any(fnmatch(n, pattern) for pattern in own)]:
+            raise StorageError(f"{out}: holds {foreign[0]}, which is not ours; move it away first")
         _clear(files, inner)
     elif changed := differences(old, settings):
         raise SettingsChangedError(
@@ -197,9 +230,11 @@ def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool) -> None:
 
 
 def _clear(files: fs.FileSystem, inner: str) -> None:
-    """Remove everything but the lock, the settings last: killed halfway, it is still ours."""
+    """Remove all but the lock: the ledger first, so that nothing seems done whose part is gone,
+    the settings last, so that a folder cleared halfway is still ours."""
     infos = files.get_file_info(fs.FileSelector(inner))
-    for info in sorted(infos, key=lambda i: i.base_name == SETTINGS):
+    turn = {LEDGER: 0, SETTINGS: 2}
+    for info in sorted(infos, key=lambda i: turn.get(i.base_name, 1)):
         if info.base_name == LOCK:
             continue
         if info.type == fs.FileType.Directory:
@@ -211,7 +246,10 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
 @contextlib.contextmanager
 def _locked(out: str) -> Iterator[None]:
     """Hold the folder's lock file; the kernel lets go of it when the process ends."""
-    os.makedirs(out, exist_ok=True)
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be a folder ({error.strerror})") from None
     with open(os.path.join(out, LOCK), "a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,6 +78,7 @@ LEDGER = _schema(
     error=pa.string(),
     host=pa.string(),
     settings_hash=pa.string(),
+    digest=pa.string(),
 )
 
 
@@ -109,14 +110,15 @@ def part_path(folder: str, key: str) -> str:
     return join(folder, f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}.parquet")
 
 
-def publish_table(path: str, rows: Sequence[dict[str, Any]] | pa.Table, schema: pa.Schema) -> int:
-    """Write rows as one Parquet file, atomically; the number of rows comes back."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+def publish_table(path: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> str:
+    """Write rows as one Parquet file, atomically; 16 hex digits of its content come back."""
+    table = pa.Table.from_pylist(list(rows), schema=schema)
     buffer = io.BytesIO()
     # Small row groups: readers of single images need not decode a whole slide's column chunk.
-    pq.write_table(table.cast(schema), buffer, compression="zstd", row_group_size=256)
-    publish(path, buffer.getvalue())
-    return int(table.num_rows)
+    pq.write_table(table, buffer, compression="zstd", row_group_size=256)
+    data = buffer.getvalue()
+    publish(path, data)
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def parts(folder: str) -> list[str]:

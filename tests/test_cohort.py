@@ -59,7 +59,11 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
         pytest.param("patient,slide\nA,x/s.svs\nB,y/s.svs\n", "slides are named s", id="stems"),
         pytest.param("patient,mpp\nA,0\n", "number from 0.01 to 10", id="mpp of zero"),
         pytest.param("patient,mpp\nA,nan\n", "mpp is 'nan'", id="mpp of nan"),
-        pytest.param("patient\n", "there are no rows", id="empty"),
+        pytest.param("patient\n", "there are no rows", id="no rows"),
+        pytest.param("", "is empty", id="empty file"),
+        pytest.param("patient,idh\nA,mutant,\n", "row 2: 3 cells under a header of 2", id="comma"),
+        pytest.param("patient,idh,idh\nA,,\n", "column `idh` is there twice", id="two columns"),
+        pytest.param('patient\n"A\n', "not a table", id="open quote"),
     ],
 )
 def test_a_contradictory_manifest_is_refused(tmp_path, text, said):

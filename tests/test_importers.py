@@ -49,7 +49,11 @@ def test_frozen_sections_are_left_out_and_counted_unless_asked_for(tmp_path):
         ("WT", "wildtype"),
         ("WT (maf)", "wildtype"),
         ("IDH-wildtype", "wildtype"),
+        ("IDH1 mutant", "mutant"),
+        ("IDHmut-non-codel", "mutant"),
         ("unknown", ""),
+        ("'--", ""),
+        ("[Not Available]", ""),
         ("", ""),
     ],
 )
@@ -58,10 +62,14 @@ def test_idh_status_is_read_from_what_tables_hold(text, status):
     assert idh_status(text) == status
 
 
-def test_an_idh_status_of_unknown_meaning_is_refused():
-    """1 may be mutant or a count of alleles; nobody should guess a label."""
+@pytest.mark.parametrize(
+    "text",
+    ["1", "R132H not detected", "IDH1 R132H negative", "mutation: none", "mutation not detected"],
+)
+def test_an_idh_status_of_unknown_meaning_is_refused(text):
+    """1 may be a count of alleles, and a negative finding begins like a positive one."""
     with pytest.raises(ManifestError, match="neither"):
-        idh_status("1")
+        idh_status(text)
 
 
 def test_grades_are_read_in_three_spellings():

@@ -25,7 +25,7 @@ from idhray.classify.dataset import ImageSet
 from idhray.classify.settings import ClassifierSettings
 from idhray.config import settings_dict, settings_hash
 from idhray.distributed import Worker
-from idhray.errors import ConfigError, SettingsChangedError, TableError
+from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ def train_classifier(
             ones: save or copy them before returning.
 
     Raises:
-        ConfigError: the batch is larger than the set, or does not divide over the workers; or the
-            loss is not finite any more.
+        ConfigError: the batch is larger than the set, or does not divide over the workers.
+        TrainingError: the loss is not finite any more.
         SettingsChangedError: `state` is of a run with other settings, seed or images.
         TableError: no validation image has a label.
     """
@@ -120,7 +120,7 @@ def _check_sets(run: _Run) -> None:
 def _check_finite(metrics: Metrics) -> None:
     for name in ("train_loss", "val_loss"):
         if not np.isfinite(metrics[name]):
-            raise ConfigError(
+            raise TrainingError(
                 f"epoch {metrics['epoch']}: {name} is {metrics[name]}; lower --learning-rate"
             )
 

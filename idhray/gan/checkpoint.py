@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import nn
 
 from idhray import __version__
@@ -21,7 +21,7 @@ from idhray.errors import SettingsChangedError, StorageError
 from idhray.gan.config import GanSettings
 from idhray.gan.trainer import Run, prepare
 from idhray.leakage import patients_hash
-from idhray.storage import read_json
+from idhray.storage import exists, join, read_bytes, read_json
 
 WEIGHTS = "weights.safetensors"
 TRAINING = "training.pt"
@@ -103,11 +103,11 @@ def load_network(network: nn.Module, folder: str, name: str) -> None:
     Raises:
         StorageError: the file is missing, corrupt, or holds other weights.
     """
-    path = Path(folder, WEIGHTS)
+    path = join(folder, WEIGHTS)
+    if not exists(path):
+        raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
     try:
-        weights = load_file(path)
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file; the checkpoint is incomplete") from None
+        weights = load(read_bytes(path))
     except SafetensorError as error:
         raise StorageError(f"{path}: corrupt ({error}); use an earlier checkpoint") from None
     prefix = f"{name}."

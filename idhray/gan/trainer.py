@@ -251,7 +251,7 @@ def _finite(means: list[float], images_shown: int) -> list[float]:
     if not all(-1e30 < mean < 1e30 for mean in means):
         raise TrainingError(
             f"the GAN diverged before {images_shown / 1000:g} kimg (discriminator loss {means[0]}, "
-            f"generator loss {means[1]}); continue from the last checkpoint with another seed, or "
-            "start anew with a lower learning_rate"
+            f"generator loss {means[1]}); start anew with another "
+            "seed or a lower learning_rate"
         )
     return means

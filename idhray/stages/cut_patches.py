@@ -11,9 +11,10 @@ from idhray.ledger import check_failures, counts
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, plan_patches
 from idhray.slides.patches import cut_patches as cut_patches_of_tile
+from idhray.stages.folder import seal, stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect, provenance
-from idhray.storage import SETTINGS, absolute, join, output_folder, read_json
+from idhray.stages.session import connect
+from idhray.storage import absolute
 from idhray.tables import PATCHES, TILES, part_path, read_part, read_table
 
 logger = logging.getLogger(__name__)
@@ -50,29 +51,38 @@ def cut_patches(
         raise TableError(f"{tiles}: no tile has a labelled patient; patches need labels")
     said = {
         "stage": "cut_patches",
-        "tiles": settings_hash(read_json(join(tiles, SETTINGS))),
+        "tiles": seal(tiles),
         "seed": seed,
         **settings_dict(settings),
     }
     wanted: dict[str, dict[int, int]] = defaultdict(dict)
     for (slide, rank), count in plan.counts.items():
         wanted[slide][rank] = count
-    with output_folder(
-        out, settings=said, provenance=provenance("cut_patches"), overwrite=overwrite
-    ):
+    with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         items = [_item(tiles, slide, ranks, settings, seed) for slide, ranks in wanted.items()]
         found = map_items(items, cut_one, out=out, schema=PATCHES, workers=workers)
         check_failures(out, found, max_failures)
     for what, missing in plan.shortfall.items():
         logger.warning("%s: %d patches fewer than wanted, its tiles hold no more", what, missing)
+    per_class = _patches_per_class(out)
+    train = {name: count for name, count in per_class.items() if name.startswith("train ")}
+    if len(set(train.values())) > 1:
+        logger.warning("classes are not balanced, some places had too little tissue: %s", train)
     return {
         "out": out,
         **counts(found),
         "wanted": sum(plan.counts.values()),
         "shortfall": plan.shortfall,
+        "per_class": per_class,
         "unlabelled_patients": len(plan.unlabelled),
     }
+
+
+def _patches_per_class(out: str) -> dict[str, int]:
+    """ "train mutant" -> patches there are."""
+    rows = read_table(out, PATCHES, ["split", "idh"]).to_pandas()
+    return {f"{split} {idh}": int(n) for (split, idh), n in rows.value_counts().items()}
 
 
 def cut_one(values: dict[str, Any]) -> Outcome:

@@ -6,14 +6,16 @@ import pandas as pd
 
 from idhray.cohort import manifest_hash, patients_of, read_manifest
 from idhray.config import settings_dict
-from idhray.stages.session import provenance
-from idhray.stages.training import images_hash
+from idhray.stages.folder import seal, stage_folder
 from idhray.stats.liu_tables import liu_tables, statistics_files
 from idhray.stats.settings import StatsSettings
-from idhray.storage import join, output_folder, publish
+from idhray.storage import join, publish
 from idhray.tables import PREDICTIONS, read_table
 
 PRESETS = {"liu2020": StatsSettings()}
+
+
+OWNS = ("*.csv", "statistics.json")
 
 
 def fit_stats(
@@ -36,13 +38,13 @@ def fit_stats(
     cohort = read_manifest(manifest)
     said = {
         "stage": "fit_stats",
-        "predictions": [images_hash(folder) for folder in predictions],
+        "predictions": [seal(folder) for folder in predictions],
         "manifest_hash": manifest_hash(patients_of(cohort)),
         **settings_dict(settings),
     }
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
     tables = liu_tables(pd.concat(rows, ignore_index=True), patients_of(cohort), settings)
-    with output_folder(out, settings=said, provenance=provenance("fit_stats"), overwrite=overwrite):
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         for name, data in statistics_files(tables).items():
             publish(join(out, name), data)
     return {

@@ -9,10 +9,13 @@ from idhray.ledger import check_failures, counts
 from idhray.phantom.patients import PRESETS as PRESETS
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
+from idhray.stages.folder import stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect, provenance
-from idhray.storage import absolute, join, output_folder, publish
+from idhray.stages.session import connect
+from idhray.storage import absolute, join, publish
 from idhray.tables import TRUTH
+
+OWNS = ("slides", "masks", "manifest.csv")
 
 
 def make_phantom(
@@ -41,9 +44,7 @@ def make_phantom(
     out = absolute(out)
     cohort = phantom_patients(patients, settings, seed)
     said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
-    with output_folder(
-        out, settings=said, provenance=provenance("make_phantom"), overwrite=overwrite
-    ):
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         connect(address)
         manifest = pd.DataFrame(
             [_manifest_row(p, i) for p in cohort for i in range(settings.slides_per_patient)]
@@ -64,9 +65,9 @@ def make_phantom(
             for index in range(settings.slides_per_patient)
         ]
         found = map_items(items, make_one, out=out, schema=TRUTH, workers=workers)
+        check_failures(out, found, max_failures)
         # Last: a manifest promises that its slides are there.
         publish(join(out, "manifest.csv"), manifest.to_csv(index=False).encode())
-        check_failures(out, found, max_failures)
     return {"out": out, "manifest": join(out, "manifest.csv"), **counts(found)}
 
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from idhray import ledger
 from idhray.errors import IdhrayError, SettingsChangedError
 from idhray.ledger import Fate
-from idhray.tables import part_path, publish_table
+from idhray.tables import part_path, parts, publish_table
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +72,20 @@ def map_items(
     """
     before = ledger.fates(out)
     _check_same(out, items, before)
-    todo = [i for i in items if i.name not in before or before[i.name].status == "failed"]
+    there = set(parts(out))
+    todo = [item for item in items if _is_open(out, before.get(item.name), there)]
     if todo:
         if len(todo) < len(items):
             logger.info("%s: %d of %d done before", out, len(items) - len(todo), len(items))
         _run(todo, work, before, out=out, schema=schema, workers=workers, cpus=cpus, gpus=gpus)
     return ledger.fates(out)
+
+
+def _is_open(out: str, fate: Fate | None, there: set[str]) -> bool:
+    """Whether an input must be worked on: never done, failed, or its part is gone."""
+    if fate is None or fate.status == "failed":
+        return True
+    return fate.rows > 0 and part_path(out, fate.input) not in there
 
 
 def _check_same(out: str, items: Sequence[Item], before: dict[str, Fate]) -> None:
@@ -162,21 +170,23 @@ def _work_on_one(
     item = Item(**json.loads(row["item"]))
     start = time.monotonic()
     try:
-        outcome = work(item.values)
-    except IdhrayError as error:
-        outcome = Outcome(status="failed", note=ledger.reason(error))
+        try:
+            outcome = work(item.values)
+        except IdhrayError as error:
+            outcome = Outcome(status="failed", note=ledger.reason(error))
+        path = part_path(out, item.name)
+        digest = publish_table(path, outcome.rows, schema) if outcome.rows else ""
+        fate = Fate(
+            input=item.name,
+            status=outcome.status,
+            rows=len(outcome.rows),
+            seconds=time.monotonic() - start,
+            attempts=row["attempts"],
+            error=outcome.note,
+            settings_hash=item.settings_hash,
+            digest=digest,
+        )
+        ledger.record(out, fate)
     except Exception:  # noqa: BLE001 - the driver raises it; here it would cost its block silently
         return {"input": item.name, "status": BUG, "error": traceback.format_exc()}
-    if outcome.rows:
-        publish_table(part_path(out, item.name), outcome.rows, schema)
-    fate = Fate(
-        input=item.name,
-        status=outcome.status,
-        rows=len(outcome.rows),
-        seconds=time.monotonic() - start,
-        attempts=row["attempts"],
-        error=outcome.note,
-        settings_hash=item.settings_hash,
-    )
-    ledger.record(out, fate)
     return {"input": item.name, "status": outcome.status, "error": outcome.note}

@@ -7,13 +7,13 @@ import torch
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import ImageSet, load_images
-from idhray.config import settings_dict, settings_hash
+from idhray.config import settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
+from idhray.stages.folder import seal, stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import cluster_gpus, connect, provenance
-from idhray.stages.training import images_hash
-from idhray.storage import absolute, output_folder
+from idhray.stages.session import cluster_gpus, connect
+from idhray.storage import absolute
 from idhray.tables import PREDICTIONS
 
 Split = Literal["train", "val", "test"]
@@ -42,15 +42,14 @@ def predict(
     """
     checkpoint, images, out = absolute(checkpoint), absolute(images), absolute(out)
     card = load_card(checkpoint)
-    model = settings_hash({**settings_dict(card.settings), "seed": card.seed})
     said = {
         "stage": "predict",
-        "checkpoint": settings_hash({"model": model, "trained_on": card.trained_on}),
+        "checkpoint": seal(checkpoint),
         "n_synthetic": card.n_synthetic,
-        "images": images_hash(images),
+        "images": seal(images),
         "split": list(split),
     }
-    with output_folder(out, settings=said, provenance=provenance("predict"), overwrite=overwrite):
+    with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         items = [
             Item(

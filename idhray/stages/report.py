@@ -74,10 +74,13 @@ def _content(study: str) -> ReportContent:
     own = {k: said[k] for k in StatsSettings.__dataclass_fields__}
     predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
     tables = liu_tables(predictions, cohort, settings_from(StatsSettings, own))
+    stand_in = next((c for c in cohort["cohort"] if c.startswith("stand-in")), "")
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     images = _images_folder(study)
     return ReportContent(
-        title="IDH mutation from H&E slides: do GAN-made images help?",
+        title=f"A test of the path on {stand_in}; nothing here is about IDH"
+        if stand_in
+        else "IDH mutation from H&E slides: do GAN-made images help?",
         question="Does adding GAN-made images to the training set improve the prediction of IDH "
         "mutation in patients nobody trained on, by how much, and could this cohort have shown it?",
         answer=tables.verdict.answer,
@@ -119,8 +122,12 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
             KeyFigure(
                 label=f"AUC on test with {said.n_synthetic:,} synthetic images",
                 value=printed(rows.loc[said.n_synthetic, "auc"]),
-                detail=f"{_interval(rows.loc[said.n_synthetic])}; the count that did best on "
-                "validation",
+                detail=f"{_interval(rows.loc[said.n_synthetic])}; "
+                + (
+                    "best of these on validation, where none did better"
+                    if said.preferred_none
+                    else "the count that did best on validation"
+                ),
             ),
             KeyFigure(
                 label="Difference in AUC",

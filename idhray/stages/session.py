@@ -17,6 +17,8 @@ from idhray.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+_started_here = False
+
 
 def connect(address: str | None) -> None:
     """Join a Ray cluster, or start Ray on this machine when no address is given.
@@ -34,16 +36,39 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {"include_dashboard": False} if chosen == "local" else {}
+    global _started_here  # noqa: PLW0603 - as Ray itself, one per process
+    _started_here = chosen == "local"
     try:
         ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False, **options)
     except ConnectionError as error:
-        raise ConfigError(f"--address {chosen}: no Ray cluster answers there ({error})") from None
+        raise ConfigError(
+            f"--address {chosen}: no Ray cluster answers there, or not without its token (then set "
+            f"RAY_AUTH_MODE=token and RAY_AUTH_TOKEN): {error}"
+        ) from None
     logger.info("Ray at %s: %s", chosen, _resources())
 
 
 def cluster_gpus() -> float:
     """GPUs of the whole cluster."""
     return float(ray.cluster_resources().get("GPU", 0))
+
+
+def check_room(workers: int, *, cpus: float, gpus: float) -> None:
+    """Refuse more than this machine has; a cluster may still grow, and is waited for.
+
+    Raises:
+        ConfigError: Ray was started here, and would wait for ever; or there are no workers.
+    """
+    if workers < 1:
+        raise ConfigError(f"--workers must be 1 or more, got {workers}")
+    found = ray.cluster_resources()
+    for name, each in (("CPU", cpus), ("GPU", gpus)):
+        have = found.get(name, 0)
+        if workers * each > have:
+            wanted = f"{workers} workers want {workers * each:g} {name}s, there are {have:g}"
+            if _started_here:
+                raise ConfigError(f"{wanted}; ask for fewer workers, or give --address")
+            logger.warning("%s; waiting for the cluster to grow", wanted)
 
 
 def has_room(workers: int) -> bool:

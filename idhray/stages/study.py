@@ -14,6 +14,7 @@ from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.cohort import (
     LABELS,
+    SPLITS,
     Label,
     manifest_hash,
     patients_of,
@@ -22,7 +23,7 @@ from idhray.cohort import (
     write_manifest,
 )
 from idhray.config import settings_dict
-from idhray.errors import ConfigError, LeakageError
+from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.gan.config import PRESETS as GAN
 from idhray.gan.config import GanSettings
 from idhray.leakage import patient_splits
@@ -33,15 +34,17 @@ from idhray.slides.tiling import TilingSettings
 from idhray.stages.background import Background
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.fit_stats import fit_stats
+from idhray.stages.folder import seal
 from idhray.stages.report import STUDY, report
 from idhray.stages.session import connect, has_room, provenance
-from idhray.stages.sweep import sweep
+from idhray.stages.sweep import check_counts, sweep
 from idhray.stages.synthesize import synthesize
-from idhray.stages.tile_slides import tile_slides
+from idhray.stages.tile_slides import tile_slides, with_slides
 from idhray.stages.train_gan import train_gan
-from idhray.stages.training import images_hash
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
+from idhray.tables import PATCHES as PATCHES_TABLE
+from idhray.tables import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +64,21 @@ class StudySettings:
     """Trainings of each count; Liu et al. trained each once."""
 
     def __post_init__(self) -> None:
+        check_counts(self.counts, self.repeats)
         if 0 not in self.counts or len(self.counts) < 2:
             raise ConfigError("counts must hold 0, the baseline, and one more")
 
 
+OWNS = (
+    "cohort.parquet",
+    "tiles",
+    "patches",
+    "gan-*",
+    "synthetic-*",
+    "sweep",
+    "statistics",
+    "report.html",
+)
 PRESETS = {
     # Source of the counts: Liu et al. 2020, table 2.
     "liu2020": StudySettings(
@@ -113,16 +127,24 @@ def study(
         overwrite: Start anew where the folder was made with other settings.
     """
     out, patches = absolute(out), absolute(patches) if patches else None
+    if patches and f"{patches}/".startswith(f"{out}/"):
+        raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
     cohort = read_manifest(manifest)
-    cohort = with_split(cohort, seed) if patches is None else split_of_table(cohort, patches)
+    if patches:
+        cohort = split_of_table(cohort, patches)
+    else:
+        cohort = with_split(with_slides(cohort, manifest), seed)
+    check_classes(cohort)
     said = {
         "stage": "study",
         "manifest_hash": manifest_hash(patients_of(cohort)),
-        "patches_of": images_hash(patches) if patches else None,
+        "patches": seal(patches) if patches else None,
         "seed": seed,
         **settings_dict(settings),
     }
-    with output_folder(out, settings=said, provenance=provenance("study"), overwrite=overwrite):
+    with output_folder(
+        out, settings=said, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
+    ):
         connect(address)
         publish_json(join(out, STUDY), {"patches": patches or join(out, "patches")})
         cohort_file = join(out, "cohort.parquet")
@@ -153,6 +175,20 @@ def study(
     return {**page, "patients": n, **{k: found[k] for k in ("chosen_count", "answer", "sentence")}}
 
 
+def check_classes(cohort: pd.DataFrame) -> None:
+    """Refuse a cohort without both classes in every split, before GPU hours are spent on it.
+
+    Raises:
+        ManifestError: naming what is missing.
+    """
+    there = set(zip(cohort["split"], cohort["idh"], strict=True))
+    missing = [
+        f"{idh} in {split}" for split in SPLITS for idh in LABELS if (split, idh) not in there
+    ]
+    if missing:
+        raise ManifestError(f"no patient who is {', '.join(missing)}; a study needs each")
+
+
 def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
     """The rows of a manifest whose patients are in a PATCHES table, with that table's split.
 
@@ -160,13 +196,17 @@ def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
         LeakageError: the manifest gives a patient another split, or does not know one.
     """
     table = patient_splits(patches)
-    given = dict(zip(cohort["patient"], cohort["split"], strict=True))
-    for patient, split in table.items():
-        if given.get(patient) not in ("", split):
-            raise LeakageError(
-                f"patient {patient} is in split {split} in {patches}, but the manifest says "
-                f"{given.get(patient) or 'nothing of that patient'}; use the table's own manifest"
-            )
+    given = patients_of(cohort).set_index("patient")
+    labels = read_table(patches, PATCHES_TABLE, ["patient", "idh"]).to_pandas().drop_duplicates()
+    for patient, idh in labels.itertuples(index=False):
+        if patient not in given.index:
+            raise LeakageError(f"patient {patient} of {patches} is not in the manifest")
+        for what, here in (("split", table[patient]), ("idh", idh)):
+            if given.loc[patient, what] not in ({"", here} if what == "split" else {here}):
+                raise LeakageError(
+                    f"patient {patient} has {what} {here} in {patches}, but "
+                    f"{given.loc[patient, what] or 'none'} in the manifest; make the table anew"
+                )
     known = cohort[cohort["patient"].isin(table)]
     return known.assign(split=known["patient"].map(table))
 

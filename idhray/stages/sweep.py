@@ -29,9 +29,10 @@ from idhray.classify.trainer import Metrics, TrainingState, train_classifier
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
-from idhray.stages.session import cluster_gpus, connect, provenance
-from idhray.stages.training import images_hash, with_absolute_weights
-from idhray.storage import absolute, filesystem, join, output_folder
+from idhray.stages.folder import seal, stage_folder
+from idhray.stages.session import cluster_gpus, connect
+from idhray.stages.training import with_absolute_weights
+from idhray.storage import absolute, filesystem, join
 from idhray.tables import PREDICTIONS, part_path, publish_table
 
 logger = logging.getLogger(__name__)
@@ -76,19 +77,18 @@ def sweep(
     images, out = absolute(images), absolute(out)
     synthetic = tuple(absolute(folder) for folder in synthetic)
     settings = with_absolute_weights(settings)
-    if repeats < 1 or not counts or len(set(counts)) < len(counts):
-        raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
+    check_counts(counts, repeats)
     said = {
         "stage": "sweep",
-        "images": images_hash(images),
-        "synthetic": [images_hash(folder) for folder in synthetic],
+        "images": seal(images),
+        "synthetic": [seal(folder) for folder in synthetic],
         "counts": list(counts),
         "repeats": repeats,
         "seed": seed,
         **settings_dict(settings),
     }
     trials = [{"n_synthetic": n, "repeat": r} for r in range(repeats) for n in counts]
-    with output_folder(out, settings=said, provenance=provenance("sweep"), overwrite=overwrite):
+    with stage_folder(out, said, overwrite=overwrite):
         done = ledger.fates(out)
         todo = [trial for trial in trials if trial_name(**trial) not in done]
         if todo:
@@ -108,6 +108,18 @@ def sweep(
                 "...); the same command continues"
             )
     return {"out": out, "trainings": len(trials), "predictions": ledger.counts(done)["rows"]}
+
+
+def check_counts(counts: Sequence[int], repeats: int) -> None:
+    """Refuse counts that no sweep can train.
+
+    Raises:
+        ConfigError: none, one twice, an odd or a negative one, or no repeats.
+    """
+    if repeats < 1 or not counts or len(set(counts)) < len(counts):
+        raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
+    if wrong := [n for n in counts if n < 0 or n % 2]:
+        raise ConfigError(f"counts are split over two classes: even and 0 or more, got {wrong[0]}")
 
 
 def trial_name(n_synthetic: int, repeat: int) -> str:

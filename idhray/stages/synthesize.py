@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
@@ -11,9 +13,10 @@ from idhray.gan.sample import generate, load_generator
 from idhray.images import image_cell
 from idhray.leakage import GeneratorRecord, write_generator
 from idhray.ledger import check_failures, counts
+from idhray.stages.folder import seal, stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import cluster_gpus, connect, provenance
-from idhray.storage import absolute, output_folder
+from idhray.stages.session import cluster_gpus, connect
+from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
 
 CHUNK = 128  # images of a part
@@ -46,12 +49,9 @@ def synthesize(
     if count < 1:
         raise ConfigError(f"--count must be 1 or more, got {count}")
     model = read_model(checkpoint)
-    identity = {key: model[key] for key in ("settings", "idh", "seed", "trained_on")}
-    generator = settings_hash({**identity, "images_shown": model["images_shown"]})
+    generator = seal(checkpoint)  # of its weights, among others
     said = {"stage": "synthesize", "generator": generator, "count": count, "seed": seed}
-    with output_folder(
-        out, settings=said, provenance=provenance("synthesize"), overwrite=overwrite
-    ):
+    with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
         gpus = min(cluster_gpus(), 1.0) if gpus_per_worker is None else gpus_per_worker
@@ -76,6 +76,11 @@ def synthesize(
     return {"out": out, "generator": generator, **counts(found)}
 
 
+def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3), or (H, W) of a gray one."""
+    return image[..., 0] if image.shape[-1] == 1 else image
+
+
 def synthesize_some(values: dict[str, Any]) -> Outcome:
     """One part of SYNTHETIC rows."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -92,7 +97,7 @@ def synthesize_some(values: dict[str, Any]) -> Outcome:
         "trained_on": model["trained_on"],
     }
     rows = [
-        {**shared, "index": index, "image": image_cell(image, f"{model['idh']}-{index}")}
+        {**shared, "index": index, "image": image_cell(_picture(image), f"{model['idh']}-{index}")}
         for index, image in zip(indices, images, strict=True)
     ]
     return Outcome(rows=rows)

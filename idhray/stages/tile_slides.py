@@ -11,9 +11,10 @@ from idhray.errors import ManifestError, SlideError
 from idhray.ledger import check_failures, counts
 from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings, cut_tiles
+from idhray.stages.folder import stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect, provenance
-from idhray.storage import absolute, join, local_file, output_folder
+from idhray.stages.session import connect
+from idhray.storage import absolute, join, local_file
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -45,25 +46,34 @@ def tile_slides(
         overwrite: Start anew where the folder was made with other settings.
     """
     manifest, out = absolute(manifest), absolute(out)
-    cohort = with_split(read_manifest(manifest), seed)
-    slides = cohort[cohort["slide"] != ""]
-    if slides.empty:
-        raise ManifestError(f"{manifest}: no row names a slide")
+    cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)
     said = {
         "stage": "tile_slides",
         "manifest_hash": manifest_hash(_portable(cohort)),
         "seed": seed,
         **settings_dict(settings),
     }
-    with output_folder(
-        out, settings=said, provenance=provenance("tile_slides"), overwrite=overwrite
-    ):
+    with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         write_manifest(join(out, COHORT), cohort)
-        items = [_item(row, settings) for row in slides.to_dict("records")]
+        items = [_item(row, settings) for row in cohort.to_dict("records")]
         found = map_items(items, tile_one, out=out, schema=TILES, workers=workers)
         check_failures(out, found, max_failures)
     return {"out": out, **counts(found)}
+
+
+def with_slides(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
+    """The rows with a slide: a patient without any must not take a place in the split.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    slides = cohort[cohort["slide"] != ""].reset_index(drop=True)
+    if slides.empty:
+        raise ManifestError(f"{manifest}: no row names a slide")
+    if left_out := cohort["patient"].nunique() - slides["patient"].nunique():
+        logger.warning("%s: %d patients have no slide and are left out", manifest, left_out)
+    return slides
 
 
 def tile_one(values: dict[str, Any]) -> Outcome:

@@ -15,15 +15,17 @@ from idhray.classify.trainer import Metrics, TrainingState
 from idhray.classify.trainer import train_classifier as train
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_leaks
-from idhray.stages.session import connect, provenance
+from idhray.stages.folder import seal, stage_folder
+from idhray.stages.session import connect
 from idhray.stages.training import (
     add_to_history,
     fit,
-    images_hash,
     this_worker,
     with_absolute_weights,
 )
-from idhray.storage import absolute, exists, join, output_folder
+from idhray.storage import absolute, exists, join
+
+OWNS = ("weights.safetensors", "training.pt", "model.json")
 
 
 def train_classifier(
@@ -61,15 +63,13 @@ def train_classifier(
     refuse_leaks(images, synthetic)  # before Ray starts
     said = {
         "stage": "train_classifier",
-        "images": images_hash(images),
-        "synthetic": [images_hash(folder) for folder in synthetic],
+        "images": seal(images),
+        "synthetic": [seal(folder) for folder in synthetic],
         "n_synthetic": n_synthetic,
         "seed": seed,
         **settings_dict(settings),
     }
-    with output_folder(
-        out, settings=said, provenance=provenance("train_classifier"), overwrite=overwrite
-    ):
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD)):
             connect(address)
             config = {

@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 
 from idhray.cohort import Label
 from idhray.config import settings_dict, settings_from
-from idhray.errors import TableError
+from idhray.errors import ConfigError, TableError
 from idhray.gan import checkpoint as gan_checkpoint
 from idhray.gan.config import PRESETS as PRESETS
 from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, generator_of, grid
+from idhray.gan.schedule import growth_at
 from idhray.gan.trainer import Report, Run, new_run, train
-from idhray.images import decode, encode, resize
-from idhray.stages.session import connect, provenance
-from idhray.stages.training import add_to_history, fit, images_hash, this_worker
-from idhray.storage import absolute, exists, join, output_folder, publish, read_json
+from idhray.images import decode, encode, gray, resize
+from idhray.stages.folder import seal, stage_folder
+from idhray.stages.session import connect
+from idhray.stages.training import add_to_history, fit, this_worker
+from idhray.storage import absolute, exists, join, publish, read_json
 from idhray.tables import parts, read_part
 
 SAMPLES = 36  # images of a sample sheet, 6 by 6
+
+
+OWNS = ("weights.safetensors", "training.pt", "model.json", "samples")
 
 
 def train_gan(
@@ -54,14 +59,15 @@ def train_gan(
         overwrite: Start anew where the folder was made with other settings.
     """
     images, out = absolute(images), absolute(out)
+    _check(settings)
     said = {
         "stage": "train_gan",
-        "images": images_hash(images),
+        "images": seal(images),
         "idh": idh,
         "seed": seed,
         **settings_dict(settings),
     }
-    with output_folder(out, settings=said, provenance=provenance("train_gan"), overwrite=overwrite):
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         if not exists(join(out, gan_checkpoint.MODEL)):
             connect(address)
             config = {
@@ -90,6 +96,22 @@ def train_gan(
     }
 
 
+def _check(settings: GanSettings) -> None:
+    """Refuse what would end in images that nobody wants.
+
+    Raises:
+        ConfigError: the schedule ends before full resolution, or images are neither gray nor RGB.
+    """
+    grown = growth_at(settings, round(settings.total_kimg * 1000))
+    if grown.level < settings.levels - 1 or grown.alpha < 1:
+        raise ConfigError(
+            f"total_kimg {settings.total_kimg:g} ends at {4 << grown.level} px, before "
+            f"{settings.resolution_px} px is in; raise it, or lower stabilise_kimg and fade_kimg"
+        )
+    if settings.channels not in (1, 3):
+        raise ConfigError(f"channels must be 1 (gray) or 3 (RGB) here, got {settings.channels}")
+
+
 def class_images(
     images: str, idh: str, settings: GanSettings
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
@@ -104,7 +126,7 @@ def class_images(
         for row in read_part(path, ["patient", "idh", "split", "image"]).to_pylist():
             if row["split"] == "train" and row["idh"] == idh:
                 image = resize(decode(row["image"]["bytes"]), settings.resolution_px)
-                found.append(image[..., : settings.channels])
+                found.append(image if settings.channels == 3 else gray(image)[..., None])
                 patients.add(row["patient"])
     if not found:
         raise TableError(f"{images}: no training image of class {idh}")

@@ -11,13 +11,11 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 from idhray.classify.settings import ClassifierSettings
-from idhray.config import settings_hash
 from idhray.distributed import Worker
-from idhray.errors import IdhrayError
+from idhray.errors import ConfigError, IdhrayError
 from idhray.stages.background import Background
-from idhray.stages.session import cluster_gpus
+from idhray.stages.session import check_room, cluster_gpus
 from idhray.storage import (
-    SETTINGS,
     absolute,
     exists,
     filesystem,
@@ -31,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 RUN = "_ray"  # Ray Train's own folder, removed when the checkpoint is published
 RESTARTS = 3
-HISTORY = "history.json"
+HISTORY = "_history.json"
 SECONDS_PER_LOOK = 10
 
 
@@ -56,6 +54,8 @@ def fit(
         IdhrayError: the loop raised it, or a worker died too often.
     """
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
+    check_room(workers, cpus=cpus_per_worker, gpus=gpus)
+    logger.info("%s: %d workers on %g GPUs each", out, workers, gpus)
     resources: dict[str, float] = {"CPU": cpus_per_worker} | ({"GPU": gpus} if gpus else {})
     trainer = TorchTrainer(
         loop,
@@ -103,13 +103,18 @@ def _latest(out: str) -> str:
 
 
 def gpus_for(workers: int) -> float:
-    """GPUs of each worker when nobody says: one if the cluster has enough, else none."""
-    return 1.0 if cluster_gpus() >= workers else 0.0
+    """GPUs of each worker when nobody says: one if the cluster has any.
 
-
-def images_hash(images: str) -> str:
-    """What identifies an image table: the hash of the settings that it was made with."""
-    return settings_hash(read_json(join(images, SETTINGS)))
+    Raises:
+        ConfigError: it has some, but fewer than workers.
+    """
+    found = cluster_gpus()
+    if 0 < found < workers:
+        raise ConfigError(
+            f"{workers} workers and {found:g} GPUs; ask for fewer workers, or for a part of a GPU "
+            "each by --gpus-per-worker"
+        )
+    return 1.0 if found else 0.0
 
 
 def with_absolute_weights(settings: ClassifierSettings) -> ClassifierSettings:

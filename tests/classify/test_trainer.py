@@ -12,7 +12,7 @@ from idhray.classify.batches import batches, epoch_batches, turned
 from idhray.classify.dataset import ImageSet
 from idhray.classify.trainer import train_classifier
 from idhray.distributed import Worker
-from idhray.errors import ConfigError, SettingsChangedError, TableError
+from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 
 from .made_up import image_set, tiny
 
@@ -157,5 +157,5 @@ def test_sets_that_cannot_be_trained_on_are_refused():
 
 def test_a_loss_that_is_not_finite_stops_the_run():
     """A hundred epochs of nan would help nobody."""
-    with pytest.raises(ConfigError, match="lower --learning-rate"):
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
         train_classifier(TRAIN, VAL, tiny(learning_rate=1e30), seed=0)
