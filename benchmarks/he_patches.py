@@ -1,6 +1,6 @@
 """The study's second half on real H&E patches: GAN -> synthetic -> sweep -> statistics -> report.
 
-    python benchmarks/he_patches.py --data FOLDER --out FOLDER [--preset demo]
+    python benchmarks/he_patches.py --data FOLDER --out FOLDER [--kimg 25]
 
 FOLDER/he_patches holds LC25000 patches (Borkowski et al. 2019) with groups.csv: label, file,
 source_tile. Lung adenocarcinoma stands in for wildtype, squamous cell carcinoma for mutant; images
@@ -10,6 +10,7 @@ be. What it measures is the path, not IDH: these are lungs.
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,15 @@ from idhray.tables import PATCHES, part_path, publish_table
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
 
 
-def main(data: Path, out: Path, preset: str = "demo", seed: int = 0) -> None:
-    """Build a PATCHES table of the real patches and run the study from there."""
+def main(data: Path, out: Path, kimg: float = 25.0, seed: int = 0) -> None:
+    """Build a PATCHES table of the real patches and run the demo's study from there.
+
+    Args:
+        data: Folder that holds he_patches.
+        out: Folder for the table and the study.
+        kimg: Length of each GAN's training; real tissue needs more than the demo's.
+        seed: Of everything that is drawn.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     folder = data / "he_patches"
     groups = pd.read_csv(folder / "groups.csv").sort_values("file", ignore_index=True)
@@ -43,7 +51,9 @@ def main(data: Path, out: Path, preset: str = "demo", seed: int = 0) -> None:
     write_manifest(manifest, cohort)
     patches = str(out / "patches")
     write_patches(folder, groups, cohort, patches, seed)
-    result = study(manifest, str(out / "study"), PRESETS[preset], patches=patches, seed=seed)
+    demo = PRESETS["demo"]
+    settings = replace(demo, gan=replace(demo.gan, total_kimg=kimg))
+    result = study(manifest, str(out / "study"), settings, patches=patches, seed=seed)
     print(json.dumps(result))
 
 
