@@ -73,7 +73,7 @@ def map_items(
     before = ledger.fates(out)
     _check_same(out, items, before)
     there = set(parts(out))
-    todo = [item for item in items if _is_open(out, before.get(item.name), there)]
+    todo = [item for item in items if is_open(out, before.get(item.name), there)]
     if todo:
         if len(todo) < len(items):
             logger.info("%s: %d of %d done before", out, len(items) - len(todo), len(items))
@@ -81,7 +81,7 @@ def map_items(
     return ledger.fates(out)
 
 
-def _is_open(out: str, fate: Fate | None, there: set[str]) -> bool:
+def is_open(out: str, fate: Fate | None, there: set[str]) -> bool:
     """Whether an input must be worked on: never done, failed, or its part is gone."""
     if fate is None or fate.status == "failed":
         return True

@@ -169,9 +169,7 @@ def study(
             (join(out, "sweep"),), cohort_file, join(out, "statistics"), settings.statistics
         )
         page = report(out)
-    n = {
-        name: int((patients_of(cohort)["split"] == name).sum()) for name in ("train", "val", "test")
-    }
+    n = {name: int((patients_of(cohort)["split"] == name).sum()) for name in SPLITS}
     return {**page, "patients": n, **{k: found[k] for k in ("chosen_count", "answer", "sentence")}}
 
 

@@ -30,10 +30,11 @@ from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.folder import seal, stage_folder
+from idhray.stages.mapping import is_open
 from idhray.stages.session import cluster_gpus, connect
 from idhray.stages.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join
-from idhray.tables import PREDICTIONS, part_path, publish_table
+from idhray.tables import PREDICTIONS, part_path, parts, publish_table
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +90,8 @@ def sweep(
     }
     trials = [{"n_synthetic": n, "repeat": r} for r in range(repeats) for n in counts]
     with stage_folder(out, said, overwrite=overwrite):
-        done = ledger.fates(out)
-        todo = [trial for trial in trials if trial_name(**trial) not in done]
+        done, there = ledger.fates(out), set(parts(out))
+        todo = [trial for trial in trials if is_open(out, done.get(trial_name(**trial)), there)]
         if todo:
             connect(address)
             _run(
@@ -216,13 +217,14 @@ def run_trial(config: dict[str, Any], data: _Data) -> dict[str, Any]:
             n_synthetic=n_synthetic,
             repeat=repeat,
         )
-    publish_table(part_path(out, name), rows, PREDICTIONS)
+    digest = publish_table(part_path(out, name), rows, PREDICTIONS)
     fate = Fate(
         input=name,
         status="done",
         rows=len(rows),
         seconds=time.monotonic() - start,
-        settings_hash=settings_hash(config),
+        settings_hash=settings_hash({k: v for k, v in config.items() if k != "out"}),
+        digest=digest,
     )
     ledger.record(out, fate)
     files, inner = filesystem(folder)
