@@ -107,6 +107,7 @@ def study(
     seed: int = 0,
     workers: int | None = None,
     gan_workers: int = 1,
+    gpus: float | None = None,
     address: str | None = None,
     max_failures: int = 0,
     overwrite: bool = False,
@@ -122,6 +123,8 @@ def study(
         seed: Of everything that is drawn.
         workers: Slides, and trainings of the sweep, at a time; as many as fit when not given.
         gan_workers: Processes that share the training of each GAN.
+        gpus: GPUs of each of these, and of each training of the sweep; may be a fraction. One when
+            the cluster has GPUs, else none: name it where they only come when asked for.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         max_failures: Slides that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
@@ -152,8 +155,10 @@ def study(
         images = patches or _patches(
             cohort_file, out, settings, seed=seed, workers=workers, max_failures=max_failures
         )
-        _train_gans(images, out, settings, seed=seed, workers=gan_workers)
-        synthetic = tuple(_synthetic(label, out, settings, seed=seed) for label in LABELS)
+        _train_gans(images, out, settings, seed=seed, workers=gan_workers, gpus=gpus)
+        synthetic = tuple(
+            _synthetic(label, out, settings, seed=seed, gpus=gpus) for label in LABELS
+        )
         logger.info("sweep over %s synthetic images", settings.counts)
         sweep(
             images,
@@ -164,6 +169,7 @@ def study(
             repeats=settings.repeats,
             seed=seed,
             workers=workers,
+            gpus_per_trial=gpus,
         )
         found = fit_stats(
             (join(out, "sweep"),), cohort_file, join(out, "statistics"), settings.statistics
@@ -233,15 +239,25 @@ def _patches(
     return patches
 
 
-def _train_gans(images: str, out: str, settings: StudySettings, *, seed: int, workers: int) -> None:
+def _train_gans(
+    images: str, out: str, settings: StudySettings, *, seed: int, workers: int, gpus: float | None
+) -> None:
     """One GAN per class: side by side where the cluster has room for both, else in turn."""
 
     def one(label: Label) -> dict[str, Any]:
         logger.info("GAN of class %s", label)
         checkpoint = join(out, f"gan-{label}")
-        return train_gan(images, label, checkpoint, settings.gan, seed=seed, workers=workers)
+        return train_gan(
+            images,
+            label,
+            checkpoint,
+            settings.gan,
+            seed=seed,
+            workers=workers,
+            gpus_per_worker=gpus,
+        )
 
-    if not has_room(len(LABELS) * workers):
+    if not has_room(len(LABELS) * workers, gpus):
         for label in LABELS:
             one(label)
         return
@@ -250,7 +266,15 @@ def _train_gans(images: str, out: str, settings: StudySettings, *, seed: int, wo
         training.result()
 
 
-def _synthetic(label: Label, out: str, settings: StudySettings, *, seed: int) -> str:
+def _synthetic(
+    label: Label, out: str, settings: StudySettings, *, seed: int, gpus: float | None
+) -> str:
     synthetic = join(out, f"synthetic-{label}")
-    synthesize(join(out, f"gan-{label}"), max(settings.counts) // 2, synthetic, seed=seed)
+    synthesize(
+        join(out, f"gan-{label}"),
+        max(settings.counts) // 2,
+        synthetic,
+        seed=seed,
+        gpus_per_worker=gpus,
+    )
     return synthetic
