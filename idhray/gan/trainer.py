@@ -1,4 +1,4 @@
-"""Train a GAN on one class of images; continues exactly where it was, on any number of workers.
+"""Train a GAN on one class of images; continues where it was, alone or as one of several workers.
 
 A step is one of the discriminator, one of the averaged generator (EMA), one of the generator.
 What a step draws depends on seed and images shown alone. Every worker holds all images and takes

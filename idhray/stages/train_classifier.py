@@ -52,7 +52,7 @@ def train_classifier(
         n_synthetic: Synthetic images to add, half of each class.
         seed: Of weights, order, dropout and augmentation.
         workers: Processes that share each batch.
-        gpus_per_worker: One when the cluster has that many, else none.
+        gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
         cpus_per_worker: CPUs of each process.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.

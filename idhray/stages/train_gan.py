@@ -53,7 +53,7 @@ def train_gan(
         settings: The networks and their schedule.
         seed: Decides weights, order and latents.
         workers: Processes that share each batch; any number trains on the same batches.
-        gpus_per_worker: One when the cluster has that many, else none.
+        gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
         cpus_per_worker: CPUs of each process.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.

@@ -85,7 +85,7 @@ def fit(
 
 
 def add_to_history(out: str, metrics: dict[str, Any]) -> None:
-    """Append to `out/history.json`; what an interrupted run did after its checkpoint goes away."""
+    """Append to `out/_history.json`; what an interrupted run did after its checkpoint goes away."""
     path = join(out, HISTORY)
     past = read_json(path)["history"] if exists(path) else []
     clock = next(iter(metrics))  # kimg or epoch
