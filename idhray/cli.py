@@ -1,6 +1,7 @@
 """`idhray STAGE ...`: one command per stage, its flags made from the stage's signature.
 
-Progress goes to stderr; the last line of stdout is one JSON object. Exit code 0: done, 2: bad
+Progress goes to stderr; the last line of stdout is one JSON object. What a stage returns as `text`
+is printed above it. Exit code 0: done, 2: bad
 arguments, settings or manifest, 1: anything else.
 """
 
@@ -61,6 +62,8 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"idhray {name}: interrupted; the same command continues", file=sys.stderr)
         return 130
+    if text := result.pop("text", None):  # tables for people, before the line for scripts
+        print(text)
     print(json.dumps(result), flush=True)
     return 0
 

@@ -69,6 +69,18 @@ PREDICTIONS = _schema(
     p_mutant=pa.float64(),
     n_images=pa.int64(),
 )
+READINGS = _schema(
+    **_WHO,  # patient: null for a synthetic image
+    reader=pa.string(),
+    case=pa.string(),  # one image as readers saw it
+    real=pa.bool_(),  # the truth: of a patient, or synthetic
+    judged_real=pa.bool_(),  # what the reader thought; null where no Turing test was held
+    location=pa.string(),
+    enhancement=pa.string(),
+    necrosis=pa.string(),
+    surrounding=pa.string(),
+    margin=pa.string(),
+)
 LEDGER = _schema(
     input=pa.string(),
     status=pa.string(),
