@@ -39,3 +39,7 @@ class TrainingError(IdhrayError):
 
 class LeakageError(IdhrayError):
     """Patients that must stay apart (training, validation, test) would meet."""
+
+
+class MriError(IdhrayError):
+    """An MRI volume is missing, unreadable, implausible, or does not fit its partner."""

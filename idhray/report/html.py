@@ -1,16 +1,41 @@
-"""The report: one HTML file that holds its style and pictures, runs no script and loads nothing."""
+"""HTML files that hold their style and pictures, run no script and load nothing."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from idhray.report.content import Picture, ReportContent
+from idhray.report.content import Picture, ReportContent, ReportTable
 
 _ANSWER_CLASSES = {"helps": "helps", "hurts": "hurts", "this cohort cannot tell": "open"}
 
 
 def report_html(content: ReportContent) -> str:
     """The whole report; every text in it is escaped, whatever a manifest called its patients."""
+    return _render(
+        "report.html",
+        content=content,
+        data_uri=data_uri,
+        answer_class=_ANSWER_CLASSES[content.answer],
+    )
+
+
+def tables_html(
+    *, title: str, answer: str, verdict: str, tables: Sequence[ReportTable], notes: Sequence[str]
+) -> str:
+    """The verdict, the tables and their conventions alone: what `fit-stats` leaves behind."""
+    return _render(
+        "tables.html",
+        title=title,
+        answer=answer,
+        verdict=verdict,
+        answer_class=_ANSWER_CLASSES[answer],
+        tables=tables,
+        notes=notes,
+    )
+
+
+def _render(template: str, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("idhray.report", "."),
         autoescape=True,
@@ -18,10 +43,7 @@ def report_html(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("report.html")
-    return template.render(
-        content=content, data_uri=data_uri, answer_class=_ANSWER_CLASSES[content.answer]
-    )
+    return environment.get_template(template).render(**values)
 
 
 def data_uri(picture: Picture) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from idhray.cohort import manifest_hash, patients_of, read_manifest
 from idhray.config import settings_dict
 from idhray.stages.folder import seal, stage_folder
-from idhray.stats.liu_tables import liu_tables, statistics_files
+from idhray.stats.liu.tables import liu_files, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.storage import join, publish
 from idhray.tables import PREDICTIONS, read_table
@@ -45,7 +45,7 @@ def fit_stats(
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
     tables = liu_tables(pd.concat(rows, ignore_index=True), patients_of(cohort), settings)
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        for name, data in statistics_files(tables).items():
+        for name, data in liu_files(tables).items():
             publish(join(out, name), data)
     return {
         "out": out,

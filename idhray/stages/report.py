@@ -32,10 +32,10 @@ from idhray.report.figures import (
 )
 from idhray.report.html import report_html
 from idhray.stats.accuracy import printed
-from idhray.stats.liu_tables import LiuTables, liu_tables
-from idhray.stats.print_tables import CAPTIONS, marks_in, printed_tables, with_interval
+from idhray.stats.liu.printed import CAPTIONS, marks_in, printed_tables
+from idhray.stats.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
-from idhray.stats.verdict import signed
+from idhray.stats.text import signed, with_interval
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
 from idhray.tables import PREDICTIONS, parts, read_part, read_table
 

@@ -1,23 +1,12 @@
-"""Tables 1 and 2: how well each model does without synthetic images, and one model with more.
-
-Source: Liu et al. 2020, tables 1 and 2, with what they lack: intervals, repeats, paired tests.
-"""
+"""One row of a table: how well a score tells mutant from wildtype at a threshold."""
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.accuracy import Proportion, accuracy_at
-from idhray.stats.curve import roc_points
-from idhray.stats.predictions import SPLITS, Predictions
-from idhray.stats.roc import auc, auc_difference, auc_with_ci
+from idhray.stats.roc import auc_with_ci
 from idhray.stats.sample import Labels
-
-BASELINE = 0
-"""The synthetic count that every other one is compared with."""
 
 
 def performance(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
@@ -49,101 +38,3 @@ def _columns(name: str, share: Proportion) -> dict[str, float]:
         f"{name}_exact_high": share.exact_high,
         f"{name}_sd": share.sd_repeats,
     }
-
-
-def table1(predictions: Predictions, threshold: float) -> pd.DataFrame:
-    """A row per split and model that was trained without synthetic images."""
-    rows = []
-    for split in SPLITS:
-        for model in predictions.models():
-            if BASELINE in predictions.counts(model):
-                cell = predictions.scores(model, BASELINE, split)
-                row = performance(cell.labels, cell.scores, threshold)
-                rows.append({"split": split, "model": model, **row})
-    return pd.DataFrame(rows)
-
-
-def table2(predictions: Predictions, model: str, threshold: float) -> pd.DataFrame:
-    """A row per split and synthetic count, with its difference to no synthetic images.
-
-    P values are adjusted by Holm over the counts of a split. `chosen` marks the count with the
-    highest mean AUC on VALIDATION, the fewest images among equals, in both splits.
-    """
-    rows = []
-    for split in SPLITS:
-        baseline = predictions.scores(model, BASELINE, split)
-        for count in predictions.counts(model):
-            cell = predictions.scores(model, count, split)
-            row = {"split": split, "model": model, "n_synthetic": count}
-            row |= performance(cell.labels, cell.scores, threshold)
-            if count != BASELINE:
-                gain = auc_difference(cell.labels, cell.scores, baseline.scores)
-                row |= {
-                    "difference": gain.difference,
-                    "difference_low": gain.ci_low,
-                    "difference_high": gain.ci_high,
-                    "difference_p": gain.p,
-                    "difference_method": gain.ci_method,
-                    "se_patients": gain.se_patients,
-                    "se_trainings": gain.se_trainings,
-                }
-            rows.append(row)
-    table = pd.DataFrame(rows)
-    if "difference_p" in table:
-        table["difference_p_holm"] = table.groupby("split")["difference_p"].transform(holm)
-    table["chosen"] = table["n_synthetic"] == best_count(table)
-    return table
-
-
-def holm(p: "pd.Series[float]") -> "pd.Series[float]":
-    """P values adjusted by Holm; the baseline's row has none and keeps none.
-
-    A comparison without a P of its own (DeLong variance 0) counts as one with P = 1.
-    """
-    adjusted = pd.Series(np.nan, index=p.index)
-    if len(p) > 1:
-        compared = p.index[1:]  # the first row of a split is the baseline
-        adjusted[compared] = multipletests(p[compared].fillna(1.0), method="holm")[1]
-    return adjusted
-
-
-def best_count(table: pd.DataFrame) -> int:
-    """The count with the highest mean AUC on validation; the fewest among equals."""
-    val = table[table["split"] == "val"].sort_values("n_synthetic")
-    # Rounded: areas are fractions, and the same one summed in another order may differ by 1e-16.
-    return int(val["n_synthetic"].iloc[int(val["auc"].round(9).to_numpy().argmax())])
-
-
-def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.DataFrame:
-    """A row per split, count and repeat: the dots behind the means of table 2."""
-    rows = []
-    for split in SPLITS:
-        for count in predictions.counts(model):
-            cell = predictions.scores(model, count, split)
-            for number, scores in enumerate(cell.scores):
-                at = accuracy_at(cell.labels, scores, threshold)
-                rows.append(
-                    {
-                        "split": split,
-                        "n_synthetic": count,
-                        "number": number,
-                        "auc": auc(cell.labels, scores),
-                        "sensitivity": at.sensitivity.value,
-                        "specificity": at.specificity.value,
-                        "accuracy": at.accuracy.value,
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def roc_table(predictions: Predictions, model: str) -> pd.DataFrame:
-    """The points of the mean ROC curve of each split and count."""
-    curves = []
-    for split in SPLITS:
-        for count in predictions.counts(model):
-            cell = predictions.scores(model, count, split)
-            fpr, tpr = roc_points(cell.labels, cell.scores)
-            curves.append(
-                pd.DataFrame({"split": split, "n_synthetic": count, "fpr": fpr, "tpr": tpr})
-            )
-    return pd.concat(curves, ignore_index=True)

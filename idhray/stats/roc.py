@@ -7,17 +7,20 @@ training scored on the same patients: it adds no patient, so its scores are aver
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
-from idhray.stats.sample import Labels, Scores, labels_of, scores_of
+from idhray.stats.delong import NO_VARIANCE, standard_error, why_no_variance, z_of
+from idhray.stats.delong import components as components
+from idhray.stats.delong import delong_covariance as delong_covariance
+from idhray.stats.roc_intervals import exact_auc_interval as exact_auc_interval
+from idhray.stats.roc_intervals import exact_difference_interval
+from idhray.stats.sample import labels_of, scores_of
 
 DELONG = "DeLong"
 DELONG_TRAININGS = "DeLong + variance between trainings"
 EXACT = "exact binomial"
 EXACT_DIFFERENCE = "from two exact binomial intervals"
-_NO_VARIANCE = 1e-12  # a standard error below this is rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +55,10 @@ class AucDifference:
     p: float
     """Two-sided; NaN where the DeLong variance is 0 and yet the areas differ."""
     ci_method: str
-
-
-def components(labels: Labels, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """DeLong's structural components, (R, M) and (R, W).
-
-    A mutant's component is the share of wildtype patients that score below it, ties counting half;
-    a wildtype's is the share of mutants above it. Either mean is the area.
-
-    Source: DeLong et al. 1988, by the midranks of Sun and Xu 2014 (algorithm 2).
-    """
-    mutant, wildtype = scores[:, labels == 1], scores[:, labels == 0]
-    m, w = mutant.shape[1], wildtype.shape[1]
-    ranks = stats.rankdata(np.hstack([mutant, wildtype]), axis=1)
-    of_mutants = (ranks[:, :m] - stats.rankdata(mutant, axis=1)) / w
-    of_wildtypes = 1 - (ranks[:, m:] - stats.rankdata(wildtype, axis=1)) / m
-    return of_mutants, of_wildtypes
+    statistic: float = float("nan")
+    """z: the difference over both standard errors; NaN where the DeLong variance is 0."""
+    notes: tuple[str, ...] = ()
+    """Why there is no P, or why the interval is another than DeLong's."""
 
 
 def auc(truth: ArrayLike, scores: ArrayLike) -> float:
@@ -78,36 +69,6 @@ def auc(truth: ArrayLike, scores: ArrayLike) -> float:
     """
     labels = labels_of(truth)
     return float(components(labels, scores_of(scores, labels))[0].mean())
-
-
-def delong_covariance(truth: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
-    """(R, R) covariance of the areas of R score vectors on the same patients.
-
-    NaN where a class has a single patient: its spread is unknown.
-
-    Raises:
-        SampleError: one class only, NaN scores, or unequal lengths.
-    """
-    labels = labels_of(truth)
-    return _covariance(*components(labels, scores_of(scores, labels)))
-
-
-def _covariance(
-    of_mutants: NDArray[np.float64], of_wildtypes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    sides = [of_mutants, of_wildtypes]
-    if min(side.shape[1] for side in sides) < 2:
-        return np.full((len(of_mutants), len(of_mutants)), np.nan)
-    return np.asarray(sum(np.atleast_2d(np.cov(side)) / side.shape[1] for side in sides))
-
-
-def exact_auc_interval(area: float, patients: int, confidence: float = 0.95) -> tuple[float, float]:
-    """MedCalc's interval: Clopper and Pearson's for `area * patients` successes of `patients`.
-
-    Not a theory of areas, but never a single point: 1 of 8 patients gives .631 to 1.
-    """
-    low, high = proportion_confint(area * patients, patients, 1 - confidence, method="beta")
-    return (0.0 if np.isnan(low) else float(low)), (1.0 if np.isnan(high) else float(high))
 
 
 def auc_with_ci(truth: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Auc:
@@ -125,10 +86,9 @@ def auc_with_ci(truth: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -
     rows = scores_of(scores, labels)
     of_mutants, of_wildtypes = components(labels, rows)
     area = float(of_mutants.mean())
-    mean = [side.mean(axis=0, keepdims=True) for side in (of_mutants, of_wildtypes)]
-    se = float(np.sqrt(_covariance(*mean)[0, 0]))
-    if se > _NO_VARIANCE:
-        half = _z(confidence) * se
+    se = standard_error(*(side.mean(axis=0, keepdims=True) for side in (of_mutants, of_wildtypes)))
+    if se > NO_VARIANCE:
+        half = z_of(confidence) * se
         low, high, method = max(area - half, 0.0), min(area + half, 1.0), DELONG
     else:
         low, high = exact_auc_interval(area, len(labels), confidence)
@@ -158,7 +118,7 @@ def auc_difference(
     the plain paired DeLong test, and says nothing of other trainings.
 
     Where the DeLong variance is 0 the interval comes from the two exact binomial ones, as though
-    the areas were uncorrelated (Zou and Donner 2008, equation 4): wide, never one point.
+    the areas were uncorrelated: wide, never one point.
 
     Raises:
         SampleError: one class only, NaN scores, or unequal lengths.
@@ -169,21 +129,24 @@ def auc_difference(
     difference = float(areas[0].mean() - areas[1].mean())
     means = [[side.mean(axis=0, keepdims=True) for side in pair] for pair in sides]
     gain = [new - old for new, old in zip(*means, strict=True)]  # (1, M) and (1, W)
-    se = float(np.sqrt(_covariance(*gain)[0, 0]))
+    se = standard_error(*gain)
     known = min(len(area) for area in areas) > 1
     se_trainings = float(np.sqrt(sum(a.var(ddof=1) / len(a) for a in areas))) if known else 0.0
-    if se > _NO_VARIANCE:
+    statistic = np.nan
+    notes: tuple[str, ...] = ()
+    if se > NO_VARIANCE:
         total = float(np.hypot(se, se_trainings))
-        half = _z(confidence) * total
+        half = z_of(confidence) * total
         low, high = difference - half, difference + half
-        p = float(2 * stats.norm.sf(abs(difference) / total))
-        method = DELONG_TRAININGS if se_trainings > _NO_VARIANCE else DELONG
+        statistic = difference / total
+        p = float(2 * stats.norm.sf(abs(statistic)))
+        method = DELONG_TRAININGS if se_trainings > NO_VARIANCE else DELONG
     else:
-        low, high = _difference_of_exact(
-            float(areas[0].mean()), float(areas[1].mean()), len(labels), confidence
-        )
-        p = 1.0 if abs(difference) < _NO_VARIANCE else np.nan
+        new, old = ((float(area.mean()), len(labels)) for area in areas)
+        low, high = exact_difference_interval(new, old, confidence)
+        p = 1.0 if abs(difference) < NO_VARIANCE else np.nan
         method = EXACT_DIFFERENCE
+        notes = (_why_exact(se),)
     return AucDifference(
         difference=difference,
         se_patients=se,
@@ -192,18 +155,15 @@ def auc_difference(
         ci_high=min(high, 1.0),
         p=p,
         ci_method=method,
+        statistic=statistic,
+        notes=notes,
     )
 
 
-def _difference_of_exact(
-    new: float, old: float, patients: int, confidence: float
-) -> tuple[float, float]:
-    new_low, new_high = exact_auc_interval(new, patients, confidence)
-    old_low, old_high = exact_auc_interval(old, patients, confidence)
-    low = new - old - np.hypot(new - new_low, old_high - old)
-    high = new - old + np.hypot(new_high - new, old - old_low)
-    return float(low), float(high)
-
-
-def _z(confidence: float) -> float:
-    return float(stats.norm.ppf(0.5 + confidence / 2))
+def _why_exact(se: float) -> str:
+    if np.isnan(se):
+        return why_no_variance(se)
+    return (
+        "DeLong's variance of the difference is 0: both sides order every pair alike, "
+        "or separate the classes."
+    )

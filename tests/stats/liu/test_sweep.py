@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from idhray.stats.performance import best_count, by_repeat, holm, table1, table2
-from idhray.stats.predictions import checked_predictions
+from idhray.stats.liu.predictions import checked_predictions
+from idhray.stats.liu.sweep import best_count, by_repeat, holm, table1, table2
 
 
 def areas(**by_count):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from idhray.errors import LeakageError, TableError
-from idhray.stats.predictions import checked_predictions
+from idhray.stats.liu.predictions import checked_predictions
 from idhray.stats.sample import SampleError
 
 

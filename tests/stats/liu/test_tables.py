@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from idhray.errors import ConfigError, TableError
-from idhray.stats.liu_tables import liu_tables, statistics_files
-from idhray.stats.print_tables import printed_tables
+from idhray.stats.liu.printed import printed_tables
+from idhray.stats.liu.tables import liu_files, liu_tables
 from idhray.stats.settings import StatsSettings
 
 
@@ -83,10 +83,10 @@ def test_a_cohort_without_ages_has_an_image_row(study):
 def test_the_order_of_rows_changes_nothing(study):
     """Neither of the predictions nor of the patients."""
     rows, people = study()
-    one = statistics_files(liu_tables(rows, people))
+    one = liu_files(liu_tables(rows, people))
     shuffled = (rows.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2))
 
-    assert statistics_files(liu_tables(*shuffled)) == one
+    assert liu_files(liu_tables(*shuffled)) == one
 
 
 def test_the_fusion_is_fitted_on_validation_patients_only(study):
@@ -99,7 +99,7 @@ def test_the_fusion_is_fitted_on_validation_patients_only(study):
 
 def test_the_json_holds_the_tables_and_no_nan(study):
     """Strict JSON: NaN becomes null."""
-    files = statistics_files(liu_tables(*study(repeats=1)))
+    files = liu_files(liu_tables(*study(repeats=1)))
     plain = json.loads(files["statistics.json"], parse_constant=pytest.fail)
 
     assert plain["table2"][0]["difference"] is None

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from idhray.stats.performance import table2
-from idhray.stats.predictions import checked_predictions
-from idhray.stats.verdict import p_text, signed, verdict
+from idhray.stats.liu.predictions import checked_predictions
+from idhray.stats.liu.sweep import table2
+from idhray.stats.liu.verdict import verdict
+from idhray.stats.text import p_text, signed
 
 
 def answer(study, **how):

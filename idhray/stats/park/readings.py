@@ -1,0 +1,227 @@
+"""The READINGS table as statistics read it: checked, one frame per reader, and their consensus.
+
+A case is one image (a CE-T1w slice with its FLAIR) as readers saw it: of a patient, or synthetic.
+Rows of the reader `consensus` settle the cells on which readers differ.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from idhray.errors import LeakageError, TableError
+from idhray.stats.park.features import FEATURES
+
+CONSENSUS = "consensus"
+COLUMNS = ("reader", "case", "real", "idh", "split")
+NAMES = tuple(feature.name for feature in FEATURES)
+_CLASSES = {"mutant": 1.0, "wildtype": 0.0}
+_TRUE, _FALSE = {"true", "1", "yes", "real"}, {"false", "0", "no", "synthetic"}
+_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What each reader said of each case, and what the cases are."""
+
+    cases: pd.DataFrame
+    """Index case; patient ("" if synthetic), label (0, 1), split, real, age (NaN if unknown).
+    Only those whose features were read and whose IDH status is known."""
+    by_reader: dict[str, pd.DataFrame]
+    """Reader -> the features of every case of `cases`, as text."""
+    consensus: pd.DataFrame
+    """Index case; the features on which all readers agree, or what consensus settled; "" where
+    readers differ and nobody settled it."""
+    discordant: pd.DataFrame
+    """case, feature, what each reader said, and the consensus: the list for a consensus reading."""
+    judged: pd.DataFrame
+    """reader, case, real, judged_real (bool): the visual Turing test; may be empty."""
+    unknown_idh: int
+    """Real cases without a known IDH status, in no figure but the Turing test's."""
+
+
+def read_readings(rows: pd.DataFrame, patients: pd.DataFrame | None = None) -> Readings:
+    """A READINGS table, checked; all its problems are told at once.
+
+    Args:
+        rows: Columns of READINGS, as text or typed; empty cells are "" or null.
+        patients: patient, age and (where known) idh and split, to check against and for the ages.
+
+    Raises:
+        TableError: columns are missing, values are unknown, or rows contradict each other.
+        LeakageError: a synthetic case outside training, or a patient in two splits.
+    """
+    if missing := [name for name in (*COLUMNS, *NAMES) if name not in rows.columns]:
+        raise TableError(f"readings: no column {', '.join(missing)}")
+    table = _as_text(rows)
+    if problems := [*_problems(table)]:
+        shown = problems[:10] + ([f"and {len(problems) - 10} more"] if problems[10:] else [])
+        noun = "problem" if len(problems) == 1 else "problems"
+        raise TableError("\n  ".join([f"readings: {len(problems)} {noun}", *shown]))
+    table["real"] = table["real"].isin(_TRUE)
+    read = table[(table[list(NAMES)] != "").any(axis=1)]
+    cases = _cases(read, patients)
+    unknown = cases["label"].isna()
+    cases = cases[~unknown]
+    by_reader = _by_reader(read[read["reader"] != CONSENSUS], cases)
+    settled = read[read["reader"] == CONSENSUS].set_index("case")[list(NAMES)]
+    consensus, discordant = _agreed(by_reader, settled.reindex(cases.index).fillna(""))
+    judged = table[(table["judged_real"] != "") & (table["reader"] != CONSENSUS)]
+    return Readings(
+        cases=cases,
+        by_reader=by_reader,
+        consensus=consensus,
+        discordant=discordant,
+        judged=pd.DataFrame(
+            {
+                "reader": judged["reader"],
+                "case": judged["case"],
+                "real": judged["real"],
+                "judged_real": judged["judged_real"].isin(_TRUE),
+            }
+        ).reset_index(drop=True),
+        unknown_idh=int(unknown.sum()),
+    )
+
+
+def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
+    def cell(value: Any) -> str:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return "" if value is None or value is pd.NA or value != value else str(value).strip()  # noqa: PLR0124
+
+    known = {*COLUMNS, *NAMES, "patient", "judged_real"}
+    text = pd.DataFrame({name: rows[name].map(cell) for name in rows.columns if name in known})
+    for name in ("patient", "judged_real"):
+        if name not in text:
+            text[name] = ""
+    for name in ("idh", "split", "real", "judged_real", *NAMES):
+        text[name] = text[name].str.lower()
+    return text.astype(object).reset_index(drop=True)
+
+
+def _problems(table: pd.DataFrame) -> Iterator[str]:
+    """One line for each thing that is wrong in a single row or between rows of one case."""
+    if table.empty:
+        yield "there are no rows"
+    allowed = {
+        "real": _TRUE | _FALSE,
+        "judged_real": _TRUE | _FALSE | {""},
+        "idh": {*_CLASSES, ""},
+        "split": set(_SPLITS),
+        **{feature.name: {*feature.levels, ""} for feature in FEATURES},
+    }
+    for name in ("reader", "case"):
+        if (empty := table.index[table[name] == ""]).size:
+            yield f"row {empty[0] + 2}: no {name}"
+    for name, values in allowed.items():
+        for number, value in table.loc[~table[name].isin(values), name].items():
+            known = ", ".join(sorted(v for v in values if v))
+            yield f"row {number + 2}: {name} is {value!r}; write one of {known}"
+    twice = table.duplicated(["reader", "case"])
+    for number, row in table[twice].iterrows():
+        yield f"row {number + 2}: reader {row['reader']} read case {row['case']} twice; keep one"
+    for case, rows in table.groupby("case"):
+        for name in ("patient", "idh", "split", "real"):
+            if rows[name].nunique() > 1:
+                yield f"case {case}: {name} differs between its rows"
+    yield from _unread(table)
+
+
+def _unread(table: pd.DataFrame) -> Iterator[str]:
+    """Cases that a reader left out, wholly or in part: a figure must not hang on who read what."""
+    read = table[(table[list(NAMES)] != "").any(axis=1) & (table["reader"] != CONSENSUS)]
+    for _, row in read.iterrows():
+        if empty := [name for name in NAMES if row[name] == ""]:
+            yield f"reader {row['reader']}, case {row['case']}: no {', '.join(empty)}"
+    cases = set(read["case"])
+    for reader, own in read.groupby("reader"):
+        if lacking := sorted(cases - set(own["case"])):
+            yield f"reader {reader} did not read {len(lacking)} cases, {lacking[0]} the first"
+    if not cases and not (table["judged_real"] != "").any():
+        yield "no reader gave any feature or judgement"
+
+
+def _cases(read: pd.DataFrame, patients: pd.DataFrame | None) -> pd.DataFrame:
+    cases = read.drop_duplicates("case").set_index("case")[["patient", "idh", "split", "real"]]
+    cases = cases.sort_index()
+    _refuse_leaks(cases)
+    cases["label"] = cases["idh"].map(_CLASSES).astype(float)
+    cases["age"] = np.nan
+    if patients is not None:
+        _join_patients(cases, patients)
+    return cases.drop(columns="idh")
+
+
+def _refuse_leaks(cases: pd.DataFrame) -> None:
+    outside = cases[~cases["real"] & (cases["split"] != "train")]
+    if len(outside):
+        raise LeakageError(
+            f"readings: {len(outside)} synthetic cases outside training ({outside.index[0]} the "
+            "first); synthetic cases are never validation or test patients"
+        )
+    real = cases[cases["real"]]
+    if nameless := list(real.index[real["patient"] == ""]):
+        raise TableError(f"readings: case {nameless[0]} is real but has no patient")
+    if named := list(cases.index[~cases["real"] & (cases["patient"] != "")]):
+        raise TableError(f"readings: case {named[0]} is synthetic but has a patient; empty it")
+    if unlabelled := list(cases.index[~cases["real"] & (cases["idh"] == "")]):
+        raise TableError(f"readings: case {unlabelled[0]} is synthetic and has no idh")
+    both = real.groupby("patient")["split"].nunique()
+    if (crossing := both[both > 1]).size:
+        raise LeakageError(f"readings: patient {crossing.index[0]} is in two splits")
+    twice = real["patient"].value_counts()
+    if (twice := twice[twice > 1]).size:
+        raise TableError(
+            f"readings: patient {twice.index[0]} has {twice.iloc[0]} cases; a patient is one case, "
+            "so that patients are independent: choose one image"
+        )
+
+
+def _join_patients(cases: pd.DataFrame, patients: pd.DataFrame) -> None:
+    people = patients.drop_duplicates("patient").set_index("patient")
+    real = cases.index[cases["real"]]
+    names = cases.loc[real, "patient"]
+    if lost := sorted(set(names) - set(people.index)):
+        raise TableError(f"readings: patient {lost[0]} is not in the manifest")
+    for name in ("idh", "split"):
+        said = people.loc[names, name].fillna("").to_numpy() if name in people else np.array([""])
+        wrong = (said != "") & (cases.loc[real, name].to_numpy() != said)
+        if wrong.any():
+            patient = names.iloc[int(wrong.argmax())]
+            raise TableError(f"readings: patient {patient} has another {name} in the manifest")
+    cases.loc[real, "age"] = pd.to_numeric(people.loc[names, "age"], errors="coerce").to_numpy()
+
+
+def _by_reader(read: pd.DataFrame, cases: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {
+        str(reader): own.set_index("case")[list(NAMES)].loc[cases.index]
+        for reader, own in read.groupby("reader")
+    }
+
+
+def _agreed(
+    by_reader: dict[str, pd.DataFrame], settled: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The consensus of every cell, and the list of cells on which readers differ."""
+    if not by_reader:
+        return settled, pd.DataFrame(columns=["case", "feature", CONSENSUS])
+    first, *others = by_reader.values()
+    differ = pd.DataFrame(
+        {name: np.any([first[name] != one[name] for one in others], axis=0) for name in NAMES},
+        index=first.index,
+    ).astype(bool)
+    rows = [
+        {
+            "case": case,
+            "feature": name,
+            **{reader: frame.at[case, name] for reader, frame in by_reader.items()},
+            CONSENSUS: settled.at[case, name],
+        }
+        for name in NAMES
+        for case in differ.index[differ[name]]
+    ]
+    columns = ["case", "feature", *by_reader, CONSENSUS]
+    return first.where(~differ, settled), pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,103 @@
+"""Whether predictors separate the classes, so that some coefficient has no finite estimate.
+
+Complete: some combination of the predictors puts every mutant on one side and every wildtype on
+the other. Quasi-complete: some patients lie on the border, as when all patients with one finding
+are mutant. R's glm then prints a coefficient of 20 with a standard error of 2,000 and no warning.
+
+Source: Albert and Anderson 1984 (Biometrika 71:1); the linear program is Konis 2007, as
+firthmodels solves it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from firthmodels import detect_separation
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+from idhray.stats.design import Design, Factor, Matrix
+from idhray.stats.sample import Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """How the classes are separated and by which columns of the design."""
+
+    kind: Literal["complete", "quasi-complete"]
+    columns: tuple[str, ...]
+    """Labels of the columns whose coefficients are infinite, `margin: clear, not indistinct`."""
+    notes: tuple[str, ...]
+    """What a reader can check: `margin: all 6 patients with clear are mutant.`"""
+
+
+def separation(design: Design, labels: Labels) -> Separation | None:
+    """What separates the classes, or None if every coefficient has a finite estimate.
+
+    Where separation is complete every column could be called infinite; then the predictors that
+    separate completely by themselves are named, and all of them only where none does.
+    """
+    infinite = _infinite(design.matrix, labels)
+    if not infinite.any():
+        return None
+    names = [one.name for one in design.predictors]
+    complete = _complete(design.matrix, labels)
+    if complete:
+        by_name = {name: design.subset([name]).matrix for name in names}
+        alone = [name for name in names if _complete(by_name[name], labels)]
+        kept = [one for one in design.columns if one.predictor in (alone or names)]
+    else:
+        kept = [one for one, gone in zip(design.columns, infinite, strict=True) if gone]
+    notes = [
+        note
+        for one in design.predictors
+        if isinstance(one, Factor) and one.name in {column.predictor for column in kept}
+        for note in _one_class_levels(design, one, labels)
+    ]
+    return Separation(
+        kind="complete" if complete else "quasi-complete",
+        columns=tuple(one.label for one in kept),
+        notes=tuple(notes),
+    )
+
+
+def _infinite(matrix: Matrix, labels: Labels) -> NDArray[np.bool_]:
+    """True where a coefficient other than the intercept is infinite, (K,).
+
+    The columns are standardized first: the linear program calls a direction below 1e-4 none, so a
+    number in the thousands would hide what it separates.
+    """
+    slopes = matrix[:, 1:]
+    if not slopes.shape[1]:
+        return np.zeros(1, dtype=bool)
+    standard = (slopes - slopes.mean(axis=0)) / slopes.std(axis=0)
+    found = detect_separation(standard, labels)
+    return np.append(False, ~np.asarray(found.is_finite)[:-1])
+
+
+def _complete(matrix: Matrix, labels: Labels) -> bool:
+    """Some combination of the columns has the sign of the class in every patient, never 0."""
+    scaled = matrix / np.abs(matrix).max(axis=0)
+    signed = np.where(labels == 1, 1.0, -1.0)[:, None] * scaled
+    found = linprog(
+        np.zeros(matrix.shape[1]),
+        A_ub=-signed,
+        b_ub=-np.ones(len(labels)),
+        bounds=(None, None),
+        method="highs",
+    )
+    return bool(found.status == 0)
+
+
+def _one_class_levels(design: Design, factor: Factor, labels: Labels) -> list[str]:
+    """A sentence for each level, the reference included, whose patients are all of one class."""
+    own = design.matrix[:, design.places(factor.name)] > 0
+    members = dict(zip(factor.levels[1:], own.T, strict=True))
+    members = {factor.levels[0]: ~own.any(axis=1)} | members
+    notes = []
+    for level, chosen in members.items():
+        mutant, count = int(labels[chosen].sum()), int(chosen.sum())
+        if mutant in (0, count):
+            side = "mutant" if mutant else "wildtype"
+            notes.append(f"{factor.name}: all {count} patients with {level} are {side}.")
+    return notes

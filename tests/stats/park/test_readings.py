@@ -1,0 +1,121 @@
+"""READINGS: what is taken, and what is refused in one message."""
+
+import pandas as pd
+import pytest
+
+from idhray.errors import LeakageError, TableError
+from idhray.stats.park.readings import CONSENSUS, read_readings
+
+
+def test_a_study_is_read_whole(reader_study):
+    """80 + 38 + 38 training cases and 44 others; every cell of every reader is there."""
+    rows, people = reader_study()
+    found = read_readings(rows, people)
+
+    assert found.cases.groupby(["split", "real", "label"]).size().tolist() == [33, 11, 38, 80, 38]
+    assert list(found.by_reader) == ["reader 1", "reader 2"]
+    assert all((frame != "").all(axis=None) for frame in found.by_reader.values())
+    assert found.cases.loc[found.cases["real"], "age"].notna().all()
+    assert found.cases.loc[~found.cases["real"], "age"].isna().all()
+    assert len(found.judged) == 400
+
+
+def test_consensus_is_agreement_or_what_was_settled(reader_study):
+    """Where readers agree their word stands, even against a consensus row."""
+    rows, people = reader_study(errors=0.3)
+    found = read_readings(rows, people)
+    one, two = found.by_reader.values()
+    settled = rows[rows["reader"] == CONSENSUS].set_index("case").reindex(found.cases.index)
+    agreed = one["margin"] == two["margin"]
+
+    assert (found.consensus.loc[agreed, "margin"] == one.loc[agreed, "margin"]).all()
+    assert (found.consensus.loc[~agreed, "margin"] == settled.loc[~agreed, "margin"]).all()
+    assert (found.discordant["feature"] == "margin").sum() == (~agreed).sum() > 0
+
+
+def test_unsettled_cells_are_listed_and_empty(reader_study):
+    """Without consensus rows nobody has settled anything."""
+    rows, people = reader_study()
+    found = read_readings(rows[rows["reader"] != CONSENSUS], people)
+    cell = found.discordant.iloc[0]
+
+    assert (found.discordant[CONSENSUS] == "").all()
+    assert cell["reader 1"] != cell["reader 2"]
+    assert found.consensus.loc[cell["case"], cell["feature"]] == ""
+
+
+def test_cases_of_unknown_idh_are_counted(reader_study):
+    """They are in no figure, and said so."""
+    rows, people = reader_study()
+    rows.loc[rows["patient"] == "W00", "idh"] = ""
+    people.loc[people["patient"] == "W00", "idh"] = ""
+    found = read_readings(rows, people)
+
+    assert found.unknown_idh == 1
+    assert "case-W00" not in found.by_reader["reader 1"].index
+
+
+def set_cells(column, value, *, case, reader=None):
+    """A change of a study's rows: one column of one case, for one reader or for all."""
+
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        at = rows["case"] == case
+        rows.loc[at & ((rows["reader"] == reader) | (reader is None)), column] = value
+        return rows
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        pytest.param(
+            lambda r: r.drop(columns="margin"), TableError, "no column margin", id="column"
+        ),
+        pytest.param(lambda r: r.iloc[:0], TableError, "no rows", id="empty"),
+        pytest.param(
+            set_cells("margin", "sharp", case="case-W00", reader="reader 1"),
+            TableError,
+            "row 2: margin is 'sharp'; write one of clear, indistinct",
+            id="unknown value",
+        ),
+        pytest.param(
+            set_cells("margin", "", case="case-W00", reader="reader 1"),
+            TableError,
+            "reader reader 1, case case-W00: no margin",
+            id="missing reading",
+        ),
+        pytest.param(lambda r: pd.concat([r, r.head(1)]), TableError, "twice", id="read twice"),
+        pytest.param(lambda r: r.iloc[1:], TableError, "did not read 1 cases", id="left out"),
+        pytest.param(
+            set_cells("idh", "mutant", case="case-W00", reader="reader 1"),
+            TableError,
+            "case-W00: idh differs",
+            id="contradiction",
+        ),
+        pytest.param(
+            set_cells("split", "test", case="case-S00"),
+            LeakageError,
+            "synthetic cases outside training",
+            id="synthetic test case",
+        ),
+        pytest.param(
+            set_cells("patient", "W01", case="case-W00"), TableError, "2 cases", id="two cases"
+        ),
+        pytest.param(
+            set_cells("patient", "VW01", case="case-W00"), LeakageError, "two splits", id="crossing"
+        ),
+        pytest.param(
+            set_cells("patient", "X", case="case-W00"), TableError, "not in the manifest", id="who"
+        ),
+        pytest.param(
+            set_cells("patient", "M01", case="case-S00"), TableError, "synthetic but", id="named"
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(reader_study, change, error, message):
+    """Every one of these would shift a figure."""
+    rows, people = reader_study()
+
+    with pytest.raises(error, match=message):
+        read_readings(change(rows), people)
