@@ -1,55 +1,143 @@
-"""The statistics of predictions: PREDICTIONS and the manifest's ages -> tables 1 to 4, verdict."""
+"""The statistics of predictions (Liu's tables 1 to 4) or of readings (Park's tables 1 to 3)."""
 
 from typing import Any
 
 import pandas as pd
 
-from idhray.cohort import manifest_hash, patients_of, read_manifest
-from idhray.config import settings_dict
+from idhray.cohort import manifest_hash, patients_of, read_manifest, read_text_table
+from idhray.config import settings_dict, settings_hash
+from idhray.errors import ConfigError
+from idhray.report.html import tables_html
 from idhray.stages.folder import seal, stage_folder
-from idhray.stats.liu.tables import liu_files, liu_tables
+from idhray.stages.paper_tables import liu_report_tables, park_report_tables
+from idhray.stats.liu.tables import LiuTables, liu_files, liu_tables
+from idhray.stats.park.readings import CONSENSUS, read_readings
+from idhray.stats.park.tables import ParkTables, park_files, park_tables
+from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
-from idhray.storage import join, publish
-from idhray.tables import PREDICTIONS, read_table
+from idhray.storage import absolute, join, publish
+from idhray.tables import PREDICTIONS, READINGS, parts, read_table
 
-PRESETS = {"liu2020": StatsSettings()}
-
-
-OWNS = ("*.csv", "statistics.json")
+OWNS = ("*.csv", "statistics.json", "tables.html")
 
 
 def fit_stats(
-    predictions: tuple[str, ...],
-    manifest: str,
     out: str,
     settings: StatsSettings,
     *,
+    predictions: tuple[str, ...] = (),
+    readings: str | None = None,
+    manifest: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Compute Liu's tables 1 to 4, the verdict, and all that they rest on.
+    """Compute the tables of a study, its verdict, and all that they rest on.
 
     Args:
-        predictions: Folders of PREDICTIONS tables with validation and test patients.
-        manifest: With the ages and the split (what `split-cohort` or `study` wrote).
-        out: Folder for the CSV files and statistics.json.
+        out: Folder for the CSV files, statistics.json and tables.html.
         settings: Conventions.
+        predictions: Folders of PREDICTIONS tables with validation and test patients: the tables of
+            Liu et al. 2020.
+        readings: A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et
+            al. 2021.
+        manifest: With the ages and the split (what `split-cohort` or `study` wrote); predictions
+            need it, readings have no rows with age without it.
         overwrite: Start anew where the folder was made with other settings.
     """
-    cohort = read_manifest(manifest)
+    if bool(predictions) == bool(readings):
+        raise ConfigError("give either --predictions (histology) or --readings (reader study)")
+    out = absolute(out)
+    cohort = patients_of(read_manifest(manifest)) if manifest else None
+    if readings:
+        return _of_readings(out, settings, readings, cohort, overwrite=overwrite)
+    if cohort is None:
+        raise ConfigError("--predictions need --manifest, which holds the ages and the split")
+    return _of_predictions(out, settings, predictions, cohort, overwrite=overwrite)
+
+
+def _of_predictions(
+    out: str,
+    settings: StatsSettings,
+    predictions: tuple[str, ...],
+    cohort: pd.DataFrame,
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
     said = {
         "stage": "fit_stats",
         "predictions": [seal(folder) for folder in predictions],
-        "manifest_hash": manifest_hash(patients_of(cohort)),
+        "manifest_hash": manifest_hash(cohort),
         **settings_dict(settings),
     }
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
-    tables = liu_tables(pd.concat(rows, ignore_index=True), patients_of(cohort), settings)
+    tables = liu_tables(pd.concat(rows, ignore_index=True), cohort, settings)
+    page = tables_html(
+        title="IDH mutation from images: the statistics",
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.sentence,
+        tables=liu_report_tables(tables),
+        notes=tables.notes,
+    )
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        for name, data in liu_files(tables).items():
-            publish(join(out, name), data)
-    return {
-        "out": out,
-        "chosen_count": tables.chosen_count,
-        "answer": tables.verdict.answer,
-        "sentence": tables.verdict.sentence,
+        _publish(out, {**liu_files(tables), "tables.html": page.encode()})
+    return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables)}
+
+
+def _of_readings(
+    out: str,
+    settings: StatsSettings,
+    readings: str,
+    cohort: pd.DataFrame | None,
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
+    rows = readings_rows(absolute(readings))
+    said = {
+        "stage": "fit_stats",
+        "readings": settings_hash({"rows": rows.to_csv(index=False)}),
+        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
+        **settings_dict(settings),
     }
+    found = read_readings(rows, cohort)
+    unsettled = found.discordant()
+    unsettled = unsettled[
+        (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(found.cases))
+    ]
+    if len(unsettled) and settings.discordant == "consensus":
+        path = f"{out.rstrip('/')}-discordant.csv"
+        publish(path, unsettled.to_csv(index=False).encode())
+        raise ConfigError(
+            f"readers differ on {len(unsettled)} cells of training cases: fill in the column "
+            f"consensus of {path} and add its rows to the readings as reader `{CONSENSUS}`, or "
+            "take --discordant 'first reader'"
+        )
+    tables = park_tables(found, settings)
+    page = tables_html(
+        title="IDH mutation from readings: the statistics",
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.sentence,
+        tables=park_report_tables(tables),
+        notes=tables.notes,
+    )
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+        _publish(out, {**park_files(tables), "tables.html": page.encode()})
+    return {"out": out, **_verdict(tables)}
+
+
+def readings_rows(path: str) -> pd.DataFrame:
+    """The rows of a READINGS table: of a folder of parts, or of one file."""
+    if parts(path):
+        return read_table(path, READINGS).to_pandas()
+    return read_text_table(path)
+
+
+def _train(cases: pd.DataFrame) -> "pd.Index[str]":
+    return cases.index[cases["split"] == "train"]
+
+
+def _publish(out: str, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        publish(join(out, name), data)
+
+
+def _verdict(tables: LiuTables | ParkTables) -> dict[str, str]:
+    return {"answer": tables.verdict.answer, "sentence": tables.verdict.sentence}

@@ -18,7 +18,6 @@ from idhray.report.content import (
     KeyFigure,
     Picture,
     ReportContent,
-    ReportTable,
     SplitCount,
     flow_of,
 )
@@ -31,8 +30,8 @@ from idhray.report.figures import (
     roc_figure,
 )
 from idhray.report.html import report_html
+from idhray.stages.paper_tables import liu_report_tables
 from idhray.stats.accuracy import printed
-from idhray.stats.liu.printed import CAPTIONS, marks_in, printed_tables
 from idhray.stats.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed, with_interval
@@ -89,7 +88,7 @@ def _content(study: str) -> ReportContent:
         key_figures=_key_figures(tables),
         cohort=_split_counts(cohort),
         flows=_flows(study),
-        tables=_tables(tables),
+        tables=liu_report_tables(tables),
         conventions=tables.notes,
         figures=_figures(tables, cohort),
         generators=[_generator(study, label) for label in LABELS],
@@ -169,20 +168,6 @@ def _flows(study: str) -> list[Flow]:
         flow_of(step, ledger_table([folder]).to_pylist())
         for step, folder in zip(STEPS, folders, strict=True)
         if exists(join(folder, SETTINGS))
-    ]
-
-
-def _tables(tables: LiuTables) -> list[ReportTable]:
-    return [
-        ReportTable(
-            title=f"Table {name.removeprefix('table')}",
-            header=list(frame.columns),
-            rows=frame.to_numpy().tolist(),
-            caption=CAPTIONS[name],
-            notes=marks_in(frame),
-            grouped=True,
-        )
-        for name, frame in printed_tables(tables).items()
     ]
 
 

@@ -172,7 +172,10 @@ def study(
             gpus_per_trial=gpus,
         )
         found = fit_stats(
-            (join(out, "sweep"),), cohort_file, join(out, "statistics"), settings.statistics
+            join(out, "statistics"),
+            settings.statistics,
+            predictions=(join(out, "sweep"),),
+            manifest=cohort_file,
         )
         page = report(out)
     n = {name: int((patients_of(cohort)["split"] == name).sum()) for name in SPLITS}

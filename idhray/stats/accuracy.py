@@ -7,15 +7,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from statsmodels.stats.proportion import proportion_confint
 
-from idhray.stats.sample import labels_of, scores_of
+from idhray.stats.sample import SampleError, labels_of, scores_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proportion:
-    """`count` of `n` patients; the count is a mean, and may be broken, over several repeats."""
+    """`count` of `n` patients; both are means, and may be broken, over several repeats.
+
+    Of no patients there is no proportion: its value and its intervals are NaN.
+    """
 
     count: float
-    n: int
+    n: float
+    """Whole but where it is itself a count: of those called mutant, for a predictive value."""
     wilson_low: float
     wilson_high: float
     exact_low: float
@@ -25,8 +29,8 @@ class Proportion:
 
     @property
     def value(self) -> float:
-        """The proportion."""
-        return self.count / self.n
+        """The proportion; NaN of no patients."""
+        return self.count / self.n if self.n else float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +43,36 @@ class Accuracy:
     threshold: float
 
 
-def proportion(counts: ArrayLike, n: int, confidence: float = 0.95) -> Proportion:
+def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Proportion:
     """A proportion with its Wilson and exact (Clopper-Pearson) intervals.
 
     Args:
         counts: One count, or one per repeat on the same n patients. The intervals are those of
             the mean count out of n: repeats add no patients.
+        n: Patients; one number, or one per repeat.
+
+    Raises:
+        SampleError: a count is not between 0 and n.
     """
-    each = np.atleast_1d(np.asarray(counts, dtype=np.float64))
-    mean = float(each.mean())
-    wilson = proportion_confint(mean, n, 1 - confidence, method="wilson")
-    exact = proportion_confint(mean, n, 1 - confidence, method="beta")
+    each, of = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (counts, n))
+    )
+    if not ((each >= 0) & (each <= of)).all():
+        raise SampleError(f"a count lies between 0 and n, got {each} of {of}")
+    mean, size = float(each.mean()), float(of.mean())
+    wilson = exact = (np.nan, np.nan)
+    if size:
+        wilson = proportion_confint(mean, size, 1 - confidence, method="wilson")
+        exact = proportion_confint(mean, size, 1 - confidence, method="beta")
+        exact = (np.nan_to_num(exact[0], nan=0.0), np.nan_to_num(exact[1], nan=1.0))
     return Proportion(
         count=mean,
-        n=n,
-        wilson_low=max(float(wilson[0]), 0.0),
-        wilson_high=min(float(wilson[1]), 1.0),
-        exact_low=float(np.nan_to_num(exact[0], nan=0.0)),
-        exact_high=float(np.nan_to_num(exact[1], nan=1.0)),
-        sd_repeats=float((each / n).std(ddof=1)) if len(each) > 1 else np.nan,
+        n=int(size) if size.is_integer() else size,
+        wilson_low=float(np.maximum(wilson[0], 0.0)),
+        wilson_high=float(np.minimum(wilson[1], 1.0)),
+        exact_low=float(exact[0]),
+        exact_high=float(exact[1]),
+        sd_repeats=float((each / of).std(ddof=1)) if len(each) > 1 and of.all() else np.nan,
     )
 
 
@@ -70,8 +85,10 @@ def accuracy_at(
     that it is judged by flatters.
 
     Raises:
-        SampleError: one class only, NaN scores, or unequal lengths.
+        SampleError: one class only, NaN scores, unequal lengths, or a NaN threshold.
     """
+    if np.isnan(threshold):
+        raise SampleError("the threshold is NaN; give the one that was fixed beforehand")
     labels = labels_of(truth)
     right = (scores_of(scores, labels) >= threshold) == (labels == 1)  # (repeats, patients)
     groups = [labels == 1, labels == 0, labels >= 0]

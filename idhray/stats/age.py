@@ -16,9 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from idhray.stats.sample import Labels, SampleError, labels_of
 
 Priors = Literal["equal", "empirical"]
+Variance = Literal["sample", "maximum likelihood"]
+Scale = Literal["logit", "probability"]
 
 MIN_PROBABILITY = 1e-4
 """Probabilities are kept this far from 0 and 1 before their logits are taken."""
+_FLAT = 1e-12  # curvature of the log odds below which their parabola is a line
+OLDEST_YEARS = 120.0
+"""A root beyond it, or below 0, concerns nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +40,15 @@ class AgeModel:
     shared_variance: bool
     missing: int
     """Patients left out because their age is unknown."""
+    variance: Variance = "sample"
+    monotone: bool = False
+    """Past the turning point the odds stay what they are there: one threshold, no second root."""
 
     def log_odds(self, age: ArrayLike) -> NDArray[np.float64]:
         """Logit of P(mutant | age); the densities stay logarithms, so no age overflows."""
         years = np.asarray(age, dtype=np.float64)
+        if self.monotone:
+            years = np.clip(years, *self._kept())
         mutant = stats.norm.logpdf(years, self.mean_mutant, self.sd_mutant)
         wildtype = stats.norm.logpdf(years, self.mean_wildtype, self.sd_wildtype)
         return np.asarray(mutant - wildtype + logit(self.prior_mutant))
@@ -47,28 +57,64 @@ class AgeModel:
         """P(mutant | age); NaN where the age is."""
         return np.asarray(expit(self.log_odds(age)))
 
+    def turning_point(self) -> float:
+        """The age at which the log odds turn, never between the means; NaN with equal SDs."""
+        a, b, _ = self._parabola()
+        return -b / (2 * a) if abs(a) > _FLAT else float("nan")
+
     def roots(self) -> tuple[float, ...]:
         """The ages at which both classes are equally likely, ascending: two, one or none.
 
         With unequal variances the log odds are a parabola: beyond the second root the wider class
         wins again, so very young patients may be called wildtype (below 28 years in the local
-        cohort of Liu et al., table 6).
+        cohort of Liu et al., table 6). A monotone model has no second root.
         """
-        a = 0.5 / self.sd_wildtype**2 - 0.5 / self.sd_mutant**2
-        b = self.mean_mutant / self.sd_mutant**2 - self.mean_wildtype / self.sd_wildtype**2
-        c = float(self.log_odds(0.0))
-        if abs(a) < 1e-12:
+        a, b, c = self._parabola()
+        if abs(a) <= _FLAT:
             return () if b == 0 else (-c / b,)
         inside = b * b - 4 * a * c
         if inside < 0:
             return ()
         far = -0.5 * (b + np.copysign(np.sqrt(inside), b))  # no cancellation when a is tiny
-        return tuple(sorted({float(far / a), float(c / far) if far else 0.0}))
+        both = sorted({float(far / a), float(c / far) if far else 0.0})
+        low, high = self._kept() if self.monotone else (-np.inf, np.inf)
+        return tuple(root for root in both if low < root < high)
 
     def threshold(self) -> float:
         """The root between the two means, else the one nearest to their middle; NaN if none."""
         middle = (self.mean_mutant + self.mean_wildtype) / 2
         return min(self.roots(), key=lambda root: abs(root - middle), default=float("nan"))
+
+    def notes(self) -> tuple[str, ...]:
+        """What the shape of the odds means for patients, in sentences; empty if nothing odd."""
+        turn, roots = self.turning_point(), self.roots()
+        if self.monotone and 0 < turn < OLDEST_YEARS:
+            side = "Below" if turn < self.mean_mutant else "Above"
+            return (f"{side} {turn:.1f} years the odds are held at those of that age.",)
+        if not roots:
+            return (f"Every age is called {'mutant' if self.log_odds(0.0) >= 0 else 'wildtype'}.",)
+        if len(roots) == 2 and 0 < min(roots) and max(roots) < OLDEST_YEARS:
+            inner = "mutant" if self.sd_mutant < self.sd_wildtype else "wildtype"
+            return (
+                f"Between {roots[0]:.1f} and {roots[1]:.1f} years {inner} is likelier, and on "
+                "both sides of it the other class: the second root of unequal variances.",
+            )
+        return ()
+
+    def _parabola(self) -> tuple[float, float, float]:
+        """Log odds = a age^2 + b age + c."""
+        a = 0.5 / self.sd_wildtype**2 - 0.5 / self.sd_mutant**2
+        b = self.mean_mutant / self.sd_mutant**2 - self.mean_wildtype / self.sd_wildtype**2
+        mutant = stats.norm.logpdf(0.0, self.mean_mutant, self.sd_mutant)
+        wildtype = stats.norm.logpdf(0.0, self.mean_wildtype, self.sd_wildtype)
+        return a, b, float(mutant - wildtype + logit(self.prior_mutant))
+
+    def _kept(self) -> tuple[float, float]:
+        """The ages from the turning point on, on the side of it where both means are."""
+        turn = self.turning_point()
+        if np.isnan(turn):
+            return -np.inf, np.inf
+        return (turn, np.inf) if turn < self.mean_mutant else (-np.inf, turn)
 
 
 def fit_age_model(
@@ -77,6 +123,8 @@ def fit_age_model(
     *,
     shared_variance: bool = False,
     priors: Priors = "equal",
+    variance: Variance = "sample",
+    monotone: bool = False,
 ) -> AgeModel:
     """Gaussians fitted to training patients; those without an age are left out and counted.
 
@@ -84,27 +132,36 @@ def fit_age_model(
         shared_variance: One variance for both classes (linear discriminant); Liu et al. speak of
             two Gaussians, each with its own.
         priors: Both classes equally likely, or as frequent as in these patients.
+        variance: Squares over n - 1 as R's MASS::qda and lda by default, or over n, as
+            scikit-learn and MASS with method "mle". Shared: over n - 2, or n.
+        monotone: Ignore the second root, so that very young patients stay mutant.
 
     Raises:
-        SampleError: a class has fewer than two known ages, or all its ages are equal.
+        SampleError: a class has fewer than two known ages, or all its ages are equal; an age is
+            infinite; or the model is to be monotone and both means are equal.
     """
     years, labels = np.asarray(age, dtype=np.float64), labels_of(truth)
     if years.shape != labels.shape:
         raise SampleError(f"{len(labels)} labels, but {years.size} ages")
+    if infinite := int(np.isinf(years).sum()):
+        raise SampleError(f"{infinite} of {len(years)} ages are infinite")
     known = ~np.isnan(years)
     mutant, wildtype = years[known & (labels == 1)], years[known & (labels == 0)]
-    if min(len(mutant), len(wildtype)) < 2:
-        raise SampleError(
-            f"ages are known of {len(mutant)} mutant and {len(wildtype)} wildtype training "
-            "patients; an age model needs two of each"
-        )
-    # Sample variances (n - 1), as R's MASS::qda and lda; scikit-learn divides by n.
-    var_mutant, var_wildtype = mutant.var(ddof=1), wildtype.var(ddof=1)
     m, w = len(mutant), len(wildtype)
+    if min(m, w) < 2:
+        raise SampleError(
+            f"ages are known of {m} mutant and {w} wildtype training patients; "
+            "an age model needs two of each"
+        )
+    lost = 1 if variance == "sample" else 0  # degree of freedom per mean
+    var_mutant, var_wildtype = mutant.var(ddof=lost), wildtype.var(ddof=lost)
     if shared_variance:
-        var_mutant = var_wildtype = ((m - 1) * var_mutant + (w - 1) * var_wildtype) / (m + w - 2)
+        squares = (m - lost) * var_mutant + (w - lost) * var_wildtype
+        var_mutant = var_wildtype = squares / (m + w - 2 * lost)
     if min(var_mutant, var_wildtype) <= 0:
         raise SampleError("all ages of one class are equal: no Gaussian can be fitted to them")
+    if monotone and mutant.mean() == wildtype.mean():
+        raise SampleError(f"both mean ages are {mutant.mean():g}: no monotone age model has a side")
     return AgeModel(
         mean_mutant=float(mutant.mean()),
         sd_mutant=float(np.sqrt(var_mutant)),
@@ -115,6 +172,8 @@ def fit_age_model(
         prior_mutant=0.5 if priors == "equal" else m / (m + w),
         shared_variance=shared_variance,
         missing=int((~known).sum()),
+        variance=variance,
+        monotone=monotone,
     )
 
 

@@ -1,4 +1,4 @@
-"""Agreement feature by feature, the gate before the models, and the consensus on what is discordant.
+"""Agreement feature by feature, the gate before the models, and consensus where readers differ.
 
 Readings are rows with `case`, `reader` and a column per feature (the READINGS table).
 """
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy import printed
-from idhray.stats.kappa import Kappa, Weights, fleiss, kappa
+from idhray.stats.kappa import ROUNDING, Kappa, Weights
+from idhray.stats.kappa_readings import cohen, fleiss
 from idhray.stats.sample import SampleError
 
 GATE = 0.5
 """Categories with kappa >= 0.5 enter the univariable analysis. Source: Park et al. 2021."""
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +65,11 @@ def feature_agreement(
     """Kappa of every pair of readers; with three and more also Fleiss' (unweighted) kappa of all.
 
     Raises:
-        SampleError: see `by_case` and `kappa`.
+        SampleError: see `by_case` and `cohen`.
     """
     wide = by_case(readings, feature)
     pairs = tuple(
-        kappa(wide[list(pair)], levels=levels, weights=weights, confidence=confidence)
+        cohen(wide[list(pair)], levels=levels, weights=weights, confidence=confidence)
         for pair in combinations(wide.columns, 2)
     )
     overall = pairs[0] if len(pairs) == 1 else fleiss(wide, levels=levels)
@@ -78,7 +78,7 @@ def feature_agreement(
 
 def passes_gate(kappa: float, minimum: float = GATE) -> bool:
     """Whether kappa, unrounded, reaches the minimum; one that is undefined does not."""
-    return bool(kappa >= minimum - _ROUNDING)
+    return bool(kappa >= minimum - ROUNDING)
 
 
 def gate_table(agreements: Sequence[FeatureAgreement], minimum: float = GATE) -> pd.DataFrame:

@@ -4,7 +4,7 @@ Rows are the levels of a variable and columns the groups, or the other way round
 it. Rows and columns without a single count are left out, and a note names them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +35,6 @@ class OddsRatio:
     ci_high: float
     """Exact (of the noncentral hypergeometric distribution); may be infinite."""
     confidence: float
-    method: str = field(default="conditional maximum likelihood, exact interval", init=False)
 
 
 def counts_of(table: ArrayLike) -> Counts:
@@ -49,7 +48,9 @@ def counts_of(table: ArrayLike) -> Counts:
     except (TypeError, ValueError) as error:
         raise SampleError(f"a contingency table needs rows of counts of one length: {error}")
     if cells.ndim != 2 or min(cells.shape) < 2:
-        raise SampleError(f"a contingency table needs 2 or more rows and columns, got {cells.shape}")
+        raise SampleError(
+            f"a contingency table needs 2 or more rows and columns, got {cells.shape}"
+        )
     wrong = ~np.isfinite(cells) | (cells < 0) | (cells != np.floor(cells))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
@@ -114,8 +115,9 @@ def fisher_exact(table: ArrayLike) -> Significance:
     counts, notes = _occupied(counts_of(table))
     if min(counts.shape) < 2:
         return Significance(method=FISHER, p=float("nan"), notes=notes)
-    two_by_two = counts.shape == (2, 2)
-    statistic = odds_ratio(counts).conditional if two_by_two else float("nan")
+    statistic = float("nan")
+    if counts.shape == (2, 2):
+        statistic = float(stats.contingency.odds_ratio(counts, kind="conditional").statistic)
     return Significance(method=FISHER, p=fisher_p(counts), statistic=statistic, notes=notes)
 
 
@@ -175,18 +177,18 @@ def _few(expected: NDArray[np.float64]) -> tuple[str, ...]:
     if not low:
         return ()
     be = "is" if low == 1 else "are"
-    return (f"{low} of {expected.size} expected counts {be} below 5 (lowest {expected.min():.2f}).",)
+    return (
+        f"{low} of {expected.size} expected counts {be} below 5 (lowest {expected.min():.2f}).",
+    )
 
 
 def _occupied(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
-    """The table without empty rows and columns, and a note for each kind that was left out."""
-    notes = []
-    for axis, name in enumerate(("row", "column")):
-        empty = [str(number + 1) for number in np.flatnonzero(counts.sum(axis=1 - axis) == 0)]
-        if empty:
-            which = f"{name.capitalize()} {empty[0]}" if len(empty) == 1 else f"{name.capitalize()}s {', '.join(empty)}"
-            verb = "has no cases and is" if len(empty) == 1 else "have no cases and are"
-            notes.append(f"{which} {verb} left out.")
+    """The table without empty rows and columns, and a note for each that was left out."""
+    notes = [
+        f"{name} {number + 1} has no cases and is left out."
+        for axis, name in enumerate(("Row", "Column"))
+        for number in np.flatnonzero(counts.sum(axis=1 - axis) == 0)
+    ]
     occupied = counts[counts.any(axis=1)][:, counts.any(axis=0)]
     for size, name in zip(occupied.shape, ("row", "column"), strict=True):
         if size < 2:

@@ -51,7 +51,7 @@ def one_training(scores: ArrayLike, labels: Labels) -> Scores:
     rows = scores_of(scores, labels)
     if len(rows) > 1:
         raise SampleError(f"scores of one training are needed, got {len(rows)}; average them first")
-    return rows[0]
+    return rows.ravel()
 
 
 def covariance(

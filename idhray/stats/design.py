@@ -6,6 +6,7 @@ than its reference. Letters: N patients, K columns, the intercept's included.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from idhray.stats.sample import SampleError
 
 INTERCEPT = "(Intercept)"
 Matrix = NDArray[np.float64]  # (N, K)
-_COLLINEAR = 1e-9  # share of a column's length that the columns before it leave unexplained
+_COLLINEAR = 1e-7  # share of a column's length that the columns before it leave unexplained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,8 @@ def coded(
         SampleError: a predictor is absent, or has missing values, an unknown level or infinite
             numbers.
     """
-    columns, values = [Column(predictor=INTERCEPT)], [np.ones(len(frame))]
+    columns = [Column(predictor=INTERCEPT)]
+    values: list[NDArray[Any]] = [np.ones(len(frame))]
     for one in predictors:
         found = _values(frame, one)
         if isinstance(one, Covariate):
@@ -129,8 +131,8 @@ def coded(
     return tuple(columns), np.column_stack(values)
 
 
-def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[np.generic]:
-    """Levels as text or numbers as float64, (N,), after they were checked."""
+def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[Any]:
+    """Levels as text (object) or numbers (float64), (N,), after they were checked."""
     name = predictor.name
     if list(frame.columns).count(name) != 1:
         raise SampleError(f"{name}: {list(frame.columns).count(name)} columns of that name, not 1")
@@ -141,7 +143,7 @@ def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[np.generic]:
             "fill it in, or leave these patients out of every model that is compared"
         )
     if isinstance(predictor, Factor):
-        levels = series.astype(str).to_numpy(dtype=object)
+        levels: NDArray[Any] = series.astype(str).to_numpy(dtype=object)
         if unknown := sorted(set(levels) - set(predictor.levels)):
             raise SampleError(
                 f"{name}: {', '.join(unknown)} is no level that the model has; "
@@ -149,7 +151,7 @@ def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[np.generic]:
             )
         return levels
     try:
-        numbers = series.to_numpy(dtype=np.float64)
+        numbers: NDArray[Any] = series.to_numpy(dtype=np.float64)
     except (TypeError, ValueError):
         raise SampleError(f"{name}: not numbers; name its levels and make it a Factor") from None
     if not np.isfinite(numbers).all():

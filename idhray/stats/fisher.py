@@ -1,33 +1,38 @@
 """The P value of Fisher's exact test for tables of any size, without simulation.
 
 Every table with the observed margins is counted, but not one by one. The categories of the longer
-side are dealt into two halves; what each half can take from the totals of the shorter side is
-listed on its own; and a pair of one from either half that together use up those totals is a
-table. Pairs are looked up in sorted lists, so the work grows with the halves, not with the tables.
+side are dealt into two halves, and what each half can take from the totals of the shorter side is
+listed on its own; an entry of one half and an entry of the other that together use up the totals
+are a table. What is left of the totals matters only up to its order, so one list serves them all.
 
-Letters: K categories of the shorter side, P partial tables of a half.
+Letters: K categories of the shorter side; P partial tables, the entries of a half; W ways in which
+one category can take its cases.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from idhray.stats.sample import SampleError
 
-TOLERANCE = 1e-7  # relative: tables this near to the observed one's probability are as likely
-MOST_PARTIAL_TABLES = 10_000_000
+TOLERANCE = 1e-7  # relative: tables whose probability is this near to the observed count as equal
+MOST_PARTIAL_TABLES = 100_000_000  # of a half: ten seconds
+MOST_COMPLETIONS = 10_000_000  # of them kept: some hundred MB
+_CHUNK = 1_000_000  # partial tables at a time
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Half:
-    """All partial tables of some categories of the longer side."""
+class _Part:
+    """Some partial tables of a half."""
 
-    taken: Ints  # (P, K), what they use of the totals of the shorter side
+    taken: Ints  # (K, P), what they use of the totals of the shorter side
     log_weight: Floats  # (P,), minus the sum of the log factorials of their cells
 
 
@@ -43,89 +48,121 @@ def fisher_p(counts: Ints) -> float:
     Source: Freeman and Halton 1951; the probability of a table given its margins is
         prod(row sums!) prod(column sums!) / (n! prod(cells!)).
     """
-    table = counts if counts.shape[0] >= counts.shape[1] else counts.T  # longer side as rows
-    totals, categories = table.sum(axis=0), table.sum(axis=1)
-    constant = float(
-        _log_factorial(totals).sum()
-        + _log_factorial(categories).sum()
-        - _log_factorial(table.sum())
-    )
+    table = counts if counts.shape[0] >= counts.shape[1] else counts.T
+    categories, totals = table.sum(axis=1), np.sort(table.sum(axis=0))[::-1]
+    fewer, more = _deal(categories, totals)
+    if not _countable(more, totals):
+        raise SampleError(
+            f"Fisher's exact test: too many tables have the margins of this {counts.shape[0]} x "
+            f"{counts.shape[1]} table of {counts.sum()} cases; merge rare levels, or take the "
+            "chi-square test"
+        )
+    fixed = [*totals.tolist(), *categories.tolist()]
+    constant = float(_log_factorial(fixed).sum() - _log_factorial(table.sum()))
     limit = -float(_log_factorial(table).sum()) + TOLERANCE
-    first, second = (_half(part, totals, table.shape) for part in _deal(categories, totals))
-    return min(_share(first, second, totals, limit, constant), 1.0)
+    share = 0.0
+    completions = _completions(more, totals)
+    for part in _partial_tables(fewer, totals):
+        left = -np.sort(part.taken - totals[:, None], axis=0)  # descending, as in `completions`
+        for state, log_weight in _by_state(_number(left, totals), part.log_weight):
+            log_weights, up_to = completions[state]
+            light = np.searchsorted(log_weights, limit - log_weight, side="right")
+            share += float((np.exp(constant + log_weights[-1] + log_weight) * up_to[light]).sum())
+    return min(share, 1.0)
 
 
-def _log_factorial(number: Ints) -> Floats:
+def _log_factorial(number: ArrayLike) -> Floats:
     return np.asarray(gammaln(np.asarray(number) + 1.0))
 
 
 def _deal(categories: Ints, totals: Ints) -> tuple[list[int], list[int]]:
-    """The categories in two halves of about as many partial tables, at least one in each."""
+    """The categories in two halves, the one with fewer partial tables first; none is empty."""
     halves: tuple[list[int], list[int]] = ([], [])
-    sizes = [0.0, 0.0]  # logs
+    sizes = [0.0, 0.0]  # logs of the numbers of partial tables
     for category in sorted(categories.tolist(), reverse=True):
         smaller = int(sizes[1] < sizes[0])
         halves[smaller].append(category)
-        sizes[smaller] += np.log(_ways(category, totals)) + 1e-9  # both halves get a turn
-    return halves
+        sizes[smaller] += math.log(_ways(category, totals)) + 1e-9  # log 1 also counts as a turn
+    return halves if sizes[0] <= sizes[1] else halves[::-1]
 
 
 def _ways(category: int, totals: Ints) -> float:
-    """How many ways there are to take `category` cases from the totals."""
-    ways = np.ones(1)
-    for total in totals:
-        ways = np.convolve(ways, np.ones(total + 1))[: category + 1]
+    """W, without listing them."""
+    ways = np.zeros(category + 1)  # by the number of cases taken
+    ways[0] = 1
+    for total in totals.tolist():
+        up_to = np.cumsum(ways)
+        ways = up_to - np.concatenate([np.zeros(total + 1), up_to])[: category + 1]
     return float(ways[-1])
 
 
-def _half(categories: list[int], totals: Ints, shape: tuple[int, ...]) -> _Half:
+def _countable(categories: list[int], totals: Ints) -> bool:
+    """Whether the partial tables can be listed, kept in one order, and their states numbered."""
+    ways = math.prod(_ways(category, totals) for category in categories)
+    return (
+        ways <= min(MOST_PARTIAL_TABLES, MOST_COMPLETIONS * math.factorial(len(totals)))
+        and math.prod((totals + 1).tolist()) < 2**63
+    )
+
+
+def _partial_tables(categories: list[int], totals: Ints) -> Iterator[_Part]:
     """Every way in which the categories, one after another, can take their cases."""
-    taken, log_weight = np.zeros((1, len(totals)), dtype=np.int64), np.zeros(1)
-    for category in categories:
-        if len(taken) * _ways(category, totals) > MOST_PARTIAL_TABLES:
-            raise SampleError(
-                f"Fisher's exact test of a {shape[0]} x {shape[1]} table of "
-                "this many cases has too many tables to enumerate; "
-                "use the chi-square test, or merge rare levels"
-            )
-        row = _rows(category, totals)  # (ways, K)
-        both = taken[:, None, :] + row[None, :, :]
-        fits = (both <= totals).all(axis=-1)
-        weight = log_weight[:, None] - _log_factorial(row).sum(axis=1)
-        taken, log_weight = both[fits], weight[fits]
-    return _Half(taken=taken, log_weight=log_weight)
+    if not categories:
+        yield _Part(taken=np.zeros((len(totals), 1), dtype=np.int64), log_weight=np.zeros(1))
+        return
+    cells = _cells(categories[-1], totals)  # (K, W)
+    own = -_log_factorial(cells).sum(axis=0)
+    step = max(_CHUNK // len(own), 1)
+    for part in _partial_tables(categories[:-1], totals):
+        for start in range(0, len(part.log_weight), step):
+            taken = part.taken[:, start : start + step]
+            fits = np.ones((taken.shape[1], len(own)), dtype=bool)
+            for k, total in enumerate(totals):
+                fits &= np.add.outer(taken[k], cells[k]) <= total
+            before, new = np.nonzero(fits)
+            log_weight = part.log_weight[start + before] + own[new]
+            yield _Part(taken=taken[:, before] + cells[:, new], log_weight=log_weight)
 
 
-def _rows(category: int, totals: Ints) -> Ints:
-    """(ways, K): every row of cells with the sum `category`, no cell above its total."""
-    rows = np.zeros((1, 0), dtype=np.int64)
-    for k, total in enumerate(totals):
-        left = category - rows.sum(axis=1)
-        rest = int(totals[k + 1 :].sum())
-        cell = np.arange(total + 1)
-        fits = (cell <= left[:, None]) & (cell >= left[:, None] - rest)
-        which, value = np.nonzero(fits)
-        rows = np.column_stack([rows[which], value])
+def _cells(category: int, totals: Ints) -> Ints:
+    """(K, W): every row of cells with the sum `category` and no cell above its total."""
+    rows = np.zeros((0, 1), dtype=np.int64)
+    for k, total in enumerate(totals.tolist()):
+        left = category - rows.sum(axis=0)
+        low, high = np.maximum(left - totals[k + 1 :].sum(), 0), np.minimum(left, total)
+        choices = high - low + 1
+        which = np.repeat(np.arange(len(left)), choices)
+        first = np.repeat(np.cumsum(choices) - choices - low, choices)
+        rows = np.vstack([rows[:, which], np.arange(len(which)) - first])
     return rows
 
 
-def _share(first: _Half, second: _Half, totals: Ints, limit: float, constant: float) -> float:
-    """Sum the probabilities of pairs that use up the totals and weigh no more than the limit."""
-    radix = np.concatenate([[1], np.cumprod(totals[:-1] + 1)])
-    ones, others = _by_state(first.taken @ radix, first), _by_state((totals - second.taken) @ radix, second)
-    total = 0.0
-    for state, left in ones.items():
-        right = np.sort(others[state])
-        heaviest = right[-1]
-        below = np.concatenate([[0.0], np.cumsum(np.exp(right - heaviest))])
-        lighter = np.searchsorted(right, limit - left, side="right")
-        total += float((np.exp(constant + heaviest + left) * below[lighter]).sum())
-    return total
+def _completions(categories: list[int], totals: Ints) -> dict[int, tuple[Floats, Floats]]:
+    """State -> ascending log weights of the partial tables that use it up, and their running sums.
+
+    The sums, one longer, are relative to the heaviest, so that none is lost to underflow.
+    """
+    numbers, log_weights = [], []
+    for part in _partial_tables(categories, totals):
+        in_order = (np.diff(part.taken, axis=0) <= 0).all(axis=0)
+        numbers.append(_number(part.taken[:, in_order], totals))
+        log_weights.append(part.log_weight[in_order])
+    found = {}
+    for state, weights in _by_state(np.concatenate(numbers), np.concatenate(log_weights)):
+        ascending = np.sort(weights)
+        running = np.cumsum(np.exp(ascending - ascending[-1]))
+        found[state] = ascending, np.concatenate([[0.0], running])
+    return found
 
 
-def _by_state(states: Ints, half: _Half) -> dict[int, Floats]:
-    """State -> log weights of the partial tables that lead to it."""
-    order = np.argsort(states, kind="stable")
-    found, starts = np.unique(states[order], return_index=True)
-    parts = np.split(half.log_weight[order], starts[1:])
-    return dict(zip(found.tolist(), parts, strict=True))
+def _number(states: Ints, totals: Ints) -> Ints:
+    """(P,): one whole number for each of the (K, P) states."""
+    bases = np.cumprod(np.concatenate([[1], totals[:-1] + 1]))
+    return np.asarray(bases @ states)
+
+
+def _by_state(numbers: Ints, log_weight: Floats) -> Iterator[tuple[int, Floats]]:
+    """Each state with the log weights that lead to it."""
+    order = np.argsort(numbers, kind="stable")
+    found, starts = np.unique(numbers[order], return_index=True)
+    yield from zip(found.tolist(), np.split(log_weight[order], starts[1:]), strict=True)

@@ -1,19 +1,16 @@
-"""Chance-corrected agreement: Cohen's kappa of two readers, Fleiss' kappa of several.
-
-A reading that is None, NaN or empty is missing: its case is left out, counted and named.
-"""
+"""Cohen's kappa of a table of counts: agreement of two readers beyond what chance would bring."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from idhray.stats.accuracy import printed
+from idhray.stats.delong import z_of
 from idhray.stats.sample import SampleError
 from idhray.stats.significance import Significance
 
@@ -27,7 +24,7 @@ STRENGTHS = (
     (1.00, "almost perfect"),
 )
 """Upper ends, of kappas rounded to two digits. Source: Park et al. 2021, Statistical analysis."""
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +105,7 @@ def kappa_of_table(
     if len(names) != len(counts):
         raise SampleError(f"{len(names)} levels for a kappa table of {len(counts)} rows")
     value, se, se_null = _with_errors(counts, weights)
-    half = float(stats.norm.ppf(0.5 + confidence / 2)) * se
+    half = z_of(confidence) * se
     observed, expected = _agreement_shares(counts, weights)
     return Kappa(
         name=f"Cohen's kappa, {'unweighted' if weights == 'none' else f'{weights} weights'}",
@@ -118,7 +115,7 @@ def kappa_of_table(
         se_null=se_null,
         ci_low=value - half,
         ci_high=value + half,
-        test=_test_of_zero(value, se_null),
+        test=zero_test(value, se_null),
         observed=observed,
         expected=expected,
         n=int(counts.sum()),
@@ -126,85 +123,6 @@ def kappa_of_table(
         levels=names,
         table=tuple(tuple(int(count) for count in row) for row in counts),
         notes=(*notes, *_warnings(counts, names, readers, value, value + half)),
-    )
-
-
-def kappa(
-    readings: pd.DataFrame,
-    *,
-    levels: Sequence[str] | None = None,
-    weights: Weights = "none",
-    confidence: float = 0.95,
-) -> Kappa:
-    """Cohen's kappa of two readers.
-
-    Args:
-        readings: One row per case (the index names it), one column per reader.
-        levels: All categories in their order. Without it those found, sorted; then weights are
-            refused for more than two, since the alphabet is no scale.
-
-    Raises:
-        SampleError: not two readers, no case read by both, or a reading outside `levels`.
-    """
-    if readings.shape[1] != 2:
-        raise SampleError(f"Cohen's kappa is of two readers, got {list(readings.columns)}")
-    codes, names, notes = _coded(readings, levels, weights)
-    size = len(names)
-    table = np.bincount(codes[:, 0] * size + codes[:, 1], minlength=size**2).reshape(size, size)
-    first, second = (str(name) for name in readings.columns)
-    return kappa_of_table(
-        table,
-        levels=names,
-        weights=weights,
-        confidence=confidence,
-        readers=(first, second),
-        missing=len(readings) - len(codes),
-        notes=notes,
-    )
-
-
-def fleiss(readings: pd.DataFrame, *, levels: Sequence[str] | None = None) -> Kappa:
-    """Fleiss' kappa of two or more readers, unweighted, with P but without an interval.
-
-    Args:
-        readings: One row per case (the index names it), one column per reader.
-        levels: All categories; without it those found.
-
-    Raises:
-        SampleError: fewer than two readers, no case read by all, or a reading outside `levels`.
-
-    Source: Fleiss 1971; the standard error under kappa = 0 by Fleiss, Nee and Landis 1979, eq. 12.
-    """
-    raters = readings.shape[1]
-    if raters < 2:
-        raise SampleError(f"agreement needs two readers, got {list(readings.columns)}")
-    codes, names, notes = _coded(readings, levels, "none")
-    ratings = (codes[:, :, None] == np.arange(len(names))).sum(axis=1)  # (cases, levels)
-    share = ratings.sum(axis=0) / ratings.sum()
-    spread = float((share * (1 - share)).sum())
-    value, se_null = float("nan"), float("nan")
-    if spread > _ROUNDING:
-        value = float(fleiss_kappa(ratings))
-        skew = float((share * (1 - share) * (1 - 2 * share)).sum())
-        scale = 2 / (len(codes) * raters * (raters - 1))
-        se_null = float(np.sqrt(scale * (spread**2 - skew))) / spread
-    else:
-        notes = (*notes, f"All readings are {names[int(share.argmax())]!r}: kappa is undefined.")
-    return Kappa(
-        name=f"Fleiss' kappa, {raters} readers",
-        readers=tuple(str(name) for name in readings.columns),
-        kappa=value,
-        se=np.nan,
-        se_null=se_null,
-        ci_low=np.nan,
-        ci_high=np.nan,
-        test=_test_of_zero(value, se_null),
-        observed=value * spread + 1 - spread,
-        expected=1 - spread,
-        n=len(codes),
-        missing=len(readings) - len(codes),
-        levels=names,
-        notes=(*notes, "No interval: Fleiss' standard error holds for a true kappa of 0 only."),
     )
 
 
@@ -221,12 +139,13 @@ def _counts(table: ArrayLike) -> NDArray[np.int64]:
 
 def _with_errors(counts: NDArray[np.int64], weights: Weights) -> tuple[float, float, float]:
     """kappa, ASE and ASE0; NaN where both readers gave one and the same level only."""
-    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
     if counts.sum() in np.diag(counts):
         return float("nan"), float("nan"), float("nan")
-    found = cohens_kappa(counts, wt=None if weights == "none" else weights)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a variance of 0 may come out as -1e-18
+        found = cohens_kappa(counts, wt=None if weights == "none" else weights)
     se, se_null = (np.sqrt(max(float(v), 0.0)) for v in (found.var_kappa, found.var_kappa0))
-    if max(rows.max(), columns.max()) == counts.sum():  # one reader's readings do not vary
+    margins = [*counts.sum(axis=0), *counts.sum(axis=1)]
+    if max(margins) == counts.sum():  # one reader's readings do not vary
         return float(found.kappa), float(se), 0.0
     return float(found.kappa), float(se), float(se_null)
 
@@ -240,7 +159,8 @@ def _agreement_shares(counts: NDArray[np.int64], weights: Weights) -> tuple[floa
     return float((credit * counts).sum() / n), float((credit * by_chance).sum())
 
 
-def _test_of_zero(value: float, se_null: float) -> Significance:
+def zero_test(value: float, se_null: float) -> Significance:
+    """The z test of kappa = 0; without P, and saying so, where the standard error is 0 or NaN."""
     method = "z test of kappa = 0, standard error under the null (ASE0)"
     if not se_null > 0:
         note = "No P: without variation in the readings kappa has no standard error."
@@ -264,44 +184,10 @@ def _warnings(
     ]
     said = []
     if constant:
-        effect = "kappa is undefined" if np.isnan(value) else "kappa cannot be above 0"
+        effect = "kappa is undefined" if np.isnan(value) else "kappa is 0"
         said.append(f"{' and '.join(constant)}: {effect}, however often they agree.")
-    if value > 1 - _ROUNDING:
+    if value > 1 - ROUNDING:
         said.append("Perfect agreement: the standard error is 0 and the interval one point.")
     elif high > 1:
         said.append("The interval passes 1, the highest kappa: so few cases are not normal.")
     return said
-
-
-def _coded(
-    readings: pd.DataFrame, levels: Sequence[str] | None, weights: Weights
-) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
-    """(cases, readers) level numbers of complete cases, the levels, and a note on the others."""
-    read = readings.notna() & (readings != "")
-    found = sorted({str(value) for value in readings.to_numpy()[read.to_numpy()]})
-    names = found if levels is None else [str(level) for level in levels]
-    if strange := sorted(set(found) - set(names)):
-        raise SampleError(f"reading {strange[0]!r} is not among the levels {', '.join(names)}")
-    if levels is None and weights != "none" and len(found) > 2:
-        raise SampleError(f"{weights} weights need the levels in their order; found {found}")
-    whole = read.all(axis=1)
-    if not whole.any():
-        raise SampleError(f"no case was read by all of {', '.join(map(str, readings.columns))}")
-    number = {name: i for i, name in enumerate(names)}
-    rows = [[number[str(v)] for v in row] for row in readings[whole].to_numpy()]
-    return np.asarray(rows, dtype=np.int64), tuple(names), _missing_note(read)
-
-
-def _missing_note(read: pd.DataFrame) -> tuple[str, ...]:
-    gaps = [
-        f"{case} ({', '.join(str(name) for name in read.columns[~row])})"
-        for case, row in zip(read.index, read.to_numpy(), strict=True)
-        if not row.all()
-    ]
-    if not gaps:
-        return ()
-    more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-    return (
-        f"{len(gaps)} of {len(read)} cases lack a reading and are left out: "
-        f"{', '.join(gaps[:3])}{more}.",
-    )

@@ -9,20 +9,34 @@ Letters: N patients, K columns.
 Source: Firth 1993 (Biometrika 80:27), section 3; Heinze and Schemper 2002 (Stat Med 21:2409).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from scipy.special import expit
 
 from idhray.stats.design import Matrix
 from idhray.stats.sample import Labels, SampleError
 
-Vector = NDArray[np.float64]  # (K,)
-_MAX_STEPS = 500  # Newton needs below 10; Firth's steps only shrink by a constant share
+Vector = NDArray[np.float64]  # (K,), or (N,) where it has a value per patient
+Square = NDArray[np.float64]  # (K, K)
+_MAX_STEPS = 100  # fewer than 10 are usual
 _MAX_HALVINGS = 40
 _LONGEST_STEP = 5.0  # of a linear predictor; a longer one is cut to this
+_FLATTEST = 0.01  # curvature, as a share of the bound, that a step is willing to believe
+_FAR = 6.0  # mean change of the linear predictors at which another maximum is looked for
 _STEP = 1e-10  # a step that moves no linear predictor by more is the last
+_GAIN = (
+    1e-9  # where rounding keeps steps from shrinking to that, they may promise no more than this
+)
+_NO_MAXIMUM = {
+    False: "the likelihood has no maximum: the predictors separate the classes; "
+    "use Firth's penalized likelihood (method firth)",
+    True: "Firth's penalized likelihood came to no maximum; "
+    "center and scale the numeric predictors, or use fewer predictors",
+}
 
 
 class NoMaximumError(SampleError):
@@ -39,10 +53,12 @@ class Point:
     log_likelihood: float
     """Without the penalty."""
     score: Vector
-    information: NDArray[np.float64]
+    information: Square
     """(K, K), X'WX: its inverse is the covariance of the coefficients."""
-    curvature: NDArray[np.float64]
-    """(K, K), what a step divides by: X'WX, weighted by 1 + leverage under the penalty."""
+    curvature: Square
+    """Minus the second derivative; with the penalty it need not be positive definite."""
+    bound: Square
+    """Positive definite in its place: X'WX, weighted by 1 + leverage where there is the penalty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +76,18 @@ class Likelihood:
         p = expit(eta)
         weight = p * expit(-eta)
         information = (self.matrix.T * weight) @ self.matrix
-        plain = float(self.labels @ eta - np.logaddexp(0, eta).sum())
-        residual, value, curvature = self.labels - p, plain, information
+        plain = -float(np.logaddexp(0, np.where(self.labels == 1, -eta, eta)).sum())
+        residual = np.where(self.labels == 1, expit(-eta), -p)  # labels - p is 0 too early
+        value, curvature, bound = plain, information, information
         if self.penalized:
             sign, logdet = np.linalg.slogdet(information)
             value = plain + 0.5 * float(logdet) if sign > 0 else -np.inf
             if np.isfinite(value):
                 inverse = np.linalg.inv(information)
-                leverage = weight * np.einsum("nk,kl,nl->n", self.matrix, inverse, self.matrix)
+                leverage = weight * ((self.matrix @ inverse) * self.matrix).sum(axis=1)
                 residual = residual + leverage * (0.5 - p)
-                curvature = (self.matrix.T * (weight * (1 + leverage))) @ self.matrix
+                bound = (self.matrix.T * (weight * (1 + leverage))) @ self.matrix
+                curvature = bound - self._bend(0.5 - p, weight, leverage, inverse)
         return Point(
             beta=beta,
             value=value,
@@ -77,36 +95,68 @@ class Likelihood:
             score=self.matrix.T @ residual,
             information=information,
             curvature=curvature,
+            bound=bound,
         )
 
+    def _bend(self, off: Vector, weight: Vector, leverage: Vector, inverse: Square) -> Square:
+        """What the second derivative of the penalty adds to minus its `bound`.
+
+        The derivative of the leverages has the squared elements of X inverse(X'WX) X' between
+        patients; as products of rows (z_i . z_j)^2 they need no N by N matrix.
+        """
+        x, z = self.matrix, self.matrix @ np.linalg.cholesky(inverse)
+        squares = (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)  # (N, K * K)
+        twist = (x.T * (off * weight)) @ squares
+        return np.asarray((x.T * (2 * leverage * off**2)) @ x - 2 * twist @ twist.T)
+
     def maximum(self, start: Vector | None = None, held: NDArray[np.bool_] | None = None) -> Point:
-        """The point with the highest value, reached by Newton steps that never descend.
+        """The point with the highest value.
+
+        The plain likelihood has one maximum. With few patients the penalized one can have more,
+        above all with a coefficient held; so it is also climbed from far along each coefficient.
 
         Args:
             start: Coefficients to start from, (K,); zeros if not given.
             held: True where a coefficient keeps the value it has in `start`, (K,).
 
         Raises:
-            NoMaximumError: no maximum was reached; without penalty that means separated data.
+            NoMaximumError: no maximum was reached; without the penalty that means separated
+                classes. Not all such data are found here: `separation` tells for certain.
+        """
+        best = self.climb(start, held)
+        if not self.penalized:
+            return best
+        lengths = np.sqrt((self.matrix**2).mean(axis=0))
+        centre = best.beta
+        for place in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
+            for side in (-1, 1):
+                far = centre.copy()
+                far[place] += side * _FAR / lengths[place]
+                with suppress(NoMaximumError):
+                    best = max(best, self.climb(far, held), key=lambda point: point.value)
+        return best
+
+    def climb(self, start: Vector | None = None, held: NDArray[np.bool_] | None = None) -> Point:
+        """The maximum reached from `start` by Newton steps that never descend.
+
+        Arguments and errors are those of `maximum`.
         """
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
         free = np.flatnonzero(~held) if held is not None else np.arange(count)
+        gain = np.inf if len(free) else 0.0
         for _ in range(_MAX_STEPS if len(free) else 0):
-            step = np.zeros(count)
             try:
-                step[free] = np.linalg.solve(point.curvature[np.ix_(free, free)], point.score[free])
+                step = _step(point, free)
             except np.linalg.LinAlgError:
                 break
             reach = float(np.abs(self.matrix @ step).max())
+            gain = float(point.score @ step)
             point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
-                return point
-        if len(free):
-            raise NoMaximumError(
-                "the likelihood has no maximum: the predictors separate the classes; "
-                "use Firth's penalized likelihood (method firth)"
-            )
+                break
+        if not gain < _GAIN:
+            raise NoMaximumError(_NO_MAXIMUM[self.penalized])
         return point
 
     def _along(self, point: Point, step: Vector) -> tuple[Point, bool]:
@@ -117,3 +167,20 @@ class Likelihood:
             if ahead.value >= point.value - slack:
                 return ahead, True
         return point, False
+
+
+def _step(point: Point, free: NDArray[np.intp]) -> Vector:
+    """Newton's step of the free coefficients; where the value is not concave, one that leaves it.
+
+    There the curvature along each axis (relative to the bound) is taken without its sign, so that
+    the step leads away from a saddle and not back to it.
+    """
+    block, step = np.ix_(free, free), np.zeros(len(point.beta))
+    score, curvature = point.score[free], point.curvature[block]
+    try:
+        np.linalg.cholesky(curvature)
+        step[free] = np.linalg.solve(curvature, score)
+    except np.linalg.LinAlgError:
+        bends, axes = eigh(curvature, point.bound[block])
+        step[free] = axes @ ((axes.T @ score) / np.maximum(np.abs(bends), _FLATTEST))
+    return step

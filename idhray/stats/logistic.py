@@ -11,22 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from scipy.special import expit, xlogy
 
-from idhray.stats.design import (
-    INTERCEPT,
-    Column,
-    Design,
-    Predictor,
-    coded,
-    fitting_design,
-)
-from idhray.stats.likelihood import Likelihood, Point
-from idhray.stats.profile import likelihood_ratio, profile_interval, wald
+from idhray.stats.design import Design, Predictor, coded, fitting_design
+from idhray.stats.likelihood import Likelihood
+from idhray.stats.profile import likelihood_ratio, wald
 from idhray.stats.sample import Labels, SampleError, labels_of
 from idhray.stats.separation import Separation, separation
 from idhray.stats.significance import Significance
+from idhray.stats.terms import Term, terms_of
 
 ML = "maximum likelihood"
 FIRTH = "Firth's penalized likelihood"
@@ -34,50 +27,6 @@ MIN_EVENTS_PER_PARAMETER = 10
 """Below this a note is added. Source: Peduzzi et al. 1996 (J Clin Epidemiol 49:1373)."""
 
 Method = Literal["auto", "ml", "firth"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """One coefficient of a model."""
-
-    predictor: str
-    """`(Intercept)` for the intercept."""
-    level: str
-    """Empty for the intercept and for numbers."""
-    reference: str
-    """The level that `level` is compared with."""
-    beta: float
-    se: float
-    """From the inverse of X'WX at the estimate, for both methods."""
-    wald_low: float
-    wald_high: float
-    wald_p: float
-    profile_low: float
-    """By profile likelihood, or by penalized profile likelihood in Firth's fit."""
-    profile_high: float
-    lr_p: float
-    """Of the (penalized) likelihood ratio."""
-
-    @property
-    def odds_ratio(self) -> float:
-        """exp(beta)."""
-        return float(np.exp(self.beta))
-
-    @property
-    def odds_ratio_wald(self) -> tuple[float, float]:
-        """Wald's interval of the odds ratio."""
-        return float(np.exp(self.wald_low)), float(np.exp(self.wald_high))
-
-    @property
-    def odds_ratio_profile(self) -> tuple[float, float]:
-        """The profile interval of the odds ratio."""
-        return float(np.exp(self.profile_low)), float(np.exp(self.profile_high))
-
-    @property
-    def label(self) -> str:
-        """`margin: clear, not indistinct`, or the bare name of a number."""
-        column = Column(predictor=self.predictor, level=self.level, reference=self.reference)
-        return column.label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +50,7 @@ class LogisticFit:
     aic: float
     bic: float
     r2_nagelkerke: float
+    """This and the next two may lie below 0 in Firth's fit, which does not maximize them."""
     r2_cox_snell: float
     r2_mcfadden: float
     lr: Significance
@@ -188,7 +138,7 @@ def _fit(
     mutant = int(labels.sum())
     null = float(xlogy(mutant, mutant / n) + xlogy(n - mutant, 1 - mutant / n))
     plain = best.log_likelihood
-    cox_snell = -np.expm1(2 * (null - plain) / n)
+    cox_snell = 1 - np.exp(2 * (null - plain) / n)
     tests = {
         one.name: (
             likelihood_ratio(model, best, design.places(one.name)),
@@ -196,57 +146,26 @@ def _fit(
         )
         for one in design.predictors
     }
+    terms, gaps = terms_of(model, best, design, tests, confidence)
     return LogisticFit(
         method=FIRTH if penalized else ML,
         predictors=design.predictors,
-        terms=_terms(model, best, design, tests, confidence),
+        terms=terms,
         n=n,
         n_mutant=mutant,
         log_likelihood=plain,
         null_log_likelihood=null,
         penalized_log_likelihood=best.value if penalized else None,
         aic=2 * count - 2 * plain,
-        bic=count * np.log(n) - 2 * plain,
-        r2_nagelkerke=float(cox_snell / -np.expm1(2 * null / n)),
+        bic=float(count * np.log(n) - 2 * plain),
+        r2_nagelkerke=float(cox_snell / (1 - np.exp(2 * null / n))),
         r2_cox_snell=float(cox_snell),
         r2_mcfadden=1 - plain / null,
         lr=likelihood_ratio(model, best, range(1, count)),
         factor_tests=tests,
         separated=found.columns if found else (),
-        notes=(*design.notes, *_notes(found, n, mutant, count, penalized=penalized)),
+        notes=(*design.notes, *gaps, *_notes(found, n, mutant, count, penalized=penalized)),
     )
-
-
-def _terms(
-    model: Likelihood,
-    best: Point,
-    design: Design,
-    tests: Mapping[str, tuple[Significance, Significance]],
-    confidence: float,
-) -> tuple[Term, ...]:
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    errors = np.sqrt(np.diag(np.linalg.inv(best.information)))
-    terms = []
-    for place, (column, beta, se) in enumerate(zip(design.columns, best.beta, errors, strict=True)):
-        own = column.predictor != INTERCEPT and len(design.places(column.predictor)) == 1
-        lr = tests[column.predictor][0] if own else likelihood_ratio(model, best, [place])
-        low, high = profile_interval(model, best, place, confidence)
-        terms.append(
-            Term(
-                predictor=column.predictor,
-                level=column.level,
-                reference=column.reference,
-                beta=float(beta),
-                se=float(se),
-                wald_low=float(beta - z * se),
-                wald_high=float(beta + z * se),
-                wald_p=float(2 * stats.norm.sf(abs(beta) / se)),
-                profile_low=low,
-                profile_high=high,
-                lr_p=lr.p,
-            )
-        )
-    return tuple(terms)
 
 
 def _refusal(found: Separation) -> str:

@@ -19,6 +19,7 @@ NAMES: dict[McNemar, str] = {
     "chi-square": "McNemar chi-square without continuity correction",
     "chi-square corrected": "McNemar chi-square with continuity correction",
 }
+_NOBODY = "No patient is discordant: both sides are right and wrong on the same ones."
 _FEW = 25  # discordant patients below which the chi-square is doubtful
 
 
@@ -76,21 +77,19 @@ def mcnemar_paired(
 
 def _binomial(b: int, c: int, method: McNemar) -> Significance:
     fewer, either = min(b, c), b + c
-    tail = float(stats.binom.cdf(fewer, either, 0.5))
-    if method == "mid-P":  # half of what is as likely as the table itself
-        p = 2 * tail - float(stats.binom.pmf(fewer, either, 0.5))
-    else:
-        p = 2 * tail
-    notes = () if either else (_nobody(),)
+    p = 2 * float(stats.binom.cdf(fewer, either, 0.5))
+    if method == "mid-P":  # what is as likely as the table itself counts half
+        p -= float(stats.binom.pmf(fewer, either, 0.5))
+    notes = () if either else (_NOBODY,)
     return Significance(method=NAMES[method], statistic=fewer, p=min(p, 1.0), notes=notes)
 
 
 def _chi_square(b: int, c: int, method: McNemar) -> Significance:
-    if b + c == 0:
-        return Significance(method=NAMES[method], p=np.nan, df=1, notes=(_nobody(),))
+    if b + c == 0:  # 0/0; R gives NaN too, the exact test P = 1
+        return Significance(method=NAMES[method], p=np.nan, df=1, notes=(_NOBODY,))
     beyond = abs(b - c) if method == "chi-square" else max(abs(b - c) - 1, 0)
     statistic = beyond**2 / (b + c)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if b + c < _FEW:
         notes = (f"{b + c} discordant patients are few for a chi-square: prefer exact or mid-P.",)
     return Significance(
@@ -100,7 +99,3 @@ def _chi_square(b: int, c: int, method: McNemar) -> Significance:
         p=float(stats.chi2.sf(statistic, 1)),
         notes=notes,
     )
-
-
-def _nobody() -> str:
-    return "No patient is discordant: both sides are right and wrong on the same ones."

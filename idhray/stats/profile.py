@@ -9,23 +9,29 @@ Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import brentq
 
-from idhray.stats.likelihood import Likelihood, Point
-from idhray.stats.sample import SampleError
+from idhray.stats.likelihood import Likelihood, NoMaximumError, Point, Vector
 from idhray.stats.significance import Significance
 
 _MAX_DOUBLINGS = 40
+_MAX_RESTARTS = 10
+_HIGHER = 1e-7  # a local maximum that is higher by more is another one
+_LOST = "the likelihood could not be followed far enough for a profile; use fewer predictors"
 
 
 def likelihood_ratio(model: Likelihood, best: Point, places: Sequence[int]) -> Significance:
     """Twice the loss of log-likelihood when the coefficients at `places` are held at 0."""
-    held = np.zeros(len(best.beta), dtype=bool)
-    held[list(places)] = True
-    without = model.maximum(_conditional(best, held, 0.0), held)
-    statistic = max(2 * (best.value - without.value), 0.0)
     name = "penalized likelihood ratio" if model.penalized else "likelihood ratio"
+    if not len(places):
+        notes = ("There is no coefficient to test.",)
+        return Significance(method=name, p=float("nan"), statistic=0.0, df=0, notes=notes)
+    held = np.isin(np.arange(len(best.beta)), places)
+    nearby = _constrained(model, best, held, np.zeros(len(places)))
+    without = model.maximum(nearby.beta, held)
+    statistic = max(2 * (best.value - without.value), 0.0)
     return Significance(
         method=name,
         p=float(stats.chi2.sf(statistic, len(places))),
@@ -49,7 +55,7 @@ def profile_interval(
     """The values of one coefficient that its likelihood-ratio test does not reject.
 
     Raises:
-        SampleError: the profile is so flat that an end was not found.
+        NoMaximumError: an end was not found.
     """
     return _end(model, best, place, -1, confidence), _end(model, best, place, +1, confidence)
 
@@ -57,30 +63,67 @@ def profile_interval(
 def _end(model: Likelihood, best: Point, place: int, side: int, confidence: float) -> float:
     held = np.arange(len(best.beta)) == place
     z = float(stats.norm.ppf(0.5 + confidence / 2))
-    latest = best  # the next maximum is sought from the last one
+    se = float(np.sqrt(np.linalg.inv(best.information)[place, place]))
+    inside = best
+    for _ in range(_MAX_RESTARTS):
+        end, there = _crossing(model, best, inside, held, width=side * z * se, z=z)
+        highest = model.maximum(there.beta, held)
+        if highest.value < there.value + _HIGHER:
+            return end
+        inside = highest  # another local maximum is not rejected yet: go on from there
+    raise NoMaximumError(_LOST)
+
+
+def _crossing(
+    model: Likelihood,
+    best: Point,
+    inside: Point,
+    held: NDArray[np.bool_],
+    *,
+    width: float,
+    z: float,
+) -> tuple[float, Point]:
+    """Where the likelihood ratio grows to its critical value, outward from `inside`."""
+    points = {float(inside.beta[held][0]): inside}
 
     def excess(value: float) -> float:
         """The signed root of the likelihood ratio, less its critical value; nearly a line."""
-        nonlocal latest
-        latest = model.maximum(_conditional(latest, held, value), held)
-        return float(np.sqrt(max(2 * (best.value - latest.value), 0.0))) - z
+        nonlocal inside
+        if value not in points:  # a root finder that asks again gets the same local maximum
+            points[value] = _constrained(model, inside, held, np.array([value]))
+        above = float(np.sqrt(max(2 * (best.value - points[value].value), 0.0))) - z
+        inside = points[value] if above < 0 else inside
+        return above
 
-    centre = float(best.beta[place])
-    width = z * float(np.sqrt(np.linalg.inv(best.information)[place, place]))
-    inner, outer = centre, centre + side * width
+    inner = next(iter(points))
+    outer = inner + width
     for _ in range(_MAX_DOUBLINGS):
         if excess(outer) > 0:
-            return float(brentq(excess, inner, outer, xtol=1e-10, rtol=1e-12))
-        inner, outer, width = outer, outer + side * width, 2 * width
-    raise SampleError("the likelihood is too flat for a profile interval; use the Wald interval")
+            end = float(brentq(excess, inner, outer, xtol=1e-10 * abs(width), rtol=1e-14))
+            return end, points[end]
+        inner, outer, width = outer, outer + width, 2 * width
+    raise NoMaximumError(_LOST)
 
 
-def _conditional(point: Point, held: np.ndarray, value: float) -> np.ndarray:
-    """Start values: the held ones at `value`, the others moved along the point's curvature."""
-    free = ~held
-    beta = point.beta.copy()
-    shift = value - beta[held]
-    beta[held] = value
+def _constrained(
+    model: Likelihood, start: Point, held: NDArray[np.bool_], target: Vector, halvings: int = 6
+) -> Point:
+    """The maximum with the held coefficients at `target`, by way of half the distance if needed."""
+    try:
+        return model.climb(_shifted(start, held, target), held)
+    except (NoMaximumError, np.linalg.LinAlgError):
+        if not halvings:
+            raise NoMaximumError(_LOST) from None
+    halfway = (start.beta[held] + target) / 2
+    nearer = _constrained(model, start, held, halfway, halvings - 1)
+    return _constrained(model, nearer, held, target, halvings - 1)
+
+
+def _shifted(point: Point, held: NDArray[np.bool_], target: Vector) -> Vector:
+    """Start values: the held ones at `target`, the others moved along with them."""
+    free, beta = ~held, point.beta.copy()
+    beta[held] = target
     inner = point.information[np.ix_(free, free)]
-    beta[free] -= np.linalg.solve(inner, point.information[np.ix_(free, held)] @ shift)
+    moved = point.information[np.ix_(free, held)] @ (target - point.beta[held])
+    beta[free] -= np.linalg.solve(inner, moved)
     return beta

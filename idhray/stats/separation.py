@@ -16,7 +16,7 @@ from firthmodels import detect_separation
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from idhray.stats.design import Design, Factor, Matrix
+from idhray.stats.design import Design, Factor, Matrix, Predictor
 from idhray.stats.sample import Labels
 
 
@@ -26,7 +26,7 @@ class Separation:
 
     kind: Literal["complete", "quasi-complete"]
     columns: tuple[str, ...]
-    """Labels of the columns whose coefficients are infinite, `margin: clear, not indistinct`."""
+    """Labels of the columns to blame, `margin: clear, not indistinct`."""
     notes: tuple[str, ...]
     """What a reader can check: `margin: all 6 patients with clear are mutant.`"""
 
@@ -34,31 +34,38 @@ class Separation:
 def separation(design: Design, labels: Labels) -> Separation | None:
     """What separates the classes, or None if every coefficient has a finite estimate.
 
-    Where separation is complete every column could be called infinite; then the predictors that
-    separate completely by themselves are named, and all of them only where none does.
+    Predictors that separate by themselves (completely, where all together do) are blamed alone,
+    though they may make the estimates of others infinite as well. Where none does, it takes all
+    the columns with infinite estimates together.
     """
     infinite = _infinite(design.matrix, labels)
     if not infinite.any():
         return None
-    names = [one.name for one in design.predictors]
     complete = _complete(design.matrix, labels)
-    if complete:
-        by_name = {name: design.subset([name]).matrix for name in names}
-        alone = [name for name in names if _complete(by_name[name], labels)]
-        kept = [one for one in design.columns if one.predictor in (alone or names)]
-    else:
-        kept = [one for one, gone in zip(design.columns, infinite, strict=True) if gone]
+    alone = {name for one in design.predictors for name in _alone(design, one, labels, complete)}
+    together = {one.label for one, gone in zip(design.columns, infinite, strict=True) if gone}
+    columns = tuple(one for one in design.columns if one.label in (alone or together))
+    blamed = {one.predictor for one in columns}
     notes = [
         note
         for one in design.predictors
-        if isinstance(one, Factor) and one.name in {column.predictor for column in kept}
+        if isinstance(one, Factor) and one.name in blamed
         for note in _one_class_levels(design, one, labels)
     ]
     return Separation(
         kind="complete" if complete else "quasi-complete",
-        columns=tuple(one.label for one in kept),
+        columns=tuple(one.label for one in columns),
         notes=tuple(notes),
     )
+
+
+def _alone(design: Design, predictor: Predictor, labels: Labels, complete: bool) -> list[str]:
+    """Labels of the columns by which one predictor separates the classes by itself."""
+    own = design.subset([predictor.name])
+    infinite = _infinite(own.matrix, labels)
+    if not infinite.any() or (complete and not _complete(own.matrix, labels)):
+        return []
+    return [one.label for one, gone in zip(own.columns, infinite, strict=True) if gone]
 
 
 def _infinite(matrix: Matrix, labels: Labels) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from idhray.errors import ConfigError
 from idhray.stats.age import Priors
+from idhray.stats.choice import Convention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,8 @@ class StatsSettings:
     """Features with a smaller P enter the multivariable model, and stay in it."""
     elimination: Literal["lr", "wald", "aic", "bic", "none"] = "lr"
     """Backward, by whole features. Park et al. 2021 write `stepwise elimination` and no rule."""
-    expected_counts: bool = True
-    """Fisher's exact test where an expected count is under 5; Park et al. 2021 take chi-square."""
+    tests: Convention = "choose"
+    """Of table 1: chosen by the data and named, or those of Park et al. 2021 throughout."""
     equivalence_margin: float = 0.1
     """Of the visual Turing test: rates this close to one half count as guessing."""
     bootstrap_draws: int = 2000
@@ -53,6 +54,8 @@ class StatsSettings:
             raise ConfigError(f"discordant: consensus or first reader, got {self.discordant!r}")
         if self.elimination not in ("lr", "wald", "aic", "bic", "none"):
             raise ConfigError(f"elimination: no rule {self.elimination!r}")
+        if self.tests not in ("choose", "park2021"):
+            raise ConfigError(f"tests: choose or park2021, got {self.tests!r}")
         if not -1 <= self.kappa_gate <= 1:
             raise ConfigError(f"kappa_gate must lie between -1 and 1, got {self.kappa_gate}")
         if not 0 < self.alpha < 1:
@@ -67,4 +70,4 @@ class StatsSettings:
 
 # Source: Park et al. 2021, "Statistical analysis": chi-square throughout (the only test that gives
 # the P values of its table 1).
-PRESETS = {"liu2020": StatsSettings(), "park2021": StatsSettings(expected_counts=False)}
+PRESETS = {"liu2020": StatsSettings(), "park2021": StatsSettings(tests="park2021")}

@@ -28,6 +28,20 @@ def reference() -> Callable[[str], Any]:
 
 
 @pytest.fixture
+def reference_data() -> Callable[[str], pd.DataFrame]:
+    """A reader of `stats/data/NAME.csv`, the data behind R's answers; skips where it is absent."""
+    folder = Path(os.environ.get("IDHRAY_REFERENCE", BESIDE_REPOSITORY))
+
+    def read(name: str) -> pd.DataFrame:
+        path = folder / "stats" / "data" / f"{name}.csv"
+        if not path.is_file():
+            pytest.skip(f"no reference at {path}; set IDHRAY_REFERENCE to the folder that has it")
+        return pd.read_csv(path)
+
+    return read
+
+
+@pytest.fixture
 def study() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
     """A maker of predictions and patients: half mutants, alternating, ages of Liu's table 5."""
 

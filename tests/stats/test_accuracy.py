@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from idhray.stats.accuracy import accuracy_at, printed, proportion
+from idhray.stats.sample import SampleError
 
 
 def test_intervals_are_those_of_r(reference):
@@ -78,6 +79,34 @@ def test_none_or_all_of_four_still_have_an_interval(count, low, high):
 
     assert (found.exact_low, found.exact_high) == pytest.approx((low, high), abs=1e-6)
     assert 0 <= found.wilson_low < found.wilson_high <= 1
+
+
+def test_a_proportion_of_nobody_does_not_exist():
+    """A predictive value where nobody is called mutant is NaN, not 0."""
+    found = proportion(0, 0)
+
+    assert np.isnan([found.value, found.wilson_low, found.exact_low, found.exact_high]).all()
+
+
+def test_the_number_of_patients_may_differ_between_repeats():
+    """Called mutant: 3 of 4 and 1 of 2. The mean table is 2 of 3."""
+    found = proportion([3, 1], [4, 2])
+
+    assert (found.count, found.n) == (2, 3)
+    assert found.sd_repeats == pytest.approx(np.std([0.75, 0.5], ddof=1))
+
+
+@pytest.mark.parametrize(("count", "n"), [(5, 4), (-1, 4), (np.nan, 4)])
+def test_an_impossible_count_is_refused(count, n):
+    """Misread tables have them."""
+    with pytest.raises(SampleError, match="between 0 and n"):
+        proportion(count, n)
+
+
+def test_a_missing_threshold_is_refused():
+    """Everybody would be called wildtype."""
+    with pytest.raises(SampleError, match="threshold is NaN"):
+        accuracy_at([1, 0], [0.5, 0.5], float("nan"))
 
 
 def test_halves_round_up_and_nothing_prints_as_a_dash():

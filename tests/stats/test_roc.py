@@ -61,14 +61,16 @@ def test_areas_and_intervals_are_those_of_proc(reference):
         assert (found.ci_low, found.ci_high) == pytest.approx(expected, abs=1e-6), case["id"]
 
 
-def test_paired_differences_are_those_of_proc(reference):
+def test_paired_delong_is_that_of_r_proc_roc_test(reference):
     """roc.test(paired=TRUE, method="delong") gives the same difference, interval and P."""
     for case in (one for one in reference("roc_test") if one["paired"]):
         found = auc_difference(case["y"], case["a"], case["b"])
         covariance = delong_covariance(case["y"], [case["a"], case["b"]])
 
         assert found.difference == pytest.approx(case["diff"], abs=1e-6)
-        assert found.p == pytest.approx(case["p"], abs=1e-6)
+        assert found.statistic == pytest.approx(case["statistic"], abs=1e-6)
+        assert found.p == pytest.approx(case["p"], rel=1e-6)
+        assert found.se_patients == pytest.approx(case["diff_se"], abs=1e-6)
         assert (found.ci_low, found.ci_high) == pytest.approx(case["diff_ci"], abs=1e-6)
         assert np.diag(covariance) == pytest.approx([case["var1"], case["var2"]], abs=1e-6)
         assert covariance[0, 1] == pytest.approx(case["cov"], abs=1e-6)
@@ -123,6 +125,7 @@ def test_two_perfect_models_do_not_differ_for_certain():
     found = auc_difference(TRUTH, PERFECT, PERFECT)
 
     assert (found.difference, found.p, found.ci_method) == (0.0, 1.0, EXACT_DIFFERENCE)
+    assert "variance of the difference is 0" in found.notes[0]
     assert found.ci_low == pytest.approx(-(1 - 0.025 ** (1 / 8)))
     assert found.ci_high == pytest.approx(1 - 0.025 ** (1 / 8))
 
@@ -133,6 +136,7 @@ def test_perfect_against_constant_has_an_interval_but_no_p():
 
     assert found.difference == 0.5
     assert np.isnan(found.p)
+    assert "variance of the difference is 0" in found.notes[0]
     assert found.ci_low < 0.5 < found.ci_high
 
 
@@ -172,6 +176,7 @@ def test_the_difference_of_means_adds_the_variance_between_trainings():
     assert found.ci_method == DELONG_TRAININGS
     assert found.se_patients**2 == pytest.approx(patients)
     assert found.se_trainings**2 == pytest.approx(trainings)
+    assert found.statistic == pytest.approx(found.difference / np.sqrt(patients + trainings))
     half = (found.ci_high - found.ci_low) / 2
     assert half == pytest.approx(1.959964 * np.sqrt(patients + trainings), rel=1e-6)
 

@@ -65,7 +65,9 @@ def liu_tables(
     settings = settings or StatsSettings()
     checked = checked_predictions(predictions)
     model = _model(checked, settings)
-    sweep = table2(checked, model, settings.threshold)
+    sweep = table2(
+        checked, model, settings.threshold, draws=settings.bootstrap_draws, seed=settings.seed
+    )
     chosen = best_count(sweep)
     image = {split: checked.scores(model, chosen, split) for split in SPLITS}
     said = predictors(image, patients, settings)
@@ -122,7 +124,8 @@ def _notes(
         "perfect or constant score) the exact binomial interval, and so marked. Sensitivity, "
         "specificity, accuracy: Wilson (the exact ones are in the CSV files).",
         "Differences in AUC are paired by patient (DeLong) and add the variance between trainings; "
-        "P values are adjusted by Holm over the counts of a set.",
+        "P values are adjusted by Holm over the counts of a set. The CSV files add a bootstrap of "
+        f"patients and trainings ({settings.bootstrap_draws:,} resamples).",
         "The count was chosen on validation by mean AUC, the fewest images among equals. Only the "
         "chosen count's result on test is confirmatory; the other rows are for orientation.",
         f"Age: a Gaussian per class fitted on training patients ({variances}, {settings.priors} "

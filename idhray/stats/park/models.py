@@ -13,6 +13,7 @@ import pandas as pd
 
 from idhray.stats.design import Covariate, Factor
 from idhray.stats.logistic import LogisticFit, fit_logistic, univariable
+from idhray.stats.park.choice import candidates as significant
 from idhray.stats.park.features import FEATURES
 from idhray.stats.park.readings import NAMES, Readings
 from idhray.stats.sample import SampleError
@@ -72,11 +73,14 @@ def reader_models(
     """The models that the training cases allow, and a sentence for each that they do not.
 
     Args:
-        readings: With a consensus of every training case.
         gated: Features that passed the gate of agreement.
+
+    Raises:
+        SampleError: readers differ on a training case and there is no consensus.
     """
     train = readings.cases[readings.cases["split"] == "train"]
-    train = train.join(readings.consensus)
+    first = settings.discordant == "first reader"
+    train = train.join(readings.agreed(train.index, else_first=first))
     mutants = {1: train["real"], 2: ~train["real"], 3: train["real"] | ~train["real"]}
     if not (~train["real"]).any():
         del mutants[2], mutants[3]
@@ -100,9 +104,7 @@ def _model(
     truth = cases["label"].to_numpy(dtype=int)
     factors = {feature.name: feature.factor for feature in FEATURES}
     singles = dict(zip(NAMES, univariable(cases, truth, list(factors.values())), strict=True))
-    candidates = tuple(
-        name for name in NAMES if name in gated and _significant(singles[name], settings.alpha)
-    )
+    candidates = significant(cases, truth, gated, settings)
     if not candidates:
         raise SampleError(
             f"no feature with kappa of {settings.kappa_gate:g} or more has a univariable P under "
@@ -133,17 +135,6 @@ def _model(
     )
 
 
-def _significant(fit: LogisticFit, alpha: float) -> bool:
-    """Any level by Wald's test (what reproduces table 2), or by the fit's own where it is Firth's.
-
-    Source: Park et al. 2021: parameters with P < 0.05 in univariable analysis.
-    """
-    return any(
-        (term.wald_p if fit.method == "maximum likelihood" else term.lr_p) < alpha
-        for term in fit.terms[1:]
-    )
-
-
 def _elimination(
     cases: pd.DataFrame, truth: np.ndarray, chosen: Sequence[Factor], settings: StatsSettings
 ) -> Stepwise | None:
@@ -158,16 +149,12 @@ def _with_age(fit: LogisticFit, real: pd.DataFrame) -> tuple[LogisticFit | None,
     Source: Park et al. 2021, Methods: `in the training set with real data (model 1)`.
     """
     known = real[real["age"].notna()]
-    if len(known) < len(real):
-        if known.empty:
-            return None, "no training patient has a known age"
+    if known.empty:
+        return None, "no training patient has a known age"
     frame = pd.DataFrame({"image": fit.linear_predictor(known), "age": known["age"].to_numpy()})
+    truth = known["label"].to_numpy(dtype=int)
     try:
-        both = fit_logistic(
-            frame,
-            known["label"].to_numpy(dtype=int),
-            [Covariate(name="image"), Covariate(name="age")],
-        )
+        both = fit_logistic(frame, truth, [Covariate(name="image"), Covariate(name="age")])
     except SampleError as error:
         return None, str(error)
     return both, ""

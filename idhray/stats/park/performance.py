@@ -16,13 +16,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.calibration import calibration
-from idhray.stats.mcnemar import mcnemar
+from idhray.stats.delong import delong_covariance
+from idhray.stats.mcnemar import mcnemar_paired
 from idhray.stats.park.models import ReaderModel
 from idhray.stats.park.readings import Readings
 from idhray.stats.performance import performance
-from idhray.stats.roc import DELONG, auc_with_ci, delong_covariance
+from idhray.stats.roc import DELONG, auc_with_ci
 from idhray.stats.sample import Labels
-from idhray.stats.youden import youden
+from idhray.stats.youden import youden_optima
 
 MEAN = "mean of readers"
 TRAINING = "train"
@@ -121,7 +122,7 @@ def table3(models: list[ReaderModel], sets: list[Judged]) -> pd.DataFrame:
 
 def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, Any]:
     """Figures at the fixed threshold, and at the set's own Youden optimum, which flatters."""
-    best = youden(labels, p).best
+    best = youden_optima(labels, p).chosen
     return {
         **performance(labels, p, threshold),
         "threshold": threshold,
@@ -189,7 +190,7 @@ def _gain(one: Judged, readers: list[str], number: int) -> dict[str, Any]:
 def _accuracy_gain(one: Judged, reader: str, number: int) -> dict[str, Any]:
     """Patients that only one of the two models calls right, at their thresholds."""
     right = {n: (one.p[reader, n] >= one.thresholds[n]) == (one.labels == 1) for n in (number, 1)}
-    test = mcnemar(right[number], right[1])
+    test = mcnemar_paired(right[number], right[1])
     return {
         "accuracy_baseline": float(right[1].mean()),
         "accuracy": float(right[number].mean()),

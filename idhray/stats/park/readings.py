@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.errors import LeakageError, TableError
+from idhray.stats.agreement import discordant, with_consensus
 from idhray.stats.park.features import FEATURES
 
 CONSENSUS = "consensus"
@@ -19,7 +20,7 @@ COLUMNS = ("reader", "case", "real", "idh", "split")
 NAMES = tuple(feature.name for feature in FEATURES)
 _CLASSES = {"mutant": 1.0, "wildtype": 0.0}
 _TRUE, _FALSE = {"true", "1", "yes", "real"}, {"false", "0", "no", "synthetic"}
-_SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +32,47 @@ class Readings:
     Only those whose features were read and whose IDH status is known."""
     by_reader: dict[str, pd.DataFrame]
     """Reader -> the features of every case of `cases`, as text."""
-    consensus: pd.DataFrame
-    """Index case; the features on which all readers agree, or what consensus settled; "" where
-    readers differ and nobody settled it."""
-    discordant: pd.DataFrame
-    """case, feature, what each reader said, and the consensus: the list for a consensus reading."""
+    settled: pd.DataFrame
+    """case, feature, consensus: what the rows of reader `consensus` say."""
     judged: pd.DataFrame
     """reader, case, real, judged_real (bool): the visual Turing test; may be empty."""
     unknown_idh: int
     """Real cases without a known IDH status, in no figure but the Turing test's."""
+
+    def rows(self, cases: "pd.Index[str] | None" = None) -> pd.DataFrame:
+        """reader, case and the features, as `agreement` takes them: of some cases, or of all."""
+        wanted = self.cases.index if cases is None else cases
+        frames = [
+            frame.loc[wanted].reset_index().assign(reader=reader)
+            for reader, frame in self.by_reader.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def discordant(self) -> pd.DataFrame:
+        """Every cell on which readers differ, what each said, and the consensus so far."""
+        found = discordant(self.rows(), NAMES)
+        names = dict(zip(found.columns[2:], self.by_reader, strict=True))
+        return found.rename(columns=names).merge(self.settled, how="left").fillna({CONSENSUS: ""})
+
+    def agreed(self, cases: "pd.Index[str]", *, else_first: bool = False) -> pd.DataFrame:
+        """Index case; each feature as all readers saw it, or as consensus settled it.
+
+        Args:
+            else_first: Where nothing was settled the first reader (by name) has the last word.
+
+        Raises:
+            SampleError: readers differ, nothing was settled, and not `else_first`; or a consensus
+                contradicts what all readers agree on.
+        """
+        settled = self.settled[self.settled["case"].isin(cases)]
+        if else_first:
+            open_cells = self.discordant()
+            open_cells = open_cells[open_cells["case"].isin(cases) & (open_cells[CONSENSUS] == "")]
+            first = open_cells.assign(**{CONSENSUS: open_cells[next(iter(self.by_reader))]})
+            settled = pd.concat([settled, first[["case", "feature", CONSENSUS]]])
+        levels = {feature.name: list(feature.levels) for feature in FEATURES}
+        table = with_consensus(self.rows(cases), NAMES, settled, levels=levels)
+        return table.set_index("case").loc[cases, list(NAMES)]
 
 
 def read_readings(rows: pd.DataFrame, patients: pd.DataFrame | None = None) -> Readings:
@@ -66,14 +99,11 @@ def read_readings(rows: pd.DataFrame, patients: pd.DataFrame | None = None) -> R
     unknown = cases["label"].isna()
     cases = cases[~unknown]
     by_reader = _by_reader(read[read["reader"] != CONSENSUS], cases)
-    settled = read[read["reader"] == CONSENSUS].set_index("case")[list(NAMES)]
-    consensus, discordant = _agreed(by_reader, settled.reindex(cases.index).fillna(""))
     judged = table[(table["judged_real"] != "") & (table["reader"] != CONSENSUS)]
     return Readings(
         cases=cases,
         by_reader=by_reader,
-        consensus=consensus,
-        discordant=discordant,
+        settled=_settled(read[read["reader"] == CONSENSUS], cases),
         judged=pd.DataFrame(
             {
                 "reader": judged["reader"],
@@ -110,7 +140,7 @@ def _problems(table: pd.DataFrame) -> Iterator[str]:
         "real": _TRUE | _FALSE,
         "judged_real": _TRUE | _FALSE | {""},
         "idh": {*_CLASSES, ""},
-        "split": set(_SPLITS),
+        "split": set(SPLITS),
         **{feature.name: {*feature.levels, ""} for feature in FEATURES},
     }
     for name in ("reader", "case"):
@@ -140,6 +170,8 @@ def _unread(table: pd.DataFrame) -> Iterator[str]:
     for reader, own in read.groupby("reader"):
         if lacking := sorted(cases - set(own["case"])):
             yield f"reader {reader} did not read {len(lacking)} cases, {lacking[0]} the first"
+    if cases and read["reader"].nunique() < 2:
+        yield f"one reader only, {read['reader'].iloc[0]}; agreement needs two"
     if not cases and not (table["judged_real"] != "").any():
         yield "no reader gave any feature or judgement"
 
@@ -202,26 +234,7 @@ def _by_reader(read: pd.DataFrame, cases: pd.DataFrame) -> dict[str, pd.DataFram
     }
 
 
-def _agreed(
-    by_reader: dict[str, pd.DataFrame], settled: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The consensus of every cell, and the list of cells on which readers differ."""
-    if not by_reader:
-        return settled, pd.DataFrame(columns=["case", "feature", CONSENSUS])
-    first, *others = by_reader.values()
-    differ = pd.DataFrame(
-        {name: np.any([first[name] != one[name] for one in others], axis=0) for name in NAMES},
-        index=first.index,
-    ).astype(bool)
-    rows = [
-        {
-            "case": case,
-            "feature": name,
-            **{reader: frame.at[case, name] for reader, frame in by_reader.items()},
-            CONSENSUS: settled.at[case, name],
-        }
-        for name in NAMES
-        for case in differ.index[differ[name]]
-    ]
-    columns = ["case", "feature", *by_reader, CONSENSUS]
-    return first.where(~differ, settled), pd.DataFrame(rows, columns=columns)
+def _settled(rows: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    known = rows[rows["case"].isin(cases.index)]
+    long = known.melt(id_vars="case", value_vars=NAMES, var_name="feature", value_name=CONSENSUS)
+    return long[long[CONSENSUS] != ""].reset_index(drop=True)

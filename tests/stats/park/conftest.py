@@ -43,8 +43,10 @@ def reader_study() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
             {name: truth[name] for name in ("patient", "idh", "split")} | {"age": ages}
         )
         rows = [_read(rng, truth, f"reader {number}", errors) for number in (1, 2)]
-        differs = (rows[0][NAMES] != rows[1][NAMES]).any(axis=1)
-        rows.append(truth[differs].assign(reader=CONSENSUS, judged_real=""))
+        differs = rows[0][NAMES] != rows[1][NAMES]
+        settled = truth.assign(reader=CONSENSUS, judged_real="")
+        settled[NAMES] = settled[NAMES].where(differs, "")
+        rows.append(settled[differs.any(axis=1)])
         return pd.concat(rows, ignore_index=True), people[truth["real"] == "true"]
 
     return make

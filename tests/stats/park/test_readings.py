@@ -5,6 +5,7 @@ import pytest
 
 from idhray.errors import LeakageError, TableError
 from idhray.stats.park.readings import CONSENSUS, read_readings
+from idhray.stats.sample import SampleError
 
 
 def test_a_study_is_read_whole(reader_study):
@@ -21,27 +22,42 @@ def test_a_study_is_read_whole(reader_study):
 
 
 def test_consensus_is_agreement_or_what_was_settled(reader_study):
-    """Where readers agree their word stands, even against a consensus row."""
+    """Models are fitted to one value per cell."""
     rows, people = reader_study(errors=0.3)
     found = read_readings(rows, people)
     one, two = found.by_reader.values()
+    agreed = found.agreed(found.cases.index)
     settled = rows[rows["reader"] == CONSENSUS].set_index("case").reindex(found.cases.index)
-    agreed = one["margin"] == two["margin"]
+    alike = one["margin"] == two["margin"]
 
-    assert (found.consensus.loc[agreed, "margin"] == one.loc[agreed, "margin"]).all()
-    assert (found.consensus.loc[~agreed, "margin"] == settled.loc[~agreed, "margin"]).all()
-    assert (found.discordant["feature"] == "margin").sum() == (~agreed).sum() > 0
+    assert (agreed.loc[alike, "margin"] == one.loc[alike, "margin"]).all()
+    assert (agreed.loc[~alike, "margin"] == settled.loc[~alike, "margin"]).all()
+    assert (found.discordant()["feature"] == "margin").sum() == (~alike).sum() > 0
 
 
-def test_unsettled_cells_are_listed_and_empty(reader_study):
+def test_unsettled_cells_are_listed_and_refused_or_left_to_the_first_reader(reader_study):
     """Without consensus rows nobody has settled anything."""
     rows, people = reader_study()
     found = read_readings(rows[rows["reader"] != CONSENSUS], people)
-    cell = found.discordant.iloc[0]
+    cell = found.discordant().iloc[0]
 
-    assert (found.discordant[CONSENSUS] == "").all()
+    assert (found.discordant()[CONSENSUS] == "").all()
     assert cell["reader 1"] != cell["reader 2"]
-    assert found.consensus.loc[cell["case"], cell["feature"]] == ""
+    with pytest.raises(SampleError, match=r"have no consensus: case-\w+ \("):
+        found.agreed(found.cases.index)
+    first = found.agreed(found.cases.index, else_first=True)
+    assert first.loc[cell["case"], cell["feature"]] == cell["reader 1"]
+
+
+def test_a_consensus_against_all_readers_is_refused(reader_study):
+    """It is a slip of the pen, or readings were changed afterwards."""
+    rows, people = reader_study(errors=0)
+    slip = rows.head(1).assign(reader=CONSENSUS, judged_real="")
+    slip["margin"] = "clear" if slip["margin"].iloc[0] == "indistinct" else "indistinct"
+    found = read_readings(pd.concat([rows, slip]), people)
+
+    with pytest.raises(SampleError, match="but all readers said"):
+        found.agreed(found.cases.index)
 
 
 def test_cases_of_unknown_idh_are_counted(reader_study):
@@ -69,9 +85,7 @@ def set_cells(column, value, *, case, reader=None):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        pytest.param(
-            lambda r: r.drop(columns="margin"), TableError, "no column margin", id="column"
-        ),
+        pytest.param(lambda r: r.drop(columns="margin"), TableError, "no column margin", id="lost"),
         pytest.param(lambda r: r.iloc[:0], TableError, "no rows", id="empty"),
         pytest.param(
             set_cells("margin", "sharp", case="case-W00", reader="reader 1"),

@@ -1,0 +1,142 @@
+"""Numbers as they stand in print: a value, its last decimal, and what could have been behind it.
+
+".72" may be anything from .715 to .725, or to .73 where digits were cut off instead of rounded.
+Every rule asks what the printed text allows, so nothing is flagged for its rounding alone.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+from math import ceil
+from typing import Literal
+
+Span = tuple[float, float]  # lowest and highest value
+Reading = Literal["rounded", "truncated"]
+Relation = Literal["=", "<", ">"]
+
+_NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?(%?)")
+_LONGEST = 30  # characters; nobody prints more
+_EXACT = Context(prec=700, rounding=ROUND_HALF_UP)
+_EXPONENT = 290  # of ten; beyond it a float overflows
+_PLAIN = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00b7": ".", "\u00a0": " "})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedNumber:
+    """A number with the decimals it was printed with; percentages are kept as fractions of 1."""
+
+    text: str
+    value: Fraction
+    unit: Fraction
+    """What one more in the last digit would add: .001 for ".722" and for "57.9%"."""
+
+    def reading(self, exact: Fraction | float) -> Reading | None:
+        """How `exact` may have become this text: rounded half up, cut off, or not at all."""
+        size, printed = abs(Fraction(exact)), abs(self.value)
+        if exact and self.value and (exact > 0) != (self.value > 0):
+            return None
+        # A float may be a hair off the tie that it stands for: 1.105 is 1.1049999999999999822.
+        slack = self.unit / 10**6 if isinstance(exact, float) else Fraction(0)
+        if printed - self.unit / 2 - slack <= size < printed + self.unit / 2 + slack:
+            return "rounded"
+        return "truncated" if printed - slack <= size < printed + self.unit + slack else None
+
+    def span(self) -> Span:
+        """All that may have been behind the text, rounded or cut off."""
+        size, unit = abs(self.value), self.unit
+        if size == 0:
+            return -float(unit), float(unit)
+        near, far = float(size - unit / 2), float(size + unit)
+        return (near, far) if self.value > 0 else (-far, -near)
+
+    def counts(self, n: int) -> range:
+        """Every k of which k/n may have been printed so; empty where there is none."""
+        low, high = self.value - self.unit / 2, self.value + self.unit
+        return range(max(ceil(low * n), 0), max(min(ceil(high * n), n + 1), 0))
+
+    def like(self, exact: Fraction | float) -> str:
+        """Another number, printed in the same way."""
+        percent, places = self._style()
+        number = Fraction(exact) * (100 if percent else 1)
+        decimal = Decimal(number.numerator) / Decimal(number.denominator)
+        step = Decimal(1).scaleb(-places)
+        return f"{decimal.quantize(step, context=_EXACT)}{'%' if percent else ''}"
+
+    def _style(self) -> tuple[bool, int]:
+        percent = self.text.endswith("%")
+        unit = Decimal(self.unit.numerator) / Decimal(self.unit.denominator)
+        places = -int(unit.adjusted()) - (2 if percent else 0)
+        return percent, max(places, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedP:
+    """A P value in print: `0.04`, `<0.001`, `>0.99`."""
+
+    text: str
+    relation: Relation
+    number: PrintedNumber
+
+    def reading(self, p: float) -> Reading | None:
+        """How `p` may have become this text."""
+        if self.relation == "=":
+            return self.number.reading(p)
+        value = float(self.number.value)
+        holds = p <= value if self.relation == "<" else p >= value
+        return "rounded" if holds else None
+
+    def like(self, p: float) -> str:
+        """Another P with as many decimals: `0.003`, `<0.001`."""
+        rounded = self.number.like(p)
+        return rounded if float(rounded) else f"<{self.number.like(self.number.unit)}"
+
+    def span(self) -> Span:
+        """The P values that the text allows, within 0..1."""
+        value = float(self.number.value)
+        low, high = self.number.span()
+        low, high = {"=": (low, high), "<": (0.0, value), ">": (value, 1.0)}[self.relation]
+        return min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
+
+
+def printed_number(text: str) -> PrintedNumber | None:
+    """What a cell says, or None where it is not one number.
+
+    A leading zero may be missing, the sign may be a true minus, the point a middle dot; `57.9%`
+    is .579. Words, NaN, infinity and decimal commas are not numbers here.
+    """
+    plain = text.translate(_PLAIN).strip()
+    match = _NUMBER.fullmatch(plain.replace(" %", "%"))
+    if match is None or len(plain) > _LONGEST:
+        return None
+    sign, whole, decimals, exponent, percent = match.groups()
+    digits = (whole or "") + (decimals or "")
+    scale = int(exponent or 0) - len(decimals or "") - (2 if percent else 0)
+    if not digits or abs(int(exponent or 0)) > _EXPONENT:
+        return None
+    unit = Fraction(10) ** scale
+    return PrintedNumber(text=plain, value=int(f"{sign}{digits}") * unit, unit=unit)
+
+
+def printed_p(text: str) -> PrintedP | None:
+    """What a cell says about P, or None where it says nothing that can be read."""
+    plain = text.translate(_PLAIN).strip()
+    relation: Relation = "="
+    for sign, meaning in (("<", "<"), (">", ">"), ("=", "="), ("\u2264", "<"), ("\u2265", ">")):
+        if plain.startswith(sign):
+            relation, plain = meaning, plain[1:].strip()  # type: ignore[assignment]
+            break
+    number = printed_number(plain)
+    if number is None or number.text.endswith("%"):
+        return None
+    return PrintedP(text=text.strip(), relation=relation, number=number)
+
+
+def shortly(value: float, digits: int = 2) -> str:
+    """A recomputed number for a sentence: `0.0028`, `1.7e-10`, `-1.42`."""
+    if value == 0 or not abs(value) < float("inf"):
+        return f"{value:g}"
+    if abs(value) < 1e-4 or abs(value) >= 1e6:
+        return f"{value:.{digits - 1}e}"
+    places = max(digits, digits - 1 - Decimal(value).adjusted())
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-places), context=_EXACT))

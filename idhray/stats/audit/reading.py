@@ -1,0 +1,149 @@
+"""Reading a table of reported results, every cell as printed; all its problems at once."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from idhray.cohort import read_text_table
+from idhray.errors import ManifestError, TableError
+from idhray.stats.audit.printed_number import PrintedNumber, printed_number, printed_p
+from idhray.stats.audit.reported import (
+    CASES,
+    COLUMNS,
+    NAMES,
+    NUMBERS,
+    SCALES,
+    SHARES,
+    Counts,
+    ReportedRow,
+    ReportedTable,
+)
+
+MOST_CASES = 10**9
+_SURELY_PERCENT = 1.5  # a share above 1 is a fault of the paper; far above, its % was left out
+
+
+def read_reported(path: str) -> ReportedTable:
+    """Read a table of reported results (CSV, TSV or Parquet).
+
+    Raises:
+        TableError: no such table, no column `row`, or cells that cannot be read; the message has
+            one line per problem, with row and column.
+    """
+    try:
+        text = read_text_table(path)
+    except ManifestError as error:
+        raise TableError(str(error)) from None
+    names = [str(name).strip() for name in text.columns]
+    if problem := _wrong_header(names, path):
+        raise TableError(problem)
+    text.columns = names
+    problems: list[str] = []
+    rows = []
+    for i, cells in enumerate(text.to_dict("records")):
+        known = {name: str(cells.get(name, "")).strip() for name in COLUMNS}
+        if any(str(cell).strip() for cell in cells.values()):
+            rows.append(_row(i + 2, known, problems))
+    if not rows and not problems:
+        problems.append("there are no rows")
+    if problems:
+        noun = "problem" if len(problems) == 1 else "problems"
+        head = f"{path}: {len(problems)} {noun}; nothing was audited"
+        raise TableError("\n  ".join([head, *problems]))
+    return ReportedTable(rows=tuple(rows), notices=tuple(_notices(names, rows)))
+
+
+def _wrong_header(names: list[str], path: str) -> str:
+    """One line on a header that cannot be used."""
+    if "row" not in names:
+        near = next((name for name in names if name.lower() == "row"), "")
+        advice = f"write `{near}` as `row`" if near else "name every row in a column `row`"
+        return f"{path}: there is no column `row`; {advice}"
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        return f"{path}: column `{twice[0]}` is there twice; keep one"
+    return ""
+
+
+def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
+    found: dict[str, Any] = {name: cells[name] for name in NAMES}
+    found["scale"] = SCALES.get(cells["scale"].lower(), cells["scale"].lower())
+    if not cells["row"]:
+        problems.append(f"row {line}: row is empty; every row needs a name")
+    for name in (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts"):
+        if not cells[name]:
+            continue
+        value, advice = _cell(name, cells[name])
+        if value is None:
+            problems.append(f"row {line}: {name} is {_quoted(cells[name])}; {advice}")
+        found[name] = value
+    return ReportedRow(line=line, **found)
+
+
+def _cell(name: str, text: str) -> tuple[Any, str]:
+    """The value of a cell, or None, and what should be written."""
+    readers: dict[str, tuple[Any, str]] = {
+        **dict.fromkeys(CASES, (_count, f"write a whole number from 0 to {MOST_CASES}")),
+        **dict.fromkeys(SHARES, (_share, "write a share as printed, 0.722, .722 or 72.2%")),
+        **dict.fromkeys(NUMBERS, (_number, "write a number as printed, without %")),
+        "accuracy_count": (_fraction, "write right/all, as in 37/44"),
+        "p": (printed_p, "write 0.04, =0.04, <0.001 or >0.99"),
+        "counts": (_counts, "write levels apart by ; and groups by /, as in 47/19; 28/8"),
+    }
+    read, advice = readers[name]
+    return read(text), f"{advice}, or leave it empty"
+
+
+def _share(text: str) -> PrintedNumber | None:
+    """A share; a number far above 1 has lost its %, and is not guessed at."""
+    share = printed_number(text)
+    if share and share.value > _SURELY_PERCENT and not share.text.endswith("%"):
+        return None
+    return share
+
+
+def _number(text: str) -> PrintedNumber | None:
+    number = printed_number(text)
+    if number is None or number.text.endswith("%") or abs(number.value) > MOST_CASES:
+        return None
+    return number
+
+
+def _fraction(text: str) -> tuple[int, int] | None:
+    right, _, of = text.partition("/")
+    counts = _count(right.strip()), _count(of.strip())
+    return (counts[0], counts[1]) if counts[0] is not None and counts[1] is not None else None
+
+
+def _count(text: str) -> int | None:
+    if not re.fullmatch(r"[0-9]{1,12}(\.0+)?", text):
+        return None
+    value = int(text.partition(".")[0])
+    return value if value <= MOST_CASES else None
+
+
+def _counts(text: str) -> Counts | None:
+    """Levels by groups; None unless rectangular, 2 x 2 or larger, with a case in it."""
+    levels = [[_count(cell.strip()) for cell in level.split("/")] for level in text.split(";")]
+    widths = {len(level) for level in levels}
+    if len(widths) > 1 or len(levels) < 2 or min(widths) < 2:
+        return None
+    if any(cell is None for level in levels for cell in level):
+        return None
+    table = tuple(tuple(cell or 0 for cell in level) for level in levels)
+    return table if any(any(level) for level in table) else None
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _notices(names: list[str], rows: list[ReportedRow]) -> Iterator[str]:
+    if unknown := [name for name in names if name not in COLUMNS]:
+        noun = "column was" if len(unknown) == 1 else "columns were"
+        yield f"{len(unknown)} unknown {noun} not read: {', '.join(unknown)}"
+    scales = sorted({row.scale for row in rows if row.scale and row.scale not in SCALES.values()})
+    for scale in scales:
+        yield (
+            f"scale {_quoted(scale)} is neither `beta` nor `odds ratio`: of its rows only that the "
+            "interval holds the estimate is checked"
+        )

@@ -1,0 +1,132 @@
+"""A row of reported results: what its cells say, what follows from them, how to quote it."""
+
+from dataclasses import dataclass, field
+
+from idhray.stats.audit.printed_number import PrintedNumber, PrintedP
+
+NAMES = ("set", "row", "source", "group", "scale", "threshold")
+CASES = ("n", "n_mutant", "n_wildtype")
+SHARES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "auc", "auc_low", "auc_high")
+NUMBERS = ("estimate", "low", "high")
+COLUMNS = (*NAMES, *CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts")
+BETA, ODDS_RATIO = "beta", "odds ratio"
+SCALES = {"beta": BETA, "odds ratio": ODDS_RATIO, "or": ODDS_RATIO}
+
+Counts = tuple[tuple[int, ...], ...]  # (levels, groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedRow:
+    """One row of reported results; None or "" where a cell is empty."""
+
+    line: int
+    row: str
+    set: str = ""
+    source: str = ""
+    group: str = ""
+    scale: str = ""
+    threshold: str = ""
+    n: int | None = None
+    n_mutant: int | None = None
+    n_wildtype: int | None = None
+    sensitivity: PrintedNumber | None = None
+    specificity: PrintedNumber | None = None
+    accuracy: PrintedNumber | None = None
+    accuracy_count: tuple[int, int] | None = None
+    ppv: PrintedNumber | None = None
+    npv: PrintedNumber | None = None
+    auc: PrintedNumber | None = None
+    auc_low: PrintedNumber | None = None
+    auc_high: PrintedNumber | None = None
+    estimate: PrintedNumber | None = None
+    low: PrintedNumber | None = None
+    high: PrintedNumber | None = None
+    p: PrintedP | None = None
+    counts: Counts | None = None
+
+    @property
+    def cases(self) -> int | None:
+        """n, or the sum of both classes where only they are reported."""
+        if self.n is None and self.n_mutant is not None and self.n_wildtype is not None:
+            return self.n_mutant + self.n_wildtype
+        return self.n
+
+    @property
+    def mutants(self) -> int | None:
+        """n_mutant, or what the wildtypes leave of n."""
+        return self.n_mutant if self.n_mutant is not None else self._left(self.n_wildtype)
+
+    @property
+    def wildtypes(self) -> int | None:
+        """n_wildtype, or what the mutants leave of n."""
+        return self.n_wildtype if self.n_wildtype is not None else self._left(self.n_mutant)
+
+    def _left(self, others: int | None) -> int | None:
+        if self.n is None or others is None or others > self.n:
+            return None
+        return self.n - others
+
+    @property
+    def known_scale(self) -> str:
+        """The scale, where it is one that the rules know."""
+        return self.scale if self.scale in SCALES.values() else ""
+
+    @property
+    def contrast(self) -> Counts | None:
+        """The counts of a level and its reference, 2 x 2, behind an estimate."""
+        counts = self.counts
+        return counts if counts and len(counts) == len(counts[0]) == 2 and self.estimate else None
+
+    @property
+    def tested_counts(self) -> Counts | None:
+        """The counts of which P is the test; with an estimate, P is that of the estimate."""
+        return self.counts if self.estimate is None else None
+
+    @property
+    def p_of_counts(self) -> PrintedP | None:
+        """P, where there is no estimate that it could be of."""
+        return self.p if self.estimate is None else None
+
+    @property
+    def any_accuracy(self) -> object:
+        """The accuracy, else its count."""
+        return self.accuracy or self.accuracy_count
+
+    @property
+    def any_predictive(self) -> object:
+        """The positive predictive value, else the negative one."""
+        return self.ppv or self.npv
+
+    @property
+    def point_text(self) -> str:
+        """The operating point, in words."""
+        return f"sensitivity {shown(self.sensitivity)}, specificity {shown(self.specificity)}"
+
+    @property
+    def area_text(self) -> str:
+        """The area with its interval, in words."""
+        return f"AUC {shown(self.auc)} ({shown(self.auc_low)} to {shown(self.auc_high)})"
+
+    @property
+    def estimate_text(self) -> str:
+        """The estimate with its interval and P, in words."""
+        interval = f" ({shown(self.low)} to {shown(self.high)})" if self.low and self.high else ""
+        p = f", P {self.p.text}" if self.p else ""
+        return f"{self.scale or 'estimate'} {shown(self.estimate)}{interval}{p}"
+
+    def has(self, *names: str) -> bool:
+        """Whether all of these are reported, or follow from what is."""
+        return all(getattr(self, name) not in (None, "") for name in names)
+
+
+def shown(number: PrintedNumber | None) -> str:
+    """A number as it was printed, or a dash."""
+    return number.text if number else "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedTable:
+    """The rows of a file, and what its reader should know about the reading."""
+
+    rows: tuple[ReportedRow, ...]
+    notices: tuple[str, ...] = field(default=())

@@ -1,0 +1,209 @@
+"""Figures of one confusion matrix must agree: class sizes, accuracy, predictive values."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
+
+from idhray.stats.audit.findings import Check, Finding, each, finding
+from idhray.stats.audit.printed_number import PrintedNumber
+from idhray.stats.audit.proportions import is_swapped
+from idhray.stats.audit.reported import ReportedRow
+
+CLASS_SIZES = "n is the sum of both classes"
+ACCURACY = "accuracy follows from sensitivity and specificity"
+BETWEEN = "accuracy lies between sensitivity and specificity"
+COUNT = "accuracy is its count"
+PREDICTIVE = "predictive values follow from sensitivity and specificity"
+
+Ends = tuple[Fraction, Fraction]  # lowest and highest number of patients
+
+
+def class_sizes(row: ReportedRow) -> Iterator[Finding]:
+    """n, n_mutant and n_wildtype; what would fit is narrowed by the shares in the row."""
+    n, m, w = row.n, row.n_mutant, row.n_wildtype
+    if n is None or m is None or w is None or n == m + w:
+        return
+    candidates = [(n, m, n - m), (n, n - w, w), (m + w, m, w)]
+    fitting = [sizes for sizes in candidates if min(sizes) >= 0 and _shares_fit(row, *sizes)]
+    yield finding(
+        row,
+        CLASS_SIZES,
+        "contradiction",
+        printed=f"n {n}, {m} mutant, {w} wildtype",
+        reason=f"{m} + {w} is {m + w}, not {n}",
+        fits=", or ".join(f"{n} = {m} + {w}" for n, m, w in fitting),
+    )
+
+
+def _shares_fit(row: ReportedRow, n: int, m: int, w: int) -> bool:
+    shares = ((row.accuracy, n), (row.sensitivity, m), (row.specificity, w))
+    return all(bool(share.counts(of)) for share, of in shares if share is not None)
+
+
+def patients_behind(share: PrintedNumber, n: int) -> Ends:
+    """How many of n patients a printed share may be; broken numbers where no count fits."""
+    if ks := share.counts(n):
+        return Fraction(ks[0]), Fraction(ks[-1])
+    low, high = share.value - share.unit / 2, share.value + share.unit
+    return max(low, Fraction(0)) * n, min(high, Fraction(1)) * n
+
+
+def true_counts(row: ReportedRow) -> tuple[Ends, Ends] | None:
+    """True positives and true negatives, lowest and highest; exchanged columns put back."""
+    sensitivity, specificity = row.sensitivity, row.specificity
+    m, w = row.mutants, row.wildtypes
+    if not (sensitivity and specificity and m and w) or row.cases != m + w:
+        return None
+    if is_swapped(row):
+        sensitivity, specificity = specificity, sensitivity
+    return patients_behind(sensitivity, m), patients_behind(specificity, w)
+
+
+def accuracy_from_classes(row: ReportedRow) -> Iterator[Finding]:
+    """(TP + TN) / n against the printed accuracy and its count."""
+    counts, n = true_counts(row), row.cases
+    if counts is None or not n:
+        return
+    (tp_low, tp_high), (tn_low, tn_high) = counts
+    low, high = tp_low + tn_low, tp_high + tn_high
+    said = []
+    if row.accuracy is not None:
+        least, most = patients_behind(row.accuracy, n)
+        said += [row.accuracy.text] if most < low or least > high else []
+    if row.accuracy_count is not None and row.accuracy_count[1] == n:
+        right = row.accuracy_count[0]
+        said += [f"{right}/{n}"] if not low <= right <= high else []
+    if said:
+        yield finding(
+            row,
+            ACCURACY,
+            "contradiction",
+            printed=f"{row.point_text}, accuracy {', '.join(said)}",
+            reason=(
+                f"{'exchanged, ' if is_swapped(row) else ''}these shares of {row.mutants} mutants "
+                f"and {row.wildtypes} wildtypes are {_sum(*counts)} right of {n}"
+            ),
+            fits=_accuracies(row, low, high, n),
+        )
+
+
+def _sum(tp: Ends, tn: Ends) -> str:
+    low, high = tp[0] + tn[0], tp[1] + tn[1]
+    if low == high:
+        return f"{tp[0]} + {tn[0]} = {low}"
+    return " to ".join(sorted({f"{float(low):.1f}", f"{float(high):.1f}"}))
+
+
+def _accuracies(row: ReportedRow, low: Fraction, high: Fraction, n: int) -> str:
+    """The accuracies that these shares allow, and whether the mean of both was printed."""
+    like = row.accuracy or row.sensitivity
+    if not (like and row.sensitivity and row.specificity):
+        return ""
+    ends = sorted({like.like(low / n), like.like(high / n)})
+    text = f"accuracy {' to '.join(ends)}"
+    mean = (row.sensitivity.value + row.specificity.value) / 2
+    if row.accuracy is not None and row.accuracy.reading(mean):
+        text += f"; {row.accuracy.text} is the mean of both shares (balanced accuracy)"
+    return text
+
+
+def accuracy_between(row: ReportedRow) -> Iterator[Finding]:
+    """Whatever the class sizes, accuracy is a weighted mean of sensitivity and specificity."""
+    sensitivity, specificity, accuracy = row.sensitivity, row.specificity, row.accuracy
+    if not (sensitivity and specificity and accuracy) or true_counts(row) is not None:
+        return  # with class sizes `accuracy_from_classes` says more
+    spans = [sensitivity.span(), specificity.span()]
+    low, high = accuracy.span()
+    if high < min(span[0] for span in spans) or low > max(span[1] for span in spans):
+        yield finding(
+            row,
+            BETWEEN,
+            "impossible",
+            printed=f"{row.point_text}, accuracy {accuracy.text}",
+            reason="accuracy is a weighted mean of the two, whatever the number of patients",
+        )
+
+
+def accuracy_count(row: ReportedRow) -> Iterator[Finding]:
+    """A count such as 37/44 must be out of n, and print as the accuracy beside it."""
+    if row.accuracy_count is None:
+        return
+    right, of = row.accuracy_count
+    text = f"accuracy {right}/{of}"
+    if right > of or of == 0:
+        reason = "more are right than there are cases" if of else "there are no cases"
+        yield finding(row, COUNT, "impossible", printed=text, reason=reason)
+        return
+    if row.cases is not None and of != row.cases:
+        reason = f"the count is out of {of}, the row is about {row.cases} cases"
+        printed = f"{text}, n {row.cases}"
+        yield finding(row, COUNT, "contradiction", printed=printed, reason=reason)
+    share = Fraction(right, of)
+    if row.accuracy is not None and row.accuracy.reading(share) is None:
+        ks = row.accuracy.counts(of)
+        yield finding(
+            row,
+            COUNT,
+            "contradiction",
+            printed=f"{text}, accuracy {row.accuracy.text}",
+            reason=f"{right}/{of} is {row.accuracy.like(share)}",
+            fits=f"{row.accuracy.text} is {ks[0]}/{of}" if ks else "",
+        )
+
+
+def predictive_values(row: ReportedRow) -> Iterator[Finding]:
+    """PPV and NPV from the counts that sensitivity and specificity leave possible."""
+    counts, m, w = true_counts(row), row.mutants, row.wildtypes
+    if counts is None or m is None or w is None:
+        return
+    for name, share in (("ppv", row.ppv), ("npv", row.npv)):
+        values = [
+            value
+            for tp, tn in product(*counts)
+            if (value := _predictive(name, tp, tn, m, w)) is not None
+        ]
+        if share is None or not values:
+            continue
+        low, high = min(values), max(values)
+        # With one possible value the rounding is exact; with more, the printed span must reach it.
+        least, most = (Fraction(end) for end in share.span())
+        fits = bool(share.reading(low)) if low == high else least <= high and most >= low
+        if not fits:
+            ends = " to ".join(sorted({share.like(low), share.like(high)}))
+            yield finding(
+                row,
+                PREDICTIVE,
+                "contradiction",
+                printed=f"{row.point_text}, {name} {share.text}",
+                reason=f"with {m} mutants and {w} wildtypes the {name} is {ends}",
+                fits="another prevalence than that of the sample would have to be named",
+            )
+
+
+def _predictive(name: str, tp: Fraction, tn: Fraction, m: int, w: int) -> Fraction | None:
+    """PPV or NPV; None where nobody was called mutant, or wildtype."""
+    right, wrong = (tp, w - tn) if name == "ppv" else (tn, m - tp)
+    return right / (right + wrong) if right + wrong else None
+
+
+CHECKS = (
+    Check(rule=CLASS_SIZES, given=("n", "n_mutant", "n_wildtype"), find=each(class_sizes)),
+    Check(
+        rule=ACCURACY,
+        given=("any_accuracy",),
+        needs=("sensitivity", "specificity", "mutants", "wildtypes"),
+        find=each(accuracy_from_classes),
+    ),
+    Check(
+        rule=BETWEEN,
+        given=("sensitivity", "specificity", "accuracy"),
+        find=each(accuracy_between),
+    ),
+    Check(rule=COUNT, given=("accuracy_count",), find=each(accuracy_count)),
+    Check(
+        rule=PREDICTIVE,
+        given=("any_predictive",),
+        needs=("sensitivity", "specificity", "mutants", "wildtypes"),
+        find=each(predictive_values),
+    ),
+)
