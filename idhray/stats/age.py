@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from firthmodels import detect_separation
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import expit, logit
@@ -87,19 +88,22 @@ class AgeModel:
 
     def notes(self) -> tuple[str, ...]:
         """What the shape of the odds means for patients, in sentences; empty if nothing odd."""
-        turn, roots = self.turning_point(), self.roots()
+        notes = []
+        turn = self.turning_point()
+        roots = [root for root in self.roots() if 0 < root < OLDEST_YEARS]
         if self.monotone and 0 < turn < OLDEST_YEARS:
             side = "Below" if turn < self.mean_mutant else "Above"
-            return (f"{side} {turn:.1f} years the odds are held at those of that age.",)
+            notes.append(f"{side} {turn:.1f} years the odds are held at those of that age.")
         if not roots:
-            return (f"Every age is called {'mutant' if self.log_odds(0.0) >= 0 else 'wildtype'}.",)
-        if len(roots) == 2 and 0 < min(roots) and max(roots) < OLDEST_YEARS:
+            every = "mutant" if self.log_odds(self.mean_mutant) >= 0 else "wildtype"
+            notes.append(f"Every age is called {every}.")
+        if len(roots) == 2:
             inner = "mutant" if self.sd_mutant < self.sd_wildtype else "wildtype"
-            return (
-                f"Between {roots[0]:.1f} and {roots[1]:.1f} years {inner} is likelier, and on "
-                "both sides of it the other class: the second root of unequal variances.",
+            notes.append(
+                f"Between {roots[0]:.1f} and {roots[1]:.1f} years {inner} is likelier, on both "
+                "sides of it the other class: the second root of unequal variances."
             )
-        return ()
+        return tuple(notes)
 
     def _parabola(self) -> tuple[float, float, float]:
         """Log odds = a age^2 + b age + c."""
@@ -179,24 +183,31 @@ def fit_age_model(
 
 @dataclass(frozen=True, kw_only=True)
 class Fusion:
-    """Logistic regression on the logits of two probabilities."""
+    """Logistic regression on two probabilities or their logits."""
 
     intercept: float
     image: float
-    """Weight of the image's logit; 1 would take the classifier at its word."""
+    """Weight of the image; on logits, 1 would take the classifier at its word."""
     age: float
-    """Weight of the age model's logit."""
+    """Weight of the age model."""
     n_mutant: int
     n_wildtype: int
+    scale: Scale = "logit"
+    """What the weights are of."""
 
     def p_mutant(self, p_image: ArrayLike, p_age: ArrayLike) -> NDArray[np.float64]:
-        """P(mutant | image, age)."""
-        image, age = _logits(p_image, p_age).T
+        """P(mutant | image, age); NaN where one of them is."""
+        image, age = _scaled(p_image, p_age, self.scale).T
         return np.asarray(expit(self.intercept + self.image * image + self.age * age))
 
 
 def fit_fusion(
-    p_image: ArrayLike, p_age: ArrayLike, truth: ArrayLike, *, penalty_c: float = 1.0
+    p_image: ArrayLike,
+    p_age: ArrayLike,
+    truth: ArrayLike,
+    *,
+    penalty_c: float = 1.0,
+    scale: Scale = "logit",
 ) -> Fusion:
     """A fusion fitted on VALIDATION patients.
 
@@ -207,19 +218,24 @@ def fit_fusion(
     Args:
         penalty_c: Inverse strength of the L2 penalty on both weights. At 1 a perfectly separated
             handful of patients gets finite weights; infinity is R's plain `glm`.
+        scale: Logits, on which both add up as evidence does, or the bare probabilities; Liu et al.
+            do not say which.
 
     Raises:
-        SampleError: one class only, NaN probabilities, or unequal lengths.
+        SampleError: one class only, probabilities missing or outside 0..1, or unequal lengths; or
+            no penalty, and the patients are separated or a probability is the same for all.
     """
     labels: Labels = labels_of(truth)
-    logits = _logits(p_image, p_age)
-    if len(logits) != len(labels) or not np.isfinite(logits).all():
+    columns = _scaled(p_image, p_age, scale)
+    if len(columns) != len(labels) or not np.isfinite(columns).all():
         raise SampleError(
             f"the fusion needs two probabilities for each of {len(labels)} patients; "
-            f"got {int(np.isfinite(logits).all(axis=1).sum())}"
+            f"got {int(np.isfinite(columns).all(axis=1).sum())}"
         )
+    if np.isinf(penalty_c):
+        _check_finite(columns, labels)
     model = LogisticRegression(C=penalty_c, solver="newton-cholesky", tol=1e-12, max_iter=1000)
-    model.fit(logits, labels)
+    model.fit(columns, labels)
     image, age = model.coef_[0]
     return Fusion(
         intercept=float(model.intercept_[0]),
@@ -227,9 +243,28 @@ def fit_fusion(
         age=float(age),
         n_mutant=int(labels.sum()),
         n_wildtype=int((1 - labels).sum()),
+        scale=scale,
     )
 
 
-def _logits(p_image: ArrayLike, p_age: ArrayLike) -> NDArray[np.float64]:
+def _check_finite(columns: NDArray[np.float64], labels: Labels) -> None:
+    """Refuse what has no maximum-likelihood estimate."""
+    spread = np.column_stack([np.ones(len(columns)), columns])
+    if np.linalg.matrix_rank(spread) < 3:
+        raise SampleError("fusion: image and age say the same of all patients; use penalty_c = 1")
+    standard = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    if detect_separation(standard, labels).separation:
+        raise SampleError(
+            "fusion: image and age separate the classes, so that unpenalized weights are infinite; "
+            "use penalty_c = 1"
+        )
+
+
+def _scaled(p_image: ArrayLike, p_age: ArrayLike, scale: Scale) -> NDArray[np.float64]:
+    """(patients, 2): image and age, as logits kept finite or as they are."""
     columns = np.column_stack([np.asarray(p_image, dtype=float), np.asarray(p_age, dtype=float)])
+    if bad := int(((columns < 0) | (columns > 1)).sum()):
+        raise SampleError(f"fusion: {bad} of {columns.size} probabilities lie outside 0 to 1")
+    if scale == "probability":
+        return columns
     return np.asarray(logit(columns.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)))

@@ -144,7 +144,7 @@ class Likelihood:
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
         free = np.flatnonzero(~held) if held is not None else np.arange(count)
-        gain = np.inf if len(free) else 0.0
+        gain, shortest = np.inf if len(free) else 0.0, np.inf
         for _ in range(_MAX_STEPS if len(free) else 0):
             try:
                 step = _step(point, free)
@@ -152,9 +152,12 @@ class Likelihood:
                 break
             reach = float(np.abs(self.matrix @ step).max())
             gain = float(point.score @ step)
+            if gain < _GAIN and reach > shortest / 2:
+                break  # steps that near the end and do not shrink are rounding
             point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
                 break
+            shortest = min(reach, shortest)
         if not gain < _GAIN:
             raise NoMaximumError(_NO_MAXIMUM[self.penalized])
         return point

@@ -97,8 +97,11 @@ def fit_logistic(
             are separated; `ml` refuses such patients; `firth` always penalizes.
 
     Raises:
-        SampleError: as `fitting_design`; one class only; separated classes with method `ml`.
+        SampleError: as `fitting_design`; one class only; separated classes with method `ml`; or
+            confidence is not between 0 and 1.
     """
+    if not 0 < confidence < 1:
+        raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
     labels, design = labelled_design(frame, truth, predictors)
     found = separation(design, labels)
     if found and method == "ml":

@@ -75,10 +75,10 @@ def mcnemar_patients(
     if gain <= 0:
         raise ConfigError(f"a gain must be above 0, got {gain}")
     low, high = 0, normal_patients(gain, discordance, power, alpha=alpha)
+    if high > _MOST:
+        raise ConfigError(f"a gain of {gain} in accuracy needs more than {_MOST} patients")
     while lacking(high):
         low, high = high, 2 * high
-        if high > _MOST:
-            raise ConfigError(f"a gain of {gain} needs more than {_MOST} patients")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if lacking(middle) else (low, middle)

@@ -38,7 +38,7 @@ def separation(design: Design, labels: Labels) -> Separation | None:
     though they may make the estimates of others infinite as well. Where none does, it takes all
     the columns with infinite estimates together.
     """
-    infinite = _infinite(design.matrix, labels)
+    infinite = infinite_estimates(design.matrix, labels)
     if not infinite.any():
         return None
     complete = _complete(design.matrix, labels)
@@ -59,17 +59,26 @@ def separation(design: Design, labels: Labels) -> Separation | None:
     )
 
 
+def is_separated(matrix: Matrix, labels: Labels) -> bool:
+    """Whether some coefficient has no finite estimate; `separation` says which, more slowly.
+
+    Args:
+        matrix: With the intercept's column first.
+    """
+    return bool(infinite_estimates(matrix, labels).any())
+
+
 def _alone(design: Design, predictor: Predictor, labels: Labels, complete: bool) -> list[str]:
     """Labels of the columns by which one predictor separates the classes by itself."""
     own = design.subset([predictor.name])
-    infinite = _infinite(own.matrix, labels)
+    infinite = infinite_estimates(own.matrix, labels)
     if not infinite.any() or (complete and not _complete(own.matrix, labels)):
         return []
     return [one.label for one, gone in zip(own.columns, infinite, strict=True) if gone]
 
 
-def _infinite(matrix: Matrix, labels: Labels) -> NDArray[np.bool_]:
-    """True where a coefficient other than the intercept is infinite, (K,).
+def infinite_estimates(matrix: Matrix, labels: Labels) -> NDArray[np.bool_]:
+    """True where a slope has no finite maximum-likelihood estimate, (K,); the intercept's is False.
 
     The columns are standardized first: the linear program calls a direction below 1e-4 none, so a
     number in the thousands would hide what it separates.

@@ -39,7 +39,9 @@ class StatsSettings:
     equivalence_margin: float = 0.1
     """Of the visual Turing test: rates this close to one half count as guessing."""
     bootstrap_draws: int = 2000
-    """Resamples of patients; the optimism of a reader model takes a fifth of them."""
+    """Resamples of patients, for intervals."""
+    optimism_resamples: int = 400
+    """Resamples of training cases on which the reader models are chosen and fitted anew."""
     seed: int = 0
     """Of the resampling."""
 
@@ -63,6 +65,10 @@ class StatsSettings:
         if not 0 < self.equivalence_margin < 0.5:
             raise ConfigError(
                 f"equivalence_margin must lie between 0 and 0.5, got {self.equivalence_margin}"
+            )
+        if self.optimism_resamples < 1:
+            raise ConfigError(
+                f"optimism_resamples must be 1 or more, got {self.optimism_resamples}"
             )
         if self.bootstrap_draws < 100:
             raise ConfigError(f"bootstrap_draws must be 100 or more, got {self.bootstrap_draws}")

@@ -15,7 +15,7 @@ from idhray.stats.candidates import Candidate, Models, Rule
 from idhray.stats.design import Predictor
 from idhray.stats.logistic import LogisticFit, fit_logistic, labelled_design
 from idhray.stats.sample import SampleError
-from idhray.stats.separation import Separation, separation
+from idhray.stats.separation import Separation, is_separated, separation
 
 Direction = Literal["backward", "forward", "both"]
 _GAIN = 1e-7  # a smaller gain of AIC is rounding; R's step() stops there too
@@ -111,6 +111,25 @@ def stepwise(
         rule=str(policy),
         notes=tuple(_notes(found, trace[-1])),
     )
+
+
+def chosen_by(
+    frame: pd.DataFrame,
+    truth: ArrayLike,
+    predictors: Sequence[Predictor],
+    *,
+    rule: Rule = "lr",
+    alpha: float = 0.05,
+) -> tuple[str, ...]:
+    """The names that backward `stepwise` keeps, without the report of their model: for resampling.
+
+    Raises:
+        SampleError: as `fit_logistic`.
+    """
+    labels, design = labelled_design(frame, truth, predictors)
+    penalized = is_separated(design.matrix, labels)
+    models = Models(design=design, labels=labels, penalized=penalized)
+    return _trace(models, _Policy(rule=rule, direction="backward", alpha=alpha))[-1].predictors
 
 
 def _trace(models: Models, policy: _Policy) -> tuple[Step, ...]:

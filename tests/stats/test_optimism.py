@@ -10,11 +10,9 @@ from scipy.special import expit
 
 from idhray.chance import generator
 from idhray.stats.calibration import calibration
-from idhray.stats.design import Covariate, Factor
-from idhray.stats.logistic import FIRTH, fit_logistic
+from idhray.stats.design import Factor
 from idhray.stats.optimism import optimism
 from idhray.stats.quick_logistic import quick_logistic
-from idhray.stats.resampling import drawn, flags_of, units_of
 from idhray.stats.roc import auc
 from idhray.stats.sample import SampleError
 from tests.stats.conftest import BESIDE_REPOSITORY
@@ -216,31 +214,6 @@ def test_the_seed_decides_and_more_resamples_only_add():
     assert first.auc.optimism != optimism(frame, labels, exact, resamples=6, seed=1).auc.optimism
 
 
-def test_rows_of_a_patient_go_together_and_synthetic_cases_keep_their_number():
-    """Three rows a patient, five synthetic rows; every resample has whole patients."""
-    labels = np.array([0, 1] * 6).repeat(3)
-    labels = np.append(labels, [1] * 5)
-    patients = [f"P{number // 3:02d}" for number in range(36)] + [f"S{n}" for n in range(5)]
-    judged = np.array([True] * 36 + [False] * 5)
-    units = units_of(labels, judged, patients)
-    counts = [np.bincount(drawn(units, generator(seed)), minlength=41) for seed in range(20)]
-
-    for count in counts:
-        assert (count[:36].reshape(12, 3) == count[:36:3, None]).all()
-        assert (count[:36].sum(), count[36:].sum()) == (36, 5)
-    assert len({tuple(count) for count in counts}) == 20
-    assert sorted(np.concatenate(units[0] + units[1])) == list(range(41))
-
-
-def test_a_patient_with_a_synthetic_row_is_still_a_patient():
-    """A row that only trains is drawn with the patient that it belongs to."""
-    labels, judged = np.array([0, 0, 1, 1]), np.array([True, False, True, False])
-
-    real, apart = units_of(labels, judged, ["A", "A", "B", "C"])
-    assert [rows.tolist() for rows in real] == [[0, 1], [2]]
-    assert [rows.tolist() for rows in apart] == [[3]]
-
-
 def test_resamples_of_one_class_are_counted():
     """Two mutants of six are both missed in (4/6)^6 = 8.8% of the resamples."""
     frame = pd.DataFrame({"x0": [1.0, 3, 2, 0, 4, 2.5]})
@@ -305,65 +278,3 @@ def test_bad_cases_are_refused(given, message):
 
     with pytest.raises(SampleError, match=message):
         optimism(frame, arguments.pop("truth"), exact, resamples=3, **arguments)
-
-
-def test_flags_default_to_false():
-    """Nothing only trains unless said so."""
-    assert flags_of(None, np.array([0, 1]), "train_only").tolist() == [False, False]
-
-
-def findings(seed=0, n=60):
-    """A finding, an age, and labels that depend on both."""
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {"margin": rng.choice(["indistinct", "clear"], n), "age": rng.normal(size=n)}
-    )
-    eta = (frame["margin"] == "clear") + frame["age"]
-    return frame, (rng.random(n) < expit(eta)).astype(int)
-
-
-MARGIN = [Factor(name="margin", levels=("indistinct", "clear")), Covariate(name="age")]
-
-
-def test_a_quick_fit_is_the_full_fit():
-    """Same model, same probabilities, without intervals."""
-    frame, labels = findings()
-    quick = quick_logistic(MARGIN)(frame, labels)
-
-    assert not quick.separated
-    expected = fit_logistic(frame, labels, MARGIN).p_mutant(frame)
-    assert quick.p_mutant(frame) == pytest.approx(expected, abs=1e-8)
-
-
-def test_a_quick_fit_of_separated_classes_is_firths_or_refused():
-    """All cases with a clear margin are mutant."""
-    frame, labels = findings()
-    labels = np.where(frame["margin"] == "clear", 1, labels)
-    quick = quick_logistic(MARGIN)(frame, labels)
-    full = fit_logistic(frame, labels, MARGIN)
-
-    assert quick.separated
-    assert full.method == FIRTH
-    assert quick.p_mutant(frame) == pytest.approx(full.p_mutant(frame), abs=1e-6)
-    with pytest.raises(SampleError, match="separate the classes"):
-        quick_logistic(MARGIN, "refuse")(frame, labels)
-
-
-def test_a_quick_fit_without_predictors_is_the_share_of_mutants():
-    """What elimination may leave."""
-    frame, labels = findings()
-
-    assert quick_logistic([])(frame, labels).p_mutant(frame) == pytest.approx(labels.mean())
-
-
-def test_a_level_that_was_not_drawn_is_not_guessed():
-    """The resample is left out and counted: nothing is known of that level."""
-    frame, labels = findings(n=40)
-    rare = pd.Series(["other"] * 39 + ["brainstem"])
-    frame = frame.assign(location=rare)
-    place = Factor(name="location", levels=("other", "brainstem"))
-    fit = quick_logistic([place, Covariate(name="age")])
-    found = optimism(frame, labels, fit, resamples=40)
-
-    assert 5 < found.unfitted < 28
-    assert "location" in found.notes[0]

@@ -124,8 +124,8 @@ def test_patients_needed_reach_the_power_and_fewer_do_not():
 def test_patients_needed_and_detectable_gain_are_two_sides_of_one_curve():
     """What is just detectable with n patients needs n patients."""
     design = Design(n_mutant=60, n_wildtype=90, auc=0.8, correlation=0.8)
-    gain = detectable_auc(design).auc - 0.8
-    needed = patients_needed(design, gain)
+    gain = detectable_auc(design, studies=2000).auc - 0.8
+    needed = patients_needed(design, gain, studies=2000)
 
     assert needed.patients == pytest.approx(150, abs=4 * needed.mc_error + 3)
 
@@ -322,7 +322,7 @@ def test_the_summary_is_a_few_lines_and_quick():
     large = plan_summary(3000, 2500)
 
     assert "0.75         0.80         0.85         0.90" in text
-    assert text.count("none") == 3  # from .85 and .90, and what it means
+    assert text.splitlines()[3].split()[-2:] == ["none", "none"]  # from .85 and .90
     assert "none" not in large.split("Accuracy")[0]
     assert time.process_time() - start < 1
     assert max(map(len, text.splitlines())) <= 100

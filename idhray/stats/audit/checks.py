@@ -12,6 +12,7 @@ from idhray.stats.audit import (
     from_counts,
     proportions,
     ranges,
+    restated,
     scales,
     two_by_two,
 )
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     *two_by_two.CHECKS,
     *areas.CHECKS,
     *area_intervals.CHECKS,
+    *restated.CHECKS,
     *estimates.CHECKS,
     *scales.CHECKS,
     *across_rows.CHECKS,

@@ -5,7 +5,7 @@ from math import inf
 
 from idhray.stats.audit.diagnosis import diagnosis, lost_sign
 from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.interval import agreement, holds_estimate, interval_of, p_of_z
+from idhray.stats.audit.interval import PROFILE_LEAN, agreement, holds_estimate, interval_of, p_of_z
 from idhray.stats.audit.printed_number import shortly
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.audit.scales import wrong_scale
@@ -14,7 +14,6 @@ HOLDS_ESTIMATE = "interval holds its estimate"
 AGREES_WITH_P = "interval agrees with P"
 SYMMETRIC = "interval is symmetric on its scale"
 INTERVAL = ("estimate", "low", "high")
-_PROFILE_LEAN = 1.5  # so much longer away from 0 is usual for a profile-likelihood interval
 _EXTREME_LEAN = 3.0
 _TOWARDS_ZERO = 1 / 1.2  # no likelihood leans that way
 
@@ -76,7 +75,7 @@ def asymmetric(row: ReportedRow) -> Iterator[Finding]:
         return
     lean = interval.lean()
     agrees = row.p is not None and agreement(interval, row.p) == "yes"
-    most = _EXTREME_LEAN if agrees else _PROFILE_LEAN
+    most = _EXTREME_LEAN if agrees else PROFILE_LEAN
     least = _TOWARDS_ZERO if interval.excludes_zero() else 1 / most
     usual = least <= lean <= most
     longer = f"{shortly(lean if lean >= 1 else 1 / lean if lean else 99.0, 1)} times"

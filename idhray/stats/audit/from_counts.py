@@ -69,9 +69,7 @@ def _readings(row: ReportedRow) -> dict[str, str]:
     return {name: reading for name, reading in found.items() if reading}
 
 
-def _why_not(
-    row: ReportedRow, counts: Counts, values: dict[str, float]
-) -> tuple[Severity, str]:
+def _why_not(row: ReportedRow, counts: Counts, values: dict[str, float]) -> tuple[Severity, str]:
     if MAXIMUM not in values:
         severity: Severity = "contradiction"
         if row.estimate and abs(row.estimate.value) > on_scale(_SEPARATED, row.scale):

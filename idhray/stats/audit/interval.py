@@ -14,6 +14,7 @@ from idhray.stats.audit.printed_number import PrintedNumber, PrintedP, Span
 from idhray.stats.audit.reported import ODDS_RATIO, ReportedRow
 
 Z95 = float(stats.norm.ppf(0.975))
+PROFILE_LEAN = 1.5  # so much longer on one side is usual for a profile-likelihood interval
 FAR_RATIO, FAR_GAP = 1.5, 0.25  # of z; Wald, score and likelihood-ratio tests differ by less
 
 Agreement = Literal["yes", "significance", "no"]

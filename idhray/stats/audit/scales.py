@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import exp
 
 from idhray.stats.audit.findings import Check, Finding, Rows, Severity, each, finding
-from idhray.stats.audit.interval import agreement, interval_of
+from idhray.stats.audit.interval import PROFILE_LEAN, agreement, interval_of
 from idhray.stats.audit.printed_number import shortly
 from idhray.stats.audit.reported import BETA, ODDS_RATIO, ReportedRow
 
@@ -29,7 +29,9 @@ def wrong_scale(row: ReportedRow) -> Severity | None:
         as_claimed, as_other = agreement(claimed, row.p), agreement(other, row.p)
         if as_claimed == "no":
             return "contradiction" if as_other == "yes" else None
-    return None if claimed.symmetric() else "suspicious"
+    if claimed.symmetric() or (row.scale == BETA and claimed.lean() <= PROFILE_LEAN):
+        return None  # profile-likelihood intervals of betas may be symmetric in the logarithm
+    return "suspicious"
 
 
 def other_scale(row: ReportedRow) -> Iterator[Finding]:
@@ -41,14 +43,14 @@ def other_scale(row: ReportedRow) -> Iterator[Finding]:
     name = {BETA: "itself", ODDS_RATIO: "its logarithm"}
     reason = f"the interval is symmetric about {name[other]}, not about {name[row.scale]}"
     if severity == "contradiction" and row.p is not None:
-        reason = f"with P {row.p.text} the interval makes sense as that of a {other} only"
+        reason = f"with P {row.p.text} the interval makes sense on the scale of the {other} only"
     yield finding(
         row,
         ON_ITS_SCALE,
         severity,
         printed=f"{row.scale} {row.estimate.text} ({row.low.text} to {row.high.text})",
         reason=reason,
-        fits=f"a {other} under the wrong name",
+        fits=f"{'an' if other == ODDS_RATIO else 'a'} {other} under the wrong name",
     )
 
 

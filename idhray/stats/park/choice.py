@@ -16,7 +16,6 @@ from idhray.stats.park.features import BY_NAME
 from idhray.stats.profile import likelihood_ratio, wald
 from idhray.stats.quick_logistic import QuickLogistic, quick_logistic
 from idhray.stats.sample import Labels, SampleError, labels_of
-from idhray.stats.separation import is_separated
 from idhray.stats.settings import StatsSettings
 from idhray.stats.stepwise import chosen_by
 
@@ -40,7 +39,8 @@ def _smallest_p(frame: pd.DataFrame, labels: Labels, name: str) -> float:
         design = fitting_design(frame, [BY_NAME[name].factor])
     except SampleError:  # a constant feature cannot be significant
         return float("nan")
-    separated = is_separated(design.matrix, labels)
+    mutants_per_level = pd.Series(labels).groupby(frame[name].to_numpy()).mean()
+    separated = bool(mutants_per_level.isin((0, 1)).any())  # what is_separated says, far faster
     models = Models(design=design, labels=labels, penalized=separated)
     _, model, best = models.fit([name])
     places = range(1, len(design.columns))

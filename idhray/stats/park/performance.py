@@ -16,6 +16,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.calibration import calibration
+from idhray.stats.decision import decision_curve
 from idhray.stats.delong import delong_covariance
 from idhray.stats.mcnemar import mcnemar_paired
 from idhray.stats.park.models import ReaderModel
@@ -27,6 +28,7 @@ from idhray.stats.youden import youden_optima
 
 MEAN = "mean of readers"
 TRAINING = "train"
+_DECISIONS = [percent / 100 for percent in range(5, 100, 5)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +117,8 @@ def table3(models: list[ReaderModel], sets: list[Judged]) -> pd.DataFrame:
     ]
     for one in sets:
         for (reader, number), p in one.p.items():
-            names = {"split": one.split, "reader": reader, "age": one.age, "model": number}
-            rows.append({**names, **_row(one.labels, p, one.thresholds[number])})
+            row = _row(one.labels, p, one.thresholds[number])
+            rows.append({**_names(one, reader, number), **row})
     return pd.DataFrame(rows)
 
 
@@ -203,13 +205,63 @@ def _accuracy_gain(one: Judged, reader: str, number: int) -> dict[str, Any]:
 def calibrations(sets: list[Judged]) -> pd.DataFrame:
     """Calibration of every model in every set, by reader."""
     return pd.DataFrame(
-        {
-            "split": one.split,
-            "reader": reader,
-            "age": one.age,
-            "model": number,
-            **calibration(one.labels, p),
-        }
+        {**_names(one, reader, number), **_calibration(one.labels, p)}
         for one in sets
         for (reader, number), p in one.p.items()
     )
+
+
+def _calibration(labels: Labels, p: NDArray[np.float64]) -> dict[str, Any]:
+    found = calibration(labels, p)
+    return {
+        "in_the_large": found.in_the_large.value,
+        "in_the_large_low": found.in_the_large.ci_low,
+        "in_the_large_high": found.in_the_large.ci_high,
+        "in_the_large_p": found.in_the_large.test.p,
+        "slope": found.slope.value,
+        "slope_low": found.slope.ci_low,
+        "slope_high": found.slope.ci_high,
+        "slope_p": found.slope.test.p,
+        "brier": found.brier,
+        "brier_scaled": found.brier_scaled,
+        "observed_expected": found.observed_expected,
+        "notes": " ".join(found.notes),
+    }
+
+
+def decisions(sets: list[Judged]) -> pd.DataFrame:
+    """Decision curves: net benefit of every model, by reader, at thresholds of 5 to 95%."""
+    return pd.DataFrame(
+        {
+            **_names(one, reader, number),
+            "threshold": point.threshold,
+            "net_benefit": point.model,
+            "treat_all": point.treat_all,
+            "avoided_per_100": point.avoided_per_100,
+        }
+        for one in sets
+        for (reader, number), p in one.p.items()
+        for point in decision_curve(one.labels, p, _DECISIONS).points
+    )
+
+
+def by_patient(sets: list[Judged]) -> pd.DataFrame:
+    """P(mutant) of every patient by set, reader and model."""
+    columns = ["split", "reader", "age", "model", "patient", "label", "p_mutant"]
+    frames = [
+        pd.DataFrame(
+            {
+                **_names(one, reader, number),
+                "patient": one.patients,
+                "label": one.labels,
+                "p_mutant": p,
+            }
+        )
+        for one in sets
+        for (reader, number), p in one.p.items()
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _names(one: Judged, reader: str, number: int) -> dict[str, Any]:
+    return {"split": one.split, "reader": reader, "age": one.age, "model": number}

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.logistic import LogisticFit
+from idhray.stats.optimism import optimism
+from idhray.stats.park.choice import refit
 from idhray.stats.park.models import ReaderModel
 from idhray.stats.roc import auc
 from idhray.stats.sample import Labels
@@ -77,9 +79,7 @@ def model_table(
     return pd.DataFrame([_model_row(model, gated, settings) for model in models])
 
 
-def _model_row(
-    model: ReaderModel, gated: Sequence[str], settings: StatsSettings
-) -> dict[str, Any]:
+def _model_row(model: ReaderModel, gated: Sequence[str], settings: StatsSettings) -> dict[str, Any]:
     cases, fit = model.cases, model.fit
     truth = cases["label"].to_numpy(dtype=int)
     kept = [predictor.name for predictor in fit.predictors]
@@ -128,7 +128,7 @@ def _optimism(
         truth,
         refit(gated, settings),
         train_only=~real,
-        resamples=settings.bootstrap_draws // 5,
+        resamples=settings.optimism_resamples,
         seed=settings.seed,
     )
     values = (

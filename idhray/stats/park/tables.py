@@ -78,7 +78,7 @@ def park_tables(readings: Readings, settings: StatsSettings | None = None) -> Pa
         verdict=reader_verdict(sets, compared),
         characteristics=characteristics,
         agreement=agreement,
-        turing=turing_table(readings.judged, settings.equivalence_margin),
+        turing=_turing(readings, settings),
         models=model_table(models, gated, settings),
         table2=table2(models),
         table3=table3(models, sets),
@@ -96,6 +96,15 @@ def _agreement(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
     rows = readings.rows()
     found = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
     return gate_table(found, settings.kappa_gate)
+
+
+def _turing(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
+    return turing_table(
+        readings.judged,
+        settings.equivalence_margin,
+        draws=settings.bootstrap_draws,
+        seed=settings.seed,
+    )
 
 
 def _eliminations(models: list[ReaderModel]) -> pd.DataFrame:
@@ -140,8 +149,8 @@ def _notes(settings: StatsSettings, readings: Readings) -> list[str]:
         "With age: logistic regression on the image's log odds and age, fitted on real training "
         "patients for every model, as a synthetic image has no age.",
         "Intervals are 95%. AUC: DeLong, or the exact binomial where its variance is 0. "
-        "Proportions: Wilson (the exact ones are in the CSV files). Differences in AUC: paired DeLong; for the "
-        "mean of the readers, of these readers. Holm over readers and models of a set.",
+        "Proportions: Wilson (the exact ones are in the CSV files). Differences in AUC: paired "
+        "DeLong; for the mean of the readers, of these readers. Holm over readers and models.",
         "AUC corrected for optimism: the whole choice (univariable filter, elimination, fit) is "
         "repeated on resampled training cases.",
         "Whether the generator saw patients of validation or test cannot be read off READINGS; "

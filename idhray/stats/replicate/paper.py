@@ -28,6 +28,7 @@ class Paper:
     """The paper whose printed cells are recomputed."""
 
     name: Name = "park2021"
+    """Whose tables."""
     width: int = 140
     """Characters per line of the printed tables."""
 

@@ -7,34 +7,27 @@ import pandas as pd
 import pytest
 
 from idhray.stats.park.features import FEATURES
-from idhray.stats.park.readings import CONSENSUS, read_readings
+from idhray.stats.park.readings import read_readings
 from idhray.stats.park.tables import park_files, park_tables
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import PRESETS, StatsSettings
 
 NAMES = [feature.name for feature in FEATURES]
-QUICK = {"bootstrap_draws": 100}
+QUICK = {"bootstrap_draws": 100, "optimism_resamples": 4}
 SPLITS = {"train": "train", "valid": "test"}
 
 
 def readings_of(cohort):
-    """READINGS and patients of the simulated cohort that R's answers are about."""
+    """READINGS of two readers who both see what the cohort's consensus is, and the patients."""
     kinds = {
         "case": cohort["id"],
         "patient": cohort["id"].where(cohort["group"] != "synthetic", ""),
         "idh": cohort["idh"].map({0: "wildtype", 1: "mutant"}),
         "split": cohort["set"].map(SPLITS),
         "real": (cohort["group"] != "synthetic").map({True: "1", False: "0"}),
+        **{name: cohort[name] for name in NAMES},
     }
-    differs = cohort[[f"r1_{n}" for n in NAMES]].to_numpy()
-    differs = differs != cohort[[f"r2_{n}" for n in NAMES]].to_numpy()
-    rows = [
-        pd.DataFrame({**kinds, "reader": f"reader {k}", **{n: cohort[f"r{k}_{n}"] for n in NAMES}})
-        for k in (1, 2)
-    ]
-    settled = pd.DataFrame({**kinds, "reader": CONSENSUS, **{n: cohort[n] for n in NAMES}})
-    settled[NAMES] = settled[NAMES].where(differs, "")
-    rows.append(settled[differs.any(axis=1)])
+    rows = [pd.DataFrame({**kinds, "reader": f"reader {number}"}) for number in (1, 2)]
     people = pd.DataFrame({name: kinds[name] for name in ("patient", "idh", "split")})
     people["age"] = cohort["age"]
     return pd.concat(rows, ignore_index=True), people[kinds["patient"] != ""]
@@ -123,22 +116,6 @@ def test_the_threshold_comes_from_training(reader_study):
     pd.testing.assert_frame_equal(one.models, other.models)
     pd.testing.assert_frame_equal(one.table2, other.table2)
     assert one.table3["threshold"].tolist() == other.table3["threshold"].tolist()
-
-
-def test_synthetic_cases_like_wildtypes_do_not_help(reader_study):
-    """The verdict must be able to say something else than that images help."""
-    rows, people = reader_study()
-    synthetic = rows["real"] == "false"
-    wild = rows[rows["idh"] == "wildtype"]
-    for name in NAMES:
-        rows.loc[synthetic, name] = wild[name].iloc[: synthetic.sum()].to_numpy()
-    rows.loc[synthetic & (rows["reader"] == CONSENSUS), NAMES] = ""
-    found = park_tables(
-        read_readings(rows, people), StatsSettings(discordant="first reader", **QUICK)
-    )
-
-    assert found.verdict.answer != "helps"
-    assert found.verdict.difference <= 0.02
 
 
 def test_without_synthetic_cases_there_is_model_1_and_no_verdict(reader_study):
