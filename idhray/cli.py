@@ -1,8 +1,7 @@
 """`idhray STAGE ...`: one command per stage, its flags made from the stage's signature.
 
 Progress goes to stderr; the last line of stdout is one JSON object. What a stage returns as `text`
-is printed above it. Exit code 0: done, 2: bad
-arguments, settings or manifest, 1: anything else.
+is printed above it. Exit code 0: done, 2: bad arguments, settings or manifest, 1: anything else.
 """
 
 import functools
@@ -110,7 +109,8 @@ def _command(
     """
     hints = get_type_hints(stage, include_extras=True)
     if "settings" in hints:  # --epochs rather than --settings.epochs
-        kind: Any = hints["settings"]
+        # A preset may be of a type of its own: another architecture, another kind of study.
+        kind: Any = hints["settings"] if chosen is None else type(presets[chosen])
         hints["settings"] = Annotated[kind, tyro.conf.arg(name="")]
     parameters = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)

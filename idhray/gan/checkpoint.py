@@ -1,32 +1,33 @@
 """A GAN in a folder: its three networks, what is needed to train on, and what it was made of.
 
 weights.safetensors    generator_ema.*, generator.*, discriminator.*
-training.pt            both optimizers and the phase they are in (tensors and numbers only)
-model.json             architecture, settings, class, patients, images shown, version
+training.pt            both optimizers, and what else the architecture goes on with (no code in it)
+model.json             architecture, settings, class, patients, images shown, origin, version
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from idhray import __version__
-from idhray.config import differences, settings_dict, settings_from
-from idhray.errors import SettingsChangedError, StorageError
-from idhray.gan.config import GanSettings
-from idhray.gan.trainer import Run, prepare
+from idhray.config import differences, settings_dict
+from idhray.errors import ConfigError, SettingsChangedError, StorageError
+from idhray.gan.config import GanSettings, architecture_of, gan_settings
+from idhray.gan.run import Run
 from idhray.leakage import patients_hash
 from idhray.storage import exists, join, read_bytes, read_json
 
 WEIGHTS = "weights.safetensors"
 TRAINING = "training.pt"
 MODEL = "model.json"
-ARCHITECTURE = "pggan"
 
 
 def save(run: Run, folder: str) -> None:
@@ -34,17 +35,11 @@ def save(run: Run, folder: str) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     weights = {
         f"{name}.{key}": value.contiguous()
-        for name, network in _networks(run).items()
+        for name, network in networks(run).items()
         for key, value in network.state_dict().items()
     }
     save_file(weights, Path(folder, WEIGHTS))
-    training = {
-        "images_shown": run.images_shown,
-        "level": run.level,
-        "fading": run.fading,
-        "g_optimizer": run.g_optimizer and run.g_optimizer.state_dict(),
-        "d_optimizer": run.d_optimizer and run.d_optimizer.state_dict(),
-    }
+    training = {"images_shown": run.images_shown, **run.training_state()}
     torch.save(training, Path(folder, TRAINING))
     model = {**_identity(run), "images_shown": run.images_shown, "idhray": __version__}
     Path(folder, MODEL).write_text(json.dumps(model, indent=2) + "\n")
@@ -59,19 +54,14 @@ def restore(run: Run, folder: str) -> None:
         StorageError: a file is missing or corrupt.
     """
     _refuse_changes(read_model(folder), _identity(run), folder)
-    for name, network in _networks(run).items():
-        load_network(network, folder, name)
+    weights = read_weights(folder)
+    for name, network in networks(run).items():
+        weights.fill(network, name)
     training = _read_training(folder)
     try:
         run.images_shown = training["images_shown"]
-        if training["level"] < 0:
-            return  # saved before the first step
-        prepare(run, training["level"], training["fading"])
-        assert run.g_optimizer is not None
-        assert run.d_optimizer is not None
-        run.g_optimizer.load_state_dict(training["g_optimizer"])
-        run.d_optimizer.load_state_dict(training["d_optimizer"])
-    except (KeyError, TypeError, ValueError) as error:
+        run.load_training_state(training)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StorageError(f"{folder}/{TRAINING}: does not fit the networks ({error})") from None
 
 
@@ -79,46 +69,68 @@ def read_model(folder: str) -> dict[str, Any]:
     """`model.json`: what the GAN is and what it was trained on.
 
     Raises:
-        StorageError: it is missing, of another architecture, or contradicts itself.
+        StorageError: it is missing, of an unknown architecture, or contradicts itself.
     """
     model = read_json(f"{folder}/{MODEL}")
     keys = ("architecture", "settings", "idh", "images_shown", "seed", "patients", "trained_on")
     if missing := [key for key in keys if key not in model]:
         raise StorageError(f"{folder}/{MODEL}: lacks {', '.join(missing)}; not a GAN checkpoint")
-    if model["architecture"] != ARCHITECTURE:
-        raise StorageError(f"{folder}: holds a {model['architecture']}, not a {ARCHITECTURE}")
+    try:
+        read_settings(model)
+    except ConfigError as error:
+        raise StorageError(f"{folder}/{MODEL}: {error}; use the idhray that wrote it") from None
     if model["trained_on"] != patients_hash(model["patients"]):
         raise StorageError(f"{folder}/{MODEL}: the list of patients does not match its hash")
     return model
 
 
 def read_settings(model: Mapping[str, Any]) -> GanSettings:
-    """The settings in what `read_model` gave."""
-    return settings_from(GanSettings, model["settings"])
+    """The settings in what `read_model` gave; their type is that of the architecture."""
+    return gan_settings(model["architecture"], model["settings"])
 
 
-def load_network(network: nn.Module, folder: str, name: str) -> None:
-    """Fill a network with the weights saved as `name.*`.
+@dataclass(frozen=True)
+class Weights:
+    """What weights.safetensors holds: tensors by network and name, `generator.first.bias`."""
+
+    path: str
+    tensors: Mapping[str, Tensor]
+    hash: str
+    """16 hex digits of the file."""
+
+    def fill(self, network: nn.Module, name: str) -> None:
+        """Give a network the weights saved as `name.*`.
+
+        Raises:
+            StorageError: there are others.
+        """
+        prefix = f"{name}."
+        state = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            said = " ".join(str(error).split())
+            raise StorageError(f"{self.path}: {name} does not fit its settings ({said})") from None
+
+
+def read_weights(folder: str) -> Weights:
+    """The weights of a checkpoint folder.
 
     Raises:
-        StorageError: the file is missing, corrupt, or holds other weights.
+        StorageError: the file is missing or corrupt.
     """
     path = join(folder, WEIGHTS)
     if not exists(path):
         raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
+    data = read_bytes(path)
     try:
-        weights = load(read_bytes(path))
+        return Weights(path, load(data), hashlib.sha256(data).hexdigest()[:16])
     except SafetensorError as error:
         raise StorageError(f"{path}: corrupt ({error}); use an earlier checkpoint") from None
-    prefix = f"{name}."
-    state = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise StorageError(f"{path}: {name} does not fit its settings ({error})") from None
 
 
-def _networks(run: Run) -> dict[str, nn.Module]:
+def networks(run: Run) -> dict[str, nn.Module]:
+    """The three networks of a run by the name that their weights have in a checkpoint."""
     return {
         "generator_ema": run.average,
         "generator": run.generator,
@@ -128,7 +140,7 @@ def _networks(run: Run) -> dict[str, nn.Module]:
 
 def _identity(run: Run) -> dict[str, Any]:
     return {
-        "architecture": ARCHITECTURE,
+        "architecture": architecture_of(run.settings),
         "settings": settings_dict(run.settings),
         "channels": run.settings.channels,
         "idh": run.idh,
@@ -136,6 +148,8 @@ def _identity(run: Run) -> dict[str, Any]:
         "images": len(run.images),
         "patients": list(run.patients),
         "trained_on": patients_hash(run.patients),
+        "initialised_from": run.initialised_from,
+        "freeze_layers": run.freeze_layers,
     }
 
 

@@ -1,4 +1,4 @@
-"""Layers of PGGAN: equalized learning rate, pixel norm, minibatch standard deviation.
+"""Layers of PGGAN; StyleGAN2 shares activation, pixel norm and minibatch standard deviation.
 
 Shapes: N batch, C/I/O channels (of input, of output), H height, W width, K kernel side.
 Source: Karras et al. 2018, Progressive Growing of GANs (arXiv:1710.10196), sections 3 and 4.
@@ -70,7 +70,7 @@ class EqualConv(nn.Module):
 
 
 def leaky(x: Tensor) -> Tensor:
-    """The activation of both networks (arXiv:1710.10196, appendix A)."""
+    """The activation of all networks (arXiv:1710.10196, appendix A)."""
     return F.leaky_relu(x, 0.2)
 
 

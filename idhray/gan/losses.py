@@ -1,18 +1,20 @@
-"""WGAN-GP: what the discriminator (a critic) and the generator minimise.
+"""What discriminator and generator minimise: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
 
-Scores are (N,); the critic's are high for real images. Images are (N, C, H, W).
-Source: Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and algorithm 1; drift term and
-constants: Karras et al. 2018 (arXiv:1710.10196), appendix A.1.
+Scores are (N,), high for real images. Images are (N, C, H, W).
+Source: WGAN-GP: Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and algorithm 1; drift term
+and constants: Karras et al. 2018 (arXiv:1710.10196), appendix A.1. The others are named below.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
-def wasserstein(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """The critic's estimate of the distance between real and fake images."""
+def score_gap(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """How much higher real images score; of a WGAN's critic, its estimate of their distance."""
     return real_scores.mean() - fake_scores.mean()
 
 
@@ -41,3 +43,50 @@ def drift(real_scores: Tensor) -> Tensor:
 def generator_loss(fake_scores: Tensor) -> Tensor:
     """Low when the critic takes the fakes for real."""
     return -fake_scores.mean()
+
+
+def logistic_discriminator(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """Low when real images score high and fake ones low.
+
+    Source: Goodfellow et al. 2014 (arXiv:1406.2661), equation 1, with D = sigmoid(score).
+    """
+    return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
+
+
+def logistic_generator(fake_scores: Tensor) -> Tensor:
+    """Low when fake images score high ("non-saturating": steep where they are found out).
+
+    Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    """
+    return F.softplus(-fake_scores).mean()
+
+
+def r1_penalty(score: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
+    """Mean squared length of the score's slope at real images, without weight.
+
+    Source: Mescheder et al. 2018 (arXiv:1801.04406), equation 9.
+    """
+    reals = reals.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(score(reals).sum(), reals, create_graph=True)
+    return slope.square().sum(dim=(1, 2, 3)).mean()
+
+
+def path_lengths(images: Tensor, styles: Tensor, directions: Tensor) -> Tensor:
+    """(N,): how far each image moves along a random direction for a small step of its styles.
+
+    It is the length of J^T y: of a layer's style that of its gradient, over layers the root of
+    their mean square. `y` is divided by the image's side, so that a length does not grow with it.
+
+    Args:
+        images: Made from `styles`, which need gradients.
+        styles: (N, layers, Z).
+        directions: y, normal numbers in the shape of the images.
+
+    Source: Karras et al. 2020 (arXiv:1912.04958), section 3.2, equation 4; by layers, and over
+    the side, as in the implementation that Park et al. 2021 used.
+    """
+    height, width = images.shape[2:]
+    moved = (images * directions).sum() / math.sqrt(height * width)
+    (slope,) = torch.autograd.grad(moved, styles, create_graph=True)
+    # A generator without slope has length 0 and no NaN in its gradient.
+    return (slope.square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()

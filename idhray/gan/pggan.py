@@ -14,16 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from idhray.gan.config import STD_GROUP, GanSettings
+from idhray.gan.checks import STD_GROUP
+from idhray.gan.config import width_at
 from idhray.gan.layers import EqualConv, EqualLinear, leaky, minibatch_std, pixel_norm
-
-
-def width_at(settings: GanSettings, level: int) -> int:
-    """Feature maps at a level; level -1 is the discriminator's last hidden layer.
-
-    Source: `nf(stage)` of the authors' networks.py:152, stage = level + 1.
-    """
-    return max(1, min(settings.fmap_base >> (level + 1), settings.fmap_max))
+from idhray.gan.pggan_config import PgganSettings
 
 
 def enlarged(images: Tensor) -> Tensor:
@@ -94,7 +88,7 @@ class Verdict(nn.Module):
 class Generator(nn.Module):
     """Latents -> images of a level."""
 
-    def __init__(self, settings: GanSettings) -> None:
+    def __init__(self, settings: PgganSettings) -> None:
         super().__init__()
         widths = [width_at(settings, level) for level in range(settings.levels)]
         grow = [Grow(i, o) for i, o in pairwise(widths)]
@@ -115,7 +109,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images of a level -> scores, high for real ones; N is a multiple of `STD_GROUP`."""
 
-    def __init__(self, settings: GanSettings) -> None:
+    def __init__(self, settings: PgganSettings) -> None:
         super().__init__()
         widths = [width_at(settings, level) for level in range(-1, settings.levels)]
         shrink = [Shrink(i, o) for o, i in pairwise(widths[1:])]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from idhray.gan.config import GanSettings
+from idhray.gan.pggan_config import PgganSettings
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Growth:
         return self.alpha < 1
 
 
-def growth_at(settings: GanSettings, images_shown: int) -> Growth:
+def growth_at(settings: PgganSettings, images_shown: int) -> Growth:
     """Start at 4 px, stabilise, fade in the next level, stabilise, ... and stay at the last.
 
     Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1; train.py:103-116 of its code.

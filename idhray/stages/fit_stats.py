@@ -16,7 +16,7 @@ from idhray.stats.park.tables import ParkTables, park_files, park_tables
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, publish
-from idhray.tables import PREDICTIONS, READINGS, parts, read_table
+from idhray.tables import PREDICTIONS, READINGS, read_table
 
 OWNS = ("*.csv", "statistics.json", "tables.html")
 
@@ -27,6 +27,7 @@ def fit_stats(
     *,
     predictions: tuple[str, ...] = (),
     readings: str | None = None,
+    consensus: str | None = None,
     manifest: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -39,6 +40,8 @@ def fit_stats(
             Liu et al. 2020.
         readings: A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et
             al. 2021.
+        consensus: The list of cells on which readers differ, filled in (case, feature, consensus);
+            a run without it writes the list beside `out`. Rows of a reader `consensus` do as well.
         manifest: With the ages and the split (what `split-cohort` or `study` wrote); predictions
             need it, readings have no rows with age without it.
         overwrite: Start anew where the folder was made with other settings.
@@ -48,7 +51,9 @@ def fit_stats(
     out = absolute(out)
     cohort = patients_of(read_manifest(manifest)) if manifest else None
     if readings:
-        return _of_readings(out, settings, readings, cohort, overwrite=overwrite)
+        return _of_readings(out, settings, readings, consensus, cohort, overwrite=overwrite)
+    if consensus:
+        raise ConfigError("--consensus belongs to --readings")
     if cohort is None:
         raise ConfigError("--predictions need --manifest, which holds the ages and the split")
     return _of_predictions(out, settings, predictions, cohort, overwrite=overwrite)
@@ -86,18 +91,21 @@ def _of_readings(
     out: str,
     settings: StatsSettings,
     readings: str,
+    consensus: str | None,
     cohort: pd.DataFrame | None,
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
     rows = readings_rows(absolute(readings))
+    settled = read_text_table(absolute(consensus)) if consensus else None
     said = {
         "stage": "fit_stats",
         "readings": settings_hash({"rows": rows.to_csv(index=False)}),
+        "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
         **settings_dict(settings),
     }
-    found = read_readings(rows, cohort)
+    found = read_readings(rows, cohort, settled)
     unsettled = found.discordant()
     unsettled = unsettled[
         (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(found.cases))
@@ -107,8 +115,8 @@ def _of_readings(
         publish(path, unsettled.to_csv(index=False).encode())
         raise ConfigError(
             f"readers differ on {len(unsettled)} cells of training cases: fill in the column "
-            f"consensus of {path} and add its rows to the readings as reader `{CONSENSUS}`, or "
-            "take --discordant 'first reader'"
+            f"`{CONSENSUS}` of {path} and give it as --consensus, or take --discordant "
+            "'first reader'"
         )
     tables = park_tables(found, settings)
     page = tables_html(
@@ -125,9 +133,9 @@ def _of_readings(
 
 def readings_rows(path: str) -> pd.DataFrame:
     """The rows of a READINGS table: of a folder of parts, or of one file."""
-    if parts(path):
-        return read_table(path, READINGS).to_pandas()
-    return read_text_table(path)
+    if path.endswith((".csv", ".tsv", ".txt", ".parquet")):
+        return read_text_table(path)
+    return read_table(path, READINGS).to_pandas()
 
 
 def _train(cases: pd.DataFrame) -> "pd.Index[str]":

@@ -41,6 +41,7 @@ from idhray.stages.sweep import check_counts, sweep
 from idhray.stages.synthesize import synthesize
 from idhray.stages.tile_slides import tile_slides, with_slides
 from idhray.stages.train_gan import train_gan
+from idhray.stats.planning_print import plan_summary
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
 from idhray.tables import PATCHES as PATCHES_TABLE
@@ -148,6 +149,7 @@ def study(
     with output_folder(
         out, settings=said, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
     ):
+        say_what_can_be_shown(cohort)
         connect(address)
         publish_json(join(out, STUDY), {"patches": patches or join(out, "patches")})
         cohort_file = join(out, "cohort.parquet")
@@ -194,6 +196,15 @@ def check_classes(cohort: pd.DataFrame) -> None:
     ]
     if missing:
         raise ManifestError(f"no patient who is {', '.join(missing)}; a study needs each")
+
+
+def say_what_can_be_shown(cohort: pd.DataFrame) -> None:
+    """Log the gains that the test patients could show, before hours are spent on it."""
+    test = patients_of(cohort)
+    test = test[test["split"] == "test"]
+    mutant, wildtype = (int((test["idh"] == label).sum()) for label in ("mutant", "wildtype"))
+    if min(mutant, wildtype) > 1:
+        logger.info("%s", plan_summary(mutant, wildtype))
 
 
 def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:

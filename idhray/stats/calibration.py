@@ -73,17 +73,6 @@ class Calibration:
     n_wildtype: int
     notes: tuple[str, ...]
 
-    def row(self) -> dict[str, float | str]:
-        """The figures as a row of a table, the notes as one text."""
-        row: dict[str, float | str] = {}
-        for name, one in (("in_the_large", self.in_the_large), ("slope", self.slope)):
-            row |= {name: one.value, f"{name}_low": one.ci_low, f"{name}_high": one.ci_high}
-            row[f"{name}_p"] = one.test.p
-        row |= {"intercept": self.intercept, "both_p": self.both.p}
-        simple = ("brier", "brier_scaled", "observed_expected", "log_loss")
-        row |= {name: getattr(self, name) for name in (*simple, "e_average", "e_90", "e_max")}
-        return row | {"notes": " ".join(self.notes)}
-
 
 def calibration_in_the_large(labels: Labels, logits: Scores) -> tuple[float, float]:
     """The intercept beside the logits as an offset, and its standard error.

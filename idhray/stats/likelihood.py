@@ -28,9 +28,8 @@ _LONGEST_STEP = 5.0  # of a linear predictor; a longer one is cut to this
 _FLATTEST = 0.01  # curvature, as a share of the bound, that a step is willing to believe
 _FAR = 6.0  # mean change of the linear predictors at which another maximum is looked for
 _STEP = 1e-10  # a step that moves no linear predictor by more is the last
-_GAIN = (
-    1e-9  # where rounding keeps steps from shrinking to that, they may promise no more than this
-)
+_GAIN = 1e-9  # where rounding keeps steps from shrinking so far, they may promise this much value
+_SMALL = 0.01  # and be this long
 _NO_MAXIMUM = {
     False: "the likelihood has no maximum: the predictors separate the classes; "
     "use Firth's penalized likelihood (method firth)",
@@ -144,21 +143,21 @@ class Likelihood:
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
         free = np.flatnonzero(~held) if held is not None else np.arange(count)
-        gain, shortest = np.inf if len(free) else 0.0, np.inf
+        settled, shortest = not len(free), np.inf
         for _ in range(_MAX_STEPS if len(free) else 0):
             try:
                 step = _step(point, free)
             except np.linalg.LinAlgError:
                 break
             reach = float(np.abs(self.matrix @ step).max())
-            gain = float(point.score @ step)
-            if gain < _GAIN and reach > shortest / 2:
+            settled = reach < _SMALL and float(point.score @ step) < _GAIN
+            if settled and reach > shortest / 2:
                 break  # steps that near the end and do not shrink are rounding
             point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
                 break
             shortest = min(reach, shortest)
-        if not gain < _GAIN:
+        if not settled:
             raise NoMaximumError(_NO_MAXIMUM[self.penalized])
         return point
 

@@ -127,16 +127,6 @@ def test_the_interval_follows_the_confidence():
     assert ratio == pytest.approx(2.5758293 / 1.6448536)
 
 
-def test_a_table_row_is_flat():
-    """Numbers and one text, for a CSV file."""
-    found = calibration(*cohort(100))
-    row = found.row()
-
-    assert row["slope_p"] == found.slope.test.p
-    assert row["in_the_large_low"] == found.in_the_large.ci_low
-    assert all(isinstance(value, float | str) for value in row.values())
-
-
 def test_separation_by_the_score_leaves_the_slope_out_and_says_so():
     """Its slope is infinite; calibration in the large and the scores exist all the same."""
     found = calibration([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.3, 0.3, 0.4, 0.9])

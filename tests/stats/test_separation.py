@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from idhray.stats.design import Covariate, Factor, fitting_design
-from idhray.stats.separation import infinite_estimates, separation
+from idhray.stats.separation import infinite_estimates, is_separated, separation
 
 MARGIN = Factor(name="margin", levels=("indistinct", "clear"))
 AGE = Covariate(name="age")
@@ -36,8 +36,11 @@ def test_the_finding_of_mutants_only_is_blamed_and_not_the_age_beside_it():
 def test_one_patient_on_the_other_side_ends_the_separation():
     """A single wildtype with a clear margin makes the estimate finite."""
     labels, design = park_validation()
+    before = is_separated(design.matrix, labels)
     labels[0] = 0
 
+    assert before
+    assert not is_separated(design.matrix, labels)
     assert separation(design, labels) is None
 
 

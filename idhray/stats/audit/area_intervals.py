@@ -13,6 +13,7 @@ from idhray.stats.audit.findings import (
     finding,
     rows_text,
 )
+from idhray.stats.audit.interval import Z95, in_order
 from idhray.stats.audit.printed_number import Span, shortly
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.roc_intervals import (
@@ -27,20 +28,16 @@ WIDTH = "AUC interval is as wide as n asks"
 
 Method = Literal["exact binomial", "Hanley-McNeil", "symmetric"]
 INTERVAL = ("auc", "auc_low", "auc_high")
-_Z = 1.959964
 _FAR_TOO_NARROW = 1 / 3  # of Hanley and McNeil's standard error; DeLong's stays well above
 _TOO_GOOD = 0.95  # but not for areas near 0 or 1
 
 
 def area_outside(row: ReportedRow) -> Iterator[Finding]:
     """Intervals that exclude their own area, or whose ends are exchanged."""
-    auc, low, high = _spans(row)
-    if low[0] > high[1]:
-        reason = "the lower end is above the upper one"
-    elif auc[1] < low[0] or auc[0] > high[1]:
-        reason = "the area lies outside its own interval"
-    else:
+    if row.auc is None or in_order(row.auc, row.auc_low, row.auc_high):
         return
+    reverse = row.auc_low and row.auc_high and not row.auc_low.may_be_below(row.auc_high)
+    reason = "the lower end is above the upper one" if reverse else "the area lies outside"
     yield finding(row, HOLDS_AREA, "impossible", printed=row.area_text, reason=reason)
 
 
@@ -115,7 +112,7 @@ def too_narrow(row: ReportedRow) -> Iterator[Finding]:
         return
     if not 1 - _TOO_GOOD <= value.value <= _TOO_GOOD:
         return
-    widest, usual = auc[1] - low[0], _Z * hanley_mcneil_se(float(value.value), m, w)
+    widest, usual = auc[1] - low[0], Z95 * hanley_mcneil_se(float(value.value), m, w)
     if widest >= _FAR_TOO_NARROW * usual:
         return
     n = m + w

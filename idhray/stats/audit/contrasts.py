@@ -3,6 +3,7 @@
 The counts are ((wildtype, mutant) of the level, (wildtype, mutant) of the reference).
 """
 
+from functools import lru_cache
 from math import inf, isfinite, log, sqrt
 
 from scipy import stats
@@ -12,7 +13,7 @@ from scipy.special import expit, xlogy
 from idhray.stats.audit.count_tests import p_values
 from idhray.stats.audit.interval import Z95, p_of_z
 from idhray.stats.audit.reported import Counts
-from idhray.stats.contingency import odds_ratio
+from idhray.stats.contingency import OddsRatio, odds_ratio
 
 MAXIMUM, CONDITIONAL, FIRTH = "maximum likelihood", "conditional", "Firth (0.5 added)"
 WALD, PROFILE, EXACT = "Wald", "profile likelihood", "exact"
@@ -42,7 +43,7 @@ def betas(counts: Counts) -> dict[str, float]:
     """Finite log odds ratios by the name of their method."""
     found = {MAXIMUM: log_odds_ratio(counts), FIRTH: log_odds_ratio(counts, 0.5)}
     if _has_margins(counts):
-        conditional = odds_ratio(_mutants_first(counts)).conditional
+        conditional = _exact(counts).conditional
         found[CONDITIONAL] = log(conditional) if 0 < conditional < inf else inf
     return {name: beta for name, beta in found.items() if isfinite(beta)}
 
@@ -65,7 +66,7 @@ def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
     if isfinite(standard_error(counts)):
         found = {WALD: _wald_interval(counts), PROFILE: profile_interval(counts), **found}
     if _has_margins(counts):
-        exact = odds_ratio(_mutants_first(counts))
+        exact = _exact(counts)
         ends = [log(end) if end > 0 else -inf for end in (exact.ci_low, exact.ci_high)]
         found[EXACT] = ends[0], ends[1]
     return found
@@ -115,6 +116,7 @@ def _has_margins(counts: Counts) -> bool:
     return all(sum(side) for side in sides) and sum(map(sum, counts)) <= _MOST_EXACT
 
 
-def _mutants_first(counts: Counts) -> list[list[int]]:
-    """The columns the other way round, so that the odds are those of a mutation."""
-    return [[mutant, wildtype] for wildtype, mutant in counts]
+@lru_cache(maxsize=1024)
+def _exact(counts: Counts) -> OddsRatio:
+    """Of the columns the other way round, so that the odds are those of a mutation."""
+    return odds_ratio([[mutant, wildtype] for wildtype, mutant in counts])

@@ -22,7 +22,7 @@ def outside_interval(row: ReportedRow) -> Iterator[Finding]:
     """Intervals that exclude their own estimate, or whose ends are exchanged."""
     if holds_estimate(row) or not (row.low and row.high):
         return
-    reverse = row.low.span()[0] > row.high.span()[1]
+    reverse = not row.low.may_be_below(row.high)
     centre = float(row.low.value + row.high.value) / 2
     yield finding(
         row,

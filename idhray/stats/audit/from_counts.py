@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from math import isfinite
+from math import inf, isfinite
 
 from idhray.stats.audit.contrasts import (
     CONDITIONAL,
@@ -12,11 +12,12 @@ from idhray.stats.audit.contrasts import (
     beta_intervals,
     betas,
     contrast_p_values,
+    log_odds_ratio,
     standard_error,
 )
 from idhray.stats.audit.findings import Check, Finding, Rows, Severity, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber, shortly
-from idhray.stats.audit.reported import Counts, ReportedRow
+from idhray.stats.audit.reported import ODDS_RATIO, Counts, ReportedRow
 from idhray.stats.audit.slips import counts_text, on_scale, slip
 
 ESTIMATE = "estimate follows from its counts"
@@ -58,7 +59,10 @@ def estimates_from_counts(rows: Rows, table: Rows) -> Iterator[Finding]:
 def _values(row: ReportedRow) -> dict[str, float]:
     """Method -> the estimate that it gives, on the scale of the row."""
     assert row.contrast is not None
-    return {name: on_scale(beta, row.scale) for name, beta in betas(row.contrast).items()}
+    found = {name: on_scale(beta, row.scale) for name, beta in betas(row.contrast).items()}
+    if row.scale == ODDS_RATIO and log_odds_ratio(row.contrast) == -inf:
+        found[MAXIMUM] = 0.0  # an odds ratio of 0 exists, its logarithm does not
+    return found
 
 
 def _readings(row: ReportedRow) -> dict[str, str]:

@@ -108,11 +108,7 @@ def in_order(
     """Whether low <= estimate <= high, as far as the printed digits say."""
     if low is None or high is None:
         return True
-    spans = (low.span(), estimate.span(), high.span())
-    return all(
-        one[0] <= other[1]
-        for one, other in ((spans[0], spans[1]), (spans[1], spans[2]), (spans[0], spans[2]))
-    )
+    return low.may_be_below(estimate) and estimate.may_be_below(high) and low.may_be_below(high)
 
 
 def z_of_p(p: PrintedP) -> Span:

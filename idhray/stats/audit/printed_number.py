@@ -50,6 +50,15 @@ class PrintedNumber:
         near, far = float(size - unit / 2), float(size + unit)
         return (near, far) if self.value > 0 else (-far, -near)
 
+    def may_be_below(self, other: "PrintedNumber") -> bool:
+        """Whether it may be at most another number.
+
+        Rounding keeps the order of numbers with as many decimals; with fewer it may not.
+        """
+        if self.value <= other.value:
+            return True
+        return self.unit != other.unit and self.span()[0] <= other.span()[1]
+
     def counts(self, n: int) -> range:
         """Every k of which k/n may have been printed so; empty where there is none."""
         low, high = self.value - self.unit / 2, self.value + self.unit

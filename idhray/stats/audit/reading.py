@@ -83,7 +83,9 @@ def _cell(name: str, text: str) -> tuple[Any, str]:
     """The value of a cell, or None, and what should be written."""
     readers: dict[str, tuple[Any, str]] = {
         **dict.fromkeys(CASES, (_count, f"write a whole number from 0 to {MOST_CASES}")),
-        **dict.fromkeys(SHARES, (_share, "write a share as printed, 0.722, .722 or 72.2%")),
+        **dict.fromkeys(
+            SHARES, (_share, "write a share as printed, 0.722, .722, or with its % 72.2%")
+        ),
         **dict.fromkeys(NUMBERS, (_number, "write a number as printed, without %")),
         "accuracy_count": (_fraction, "write right/all, as in 37/44"),
         "p": (printed_p, "write 0.04, =0.04, <0.001 or >0.99"),

@@ -39,13 +39,11 @@ def _slips(row: ReportedRow, counts: Counts, table: Rows) -> Iterator[tuple[str,
     """(what happened, the counts then, whether it is told though P does not fit)."""
     level, reference = counts
     yield "with level and reference exchanged", (reference, level), True
-    for other in table:
-        if other.contrast and other.line != row.line and other.contrast[1] == reference:
-            if other.cases != row.cases:
-                continue
-            levels = f"the level of row {other.line}"
-            yield f"for {levels} against this one", (other.contrast[0], level), True
-            yield f"for this level against {levels}", (level, other.contrast[0]), True
+    for other, line in _levels_with(reference, row.cases, table).items():
+        if other == level:
+            continue
+        yield f"for the level of row {line} against this one", (other, level), True
+        yield f"for this level against that of row {line}", (level, other), True
     for i, who in enumerate(_CLASSES):
         exchanged = _with_class(counts, i, reference[i], level[i])
         yield f"with both {who} counts exchanged ({counts_text(exchanged)})", exchanged, True
@@ -56,6 +54,17 @@ def _slips(row: ReportedRow, counts: Counts, table: Rows) -> Iterator[tuple[str,
                 if min(min(cells) for cells in shifted) >= 0:
                     text = f"with {moved} {who} in the other level ({counts_text(shifted)})"
                     yield text, shifted, False
+
+
+def _levels_with(
+    reference: tuple[int, ...], cases: int | None, table: Rows
+) -> dict[tuple[int, ...], int]:
+    """Levels of the same variable, known by the same reference -> their first row."""
+    return {
+        other.contrast[0]: other.line
+        for other in reversed(table)
+        if other.contrast and other.contrast[1] == reference and other.cases == cases
+    }
 
 
 def _with_class(counts: Counts, i: int, of_level: int, of_reference: int) -> Counts:

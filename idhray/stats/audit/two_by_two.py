@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 
-from idhray.stats.audit.findings import Check, Finding, each, finding
+from idhray.stats.audit.findings import Check, Finding, Rows, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber
 from idhray.stats.audit.proportions import is_swapped
 from idhray.stats.audit.reported import ReportedRow
@@ -18,21 +18,27 @@ PREDICTIVE = "predictive values follow from sensitivity and specificity"
 Ends = tuple[Fraction, Fraction]  # lowest and highest number of patients
 
 
-def class_sizes(row: ReportedRow) -> Iterator[Finding]:
-    """n, n_mutant and n_wildtype; what would fit is narrowed by the shares in the row."""
-    n, m, w = row.n, row.n_mutant, row.n_wildtype
-    if n is None or m is None or w is None or n == m + w:
-        return
-    candidates = [(n, m, n - m), (n, n - w, w), (m + w, m, w)]
-    fitting = [sizes for sizes in candidates if min(sizes) >= 0 and _shares_fit(row, *sizes)]
-    yield finding(
-        row,
-        CLASS_SIZES,
-        "contradiction",
-        printed=f"n {n}, {m} mutant, {w} wildtype",
-        reason=f"{m} + {w} is {m + w}, not {n}",
-        fits=", or ".join(f"{n} = {m} + {w}" for n, m, w in fitting),
-    )
+def class_sizes(rows: Rows, table: Rows) -> Iterator[Finding]:
+    """n, n_mutant and n_wildtype; the shares of the group tell which of them may be right."""
+    for row in rows:
+        n, m, w = row.n, row.n_mutant, row.n_wildtype
+        if n is None or m is None or w is None or n == m + w:
+            continue
+        group = [one for one in table if row.group and one.group == row.group and one.n == n]
+        candidates = [(n, m, n - m), (n, n - w, w), (m + w, m, w)]
+        fitting = [
+            sizes
+            for sizes in candidates
+            if min(sizes) >= 0 and all(_shares_fit(one, *sizes) for one in (row, *group))
+        ]
+        yield finding(
+            row,
+            CLASS_SIZES,
+            "contradiction",
+            printed=f"n {n}, {m} mutant, {w} wildtype",
+            reason=f"{m} + {w} is {m + w}, not {n}",
+            fits=", or ".join(f"{n} = {m} + {w}" for n, m, w in fitting),
+        )
 
 
 def _shares_fit(row: ReportedRow, n: int, m: int, w: int) -> bool:
@@ -187,7 +193,7 @@ def _predictive(name: str, tp: Fraction, tn: Fraction, m: int, w: int) -> Fracti
 
 
 CHECKS = (
-    Check(rule=CLASS_SIZES, given=("n", "n_mutant", "n_wildtype"), find=each(class_sizes)),
+    Check(rule=CLASS_SIZES, given=("n", "n_mutant", "n_wildtype"), find=class_sizes),
     Check(
         rule=ACCURACY,
         given=("any_accuracy",),

@@ -99,10 +99,13 @@ def print_table2(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
 def _heading(model: dict[str, Any]) -> str:
     kinds = {"real": model["mutant_real"], "synthetic": model["mutant_synthetic"]}
     mutants = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    corrected = ""
+    if pd.notna(model["auc_corrected"]):
+        corrected = f", {printed(model['auc_corrected'])} on real cases corrected for optimism"
     return (
         f"Model {model['model']}: {model['wildtype']} wildtype, {mutants} mutant cases; Nagelkerke "
-        f"R\u00b2 {printed(model['r2_nagelkerke'])}, AUC {printed(model['auc_apparent'])} on them, "
-        f"{printed(model['auc_corrected'])} corrected for optimism"
+        f"R\u00b2 {printed(model['r2_nagelkerke'])}, AUC {printed(model['auc_apparent'])} on them"
+        + corrected
     )
 
 

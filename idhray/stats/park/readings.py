@@ -19,7 +19,8 @@ CONSENSUS = "consensus"
 COLUMNS = ("reader", "case", "real", "idh", "split")
 NAMES = tuple(feature.name for feature in FEATURES)
 _CLASSES = {"mutant": 1.0, "wildtype": 0.0}
-_TRUE, _FALSE = {"true", "1", "yes", "real"}, {"false", "0", "no", "synthetic"}
+_TRUE = {"true", "1", "1.0", "yes", "real"}  # 1.0: pandas' 1 in a column with empty cells
+_FALSE = {"false", "0", "0.0", "no", "synthetic"}
 SPLITS = ("train", "val", "test")
 
 
@@ -75,11 +76,17 @@ class Readings:
         return table.set_index("case").loc[cases, list(NAMES)]
 
 
-def read_readings(rows: pd.DataFrame, patients: pd.DataFrame | None = None) -> Readings:
+def read_readings(
+    rows: pd.DataFrame,
+    patients: pd.DataFrame | None = None,
+    consensus: pd.DataFrame | None = None,
+) -> Readings:
     """A READINGS table, checked; all its problems are told at once.
 
     Args:
         rows: Columns of READINGS, as text or typed; empty cells are "" or null.
+        consensus: case, feature, consensus: cells that were settled, beside those of the reader
+            `consensus`.
         patients: patient, age and (where known) idh and split, to check against and for the ages.
 
     Raises:
@@ -103,7 +110,7 @@ def read_readings(rows: pd.DataFrame, patients: pd.DataFrame | None = None) -> R
     return Readings(
         cases=cases,
         by_reader=by_reader,
-        settled=_settled(read[read["reader"] == CONSENSUS], cases),
+        settled=_settled(read[read["reader"] == CONSENSUS], cases, consensus),
         judged=pd.DataFrame(
             {
                 "reader": judged["reader"],
@@ -234,7 +241,14 @@ def _by_reader(read: pd.DataFrame, cases: pd.DataFrame) -> dict[str, pd.DataFram
     }
 
 
-def _settled(rows: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+def _settled(rows: pd.DataFrame, cases: pd.DataFrame, listed: pd.DataFrame | None) -> pd.DataFrame:
+    columns = ["case", "feature", CONSENSUS]
     known = rows[rows["case"].isin(cases.index)]
     long = known.melt(id_vars="case", value_vars=NAMES, var_name="feature", value_name=CONSENSUS)
+    if listed is not None:
+        if missing := [name for name in columns if name not in listed.columns]:
+            raise TableError(f"consensus: no column {', '.join(missing)}")
+        cells = listed[columns].fillna("").astype(str)
+        cells[CONSENSUS] = cells[CONSENSUS].str.strip().str.lower()
+        long = pd.concat([long, cells])
     return long[long[CONSENSUS] != ""].reset_index(drop=True)

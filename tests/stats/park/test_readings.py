@@ -49,6 +49,20 @@ def test_unsettled_cells_are_listed_and_refused_or_left_to_the_first_reader(read
     assert first.loc[cell["case"], cell["feature"]] == cell["reader 1"]
 
 
+def test_a_filled_in_list_settles_as_rows_do(reader_study):
+    """The list that a run without consensus leaves behind is what readers fill in."""
+    rows, people = reader_study()
+    by_rows = read_readings(rows, people)
+    alone = rows[rows["reader"] != CONSENSUS]
+    by_list = read_readings(alone, people, by_rows.discordant())
+
+    pd.testing.assert_frame_equal(
+        by_list.agreed(by_list.cases.index), by_rows.agreed(by_rows.cases.index)
+    )
+    with pytest.raises(TableError, match="consensus: no column feature"):
+        read_readings(alone, people, by_rows.discordant().drop(columns="feature"))
+
+
 def test_a_consensus_against_all_readers_is_refused(reader_study):
     """It is a slip of the pen, or readings were changed afterwards."""
     rows, people = reader_study(errors=0)

@@ -1,0 +1,178 @@
+"""Layers of StyleGAN2: modulated convolution, equalized layers, and the filter of all resizing.
+
+The gain sqrt(2) that follows each leaky ReLU is folded into what comes before it, where it costs
+nothing: gain * leaky(x) = leaky(gain * x).
+
+Shapes: N batch, I/O channels of input and output, C channels, H height, W width, Z size of w.
+Source: Karras et al. 2020 (arXiv:1912.04958), K2020 below; Karras et al. 2019 (arXiv:1812.04948).
+"""
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from idhray.gan.layers import leaky
+
+GAIN = math.sqrt(2)  # leaky ReLU lowers the mean square; He et al. 2015 (arXiv:1502.01852)
+EPSILON = 1e-8  # K2020, equation 3
+
+
+@functools.lru_cache
+def _kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(1, 1, 4, 4): the binomial filter [1, 3, 3, 1] in both directions, of sum 1."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
+    return torch.outer(taps, taps)[None, None]
+
+
+def smoothed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Tensor:
+    """(N, C, H, W) filtered, with `pad` pixels of 0 around it; `stride` 2 keeps every other one."""
+    channels = x.shape[1]
+    kernel = gain * _kernel(x.device, x.dtype)
+    return F.conv2d(x, kernel.expand(channels, -1, -1, -1), None, stride, pad, groups=channels)
+
+
+def halved(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, H/2, W/2), filtered first."""
+    return smoothed(x, pad=1, stride=2)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W): zeros put between the pixels, then filtered."""
+    channels = x.shape[1]
+    kernel = (4 * _kernel(x.device, x.dtype)).expand(channels, -1, -1, -1)
+    return F.conv_transpose2d(x, kernel, None, 2, 1, groups=channels)
+
+
+class Dense(nn.Module):
+    """Fully connected layer of equalized learning rate, (N, I) -> (N, O).
+
+    Weights and bias are stored over `lr` and used times `lr`: Adam's steps count for that part.
+    Source: K2020, appendix B; `lr` of the mapping network: arXiv:1812.04948, appendix C.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, *, gain: float = 1.0, bias: float = 0.0, lr: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / lr))
+        self.scale = gain * lr / math.sqrt(inputs)
+        self.bias_scale = gain * lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.bias_scale)
+
+
+class Conv(nn.Module):
+    """Convolution of equalized learning rate: (N, I, H, W) -> (N, O, H, W), or half as wide.
+
+    `down` filters, then takes steps of two. Without `bias` it is a plain linear map.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        gain: float = 1.0,
+        bias: bool = True,
+        down: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.scale = gain / math.sqrt(inputs * kernel**2)
+        self.gain = gain
+        self.pad = kernel // 2
+        self.down = down
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * self.scale
+        bias = None if self.bias is None else self.bias * self.gain
+        if not self.down:
+            return F.conv2d(x, weight, bias, padding=self.pad)
+        if self.pad == 0:
+            return F.conv2d(halved(x), weight, bias)
+        return F.conv2d(smoothed(x, pad=2), weight, bias, stride=2)
+
+
+def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False) -> Tensor:
+    """A 3 x 3 convolution whose weights are scaled by each image's style, then renormalised.
+
+    Weights of one's own for each image are never made: the input is scaled instead of the weights
+    (equation 1), and the output divided by the norm that each image's weights would have had
+    (equation 3), which is a matrix product.
+
+    Shapes: x (N, I, H, W), weight (O, I, 3, 3), style (N, I) -> (N, O, H, W), or twice as wide.
+    Source: K2020, equations 1 and 3, and section 2.2 for why this is the same.
+    """
+    y = conv_of_scaled(x, weight, style, up=up)
+    return y * demodulation(weight, style)[:, :, None, None]
+
+
+def conv_of_scaled(x: Tensor, weight: Tensor, style: Tensor, *, up: bool) -> Tensor:
+    """The convolution of `modulated_conv` before it is renormalised.
+
+    Up is a transposed convolution with stride 2, to 2H + 1, then the filter.
+    """
+    x = x * style[:, :, None, None]
+    if not up:
+        return F.conv2d(x, weight, padding=1)
+    # A transposed convolution takes (I, O, K, K), and turns the kernel by 180 degrees.
+    x = F.conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), stride=2)
+    return smoothed(x, pad=1, gain=4)
+
+
+def demodulation(weight: Tensor, style: Tensor) -> Tensor:
+    """(N, O): one over the norm of each image's weights of each output channel."""
+    squares = weight.square().sum(dim=(2, 3))
+    return (F.linear(style.square(), squares) + EPSILON).rsqrt()
+
+
+class StyledConv(nn.Module):
+    """One layer of the generator: modulated convolution, noise, bias, leaky ReLU.
+
+    Shapes: x (N, I, H, W), w (N, Z), noise (N, 1, H, W) of the output's size.
+    Source: K2020, figure 2c and d.
+    """
+
+    def __init__(self, inputs: int, outputs: int, latent_size: int, *, up: bool = False) -> None:
+        super().__init__()
+        self.affine = Dense(latent_size, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.scale = 1 / math.sqrt(inputs * 9)
+        self.up = up
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        style = self.affine(w) * self.scale  # the equalized weights' scale, where it is cheaper
+        norm = GAIN * demodulation(self.weight, style)
+        x = conv_of_scaled(x, self.weight, style, up=self.up)
+        x = torch.addcmul(GAIN * self.bias[:, None, None], x, norm[:, :, None, None])
+        return leaky(torch.addcmul(x, noise, GAIN * self.noise_strength))
+
+
+class ToImage(nn.Module):
+    """Feature maps -> image channels: a modulated 1 x 1 convolution, not renormalised.
+
+    Shapes: x (N, I, H, W), w (N, Z) -> (N, C, H, W).
+    Source: K2020, section 4.1, figure 7b ("tRGB").
+    """
+
+    def __init__(self, inputs: int, channels: int, latent_size: int) -> None:
+        super().__init__()
+        self.affine = Dense(latent_size, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(channels, inputs))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.scale = 1 / math.sqrt(inputs)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w) * self.scale
+        weight = self.weight * style[:, None, :]  # (N, C, I): few enough to make one per image
+        y = torch.baddbmm(self.bias[:, None], weight, x.flatten(2))
+        return y.view(len(x), -1, *x.shape[2:])

@@ -1,0 +1,105 @@
+"""The image slices among the files of a folder, from their DICOM headers; no pixel is read.
+
+Names, numbers and birth dates of patients serve to tell two patients apart, and appear in no
+message.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+PATIENT_TAGS = ("0010|0010", "0010|0020", "0010|0030")  # name, number, birth date
+CONTRAST_TAGS = {"TR": "0018|0080", "TE": "0018|0081", "TI": "0018|0082"}  # ms
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slice:
+    """One single-frame image, or a multi-frame file with `frames` above 1."""
+
+    path: str
+    series_uid: str
+    image_uid: str
+    modality: str
+    patient: tuple[str, ...]
+    size: tuple[int, int]
+    """(columns, rows)"""
+    frames: int
+    components: int
+    position: Vector
+    """(3,) LPS mm of the first pixel; empty when the file does not say."""
+    axes: Vector
+    """(6,) LPS directions along a row and down a column; empty when the file does not say."""
+    pixel_mm: Vector
+    """(2,) distance of rows, of columns; empty when the file does not say."""
+    spacing_mm: float | None
+    """Nominal distance between slices."""
+    localizer: bool
+    contrast: tuple[str, ...]
+    """Repetition, echo and inversion time, as far as given: "TR 9000"."""
+
+
+def folder_slices(folder: str) -> tuple[list[Slice], int]:
+    """The slices in a folder (not below it), and the number of its other files.
+
+    Other files are those that are no DICOM, hold no image, or are too damaged to tell.
+    """
+    found: list[Slice] = []
+    others = 0
+    for entry in sorted(os.listdir(folder)):
+        path = os.path.join(folder, entry)
+        if entry.startswith(".") or not os.path.isfile(path):
+            continue
+        reader = dicom_reader(path)
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError:  # all that SimpleITK raises
+            others += 1
+            continue
+        found.append(_slice(path, reader))
+    return found, others
+
+
+def dicom_reader(path: str) -> sitk.ImageFileReader:
+    """A reader of float32 that takes the file for DICOM, whatever its name."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    reader.SetFileName(path)
+    return reader
+
+
+def _slice(path: str, reader: sitk.ImageFileReader) -> Slice:
+    tags = {key: reader.GetMetaData(key).strip(" \0") for key in reader.GetMetaDataKeys()}
+    size = reader.GetSize()
+    spacing = _numbers(tags, "0018|0088", 1)
+    return Slice(
+        path=path,
+        series_uid=tags.get("0020|000e", ""),
+        image_uid=tags.get("0008|0018", ""),
+        modality=tags.get("0008|0060", ""),
+        patient=tuple(tags.get(key, "") for key in PATIENT_TAGS),
+        size=(size[0], size[1]),
+        frames=int(np.prod(size[2:])),
+        components=reader.GetNumberOfComponents(),
+        position=_numbers(tags, "0020|0032", 3),
+        axes=_numbers(tags, "0020|0037", 6),
+        pixel_mm=_numbers(tags, "0028|0030", 2),
+        spacing_mm=abs(float(spacing[0])) if spacing.size else None,
+        localizer="LOCALIZER" in tags.get("0008|0008", "").upper(),
+        contrast=tuple(f"{key} {tags[tag]}" for key, tag in CONTRAST_TAGS.items() if tags.get(tag)),
+    )
+
+
+def _numbers(tags: Mapping[str, str], key: str, count: int) -> Vector:
+    """The `count` finite numbers of a tag, or none at all."""
+    try:
+        numbers = np.array([float(text) for text in tags.get(key, "").split("\\")])
+    except ValueError:
+        return np.empty(0)
+    return numbers if numbers.size == count and np.isfinite(numbers).all() else np.empty(0)

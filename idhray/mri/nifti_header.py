@@ -1,0 +1,198 @@
+"""What the header of a NIfTI file declares, checked before any voxel is read.
+
+A header may declare terabytes, a scaling by NaN or a grid of micrometres, and libraries take it at
+its word. Every such header ends here, in one line, having cost 544 bytes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from nibabel import Nifti1Header, Nifti2Header
+from nibabel.spatialimages import HeaderDataError
+
+from idhray.errors import ConfigError, MriError
+from idhray.mri.nifti_affine import header_affine
+from idhray.mri.transform import Matrix
+
+HEADER_BYTES = 544
+"""Of NIfTI-2, the longer one, with the four bytes that tell of extensions."""
+MAX_OFFSET = 2**26
+"""Where voxels may start; between header and voxels lie extensions, of some kB as a rule."""
+MIN_SIDE = 8
+"""Voxels along each axis; fewer show no brain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderSettings:
+    """What is refused, and what is repaired with a note, when a volume is read."""
+
+    max_voxels: int = 2**27
+    """512 x 512 x 512. Four bytes each are held in memory, beside what is being unpacked."""
+    form: Literal["agree", "sform", "qform"] = "agree"
+    """Which of the header's two positions counts. "agree": sform if its code is above 0, else
+    qform; refused where they contradict each other. "sform" and "qform" take that one as it is."""
+    allow_no_form: bool = False
+    """Take a file without either as i to the left, j anterior, k superior (LAS), as nibabel does."""
+    zero_nonfinite: bool = False
+    """Replace NaN and infinity by 0 rather than refuse the file."""
+
+    def __post_init__(self) -> None:
+        if self.max_voxels < 1:
+            raise ConfigError(f"max_voxels must be 1 or more, got {self.max_voxels}")
+        if self.form not in ("agree", "sform", "qform"):
+            raise ConfigError(f"form must be agree, sform or qform, got {self.form!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A header that holds what is needed, and nothing absurd."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[np.generic]
+    offset: int
+    """Bytes before the first voxel."""
+    slope: float
+    intercept: float
+    """voxel = stored * slope + intercept"""
+    affine: Matrix
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of the volume."""
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the whole file, unpacked."""
+        return self.offset + self.n_voxels * self.dtype.itemsize
+
+
+def declared(name: str, head: bytes, settings: ReaderSettings, notes: list[str]) -> Declared:
+    """The checked header of a file.
+
+    Args:
+        name: How messages call the file.
+        head: Its first 544 bytes, unpacked; fewer if there are no more.
+        settings: What is refused.
+        notes: What was found odd, yet usable, is appended here.
+
+    Raises:
+        MriError: it is no NIfTI file, or its header is broken or absurd.
+    """
+    header = _header(name, head)
+    shape = _shape(name, header, settings.max_voxels)
+    slope, intercept = _scaling(name, header, notes)
+    return Declared(
+        shape=shape,
+        dtype=_dtype(name, header),
+        offset=_offset(name, header),
+        slope=slope,
+        intercept=intercept,
+        affine=header_affine(
+            name, header, shape, settings.form, settings.allow_no_form, notes
+        ),
+    )
+
+
+def _header(name: str, head: bytes) -> Nifti1Header:
+    """The header as nibabel parses it, in either byte order."""
+    for cls, size, magic in ((Nifti1Header, 348, b"n+1\0"), (Nifti2Header, 540, b"n+2\0")):
+        if size not in (int.from_bytes(head[:4], order) for order in ("little", "big")):
+            continue
+        start = 344 if size == 348 else 4
+        found = head[start : start + 4]
+        if found[:2] == b"ni":
+            raise MriError(f"{name}: one half of a .hdr and .img pair; convert it to .nii.gz")
+        if found != magic:
+            raise MriError(
+                f"{name}: an Analyze header, which does not tell left from right; convert the scan "
+                "to NIfTI from its source"
+            )
+        if len(head) < size:
+            break
+        return cls(head[:size], check=False)
+    raise MriError(f"{name}: no NIfTI header; {_instead(head)}")
+
+
+def _instead(head: bytes) -> str:
+    """What the file seems to be, and what to do."""
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer: fetch the file itself with git lfs pull"
+    if b"annex/objects" in head[:200]:
+        return "it is a git-annex pointer: fetch the file itself with git annex get"
+    if head[128:132] == b"DICM":
+        return "it is a DICOM file: give the folder of its series"
+    if head.startswith(b"\x1f\x8b"):
+        return "it is packed twice: unpack it once"
+    if not head:
+        return "it is empty: copy or convert the scan again"
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "it is a text file: correct the path, or fetch the scan again"
+    return "it is cut off or something else: correct the path, or fetch the scan again"
+
+
+def _shape(name: str, header: Nifti1Header, max_voxels: int) -> tuple[int, int, int]:
+    n_axes, *sides = (int(side) for side in header["dim"])
+    if not 3 <= n_axes <= 7 or min(sides[:n_axes]) < 1:
+        raise MriError(
+            f"{name}: declares {n_axes} axes of {sides[: max(n_axes, 1)]} voxels, must be three of "
+            "1 or more; the file is damaged, fetch it again"
+        )
+    i, j, k, *frames = sides[:n_axes]
+    if math.prod(frames) > 1:
+        raise MriError(
+            f"{name}: holds {math.prod(frames)} frames of {i} x {j} x {k}; a structural scan has "
+            "one, extract it"
+        )
+    if i * j * k > max_voxels:
+        raise MriError(
+            f"{name}: declares {i} x {j} x {k} voxels, at most {max_voxels} are read; the header "
+            "is damaged, or raise max_voxels"
+        )
+    if min(i, j, k) < MIN_SIDE:
+        raise MriError(
+            f"{name}: {i} x {j} x {k} voxels, each side must have {MIN_SIDE}; a localizer or a "
+            "single slice, give the whole scan"
+        )
+    return i, j, k
+
+
+def _dtype(name: str, header: Nifti1Header) -> np.dtype[np.generic]:
+    try:
+        dtype: np.dtype[np.generic] = header.get_data_dtype()
+    except HeaderDataError:
+        dtype = np.dtype(np.void)
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise MriError(
+            f"{name}: voxels of NIfTI type {int(header['datatype'])}, must be integers or floats "
+            "of up to 64 bits; convert it to int16 or float32"
+        )
+    return dtype.newbyteorder(header.endianness)
+
+
+def _offset(name: str, header: Nifti1Header) -> int:
+    offset = float(header["vox_offset"])
+    least = int(header["sizeof_hdr"]) + 4
+    if not least <= offset <= MAX_OFFSET or offset != int(offset):
+        raise MriError(
+            f"{name}: vox_offset is {offset:g}, must be {least} to {MAX_OFFSET}; the header is "
+            "damaged, convert the scan again"
+        )
+    return int(offset)
+
+
+def _scaling(name: str, header: Nifti1Header, notes: list[str]) -> tuple[float, float]:
+    """Slope and intercept; 1 and 0 where the slope is 0, as the NIfTI standard has it."""
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0:
+        if intercept != 0:
+            notes.append(f"scl_slope is 0: voxels are not scaled, scl_inter {intercept:g} neither")
+        return 1.0, 0.0
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise MriError(
+            f"{name}: scl_slope is {slope:g} and scl_inter {intercept:g}, must be numbers; convert "
+            "the scan again, or set them to 1 and 0 if its voxels need no scaling"
+        )
+    return slope, intercept

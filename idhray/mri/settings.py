@@ -1,0 +1,97 @@
+"""Settings of the way from two volumes and their brain masks to paired slices."""
+
+from dataclasses import dataclass
+
+from idhray.errors import ConfigError
+from idhray.mri.reslice import Interpolation
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSettings:
+    """How a patient's CE-T1w and FLAIR become slices."""
+
+    registration_steps_mm: tuple[float, ...] = (4.0, 2.0)
+    """Distance of the points at which the volumes are compared, coarse to fine. SPM12 has the same.
+    4 alone is a third faster and ends 0.1 mm from the answer rather than 0.02."""
+    max_rotation_degrees: float = 25.0
+    """A registration that turns further is flagged. A head coil leaves less room than this; yet
+    headers of one exam can differ by much (13.4 degrees in a patient of TCGA, rightly found)."""
+    max_displacement_mm: float = 40.0
+    """A registration that moves the brain further, on average, is flagged (18 mm in that patient).
+    More is a header without its origin, or two patients."""
+    min_overlap: float = 0.92
+    """Dice of the two brain masks after registration; below it, the case is flagged. Measured: 0.95
+    to 0.97 for two scans of one brain, 0.86 to 0.93 for brains of two people."""
+    min_nmi: float = 1.065
+    """Normalized mutual information after registration; below it, the case is flagged. Measured:
+    1.09 to 1.14 for two scans of one brain, 1.03 to 1.06 for two people, or one mirrored."""
+    interpolation: Interpolation = "linear"
+    """Of the one resampling; cubic is clipped to the range of the volume."""
+    n4: bool = False
+    """Correct the bias field of both volumes first."""
+    low_percentile: float = 0.5
+    """Of the values inside the brain, each volume by itself: becomes black."""
+    high_percentile: float = 99.5
+    """Becomes white."""
+    fov_mm: float = 240.0
+    """Side of the square that a slice shows, centred on the brain; the same for all patients."""
+    size_px: int = 256
+    slice_spacing_mm: float | None = None
+    """Distance of slices; when not given, one for each slice of the CE-T1w, none invented."""
+    min_brain_fraction: float = 0.05
+    """Part of a slice's pixels that must be brain. The largest slices have 0.3 at 240 mm."""
+    min_flair_coverage: float = 0.95
+    """Part of a slice's brain that must lie inside what the FLAIR scan covers."""
+    max_slices: int | None = None
+    """Of one patient, evenly spread; all when not given."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no slices.
+
+        Raises:
+            ConfigError: the message names the field, what it is and what it may be.
+        """
+        if not self.registration_steps_mm or min(self.registration_steps_mm) < 1:
+            raise ConfigError(
+                f"registration_steps_mm must be 1 or more each, got {self.registration_steps_mm}"
+            )
+        for name in ("max_rotation_degrees", "max_displacement_mm", "min_nmi", "fov_mm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("min_overlap", "min_brain_fraction", "min_flair_coverage"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.interpolation not in ("linear", "cubic"):
+            raise ConfigError(f"interpolation must be linear or cubic, got {self.interpolation!r}")
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            raise ConfigError(
+                "percentiles must rise between 0 and 100, got "
+                f"{self.low_percentile} and {self.high_percentile}"
+            )
+        if self.slice_spacing_mm is not None and not self.slice_spacing_mm > 0:
+            raise ConfigError(f"slice_spacing_mm must be above 0, got {self.slice_spacing_mm}")
+        if self.size_px < 1 or (self.max_slices is not None and self.max_slices < 1):
+            raise ConfigError("size_px and max_slices must be 1 or more")
+
+    @property
+    def pixel_mm(self) -> float:
+        """Side of a pixel of a slice."""
+        return self.fov_mm / self.size_px
+
+
+PRESETS = {
+    # Source: Park et al. 2021, Methods. "Imaging data acquisition": CE-T1w of 256 mm field of view,
+    # 1 mm slices without a gap (one image each here, so the spacing stays that of the CE-T1w);
+    # FLAIR of 240 mm and 4 mm. "Image preprocessing": HD-BET on both, FLAIR to CE-T1w rigidly with
+    # SPM12, resliced; channels CE-T1w, FLAIR, null; 19,595 images of 110 patients, 178 each.
+    # "StyleGAN2 implementation details": 256 x 256 px. The paper is silent on:
+    #   - SPM12's options: its defaults are normalized mutual information and steps of 4 and 2 mm,
+    #     used here, and a spline of degree 4, for which cubic stands here;
+    #   - bias field (none is corrected here), intensity window, bit depth;
+    #   - how 512 px at 256 mm become 256 px (here: by area), and where the field is centred;
+    #   - which slices were used. 178 at 1 mm is more than a brain is high, so hardly any was left
+    #     out: here all with 1 % of brain, some 150 of such a scan; or patients had several scans.
+    "park2021": SliceSettings(fov_mm=256.0, interpolation="cubic", min_brain_fraction=0.01),
+    # Ours: small images of small phantoms, a coarse registration, few slices of each patient.
+    "demo": SliceSettings(size_px=64, registration_steps_mm=(4.0,), max_slices=16),
+}

@@ -1,0 +1,75 @@
+"""`idhray audit`: a table of reported results in, what cannot be right out."""
+
+import csv
+import json
+
+import pytest
+
+from idhray.errors import ConfigError, TableError
+from idhray.stages.audit import audit
+
+TABLE = (
+    "row,set,n,n_mutant,n_wildtype,sensitivity,specificity,accuracy_count,auc\n"
+    "reader 2,validation,44,11,33,63.6%,93.9%,41/44,0.821\n"
+    "+4 K,test,34,18,16,0.778,0.813,27/34,0.893\n"
+    "+3 K,test,34,18,16,0.889,0.813,29/34,0.927\n"
+)
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(TABLE)
+    return str(path)
+
+
+def test_an_audit_counts_what_it_found(table):
+    """Park's 41/44 and Liu's .893; +3 K is sound."""
+    result = audit(table)
+    text = result.pop("text")
+
+    assert result == {
+        "table": table,
+        "out": None,
+        "rows": 3,
+        "rows_flagged": 2,
+        "findings": 2,
+        "impossible": 1,
+        "contradiction": 1,
+        "suspicious": 0,
+        "remarks": 0,
+    }
+    assert "7 + 31 = 38 right of 44" in text
+    assert json.dumps(result)
+
+
+@pytest.mark.parametrize("name", ["findings.csv", "findings.json"])
+def test_findings_are_written_where_asked(table, tmp_path, name):
+    """At once, and in place of an older file."""
+    out = tmp_path / "new" / name
+    audit(table, out=str(out))
+    audit(table, out=str(out))
+
+    if name.endswith(".csv"):
+        lines = [row["line"] for row in csv.DictReader(out.open())]
+    else:
+        lines = [str(one["line"]) for one in json.loads(out.read_text())["findings"]]
+    assert lines == ["2", "3"]
+    assert [path.name for path in out.parent.iterdir()] == [name]
+
+
+def test_a_broken_table_is_one_error(tmp_path):
+    """With the row and column to look at."""
+    path = tmp_path / "table.csv"
+    path.write_text("row,n\nA,-3\n")
+
+    with pytest.raises(TableError, match="row 2: n is '-3'"):
+        audit(str(path))
+
+
+def test_the_table_is_not_overwritten_by_its_findings(table):
+    """It would be gone."""
+    with pytest.raises(ConfigError, match="is the table itself"):
+        audit(table, out=table)
+    with pytest.raises(ConfigError, match=".csv or .json"):
+        audit(table, out=table + ".txt")

@@ -1,0 +1,91 @@
+"""`fit-stats` from readings: what is written, what is refused, and that it can be repeated."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+from idhray.cli import run
+from idhray.stats.park.readings import CONSENSUS
+from tests.stats.park.conftest import reader_study as reader_study
+
+QUICK = ["--bootstrap-draws", "100", "--optimism-resamples", "2"]
+
+
+@pytest.fixture
+def files(reader_study, tmp_path):
+    """Readings with a consensus, the same without, and the patients' ages, as CSV files."""
+    rows, people = reader_study()
+    rows.to_csv(tmp_path / "readings.csv", index=False)
+    rows[rows["reader"] != CONSENSUS].to_csv(tmp_path / "unsettled.csv", index=False)
+    people.to_csv(tmp_path / "people.csv", index=False)
+    return tmp_path
+
+
+def fit(files, readings, *flags):
+    """`idhray fit-stats` on one of the files; its exit code."""
+    said = ["--readings", str(files / readings), "--manifest", str(files / "people.csv")]
+    out = ["--out", str(files / "statistics")]
+    return run(["fit-stats", "--preset", "park2021", *said, *out, *QUICK, *flags])
+
+
+def test_readings_become_tables_in_three_forms(files, capsys):
+    """CSV for scripts, JSON with everything, HTML for people; again is no work and no change."""
+    assert fit(files, "readings.csv") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    written = {path.name: path.read_bytes() for path in (files / "statistics").iterdir()}
+    page = written["tables.html"].decode()
+
+    assert {"table1.csv", "table2.csv", "table3.csv", "turing.csv"} <= set(written)
+    assert said["sentence"] == json.loads(written["statistics.json"])["verdict"]["sentence"]
+    for title in ("Table 1, training", "Turing test", "Table 2", "Table 3", "Models compared"):
+        assert f"<strong>{title}</strong>" in page
+    assert ">nan<" not in page.lower()
+    assert fit(files, "readings.csv") == 0
+    again = {path.name: path.read_bytes() for path in (files / "statistics").iterdir()}
+    assert {n: b for n, b in again.items() if n[0] != "_"} == {
+        n: b for n, b in written.items() if n[0] != "_"
+    }
+
+
+def test_unsettled_readings_leave_a_list_that_settles_them(files, capsys):
+    """The first run says what to fill in; the filled in list goes back as `--consensus`."""
+    assert fit(files, "unsettled.csv") == 2
+    path = files / "statistics-discordant.csv"
+    assert str(path) in capsys.readouterr().err
+    assert not (files / "statistics").exists()
+    with path.open() as handle:
+        cells = list(csv.DictReader(handle))
+    for cell in cells:
+        cell[CONSENSUS] = cell["reader 2"]
+    pd.DataFrame(cells).to_csv(path, index=False)
+
+    assert fit(files, "unsettled.csv", "--consensus", str(path)) == 0
+
+
+def test_the_first_reader_may_have_the_last_word(files):
+    """Where no consensus reading was held."""
+    assert fit(files, "unsettled.csv", "--discordant", "first reader") == 0
+
+
+def test_other_readings_are_not_mixed_in(files, capsys):
+    """A folder made from other readings is refused, not overwritten."""
+    assert fit(files, "readings.csv") == 0
+    assert fit(files, "unsettled.csv", "--discordant", "first reader") == 2
+    assert "readings: was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        pytest.param([], "either --predictions", id="nothing"),
+        pytest.param(["--predictions", "p"], "need --manifest", id="no manifest"),
+        pytest.param(["--readings", "gone.csv"], "gone.csv", id="no file"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(flags, message, tmp_path, capsys):
+    """Exit code 2 or 1, no traceback, nothing written."""
+    assert run(["fit-stats", "--out", str(tmp_path / "out"), *flags]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

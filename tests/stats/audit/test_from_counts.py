@@ -1,0 +1,126 @@
+"""Park's univariable regression, recomputed from table 1, and intervals of every method."""
+
+from math import exp
+
+import pytest
+
+from idhray.stats.accuracy import printed
+from idhray.stats.audit.contrasts import beta_intervals, betas
+from idhray.stats.audit.from_counts import (
+    ESTIMATE,
+    INTERVAL,
+    P_VALUE,
+    estimates_from_counts,
+    interval_from_counts,
+    p_from_counts,
+)
+
+HEADER = "row,scale,estimate,low,high,p,counts"
+SOUND = [  # Park 2021, table 2, model 1
+    "frontal,beta,1.29,,,0.004,29/25; 42/10",
+    "no necrosis,beta,1.77,,,<0.001,8/15; 72/23",
+    "nodular,beta,-0.35,,,0.47,28/8; 47/19",
+    "patch,beta,1.69,,,0.005,5/11; 47/19",
+]
+WRONG = [
+    "thalamus,beta,0.95,,,0.18,9/3; 42/10",
+    "edema,beta,-0.91,,,0.04,45/9; 35/29",
+    "distinct,beta,2.94,,,<0.001,4/20; 76/18",
+]
+
+
+def test_univariable_betas_follow_from_table_1(rows_of):
+    """Four do; the thalamus has another reference, two fit other counts only."""
+    rows = rows_of(HEADER, *SOUND, *WRONG)
+    found = [*estimates_from_counts(rows, rows)]
+
+    assert [one.line for one in found] == [6, 7, 8]
+    assert [one.severity for one in found] == ["contradiction", "contradiction", "suspicious"]
+    assert {one.rule for one in found} == {ESTIMATE}
+    assert found[1].reason == "the counts give -1.42 (standard error 0.44)"
+    assert "Firth (0.5 added) 2.936, unlike the other rows" in found[2].reason
+
+
+def test_their_p_values_are_wald(rows_of):
+    """.0599 prints .06 where a likelihood ratio would be significant."""
+    rows = rows_of(HEADER, *SOUND, "thalamus 2,beta,2.05,,,0.06,29/25; 9/1", *WRONG)
+    found = [one for row in rows for one in p_from_counts(row)]
+
+    assert [(one.line, one.severity) for one in found] == [
+        (7, "contradiction"),
+        (8, "contradiction"),
+    ]
+    assert found[1].rule == P_VALUE
+    assert found[1].fits == "Wald's would be printed <0.01"
+
+
+def test_cut_digits_and_other_tests_are_remarks(rows_of):
+    """Park 2021: 2.19 for 2.1972, P .90 for .908; and Pearson's P beside an odds ratio."""
+    rows = rows_of(
+        HEADER,
+        "A,beta,2.19,,,<0.001,8/19; 72/19",
+        "B,beta,-0.07,,,0.90,28/5; 47/9",
+        "C,odds ratio,1.00,,,1.00,5/5; 5/5",
+        "D,odds ratio,3.62,,,0.0034,29/25; 42/10",
+    )
+    found = [*estimates_from_counts(rows, rows), *(one for r in rows for one in p_from_counts(r))]
+
+    assert [(one.line, one.severity) for one in found] == [
+        (2, "remark"),
+        (3, "remark"),
+        (5, "remark"),
+    ]
+    assert "digits cut off" in found[0].reason
+    assert found[2].reason.startswith("Pearson")
+
+
+def test_a_table_by_firths_method_is_sound(rows_of):
+    """What all rows have in common is a convention, not a fault."""
+    tables = {"29/25; 42/10": ((29, 25), (42, 10)), "4/20; 76/18": ((4, 20), (76, 18))}
+    lines = [
+        f"A,beta,{printed(betas(counts)['Firth (0.5 added)'])},,,,{text}"
+        for text, counts in tables.items()
+    ]
+    rows = rows_of(HEADER, *lines)
+
+    assert [one.severity for one in estimates_from_counts(rows, rows)] == ["remark", "remark"]
+
+
+def test_a_zero_cell_has_no_finite_estimate(rows_of):
+    """Park 2021, validation margin: glm stops at 20.45 with no warning; Firth's is 4.37."""
+    rows = rows_of(
+        HEADER,
+        "stopped,beta,20.45,,,0.994,0/6; 33/5",
+        "Firth,beta,4.37,,,<0.001,0/6; 33/5",
+        "neither,beta,3.00,,,<0.001,0/6; 33/5",
+        "zero,odds ratio,0.00,,,,6/0; 5/33",
+    )
+    found = [*estimates_from_counts(rows, rows)]
+
+    assert [(one.line, one.severity) for one in found] == [
+        (2, "suspicious"),
+        (3, "remark"),
+        (4, "contradiction"),
+    ]
+    assert "Firth's is 4.37" in found[0].reason
+    assert [one for row in rows for one in p_from_counts(row)] == []
+
+
+@pytest.mark.parametrize("method", ["Wald", "profile likelihood", "exact", "Firth (0.5 added)"])
+def test_intervals_of_every_method_are_recognised(rows_of, method):
+    """A remark names the method, unless it is Wald's."""
+    low, high = (printed(exp(end)) for end in beta_intervals(((4, 20), (76, 18)))[method])
+    rows = rows_of(HEADER, f"A,odds ratio,21.111,{low},{high},,4/20; 76/18")
+    found = [*interval_from_counts(rows[0])]
+
+    assert [one.severity for one in found] == ([] if method == "Wald" else ["remark"])
+    assert all(method in one.reason for one in found)
+
+
+def test_an_interval_of_other_counts_is_told(rows_of):
+    """R gives 6.42 to 69.4 for the margin of table 1."""
+    (row,) = rows_of(HEADER, "A,odds ratio,21.11,8.00,55.70,,4/20; 76/18")
+    (found,) = interval_from_counts(row)
+
+    assert (found.rule, found.severity) == (INTERVAL, "contradiction")
+    assert "Wald 6.42 to 69.40" in found.reason

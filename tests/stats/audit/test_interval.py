@@ -1,0 +1,102 @@
+"""What an interval and a P mean: against the normal distribution."""
+
+from math import exp, inf
+
+import pytest
+from scipy import stats
+
+from idhray.stats.audit.interval import (
+    Z95,
+    agreement,
+    holds_estimate,
+    interval_of,
+    p_of_z,
+    z_of_p,
+)
+from idhray.stats.audit.printed_number import printed_p
+
+HEADER = "row,scale,estimate,low,high,p"
+
+
+def the_interval(rows_of, line, scale=None):
+    (row,) = rows_of(HEADER, line)
+    return interval_of(row, scale or row.scale)
+
+
+def test_a_wald_interval_gives_its_standard_error_and_z_back(rows_of):
+    """2.00 +- 1.96 * 0.50, as a beta and as an odds ratio."""
+    low, high = 2 - Z95 * 0.5, 2 + Z95 * 0.5
+    beta = the_interval(rows_of, f"A,beta,2.0000,{low:.4f},{high:.4f},")
+    ratio = the_interval(rows_of, f"A,odds ratio,{exp(2):.4f},{exp(low):.4f},{exp(high):.4f},")
+
+    for interval in (beta, ratio):
+        assert interval.symmetric()
+        assert interval.standard_error() == pytest.approx(0.5, abs=1e-4)
+        assert interval.z()[0] <= 4 <= interval.z()[1]
+        assert interval.z() == pytest.approx((4, 4), abs=5e-3)
+        assert interval.excludes_zero()
+
+
+def test_rounding_makes_the_spans_wide(rows_of):
+    """0.1 (0.0 to 0.2) may be anything from significant to nothing."""
+    interval = the_interval(rows_of, "A,beta,0.1,0.0,0.2,")
+
+    assert interval.z()[0] < 1
+    assert interval.z()[1] > 3
+    assert interval.excludes_zero() is None
+
+
+def test_sides_of_unequal_length(rows_of):
+    """Park 2021, model 2, frontal: .48 below and .83 above 1.52."""
+    away = the_interval(rows_of, "A,beta,1.52,1.04,2.35,")
+    towards = the_interval(rows_of, "A,beta,-1.52,-2.00,-0.69,")
+
+    assert not away.symmetric()
+    assert away.lean() == pytest.approx(0.83 / 0.48, abs=0.1)
+    assert away.lean() > 1
+    assert towards.lean() < 1
+    assert away.half() == pytest.approx((0.48, 0.83), abs=0.02)
+
+
+def test_numbers_out_of_order_mean_no_standard_error(rows_of):
+    """Park 2021, model 3: 1.13 (-0.52, 0.78) and -0.58 (0.66, -0.49)."""
+    rows = rows_of(HEADER, "A,beta,1.13,-0.52,0.78,", "B,beta,-0.58,0.66,-0.49,", "C,beta,1.13,,,")
+
+    assert [holds_estimate(row) for row in rows] == [False, False, True]
+    assert [interval_of(row, "beta") for row in rows] == [None, None, None]
+
+
+def test_an_odds_ratio_needs_positive_numbers(rows_of):
+    """A printed 0.00 may be a small number, and has an infinite logarithm at worst."""
+    assert the_interval(rows_of, "A,odds ratio,-1.0,-2.0,0.5,") is None
+    open_end = the_interval(rows_of, "A,odds ratio,0.50,0.00,9.00,")
+    assert open_end.low[0] == -inf
+    assert agreement(open_end, printed_p("0.60")) == "yes"
+
+
+def test_z_of_p_is_two_sided():
+    """1.96 for .05, and bounds for `<` and `>`."""
+    assert z_of_p(printed_p("0.0500")) == pytest.approx((1.959, 1.961), abs=2e-3)
+    assert z_of_p(printed_p("<0.001")) == (pytest.approx(stats.norm.isf(0.0005)), inf)
+    assert z_of_p(printed_p(">0.05")) == pytest.approx((0, 1.96), abs=1e-3)
+    assert p_of_z(-1.959964) == pytest.approx(0.05, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        pytest.param("A,beta,1.34,0.21,2.47,0.02", "yes", id="Park 2021, what P means"),
+        pytest.param("A,beta,1.34,1.24,1.45,0.02", "no", id="Park 2021, as printed"),
+        pytest.param("A,odds ratio,3.82,1.23,11.81,0.02", "yes", id="the same as odds ratio"),
+        pytest.param("A,beta,2.05,0.28,5.00,0.06", "yes", id="profile interval, Wald P"),
+        pytest.param("A,beta,2.68,2.56,2.80,<0.001", "yes", id="P cannot tell"),
+        pytest.param("A,odds ratio,1.50,0.90,2.50,0.010", "no", id="holds 1, P says no"),
+        pytest.param("A,odds ratio,2.00,1.10,3.60,0.08", "significance", id="just across .05"),
+        pytest.param("A,beta,0.01,-0.20,0.22,0.93", "yes", id="nothing at all"),
+    ],
+)
+def test_interval_and_p_agree_or_not(rows_of, line, verdict):
+    """Only beyond rounding, and beyond what another usual test would change."""
+    (row,) = rows_of(HEADER, line)
+
+    assert agreement(interval_of(row, row.scale), row.p) == verdict
