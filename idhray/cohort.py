@@ -22,7 +22,7 @@ Label = Literal["wildtype", "mutant"]
 LABELS: tuple[Label, ...] = ("wildtype", "mutant")  # 0, 1
 SPLITS = ("train", "val", "test")
 PATIENT_LEVEL = ("idh", "age", "sex", "grade", "diagnosis", "site", "cohort", "split")
-FILES = ("slide", "t1ce", "flair", "brain_mask")
+FILES = ("slide", "t1ce", "flair", "brain_mask", "tumor_mask")
 NUMBERS = ("age", "mpp", "objective_power")
 COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power")
 

@@ -25,7 +25,9 @@ SHARED = {
     "ledger": {"tables", "storage", "errors"},
     "leakage": {"tables", "storage", "errors"},
     "cohort": {"storage", "errors"},
-    "importers": {"cohort", "errors"},
+    "labels": {"cohort", "errors"},
+    "importers": {"labels", "cohort", "errors"},
+    "bids": {"labels", "cohort", "errors"},
 }
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from idhray.cohort import patients_of, read_manifest, write_manifest
 from idhray.errors import ManifestError
-from idhray.importers import grade, idh_status, tcga_manifest
+from idhray.importers import tcga_manifest
+from idhray.labels import grade, idh_status
 
 NO_COLUMNS = {"patient": None, "idh": None, "age": None}
 DX = "TCGA-HT-7603-01Z-00-DX3.8b2e.svs"

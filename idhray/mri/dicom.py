@@ -6,7 +6,6 @@ compared first. A missing last slice shows in no position: the volume is right, 
 """
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -125,6 +124,8 @@ def _check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
         problem = f"modality {', '.join(sorted(modalities))}, must be MR; give another series"
     elif not all(image.position.size and image.axes.size and image.pixel_mm.size for image in series):
         problem = "slices without position, orientation or spacing; export the original series"
+    elif not np.allclose(np.linalg.norm(first.axes.reshape(2, 3), axis=1), 1, atol=0.01):
+        problem = "an orientation whose directions are not of length 1; export the original series"
     elif any(np.abs(image.axes - first.axes).max() > SAME_DIRECTION for image in series):
         problem = "slices of several orientations, like a localizer's; give another series"
     elif any(

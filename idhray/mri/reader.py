@@ -70,7 +70,7 @@ def _opened(path: str) -> BinaryIO:
     """The file, unpacked where its first bytes say gzip: names are often wrong."""
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path, "rb")) if packed else open(path, "rb")  # noqa: SIM115
+    return cast(BinaryIO, gzip.open(path, "rb")) if packed else open(path, "rb")
 
 
 def _check_size(path: str, file: str, stream: BinaryIO, header: Declared) -> None:

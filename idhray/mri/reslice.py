@@ -4,6 +4,7 @@ Where registration moved a volume, its matrix goes into the places that are read
 is interpolated twice.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -29,9 +30,6 @@ class Grid:
     """(4, 4): row, column, slice -> RAS mm of pixel centres."""
     shape: tuple[int, int, int]
     """Rows, columns, slices."""
-    parts: tuple[int, int, int] = (1, 1, 1)
-    """Points of which a pixel is the mean, along rows, columns and slices: a pixel that is larger
-    than a voxel shows all of its area, and a thick slice all of its thickness."""
 
 
 def resliced(
@@ -41,6 +39,9 @@ def resliced(
     interpolation: Interpolation = "linear",
 ) -> Iterator[tuple[Picture, Covered]]:
     """Slice after slice of a volume on a grid.
+
+    A pixel that is larger than the voxels is the mean of points spread over its area, and a slice
+    that is thicker the mean over its thickness: a single point would show noise, and miss detail.
 
     Args:
         volume: To read from.
@@ -53,24 +54,23 @@ def resliced(
         (rows, columns) float32, 0 where nothing was acquired; and which pixels were.
     """
     to_ras = grid.affine if moved is None else inverse(moved) @ grid.affine
-    to_voxels = np.float32(inverse(volume.affine) @ to_ras)
+    to_voxels = inverse(volume.affine) @ to_ras
     values = _reader(volume.voxels, interpolation)
-    rows, columns, _ = (
-        _fractions(n, parts) for n, parts in zip(grid.shape, grid.parts, strict=True)
-    )
+    parts = tuple(max(round(float(step)), 1) for step in np.abs(to_voxels[:3, :3]).max(axis=0))
+    rows, columns = (_fractions(n, split) for n, split in zip(grid.shape, parts[:2], strict=False))
     for k in range(grid.shape[2]):
         total = np.zeros((rows.size, columns.size), dtype=np.float32)
         count = np.zeros_like(total)
-        for depth in k + _fractions(1, grid.parts[2]):
+        for depth in k + _fractions(1, parts[2]):
             places = [
                 m[0] * rows[:, None] + m[1] * columns + (m[2] * depth + m[3])
-                for m in to_voxels[:3]
+                for m in np.float32(to_voxels[:3])
             ]
             inside = _inside(places, volume.voxels.shape)
             total += values(places) * inside
             count += inside
-        total, count = (_block_sums(picture, grid) for picture in (total, count))
-        covered = count >= np.prod(grid.parts) / 2
+        total, count = (_block_sums(picture, parts[0], parts[1]) for picture in (total, count))
+        covered = count >= math.prod(parts) / 2
         yield np.where(covered, total / np.maximum(count, 1), np.float32(0)), covered
 
 
@@ -107,6 +107,7 @@ def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Valu
     return cubic
 
 
-def _block_sums(picture: Picture, grid: Grid) -> Picture:
-    (rows, columns, _), (a, b, _) = grid.shape, grid.parts
-    return np.asarray(picture.reshape(rows, a, columns, b).sum(axis=(1, 3)))
+def _block_sums(picture: Picture, height: int, width: int) -> Picture:
+    rows, columns = picture.shape
+    blocks = picture.reshape(rows // height, height, columns // width, width)
+    return np.asarray(blocks.sum(axis=(1, 3)))

@@ -5,27 +5,20 @@ radiologists see them: anterior up, the patient's left on the right of the image
 black outside the brain of the CE-T1w.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from idhray.errors import MriError
 from idhray.images import RGB
 from idhray.mri.reslice import Covered, Grid, Picture, resliced
 from idhray.mri.settings import SliceSettings
-from idhray.mri.transform import Matrix, Points, moved
-from idhray.mri.volume import (
-    Mask,
-    Volume,
-    canonical,
-    canonical_mask,
-    check_mask,
-    mask_points_mm,
-)
+from idhray.mri.transform import Matrix, moved
+from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, check_mask, mask_box
 
 MAX_IN_PLANE_MM = 3.0
-"""Axial slices of a scan whose slices are sagittal or coronal, and thicker, would be made up."""
+"""Axial slices through a scan of thicker sagittal or coronal slices would be made up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +39,14 @@ class SliceSet:
 
     slices: list[Slice]
     planes: int
-    """Slices between the lowest and the highest of the CE-T1w."""
+    """Slices from the lowest to the highest that the brain reaches."""
     with_brain: int
     """Of these, slices with enough brain."""
     covered: int
-    """Of these, slices whose brain the FLAIR covers too."""
+    """Of these, slices whose brain the FLAIR covers."""
     with_tumour: int
-    """Of these, slices with tumour; all of them where no tumour mask was given."""
+    """Of these, slices with tumour; all where no tumour mask was given. `slices` are these, or
+    `max_slices` of them."""
     spacing_mm: float
 
 
@@ -62,12 +56,13 @@ def cut_slices(
     flair: Volume,
     flair_to_t1ce: Matrix,
     settings: SliceSettings,
+    *,
     tumour: Mask | None = None,
 ) -> SliceSet:
     """The slices of a patient.
 
     Args:
-        t1ce: Values 0..1, as `windowed` gives them, not stripped.
+        t1ce: Values 0..1, as `windowed` gives them; not stripped, or its rim is blurred.
         brain: Of `t1ce`.
         flair: Values 0..1, on a grid of its own.
         flair_to_t1ce: RAS mm of `flair` -> RAS mm of `t1ce`.
@@ -79,21 +74,89 @@ def cut_slices(
             the CE-T1w is too coarse for axial slices.
     """
     check_mask(t1ce, brain)
-    if tumour is not None:
-        check_mask(t1ce, tumour)
-    upright, brain = canonical(t1ce), canonical_mask(brain, t1ce)
-    grid = slice_grid(upright, brain, settings)
-    stacks = [
+    upright, inside = canonical(t1ce), canonical_mask(brain, t1ce)
+    grid = slice_grid(upright, inside, settings)
+    pictures = zip(
         resliced(upright, grid, interpolation=settings.interpolation),
         resliced(flair, grid, flair_to_t1ce, settings.interpolation),
-        resliced(_as_volume(brain, upright), grid),
-    ]
-    ...
+        _resliced_mask(t1ce, brain, grid),
+        np.ones(grid.shape[2]) if tumour is None else _resliced_mask(t1ce, tumour, grid),
+        strict=True,
+    )
+    kept: list[Slice] = []
+    with_brain = covered = 0
+    for k, ((t1ce_picture, _), (flair_picture, reached), shown, lesion) in enumerate(pictures):
+        if not shown.any() or shown.mean() < settings.min_brain_fraction:
+            continue
+        with_brain += 1
+        if reached[shown].mean() < settings.min_flair_coverage:
+            continue
+        covered += 1
+        if np.any(lesion):
+            image = _image(t1ce_picture, flair_picture, shown)
+            fraction = float(shown.mean())
+            kept.append(Slice(z_mm=_height_mm(grid, k), brain_fraction=fraction, image=image))
+    return SliceSet(
+        slices=evenly_spread(kept, settings.max_slices),
+        planes=grid.shape[2],
+        with_brain=with_brain,
+        covered=covered,
+        with_tumour=len(kept),
+        spacing_mm=float(np.linalg.norm(grid.affine[:3, 2])),
+    )
 
 
 def slice_grid(t1ce: Volume, brain: Mask, settings: SliceSettings) -> Grid:
-    """Where the slices of a canonical CE-T1w lie: square, centred on its brain.
+    """Where the slices of a canonical CE-T1w lie: the field of view, centred on its brain.
 
     Raises:
         MriError: the brain is larger than the field of view, or the voxels are too coarse.
     """
+    spacing = np.asarray(t1ce.spacing_mm)
+    if spacing[:2].max() > MAX_IN_PLANE_MM:
+        raise MriError(
+            f"{t1ce.name}: axial slices would have pixels of {spacing[0]:.1f} x {spacing[1]:.1f} "
+            "mm; it was acquired in another plane, give a CE-T1w in thin or axial slices"
+        )
+    low, high = mask_box(brain)
+    extent = (high - low + 1) * spacing
+    if extent[:2].max() > settings.fov_mm:
+        raise MriError(
+            f"{t1ce.name}: the brain is {extent[0]:.0f} x {extent[1]:.0f} mm, more than the field "
+            f"of view of {settings.fov_mm:g}; see its mask, or raise fov_mm"
+        )
+    step = settings.slice_spacing_mm or float(spacing[2])
+    shape = (settings.size_px, settings.size_px, max(int(extent[2] / step + 1e-6), 1))
+    right, anterior, superior = (t1ce.affine[:3, :3] / spacing).T
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = -anterior * settings.pixel_mm, -right * settings.pixel_mm
+    affine[:3, 2] = superior * step
+    centre = moved(t1ce.affine, ((low + high) / 2)[:, None])[:, 0]
+    affine[:3, 3] = centre - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(affine=affine, shape=shape)
+
+
+def evenly_spread(slices: list[Slice], most: int | None) -> list[Slice]:
+    """`most` of the slices, the outermost among them; one alone is the middle one."""
+    if most is None or len(slices) <= most:
+        return slices
+    if most == 1:
+        return [slices[len(slices) // 2]]
+    return [slices[round(k)] for k in np.linspace(0, len(slices) - 1, most)]
+
+
+def _resliced_mask(volume: Volume, mask: Mask, grid: Grid) -> Iterator[Covered]:
+    """Slice after slice of a mask of `volume`."""
+    check_mask(volume, mask)
+    share = Volume(name=volume.name, voxels=np.float32(mask), affine=volume.affine)
+    return (picture >= 0.5 for picture, _ in resliced(share, grid))
+
+
+def _image(t1ce: Picture, flair: Picture, shown: Covered) -> RGB:
+    channels = np.stack([t1ce, flair, np.zeros_like(t1ce)], axis=-1)
+    return np.asarray(np.rint(channels * shown[..., None] * 255), dtype=np.uint8)
+
+
+def _height_mm(grid: Grid, k: int) -> float:
+    rows, columns, _ = grid.shape
+    return float(moved(grid.affine, np.array([[(rows - 1) / 2], [(columns - 1) / 2], [k]]))[2, 0])

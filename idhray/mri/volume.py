@@ -119,14 +119,17 @@ def mask_points_mm(mask: Mask, volume: Volume, most: int = 20_000) -> Points:
     return moved(volume.affine, np.array(np.unravel_index(inside[::step], mask.shape)))
 
 
+def mask_box(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The lowest and the highest index (i, j, k) inside a mask that is not empty."""
+    others = [(1, 2), (0, 2), (0, 1)]
+    inside = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
+    return np.array([line[0] for line in inside]), np.array([line[-1] for line in inside])
+
+
 def cropped(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
     """The smallest box that holds the mask, and the mask in it; every voxel keeps its place."""
-    box = tuple(
-        slice(int(where.min()), int(where.max()) + 1)
-        for axis in range(3)
-        for where in [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))]
-    )
+    low, high = mask_box(mask)
+    box = tuple(slice(start, end + 1) for start, end in zip(low, high, strict=True))
     affine = volume.affine.copy()
-    affine[:3, 3] = moved(affine, np.array([[side.start] for side in box]))[:, 0]
-    inner = Volume(name=volume.name, voxels=volume.voxels[box], affine=affine)
-    return inner, mask[box]
+    affine[:3, 3] = moved(affine, low[:, None])[:, 0]
+    return Volume(name=volume.name, voxels=volume.voxels[box], affine=affine), mask[box]

@@ -100,12 +100,12 @@ def test_the_likelihood_drops_by_192_at_both_ends_of_a_profile_interval():
 
 
 def test_conditional_estimates_are_those_of_fishers_test():
-    """R's fisher.test of 3/1, 1/3 (the tea tasting), whose root search is good to 1e-4."""
+    """R's fisher.test of 3/1, 1/3 (the tea tasting), whose roots are good to .7%."""
     counts = ((1, 3), (3, 1))  # mutants second
 
     assert exp(betas(counts)[CONDITIONAL]) == pytest.approx(6.408309, rel=1e-4)
     low, high = beta_intervals(counts)[EXACT]
-    assert (exp(low), exp(high)) == pytest.approx((0.3135693, 621.9337505), rel=1e-3)
+    assert (exp(low), exp(high)) == pytest.approx((0.2117329, 621.9337505), rel=1e-2)
 
 
 def test_empty_margins_have_no_estimate():

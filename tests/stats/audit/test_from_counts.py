@@ -61,7 +61,7 @@ def test_cut_digits_and_other_tests_are_remarks(rows_of):
         "A,beta,2.19,,,<0.001,8/19; 72/19",
         "B,beta,-0.07,,,0.90,28/5; 47/9",
         "C,odds ratio,1.00,,,1.00,5/5; 5/5",
-        "D,odds ratio,3.62,,,0.0034,29/25; 42/10",
+        "D,odds ratio,3.62,,,0.0031,29/25; 42/10",
     )
     found = [*estimates_from_counts(rows, rows), *(one for r in rows for one in p_from_counts(r))]
 

@@ -1,0 +1,182 @@
+"""The made-up glioma: drawn from a patient's features, so that each can be seen on a slice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from idhray.phantom.mri import canvas as c
+from idhray.phantom.mri.fields import Field, Points, Vector, ellipsoid, inside, smooth_noise
+from idhray.phantom.mri.patients import MriPatient
+
+CLEAR_MM = 2.0  # width of the margin
+INDISTINCT_MM = 17.0
+PLACES: dict[str, Sequence[tuple[Vector, Vector]]] = {
+    "frontal_insula": (
+        ((22, 34, 8), (36, 48, 38)),  # frontal lobe
+        ((34, 8, 2), (39, 16, 10)),  # insula
+    ),
+    "thalamus_brainstem": (
+        ((9, -19, 6), (13, -13, 11)),  # thalamus
+        ((0, -27, -26), (4, -24, -18)),  # pons
+    ),
+    "other": (
+        ((40, -40, -16), (46, -26, -6)),  # temporal lobe
+        ((26, -58, 24), (40, -40, 42)),  # parietal lobe
+        ((20, -66, 4), (30, -56, 14)),  # occipital lobe
+    ),
+}
+"""Corners of the boxes in which a tumour's centre lies, on the right side. Which lobe or nucleus
+of a level is ours: Park tells the level only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesion:
+    """One tumour: where it is, how large, and which features it shows."""
+
+    centre: Vector
+    """Head coordinates, mm."""
+    core_mm: float
+    """Radius of the part that takes up contrast, or encloses what does not."""
+    reach_mm: float
+    """How far the FLAIR signal goes beyond the core."""
+    stretch: Vector
+    """Of the axes, about 1."""
+    turn: float
+    """In the axial plane, radians: where satellites lie."""
+    enhancement: str
+    necrosis: bool
+    edema: bool
+    """Edema dominates the surroundings, rather than tumour."""
+    clear: bool
+    """Its margin."""
+
+
+def draw_lesion(random: np.random.Generator, patient: MriPatient) -> Lesion:
+    """Place and size, which depend on the features alone."""
+    boxes = PLACES[patient.location]
+    low, high = boxes[int(random.integers(len(boxes)))]
+    x, y, z = random.uniform(low, high).tolist()
+    deep = 0.75 if patient.location == "thalamus_brainstem" else 1.0
+    edema = patient.surrounding == "edema"
+    core = float(random.uniform(*(14, 17) if patient.enhancement == "nodular" else (17, 21)))
+    return Lesion(
+        centre=(x if patient.side == "right" else -x, y, z),
+        core_mm=deep * core,
+        reach_mm=deep * float(random.uniform(*(24, 31) if edema else (5, 9))),
+        stretch=tuple(random.uniform(0.9, 1.1, 3).tolist()),
+        turn=float(random.uniform(0, 2 * np.pi)),
+        enhancement=patient.enhancement,
+        necrosis=patient.necrosis == "yes",
+        edema=edema,
+        clear=patient.margin == "clear",
+    )
+
+
+def pushed(points: Points, lesion: Lesion) -> Points:
+    """The coordinates at which the anatomy is drawn: a mass pushes it away from its centre."""
+    away = [p - np.float32(m) for p, m in zip(points, lesion.centre, strict=True)]
+    scale = np.float32(1 / (1.6 * lesion.core_mm))
+    pull = np.exp(-sum((a * scale) ** 2 for a in away)) * np.float32(-0.35)
+    x, y, z = (p + a * pull for p, a in zip(points, away, strict=True))
+    return x, y, z
+
+
+def paint_lesion(
+    canvas: c.Canvas,
+    points: Points,
+    lesion: Lesion,
+    brain: Field,
+    random: np.random.Generator,
+    voxel_mm: float,
+) -> Field:
+    """Paint the tumour over the brain; its share of every voxel comes back.
+
+    Args:
+        brain: Depth in the brain; the tumour stays inside.
+    """
+    shape = brain.shape
+    coarse = smooth_noise(random, shape, 7 / voxel_mm)
+    fine = smooth_noise(random, shape, 3.5 / voxel_mm)
+    radius = _radius(points, lesion)
+    within = inside(brain - 2, 2 * voxel_mm)
+    core = np.float32(lesion.core_mm) * (1 + np.float32(0.07) * coarse) - radius
+    swollen = within * _surrounding(canvas, core, lesion, coarse, voxel_mm)
+    canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOUR)
+    if lesion.edema:
+        canvas.paint(within * inside(core + 2, 3), c.TUMOUR)
+    painted = within * _paint_core(canvas, points, lesion, core, fine, within)
+    return np.maximum(swollen, painted)
+
+
+def _radius(points: Points, lesion: Lesion) -> Field:
+    away = zip(points, lesion.centre, lesion.stretch, strict=True)
+    return np.asarray(
+        np.sqrt(sum(((p - np.float32(m)) / np.float32(s)) ** 2 for p, m, s in away)),
+        dtype=np.float32,
+    )
+
+
+def _surrounding(
+    canvas: c.Canvas, core: Field, lesion: Lesion, coarse: Field, voxel_mm: float
+) -> Field:
+    """How far the FLAIR signal fills each voxel, 0 to 1."""
+    soft = max(CLEAR_MM if lesion.clear else INDISTINCT_MM, voxel_mm)
+    if not lesion.edema:
+        return inside(core + np.float32(lesion.reach_mm), soft)
+    # Fingers: the reach differs by direction, and cortex stays free.
+    reach = core + np.float32(lesion.reach_mm) * (1 + np.float32(0.35) * coarse)
+    return inside(reach, soft) * np.clip(canvas.edema * np.float32(1.1), 0, 1)
+
+
+def _paint_core(
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+) -> Field:
+    paint = {"rim": _paint_rim, "nodular": _paint_nodular, "patch": _paint_patches}
+    return paint[lesion.enhancement](canvas, points, lesion, core, fine, within)
+
+
+def _paint_rim(
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+) -> Field:
+    """A ring of 5 mm around a large dark core."""
+    filled = inside(core, 2)
+    hollow = inside(core - (np.float32(5.2) + np.float32(0.8) * fine), 2)
+    canvas.paint(within * filled, c.ENHANCING)
+    canvas.paint(within * hollow, c.NECROSIS if lesion.necrosis else c.TUMOUR)
+    return filled
+
+
+def _paint_nodular(
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+) -> Field:
+    """A solid bright node with a satellite; necrosis is a small hole in it."""
+    satellite = ellipsoid(points, _aside(lesion, 0.85), (0.5 * lesion.core_mm,) * 3)
+    filled = inside(np.maximum(core + np.float32(0.8) * fine, satellite), 2)
+    canvas.paint(within * filled, c.ENHANCING)
+    if lesion.necrosis:
+        radius = 0.44 * lesion.core_mm
+        hole = ellipsoid(points, _aside(lesion, -0.15), (radius, radius, 1.4 * radius))
+        canvas.paint(within * inside(hole, 2), c.NECROSIS)
+    return filled
+
+
+def _paint_patches(
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+) -> Field:
+    """Faint spots in part of the tumour; necrosis is a dark pocket without a ring."""
+    filled = inside(core + 2, 3)
+    canvas.paint(within * filled, c.TUMOUR)
+    canvas.paint(within * inside(core, 4) * inside(fine - np.float32(0.55), 0.5), c.PATCHY)
+    if lesion.necrosis:
+        radius = 0.42 * lesion.core_mm
+        pocket = ellipsoid(points, _aside(lesion, 0.35), (radius, radius, 1.4 * radius))
+        canvas.paint(within * inside(pocket, 2), c.NECROSIS)
+    return filled
+
+
+def _aside(lesion: Lesion, cores: float) -> Vector:
+    """A place so many core radii from the centre, in the axial plane."""
+    x, y, z = lesion.centre
+    off = cores * lesion.core_mm
+    return (x + off * np.cos(lesion.turn), y + off * np.sin(lesion.turn), z)

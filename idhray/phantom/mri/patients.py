@@ -1,0 +1,185 @@
+"""The made-up patients of an MRI cohort, drawn from the table of Park et al. 2021."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from idhray.chance import generator
+from idhray.errors import ConfigError
+from idhray.phantom.mri.frequencies import (
+    MALES,
+    NORMAL_AGE,
+    age_at,
+    frequencies,
+    necrosis_frequency,
+)
+from idhray.phantom.patients import AGE_RANGE, ASTRO, GBM_WT, Patient
+
+NORMAL = "normal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MriPhantomSettings:
+    """Settings of one made-up MRI cohort."""
+
+    patients: int = 40
+    """With a tumour of grade 4: those whom readers see."""
+    mutant_fraction: float = 0.5
+    """Of `patients`."""
+    grade3_mutants: int = 0
+    """Further patients with a mutant tumour of grade 3: to train a GAN, not for the readers."""
+    normals: int = 20
+    """Patients with a normal brain, to pre-train a GAN."""
+    effect: float = 1.0
+    """How far the classes' features lie apart; 1: Park's table 1, 0: alike."""
+    age_effect: float = 1.0
+    """The same for their ages."""
+    skull: bool = True
+    """Whole heads. Otherwise brains only, as after extraction."""
+    t1ce_mm: float = 2.0
+    """Side of a voxel of the CE-T1w volume; the head is made on such a grid too."""
+    flair_mm: float = 2.0
+    """Side of a FLAIR voxel within its slice."""
+    flair_slice_mm: float = 4.5
+    """Thickness and distance of the FLAIR slices."""
+    motion_mm: float = 4.0
+    """The most that the brain's centre moves between the two scans, unknown to the headers."""
+    motion_degrees: float = 4.0
+    """The most that it turns."""
+    noise: float = 0.025
+    """SD of the Rician noise, per brightness of white matter."""
+
+    def __post_init__(self) -> None:
+        """Refuse nonsense.
+
+        Raises:
+            ConfigError: the message names the field, what it is and what it may be.
+        """
+        limits = {
+            "patients": (0, 100_000),
+            "grade3_mutants": (0, 100_000),
+            "normals": (0, 100_000),
+            "mutant_fraction": (0, 1),
+            "effect": (0, 3),
+            "age_effect": (0, 2),
+            "t1ce_mm": (0.7, 4),
+            "flair_mm": (0.7, 4),
+            "flair_slice_mm": (0.7, 8),
+            "motion_mm": (0, 15),
+            "motion_degrees": (0, 15),
+            "noise": (0, 0.2),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} must be {low} to {high}, got {getattr(self, name)}")
+        if self.patients + self.grade3_mutants + self.normals < 1:
+            raise ConfigError("patients, grade3_mutants and normals are all 0: one must be 1 or more")
+
+
+PRESETS = {
+    # Source: Park et al. 2021, Methods: 162 patients, 49 of them mutant; 110 mutants of grades 3
+    # and 4 train the GAN (49 of grade 4), 500 normal brains pre-train it; CE-T1w of 1 mm, FLAIR of
+    # 4 mm and 240 mm over 512 px, here over 256.
+    "park2021": MriPhantomSettings(
+        patients=162,
+        mutant_fraction=49 / 162,
+        grade3_mutants=61,
+        normals=500,
+        t1ce_mm=1.0,
+        flair_mm=0.94,
+        flair_slice_mm=4.0,
+    ),
+    "demo": MriPhantomSettings(skull=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MriPatient(Patient):
+    """One made-up patient and the truth about the tumour; the features are "" in a normal brain.
+
+    `idh` is wildtype, mutant or normal. In a manifest normal becomes empty: it is no IDH status.
+    """
+
+    location: str
+    enhancement: str
+    necrosis: str
+    surrounding: str
+    margin: str
+    side: str
+    """left or right, the patient's own."""
+
+    @property
+    def has_tumour(self) -> bool:
+        """Whether the brain is not normal."""
+        return self.idh != NORMAL
+
+
+def mri_patients(settings: MriPhantomSettings, seed: int) -> list[MriPatient]:
+    """All made-up patients: first those of grade 4, then grade 3, then the normal brains.
+
+    Exactly round(mutant_fraction * patients) are mutant, in a seeded order. But for its class, a
+    patient's row does not depend on the counts.
+    """
+    mutants = round(settings.mutant_fraction * settings.patients)
+    order = generator(seed, "mri classes", settings.patients).permutation(settings.patients)
+    classes = ["mutant" if place < mutants else "wildtype" for place in order]
+    return [
+        *(_patient("M4", i, idh, 4, settings, seed) for i, idh in enumerate(classes)),
+        *(_patient("M3", i, "mutant", 3, settings, seed) for i in range(settings.grade3_mutants)),
+        *(_patient("N0", i, NORMAL, 0, settings, seed) for i in range(settings.normals)),
+    ]
+
+
+def _patient(
+    group: str, index: int, idh: str, grade: int, settings: MriPhantomSettings, seed: int
+) -> MriPatient:
+    name = f"PH-{group}-{index + 1:04d}"
+    random = generator(seed, "mri patient", name)
+    features = _features(random, idh, settings.effect)
+    diagnosis = {"wildtype": GBM_WT, "mutant": ASTRO, NORMAL: ""}
+    return MriPatient(
+        patient=name,
+        idh=idh,
+        sex="male" if random.random() < MALES[idh] else "female",
+        side="" if idh == NORMAL else ("left", "right")[int(random.integers(2))],
+        site=f"PH-{random.integers(1, 16):02d}",
+        age=_age(random, idh, settings.age_effect),
+        grade=grade,
+        diagnosis=diagnosis[idh],
+        cohort="phantom-MRI",
+        **features,
+    )
+
+
+def _features(random: np.random.Generator, idh: str, effect: float) -> dict[str, str]:
+    """Every feature by one uniform number each, so that at effect 0 the class changes nothing."""
+    drawn = {
+        name: float(random.random())
+        for name in ("location", "enhancement", "necrosis", "surrounding", "margin")
+    }
+    if idh == NORMAL:
+        return dict.fromkeys(drawn, "")
+    features = {
+        name: _level(frequencies(name, idh, effect), u)
+        for name, u in drawn.items()
+        if name != "necrosis"
+    }
+    share = necrosis_frequency(idh, effect, rim=features["enhancement"] == "rim")
+    return {**features, "necrosis": "yes" if drawn["necrosis"] < share else "no"}
+
+
+def _level(shares: dict[str, float], uniform: float) -> str:
+    place = int(np.searchsorted(np.cumsum(list(shares.values())), uniform, side="right"))
+    return list(shares)[min(place, len(shares) - 1)]
+
+
+def _age(random: np.random.Generator, idh: str, age_effect: float) -> int:
+    """Whole years, drawn again until inside AGE_RANGE."""
+    while True:
+        deviate = float(random.standard_normal())
+        if idh == NORMAL:
+            age = round(NORMAL_AGE[0] + NORMAL_AGE[1] * deviate)
+        else:
+            age = round(age_at(idh, deviate, age_effect))
+        if AGE_RANGE[0] <= age <= AGE_RANGE[1]:
+            return age

@@ -1,0 +1,84 @@
+"""Runs for the tests of training: tiny settings of both architectures, one and two workers."""
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+from torch import distributed as dist
+
+from idhray.distributed import Worker
+from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.trainer import new_run, train
+
+PGGAN = PgganSettings(
+    resolution_px=8,
+    latent_size=8,
+    fmap_base=16,
+    fmap_max=8,
+    stabilise_kimg=0.04,
+    fade_kimg=0.04,
+    total_kimg=0.2,
+    batch_sizes=(8, 8),
+    symmetry="dihedral",
+    checkpoint_kimg=0.04,
+    sample_kimg=0.1,
+)
+STYLEGAN2 = StyleGan2Settings(
+    resolution_px=8,
+    latent_size=8,
+    mapping_layers=2,
+    fmap_base=16,
+    fmap_max=8,
+    batch_size=8,
+    total_kimg=0.2,
+    r1_interval=4,
+    path_length_interval=3,
+    ema_half_life_kimg=0.02,
+    symmetry="dihedral",
+    checkpoint_kimg=0.04,
+    sample_kimg=0.1,
+)
+
+
+def noise_images(count=19, side=8, channels=3):
+    """Images of nothing."""
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a")):
+    """A new run of these settings."""
+    images = noise_images(channels=settings.channels) if images is None else images
+    return new_run(images, settings, seed=seed, idh="mutant", patients=patients, worker=worker)
+
+
+def ignore(run, report):
+    """No samples, no checkpoints."""
+
+
+def all_values(run):
+    """Every weight and running mean of the three networks, in one row."""
+    networks = (run.generator, run.discriminator, run.average)
+    return torch.cat([v.detach().flatten() for n in networks for v in n.state_dict().values()])
+
+
+def trained_by_two(settings, folder: Path, until_kimg: float):
+    """(values, reports) of both workers after training together."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.spawn(_train_as_worker, (2, port, settings, str(folder), until_kimg), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
+
+
+def _train_as_worker(rank, size, port, settings, folder, until_kimg):
+    torch.set_num_threads(1)
+    address = f"tcp://127.0.0.1:{port}"
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
+    run = start(settings, worker=Worker(rank, size))
+    reports = []
+    train(run, lambda _, report: reports.append(report), until_kimg=until_kimg)
+    torch.save((all_values(run), reports), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
