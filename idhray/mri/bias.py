@@ -26,7 +26,7 @@ def without_bias(volume: Volume, brain: Mask) -> Volume:
     voxels = np.maximum(volume.voxels, 0)  # N4 fits the logarithm
     # SimpleITK reverses the axes; float32, since N4 fails on integers.
     image = SimpleITK.GetImageFromArray(voxels)
-    mask = SimpleITK.GetImageFromArray(np.uint8(brain & (voxels > 0)))
+    mask = SimpleITK.GetImageFromArray((brain & (voxels > 0)).astype(np.uint8))
     for each in (image, mask):
         each.SetSpacing(volume.spacing_mm[::-1])
     shrink = [max(int(FIT_MM / spacing), 1) for spacing in image.GetSpacing()]
@@ -34,4 +34,5 @@ def without_bias(volume: Volume, brain: Mask) -> Volume:
     n4.SetNumberOfThreads(1)  # several add up in an order of their own
     n4.Execute(SimpleITK.Shrink(image, shrink), SimpleITK.Shrink(mask, shrink))
     field = np.exp(SimpleITK.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image)))
-    return Volume(name=volume.name, voxels=np.float32(volume.voxels / field), affine=volume.affine)
+    corrected = (volume.voxels / field).astype(np.float32)
+    return Volume(name=volume.name, voxels=corrected, affine=volume.affine)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from idhray.images import RGB
 from idhray.mri.reslice import Covered, Grid, Picture, resliced
 from idhray.mri.transform import Matrix, moved
-from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, mask_box
+from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, mask_box, mask_volume
 
 PANEL_PX = 192
 SQUARE_PX = 24
@@ -42,7 +42,7 @@ def quality_picture(
         fov_mm: Side of each plane.
     """
     columns = []
-    masks = [_as_volume(t1ce, t1ce_brain), _as_volume(flair, flair_brain)]
+    masks = [mask_volume(t1ce_brain, t1ce), mask_volume(flair_brain, flair)]
     for grid, left in _planes(canonical(t1ce), canonical_mask(t1ce_brain, t1ce), fov_mm):
         a, a_brain = (_plane(volume, grid) for volume in (t1ce, masks[0]))
         b, b_brain = (_plane(volume, grid, flair_to_t1ce) for volume in (flair, masks[1]))
@@ -81,10 +81,6 @@ def _planes(t1ce: Volume, brain: Mask, fov_mm: float) -> list[tuple[Grid, str]]:
     ]
 
 
-def _as_volume(volume: Volume, mask: Mask) -> Volume:
-    return Volume(name=volume.name, voxels=np.float32(mask), affine=volume.affine)
-
-
 def _plane(volume: Volume, grid: Grid, to_grid: Matrix | None = None) -> Picture:
     ((picture, _),) = resliced(volume, grid, to_grid)
     return picture
@@ -96,11 +92,12 @@ def _outline(mask: Covered) -> Covered:
 
 def _checkerboard() -> Covered:
     odd = np.arange(PANEL_PX) // SQUARE_PX % 2 == 1
-    return odd[:, None] ^ odd
+    return np.asarray(odd[:, None] ^ odd)
 
 
 def _painted(picture: Picture, outlines: dict[tuple[int, int, int], Covered]) -> RGB:
-    image = np.repeat(np.uint8(np.rint(np.clip(picture, 0, 1) * 255))[..., None], 3, axis=-1)
+    gray = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    image = np.repeat(gray[..., None], 3, axis=-1)
     for colour, outline in outlines.items():
         image[outline] = colour
     return image

@@ -113,12 +113,12 @@ def _points(volume: Volume, brain: Mask, step_mm: float) -> Points:
     shape = np.ceil((highest - lowest) / step_mm).astype(int)
     corners = np.indices(shape).reshape(3, -1)
     centres = (lowest[:, None] + (corners + 0.5) * step_mm).astype(np.float32)
-    in_brain = sampled(Trilinear(np.float32(brain)), inverse(volume.affine), centres) >= 0.5
+    in_brain = sampled(Trilinear(brain.astype(np.float32)), inverse(volume.affine), centres) >= 0.5
     near = ndimage.binary_dilation(
         in_brain.reshape(shape), iterations=int(np.ceil(MARGIN_MM / step_mm))
     )
     places = corners + generator(0, "registration", step_mm).random(corners.shape)
-    return lowest[:, None] + places[:, near.ravel()] * step_mm
+    return np.asarray(lowest[:, None] + places[:, near.ravel()] * step_mm)
 
 
 def _powell(
@@ -142,9 +142,9 @@ def _overlap(
     found: Matrix, fixed: Volume, fixed_brain: Mask, moving: Volume, moving_brain: Mask
 ) -> float:
     """Dice of the two masks, when `found` carries the fixed one to the moving one."""
-    points = np.float32(mask_points_mm(fixed_brain, fixed))
+    points = mask_points_mm(fixed_brain, fixed).astype(np.float32)
     carried = inverse(moving.affine) @ found
-    shared = (sampled(Trilinear(np.float32(moving_brain)), carried, points) >= 0.5).mean()
+    shared = (sampled(Trilinear(moving_brain.astype(np.float32)), carried, points) >= 0.5).mean()
     ml, moving_ml = mask_ml(fixed_brain, fixed), mask_ml(moving_brain, moving)
     return float(2 * shared * ml / (ml + moving_ml))
 

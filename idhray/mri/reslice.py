@@ -64,7 +64,7 @@ def resliced(
         for depth in k + _fractions(1, parts[2]):
             places = [
                 m[0] * rows[:, None] + m[1] * columns + (m[2] * depth + m[3])
-                for m in np.float32(to_voxels[:3])
+                for m in to_voxels[:3].astype(np.float32)
             ]
             inside = _inside(places, volume.voxels.shape)
             total += values(places) * inside
@@ -76,13 +76,14 @@ def resliced(
 
 def _fractions(n: int, parts: int) -> NDArray[np.float32]:
     """Where the `parts` points of each of `n` pixels lie, 0 being the centre of the first."""
-    return np.float32((np.arange(n * parts) + 0.5) / parts - 0.5)
+    return ((np.arange(n * parts) + 0.5) / parts - 0.5).astype(np.float32)
 
 
 def _inside(places: list[Values], shape: tuple[int, ...]) -> Covered:
     """Up to half a voxel beyond the outermost centres: that is what the scan covers."""
     pairs = zip(places, shape, strict=True)
-    return np.logical_and.reduce([(at >= -0.5) & (at <= side - 0.5) for at, side in pairs])
+    within = [(at >= -0.5) & (at <= side - 0.5) for at, side in pairs]
+    return np.asarray(np.logical_and.reduce(within))
 
 
 def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Values]], Values]:

@@ -32,18 +32,20 @@ class Trilinear:
 
         def along_k(offset: int) -> Values:
             low = self._flat.take(corner + offset)
-            return low + (self._flat.take(corner + (offset + 1)) - low) * z
+            return np.asarray(low + (self._flat.take(corner + (offset + 1)) - low) * z)
 
         def along_jk(offset: int) -> Values:
             low = along_k(offset)
-            return low + (along_k(offset + self._row) - low) * y
+            return np.asarray(low + (along_k(offset + self._row) - low) * y)
 
         low = along_jk(0)
-        return np.asarray(low + (along_jk(self._plane) - low) * x, dtype=np.float32)
+        return np.asarray(low + (along_jk(self._plane) - low) * x)
 
 
 def sampled(values: Trilinear, matrix: Matrix, points: NDArray[np.float32]) -> Values:
     """(n,) values at (3, n) points that `matrix` carries to voxels."""
     x, y, z = points
-    i, j, k = (row[0] * x + row[1] * y + row[2] * z + row[3] for row in np.float32(matrix[:3]))
+    i, j, k = (
+        row[0] * x + row[1] * y + row[2] * z + row[3] for row in matrix[:3].astype(np.float32)
+    )
     return values(i, j, k)

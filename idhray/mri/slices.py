@@ -15,7 +15,15 @@ from idhray.images import RGB
 from idhray.mri.reslice import Covered, Grid, Picture, resliced
 from idhray.mri.settings import SliceSettings
 from idhray.mri.transform import Matrix, moved
-from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, check_mask, mask_box
+from idhray.mri.volume import (
+    Mask,
+    Volume,
+    canonical,
+    canonical_mask,
+    check_mask,
+    mask_box,
+    mask_volume,
+)
 
 MAX_IN_PLANE_MM = 3.0
 """Axial slices through a scan of thicker sagittal or coronal slices would be made up."""
@@ -80,7 +88,7 @@ def cut_slices(
         resliced(upright, grid, interpolation=settings.interpolation),
         resliced(flair, grid, flair_to_t1ce, settings.interpolation),
         _resliced_mask(t1ce, brain, grid),
-        np.ones(grid.shape[2]) if tumour is None else _resliced_mask(t1ce, tumour, grid),
+        _resliced_mask(t1ce, brain if tumour is None else tumour, grid),
         strict=True,
     )
     kept: list[Slice] = []
@@ -92,7 +100,7 @@ def cut_slices(
         if reached[shown].mean() < settings.min_flair_coverage:
             continue
         covered += 1
-        if np.any(lesion):
+        if lesion.any():
             image = _image(t1ce_picture, flair_picture, shown)
             fraction = float(shown.mean())
             kept.append(Slice(z_mm=_height_mm(grid, k), brain_fraction=fraction, image=image))
@@ -148,8 +156,8 @@ def evenly_spread(slices: list[Slice], most: int | None) -> list[Slice]:
 def _resliced_mask(volume: Volume, mask: Mask, grid: Grid) -> Iterator[Covered]:
     """Slice after slice of a mask of `volume`."""
     check_mask(volume, mask)
-    share = Volume(name=volume.name, voxels=np.float32(mask), affine=volume.affine)
-    return (picture >= 0.5 for picture, _ in resliced(share, grid))
+    stack = resliced(mask_volume(mask, volume), grid)
+    return (np.asarray(picture >= 0.5) for picture, _ in stack)
 
 
 def _image(t1ce: Picture, flair: Picture, shown: Covered) -> RGB:

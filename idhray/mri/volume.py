@@ -107,6 +107,11 @@ def check_mask(volume: Volume, mask: Mask) -> None:
         raise MriError(f"{volume.name}: its mask is empty; see how the brain was extracted")
 
 
+def mask_volume(mask: Mask, volume: Volume) -> Volume:
+    """A mask of `volume` as a volume of 0 and 1."""
+    return Volume(name=volume.name, voxels=mask.astype(np.float32), affine=volume.affine)
+
+
 def mask_ml(mask: Mask, volume: Volume) -> float:
     """Millilitres inside a mask of `volume`."""
     return float(np.count_nonzero(mask) * np.abs(np.linalg.det(volume.affine[:3, :3])) / 1000)

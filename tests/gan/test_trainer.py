@@ -1,63 +1,47 @@
 """Training: it learns, continues exactly, and does not depend on the number of workers."""
 
-import dataclasses
 import math
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
-from torch import distributed as dist
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, IdhrayError
 from idhray.gan.checkpoint import restore, save
-from idhray.gan.config import GanSettings
+from idhray.gan.pggan_config import PgganSettings
 from idhray.gan.sample import generate, generator_of
-from idhray.gan.trainer import new_run, step, train
+from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.trainer import train
+from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start, trained_by_two
 
-TINY = GanSettings(
-    resolution_px=8,
-    latent_size=8,
-    fmap_base=16,
-    fmap_max=8,
-    stabilise_kimg=0.04,
-    fade_kimg=0.04,
-    total_kimg=0.2,
-    batch_sizes=(8, 8),
-    symmetry="dihedral",
-    checkpoint_kimg=0.04,
-    sample_kimg=0.1,
+BOTH = pytest.mark.parametrize(
+    "settings", [pytest.param(PGGAN, id="pggan"), pytest.param(STYLEGAN2, id="stylegan2")]
 )
+LEARNERS = [
+    pytest.param(
+        PgganSettings(
+            resolution_px=4, latent_size=4, fmap_base=32, fmap_max=16, batch_sizes=(8,),
+            total_kimg=2.0, learning_rate=2e-2, ema_decay=0.95,
+        ),
+        id="pggan",
+    ),
+    pytest.param(
+        StyleGan2Settings(
+            resolution_px=8, latent_size=4, mapping_layers=2, fmap_base=32, fmap_max=16,
+            batch_size=8, total_kimg=2.0, learning_rate=1e-2, r1_gamma=1.0, ema_half_life_kimg=0.1,
+        ),
+        id="stylegan2",
+    ),
+]  # fmt: skip
 
 
-def noise_images(count=19, side=8):
-    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
-
-
-def start(settings=TINY, *, worker=None, images=None, seed=5):
-    images = noise_images() if images is None else images
-    return new_run(images, settings, seed=seed, idh="mutant", patients=("b", "a"), worker=worker)
-
-
-def ignore(run, report):
-    """No samples, no checkpoints."""
-
-
-def all_parameters(run):
-    networks = (run.generator, run.discriminator, run.average)
-    return torch.cat([p.detach().flatten() for n in networks for p in n.parameters()])
-
-
-def test_gan_learns_the_two_colours_of_its_images():
+@pytest.mark.parametrize("settings", LEARNERS)
+def test_gan_learns_the_two_colours_of_its_images(settings):
     """Half of the images are red, half are blue; so are the generated ones, none in between."""
+    side = settings.resolution_px
     colours = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
-    images = np.broadcast_to(np.repeat(colours, 16, 0)[:, None, None, :], (32, 4, 4, 3))
-    settings = GanSettings(
-        resolution_px=4, latent_size=4, fmap_base=32, fmap_max=16, batch_sizes=(8,),
-        total_kimg=2.0, learning_rate=2e-2, ema_decay=0.95,
-    )  # fmt: skip
+    images = np.broadcast_to(np.repeat(colours, 16, 0)[:, None, None, :], (32, side, side, 3))
     run = start(settings, images=np.ascontiguousarray(images))
     train(run, ignore)
     made = generate(generator_of(run), 0, range(64)).mean((1, 2))
@@ -67,38 +51,43 @@ def test_gan_learns_the_two_colours_of_its_images():
     assert 0.3 < nearest.argmin(1).mean() < 0.7
 
 
+@BOTH
 @pytest.mark.parametrize("saved_at_kimg", [0.04, 0.064, 0.12])
-def test_resumed_training_equals_unbroken_training(tmp_path, saved_at_kimg):
-    """Bit for bit: networks, EMA, Adam; saved before, while and after a level fades in."""
-    unbroken = start()
+def test_resumed_training_equals_unbroken_training(tmp_path, settings, saved_at_kimg):
+    """Bit for bit: networks, EMA, Adam, running means, and the turn of each penalty.
+
+    Saved before, while and after PGGAN's second level fades in.
+    """
+    unbroken = start(settings)
     train(unbroken, ignore)
-    first = start()
+    first = start(settings)
     train(first, ignore, until_kimg=saved_at_kimg)
     save(first, str(tmp_path))
-    second = start()
+    second = start(settings)
     restore(second, str(tmp_path))
     train(second, ignore)
 
     assert second.images_shown == unbroken.images_shown == 200
-    assert torch.equal(all_parameters(second), all_parameters(unbroken))
+    assert torch.equal(all_values(second), all_values(unbroken))
 
 
-def test_moments_start_anew_with_each_phase():
-    """At the start of a fade and at its end, as in the authors' code; not in between."""
-    run = start()
-    changes = []
-    for _ in range(14):
-        before, at = run.d_optimizer, run.images_shown
-        step(run)
-        changes += [at] if run.d_optimizer is not before else []
+def test_resumed_run_keeps_the_mean_path_length(tmp_path):
+    """The penalty draws to it; it is in no network."""
+    first = start(STYLEGAN2)
+    train(first, ignore, until_kimg=0.08)
+    save(first, str(tmp_path))
+    second = start(STYLEGAN2)
+    restore(second, str(tmp_path))
 
-    assert changes == [0, 48, 80]
+    assert first.path_length_mean > 0
+    assert torch.equal(second.path_length_mean, first.path_length_mean)
 
 
-def test_reports_come_when_due_and_at_the_end():
+@BOTH
+def test_reports_come_when_due_and_at_the_end(settings):
     """Checkpoints at 40, 80, ... images, samples at 100 and 200; both at the end."""
     reports = []
-    run = start()
+    run = start(settings)
     train(run, lambda _, report: reports.append(report))
 
     due = [(round(r.kimg * 1000), r.sample_due, r.checkpoint_due) for r in reports]
@@ -110,58 +99,60 @@ def test_reports_come_when_due_and_at_the_end():
         (160, False, True),
         (200, True, True),
     ]
-    assert (reports[1].level, reports[-1].level) == (1, 1)
-    assert all(math.isfinite(r.d_loss + r.g_loss + r.wasserstein) for r in reports)
+    assert (reports[1].level, reports[-1].level, reports[-1].alpha) == (1, 1, 1)
+    assert all(math.isfinite(r.d_loss + r.g_loss + r.score_gap) for r in reports)
 
 
-def test_diverged_training_says_so():
+def test_penalties_are_reported_where_they_were_taken():
+    """Of steps 0 to 4, 5 to 9, 10 to 12: R1 at 0, 4, 8, 12, path length at 0, 3, 6, 9, 12."""
+    reports = []
+    train(start(STYLEGAN2), lambda _, report: reports.append(report), until_kimg=0.104)
+    train(start(PGGAN), lambda _, report: reports.append(report), until_kimg=0.04)
+
+    assert [r.r1 is not None and r.path_length is not None for r in reports] == [True] * 3 + [False]
+
+
+@BOTH
+def test_diverged_training_says_so(settings):
     """Not a finished run full of NaN."""
-    run = start()
+    run = start(settings)
     with torch.no_grad():
-        run.generator.rgb[0].weight.fill_(float("nan"))
+        next(run.discriminator.parameters()).fill_(float("nan"))
+        if settings is PGGAN:
+            run.generator.rgb[0].weight.fill_(float("nan"))
 
     with pytest.raises(IdhrayError, match=r"diverged before 0\.04 kimg"):
         train(run, ignore)
 
 
-def test_average_follows_the_generator_by_its_decay():
-    """EMA <- decay * EMA + (1 - decay) * G, with G from before its step."""
-    run = start(dataclasses.replace(TINY, ema_decay=0.75))
-    step(run)
-    name = "blocks.0.conv.weight"
-    average, g = run.average.state_dict()[name].clone(), run.generator.state_dict()[name].clone()
-    step(run)
-
-    torch.testing.assert_close(run.average.state_dict()[name], 0.75 * average + 0.25 * g)
-
-
-def test_workers_whose_shares_break_a_group_are_refused():
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (PGGAN, "batch size 8 at 4 px does not divide over 4 workers"),
+        (STYLEGAN2, "batch_size 8 does not divide over 4 workers"),
+    ],
+)
+def test_workers_whose_shares_break_a_group_are_refused(settings, message):
     """8 images on 4 workers would change the minibatch std."""
-    with pytest.raises(ConfigError, match="batch size 8 at 4 px does not divide over 4 workers"):
-        start(worker=Worker(0, 4))
+    with pytest.raises(ConfigError, match=message):
+        start(settings, worker=Worker(0, 4))
 
 
-def _train_as_worker(rank, size, port, folder):
-    torch.set_num_threads(1)
-    address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
-    run = start(worker=Worker(rank, size))
-    reports = []
-    train(run, lambda _, report: reports.append(report.d_loss), until_kimg=0.056)
-    torch.save((all_parameters(run), reports), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+@BOTH
+def test_two_workers_train_what_one_trains(tmp_path, settings):
+    """The same global batches and averaged gradients, but for rounding.
 
-
-def test_two_workers_train_what_one_trains(tmp_path):
-    """The same global batches and averaged gradients, but for rounding; a fade is included."""
-    alone, losses = start(), []
-    train(alone, lambda _, report: losses.append(report.d_loss), until_kimg=0.056)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(_train_as_worker, (2, port, str(tmp_path)), nprocs=2)
-    (a, a_losses), (b, b_losses) = (torch.load(tmp_path / f"{k}.pt") for k in range(2))
+    A fade of PGGAN is included, and both penalties of StyleGAN2, twice each.
+    """
+    alone, reports = start(settings), []
+    train(alone, lambda _, report: reports.append(report), until_kimg=0.056)
+    (a, a_reports), (b, b_reports) = trained_by_two(settings, tmp_path, 0.056)
 
     assert torch.equal(a, b)
-    assert a_losses == b_losses == pytest.approx(losses, rel=1e-3)
-    assert (a - all_parameters(alone)).abs().max() < 2e-3
+    for name in ("d_loss", "g_loss", "score_gap", "r1", "path_length"):
+        expected = [getattr(r, name) for r in reports]
+        for found in (a_reports, b_reports):
+            assert [getattr(r, name) for r in found] == [
+                value if value is None else pytest.approx(value, rel=1e-3) for value in expected
+            ]
+    assert (a - all_values(alone)).abs().max() < 2e-3

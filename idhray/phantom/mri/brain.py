@@ -53,7 +53,7 @@ class BrainLook:
 def brain_look(random: np.random.Generator, age: int) -> BrainLook:
     """Drawn for one patient."""
     return BrainLook(
-        gyri=noise_box(random, 5.2),
+        gyri=noise_box(random, 4.4),
         depths=noise_box(random, 14),
         veins=noise_box(random, 4),
         atrophy=float(np.clip((age - 40) / 45 + 0.2 * random.standard_normal(), 0, 1)),
@@ -64,6 +64,8 @@ def brain_look(random: np.random.Generator, age: int) -> BrainLook:
 class Outline:
     """Depths of the brain's parts, without their folds."""
 
+    lobes: Field
+    """The hemispheres with the cistern that is cut out of their base."""
     cerebrum: Field
     cerebellum: Field
     stem: Field
@@ -79,13 +81,15 @@ def outline(points: Points) -> Outline:
     x, y, z = points
     width = 1 - np.float32(0.0013) * y  # egg-shaped: broadest behind the middle
     ax = np.abs(x) / np.clip(width, 0.7, 1.2)
-    high = np.where(z > 8, z - np.float32(8), (z - np.float32(8)) * np.float32(62 / 40))
+    low = np.float32(1.55) - np.float32(0.3) * np.clip((-y - 10) / 40, 0, 1)
+    high = (z - np.float32(8)) * np.where(z > 8, np.float32(1), low)  # flat below
     egg = ellipsoid((ax, y, high), (0, -3, 0), (67, 87, 62), power=2.25)
     temporal = ellipsoid((ax, y, z), (41, -8, -18), (25, 45, 26), power=2.2)
     cistern = ellipsoid((ax, y, z), (0, 6, -30), (15, 20, 20))
     cerebellum = ellipsoid((ax, y, z), (23, -56, -40), (33, 31, 23), power=2.2)
+    lobes = np.maximum(egg, temporal)
     cerebrum = np.maximum(np.minimum(egg, -cistern), temporal)
-    return Outline(cerebrum, cerebellum, chain((x, y, z), STEM_KNOTS))
+    return Outline(lobes, cerebrum, cerebellum, chain((x, y, z), STEM_KNOTS))
 
 
 def paint_brain(
@@ -113,7 +117,7 @@ def _paint_cerebellum(canvas: c.Canvas, outer: Outline, mirrored: Points, voxel_
     folia = np.float32(0.5) + np.float32(0.5) * np.cos(shells * np.float32(2 * np.pi / 6))
     canvas.paint(inside(depth - 1, voxel_mm), c.CEREBELLUM)
     fissures = inside(depth - 1, voxel_mm) * inside(12 - depth, 6) * folia**2
-    canvas.paint(np.float32(0.45) * fissures, c.FLUID)
+    canvas.paint(np.float32(0.6) * fissures, c.FLUID)
     canvas.paint(inside(depth - 9 + 3 * folia, 2 * voxel_mm) * np.float32(0.9), c.WHITE)
 
 
@@ -123,7 +127,7 @@ def _paint_cerebrum(
     # Under the tentorium lies the cerebellum.
     depth = np.minimum(outer.cerebrum, -outer.cerebellum - 1.5)
     wide = np.float32(0.7 + 0.7 * look.atrophy)
-    sulci = _sulci(outer.cerebrum, points, look)
+    sulci = _sulci(outer.lobes, points, look)
     opening = np.float32(1.2 + look.atrophy) * np.exp(np.clip(-depth, -40, 0) / np.float32(5))
     cleft = np.minimum(np.minimum(sulci - opening, _midline(points)), _sylvian(points)) - wide
     cortex = np.minimum(depth - 1 - wide, cleft)
@@ -167,7 +171,8 @@ def _sylvian(points: Points) -> Field:
     cleft = np.hypot(np.hypot(roof, np.maximum(np.float32(40) - ax, 0)), short)
     tall = np.maximum(np.abs(roof - np.float32(2)) - np.float32(11), 0)
     shallow = np.maximum(np.abs(y - np.float32(4)) - np.float32(20), 0)
-    insula = np.hypot(np.hypot(ax - np.float32(41), tall), shallow)
+    bowl = ax - np.float32(42) + np.float32(0.008) * (y - np.float32(4)) ** 2
+    insula = np.hypot(np.hypot(bowl, tall), shallow)
     return np.asarray(np.minimum(cleft, insula) - np.float32(0.6), dtype=np.float32)
 
 

@@ -38,7 +38,7 @@ TUMOUR = Tissue(68, 146, 1)
 """Without enhancement."""
 EDEMA = Tissue(76, 128, 1)
 ENHANCING = Tissue(205, 136, 1)
-PATCHY = Tissue(150, 142, 1)
+PATCHY = Tissue(140, 142, 1)
 NECROSIS = Tissue(30, 112, 1)
 
 

@@ -8,7 +8,7 @@ from idhray.phantom.mri.fields import Field, Noise, Points, chain, ellipsoid, in
 
 CAVITY_MM = 2.5  # of fluid between brain and dura
 BONE_MM = 7.0
-SCALP_MM = 6.0
+SCALP_MM = 5.0
 
 
 def paint_head(
@@ -38,7 +38,7 @@ def paint_sinuses(canvas: c.Canvas, outer: Outline, points: Points, voxel_mm: fl
     """The venous sinuses, over the brain's edge: sagittal in the midline, transverse behind."""
     x, y, z = points
     at_wall = np.float32(3) - np.abs(outer.brain + np.float32(0.5))
-    upper = (z > np.float32(5) - np.float32(0.3) * (y + np.float32(80))) & (y > -95)
+    upper = (z > 5) | ((z > -20) & (y < -60))
     sagittal = np.minimum(np.float32(4) - np.abs(x), at_wall)
     canvas.paint(inside(sagittal, voxel_mm) * upper, c.VESSEL)
     ax = np.abs(x)

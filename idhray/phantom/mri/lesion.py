@@ -97,7 +97,7 @@ def paint_lesion(
     """
     shape = brain.shape
     coarse = smooth_noise(random, shape, 7 / voxel_mm)
-    fine = smooth_noise(random, shape, 3.5 / voxel_mm)
+    fine = smooth_noise(random, shape, 4.5 / voxel_mm)
     radius = _radius(points, lesion)
     within = inside(brain - 2, 2 * voxel_mm)
     core = np.float32(lesion.core_mm) * (1 + np.float32(0.07) * coarse) - radius
@@ -167,7 +167,7 @@ def _paint_patches(
     """Faint spots in part of the tumour; necrosis is a dark pocket without a ring."""
     filled = inside(core + 2, 3)
     canvas.paint(within * filled, c.TUMOUR)
-    canvas.paint(within * inside(core, 4) * inside(fine - np.float32(0.55), 0.5), c.PATCHY)
+    canvas.paint(within * inside(core, 4) * inside(fine - np.float32(0.45), 0.5), c.PATCHY)
     if lesion.necrosis:
         radius = 0.42 * lesion.core_mm
         pocket = ellipsoid(points, _aside(lesion, 0.35), (radius, radius, 1.4 * radius))

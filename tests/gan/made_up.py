@@ -50,7 +50,8 @@ def noise_images(count=19, side=8, channels=3):
 
 def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a")):
     """A new run of these settings."""
-    images = noise_images(channels=settings.channels) if images is None else images
+    if images is None:
+        images = noise_images(side=settings.resolution_px, channels=settings.channels)
     return new_run(images, settings, seed=seed, idh="mutant", patients=patients, worker=worker)
 
 
