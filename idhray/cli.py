@@ -23,6 +23,7 @@ STAGES = {
     "make-manifest": "a manifest from slides and labels",
     "split-cohort": "the split by patient, written as a manifest",
     "tile-slides": "slides to tiles",
+    "prepare-mri": "CE-T1w and FLAIR to paired slices",
     "cut-patches": "tiles to patches",
     "train-gan": "a PGGAN on the training patients of one class",
     "synthesize": "synthetic images from a trained GAN",

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from idhray.errors import ConfigError
 
@@ -25,7 +25,15 @@ def settings_from(cls: type[S], values: Mapping[str, Any]) -> S:
     known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if extra := sorted(set(values) - known):
         raise ConfigError(f"{cls.__name__} has no setting {', '.join(extra)}")
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    kinds = get_type_hints(cls)
+    return cls(**{name: _value(kinds[name], value) for name, value in values.items()})
+
+
+def _value(kind: Any, value: Any) -> Any:
+    """A field's value: lists were tuples, and mappings settings of their own."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return settings_from(kind, value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def settings_hash(values: Mapping[str, Any]) -> str:

@@ -51,6 +51,14 @@ TILES = _schema(
     image=IMAGE,
 )
 PATCHES = _schema(**_WHO, **_PLACE, image=IMAGE)
+SLICES = _schema(
+    **_WHO,
+    study=pa.string(),  # one pair of scans
+    z_mm=pa.float64(),  # height (RAS) of the slice in the space of the CE-T1w
+    brain_fraction=pa.float64(),  # of the image's pixels
+    tumor_fraction=pa.float64(),  # null where no tumour mask was given
+    image=IMAGE,  # CE-T1w, FLAIR, null
+)
 SYNTHETIC = _schema(
     generator=pa.string(),
     seed=pa.int64(),

@@ -25,6 +25,21 @@ def test_settings_survive_json():
     assert settings_from(Made, settings_dict(settings)) == settings
 
 
+def test_nested_settings_survive_json():
+    """A stage's settings may hold those of its steps."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Outer:
+        inner: Made = Made()
+        name: str = "x"
+
+    outer = Outer(inner=Made(size=9, counts=(1, 2)))
+
+    assert settings_from(Outer, settings_dict(outer)) == outer
+    with pytest.raises(ConfigError, match="Made has no setting sise"):
+        settings_from(Outer, {"inner": {"sise": 1}})
+
+
 def test_unknown_and_refused_values_are_errors():
     """A misspelt setting must not be ignored."""
     with pytest.raises(ConfigError, match="no setting sise"):

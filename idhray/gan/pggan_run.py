@@ -69,9 +69,7 @@ class PgganRun(Run):
         # One pass for both: the groups of the minibatch std lie within either half.
         real_scores, fake_scores = self.discriminator(torch.cat([reals, fakes]), *at).chunk(2)
         gap = losses.score_gap(real_scores, fake_scores)
-        penalty = losses.gradient_penalty(
-            lambda x: self.discriminator(x, *at), reals, fakes, mix
-        )
+        penalty = losses.gradient_penalty(lambda x: self.discriminator(x, *at), reals, fakes, mix)
         d_loss = settings.gradient_penalty * penalty + settings.drift * losses.drift(real_scores)
         d_loss = d_loss - gap
         descend(self.d_optimizer, d_loss, self.worker)

@@ -33,7 +33,7 @@ class Run(ABC):
     seed: int
     idh: str
     patients: tuple[str, ...]
-    """Whose images shaped the weights: those of `images`, and of the run it was initialised from."""
+    """Whose images shaped the weights: those of `images`, and of the run that it started from."""
     images: Images
     worker: Worker
     device: torch.device
@@ -104,5 +104,8 @@ def descend(optimizer: Optimizer | None, loss: Tensor, worker: Worker) -> None:
     parameters = optimizer.param_groups[0]["params"]
     optimizer.zero_grad()
     loss.backward(inputs=parameters)  # the other network, if the loss passed it, gets no gradients
+    for parameter in parameters:
+        if parameter.grad is None:  # a bias that moves no slope, say; Adam is to count the step
+            parameter.grad = torch.zeros_like(parameter)
     worker.average(p.grad for p in parameters)
     optimizer.step()

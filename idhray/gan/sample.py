@@ -65,12 +65,6 @@ def _trained(
     return TrainedGenerator(network, settings, settings.levels - 1, 1.0, device)
 
 
-def latent(seed: int, index: int, size: int) -> Tensor:
-    """(1, size) normal numbers, z of image `index`."""
-    chance = torch.Generator().manual_seed(seed_for(seed, "z", index))
-    return torch.randn(1, size, generator=chance)
-
-
 @torch.no_grad()
 def generate(
     generator: TrainedGenerator, seed: int, indices: Iterable[int], psi: float = 1.0
@@ -98,9 +92,7 @@ def generate(
     return np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
 
 
-def _image(
-    generator: TrainedGenerator, seed: int, index: int, psi: float
-) -> NDArray[np.uint8]:
+def _image(generator: TrainedGenerator, seed: int, index: int, psi: float) -> NDArray[np.uint8]:
     z = latent(seed, index, generator.settings.latent_size).to(generator.device)
     if isinstance(generator.network, stylegan2.Generator):
         noise = _normal(seed, "noise", index, generator.network.fixed_noise.shape[1])

@@ -21,6 +21,14 @@ from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.gan.stylegan2_layers import GAIN, Conv, Dense, StyledConv, ToImage, doubled
 
 
+def channels_last(network: nn.Module) -> None:
+    """Keep a network's weights, and with them its feature maps, in the layout that is fastest.
+
+    Measured at 64 px on one CPU core: a step takes 7 to 18 % less.
+    """
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+
+
 class Mapping(nn.Module):
     """z -> w, (N, Z) -> (N, Z). Source: Karras et al. 2019 (arXiv:1812.04948), section 2."""
 
@@ -84,7 +92,7 @@ class Generator(nn.Module):
         pixels = sum(side**2 for side in self.synthesis.sides)
         self.register_buffer("w_average", torch.zeros(settings.latent_size))
         self.register_buffer("fixed_noise", torch.randn(1, pixels))
-        self.to(memory_format=torch.channels_last)  # a sixth faster on a CPU
+        channels_last(self)
 
     def forward(self, latents: Tensor, noise: Tensor | None = None, psi: float = 1.0) -> Tensor:
         """(N, Z) and (N, P), or fixed noise -> (N, C, S, S); psi below 1 gives typical images.
@@ -134,7 +142,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = leaky(self.down(leaky(self.conv(x))))
-        return y + self.skip(x)
+        x = y + self.skip(x)
+        return x
 
 
 class Verdict(nn.Module):
@@ -161,7 +170,7 @@ class Discriminator(nn.Module):
         self.from_image = Conv(settings.channels, widths[0], 1, gain=GAIN)
         self.blocks = nn.ModuleList(Residual(i, o) for i, o in pairwise(widths))
         self.verdict = Verdict(widths[-1])
-        self.to(memory_format=torch.channels_last)
+        channels_last(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, S, S) -> (N,)."""

@@ -16,7 +16,7 @@ from idhray.errors import MriError
 from idhray.mri.brain_settings import BrainSettings
 from idhray.mri.deepbet_brain import deepbet_mask
 from idhray.mri.hdbet_brain import hdbet_mask
-from idhray.mri.mask import face_fractions, filled, largest_component
+from idhray.mri.mask import commonest, face_fractions, filled, largest_component
 from idhray.mri.volume import Mask, Volume, canonical, mask_ml
 
 SAME_GRID_MM = 0.1
@@ -70,10 +70,10 @@ def brain_mask(
 def stripped_brain(volume: Volume) -> Mask | None:
     """The brain of a volume that is stripped already, holes filled; None if it is not.
 
-    It is stripped if most of it has exactly the value of its first voxel, and the largest piece of
-    the rest has the size of a brain and does not go on beyond the volume.
+    It is stripped if a large part of it has exactly one value, and the largest piece of the rest
+    has the size of a brain and does not go on beyond the volume.
     """
-    rest = volume.voxels != volume.voxels[0, 0, 0]
+    rest = volume.voxels != commonest(volume.voxels)
     if rest.mean() > 1 - STRIPPED_MIN_BACKGROUND or not rest.any():
         return None
     mask = filled(largest_component(rest)[0])
@@ -93,8 +93,8 @@ def _given(volume: Volume, given: Volume) -> BrainMask:
     if mask.voxels.shape != standard.voxels.shape or apart > SAME_GRID_MM:
         found = " x ".join(map(str, given.voxels.shape))
         raise MriError(
-            f"{volume.name}: the mask {given.name} ({found}) lies on another grid; give one made on "
-            "this very volume"
+            f"{volume.name}: the mask {given.name} ({found}) lies on another grid; give one made "
+            "on this very volume"
         )
     values = np.unique(given.voxels)
     if values.size > 2 and not (values.min() >= 0 and values.max() <= 1):

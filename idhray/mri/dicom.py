@@ -9,13 +9,14 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 
 from idhray.errors import MriError
 from idhray.mri.dicom_slices import Slice, Vector, dicom_reader, folder_slices
-from idhray.mri.nifti_header import MIN_SIDE, ReaderSettings
+from idhray.mri.nifti_header import MIN_SIDE
 from idhray.mri.reader import hand_over
+from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.transform import Matrix
 from idhray.mri.volume import Volume, Voxels
 
@@ -122,7 +123,9 @@ def _check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
         problem = "files of several patients in one series; export each patient again"
     elif modalities := {image.modality for image in series} - {"", "MR"}:
         problem = f"modality {', '.join(sorted(modalities))}, must be MR; give another series"
-    elif not all(image.position.size and image.axes.size and image.pixel_mm.size for image in series):
+    elif not all(
+        image.position.size and image.axes.size and image.pixel_mm.size for image in series
+    ):
         problem = "slices without position, orientation or spacing; export the original series"
     elif not np.allclose(np.linalg.norm(first.axes.reshape(2, 3), axis=1), 1, atol=0.01):
         problem = "an orientation whose directions are not of length 1; export the original series"
@@ -199,7 +202,9 @@ def _voxels(label: str, series: Sequence[Slice]) -> Voxels:
     voxels = np.empty((columns, rows, len(series)), dtype=np.float32, order="F")
     for k, image in enumerate(series):
         try:
-            pixels: NDArray[np.float32] = sitk.GetArrayFromImage(dicom_reader(image.path).Execute())
+            pixels: NDArray[np.float32] = SimpleITK.GetArrayFromImage(
+                dicom_reader(image.path).Execute()
+            )
         except RuntimeError:  # its text is of many lines and holds the path
             raise MriError(f"{label}: slice {k + 1} of {len(series)} is damaged; export it again")
         voxels[:, :, k] = pixels.reshape(rows, columns).T

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 
 PATIENT_TAGS = ("0010|0010", "0010|0020", "0010|0030")  # name, number, birth date
@@ -65,16 +65,16 @@ def folder_slices(folder: str) -> tuple[list[Slice], int]:
     return found, others
 
 
-def dicom_reader(path: str) -> sitk.ImageFileReader:
+def dicom_reader(path: str) -> SimpleITK.ImageFileReader:
     """A reader of float32 that takes the file for DICOM, whatever its name."""
-    reader = sitk.ImageFileReader()
+    reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetOutputPixelType(sitk.sitkFloat32)
+    reader.SetOutputPixelType(SimpleITK.sitkFloat32)
     reader.SetFileName(path)
     return reader
 
 
-def _slice(path: str, reader: sitk.ImageFileReader) -> Slice:
+def _slice(path: str, reader: SimpleITK.ImageFileReader) -> Slice:
     tags = {key: reader.GetMetaData(key).strip(" \0") for key in reader.GetMetaDataKeys()}
     size = reader.GetSize()
     spacing = _numbers(tags, "0018|0088", 1)

@@ -86,7 +86,7 @@ def _at_model_spacing(volume: Volume) -> NDArray[np.float32]:
         for n, mm in zip(zyx.shape, reversed(volume.spacing_mm), strict=True)
     ]
     image: NDArray[np.float64] = resize(zyx, sides, order=3, mode="edge", anti_aliasing=False)
-    return ((image - image.mean()) / image.std()).astype(np.float32)
+    return np.asarray((image - image.mean()) / image.std(), dtype=np.float32)
 
 
 def _padded(image: Tensor) -> Tensor:
@@ -112,7 +112,9 @@ def _weights(path: str, sha256: str, device: str, dtype: torch.dtype) -> Weights
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise MriError(f"HD-BET: weights {path} cannot be read ({error.strerror}); see hdbet_weights")
+        raise MriError(
+            f"HD-BET: weights {path} cannot be read ({error.strerror}); see hdbet_weights"
+        )
     if found != sha256:
         raise MriError(
             f"HD-BET: {os.path.basename(path)} has SHA-256 {found[:12]}..., published is "

@@ -1,9 +1,12 @@
-"""Pieces, holes and edges of a mask."""
+"""Pieces, holes and edges of a mask, and the background of the volume under it."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from idhray.mri.volume import Mask
+from idhray.mri.volume import Mask, Voxels
 
 
 def largest_component(mask: Mask) -> tuple[Mask, float]:
@@ -26,7 +29,7 @@ def filled(mask: Mask) -> Mask:
     return np.asarray(~reached[labels])
 
 
-def faces(volume: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[np.ndarray]:
+def faces(volume: NDArray[Any]) -> list[NDArray[Any]]:
     """The six outermost planes: first and last along i, j and k."""
     return [volume.take(end, axis=axis) for axis in range(3) for end in (0, -1)]
 
@@ -34,3 +37,11 @@ def faces(volume: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[np.
 def face_fractions(mask: Mask) -> list[float]:
     """The part of each face that the mask covers; first and last along i, j and k."""
     return [float(face.mean()) for face in faces(mask)]
+
+
+def commonest(voxels: Voxels) -> float:
+    """The value that most voxels have: background, if any value is frequent at all."""
+    values, counts = np.unique(
+        voxels.ravel()[:: max(voxels.size // 100_000, 1)], return_counts=True
+    )
+    return float(values[counts.argmax()])

@@ -11,6 +11,7 @@ from nibabel.affines import apply_affine
 from nibabel.spatialimages import HeaderDataError
 
 from idhray.errors import MriError
+from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.transform import Matrix
 
 MIN_SPACING_MM, MAX_SPACING_MM = 0.1, 20.0
@@ -26,8 +27,7 @@ def header_affine(
     name: str,
     header: Nifti1Header,
     shape: tuple[int, int, int],
-    form: str,
-    allow_no_form: bool,
+    settings: ReaderSettings,
     notes: list[str],
 ) -> Matrix:
     """The (4, 4) affine, voxel index -> RAS mm.
@@ -36,13 +36,13 @@ def header_affine(
         name: How messages call the file.
         header: As parsed by nibabel.
         shape: Voxels along its axes.
-        form: "agree", "sform" or "qform", see `ReaderSettings`.
-        allow_no_form: Whether a file without either is taken as LAS.
+        settings: Which position counts, and whether there must be one.
         notes: What was found odd, yet usable, is appended here.
 
     Raises:
         MriError: there is no position, it is broken, or two contradict each other.
     """
+    form = settings.form
     forms = {
         key: _form(name, header, key)
         for key in ("sform", "qform")
@@ -53,7 +53,7 @@ def header_affine(
     for key, affine in forms.items():  # the sform comes first
         _check_spacing(name, affine, header, key, notes)
         return affine
-    if not allow_no_form or form != "agree":
+    if not settings.allow_no_form or form != "agree":
         wanted = "sform and qform have" if form == "agree" else f"{form} has"
         raise MriError(
             f"{name}: {wanted} no code, so nothing tells left from right; convert the scan again "

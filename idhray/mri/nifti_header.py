@@ -6,43 +6,27 @@ its word. Every such header ends here, in one line, having cost 544 bytes.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 
-from idhray.errors import ConfigError, MriError
+from idhray.errors import MriError
 from idhray.mri.nifti_affine import header_affine
+from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.transform import Matrix
 
 HEADER_BYTES = 544
 """Of NIfTI-2, the longer one, with the four bytes that tell of extensions."""
 MAX_OFFSET = 2**26
 """Where voxels may start; between header and voxels lie extensions, of some kB as a rule."""
+KINDS: tuple[tuple[type[Nifti1Header], int, bytes], ...] = (
+    (Nifti1Header, 348, b"n+1\0"),
+    (Nifti2Header, 540, b"n+2\0"),
+)
+"""Class, bytes of the header, magic of a file that holds header and voxels."""
 MIN_SIDE = 8
 """Voxels along each axis; fewer show no brain."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReaderSettings:
-    """What is refused, and what is repaired with a note, when a volume is read."""
-
-    max_voxels: int = 2**27
-    """512 x 512 x 512. Four bytes each are held in memory, beside what is being unpacked."""
-    form: Literal["agree", "sform", "qform"] = "agree"
-    """Which of the header's two positions counts. "agree": sform if its code is above 0, else
-    qform; refused where they contradict each other. "sform" and "qform" take that one as it is."""
-    allow_no_form: bool = False
-    """Take a file without either as i to the left, j anterior, k superior (LAS), as nibabel does."""
-    zero_nonfinite: bool = False
-    """Replace NaN and infinity by 0 rather than refuse the file."""
-
-    def __post_init__(self) -> None:
-        if self.max_voxels < 1:
-            raise ConfigError(f"max_voxels must be 1 or more, got {self.max_voxels}")
-        if self.form not in ("agree", "sform", "qform"):
-            raise ConfigError(f"form must be agree, sform or qform, got {self.form!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +74,17 @@ def declared(name: str, head: bytes, settings: ReaderSettings, notes: list[str])
         offset=_offset(name, header),
         slope=slope,
         intercept=intercept,
-        affine=header_affine(
-            name, header, shape, settings.form, settings.allow_no_form, notes
-        ),
+        affine=header_affine(name, header, shape, settings, notes),
     )
 
 
 def _header(name: str, head: bytes) -> Nifti1Header:
     """The header as nibabel parses it, in either byte order."""
-    for cls, size, magic in ((Nifti1Header, 348, b"n+1\0"), (Nifti2Header, 540, b"n+2\0")):
+    for kind, size, magic in KINDS:
         if size not in (int.from_bytes(head[:4], order) for order in ("little", "big")):
             continue
+        if len(head) < size:
+            break
         start = 344 if size == 348 else 4
         found = head[start : start + 4]
         if found[:2] == b"ni":
@@ -110,27 +94,27 @@ def _header(name: str, head: bytes) -> Nifti1Header:
                 f"{name}: an Analyze header, which does not tell left from right; convert the scan "
                 "to NIfTI from its source"
             )
-        if len(head) < size:
-            break
-        return cls(head[:size], check=False)
+        return kind(head[:size], check=False)
     raise MriError(f"{name}: no NIfTI header; {_instead(head)}")
 
 
 def _instead(head: bytes) -> str:
     """What the file seems to be, and what to do."""
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer: fetch the file itself with git lfs pull"
-    if b"annex/objects" in head[:200]:
-        return "it is a git-annex pointer: fetch the file itself with git annex get"
-    if head[128:132] == b"DICM":
-        return "it is a DICOM file: give the folder of its series"
-    if head.startswith(b"\x1f\x8b"):
-        return "it is packed twice: unpack it once"
-    if not head:
-        return "it is empty: copy or convert the scan again"
-    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
-        return "it is a text file: correct the path, or fetch the scan again"
-    return "it is cut off or something else: correct the path, or fetch the scan again"
+    text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    clues = {
+        "it is empty: copy or convert the scan again": not head,
+        "it is a Git LFS pointer: fetch the file itself with git lfs pull": head.startswith(
+            b"version https://git-lfs"
+        ),
+        "it is a git-annex pointer: fetch the file itself with git annex get": (
+            b"annex/objects" in head[:200]
+        ),
+        "it is a DICOM file: give the folder of its series": head[128:132] == b"DICM",
+        "it is packed twice: unpack it once": head.startswith(b"\x1f\x8b"),
+        "it is a text file: correct the path, or fetch the scan again": text,
+    }
+    unknown = "it is cut off or something else: correct the path, or fetch the scan again"
+    return next((clue for clue, fits in clues.items() if fits), unknown)
 
 
 def _shape(name: str, header: Nifti1Header, max_voxels: int) -> tuple[int, int, int]:
@@ -162,7 +146,7 @@ def _shape(name: str, header: Nifti1Header, max_voxels: int) -> tuple[int, int, 
 def _dtype(name: str, header: Nifti1Header) -> np.dtype[np.generic]:
     try:
         dtype: np.dtype[np.generic] = header.get_data_dtype()
-    except HeaderDataError:
+    except (KeyError, HeaderDataError):
         dtype = np.dtype(np.void)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise MriError(

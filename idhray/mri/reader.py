@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idhray.errors import MriError
-from idhray.mri.nifti_header import HEADER_BYTES, Declared, ReaderSettings, declared
+from idhray.mri.nifti_header import HEADER_BYTES, Declared, declared
+from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.volume import Volume, Voxels
 
 _BLOCK = 1 << 20  # voxels that are unpacked and scaled at a time

@@ -27,7 +27,8 @@ class Trilinear:
             np.clip(axis + 1, 0, last) for axis, last in zip((i, j, k), self._last, strict=True)
         )
         x0, y0, z0 = (axis.astype(np.int32) for axis in (x, y, z))
-        x, y, z = x - x0, y - y0, z - z0
+        # float32 less int32 would be float64, at half the speed.
+        x, y, z = x - x0.astype(np.float32), y - y0.astype(np.float32), z - z0.astype(np.float32)
         corner = x0 * self._plane + y0 * self._row + z0
 
         def along_k(offset: int) -> Values:

@@ -29,7 +29,7 @@ def rigid(shift_mm: ArrayLike, angles_rad: ArrayLike, centre_mm: ArrayLike) -> M
 
 def inverse(matrix: Matrix) -> Matrix:
     """The matrix that undoes it."""
-    return np.linalg.inv(matrix)
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def rotation_degrees(matrix: Matrix) -> float:
@@ -40,4 +40,4 @@ def rotation_degrees(matrix: Matrix) -> float:
 def displacements_mm(matrix: Matrix, points: Points) -> NDArray[np.float64]:
     """(n,): how far each of the points is carried."""
     shift = moved(matrix, points) - points
-    return np.sqrt((shift**2).sum(axis=0))
+    return np.asarray(np.sqrt((shift**2).sum(axis=0)))

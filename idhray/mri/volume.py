@@ -11,6 +11,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
+from idhray.chance import generator
 from idhray.errors import MriError
 from idhray.mri.transform import Matrix, Points, moved
 
@@ -118,10 +119,11 @@ def mask_ml(mask: Mask, volume: Volume) -> float:
 
 
 def mask_points_mm(mask: Mask, volume: Volume, most: int = 20_000) -> Points:
-    """(3, n) RAS mm of the voxels inside a mask; where there are more than `most`, every nth."""
+    """(3, n) RAS mm of the voxels inside a mask, or of `most` drawn among them, always the same."""
     inside = np.flatnonzero(mask)
-    step = -(-inside.size // most)
-    return moved(volume.affine, np.array(np.unravel_index(inside[::step], mask.shape)))
+    if inside.size > most:  # every nth could be a single slice, where n is a multiple of their size
+        inside = inside[generator(0, "points of a mask").integers(inside.size, size=most)]
+    return moved(volume.affine, np.array(np.unravel_index(inside, mask.shape)))
 
 
 def mask_box(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, StorageError
 from idhray.stats.audit.checks import audit_table
 from idhray.stats.audit.printout import audit_file, audit_text
 from idhray.stats.audit.reading import read_reported
@@ -24,7 +24,12 @@ def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
         raise ConfigError(f"--out {out}: is the table itself; choose another file")
     found = audit_table(read_reported(table))
     if out is not None:
-        publish(out, audit_file(found, table, out))
+        try:
+            publish(out, audit_file(found, table, out))
+        except OSError as error:
+            raise StorageError(
+                f"{out}: cannot be written ({error}); choose another --out"
+            ) from None
     return {
         "table": table,
         "out": out,

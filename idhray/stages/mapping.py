@@ -57,6 +57,7 @@ def map_items(
     workers: int | None = None,
     cpus: float = 1,
     gpus: float = 0,
+    memory_bytes: int = 0,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; the fates of all items come back.
 
@@ -66,6 +67,7 @@ def map_items(
 
     Args:
         workers: Items at a time; as many as the cluster has room for when None.
+        cpus, gpus, memory_bytes: What one item takes; no more run on a node than it has room for.
 
     Raises:
         SettingsChangedError: `out` holds fates of other inputs than these, or made otherwise.
@@ -77,7 +79,8 @@ def map_items(
     if todo:
         if len(todo) < len(items):
             logger.info("%s: %d of %d done before", out, len(items) - len(todo), len(items))
-        _run(todo, work, before, out=out, schema=schema, workers=workers, cpus=cpus, gpus=gpus)
+        room = {"num_cpus": cpus, "num_gpus": gpus or None, "memory": memory_bytes or None}
+        _run(todo, work, before, out=out, schema=schema, workers=workers, room=room)
     return ledger.fates(out)
 
 
@@ -106,8 +109,7 @@ def _run(
     out: str,
     schema: pa.Schema,
     workers: int | None,
-    cpus: float,
-    gpus: float,
+    room: dict[str, float | None],
 ) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -118,8 +120,7 @@ def _run(
     one = functools.partial(_work_on_one, work=work, out=out, schema=schema)
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         one,
-        num_cpus=cpus,
-        num_gpus=gpus or None,
+        **room,
         max_retries=RETRIES,  # Ray Data's default is for ever
         compute=ray.data.TaskPoolStrategy(size=workers),
     )

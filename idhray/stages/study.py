@@ -1,5 +1,7 @@
 """The whole study: every stage in turn, each in its own folder; the same command continues.
 
+Of slides (Liu et al. 2020), here; of MRI (Park et al. 2021), in `mri_study`.
+
 cohort.parquet  tiles/  patches/  gan-CLASS/  synthetic-CLASS/  sweep/  statistics/  report.html
 """
 
@@ -24,8 +26,8 @@ from idhray.cohort import (
 )
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, LeakageError, ManifestError
-from idhray.gan.config import PRESETS as GAN
-from idhray.gan.config import GanSettings
+from idhray.gan.config import PGGAN, STYLEGAN2
+from idhray.gan.pggan_config import PgganSettings
 from idhray.leakage import patient_splits
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
@@ -35,13 +37,13 @@ from idhray.stages.background import Background
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.fit_stats import fit_stats
 from idhray.stages.folder import seal
+from idhray.stages.mri_study import MriStudySettings, mri_presets, mri_study, say_what_can_be_shown
 from idhray.stages.report import STUDY, report
 from idhray.stages.session import connect, has_room, provenance
 from idhray.stages.sweep import check_counts, sweep
 from idhray.stages.synthesize import synthesize
 from idhray.stages.tile_slides import tile_slides, with_slides
 from idhray.stages.train_gan import train_gan
-from idhray.stats.planning_print import plan_summary
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
 from idhray.tables import PATCHES as PATCHES_TABLE
@@ -56,7 +58,7 @@ class StudySettings:
 
     tiling: TilingSettings = field(default_factory=TilingSettings)
     patches: PatchSettings = field(default_factory=PatchSettings)
-    gan: GanSettings = field(default_factory=GanSettings)
+    gan: PgganSettings = field(default_factory=PgganSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
     statistics: StatsSettings = field(default_factory=StatsSettings)
     counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
@@ -80,31 +82,35 @@ OWNS = (
     "statistics",
     "report.html",
 )
-PRESETS = {
+PRESETS: dict[str, StudySettings | MriStudySettings] = {
     # Source of the counts: Liu et al. 2020, table 2.
     "liu2020": StudySettings(
         tiling=TILES["liu2020"],
         patches=PATCHES["liu2020"],
-        gan=GAN["liu2020"],
+        gan=PGGAN["liu2020"],
         classifier=CLASSIFIER["liu2020"],
     ),
     "demo": StudySettings(
         tiling=TILES["demo"],
         patches=PATCHES["demo"],
-        gan=GAN["demo"],
+        gan=PGGAN["demo"],
         classifier=CLASSIFIER["demo"],
         counts=(0, 120, 360),
         repeats=2,
     ),
+    **mri_presets(STYLEGAN2),
 }
 
 
 def study(
     manifest: str,
     out: str,
-    settings: StudySettings,
+    settings: StudySettings | MriStudySettings,
     *,
     patches: str | None = None,
+    normals: str | None = None,
+    readings: str | None = None,
+    consensus: str | None = None,
     seed: int = 0,
     workers: int | None = None,
     gan_workers: int = 1,
@@ -113,23 +119,64 @@ def study(
     max_failures: int = 0,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Run the study of Liu et al. 2020 from slides to report; the same command continues.
+    """Run a study from slides (Liu et al. 2020) or MRI (Park et al. 2021) to its report.
+
+    The preset decides which; the same command continues.
 
     Args:
-        manifest: CSV, TSV or Parquet with patient, idh, age and slide.
+        manifest: CSV, TSV or Parquet with patient, idh, age, and slide, or t1ce and flair.
         out: Folder of the study; report.html is in it.
         settings: Of every step.
-        patches: A PATCHES table to start from; then the manifest's slides are not read, and its
-            split must be that of the table.
+        patches: Slides: a PATCHES table to start from; then the manifest's slides are not read, and
+            its split must be that of the table.
+        normals: MRI: a manifest of normal brains, to train the GAN on first.
+        readings: MRI: what readers said of the cases in OUT/form; without it the study stops there.
+        consensus: MRI: cells on which readers differed, settled; see `fit-stats`.
         seed: Of everything that is drawn.
-        workers: Slides, and trainings of the sweep, at a time; as many as fit when not given.
+        workers: Slides or patients, and trainings of the sweep, at a time; as many as fit when not
+            given.
         gan_workers: Processes that share the training of each GAN.
         gpus: GPUs of each of these, and of each training of the sweep; may be a fraction. One when
             the cluster has GPUs, else none: name it where they only come when asked for.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides that may fail before the command does; the others are done anyway.
+        max_failures: Slides or patients that may fail before the command does; the others are done
+            anyway.
         overwrite: Start anew where the folder was made with other settings.
     """
+    shared: dict[str, Any] = {
+        "seed": seed,
+        "workers": workers,
+        "gan_workers": gan_workers,
+        "gpus": gpus,
+        "address": address,
+        "max_failures": max_failures,
+        "overwrite": overwrite,
+    }
+    if isinstance(settings, MriStudySettings):
+        if patches:
+            raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
+        own = {"normals": normals, "readings": readings, "consensus": consensus}
+        return mri_study(manifest, out, settings, **own, **shared)
+    if normals or readings or consensus:
+        raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")
+    return slide_study(manifest, out, settings, patches=patches, **shared)
+
+
+def slide_study(
+    manifest: str,
+    out: str,
+    settings: StudySettings,
+    *,
+    patches: str | None,
+    seed: int,
+    workers: int | None,
+    gan_workers: int,
+    gpus: float | None,
+    address: str | None,
+    max_failures: int,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """The study of Liu et al. 2020; see `study` for the arguments."""
     out, patches = absolute(out), absolute(patches) if patches else None
     if patches and f"{patches}/".startswith(f"{out}/"):
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
@@ -196,15 +243,6 @@ def check_classes(cohort: pd.DataFrame) -> None:
     ]
     if missing:
         raise ManifestError(f"no patient who is {', '.join(missing)}; a study needs each")
-
-
-def say_what_can_be_shown(cohort: pd.DataFrame) -> None:
-    """Log the gains that the test patients could show, before hours are spent on it."""
-    test = patients_of(cohort)
-    test = test[test["split"] == "test"]
-    mutant, wildtype = (int((test["idh"] == label).sum()) for label in ("mutant", "wildtype"))
-    if min(mutant, wildtype) > 1:
-        logger.info("%s", plan_summary(mutant, wildtype))
 
 
 def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:

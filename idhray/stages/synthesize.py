@@ -27,6 +27,7 @@ def synthesize(
     count: int,
     out: str,
     *,
+    psi: float = 1.0,
     seed: int = 0,
     workers: int | None = None,
     gpus_per_worker: float | None = None,
@@ -39,6 +40,7 @@ def synthesize(
         checkpoint: Folder of `train-gan`.
         count: How many.
         out: Folder of the SYNTHETIC table.
+        psi: Truncation of a StyleGAN2: below 1 images are nearer to the mean, less varied.
         seed: Of the latents.
         workers: Parts of 128 images at a time; as many as there is room for when not given.
         gpus_per_worker: One when the cluster has GPUs, else none.
@@ -50,7 +52,11 @@ def synthesize(
         raise ConfigError(f"--count must be 1 or more, got {count}")
     model = read_model(checkpoint)
     generator = seal(checkpoint)  # of its weights, among others
+    truncates = model["architecture"] == "stylegan2"
+    if psi != 1 and not truncates:
+        raise ConfigError(f"--psi {psi:g}: a {model['architecture']} has no truncation; leave it 1")
     said = {"stage": "synthesize", "generator": generator, "count": count, "seed": seed}
+    said |= {"psi": psi} if truncates else {}
     with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
@@ -63,6 +69,7 @@ def synthesize(
                     "checkpoint": checkpoint,
                     "generator": generator,
                     "seed": seed,
+                    "psi": psi if truncates else None,
                     "first": first,
                     "end": min(first + CHUNK, count),
                 },
@@ -88,11 +95,12 @@ def synthesize_some(values: dict[str, Any]) -> Outcome:
     model = read_model(folder)
     generator = load_generator(folder, device)
     indices = range(values["first"], values["end"])
-    images = generate(generator, values["seed"], indices)
+    psi = values["psi"]
+    images = generate(generator, values["seed"], indices, 1.0 if psi is None else psi)
     shared = {
         "generator": values["generator"],
         "seed": values["seed"],
-        "psi": None,  # PGGAN has no truncation
+        "psi": psi,  # null: PGGAN has no truncation
         "idh": model["idh"],
         "trained_on": model["trained_on"],
     }

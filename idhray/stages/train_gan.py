@@ -1,8 +1,8 @@
-"""One GAN on one class of images, through Ray Train: PATCHES -> checkpoint."""
+"""One GAN on one class of images, through Ray Train: PATCHES or SLICES -> checkpoint."""
 
 import tempfile
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import ray.train
@@ -10,14 +10,17 @@ import ray.train.torch
 from numpy.typing import NDArray
 
 from idhray.cohort import Label
-from idhray.config import settings_dict, settings_from
+from idhray.config import settings_dict
 from idhray.errors import ConfigError, TableError
 from idhray.gan import checkpoint as gan_checkpoint
 from idhray.gan.config import PRESETS as PRESETS
-from idhray.gan.config import GanSettings
+from idhray.gan.config import GanSettings, architecture_of, gan_settings
+from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.run import Run
 from idhray.gan.sample import generate, generator_of, grid
 from idhray.gan.schedule import growth_at
-from idhray.gan.trainer import Report, Run, new_run, train
+from idhray.gan.trainer import Report, new_run, train
+from idhray.gan.transfer import init_from as start_from
 from idhray.images import decode, encode, gray, resize
 from idhray.stages.folder import seal, stage_folder
 from idhray.stages.session import connect
@@ -33,10 +36,12 @@ OWNS = ("weights.safetensors", "training.pt", "model.json", "samples")
 
 def train_gan(
     images: str,
-    idh: Label,
+    idh: Label | Literal["any"],
     out: str,
     settings: GanSettings,
     *,
+    init_from: str | None = None,
+    freeze_layers: int = 0,
     seed: int = 0,
     workers: int = 1,
     gpus_per_worker: float | None = None,
@@ -44,13 +49,18 @@ def train_gan(
     address: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Train a PGGAN on the training patients of one class; the same command resumes.
+    """Train a GAN on the training patients of one class; the same command resumes.
 
     Args:
-        images: Folder of a PATCHES table; only its rows of split `train` and class `idh` are used.
-        idh: The class.
+        images: Folder of a PATCHES or SLICES table; only its rows of split `train` and class `idh`
+            are used.
+        idh: The class; any takes all training patients, also those of unknown status (normal
+            brains, to start another GAN from).
         out: Folder of the checkpoint and of sample sheets.
         settings: The networks and their schedule.
+        init_from: Folder of a StyleGAN2 whose weights this one starts from. Its patients count as
+            seen by this one, too.
+        freeze_layers: Blocks of the discriminator, those nearest the image, that keep its weights.
         seed: Decides weights, order and latents.
         workers: Processes that share each batch; any number trains on the same batches.
         gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
@@ -59,12 +69,18 @@ def train_gan(
         overwrite: Start anew where the folder was made with other settings.
     """
     images, out = absolute(images), absolute(out)
+    init_from = absolute(init_from) if init_from else None
     _check(settings)
+    if freeze_layers and not init_from:
+        raise ConfigError("--freeze-layers keeps weights of --init-from, which is not given")
     said = {
         "stage": "train_gan",
         "images": seal(images),
         "idh": idh,
+        "init_from": seal(init_from) if init_from else None,
+        "freeze_layers": freeze_layers,
         "seed": seed,
+        "architecture": architecture_of(settings),
         **settings_dict(settings),
     }
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
@@ -74,7 +90,10 @@ def train_gan(
                 "images": images,
                 "idh": idh,
                 "out": out,
+                "init_from": init_from,
+                "freeze_layers": freeze_layers,
                 "seed": seed,
+                "architecture": architecture_of(settings),
                 "settings": settings_dict(settings),
             }
             fit(
@@ -102,12 +121,14 @@ def _check(settings: GanSettings) -> None:
     Raises:
         ConfigError: the schedule ends before full resolution, or images are neither gray nor RGB.
     """
-    grown = growth_at(settings, round(settings.total_kimg * 1000))
-    if grown.level < settings.levels - 1 or grown.alpha < 1:
-        raise ConfigError(
-            f"total_kimg {settings.total_kimg:g} ends at {4 << grown.level} px, before "
-            f"{settings.resolution_px} px is in; raise it, or lower stabilise_kimg and fade_kimg"
-        )
+    if isinstance(settings, PgganSettings):
+        grown = growth_at(settings, round(settings.total_kimg * 1000))
+        if grown.level < settings.levels - 1 or grown.alpha < 1:
+            raise ConfigError(
+                f"total_kimg {settings.total_kimg:g} ends at {4 << grown.level} px, before "
+                f"{settings.resolution_px} px is in; raise it, or lower stabilise_kimg and "
+                "fade_kimg"
+            )
     if settings.channels not in (1, 3):
         raise ConfigError(f"channels must be 1 (gray) or 3 (RGB) here, got {settings.channels}")
 
@@ -117,6 +138,8 @@ def class_images(
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """All training images of a class, (N, R, R, C) uint8 in the order of the table; its patients.
 
+    Class `any` is every training image, whatever its class.
+
     Raises:
         TableError: there is none.
     """
@@ -124,7 +147,7 @@ def class_images(
     patients: set[str] = set()
     for path in parts(images):
         for row in read_part(path, ["patient", "idh", "split", "image"]).to_pylist():
-            if row["split"] == "train" and row["idh"] == idh:
+            if row["split"] == "train" and idh in (row["idh"], "any"):
                 image = resize(decode(row["image"]["bytes"]), settings.resolution_px)
                 found.append(image if settings.channels == 3 else gray(image)[..., None])
                 patients.add(row["patient"])
@@ -135,7 +158,7 @@ def class_images(
 
 def train_loop(config: dict[str, Any]) -> None:
     """In every worker of Ray Train: load, continue, report."""
-    settings = settings_from(GanSettings, config["settings"])
+    settings = gan_settings(config["architecture"], config["settings"])
     images, patients = class_images(config["images"], config["idh"], settings)
     run = new_run(
         images,
@@ -146,6 +169,8 @@ def train_loop(config: dict[str, Any]) -> None:
         worker=this_worker(),
         device=ray.train.torch.get_device(),
     )
+    if config["init_from"]:
+        start_from(run, config["init_from"], config["freeze_layers"])
     if last := ray.train.get_checkpoint():
         with last.as_directory() as folder:
             gan_checkpoint.restore(run, folder)

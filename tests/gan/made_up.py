@@ -70,16 +70,17 @@ def trained_by_two(settings, folder: Path, until_kimg: float):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(_train_as_worker, (2, port, settings, str(folder), until_kimg), nprocs=2)
+    job = {"port": port, "settings": settings, "folder": folder, "until_kimg": until_kimg}
+    mp.spawn(_train_as_worker, (job,), nprocs=2)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
-def _train_as_worker(rank, size, port, settings, folder, until_kimg):
+def _train_as_worker(rank, job):
     torch.set_num_threads(1)
-    address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
-    run = start(settings, worker=Worker(rank, size))
+    address = f"tcp://127.0.0.1:{job['port']}"
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    run = start(job["settings"], worker=Worker(rank, 2))
     reports = []
-    train(run, lambda _, report: reports.append(report), until_kimg=until_kimg)
-    torch.save((all_values(run), reports), f"{folder}/{rank}.pt")
+    train(run, lambda _, report: reports.append(report), until_kimg=job["until_kimg"])
+    torch.save((all_values(run), reports), job["folder"] / f"{rank}.pt")
     dist.destroy_process_group()

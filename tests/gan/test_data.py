@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError
-from idhray.gan.config import GanSettings
 from idhray.gan.data import check_images, faded, level_images, order, turned
+from idhray.gan.pggan_config import PgganSettings
 
-SETTINGS = GanSettings(resolution_px=16, batch_sizes=(4, 4, 4))
+SETTINGS = PgganSettings(resolution_px=16, batch_sizes=(4, 4, 4))
 
 
 def test_every_image_is_shown_once_per_epoch():

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from idhray.gan.config import PRESETS, GanSettings
+from idhray.gan.config import PRESETS, width_at
 from idhray.gan.pggan import (
     Discriminator,
     Generator,
     active_parameters,
     enlarged,
     reduced,
-    width_at,
 )
+from idhray.gan.pggan_config import PgganSettings
 
-SMALL = GanSettings(
+SMALL = PgganSettings(
     resolution_px=16, channels=2, latent_size=6, fmap_base=16, fmap_max=8, batch_sizes=(4, 4, 4)
 )
 

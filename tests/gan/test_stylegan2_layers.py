@@ -52,7 +52,9 @@ def grouped_conv(x, weight, style, *, up=False):
 def test_demodulated_weights_have_unit_norm():
     """Equation 3, for every image and output channel."""
     weight, style = torch.randn(5, 4, 3, 3), torch.randn(6, 4) * 3
-    own = weight * style[:, None, :, None, None] * demodulation(weight, style)[..., None, None, None]
+    own = (
+        weight * style[:, None, :, None, None] * demodulation(weight, style)[..., None, None, None]
+    )
 
     torch.testing.assert_close(own.flatten(2).norm(dim=2), torch.ones(6, 5))
 
@@ -98,7 +100,9 @@ def test_image_channels_are_modulated_but_not_renormalised():
     x, w = torch.randn(3, 5, 4, 4), torch.randn(3, 3)
     style = layer.affine(w)
     plain = [
-        F.conv2d(x[i : i + 1], (layer.weight * style[i] / math.sqrt(5))[..., None, None], layer.bias)
+        F.conv2d(
+            x[i : i + 1], (layer.weight * style[i] / math.sqrt(5))[..., None, None], layer.bias
+        )
         for i in range(3)
     ]
 
@@ -153,7 +157,9 @@ def test_down_convolution_filters_then_takes_every_other(kernel):
     torch.nn.init.normal_(conv.bias)
     x = torch.randn(2, 3, 8, 8)
     weight = conv.weight * 1.5 / math.sqrt(3 * kernel**2)
-    plain = F.conv2d(smoothed(x, pad=2), weight, padding=kernel // 2) + 1.5 * conv.bias[:, None, None]
+    plain = (
+        F.conv2d(smoothed(x, pad=2), weight, padding=kernel // 2) + 1.5 * conv.bias[:, None, None]
+    )
     # Between pixels 2k and 2k + 1 lies the centre of output k, in `smoothed` at 2k + 1.
     plain = plain[..., 1::2, 1::2][..., :4, :4]
 

@@ -6,7 +6,7 @@ import pytest
 import ray
 
 from idhray.classify.settings import ClassifierSettings
-from idhray.gan.config import GanSettings
+from idhray.gan.pggan_config import PgganSettings
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import TilingSettings
@@ -17,7 +17,7 @@ from idhray.stages.study import StudySettings, study
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)
 TILING = TilingSettings(tile_px=512, min_object_px=50)
 PATCHES = PatchSettings(patch_px=128, tile_px=512, train_per_class=48, eval_per_patient=4)
-GAN = GanSettings(
+GAN = PgganSettings(
     resolution_px=16,
     latent_size=16,
     fmap_base=64,

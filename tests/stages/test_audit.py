@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from idhray.errors import ConfigError, TableError
+from idhray.errors import ConfigError, StorageError, TableError
 from idhray.stages.audit import audit
 
 TABLE = (
@@ -65,6 +65,14 @@ def test_a_broken_table_is_one_error(tmp_path):
 
     with pytest.raises(TableError, match="row 2: n is '-3'"):
         audit(str(path))
+
+
+def test_a_place_that_cannot_be_written_is_one_error(table, tmp_path):
+    """A folder of that name is in the way."""
+    (tmp_path / "findings.csv").mkdir()
+
+    with pytest.raises(StorageError, match="cannot be written"):
+        audit(table, out=str(tmp_path / "findings.csv"))
 
 
 def test_the_table_is_not_overwritten_by_its_findings(table):

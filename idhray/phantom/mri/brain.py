@@ -53,7 +53,7 @@ class BrainLook:
 def brain_look(random: np.random.Generator, age: int) -> BrainLook:
     """Drawn for one patient."""
     return BrainLook(
-        gyri=noise_box(random, 4.4),
+        gyri=noise_box(random, 5.5),
         depths=noise_box(random, 14),
         veins=noise_box(random, 4),
         atrophy=float(np.clip((age - 40) / 45 + 0.2 * random.standard_normal(), 0, 1)),
@@ -85,7 +85,7 @@ def outline(points: Points) -> Outline:
     high = (z - np.float32(8)) * np.where(z > 8, np.float32(1), low)  # flat below
     egg = ellipsoid((ax, y, high), (0, -3, 0), (67, 87, 62), power=2.25)
     temporal = ellipsoid((ax, y, z), (41, -8, -18), (25, 45, 26), power=2.2)
-    cistern = ellipsoid((ax, y, z), (0, 6, -30), (15, 20, 20))
+    cistern = ellipsoid((ax, y, z), (0, 5, -32), (12, 15, 18))
     cerebellum = ellipsoid((ax, y, z), (23, -56, -40), (33, 31, 23), power=2.2)
     lobes = np.maximum(egg, temporal)
     cerebrum = np.maximum(np.minimum(egg, -cistern), temporal)
@@ -115,8 +115,8 @@ def _paint_cerebellum(canvas: c.Canvas, outer: Outline, mirrored: Points, voxel_
     depth = outer.cerebellum
     shells = np.hypot(y + np.float32(38), z + np.float32(34)) + np.float32(0.25) * ax
     folia = np.float32(0.5) + np.float32(0.5) * np.cos(shells * np.float32(2 * np.pi / 6))
-    canvas.paint(inside(depth - 1, voxel_mm), c.CEREBELLUM)
-    fissures = inside(depth - 1, voxel_mm) * inside(12 - depth, 6) * folia**2
+    canvas.paint(inside(depth - 0.5, voxel_mm), c.CEREBELLUM)
+    fissures = inside(depth - 3, 4) * inside(12 - depth, 6) * folia**2
     canvas.paint(np.float32(0.6) * fissures, c.FLUID)
     canvas.paint(inside(depth - 9 + 3 * folia, 2 * voxel_mm) * np.float32(0.9), c.WHITE)
 
@@ -125,12 +125,12 @@ def _paint_cerebrum(
     canvas: c.Canvas, outer: Outline, points: Points, look: BrainLook, voxel_mm: float
 ) -> None:
     # Under the tentorium lies the cerebellum.
-    depth = np.minimum(outer.cerebrum, -outer.cerebellum - 1.5)
-    wide = np.float32(0.7 + 0.7 * look.atrophy)
+    depth = np.minimum(outer.cerebrum, -outer.cerebellum)
+    wide = np.float32(0.4 + 0.7 * look.atrophy)
     sulci = _sulci(outer.lobes, points, look)
     opening = np.float32(1.2 + look.atrophy) * np.exp(np.clip(-depth, -40, 0) / np.float32(5))
     cleft = np.minimum(np.minimum(sulci - opening, _midline(points)), _sylvian(points)) - wide
-    cortex = np.minimum(depth - 1 - wide, cleft)
+    cortex = np.minimum(depth - wide, cleft)
     canvas.paint(inside(cortex, voxel_mm), c.GRAY)
     canvas.paint(inside(cortex - CORTEX_MM, voxel_mm), c.WHITE)
     veins = inside(-cleft, voxel_mm) * inside(depth - 1, 2) * (look.veins.at(points) > 1.35)
@@ -146,12 +146,12 @@ def _sulci(depth: Field, points: Points, look: BrainLook) -> Field:
     away = [p - m for p, m in zip(points, centre, strict=True)]
     scaled = sum((a / np.float32(s)) ** 2 for a, s in zip(away, (67, 87, 62), strict=True))
     # Along a ray the noise hardly changes, so that its zeros are sheets along rays.
-    stretch = np.float32(0.2) + np.float32(0.8) / np.sqrt(np.maximum(scaled, np.float32(0.01)))
+    stretch = np.float32(0.55) + np.float32(0.45) / np.sqrt(np.maximum(scaled, np.float32(0.01)))
     noise = look.gyri.at((away[0] * stretch, away[1] * stretch, away[2] * stretch))
     spacing = abs(float(points[0][1, 0, 0] - points[0][0, 0, 0]))
     slope = np.sqrt(sum(g * g for g in np.gradient(noise, spacing)))
     sheet = np.abs(noise) / np.maximum(slope, np.float32(0.05))
-    reach = np.float32(15) + np.float32(4) * look.depths.at(points)
+    reach = np.float32(16) + np.float32(6) * look.depths.at(points)
     return np.asarray(np.hypot(sheet, np.maximum(depth - reach, 0)), dtype=np.float32)
 
 

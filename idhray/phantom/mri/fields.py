@@ -88,16 +88,15 @@ class Noise:
     step_mm: float
 
     def at(self, points: Points) -> Field:
-        """Values at points; the noise repeats beyond its box."""
-        places = np.stack([p * np.float32(1 / self.step_mm) for p in points])
+        """Values at points; beyond its box, around the origin, the noise is mirrored."""
+        scale, middle = np.float32(1 / self.step_mm), np.float32((self.values.shape[0] - 1) / 2)
+        places = np.stack([p * scale + middle for p in points])
         return np.asarray(
-            ndimage.map_coordinates(self.values, places, order=1, mode="grid-wrap"),
+            ndimage.map_coordinates(self.values, places, order=1, mode="mirror"),
             dtype=np.float32,
         )
 
 
-def noise_box(random: np.random.Generator, feature_mm: float, side_mm: float = 192) -> Noise:
-    """Noise over a cube of `side_mm`."""
-    step = feature_mm / 2.5
-    side = round(side_mm / step)
-    return Noise(smooth_noise(random, (side,) * 3, 2.5), step)
+def noise_box(random: np.random.Generator, feature_mm: float, points: int = 64) -> Noise:
+    """Noise over a cube of so many grid points a side, 0.4 `feature_mm` apart."""
+    return Noise(smooth_noise(random, (points,) * 3, 2.5), feature_mm / 2.5)

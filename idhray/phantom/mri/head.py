@@ -6,7 +6,7 @@ from idhray.phantom.mri import canvas as c
 from idhray.phantom.mri.brain import Outline
 from idhray.phantom.mri.fields import Field, Noise, Points, chain, ellipsoid, inside
 
-CAVITY_MM = 2.5  # of fluid between brain and dura
+CAVITY_MM = 1.5  # of fluid between brain and dura
 BONE_MM = 7.0
 SCALP_MM = 5.0
 

@@ -101,7 +101,9 @@ def paint_lesion(
     radius = _radius(points, lesion)
     within = inside(brain - 2, 2 * voxel_mm)
     core = np.float32(lesion.core_mm) * (1 + np.float32(0.07) * coarse) - radius
-    swollen = within * _surrounding(canvas, core, lesion, coarse, voxel_mm)
+    # Edema spreads less upwards, so that the slice with most of it shows the core.
+    spread = np.float32(lesion.core_mm) - _radius(points, lesion, height=0.65)
+    swollen = within * _surrounding(canvas, core, spread, lesion, coarse, voxel_mm)
     canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOUR)
     if lesion.edema:
         canvas.paint(within * inside(core + 2, 3), c.TUMOUR)
@@ -109,8 +111,9 @@ def paint_lesion(
     return np.maximum(swollen, painted)
 
 
-def _radius(points: Points, lesion: Lesion) -> Field:
-    away = zip(points, lesion.centre, lesion.stretch, strict=True)
+def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
+    x, y, z = lesion.stretch
+    away = zip(points, lesion.centre, (x, y, z * height), strict=True)
     return np.asarray(
         np.sqrt(sum(((p - np.float32(m)) / np.float32(s)) ** 2 for p, m, s in away)),
         dtype=np.float32,
@@ -118,14 +121,14 @@ def _radius(points: Points, lesion: Lesion) -> Field:
 
 
 def _surrounding(
-    canvas: c.Canvas, core: Field, lesion: Lesion, coarse: Field, voxel_mm: float
+    canvas: c.Canvas, core: Field, spread: Field, lesion: Lesion, coarse: Field, voxel_mm: float
 ) -> Field:
     """How far the FLAIR signal fills each voxel, 0 to 1."""
     soft = max(CLEAR_MM if lesion.clear else INDISTINCT_MM, voxel_mm)
     if not lesion.edema:
         return inside(core + np.float32(lesion.reach_mm), soft)
     # Fingers: the reach differs by direction, and cortex stays free.
-    reach = core + np.float32(lesion.reach_mm) * (1 + np.float32(0.35) * coarse)
+    reach = spread + np.float32(lesion.reach_mm) * (1 + np.float32(0.3) * coarse)
     return inside(reach, soft) * np.clip(canvas.edema * np.float32(1.1), 0, 1)
 
 

@@ -120,7 +120,7 @@ def _head_points(random: np.random.Generator, voxel_mm: float) -> tuple[Points, 
     shape = tuple(round(side / voxel_mm) + 1 for side in FOV_MM)
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
     affine[:3, 3] = -voxel_mm * (np.array(shape) - 1) / 2
-    scales = random.uniform(0.95, 1.05, 3)
+    scales = random.uniform(0.92, 1.02, 3)
     axes = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij", sparse=True)
     x, y, z = (
         ((axis * voxel_mm + affine[i, 3]) / scales[i]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Areas that are given twice, with more and with fewer decimals, must be the same areas."""
+"""Areas that are given twice: shortened wrongly, or by two models with equal figures."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from idhray.stats.audit.printed_number import PrintedNumber
 from idhray.stats.audit.reported import ReportedRow
 
 SAME_AREA = "an AUC interval given twice is the same"
+OWN_FIGURES = "every row has its own figures"
+POINT = ("sensitivity", "specificity")
 
 
 def other_interval(rows: Rows, _: Rows) -> Iterator[Finding]:
@@ -48,8 +50,26 @@ def _shortens(short: PrintedNumber | None, long: PrintedNumber | None) -> bool:
     return bool(short and long and short.reading(long.value))
 
 
+def equal_figures(rows: Rows, _: Rows) -> Iterator[Finding]:
+    """A remark on rows of one set whose area, interval and operating point are all equal."""
+    first: dict[tuple[object, ...], ReportedRow] = {}
+    for row in rows:
+        figures = (row.auc, row.auc_low, row.auc_high, row.sensitivity, row.specificity)
+        same = first.setdefault((row.set, *figures), row)
+        if same is not row:
+            yield finding(
+                row,
+                OWN_FIGURES,
+                "remark",
+                printed=f"{row.area_text}, {row.point_text}",
+                reason=f"row {same.line} ({same.row}) has all the same figures",
+                fits="the same ranking of all cases, or a row that was copied",
+            )
+
+
 CHECKS = (
     Check(
         rule=SAME_AREA, given=INTERVAL, needs=("set", "mutants", "wildtypes"), find=other_interval
     ),
+    Check(rule=OWN_FIGURES, given=(*INTERVAL, *POINT), needs=("set",), find=equal_figures),
 )

@@ -1,6 +1,6 @@
 """Areas given in a table and again in the text."""
 
-from idhray.stats.audit.restated import SAME_AREA, other_interval
+from idhray.stats.audit.restated import OWN_FIGURES, SAME_AREA, equal_figures, other_interval
 
 HEADER = "row,set,n_mutant,n_wildtype,auc,auc_low,auc_high"
 
@@ -35,3 +35,18 @@ def test_other_sets_and_other_intervals_are_no_restatement(rows_of):
     )
 
     assert [*other_interval(rows, rows)] == []
+
+
+def test_equal_figures_of_two_models_are_a_remark(rows_of):
+    """Park 2021: models 2 and 3 of reader 1; equal accuracies without intervals are common."""
+    rows = rows_of(
+        f"{HEADER},sensitivity,specificity",
+        "model 1,reader 1,11,33,0.713,0.535,0.892,36.4%,100%",
+        "model 2,reader 1,11,33,0.747,0.517,0.978,63.6%,100%",
+        "model 3,reader 1,11,33,0.747,0.517,0.978,63.6%,100%",
+        "model 3,reader 2,11,33,0.747,0.517,0.978,63.6%,100%",
+    )
+    (found,) = equal_figures(rows, rows)
+
+    assert (found.line, found.rule, found.severity) == (4, OWN_FIGURES, "remark")
+    assert "row 3 (model 2)" in found.reason

@@ -1,0 +1,166 @@
+"""One study from files to slices: read, find the brains, judge them, pair the scans, cut slices."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from idhray.errors import MriError
+from idhray.images import RGB
+from idhray.mri.brain import BrainMask, brain_mask
+from idhray.mri.brain_settings import PRESETS as BRAIN
+from idhray.mri.brain_settings import BrainSettings
+from idhray.mri.dicom import read_series
+from idhray.mri.gate import GateSettings, checked_brain, pair_problems
+from idhray.mri.pair import Pair, paired_slices
+from idhray.mri.reader import read_volume
+from idhray.mri.settings import PRESETS as SLICES
+from idhray.mri.settings import SliceSettings
+from idhray.mri.slices import Slice
+from idhray.mri.volume import Mask, Volume, check_mask, mask_ml
+
+
+@dataclass(frozen=True, kw_only=True)
+class MriSettings:
+    """Settings of the way from a patient's scans to slices."""
+
+    brain: BrainSettings = field(default_factory=BrainSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+    slices: SliceSettings = field(default_factory=SliceSettings)
+
+
+PRESETS = {
+    "default": MriSettings(),
+    # Source: Park et al. 2021, Methods, "Image preprocessing"; see the presets of brain and slices.
+    "park2021": MriSettings(brain=BRAIN["park2021"], slices=SLICES["park2021"]),
+    # Ours: made-up brains without skulls, or any scan at 64 px in little time.
+    "demo-mri": MriSettings(slices=SLICES["demo"]),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scans:
+    """Local paths of a study's files: NIfTI, or folders with one DICOM series."""
+
+    study: str
+    t1ce: str
+    flair: str
+    brain_mask: str | None = None
+    """On the grid of the CE-T1w."""
+    tumor_mask: str | None = None
+    """On the grid of the CE-T1w; slices without tumour are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a study gave."""
+
+    slices: list[Slice]
+    why_none: str
+    """Where there are no slices."""
+    picture: RGB
+    """For a person's eye, see `quality_picture`."""
+    figures: dict[str, Any]
+    """How the brains were found, and how far FLAIR was moved."""
+    notes: tuple[str, ...]
+    """What was odd, yet usable; an implausible motion is among them."""
+
+
+def prepare(scans: Scans, settings: MriSettings) -> Prepared:
+    """The paired slices of a study.
+
+    Raises:
+        MriError: a file is missing or damaged, a brain mask is implausible or the two do not fit
+            each other, or the scans are no base for axial slices.
+    """
+    notes: list[str] = []
+    t1ce = _read(scans.t1ce, f"{scans.study} CE-T1w", notes)
+    flair = _read(scans.flair, f"{scans.study} FLAIR", notes)
+    given = _read_mask(scans.brain_mask, scans.study, notes)
+    tumour = _read_mask(scans.tumor_mask, scans.study, notes)
+    t1ce_brain, t1ce_method = _brain(t1ce, settings, given, notes)
+    flair_brain, flair_method = _brain(flair, settings, None, notes)
+    if "none" not in (t1ce_method, flair_method) and (
+        problems := pair_problems(t1ce, t1ce_brain, flair, flair_brain, settings.gate)
+    ):
+        raise MriError(f"{scans.study}: {'; '.join(problems)}; see the scans, or give masks")
+    found = paired_slices(
+        t1ce,
+        t1ce_brain,
+        flair,
+        flair_brain,
+        settings.slices,
+        tumour=None if tumour is None else _mask(tumour, t1ce),
+    )
+    if found.registration.implausible:
+        notes.append(f"{scans.study}: FLAIR {found.registration.implausible}; see its picture")
+    brains = {
+        "t1ce_brain_method": t1ce_method,
+        "t1ce_brain_ml": mask_ml(t1ce_brain, t1ce),
+        "flair_brain_method": flair_method,
+        "flair_brain_ml": mask_ml(flair_brain, flair),
+    }
+    return Prepared(
+        slices=found.slices.slices,
+        why_none=_why_none(found),
+        picture=found.picture,
+        figures={**brains, **_figures(found), "notes": "; ".join(notes)},
+        notes=tuple(notes),
+    )
+
+
+def _read(path: str, name: str, notes: list[str]) -> Volume:
+    if os.path.isdir(path):
+        return read_series(path, name=name, notes=notes)
+    return read_volume(path, name=name, notes=notes)
+
+
+def _read_mask(path: str | None, study: str, notes: list[str]) -> Volume | None:
+    return None if path is None else _read(path, f"{study} {os.path.basename(path)}", notes)
+
+
+def _brain(
+    volume: Volume, settings: MriSettings, given: Volume | None, notes: list[str]
+) -> tuple[Mask, str]:
+    found: BrainMask = brain_mask(volume, settings.brain, given=given)
+    notes += [f"{volume.name}: {note}" for note in found.notes]
+    return checked_brain(volume, found, settings.gate), found.method
+
+
+def _mask(tumour: Volume, t1ce: Volume) -> Mask:
+    """The tumour mask of a file on the grid of the CE-T1w.
+
+    Raises:
+        MriError: it lies on another grid, or marks nothing.
+    """
+    found = brain_mask(t1ce, BrainSettings(), given=tumour)
+    check_mask(t1ce, found.mask)
+    return found.mask
+
+
+def _figures(found: Pair) -> dict[str, Any]:
+    moved, cut = found.registration, found.slices
+    return {
+        "nmi_before": moved.nmi_before,
+        "nmi_after": moved.nmi_after,
+        "rotation_degrees": moved.rotation_degrees,
+        "translation_mm": moved.translation_mm,
+        "displacement_mean_mm": moved.displacement_mean_mm,
+        "displacement_max_mm": moved.displacement_max_mm,
+        "brain_overlap": moved.overlap,
+        "implausible": moved.implausible,
+        "flair_to_t1ce": " ".join(f"{value:.9g}" for value in moved.matrix.ravel()),
+        "planes": cut.planes,
+        "planes_with_brain": cut.with_brain,
+        "planes_covered_by_flair": cut.covered,
+        "planes_with_tumour": cut.with_tumour,
+        "slices": len(cut.slices),
+        "spacing_mm": cut.spacing_mm,
+    }
+
+
+def _why_none(found: Pair) -> str:
+    cut = found.slices
+    return (
+        f"no slice of {cut.planes} is left: {cut.with_brain} have enough brain, {cut.covered} of "
+        f"these are covered by the FLAIR, {cut.with_tumour} of these show tumour"
+    )

@@ -1,0 +1,321 @@
+"""Reader studies: blinded cases and a form for readers; their answers back into READINGS.
+
+OUT/cases/CASE.png   CE-T1w (left) and FLAIR (right) of a case, real or synthetic
+OUT/form.csv         a row per case to be filled in, one copy for each reader
+OUT/form.html        the cases and the words that the form takes
+OUT/key/key.csv      what each case is; not for readers
+"""
+
+import html
+import io
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+from numpy.typing import NDArray
+
+from idhray.chance import generator
+from idhray.cohort import LABELS, read_text_table
+from idhray.errors import ConfigError, TableError
+from idhray.images import decode, encode, resize
+from idhray.leakage import refuse_leaks
+from idhray.phantom.mri.readers import ReaderSettings, simulated_reading
+from idhray.stages.folder import seal, stage_folder
+from idhray.stats.park.features import FEATURES
+from idhray.stats.park.readings import NAMES
+from idhray.storage import absolute, exists, join, publish, read_bytes
+from idhray.tables import SYNTHETIC, parts, read_part, read_table
+
+OWNS = ("cases", "form.csv", "form.html", "key")
+SHOWN_PX = 256
+KEY = ("case", "patient", "idh", "split", "real", "source")
+
+
+def readers(
+    kind: Annotated[Literal["form", "collect", "simulate"], tyro.conf.Positional],
+    out: str,
+    *,
+    slices: str | None = None,
+    synthetic: tuple[str, ...] = (),
+    count: int | None = None,
+    form: str | None = None,
+    answers: tuple[str, ...] = (),
+    error_rate: float = ReaderSettings().error_rate,
+    turing_rate: float = ReaderSettings().turing_rate,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Blinded cases for readers (form), their answers as READINGS (collect), or made-up readers.
+
+    Args:
+        kind: form: from slices and synthetic images. collect: from filled in forms. simulate: two
+            programs that look at the images and err at a stated rate, for made-up cohorts.
+        out: form: a folder. collect, simulate: the READINGS file (.csv or .parquet).
+        slices: SLICES table; one slice of each patient of known IDH status: the one with most
+            tumour where masks were given, else with most brain.
+        synthetic: SYNTHETIC tables made from MRI.
+        count: Synthetic cases of each table; as many as training patients of its class when not
+            given (Park et al. 2021: 38 of either).
+        form: Folder that `readers form` made.
+        answers: Filled in copies of form.csv, one per reader, named after them; one named
+            consensus.csv settles what readers differ on.
+        error_rate: Simulated readers: how often a feature is read wrong.
+        turing_rate: Simulated readers: how often real and synthetic are told apart.
+        seed: Of order, names of cases, and simulated errors.
+        overwrite: Replace what is there.
+    """
+    out = absolute(out)
+    if kind == "form":
+        if slices is None:
+            raise ConfigError("readers form needs --slices")
+        return make_form(absolute(slices), tuple(map(absolute, synthetic)), out, count, seed=seed,
+                         overwrite=overwrite)  # fmt: skip
+    if form is None:
+        raise ConfigError(f"readers {kind} needs --form, the folder that `readers form` made")
+    if exists(out) and not overwrite:
+        raise ConfigError(f"{out}: is there already; choose another name, or --overwrite")
+    form = absolute(form)
+    key = read_key(form)
+    if kind == "collect":
+        rows = collected(key, {_name(path): read_text_table(absolute(path)) for path in answers})
+    else:
+        settings = ReaderSettings(error_rate=error_rate, turing_rate=turing_rate)
+        rows = simulated(form, key, settings, seed)
+    publish_rows(out, rows)
+    return {"readings": out, "readers": sorted(set(rows["reader"])), "cases": len(key)}
+
+
+def make_form(
+    slices: str,
+    synthetic: tuple[str, ...],
+    out: str,
+    count: int | None,
+    *,
+    seed: int,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Choose the cases, hide what they are, and write what readers need."""
+    for folder in synthetic:
+        refuse_leaks(slices, [folder])
+    said = {
+        "stage": "readers",
+        "slices": seal(slices),
+        "synthetic": [seal(folder) for folder in synthetic],
+        "count": count,
+        "seed": seed,
+    }
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+        cases = [*real_cases(slices)]
+        for folder in synthetic:
+            cases += synthetic_cases(folder, cases, count)
+        order = generator(seed, "reader cases").permutation(len(cases))
+        key = []
+        for number, position in enumerate(order, start=1):
+            case = {**cases[int(position)], "case": f"case-{number:03d}"}
+            publish(join(out, "cases", f"{case['case']}.png"), encode(shown(case.pop("image"))))
+            key.append({name: case[name] for name in KEY})
+        table = pd.DataFrame(key)
+        publish(join(out, "form.csv"), _csv(_empty_form(table["case"])))
+        publish(join(out, "form.html"), form_page(list(table["case"])).encode())
+        publish(join(out, "key", "key.csv"), _csv(table))
+    real = int(table["real"].sum())
+    return {"form": out, "cases": len(table), "real": real, "synthetic": len(table) - real}
+
+
+def real_cases(slices: str) -> list[dict[str, Any]]:
+    """One slice of every patient whose IDH status is known.
+
+    Raises:
+        TableError: there is no such patient.
+    """
+    best: dict[str, tuple[tuple[float, float], str, int]] = {}
+    who: dict[str, dict[str, Any]] = {}
+    for path in parts(slices):
+        names = ["patient", "idh", "split", "study", "z_mm", "brain_fraction", "tumor_fraction"]
+        for row, said in enumerate(read_part(path, names).to_pylist()):
+            size = (said["tumor_fraction"] or 0.0, said["brain_fraction"])
+            if said["idh"] in LABELS and size > best.get(said["patient"], ((-1.0, 0.0), "", 0))[0]:
+                best[said["patient"]] = (size, path, row)
+                source = f"{said['study']} at {said['z_mm']:.1f} mm"
+                who[said["patient"]] = {
+                    **{name: said[name] for name in ("patient", "idh", "split")},
+                    "real": True,
+                    "source": source,
+                }
+    if not best:
+        raise TableError(f"{slices}: no slice of a patient of known IDH status")
+    return [
+        {**who[name], "image": _image(path, row)} for name, (_, path, row) in sorted(best.items())
+    ]
+
+
+def synthetic_cases(
+    folder: str, real: list[dict[str, Any]], count: int | None
+) -> list[dict[str, Any]]:
+    """The first images of a SYNTHETIC table.
+
+    Raises:
+        TableError: there are fewer than asked for.
+    """
+    table = read_table(folder, SYNTHETIC, ["index", "idh"]).to_pandas()
+    label = str(table["idh"].iloc[0])
+    alike = sum(one["idh"] == label and one["split"] == "train" and one["real"] for one in real)
+    wanted = alike if count is None else count
+    if wanted > len(table):
+        raise TableError(f"{folder}: {wanted} synthetic cases asked for, {len(table)} are there")
+    found = []
+    for path in parts(folder):
+        for row, index in enumerate(read_part(path, ["index"])["index"].to_pylist()):
+            if index < wanted:
+                found.append((index, path, row))
+    return [
+        {
+            "patient": "",
+            "idh": label,
+            "split": "train",
+            "real": False,
+            "source": f"synthetic {label} {index}",
+            "image": _image(path, row),
+        }
+        for index, path, row in sorted(found)
+    ]
+
+
+def _image(path: str, row: int) -> NDArray[np.uint8]:
+    return decode(read_part(path, ["image"])["image"][row]["bytes"].as_py())
+
+
+def shown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """CE-T1w beside FLAIR, gray, 256 px each: (256, 512) uint8."""
+    whole = resize(image, SHOWN_PX) if len(image) != SHOWN_PX else image
+    return np.hstack([whole[..., 0], whole[..., 1]])
+
+
+def pair_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(256, 256, 3): CE-T1w, FLAIR, null; what `shown` was made of."""
+    gray = picture[..., 0]
+    left, right = np.hsplit(gray, 2)
+    return np.stack([left, right, np.zeros_like(left)], axis=-1)
+
+
+def _empty_form(cases: "pd.Series[str]") -> pd.DataFrame:
+    return pd.DataFrame({"case": cases, "judged_real": "", **dict.fromkeys(NAMES, "")})
+
+
+def form_page(cases: list[str]) -> str:
+    """The cases in order, and the words that the form takes."""
+    words = "".join(
+        f"<tr><th>{f.name}</th><td>{html.escape(f.label)}</td><td>"
+        + "; ".join(f"<b>{value}</b>: {html.escape(name)}" for value, name in f.levels.items())
+        + "</td></tr>"
+        for f in FEATURES
+    )
+    figures = "".join(
+        f'<figure><figcaption>{name}</figcaption><img src="cases/{name}.png" alt="{name}: CE-T1w '
+        'and FLAIR"></figure>'
+        for name in cases
+    )
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Reader form</title>'
+        "<style>body{font:16px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "th,td{text-align:left;padding:.2rem 1rem .2rem 0}figure{margin:1.5rem 0}"
+        "img{width:100%;max-width:768px;background:#000}</style></head><body>"
+        "<h1>Reader form</h1><p>Fill in a copy of form.csv, named after you, one row per case: "
+        "judged_real is 1 where the case seems real and 0 where it seems synthetic; then each "
+        "feature by one of its words. CE-T1w is on the left, FLAIR on the right; the patient's left "
+        "is on the right of each image. Do not look at the folder `key`, or at other readers' "
+        f"forms.</p><table>{words}</table>{figures}</body></html>\n"
+    )
+
+
+def read_key(form: str) -> pd.DataFrame:
+    """What each case of a form is.
+
+    Raises:
+        StorageError: the form is not there or not finished.
+    """
+    seal(form)
+    key = read_text_table(join(form, "key", "key.csv"))
+    return key.assign(real=key["real"].str.lower().isin(("true", "1")))
+
+
+def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """READINGS from filled in forms.
+
+    Args:
+        answers: Reader -> form.
+
+    Raises:
+        ConfigError: no form was given.
+        TableError: a form lacks a column, or has a case twice or one that is not in the key.
+    """
+    if not answers:
+        raise ConfigError("readers collect needs --answers, the filled in forms")
+    rows = []
+    for reader, form in answers.items():
+        if missing := [n for n in ("case", "judged_real", *NAMES) if n not in form.columns]:
+            raise TableError(f"form of {reader}: no column {', '.join(missing)}")
+        if strange := sorted(set(form["case"]) - set(key["case"])):
+            raise TableError(f"form of {reader}: case {strange[0]} is not of this form")
+        if form["case"].duplicated().any():
+            twice = form.loc[form["case"].duplicated(), "case"].iloc[0]
+            raise TableError(f"form of {reader}: case {twice} is there twice")
+        filled = form[(form[["judged_real", *NAMES]] != "").any(axis=1)]
+        rows.append(filled.merge(key, on="case").assign(reader=reader))
+    return pd.concat(rows, ignore_index=True)[_columns()]
+
+
+def simulated(form: str, key: pd.DataFrame, settings: ReaderSettings, seed: int) -> pd.DataFrame:
+    """READINGS of two programs, and their consensus: what both saw, or what is in the image."""
+    rows = []
+    for case in key.to_dict("records"):
+        picture = decode(read_bytes(join(form, "cases", f"{case['case']}.png")))
+        for reader in ("reader 1", "reader 2", "consensus"):
+            said = simulated_reading(
+                pair_of(picture),
+                real=bool(case["real"]),
+                reader=reader,
+                case=str(case["case"]),
+                settings=settings,
+                seed=seed,
+            )
+            rows.append({**case, "reader": reader, **said})
+    table = pd.DataFrame(rows)[_columns()]
+    return without_needless_consensus(table)
+
+
+def without_needless_consensus(table: pd.DataFrame) -> pd.DataFrame:
+    """READINGS whose rows of `consensus` hold only what the readers differ on."""
+    consensus = table["reader"] == "consensus"
+    readers = table[~consensus].pivot(index="case", columns="reader", values=list(NAMES))
+    settled = table[consensus].copy()
+    for name in NAMES:
+        said = readers[name].loc[settled["case"]].to_numpy()
+        alike = (said == said[:, :1]).all(axis=1)
+        settled.loc[alike, name] = ""
+    settled["judged_real"] = ""
+    settled = settled[(settled[list(NAMES)] != "").any(axis=1)]
+    return pd.concat([table[~consensus], settled], ignore_index=True)
+
+
+def publish_rows(path: str, rows: pd.DataFrame) -> None:
+    """Write READINGS as CSV or Parquet, by the ending of `path`."""
+    if path.endswith(".parquet"):
+        buffer = io.BytesIO()
+        rows.astype(str).to_parquet(buffer, index=False)
+        publish(path, buffer.getvalue())
+    else:
+        publish(path, _csv(rows))
+
+
+def _columns() -> list[str]:
+    return ["reader", "case", "patient", "idh", "split", "real", "judged_real", *NAMES]
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]

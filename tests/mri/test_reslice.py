@@ -1,0 +1,120 @@
+"""Resampling against volumes whose value at any point is known."""
+
+import numpy as np
+import pytest
+
+from idhray.mri.reslice import Grid, resliced
+from idhray.mri.transform import moved, rigid
+from idhray.mri.volume import Volume
+
+from .head import grid
+
+SLOPE = np.array([1.5, -2.0, 0.75])
+
+
+def ramp(affine, shape=(30, 28, 20)):
+    """A volume whose value is linear in RAS mm: linear interpolation has it exactly."""
+    points = moved(affine, np.indices(shape).reshape(3, -1))
+    voxels = (SLOPE @ points + 7).reshape(shape).astype(np.float32)
+    return Volume(name="ramp", voxels=voxels, affine=affine)
+
+
+def stack(pictures):
+    values, covered = zip(*pictures, strict=True)
+    return np.stack(values, axis=-1), np.stack(covered, axis=-1)
+
+
+def points_of(target):
+    return moved(target.affine, np.indices(target.shape).reshape(3, -1))
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_its_own_grid_gives_back_the_volume(interpolation):
+    """Nothing is shifted by half a voxel, at the edges either."""
+    affine = grid((1, 2, 5), (9, 8, 7), "PIR", (10, 5, -7))
+    voxels = np.random.default_rng(0).normal(size=(9, 8, 7)).astype(np.float32)
+    volume = Volume(name="noise", voxels=voxels, affine=affine)
+    found, covered = stack(
+        resliced(volume, Grid(affine=affine, shape=(9, 8, 7)), interpolation=interpolation)
+    )
+
+    assert found == pytest.approx(voxels, abs=1e-4)
+    assert covered.all()
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+@pytest.mark.parametrize("axes", ["RAS", "LPI", "SRA", "PIL"])
+def test_a_ramp_is_read_where_registration_moved_it(axes, interpolation):
+    """Voxel -> RAS -> moved -> slice, in one step: values are those of the place it came from."""
+    volume = ramp(grid((2, 2.5, 4), (30, 28, 20), axes, (5, -10, 20), (3, 2, 1)))
+    head = rigid((3, -2, 4), np.radians((8, -5, 6)), (0, 0, 10))
+    target = Grid(affine=grid((1.5, 1.5, 4), (10, 12, 3), "PLS", (2, 0, 1)), shape=(10, 12, 3))
+    found, covered = stack(resliced(volume, target, head, interpolation))
+    came_from = moved(np.linalg.inv(head), points_of(target))
+
+    assert covered.all()
+    assert found.ravel() == pytest.approx(SLOPE @ came_from + 7, abs=1e-2)
+
+
+def test_half_a_voxel_beyond_the_last_centre_is_covered():
+    """A slice of 5 mm was acquired over 5 mm; beyond it there is nothing, and it reads 0."""
+    volume = ramp(grid((1, 1, 5), (8, 8, 4)), (8, 8, 4))
+    column = Grid(affine=grid((1, 1, 1), (1, 1, 26)), shape=(1, 1, 26))
+    found, covered = stack(resliced(volume, column))
+    heights = points_of(column)[2]
+
+    assert covered.ravel().tolist() == (np.abs(heights) < 10).tolist()
+    assert covered.sum() == 20
+    assert (found[~covered] == 0).all()
+
+
+def test_cubic_does_not_leave_the_range_of_the_volume():
+    """Beside an edge a spline swings below 0, where no scan has values."""
+    voxels = np.zeros((12, 12, 12), dtype=np.float32)
+    voxels[6:] = 100
+    volume = Volume(name="edge", voxels=voxels, affine=np.eye(4))
+    line = Grid(affine=np.diag([0.1, 1, 1, 1]), shape=(110, 12, 1))
+    ((found, _),) = resliced(volume, line, interpolation="cubic")
+    ((linear, _),) = resliced(volume, line)
+
+    assert (found.min(), found.max()) == (0, 100)
+    assert (np.abs(found - linear).max() > 5) and (found[:40] == 0).any()
+
+
+def test_cubic_is_nearer_to_a_smooth_curve_than_linear():
+    """Otherwise it would not be worth its time."""
+    x = np.arange(30, dtype=np.float32)
+    volume = Volume(
+        name="wave", voxels=np.sin(x / 2)[:, None, None] * np.ones((1, 4, 4), "f4"), affine=np.eye(4)
+    )
+    line = Grid(affine=np.diag([0.3, 1, 1, 1]), shape=(96, 1, 1))
+    truth = np.sin(0.3 * np.arange(96) / 2)
+    error = {
+        kind: np.abs(next(iter(resliced(volume, line, None, kind)))[0][:, 0] - truth)[4:-4].max()
+        for kind in ("linear", "cubic")
+    }
+
+    assert error["cubic"] < 0.2 * error["linear"]
+
+
+def test_a_large_pixel_is_the_mean_of_its_area():
+    """Single points of a checkerboard would be all black or all white."""
+    board = (np.indices((24, 24, 8)).sum(axis=0) % 2).astype(np.float32)
+    volume = Volume(name="board", voxels=board, affine=np.eye(4))
+    affine = np.diag([4.0, 4, 1, 1])
+    affine[:2, 3] = 1.5
+    found, _ = stack(resliced(volume, Grid(affine=affine, shape=(6, 6, 8))))
+
+    assert found == pytest.approx(0.5)
+
+
+def test_a_thick_slice_is_the_mean_of_its_thickness():
+    """As the scanner would have given it: slices 0 to 3 here have the mean 1.5."""
+    voxels = np.tile(np.arange(8, dtype=np.float32), (5, 5, 1))
+    volume = Volume(name="stairs", voxels=voxels, affine=np.eye(4))
+    affine = np.diag([1.0, 1, 4, 1])
+    affine[2, 3] = 1.5
+    found, _ = stack(resliced(volume, Grid(affine=affine, shape=(5, 5, 2))))
+
+    assert found[..., 0] == pytest.approx(1.5)
+    assert found[..., 1] == pytest.approx(5.5)
