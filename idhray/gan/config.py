@@ -16,9 +16,8 @@ GanSettings = PgganSettings | StyleGan2Settings
 
 _KINDS: dict[str, type[GanSettings]] = {"pggan": PgganSettings, "stylegan2": StyleGan2Settings}
 
-PRESETS: dict[str, GanSettings] = {
+PGGAN: dict[str, PgganSettings] = {
     "liu2020": PgganSettings(),
-    "park2021": StyleGan2Settings(),
     # Ours: 480 images of one class in some two minutes on one CPU core, H&E-like at 64 px.
     "demo": PgganSettings(
         resolution_px=64,
@@ -35,21 +34,26 @@ PRESETS: dict[str, GanSettings] = {
         checkpoint_kimg=1.0,
         sample_kimg=2.0,
     ),
+}
+STYLEGAN2: dict[str, StyleGan2Settings] = {
+    "park2021": StyleGan2Settings(),
     "demo-mri": StyleGan2Settings(
         resolution_px=64,
         latent_size=64,
         mapping_layers=4,
-        fmap_base=1024,
+        fmap_base=512,
         fmap_max=64,
-        total_kimg=10.0,
-        batch_size=8,
-        r1_gamma=1.0,
+        total_kimg=8.0,
+        batch_size=4,
+        learning_rate=5e-3,
+        r1_gamma=0.2,
         ema_half_life_kimg=0.5,
         symmetry="mirror",
         checkpoint_kimg=1.0,
         sample_kimg=2.0,
     ),
 }
+PRESETS: dict[str, GanSettings] = {**PGGAN, **STYLEGAN2}
 
 
 def architecture_of(settings: GanSettings) -> str:

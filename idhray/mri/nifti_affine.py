@@ -5,10 +5,13 @@ differ on which they believe, and then on left and right. The rule here: the sfo
 else the qform; where both are there and contradict each other, the file is refused.
 """
 
+from typing import Any
+
 import numpy as np
 from nibabel import Nifti1Header
 from nibabel.affines import apply_affine
 from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
 
 from idhray.errors import MriError
 from idhray.mri.reader_settings import ReaderSettings
@@ -23,6 +26,7 @@ SAME_PLACE_MM = 1.0
 SAME_SPACING = 0.01
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of broken headers; what they give is checked
 def header_affine(
     name: str,
     header: Nifti1Header,
@@ -51,7 +55,7 @@ def header_affine(
     if len(forms) == 2:
         _compare(name, forms["sform"], forms["qform"], shape, notes)
     for key, affine in forms.items():  # the sform comes first
-        _check_spacing(name, affine, header, key, notes)
+        _note_spacing(affine, header, key, notes)
         return affine
     if not settings.allow_no_form or form != "agree":
         wanted = "sform and qform have" if form == "agree" else f"{form} has"
@@ -60,9 +64,7 @@ def header_affine(
             "from DICOM, or set allow_no_form if it is known to be LAS"
         )
     notes.append("no sform or qform: taken as i left, j anterior, k superior (LAS)")
-    affine = np.asarray(header.get_base_affine(), dtype=np.float64)
-    _check_spacing(name, affine, header, "pixdim", notes)
-    return affine
+    return _plausible(name, "pixdim", header.get_base_affine())
 
 
 def _form(name: str, header: Nifti1Header, key: str) -> Matrix:
@@ -71,10 +73,21 @@ def _form(name: str, header: Nifti1Header, key: str) -> Matrix:
     except (HeaderDataError, ValueError) as error:
         text = " ".join(str(error).split())
         raise MriError(f"{name}: its {key} is broken ({text}); convert the scan again from DICOM")
-    affine = np.asarray(affine, dtype=np.float64)
+    return _plausible(name, key, affine)
+
+
+def _plausible(name: str, key: str, form: NDArray[Any]) -> Matrix:
+    """The affine in float64, if its voxels have a place and a size that a scanner makes."""
+    affine = np.asarray(form, dtype=np.float64)
     if not np.isfinite(affine).all() or not np.linalg.det(affine[:3, :3]):
         raise MriError(
             f"{name}: its {key} maps voxels to no place; convert the scan again from DICOM"
+        )
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if spacing.min() < MIN_SPACING_MM or spacing.max() > MAX_SPACING_MM:
+        raise MriError(
+            f"{name}: {key} says voxels of {_mm(spacing)} mm, must be {MIN_SPACING_MM:g} to "
+            f"{MAX_SPACING_MM:g}; convert the scan again from DICOM"
         )
     return affine
 
@@ -96,19 +109,13 @@ def _compare(
         notes.append(f"sform and qform lie up to {apart.max():.1f} mm apart: sform taken")
 
 
-def _check_spacing(
-    name: str, affine: Matrix, header: Nifti1Header, key: str, notes: list[str]
-) -> None:
+def _note_spacing(affine: Matrix, header: Nifti1Header, key: str, notes: list[str]) -> None:
+    """Say so where the header's voxel sizes are others than those of the affine."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (spacing >= MIN_SPACING_MM).all() or not (spacing <= MAX_SPACING_MM).all():
-        raise MriError(
-            f"{name}: {key} says voxels of {_mm(spacing)} mm, must be {MIN_SPACING_MM:g} to "
-            f"{MAX_SPACING_MM:g}; convert the scan again from DICOM"
-        )
     pixdim = np.abs(np.asarray(header["pixdim"], dtype=np.float64)[1:4])
     if not np.allclose(pixdim, spacing, rtol=SAME_SPACING):
         notes.append(f"voxels are {_mm(pixdim)} mm in pixdim, {_mm(spacing)} in {key}: {key} taken")
 
 
-def _mm(spacing: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+def _mm(spacing: NDArray[np.float64]) -> str:
     return " x ".join(f"{side:.4g}" for side in spacing)

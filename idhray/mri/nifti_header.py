@@ -94,7 +94,10 @@ def _header(name: str, head: bytes) -> Nifti1Header:
                 f"{name}: an Analyze header, which does not tell left from right; convert the scan "
                 "to NIfTI from its source"
             )
-        return kind(head[:size], check=False)
+        header = kind(head[:size], check=False)
+        if header["pixdim"][0] == 0:  # the sign of k; 0 means 1, says the standard
+            header["pixdim"][0] = 1
+        return header
     raise MriError(f"{name}: no NIfTI header; {_instead(head)}")
 
 

@@ -203,6 +203,29 @@ def patch_sheet(
         return _bytes(figure, kind)
 
 
+def pair_sheet(kinds: Mapping[str, Images], *, columns: int = 6, kind: Format = "png") -> bytes:
+    """Pairs of channels in gray: CE-T1w above, FLAIR below, a block of lines for each kind.
+
+    Args:
+        kinds: What they are -> (height, width, 3) images: CE-T1w, FLAIR, null; all of one size.
+        columns: Pairs in a line.
+    """
+    with mpl.rc_context(_STYLE):
+        lines = [max(-(-len(images) // columns), 1) for images in kinds.values()]
+        size = (1.3 * columns, sum(2.6 * count + 0.35 for count in lines))
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(len(kinds), 1, squeeze=False, height_ratios=lines)
+        for axes, (name, images) in zip(grid[:, 0], kinds.items(), strict=True):
+            axes.set_title(name)
+            axes.set_axis_off()
+            if images:
+                pairs = [np.vstack([image[..., 0], image[..., 1]]) for image in images]
+                axes.imshow(_mosaic(pairs, columns), interpolation="nearest")
+            else:
+                axes.text(0.5, 0.5, "none", ha="center", va="center")
+        return _bytes(figure, kind)
+
+
 def _mosaic(images: Images, columns: int, gap_px: int = 4) -> NDArray[np.uint8]:
     """Images in lines of `columns` on white, (height, width, 3) uint8."""
     height, width = images[0].shape[:2]

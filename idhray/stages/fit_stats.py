@@ -15,9 +15,10 @@ from idhray.stats.park.readings import CONSENSUS, read_readings
 from idhray.stats.park.tables import ParkTables, park_files, park_tables
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
-from idhray.storage import absolute, join, publish
+from idhray.storage import absolute, join, publish, publish_json
 from idhray.tables import PREDICTIONS, READINGS, read_table
 
+SOURCES = "_sources.json"  # where the readings were read; they may move, so no setting
 OWNS = ("*.csv", "statistics.json", "tables.html")
 
 
@@ -51,6 +52,7 @@ def fit_stats(
     out = absolute(out)
     cohort = patients_of(read_manifest(manifest)) if manifest else None
     if readings:
+        readings, consensus = absolute(readings), absolute(consensus) if consensus else None
         return _of_readings(out, settings, readings, consensus, cohort, overwrite=overwrite)
     if consensus:
         raise ConfigError("--consensus belongs to --readings")
@@ -96,8 +98,8 @@ def _of_readings(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    rows = readings_rows(absolute(readings))
-    settled = read_text_table(absolute(consensus)) if consensus else None
+    rows = readings_rows(readings)
+    settled = read_text_table(consensus) if consensus else None
     said = {
         "stage": "fit_stats",
         "readings": settings_hash({"rows": rows.to_csv(index=False)}),
@@ -128,6 +130,7 @@ def _of_readings(
     )
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         _publish(out, {**park_files(tables), "tables.html": page.encode()})
+        publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
     return {"out": out, **_verdict(tables)}
 
 

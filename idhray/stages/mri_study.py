@@ -12,6 +12,7 @@ import pandas as pd
 
 from idhray.cohort import (
     LABELS,
+    Label,
     manifest_hash,
     patients_of,
     read_manifest,
@@ -37,7 +38,7 @@ from idhray.storage import absolute, exists, join, output_folder, publish
 
 logger = logging.getLogger(__name__)
 
-CLASS = "mutant"  # the rare class: Park et al. make images of this one only
+CLASS: Label = "mutant"  # the rare class: Park et al. make images of this one only
 OWNS = (
     "cohort.parquet",
     "normals.parquet",
@@ -140,10 +141,10 @@ def mri_study(
     ):
         say_what_can_be_shown(cohort)
         connect(address)
-        prepared = {"workers": workers, "max_failures": max_failures, "seed": seed}
+        prepared: dict[str, Any] = {"workers": workers, "max_failures": max_failures, "seed": seed}
         slices = _slices(cohort, out, "cohort", "slices", settings, **prepared)
         start = None
-        training = {"seed": seed, "workers": gan_workers, "gpus_per_worker": gpus}
+        training: dict[str, Any] = {"seed": seed, "workers": gan_workers, "gpus_per_worker": gpus}
         if healthy is not None:
             normal = _slices(healthy, out, "normals", "slices-normal", settings, **prepared)
             logger.info("GAN of normal brains")

@@ -142,10 +142,10 @@ def prepare_one(values: dict[str, Any]) -> Outcome:
 
 
 @contextlib.contextmanager
-def _local(values: dict[str, Any]) -> Iterator[dict[str, str | None]]:
+def _local(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Local paths of a study's files; DICOM folders must be local already."""
     with contextlib.ExitStack() as stack:
-        paths: dict[str, str | None] = {}
+        paths: dict[str, Any] = {}
         for name in FILES:
             path = values["paths"][name]
             if not path or (not is_uri(path) and os.path.isdir(path)):

@@ -314,7 +314,7 @@ def _columns() -> list[str]:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    return str(table.to_csv(index=False, lineterminator="\n")).encode()
 
 
 def _name(path: str) -> str:

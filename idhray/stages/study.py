@@ -155,7 +155,7 @@ def study(
     if isinstance(settings, MriStudySettings):
         if patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
-        own = {"normals": normals, "readings": readings, "consensus": consensus}
+        own: dict[str, Any] = {"normals": normals, "readings": readings, "consensus": consensus}
         return mri_study(manifest, out, settings, **own, **shared)
     if normals or readings or consensus:
         raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")

@@ -1,6 +1,13 @@
 """A made-up head whose every point is known, scanned on any grid: tests compare with the truth."""
 
 import numpy as np
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 
 from idhray.mri.transform import inverse, moved, rigid
 from idhray.mri.volume import Volume
@@ -10,6 +17,7 @@ T1CE = (0.0, 100.0, 70.0, 20.0, 150.0)
 FLAIR = (0.0, 60.0, 90.0, 10.0, 160.0)
 LESION_MM = (30.0, 25.0, 20.0)
 """Right, anterior and superior of the centre."""
+LESION_RADII_MM = (16.0, 13.0, 14.0)
 
 
 def ellipsoid(points, centre, radii):
@@ -26,7 +34,7 @@ def tissue(points):
     label[ellipsoid(points, (-10, 8, 5), (8, 25, 12))] = VENTRICLE
     label[ellipsoid(points, (9, 10, 5), (6, 30, 14))] = VENTRICLE
     label[ellipsoid(points, (15, -45, -25), (30, 12, 6))] = GRAY
-    label[ellipsoid(points, LESION_MM, (12, 9, 10))] = LESION
+    label[ellipsoid(points, LESION_MM, LESION_RADII_MM)] = LESION
     return label
 
 
@@ -60,6 +68,17 @@ def scan(values, affine, shape, head=None, name="scan"):
         inside = inside + (label != AIR) / 2
     voxels = total.reshape(shape).astype(np.float32)
     return Volume(name=name, voxels=voxels, affine=affine), (inside >= 0.5).reshape(shape)
+
+
+def reordered(volume, mask, axes):
+    """The same voxels in the same places, with axes that point as named, and the mask so too."""
+    now = io_orientation(volume.affine)
+    change = ornt_transform(now, axcodes2ornt(axes))
+    affine = volume.affine @ inv_ornt_aff(change, mask.shape)
+    voxels, inside = (
+        np.ascontiguousarray(apply_orientation(array, change)) for array in (volume.voxels, mask)
+    )
+    return Volume(name=volume.name, voxels=voxels, affine=affine), inside
 
 
 def pair(head=None, t1ce_axes="LAS", flair_axes="LAS"):

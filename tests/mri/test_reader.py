@@ -233,7 +233,7 @@ def test_voxels_that_are_no_numbers_are_counted(write, bad):
 
 
 def test_the_sform_counts_where_both_are_there(write, caplog):
-    """A registered scan keeps the scanner's position in its qform; who asks for no note has a log."""
+    """A registered scan keeps the scanner's position in its qform. Unasked notes are logged."""
     path = write(raw(srow_x=[-2, 0, 0, 35]))
 
     volume = read_volume(path)

@@ -22,9 +22,7 @@ from .head import grid
 
 SHAPE = (4, 5, 6)
 ALL_48 = [
-    "".join(letters)
-    for pairs in permutations(("RL", "AP", "SI"))
-    for letters in product(*pairs)
+    "".join(letters) for pairs in permutations(("RL", "AP", "SI")) for letters in product(*pairs)
 ]
 
 

@@ -142,9 +142,10 @@ def _paint_core(
 def _paint_rim(
     canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
 ) -> Field:
-    """A ring of 5 mm around a large dark core."""
+    """A ring around a large dark core."""
     filled = inside(core, 2)
-    hollow = inside(core - (np.float32(5.2) + np.float32(0.8) * fine), 2)
+    wall = np.float32(0.29 * lesion.core_mm) + np.float32(0.7) * fine
+    hollow = inside(core - wall, 2)
     canvas.paint(within * filled, c.ENHANCING)
     canvas.paint(within * hollow, c.NECROSIS if lesion.necrosis else c.TUMOUR)
     return filled

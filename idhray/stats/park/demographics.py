@@ -17,7 +17,7 @@ from idhray.stats.summaries import Categorical, Continuous
 GROUPS = {"wildtype": "Wildtype", "mutant": "Mutant", "synthetic": "Mutant (GAN)"}
 PAIRS = (("mutant", "synthetic"), ("wildtype", "mutant"), ("wildtype", "synthetic"))
 """P+, P* and P** of Park et al. 2021, table 1."""
-VARIABLES = (
+VARIABLES: tuple[Continuous | Categorical, ...] = (
     Continuous(name="age", label="Age (years)"),
     *(Categorical(name=f.name, label=f.label, levels=dict(f.levels)) for f in FEATURES),
 )

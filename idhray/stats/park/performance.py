@@ -175,7 +175,8 @@ def _gain(one: Judged, readers: list[str], number: int) -> dict[str, Any]:
     areas = [auc_with_ci(one.labels, row).auc for row in scores]
     contrast = np.repeat([1.0, -1.0], len(readers)) / len(readers)
     difference = float(contrast @ areas)
-    se = float(np.sqrt(max(contrast @ delong_covariance(one.labels, scores) @ contrast, 0.0)))
+    variance = float(contrast @ delong_covariance(one.labels, scores) @ contrast)
+    se = np.sqrt(max(variance, 0.0))  # rounding may leave a variance of 0 just below it
     known = np.isfinite(se) and se > 1e-12
     half = stats.norm.ppf(0.975) * se if known else np.nan
     return {
