@@ -125,6 +125,30 @@ TRUTH = _schema(  # of a made-up slide
 )
 
 
+MRI_TRUTH = _schema(  # of a made-up patient with MRI
+    patient=pa.string(),
+    idh=pa.string(),  # normal where there is no tumour
+    age=pa.int64(),
+    sex=pa.string(),
+    grade=pa.int64(),
+    diagnosis=pa.string(),
+    cohort=pa.string(),
+    site=pa.string(),
+    location=pa.string(),
+    enhancement=pa.string(),
+    necrosis=pa.string(),
+    surrounding=pa.string(),
+    margin=pa.string(),
+    side=pa.string(),
+    core_mm=pa.float64(),
+    tumour_ml=pa.float64(),
+    brain_ml=pa.float64(),
+    motion_mm=pa.float64(),
+    motion_degrees=pa.float64(),
+    flair_from_t1ce=pa.list_(pa.float64()),
+)
+
+
 def part_path(folder: str, key: str) -> str:
     """Where the part of one input lies; `key` may be any text, a path or URI too."""
     return join(folder, f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}.parquet")

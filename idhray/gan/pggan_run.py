@@ -131,4 +131,4 @@ class PgganRun(Run):
         latents = torch.randn(2, size, self.settings.latent_size, generator=chance)
         mix = torch.rand(size, 1, 1, 1, generator=chance)
         reals = faded(self.reals_of(size, self.symmetries(size, chance)), growth.alpha)
-        return reals, latents[:, part].to(self.device), mix[part].to(self.device)
+        return reals, self.on_device(latents[:, part]), self.on_device(mix[part])

@@ -83,10 +83,14 @@ class Run(ABC):
         """
         part = self.worker.share(size)
         shown = torch.from_numpy(order(self.seed, len(self.images), self.images_shown, size)[part])
-        reals = unit(self.reals[shown.to(self.device)])
+        reals = unit(self.reals[self.on_device(shown)])
         if self.settings.symmetry == "none":
             return reals
-        return turned(reals, symmetries[part].to(self.device))
+        return turned(reals, self.on_device(symmetries[part]))
+
+    def on_device(self, tensor: Tensor) -> Tensor:
+        """The tensor where the networks are, without waiting for what they are at."""
+        return tensor.to(self.device, non_blocking=True)
 
     def symmetries(self, size: int, chance: torch.Generator) -> Tensor:
         """(size,): in which of the symmetries that the settings allow each image is shown."""

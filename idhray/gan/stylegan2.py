@@ -141,9 +141,9 @@ class Residual(nn.Module):
         self.skip = Conv(inputs, outputs, 1, gain=1 / math.sqrt(2), bias=False, down=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = leaky(self.down(leaky(self.conv(x))))
-        x = y + self.skip(x)
-        return x
+        y: Tensor = leaky(self.down(leaky(self.conv(x))))
+        y += self.skip(x)
+        return y
 
 
 class Verdict(nn.Module):

@@ -181,7 +181,7 @@ class StyleGan2Run(Run):
         chance = self.chance(f"{purpose} noise", self.device)
         noise = torch.randn(size, pixels, generator=chance, device=self.device)[part]
         styles, first = self.generator.mixed_styles(
-            pairs[:, part].to(self.device), cutoff.to(self.device)
+            self.on_device(pairs[:, part]), self.on_device(cutoff)
         )
         return self.generator.synthesis(styles, noise), styles, first
 

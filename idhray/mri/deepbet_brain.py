@@ -3,6 +3,7 @@
 Its networks are given arrays, not files: by path it refuses small files and writes its own.
 """
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -34,7 +35,9 @@ def deepbet_mask(volume: Volume, device: str) -> Mask:
 
 @lru_cache(maxsize=1)
 def _networks(device: str) -> BrainExtraction:
-    bet = BrainExtraction(no_gpu=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*torch.jit.load. is deprecated", DeprecationWarning)
+        bet = BrainExtraction(no_gpu=True)
     bet.model.to(device)
     bet.bbox_model.to(device)
     return bet

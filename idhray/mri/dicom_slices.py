@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 PATIENT_TAGS = ("0010|0010", "0010|0020", "0010|0030")  # name, number, birth date
 CONTRAST_TAGS = {"TR": "0018|0080", "TE": "0018|0081", "TI": "0018|0082"}  # ms
 
+MR_IMAGE_CLASS = b"1.2.840.10008.5.1.4.1.1.4"
+
 Vector = NDArray[np.float64]
 
 
@@ -44,13 +46,21 @@ class Slice:
     """Repetition, echo and inversion time, as far as given: "TR 9000"."""
 
 
-def folder_slices(folder: str) -> tuple[list[Slice], int]:
-    """The slices in a folder (not below it), and the number of its other files.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Folder:
+    """What lies in a folder (not below it)."""
 
-    Other files are those that are no DICOM, hold no image, or are too damaged to tell.
-    """
-    found: list[Slice] = []
-    others = 0
+    slices: list[Slice]
+    damaged: int
+    """Files that say that they are MR images, and cannot be read."""
+    others: int
+    """Files that are no DICOM, or hold no image."""
+
+
+def folder_slices(folder: str) -> Folder:
+    """The slices in a folder, and how many other files there are; hidden ones do not count."""
+    slices: list[Slice] = []
+    damaged = others = 0
     for entry in sorted(os.listdir(folder)):
         path = os.path.join(folder, entry)
         if entry.startswith(".") or not os.path.isfile(path):
@@ -58,11 +68,19 @@ def folder_slices(folder: str) -> tuple[list[Slice], int]:
         reader = dicom_reader(path)
         try:
             reader.ReadImageInformation()
+            slices.append(_slice(path, reader))
         except RuntimeError:  # all that SimpleITK raises
-            others += 1
-            continue
-        found.append(_slice(path, reader))
-    return found, others
+            if _says_mr(path):
+                damaged += 1
+            else:
+                others += 1
+    return Folder(slices=slices, damaged=damaged, others=others)
+
+
+def _says_mr(path: str) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(1024)
+    return start[128:132] == b"DICM" and MR_IMAGE_CLASS in start
 
 
 def dicom_reader(path: str) -> SimpleITK.ImageFileReader:

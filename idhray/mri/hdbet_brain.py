@@ -45,16 +45,18 @@ def hdbet_mask(volume: Volume, settings: BrainSettings, device: str) -> Mask:
     Raises:
         MriError: the weights are not there, or are others, or the volume is too large at 1.5 mm.
     """
-    image = _at_model_spacing(volume)
-    x = _padded(torch.from_numpy(image)).to(device)
     dtype = torch.bfloat16 if settings.hdbet_precision == "bfloat16" else torch.float32
+    folder = weights_folder(settings.hdbet_weights)
+    networks = [
+        _weights(os.path.join(folder, f"{fold}.model"), SHA256[fold], device, dtype)
+        for fold in range(settings.hdbet_folds)
+    ]
+    image = _at_model_spacing(volume)
+    x = _padded(torch.from_numpy(image)).to(device, dtype)
     total = torch.zeros(image.shape)
-    folds = range(settings.hdbet_folds)
-    for fold in folds:
-        path = os.path.join(weights_folder(settings.hdbet_weights), f"{fold}.model")
-        weights = _weights(path, SHA256[fold], device, dtype)
-        total += _probability(x.to(dtype), weights, settings.hdbet_mirrors, image.shape)
-    brain = (total > 0.5 * len(folds)).numpy().astype(np.float32)
+    for weights in networks:
+        total += _probability(x, weights, settings.hdbet_mirrors, image.shape)
+    brain = (total > 0.5 * len(networks)).numpy().astype(np.float32)
     at_volume: NDArray[np.float32] = resize(
         brain, volume.voxels.T.shape, order=1, mode="edge", anti_aliasing=False
     )

@@ -37,6 +37,8 @@ class Slice:
     """Height (RAS) of the centre of the image, in the space of the CE-T1w."""
     brain_fraction: float
     """Part of the pixels that are brain."""
+    tumour_fraction: float | None
+    """Part of the pixels that are tumour; None where no tumour mask was given."""
     image: RGB
     """(size_px, size_px, 3) uint8: CE-T1w, FLAIR, 0."""
 
@@ -103,7 +105,14 @@ def cut_slices(
         if lesion.any():
             image = _image(t1ce_picture, flair_picture, shown)
             fraction = float(shown.mean())
-            kept.append(Slice(z_mm=_height_mm(grid, k), brain_fraction=fraction, image=image))
+            kept.append(
+                Slice(
+                    z_mm=_height_mm(grid, k),
+                    brain_fraction=fraction,
+                    tumour_fraction=None if tumour is None else float(lesion.mean()),
+                    image=image,
+                )
+            )
     return SliceSet(
         slices=evenly_spread(kept, settings.max_slices),
         planes=grid.shape[2],

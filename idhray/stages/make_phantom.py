@@ -1,27 +1,38 @@
-"""A made-up cohort with a known truth: slides, tissue masks, ages, and its manifest."""
+"""A made-up cohort with a known truth: slides or MRI, masks, ages, and its manifest."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.ledger import check_failures, counts
-from idhray.phantom.patients import PRESETS as PRESETS
+from idhray.phantom.mri.files import mri_files, write_mri
+from idhray.phantom.mri.patients import PRESETS as MRI
+from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings, mri_patients
+from idhray.phantom.patients import PRESETS as SLIDES
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
 from idhray.stages.folder import stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect
 from idhray.storage import absolute, join, publish
-from idhray.tables import TRUTH
+from idhray.tables import MRI_TRUTH, TRUTH
 
-OWNS = ("slides", "masks", "manifest.csv")
+OWNS = ("slides", "masks", "mri", "manifest.csv", "normals.csv")
+PRESETS: dict[str, PhantomSettings | MriPhantomSettings] = {
+    **SLIDES,
+    "park2021": MRI["park2021"],
+    "demo-mri": MRI["demo"],
+}
+_WHO = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
 
 
 def make_phantom(
     out: str,
     patients: int,
-    settings: PhantomSettings,
+    settings: PhantomSettings | MriPhantomSettings,
     *,
     seed: int = 0,
     workers: int | None = None,
@@ -29,12 +40,13 @@ def make_phantom(
     max_failures: int = 0,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Make up a cohort: Aperio slides with their true tissue masks, and a manifest.
+    """Make up a cohort of slides or of MRI, as the preset says, with its truth and a manifest.
 
     Args:
-        out: Folder for slides/, masks/, manifest.csv and the truth as a table.
-        patients: How many.
-        settings: What they are like.
+        out: Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides;
+            or mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains.
+        patients: How many with a tumour.
+        settings: What they are like; of MRI, how many normal brains come on top.
         seed: The same seed gives the same bytes.
         workers: Slides at a time; as many as there are CPUs when not given.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
@@ -42,33 +54,81 @@ def make_phantom(
         overwrite: Start anew where the folder was made with other settings.
     """
     out = absolute(out)
-    cohort = phantom_patients(patients, settings, seed)
+    if isinstance(settings, MriPhantomSettings):
+        settings = replace(settings, patients=patients)
     said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         connect(address)
-        manifest = pd.DataFrame(
-            [_manifest_row(p, i) for p in cohort for i in range(settings.slides_per_patient)]
-        )
-        items = [
-            Item(
-                name=f"{patient.patient}-{index + 1}",
-                settings_hash=settings_hash(said),
-                values={
-                    "patient": settings_dict(patient),
-                    "index": index,
-                    "settings": settings_dict(settings),
-                    "seed": seed,
-                    "out": out,
-                },
-            )
-            for patient in cohort
-            for index in range(settings.slides_per_patient)
-        ]
-        found = map_items(items, make_one, out=out, schema=TRUTH, workers=workers)
+        if isinstance(settings, MriPhantomSettings):
+            cohort = mri_patients(settings, seed)
+            items = _items(cohort, 1, settings, said, seed=seed, out=out)
+            found = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=workers)
+            manifests = _mri_manifests(cohort)
+        else:
+            people = phantom_patients(patients, settings, seed)
+            each = settings.slides_per_patient
+            items = _items(people, each, settings, said, seed=seed, out=out)
+            found = map_items(items, make_one, out=out, schema=TRUTH, workers=workers)
+            manifests = {"manifest": [_manifest_row(p, i) for p in people for i in range(each)]}
         check_failures(out, found, max_failures)
-        # Last: a manifest promises that its slides are there.
-        publish(join(out, "manifest.csv"), manifest.to_csv(index=False).encode())
-    return {"out": out, "manifest": join(out, "manifest.csv"), **counts(found)}
+        # Last: a manifest promises that its files are there.
+        for name, rows in manifests.items():
+            publish(join(out, f"{name}.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
+    return {"out": out, **{name: join(out, f"{name}.csv") for name in manifests}, **counts(found)}
+
+
+def _items(
+    cohort: Sequence[Patient],
+    each: int,
+    settings: PhantomSettings | MriPhantomSettings,
+    said: dict[str, Any],
+    *,
+    seed: int,
+    out: str,
+) -> list[Item]:
+    """What is to be made: `each` slides of every patient, or one study."""
+    return [
+        Item(
+            name=f"{patient.patient}-{index + 1}",
+            settings_hash=settings_hash(said),
+            values={
+                "patient": settings_dict(patient),
+                "index": index,
+                "settings": settings_dict(settings),
+                "seed": seed,
+                "out": out,
+            },
+        )
+        for patient in cohort
+        for index in range(each)
+    ]
+
+
+def _mri_manifests(cohort: Sequence[MriPatient]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the patients with a tumour, and of the normal brains if there are any."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "manifest": [_mri_row(one) for one in cohort if one.has_tumour],
+        "normals": [_mri_row(one) for one in cohort if not one.has_tumour],
+    }
+    return {name: found for name, found in rows.items() if found}
+
+
+def make_one_mri(values: dict[str, Any]) -> Outcome:
+    """Make and publish one patient's scans and masks; the row of the truth comes back."""
+    patient = settings_from(MriPatient, values["patient"])
+    settings = settings_from(MriPhantomSettings, values["settings"])
+    truth = write_mri(join(values["out"], "mri"), patient, settings, values["seed"])
+    return Outcome(rows=[truth])
+
+
+def _mri_row(patient: MriPatient) -> dict[str, Any]:
+    """A row of the manifest; the features are the truth and stay out of it."""
+    own = {name: getattr(patient, name) for name in _WHO}
+    files = {name: f"mri/{file}" for name, file in mri_files(patient).items()}
+    row = {**own, "t1ce": files["t1ce"], "flair": files["flair"]}
+    if not patient.has_tumour:
+        return {**row, "idh": "", "grade": ""}
+    return {**row, "tumor_mask": files["tumour_mask"]}
 
 
 def make_one(values: dict[str, Any]) -> Outcome:

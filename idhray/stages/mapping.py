@@ -79,7 +79,11 @@ def map_items(
     if todo:
         if len(todo) < len(items):
             logger.info("%s: %d of %d done before", out, len(items) - len(todo), len(items))
-        room: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus or None, "memory": memory_bytes or None}
+        room: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus or None,
+            "memory": memory_bytes or None,
+        }
         _run(todo, work, before, out=out, schema=schema, workers=workers, room=room)
     return ledger.fates(out)
 

@@ -194,7 +194,9 @@ def test_the_cap_is_spread_and_its_loss_recorded():
 def test_a_spread(there, most, kept):
     """No slice twice, none where there are none."""
     black = np.zeros((1, 1, 3), dtype=np.uint8)
-    slices = [Slice(z_mm=k, brain_fraction=1.0, image=black) for k in range(there)]
+    slices = [
+        Slice(z_mm=k, brain_fraction=1.0, tumour_fraction=None, image=black) for k in range(there)
+    ]
 
     assert [cut.z_mm for cut in evenly_spread(slices, most)] == kept
 

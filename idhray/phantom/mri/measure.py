@@ -1,0 +1,174 @@
+"""What can be measured of a tumour on one slice: the eye of the simulated reader.
+
+A slice is (height, width, 3) uint8, brain only, front side up: CE-T1w, FLAIR, null. Brightness is
+told in multiples of the brain's median, so that the window of the slice hardly matters. Nothing
+here knows the truth; a slice without a tumour, or of noise, gives measures too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import measure, morphology
+
+from idhray.errors import TableError
+from idhray.images import RGB
+
+Map = NDArray[np.float32]  # (height, width)
+Mask = NDArray[np.bool_]  # (height, width)
+
+FOV_MM = 240.0
+"""Side of what a slice shows."""
+
+# Multiples of the brain's median; see tests/phantom/test_mri_image_reader.py for what they reach.
+LESION = 1.40  # FLAIR
+ENHANCING = 1.22  # CE-T1w
+DARK = 0.55  # CE-T1w
+NOT_FLUID = 0.85  # FLAIR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """Of the largest FLAIR lesion of a slice."""
+
+    lesion_mm2: float
+    ahead: float
+    """Where its core lies: 1 at the brain's front edge, -1 at its back edge."""
+    aside: float
+    """0 in the midline, 1 at the brain's side."""
+    enhancing_mm2: float
+    strength: float
+    """CE-T1w of the brightest tenth of what enhances."""
+    filled: float
+    """Share of the hull of what enhances that enhances."""
+    hollow: float
+    """Share of the core, its holes filled, that is holes."""
+    necrosis_mm2: float
+    """Dark on CE-T1w, yet no fluid on FLAIR."""
+    solidity: float
+    """Share of the lesion's hull that is lesion."""
+    spread: float
+    """Lesion per core."""
+    brightness: float
+    """FLAIR of the lesion outside its core."""
+    edge_mm: float
+    """Width of its margin: from a quarter of the FLAIR contrast to three quarters."""
+
+
+def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
+    """The measures of one slice.
+
+    Raises:
+        TableError: `image` is not (height, width, 3) uint8.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+        raise TableError(f"a slice is (height, width, 3) uint8, got {image.shape} {image.dtype}")
+    pixel_mm = fov_mm / image.shape[0]
+    brain = brain_mask(image)
+    t1ce, flair = (_relative(image[..., i], brain, pixel_mm) for i in (0, 1))
+    lesion = lesion_mask(flair, brain, pixel_mm)
+    bright = _enhancing(t1ce, lesion, pixel_mm)
+    core = ndimage.binary_fill_holes(bright)
+    dark = (t1ce < DARK) & (flair > NOT_FLUID) & _grown(lesion, -3, pixel_mm)
+    area = pixel_mm**2
+    ahead, aside = _place(core if core.sum() * area > 60 else lesion, brain)
+    outside = lesion & ~_grown(core, 3, pixel_mm)
+    return Measures(
+        lesion_mm2=float(lesion.sum() * area),
+        ahead=ahead,
+        aside=aside,
+        enhancing_mm2=float(bright.sum() * area),
+        strength=float(np.quantile(t1ce[bright], 0.9)) if bright.any() else 1.0,
+        filled=_solidity(bright),
+        hollow=float((core & ~bright).sum() / max(core.sum(), 1)),
+        necrosis_mm2=float(dark.sum() * area),
+        solidity=_solidity(lesion),
+        spread=float(lesion.sum() / max(core.sum(), 1)),
+        brightness=float(np.median(flair[outside])) if outside.any() else LESION,
+        edge_mm=_edge_mm(flair, lesion, brain, pixel_mm),
+    )
+
+
+def brain_mask(image: RGB) -> Mask:
+    """What is not background; all, where nothing is."""
+    mask = ndimage.binary_opening(image[..., :2].max(axis=-1) > 20)
+    mask = ndimage.binary_fill_holes(_largest(mask))
+    return mask if mask.sum() >= 0.02 * mask.size else np.ones_like(mask)
+
+
+def lesion_mask(flair: Map, brain: Mask, pixel_mm: float) -> Mask:
+    """Where relative FLAIR is bright, in one piece with its larger satellites.
+
+    Where nothing is, the brightest fiftieth of the brain."""
+    bright = (flair > LESION) & _grown(brain, -4, pixel_mm)
+    pieces = measure.label(ndimage.binary_opening(bright))
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    if sizes.max(initial=0) * pixel_mm**2 < 60:
+        return brain & (flair >= np.quantile(flair[brain], 0.98))
+    kept = np.isin(pieces, np.flatnonzero(sizes >= max(0.2 * sizes.max(), 1)))
+    return np.asarray(ndimage.binary_fill_holes(kept))
+
+
+def _relative(channel: NDArray[np.uint8], brain: Mask, pixel_mm: float) -> Map:
+    """Brightness per median of the brain, smoothed where pixels are small."""
+    values = channel.astype(np.float32)
+    sigma = 1.2 / pixel_mm
+    if sigma > 0.5:
+        values = ndimage.gaussian_filter(values, sigma)
+    return values / np.float32(max(float(np.median(values[brain])), 1.0))
+
+
+def _enhancing(t1ce: Map, lesion: Mask, pixel_mm: float) -> Mask:
+    bright = (t1ce > ENHANCING) & _grown(lesion, 2, pixel_mm)
+    pieces = measure.label(bright)
+    sizes = np.bincount(pieces.ravel()) * pixel_mm**2
+    sizes[0] = 0
+    return np.isin(pieces, np.flatnonzero(sizes >= 20))
+
+
+def _place(core: Mask, brain: Mask) -> tuple[float, float]:
+    """(ahead, aside) of the middle of `core` in the box around the brain."""
+    rows, columns = (np.flatnonzero(brain.any(axis=axis)) for axis in (1, 0))
+    y, x = (float(places.mean()) for places in np.nonzero(core))
+    height, width = (max(float(np.ptp(places)), 1.0) for places in (rows, columns))
+    middle_y, middle_x = (float(p[0] + p[-1]) / 2 for p in (rows, columns))
+    return 2 * (middle_y - y) / height, abs(2 * (x - middle_x) / width)
+
+
+def _edge_mm(flair: Map, lesion: Mask, brain: Mask, pixel_mm: float) -> float:
+    """Area of the pixels of middling FLAIR about the lesion's edge, per length of that edge."""
+    inner = np.median(flair[lesion])
+    away = ndimage.distance_transform_edt(~lesion) * pixel_mm
+    ring = brain & (away > 10) & (away < 22)
+    outer = min(np.median(flair[ring]), 1.1) if ring.sum() > 5 else 1.0
+    level = (flair - outer) / max(float(inner - outer), 0.1)
+    inside = ndimage.distance_transform_edt(lesion) * pixel_mm
+    free = _grown(brain, -6, pixel_mm)
+    near = free & (away < 14) & (inside < 14)
+    half = free & lesion & (inside <= 1.01 * pixel_mm)
+    middling = near & (level > 0.25) & (level < 0.75)
+    return float(middling.sum() * pixel_mm / max(half.sum(), 1))
+
+
+def _grown(mask: Mask, by_mm: float, pixel_mm: float) -> Mask:
+    """The mask and what lies so near to it; or, where negative, without its edge."""
+    if by_mm >= 0:
+        return np.asarray(ndimage.distance_transform_edt(~mask) * pixel_mm <= by_mm)
+    return np.asarray(ndimage.distance_transform_edt(mask) * pixel_mm > -by_mm)
+
+
+def _largest(mask: Mask) -> Mask:
+    pieces = measure.label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray(pieces == sizes.argmax()) if sizes.any() else mask
+
+
+def _solidity(mask: Mask) -> float:
+    if mask.sum() < 3:
+        return 1.0
+    hull: Any = morphology.convex_hull_image(mask)
+    return float(mask.sum() / max(hull.sum(), 1))
