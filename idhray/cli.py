@@ -30,6 +30,7 @@ STAGES = {
     "train-classifier": "one classifier",
     "predict": "a classifier's predictions by patient",
     "sweep": "a classifier for each count of synthetic images",
+    "readers": "blinded cases for readers, and their answers",
     "fit-stats": "the tables and the verdict, from predictions or readings",
     "plan": "what a cohort could show, before anything is run",
     "audit": "what cannot be right in a table of reported results",

@@ -35,6 +35,18 @@ def tables_html(
     )
 
 
+def form_html(
+    cases: Sequence[str], features: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]
+) -> str:
+    """The cases that readers see, and the words that their form takes.
+
+    Args:
+        cases: Names; the picture of each is `cases/NAME.png` beside the page.
+        features: Column, label, and (word, meaning) of each level.
+    """
+    return _render("form.html", cases=cases, features=features)
+
+
 def _render(template: str, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("idhray.report", "."),

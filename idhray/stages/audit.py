@@ -12,9 +12,19 @@ from idhray.storage import absolute, publish
 def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
     """Flag impossible percentages, areas, intervals and P values in a table of reported results.
 
-    Columns are `row` and any of set, source, group, n, n_mutant, n_wildtype, sensitivity,
-    specificity, accuracy, accuracy_count (37/44), ppv, npv, threshold, auc, auc_low, auc_high,
-    estimate, scale (beta or odds ratio), low, high, p, counts (47/19; 28/8).
+    Columns are `row` (the name of each) and any of:
+    set, source, group: rows of one data set, place in the paper, variable or model.
+    n, n_mutant, n_wildtype: patients.
+    sensitivity, specificity, accuracy, ppv, npv (0.722 or 72.2%), accuracy_count (37/44),
+    threshold: of the operating point.
+    auc, auc_low, auc_high: area under the ROC curve, ends of its 95% interval.
+    estimate, low, high: with the ends of its 95% interval.
+    scale: of the estimate; beta, odds ratio (OR), hazard ratio (HR) or relative risk (RR).
+    p: 0.04, <0.001 or >0.99; of the estimate, else of the counts, else of the area against 0.5.
+    counts: levels separated by `;`, groups by `/`, as in 47/19; 28/8; 5/11. With an estimate:
+    wildtype/mutant of its level; then wildtype/mutant of the reference, as in 29/25; 42/10.
+
+    Names of columns may differ in case, spaces and underscores; other columns are not read.
 
     Args:
         table: CSV, TSV or Parquet with every number as printed: 0.720 is not 0.72.

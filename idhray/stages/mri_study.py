@@ -24,6 +24,7 @@ from idhray.errors import ConfigError, ManifestError
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.mri.patient import PRESETS as MRI
 from idhray.mri.patient import MriSettings
+from idhray.phantom.mri.readers import ERROR_RATE
 from idhray.stages.fit_stats import fit_stats
 from idhray.stages.mri_report import mri_report
 from idhray.stages.prepare_mri import prepare_mri, with_scans
@@ -72,7 +73,7 @@ class MriStudySettings:
     statistics: StatsSettings = field(default_factory=StatsSettings)
     simulate_readers: bool = False
     """Two programs read in place of people: for made-up cohorts only."""
-    reader_error_rate: float = 0.12
+    reader_error_rate: float = ERROR_RATE
     """Of the programs: how often a feature is read wrong."""
 
     def __post_init__(self) -> None:

@@ -6,7 +6,6 @@ OUT/form.html        the cases and the words that the form takes
 OUT/key/key.csv      what each case is; not for readers
 """
 
-import html
 import io
 from typing import Annotated, Any, Literal
 
@@ -20,10 +19,12 @@ from idhray.cohort import LABELS, read_text_table
 from idhray.errors import ConfigError, TableError
 from idhray.images import decode, encode, resize
 from idhray.leakage import refuse_leaks
-from idhray.phantom.mri.readers import ReaderSettings, simulated_reading
+from idhray.phantom.mri.image_reader import read_features
+from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
+from idhray.report.html import form_html
 from idhray.stages.folder import seal, stage_folder
 from idhray.stats.park.features import FEATURES
-from idhray.stats.park.readings import NAMES
+from idhray.stats.park.readings import CONSENSUS, NAMES
 from idhray.storage import absolute, exists, join, publish, read_bytes
 from idhray.tables import SYNTHETIC, parts, read_part, read_table
 
@@ -41,8 +42,8 @@ def readers(
     count: int | None = None,
     form: str | None = None,
     answers: tuple[str, ...] = (),
-    error_rate: float = ReaderSettings().error_rate,
-    turing_rate: float = ReaderSettings().turing_rate,
+    error_rate: float = ERROR_RATE,
+    turing_rate: float = TURING_RATE,
     seed: int = 0,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -80,8 +81,7 @@ def readers(
     if kind == "collect":
         rows = collected(key, {_name(path): read_text_table(absolute(path)) for path in answers})
     else:
-        settings = ReaderSettings(error_rate=error_rate, turing_rate=turing_rate)
-        rows = simulated(form, key, settings, seed)
+        rows = simulated(form, key, seed, error_rate=error_rate, turing_rate=turing_rate)
     publish_rows(out, rows)
     return {"readings": out, "readers": sorted(set(rows["reader"])), "cases": len(key)}
 
@@ -117,7 +117,8 @@ def make_form(
             key.append({name: case[name] for name in KEY})
         table = pd.DataFrame(key)
         publish(join(out, "form.csv"), _csv(_empty_form(table["case"])))
-        publish(join(out, "form.html"), form_page(list(table["case"])).encode())
+        words = [(f.name, f.label, list(f.levels.items())) for f in FEATURES]
+        publish(join(out, "form.html"), form_html(list(table["case"]), words).encode())
         publish(join(out, "key", "key.csv"), _csv(table))
     real = int(table["real"].sum())
     return {"form": out, "cases": len(table), "real": real, "synthetic": len(table) - real}
@@ -203,32 +204,6 @@ def _empty_form(cases: "pd.Series[str]") -> pd.DataFrame:
     return pd.DataFrame({"case": cases, "judged_real": "", **dict.fromkeys(NAMES, "")})
 
 
-def form_page(cases: list[str]) -> str:
-    """The cases in order, and the words that the form takes."""
-    words = "".join(
-        f"<tr><th>{f.name}</th><td>{html.escape(f.label)}</td><td>"
-        + "; ".join(f"<b>{value}</b>: {html.escape(name)}" for value, name in f.levels.items())
-        + "</td></tr>"
-        for f in FEATURES
-    )
-    figures = "".join(
-        f'<figure><figcaption>{name}</figcaption><img src="cases/{name}.png" alt="{name}: CE-T1w '
-        'and FLAIR"></figure>'
-        for name in cases
-    )
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Reader form</title>'
-        "<style>body{font:16px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "th,td{text-align:left;padding:.2rem 1rem .2rem 0}figure{margin:1.5rem 0}"
-        "img{width:100%;max-width:768px;background:#000}</style></head><body>"
-        "<h1>Reader form</h1><p>Fill in a copy of form.csv, named after you, one row per case: "
-        "judged_real is 1 where the case seems real and 0 where it seems synthetic; then each "
-        "feature by one of its words. CE-T1w is on the left, FLAIR on the right; the patient's left "
-        "is on the right of each image. Do not look at the folder `key`, or at other readers' "
-        f"forms.</p><table>{words}</table>{figures}</body></html>\n"
-    )
-
-
 def read_key(form: str) -> pd.DataFrame:
     """What each case of a form is.
 
@@ -266,28 +241,25 @@ def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFra
     return pd.concat(rows, ignore_index=True)[_columns()]
 
 
-def simulated(form: str, key: pd.DataFrame, settings: ReaderSettings, seed: int) -> pd.DataFrame:
+def simulated(
+    form: str, key: pd.DataFrame, seed: int, *, error_rate: float, turing_rate: float
+) -> pd.DataFrame:
     """READINGS of two programs, and their consensus: what both saw, or what is in the image."""
+    rates = {"error_rate": error_rate, "turing_rate": turing_rate}
     rows = []
     for case in key.to_dict("records"):
         picture = decode(read_bytes(join(form, "cases", f"{case['case']}.png")))
-        for reader in ("reader 1", "reader 2", "consensus"):
-            said = simulated_reading(
-                pair_of(picture),
-                real=bool(case["real"]),
-                reader=reader,
-                case=str(case["case"]),
-                settings=settings,
-                seed=seed,
-            )
-            rows.append({**case, "reader": reader, **said})
-    table = pd.DataFrame(rows)[_columns()]
-    return without_needless_consensus(table)
+        seen = read_features(pair_of(picture))
+        about = {"real": bool(case["real"]), "case": str(case["case"]), "seed": seed}
+        for reader in (1, 2):
+            rows.append({**case, **simulated_reading(seen, reader=reader, **about, **rates)})
+        rows.append({**case, **seen, "reader": CONSENSUS, "judged_real": ""})
+    return without_needless_consensus(pd.DataFrame(rows)[_columns()])
 
 
 def without_needless_consensus(table: pd.DataFrame) -> pd.DataFrame:
     """READINGS whose rows of `consensus` hold only what the readers differ on."""
-    consensus = table["reader"] == "consensus"
+    consensus = table["reader"] == CONSENSUS
     readers = table[~consensus].pivot(index="case", columns="reader", values=list(NAMES))
     settled = table[consensus].copy()
     for name in NAMES:

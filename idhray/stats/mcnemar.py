@@ -48,12 +48,15 @@ def mcnemar(b: int, c: int, method: McNemar = "exact") -> Significance:
     """The test from the two discordant counts; two-sided, the same for (b, c) and (c, b).
 
     The statistic is the chi-square, or for the two binomial tests the smaller count. The
-    correction is R's: none is left where b equals c, so P is then 1.
+    correction is R's: none is left where b equals c, so P is then 1. The mid-P is the exact P less
+    the chance of the table itself; where b equals c the exact P of 1 is less by half that chance, as
+    Fagerland et al. define it (twice the one-sided mid-P would be 1 there).
 
     Raises:
         SampleError: a count is negative or broken, or the method is unknown.
 
-    Source: McNemar 1947; mid-P: Fagerland, Lydersen and Laake 2013, recommended for small samples.
+    Source: McNemar 1947; mid-P: Fagerland, Lydersen and Laake 2013 (BMC Med Res Methodol 13:91),
+    recommended for small samples; b = c is in its supplement.
     """
     if method not in NAMES:
         raise SampleError(f"no McNemar test named {method!r}; use one of {', '.join(NAMES)}")
@@ -77,11 +80,12 @@ def mcnemar_paired(
 
 def _binomial(b: int, c: int, method: McNemar) -> Significance:
     fewer, either = min(b, c), b + c
-    p = 2 * float(stats.binom.cdf(fewer, either, 0.5))
-    if method == "mid-P":  # what is as likely as the table itself counts half
-        p -= float(stats.binom.pmf(fewer, either, 0.5))
+    p = min(2 * float(stats.binom.cdf(fewer, either, 0.5)), 1.0)
+    if method == "mid-P" and either:  # nobody discordant: P stays 1
+        itself = float(stats.binom.pmf(fewer, either, 0.5))
+        p -= itself / 2 if b == c else itself
     notes = () if either else (_NOBODY,)
-    return Significance(method=NAMES[method], statistic=fewer, p=min(p, 1.0), notes=notes)
+    return Significance(method=NAMES[method], statistic=fewer, p=p, notes=notes)
 
 
 def _chi_square(b: int, c: int, method: McNemar) -> Significance:

@@ -14,8 +14,8 @@ NOTHING = "none"
 BASELINES = (0.75, 0.80, 0.85, 0.90)
 _FIRST, _COLUMN = 46, 13  # characters
 _FEET = (
-    "\u00b1: standard error of the simulation. Gains are true ones; observed ones scatter.\n"
-    "One training of each model: variance between trainings comes on top and lowers the power."
+    "Gains are true ones; observed ones scatter.",
+    "One training of each model: variance between trainings comes on top and lowers the power.",
 )
 _SIMULATED = 400  # patients up to which the summary simulates; beyond, the closed formula will do
 
@@ -29,7 +29,7 @@ def plan_text(plan: Plan) -> str:
             f"over a baseline with AUC {printed(design.auc)}: two-sided P < {design.alpha:g}, "
             f"{plan.power:.0%} power, same patients.",
             "",
-            "AUC (paired DeLong test, simulated)",
+            f"AUC (paired DeLong test, {_how(plan)})",
             _row("  correlation of both models' scores", [f"{c:g}" for c in plan.correlations]),
             _row("  smallest true AUC that is found", _found(plan)),
             *_gain_rows(plan),
@@ -41,7 +41,7 @@ def plan_text(plan: Plan) -> str:
             _row("  smallest true gain that is found", _points(plan.accuracy)),
             *_accuracy_rows(plan.accuracy),
             "",
-            _FEET,
+            *_feet(plan),
         ]
     )
 
@@ -73,6 +73,25 @@ def plan_summary(n_mutant: int, n_wildtype: int, *, correlation: float = 0.8, se
             f"  Accuracy: {fewest[0].lower()}{fewest[1:]}",
         ]
     )
+
+
+def _how(plan: Plan) -> str:
+    """Beyond some thousand patients the formula replaces the simulation."""
+    if plan.detectable[0].studies:
+        return "simulated"
+    needed = "; patients needed: simulated" if _simulated(plan) else ""
+    return f"by the closed formula{needed}"
+
+
+def _simulated(plan: Plan) -> bool:
+    figures = [*plan.detectable, *(one.power for one in plan.gains)]
+    return any(one.studies for one in [*figures, *(one.needed for one in plan.gains)])
+
+
+def _feet(plan: Plan) -> list[str]:
+    if not _simulated(plan):
+        return list(_FEET)
+    return ["\u00b1: standard error of the simulation.", *_FEET]
 
 
 def _nothing(found: Sequence[DetectableAuc]) -> bool:
@@ -129,8 +148,8 @@ def _verdict(plan: Plan) -> list[str]:
         return []
     best = max(one.highest_power for one in plan.detectable if np.isnan(one.auc))
     return [
-        f"  {NOTHING}: not even a new AUC of 1.000; no AUC is found with a power above "
-        f"{_percent(best)}."
+        f"  {NOTHING}: not even a new AUC of 1.000; whatever it is, the power is "
+        f"{'below 1%' if best < 0.005 else f'at most about {best:.0%}'}."
     ]
 
 

@@ -32,7 +32,8 @@ def test_all_four_are_those_of_r(reference):
         pytest.param(1, 3, 0.625, 0.375, id="Liu 2020, 27 to 29 with one lost"),
         pytest.param(0, 3, 0.25, 0.125, id="Park 2021, 37 to 40 of 44 at best"),
         pytest.param(0, 6, 0.03125, 0.015625, id="the fewest that reach .05"),
-        pytest.param(4, 4, 1.0, 1.0, id="as many either way"),
+        pytest.param(4, 4, 1.0, 1 - 35 / 256, id="as many either way: less half of 70 / 256"),
+        pytest.param(1, 1, 1.0, 0.75, id="one either way"),
     ],
 )
 def test_exact_and_mid_p_are_sums_of_binomial_chances(b, c, exact, mid):

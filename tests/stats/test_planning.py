@@ -296,6 +296,16 @@ def test_the_table_says_that_nothing_can_be_shown(liu_plan):
     assert "6 patients must change to be significant, and there are 5: none can." in few
 
 
+def test_the_heading_says_simulated_only_where_something_was(liu_plan):
+    """Above 4,000 patients the closed formula gives the powers."""
+    large = plan_text(make_plan(Design(n_mutant=3000, n_wildtype=2500, auc=0.75), studies=100))
+    small = plan_text(make_plan(Design(n_mutant=2, n_wildtype=2, auc=0.99), studies=100))
+
+    assert "(paired DeLong test, simulated)" in plan_text(liu_plan)
+    assert "(paired DeLong test, by the closed formula; patients needed: simulated)" in large
+    assert "whatever it is, the power is below 1%." in small
+
+
 def test_the_figures_are_plain_json_and_none_stands_for_nothing(liu_plan):
     """NaN is no JSON."""
     figures = json.loads(json.dumps(plan_figures(liu_plan), allow_nan=False))

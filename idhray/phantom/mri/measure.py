@@ -27,6 +27,7 @@ LESION = 1.40  # FLAIR
 ENHANCING = 1.22  # CE-T1w
 DARK = 0.55  # CE-T1w
 NOT_FLUID = 0.85  # FLAIR
+LEAST_LESION_MM2 = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,8 @@ def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
     brain = brain_mask(image)
     t1ce, flair = (_relative(image[..., i], brain, pixel_mm) for i in (0, 1))
     lesion = lesion_mask(flair, brain, pixel_mm)
+    if not lesion.any():  # a reader must say something: the brightest fiftieth of the brain
+        lesion = brain & (flair >= np.quantile(flair[brain], 0.98))
     bright = _enhancing(t1ce, lesion, pixel_mm)
     core = ndimage.binary_fill_holes(bright)
     dark = (t1ce < DARK) & (flair > NOT_FLUID) & _grown(lesion, -3, pixel_mm)
@@ -99,17 +102,22 @@ def brain_mask(image: RGB) -> Mask:
 
 
 def lesion_mask(flair: Map, brain: Mask, pixel_mm: float) -> Mask:
-    """Where relative FLAIR is bright, in one piece with its larger satellites.
-
-    Where nothing is, the brightest fiftieth of the brain."""
+    """Where relative FLAIR is bright, in one piece with its larger satellites; may be empty."""
     bright = (flair > LESION) & _grown(brain, -4, pixel_mm)
     pieces = measure.label(ndimage.binary_opening(bright))
-    sizes = np.bincount(pieces.ravel())
+    sizes = np.bincount(pieces.ravel()) * pixel_mm**2
     sizes[0] = 0
-    if sizes.max(initial=0) * pixel_mm**2 < 60:
-        return brain & (flair >= np.quantile(flair[brain], 0.98))
-    kept = np.isin(pieces, np.flatnonzero(sizes >= max(0.2 * sizes.max(), 1)))
+    least = max(0.2 * sizes.max(initial=0), LEAST_LESION_MM2)
+    kept = np.isin(pieces, np.flatnonzero(sizes >= least))
     return np.asarray(ndimage.binary_fill_holes(kept))
+
+
+def lesion_mm2(image: RGB, fov_mm: float = FOV_MM) -> float:
+    """Area of the FLAIR lesion on one slice; 0 where there is none."""
+    pixel_mm = fov_mm / image.shape[0]
+    brain = brain_mask(image)
+    flair = _relative(image[..., 1], brain, pixel_mm)
+    return float(lesion_mask(flair, brain, pixel_mm).sum() * pixel_mm**2)
 
 
 def _relative(channel: NDArray[np.uint8], brain: Mask, pixel_mm: float) -> Map:

@@ -26,7 +26,7 @@ def narrower_than_alone(rows: Rows, table: Rows) -> Iterator[Finding]:
     """
     alone: dict[tuple[str, int | None], tuple[float, int]] = {}  # standard error, line
     for row in table:
-        if row.group and row.contrast:
+        if row.group and row.contrast and row.odds_scale:
             key, se = (row.group, row.cases), standard_error(row.contrast)
             alone[key] = min(alone.get(key, (inf, 0)), (se, row.line))
     for row in rows:
@@ -102,7 +102,7 @@ def _by_habit(row: ReportedRow, interval: Interval, rows: Rows, slips: int) -> F
 
 CHECKS = (
     Check(
-        rule=NOT_NARROWER, given=INTERVAL, needs=("known_scale", "group"), find=narrower_than_alone
+        rule=NOT_NARROWER, given=INTERVAL, needs=("odds_scale", "group"), find=narrower_than_alone
     ),
     Check(
         rule=HABIT, given=(*INTERVAL, "p"), needs=("known_scale", "cases"), find=habit_of_the_table

@@ -13,12 +13,11 @@ from idhray.stats.audit.findings import (
     finding,
     rows_text,
 )
-from idhray.stats.audit.interval import Z95, in_order
+from idhray.stats.audit.interval import Z95, Z_PRINTED, in_order
 from idhray.stats.audit.printed_number import Span, shortly
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.roc_intervals import (
     exact_auc_interval,
-    hanley_mcneil_interval,
     hanley_mcneil_se,
 )
 
@@ -56,8 +55,8 @@ def fitting_methods(row: ReportedRow) -> tuple[Method, ...]:
         if _meet(low, (least[0], most[0])) and _meet(high, (least[1], most[1])):
             methods.append("exact binomial")
     if (m := row.mutants) and (w := row.wildtypes):
-        least, most = (_cut(hanley_mcneil_interval(end, m, w)) for end in ends)
-        if _meet(low, (least[0], most[0])) and _meet(high, (least[1], most[1])):
+        errors = [hanley_mcneil_se(end, m, w) for end in ends]
+        if any(_hanley_mcneil(ends, errors, z, low, high) for z in (Z95, *Z_PRINTED)):
             methods.append("Hanley-McNeil")
     if _symmetric(auc, low, high):
         methods.append("symmetric")
@@ -68,8 +67,15 @@ def _meet(one: Span, other: Span) -> bool:
     return one[0] <= max(other) and one[1] >= min(other)
 
 
-def _cut(interval: tuple[float, float]) -> tuple[float, float]:
-    return max(interval[0], 0.0), min(interval[1], 1.0)
+def _hanley_mcneil(
+    ends: list[float], errors: list[float], z: float, low: Span, high: Span
+) -> bool:
+    """Whether z standard errors to both sides, cut at 0 and 1, meet the printed interval."""
+    below, above = (
+        [min(max(end + side * z * se, 0.0), 1.0) for end, se in zip(ends, errors, strict=True)]
+        for side in (-1, 1)
+    )
+    return _meet(low, (below[0], below[1])) and _meet(high, (above[0], above[1]))
 
 
 def _symmetric(auc: Span, low: Span, high: Span) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from idhray.stats.audit import (
     across_rows,
     area_intervals,
+    area_p,
     areas,
     comparisons,
     estimates,
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     *two_by_two.CHECKS,
     *areas.CHECKS,
     *area_intervals.CHECKS,
+    *area_p.CHECKS,
     *restated.CHECKS,
     *estimates.CHECKS,
     *scales.CHECKS,
@@ -38,6 +40,7 @@ _SHOWN = {
     "mutants": "n_mutant",
     "wildtypes": "n_wildtype",
     "known_scale": "scale",
+    "odds_scale": "scale (beta or odds ratio)",
     "contrast": "counts (2 x 2)",
 }
 

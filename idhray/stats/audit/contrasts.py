@@ -4,11 +4,10 @@ The counts are ((wildtype, mutant) of the level, (wildtype, mutant) of the refer
 """
 
 from functools import lru_cache
-from math import inf, isfinite, log, sqrt
+from math import copysign, inf, isfinite, log, sqrt
 
-from scipy import stats
 from scipy.optimize import brentq
-from scipy.special import expit, xlogy
+from scipy.special import expit, log_expit
 
 from idhray.stats.audit.count_tests import p_values
 from idhray.stats.audit.interval import Z95, p_of_z
@@ -17,6 +16,7 @@ from idhray.stats.contingency import OddsRatio, odds_ratio
 
 MAXIMUM, CONDITIONAL, FIRTH = "maximum likelihood", "conditional", "Firth (0.5 added)"
 WALD, PROFILE, EXACT = "Wald", "profile likelihood", "exact"
+PENALIZED, FIRTH_WALD = "penalized likelihood", "Wald of Firth's estimate"
 _MOST_EXACT = 20_000  # cases; beyond, exact methods take long and add nothing
 
 
@@ -60,28 +60,75 @@ def contrast_p_values(counts: Counts) -> dict[str, float]:
     return {**({WALD: p} if isfinite(p) else {}), **p_values(counts)}
 
 
-def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
-    """95% intervals of the log odds ratio by the name of their method; an end may be infinite."""
-    found = {FIRTH: _wald_interval(counts, 0.5)}
+def firth_p_values(counts: Counts) -> dict[str, float]:
+    """P of Firth's estimate by the name of its test; none where a level is empty."""
+    if not all(map(sum, counts)):
+        return {}
+    beta, se = wald_forms(counts)[FIRTH_WALD]
+    return {
+        PENALIZED: p_of_z(likelihood_root(counts, 0.0, 0.5)),
+        FIRTH_WALD: p_of_z(beta / se),
+    }
+
+
+def wald_forms(counts: Counts) -> dict[str, tuple[float, float]]:
+    """Estimates that have z standard errors to both sides: method -> (beta, standard error).
+
+    Firth's information has the shares with 0.5 added, but the patients without: its Wald interval
+    is a little wider than Woolf's of the cells with 0.5 added.
+    """
+    beta = log_odds_ratio(counts, 0.5)
+    found = {FIRTH: (beta, standard_error(counts, 0.5))}
+    if all(map(sum, counts)):
+        terms = ((w + m + 1) ** 2 / ((w + m) * (w + 0.5) * (m + 0.5)) for w, m in counts)
+        found[FIRTH_WALD] = beta, sqrt(sum(terms))
     if isfinite(standard_error(counts)):
-        found = {WALD: _wald_interval(counts), PROFILE: profile_interval(counts), **found}
-    if _has_margins(counts):
-        exact = _exact(counts)
-        ends = [log(end) if end > 0 else -inf for end in (exact.ci_low, exact.ci_high)]
-        found[EXACT] = ends[0], ends[1]
+        found = {WALD: (log_odds_ratio(counts), standard_error(counts)), **found}
     return found
 
 
-def profile_interval(counts: Counts) -> tuple[float, float]:
-    """The log odds ratios that the likelihood-ratio test does not reject; no cell may be 0.
+def profile_forms(counts: Counts) -> dict[str, float]:
+    """The likelihoods that have a profile interval: method -> what is added to every cell.
 
-    Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87).
+    Firth's penalized likelihood is, up to a constant, the likelihood of cells with 0.5 added: the
+    determinant of the information of two levels is the product of their n p (1 - p).
     """
-    beta, width = log_odds_ratio(counts), Z95 * standard_error(counts)
-    limit = float(stats.chi2.ppf(0.95, 1))
+    found = {PENALIZED: 0.5} if all(map(sum, counts)) else {}
+    return {PROFILE: 0.0, **found} if isfinite(standard_error(counts)) else found
+
+
+def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
+    """95% intervals of the log odds ratio by the name of their method; an end may be infinite."""
+    walds = {
+        name: (beta - Z95 * se, beta + Z95 * se) for name, (beta, se) in wald_forms(counts).items()
+    }
+    profiles = {name: profile_interval(counts, add) for name, add in profile_forms(counts).items()}
+    return {**walds, **profiles, **exact_interval(counts)}
+
+
+def exact_interval(counts: Counts) -> dict[str, tuple[float, float]]:
+    """The conditional exact interval, in a dictionary that is empty where it does not exist."""
+    if not _has_margins(counts):
+        return {}
+    exact = _exact(counts)
+    ends = [log(end) if end > 0 else -inf for end in (exact.ci_low, exact.ci_high)]
+    return {EXACT: (ends[0], ends[1])}
+
+
+def profile_interval(counts: Counts, added: float = 0.0) -> tuple[float, float]:
+    """The log odds ratios that the likelihood-ratio test does not reject.
+
+    Args:
+        counts: Without an empty cell, unless something is added.
+        added: To every cell; with 0.5 it is the interval of Firth's penalized likelihood.
+
+    Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (Stat Med
+    21:2409).
+    """
+    beta, width = log_odds_ratio(counts, added), Z95 * standard_error(counts, added)
 
     def excess(value: float) -> float:
-        return 2 * (_log_likelihood(counts, beta) - _log_likelihood(counts, value)) - limit
+        return abs(likelihood_root(counts, value, added)) - Z95
 
     low, high = beta - width, beta + width
     while excess(low) < 0:
@@ -91,9 +138,18 @@ def profile_interval(counts: Counts) -> tuple[float, float]:
     return float(brentq(excess, low, beta)), float(brentq(excess, beta, high))
 
 
-def _log_likelihood(counts: Counts, beta: float) -> float:
+def likelihood_root(counts: Counts, value: float, added: float = 0.0) -> float:
+    """The z of the likelihood-ratio test of a log odds ratio; negative below the estimate."""
+    if not isfinite(value):
+        return value
+    beta = log_odds_ratio(counts, added)
+    gain = _log_likelihood(counts, beta, added) - _log_likelihood(counts, value, added)
+    return copysign(sqrt(max(2 * gain, 0.0)), value - beta)
+
+
+def _log_likelihood(counts: Counts, beta: float, added: float) -> float:
     """Of both levels, at a given beta and the intercept that is best for it."""
-    (w1, m1), (w0, m0) = counts
+    (w1, m1), (w0, m0) = ((w + added, m + added) for w, m in counts)
 
     def missing(intercept: float) -> float:
         expected = (w1 + m1) * expit(intercept + beta) + (w0 + m0) * expit(intercept)
@@ -101,14 +157,9 @@ def _log_likelihood(counts: Counts, beta: float) -> float:
 
     reach = 40 + abs(beta)
     intercept = float(brentq(missing, -reach, reach, xtol=1e-13))
-    ones, zeros = expit(intercept + beta), expit(intercept)
-    terms = ((m1, ones), (w1, 1 - ones), (m0, zeros), (w0, 1 - zeros))
-    return float(sum(xlogy(count, share) for count, share in terms))
-
-
-def _wald_interval(counts: Counts, added: float = 0.0) -> tuple[float, float]:
-    beta, half = log_odds_ratio(counts, added), Z95 * standard_error(counts, added)
-    return beta - half, beta + half
+    one, zero = intercept + beta, intercept
+    terms = ((m1, one), (w1, -one), (m0, zero), (w0, -zero))
+    return float(sum(count * log_expit(log_odds) for count, log_odds in terms if count))
 
 
 def _has_margins(counts: Counts) -> bool:

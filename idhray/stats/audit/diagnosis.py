@@ -6,9 +6,9 @@ from typing import Any
 
 from scipy import stats
 
-from idhray.stats.audit.interval import Z95, Interval, agreement, interval_of, z_of_p
+from idhray.stats.audit.interval import Z95, Z_PRINTED, Interval, agreement, interval_of, z_of_p
 from idhray.stats.audit.printed_number import PrintedNumber, PrintedP, Span, shortly
-from idhray.stats.audit.reported import BETA, ODDS_RATIO, ReportedRow
+from idhray.stats.audit.reported import BETA, RATIOS, ReportedRow
 
 _LEVELS = {
     "half its width is one standard error, not 1.96": 1.0,
@@ -38,7 +38,7 @@ def divided_by_sqrt_n(interval: Interval, p: PrintedP, n: int | None) -> bool:
     if p.relation != "=" or n is None or n < _FEWEST_CASES or not interval.symmetric():
         return False
     low, high = half_in_errors(interval, p)
-    return low <= Z95 / sqrt(n) <= high
+    return low <= Z_PRINTED[1] / sqrt(n) and Z_PRINTED[0] / sqrt(n) <= high
 
 
 def diagnosis(row: ReportedRow, interval: Interval, p: PrintedP) -> str:
@@ -47,16 +47,14 @@ def diagnosis(row: ReportedRow, interval: Interval, p: PrintedP) -> str:
     if p.relation != "=" or not 0 < z < inf:
         return ""
     se = abs(interval.printed[0]) / z
-    low, high = half_in_errors(interval, p)
-    level = next((name for name, m in _LEVELS.items() if low <= m <= high), "")
     if divided_by_sqrt_n(interval, p, row.cases):
         text = sqrt_n_text(row, interval, se)
-    elif level and interval.symmetric():
+    elif level := other_level(interval, p):
         text = level
     elif agreement(interval, _doubled(p)) == "yes":
         text = "P is one-sided"
     elif (
-        row.scale == ODDS_RATIO
+        row.scale in RATIOS
         and (beta := interval_of(row, BETA))
         and (divided_by_sqrt_n(beta, p, row.cases))
     ):
@@ -66,10 +64,18 @@ def diagnosis(row: ReportedRow, interval: Interval, p: PrintedP) -> str:
     return f"{text}; P means a 95% interval of {wald_text(interval, se, row.scale)}"
 
 
+def other_level(interval: Interval, p: PrintedP) -> str:
+    """Which other multiple of the standard error an interval may be; empty if none is."""
+    if p.relation != "=" or not interval.symmetric():
+        return ""
+    low, high = half_in_errors(interval, p)
+    return next((name for name, m in _LEVELS.items() if low <= m <= high), "")
+
+
 def sqrt_n_text(row: ReportedRow, interval: Interval, se: float) -> str:
     """The sentence on a standard error that was divided by sqrt(n)."""
     half, rule = Z95 * interval.standard_error(), Z95 * se / sqrt(row.cases or 1)
-    log_of = " of its logarithm" if row.scale == ODDS_RATIO else ""
+    log_of = " of its logarithm" if row.scale in RATIOS else ""
     return (
         f"half the width{log_of} is {shortly(half)}, and 1.96 * SE / sqrt({row.cases}) is "
         f"{shortly(rule)} with the SE of P: the standard error was divided by sqrt(n)"
@@ -81,7 +87,7 @@ def wald_text(interval: Interval, se: float, scale: str) -> str:
     beta = interval.printed[0]
     ends = [round(beta + side * Z95 * se, 9) for side in (-1, 1)]
     ratio = [shortly(exp(min(value, 700.0))) for value in (beta, *ends)]
-    if scale == ODDS_RATIO:
+    if scale in RATIOS:
         return f"{ratio[1]} to {ratio[2]}"
     text = f"{shortly(ends[0])} to {shortly(ends[1])}"
     return f"{text} (odds ratio {ratio[0]}, {ratio[1]} to {ratio[2]})"
@@ -94,7 +100,7 @@ def lost_sign(row: ReportedRow) -> str:
         changed: dict[str, Any] = {end: _negative(getattr(row, end)) for end in ends}
         restored = replace(row, **changed)
         interval = interval_of(restored, row.scale)
-        if interval is None or not interval.symmetric() or row.scale == ODDS_RATIO:
+        if interval is None or not interval.symmetric() or row.scale in RATIOS:
             continue
         changed_ends = " and ".join(names[end] for end in ends)
         text = f"with the other sign of {changed_ends}: {replace(restored, p=None).estimate_text}"

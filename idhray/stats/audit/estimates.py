@@ -1,12 +1,18 @@
 """Estimates, intervals and P values of one row must agree."""
 
 from collections.abc import Iterator
-from math import inf
-
-from idhray.stats.audit.diagnosis import diagnosis, lost_sign
+from idhray.stats.audit.diagnosis import diagnosis, lost_sign, other_level
 from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.interval import PROFILE_LEAN, agreement, holds_estimate, interval_of, p_of_z
-from idhray.stats.audit.printed_number import shortly
+from idhray.stats.audit.interval import (
+    PROFILE_LEAN,
+    Interval,
+    agreement,
+    apart,
+    holds_estimate,
+    implied_p,
+    interval_of,
+)
+from idhray.stats.audit.printed_number import PrintedP, shortly
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.audit.scales import wrong_scale
 
@@ -15,6 +21,7 @@ AGREES_WITH_P = "interval agrees with P"
 SYMMETRIC = "interval is symmetric on its scale"
 INTERVAL = ("estimate", "low", "high")
 _EXTREME_LEAN = 3.0
+_TINY = 0.001  # P
 _TOWARDS_ZERO = 1 / 1.2  # no likelihood leans that way
 
 
@@ -41,15 +48,14 @@ def against_p(row: ReportedRow) -> Iterator[Finding]:
         return
     verdict = agreement(interval, p)
     if verdict == "no":
-        se = interval.standard_error()
-        meant = p_of_z(interval.printed[0] / se if se else inf)
-        text = f"P = {shortly(meant, 1)}" if meant else "P below 1e-300"
+        se = shortly(interval.standard_error())
+        text = _implied_text(interval)
         yield finding(
             row,
             AGREES_WITH_P,
             "contradiction",
             printed=row.estimate_text,
-            reason=f"the interval means a standard error of {shortly(se)} and {text}, not {p.text}",
+            reason=f"the interval means a standard error of {se} and {text}, not {p.text}",
             fits=diagnosis(row, interval, p),
         )
     elif verdict == "significance":
@@ -62,6 +68,30 @@ def against_p(row: ReportedRow) -> Iterator[Finding]:
             reason=f"the interval {reach} no effect, and P is {p.text}",
             fits="interval and P of different methods, which should be named",
         )
+    elif apart(interval, p):
+        yield _other_p(row, interval, p)
+
+
+def _implied_text(interval: Interval) -> str:
+    meant = implied_p(interval)
+    return f"P = {shortly(meant, 1)}" if meant else "P below 1e-300"
+
+
+def _other_p(row: ReportedRow, interval: Interval, p: PrintedP) -> Finding:
+    """On an interval and a P that differ by more than rounding, and less than a contradiction.
+
+    A remark where the interval is no Wald interval, or where both P values are tiny.
+    """
+    usual = not interval.symmetric() or max(implied_p(interval), p.span()[1]) <= _TINY
+    return finding(
+        row,
+        AGREES_WITH_P,
+        "remark" if usual else "suspicious",
+        printed=row.estimate_text,
+        reason=f"by Wald the interval means {_implied_text(interval)}, not {p.text}",
+        fits=other_level(interval, p)
+        or "interval and P of different methods (likelihood ratio, exact), which should be named",
+    )
 
 
 def asymmetric(row: ReportedRow) -> Iterator[Finding]:

@@ -12,11 +12,13 @@ from idhray.stats.audit.contrasts import (
     beta_intervals,
     betas,
     contrast_p_values,
+    firth_p_values,
     log_odds_ratio,
     standard_error,
 )
+from idhray.stats.audit.count_intervals import fitting_intervals
 from idhray.stats.audit.findings import Check, Finding, Rows, Severity, each, finding
-from idhray.stats.audit.printed_number import PrintedNumber, shortly
+from idhray.stats.audit.printed_number import shortly
 from idhray.stats.audit.reported import ODDS_RATIO, Counts, ReportedRow
 from idhray.stats.audit.slips import counts_text, on_scale, slip
 
@@ -93,7 +95,8 @@ def p_from_counts(row: ReportedRow) -> Iterator[Finding]:
     """
     if row.p is None or row.contrast is None:
         return
-    values = contrast_p_values(row.contrast)
+    of_counts = contrast_p_values(row.contrast)
+    values = {**of_counts, **firth_p_values(row.contrast)}
     readings = {name: row.p.reading(p) for name, p in values.items()}
     if readings.get(WALD) == "rounded" or not isfinite(standard_error(row.contrast)):
         return
@@ -104,25 +107,17 @@ def p_from_counts(row: ReportedRow) -> Iterator[Finding]:
         reason = f"{method}: {shortly(values[method])}{cut}"
         yield finding(row, P_VALUE, "remark", printed=printed, reason=reason)
         return
-    texts = (f"{name} {shortly(p)}" for name, p in values.items())
+    texts = (f"{name} {shortly(p)}" for name, p in of_counts.items())
     reason = f"the counts give {', '.join(texts)}"
     fits = f"Wald's would be printed {row.p.like(values[WALD])}"
     yield finding(row, P_VALUE, "contradiction", printed=printed, reason=reason, fits=fits)
 
 
 def interval_from_counts(row: ReportedRow) -> Iterator[Finding]:
-    """Wald, profile-likelihood, exact, or Wald with 0.5 added."""
+    """Wald's, profile-likelihood or exact, plain or of Firth's penalized likelihood."""
     if row.contrast is None or not (row.low and row.high):
         return
-    found = {
-        name: (on_scale(low, row.scale), on_scale(high, row.scale))
-        for name, (low, high) in beta_intervals(row.contrast).items()
-    }
-    fitting = [
-        name
-        for name, (low, high) in found.items()
-        if _reads(row.low, low) and _reads(row.high, high)
-    ]
+    fitting = fitting_intervals(row)
     if WALD in fitting:
         return
     yield finding(
@@ -130,20 +125,19 @@ def interval_from_counts(row: ReportedRow) -> Iterator[Finding]:
         INTERVAL,
         "remark" if fitting else "contradiction",
         printed=f"{row.low.text} to {row.high.text} from {counts_text(row.contrast)}",
-        reason=f"{fitting[0]} interval" if fitting else f"the counts give {_ends(found)}",
+        reason=f"{fitting[0]} interval" if fitting else f"the counts give {_ends(row.contrast, row.scale)}",
     )
 
 
-def _ends(intervals: dict[str, tuple[float, float]]) -> str:
-    texts = (f"{name} {shortly(low)} to {shortly(high)}" for name, (low, high) in intervals.items())
+def _ends(counts: Counts, scale: str) -> str:
+    texts = (
+        f"{name} {shortly(on_scale(low, scale))} to {shortly(on_scale(high, scale))}"
+        for name, (low, high) in beta_intervals(counts).items()
+    )
     return ", ".join(texts)
 
 
-def _reads(number: PrintedNumber, value: float) -> bool:
-    return isfinite(value) and number.reading(value) is not None
-
-
-_NEEDS = ("contrast", "known_scale")
+_NEEDS = ("contrast", "odds_scale")
 CHECKS = (
     Check(rule=ESTIMATE, given=("estimate",), needs=_NEEDS, find=estimates_from_counts),
     Check(rule=P_VALUE, given=("estimate", "p"), needs=_NEEDS, find=each(p_from_counts)),

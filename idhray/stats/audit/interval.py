@@ -1,7 +1,7 @@
 """An estimate with its interval and P in print, and what standard error each of them means.
 
 All is done on the scale on which a Wald interval is symmetric: the beta itself, the log of an odds
-ratio. What is printed is a span (`printed_number`), and so is all that follows from it.
+ratio, hazard ratio or relative risk. What is printed is a span (`printed_number`), and so is all that follows from it.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,14 @@ from typing import Literal
 from scipy import stats
 
 from idhray.stats.audit.printed_number import PrintedNumber, PrintedP, Span
-from idhray.stats.audit.reported import ODDS_RATIO, ReportedRow
+from idhray.stats.audit.reported import RATIOS, ReportedRow
 
 Z95 = float(stats.norm.ppf(0.975))
+Z_PRINTED = (1.959, 1.9605)
+"""What software and calculators take for it: 1.96, 1.959964, the root of 3.84."""
 PROFILE_LEAN = 1.5  # so much longer on one side is usual for a profile-likelihood interval
 FAR_RATIO, FAR_GAP = 1.5, 0.25  # of z; Wald, score and likelihood-ratio tests differ by less
+FAR_FACTOR = 3.0  # of P
 
 Agreement = Literal["yes", "significance", "no"]
 
@@ -83,17 +86,18 @@ def interval_of(row: ReportedRow, scale: str) -> Interval | None:
         return None
     spans = [number.span() for number in numbers if number is not None]
     values = [float(number.value) for number in numbers if number is not None]
-    if scale == ODDS_RATIO:
+    if scale in RATIOS:
         if spans[0][0] <= 0 or spans[1][1] <= 0 or spans[2][0] <= 0:
             return None
-        spans = [(_log(low), _log(high)) for low, high in spans]
-        values = [_log(value) for value in values]
+        spans = [(log_or_below(low), log_or_below(high)) for low, high in spans]
+        values = [log_or_below(value) for value in values]
     estimate, low, high = spans
     printed = values[0], values[1], values[2]
     return Interval(estimate=estimate, low=low, high=high, printed=printed)
 
 
-def _log(value: float) -> float:
+def log_or_below(value: float) -> float:
+    """The logarithm; minus infinity for what has none."""
     return log(value) if value > 0 else -inf
 
 
@@ -138,3 +142,22 @@ def agreement(interval: Interval, p: PrintedP) -> Agreement:
     excludes, (low, high) = interval.excludes_zero(), p.span()
     crossed = (excludes is True and low > 0.05) or (excludes is False and high < 0.05)
     return "significance" if crossed else "yes"
+
+
+def apart(interval: Interval, p: PrintedP) -> bool:
+    """Whether P is another than the interval's by a factor of 3, and z by .25 beyond rounding.
+
+    That is less than a contradiction: likelihood-ratio, score and exact tests do it as well.
+    """
+    smaller, larger = sorted((interval.z(), z_of_p(p)), key=lambda span: span[0])
+    if larger[0] - smaller[1] <= FAR_GAP:
+        return False
+    printed = float(p.number.value) or p.span()[1]
+    meant = implied_p(interval)
+    return max(printed, meant) >= FAR_FACTOR * min(printed, meant)
+
+
+def implied_p(interval: Interval) -> float:
+    """Wald's P of an estimate with the standard error that its printed interval means."""
+    se = interval.standard_error()
+    return p_of_z(interval.printed[0] / se) if se else 0.0

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.reported import NUMBERS, ODDS_RATIO, SHARES, ReportedRow
+from idhray.stats.audit.reported import NUMBERS, RATIOS, SHARES, ReportedRow
 
 IN_RANGE = "figures lie in their range"
-NEGATIVE = "odds ratios are positive"
+NEGATIVE = "odds ratios and other ratios are positive"
 
 
 def outside_range(row: ReportedRow) -> Iterator[Finding]:
@@ -29,22 +29,22 @@ def outside_range(row: ReportedRow) -> Iterator[Finding]:
         yield finding(row, IN_RANGE, "impossible", printed=f"P {row.p.text}", reason=reason)
 
 
-def negative_odds_ratio(row: ReportedRow) -> Iterator[Finding]:
-    """Odds are positive numbers, and so is their ratio; a log odds ratio may be negative."""
+def negative_ratio(row: ReportedRow) -> Iterator[Finding]:
+    """Odds, risks and hazards are positive, and so are their ratios; a logarithm need not be."""
     printed = [(name, getattr(row, name)) for name in NUMBERS]
     negative = [f"{name} {number.text}" for name, number in printed if number and number.value < 0]
-    if row.scale == ODDS_RATIO and negative:
+    if row.scale in RATIOS and negative:
         yield finding(
             row,
             NEGATIVE,
             "impossible",
-            printed=f"odds ratio: {', '.join(negative)}",
-            reason="an odds ratio is never negative",
-            fits="a beta (log odds ratio) under the wrong name",
+            printed=f"{row.scale}: {', '.join(negative)}",
+            reason="a ratio of odds, risks or hazards is never negative",
+            fits=f"a beta (log {row.scale}) under the wrong name",
         )
 
 
 CHECKS = (
     Check(rule=IN_RANGE, given=(), find=each(outside_range)),
-    Check(rule=NEGATIVE, given=("estimate", "scale"), find=each(negative_odds_ratio)),
+    Check(rule=NEGATIVE, given=("estimate", "scale"), find=each(negative_ratio)),
 )

@@ -10,6 +10,7 @@ from idhray.stats.audit.printed_number import PrintedNumber, printed_number, pri
 from idhray.stats.audit.reported import (
     CASES,
     COLUMNS,
+    FIGURES,
     NAMES,
     NUMBERS,
     SCALES,
@@ -34,8 +35,9 @@ def read_reported(path: str) -> ReportedTable:
         text = read_text_table(path)
     except ManifestError as error:
         raise TableError(str(error)) from None
-    names = [str(name).strip() for name in text.columns]
-    if problem := _wrong_header(names, path):
+    printed = [str(name).strip() for name in text.columns]
+    names = [_column(name) for name in printed]
+    if problem := _wrong_header(names, printed, path):
         raise TableError(problem)
     text.columns = names
     problems: list[str] = []
@@ -53,20 +55,29 @@ def read_reported(path: str) -> ReportedTable:
     return ReportedTable(rows=tuple(rows), notices=tuple(_notices(names, rows)))
 
 
-def _wrong_header(names: list[str], path: str) -> str:
+def _column(printed: str) -> str:
+    """The known column that is meant, whatever its case, spaces and underscores; else as it is."""
+    plain = re.sub(r"[\s_-]+", "_", printed.lower())
+    return plain if plain in COLUMNS else printed
+
+
+def _wrong_header(names: list[str], printed: list[str], path: str) -> str:
     """One line on a header that cannot be used."""
     if "row" not in names:
-        near = next((name for name in names if name.lower() == "row"), "")
-        advice = f"write `{near}` as `row`" if near else "name every row in a column `row`"
-        return f"{path}: there is no column `row`; {advice}"
+        return f"{path}: there is no column `row`; name every row in a column `row`"
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        return f"{path}: column `{twice[0]}` is there twice; keep one"
+        spelt = sorted({one for name, one in zip(names, printed, strict=True) if name == twice[0]})
+        written = f", as {', '.join(f'`{one}`' for one in spelt)}" if spelt[1:] else ""
+        return f"{path}: column `{twice[0]}` is there twice{written}; keep one"
+    if not set(names) & set(FIGURES):
+        known = ", ".join(FIGURES)
+        return f"{path}: no column of figures to audit; use any of {known}"
     return ""
 
 
 def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
     found: dict[str, Any] = {name: cells[name] for name in NAMES}
-    found["scale"] = SCALES.get(cells["scale"].lower(), cells["scale"].lower())
+    found["scale"] = _scale(cells["scale"])
     if not cells["row"]:
         problems.append(f"row {line}: row is empty; every row needs a name")
     for name in (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts"):
@@ -77,6 +88,11 @@ def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
             problems.append(f"row {line}: {name} is {_quoted(cells[name])}; {advice}")
         found[name] = value
     return ReportedRow(line=line, **found)
+
+
+def _scale(printed: str) -> str:
+    plain = re.sub(r"[\s_-]+", " ", printed.lower())
+    return SCALES.get(plain, plain)
 
 
 def _cell(name: str, text: str) -> tuple[Any, str]:
@@ -146,6 +162,6 @@ def _notices(names: list[str], rows: list[ReportedRow]) -> Iterator[str]:
     scales = sorted({row.scale for row in rows if row.scale and row.scale not in SCALES.values()})
     for scale in scales:
         yield (
-            f"scale {_quoted(scale)} is neither `beta` nor `odds ratio`: of its rows only that the "
-            "interval holds the estimate is checked"
+            f"scale {_quoted(scale)} is neither `beta` nor `odds ratio`, `hazard ratio`, "
+            "`relative risk`: of its rows only that the interval holds the estimate is checked"
         )

@@ -8,9 +8,20 @@ NAMES = ("set", "row", "source", "group", "scale", "threshold")
 CASES = ("n", "n_mutant", "n_wildtype")
 SHARES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "auc", "auc_low", "auc_high")
 NUMBERS = ("estimate", "low", "high")
-COLUMNS = (*NAMES, *CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts")
+FIGURES = (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts")
+COLUMNS = (*NAMES, *FIGURES)
 BETA, ODDS_RATIO = "beta", "odds ratio"
-SCALES = {"beta": BETA, "odds ratio": ODDS_RATIO, "or": ODDS_RATIO}
+HAZARD_RATIO, RELATIVE_RISK = "hazard ratio", "relative risk"
+RATIOS = (ODDS_RATIO, HAZARD_RATIO, RELATIVE_RISK)
+"""Scales of which the logarithm has the Wald interval."""
+SCALES = {
+    **{scale: scale for scale in (BETA, *RATIOS)},
+    "or": ODDS_RATIO,
+    "hr": HAZARD_RATIO,
+    "rr": RELATIVE_RISK,
+    "risk ratio": RELATIVE_RISK,
+}
+"""How a scale may be written, in small letters and with spaces -> its name."""
 
 Counts = tuple[tuple[int, ...], ...]  # (levels, groups)
 
@@ -72,6 +83,11 @@ class ReportedRow:
         return self.scale if self.scale in SCALES.values() else ""
 
     @property
+    def odds_scale(self) -> str:
+        """The scale, where 2 x 2 counts give its estimate by logistic regression."""
+        return self.scale if self.scale in (BETA, ODDS_RATIO) else ""
+
+    @property
     def contrast(self) -> Counts | None:
         """The counts of a level and its reference, 2 x 2, behind an estimate."""
         counts = self.counts
@@ -86,6 +102,11 @@ class ReportedRow:
     def p_of_counts(self) -> PrintedP | None:
         """P, where there is no estimate that it could be of."""
         return self.p if self.estimate is None else None
+
+    @property
+    def p_of_area(self) -> PrintedP | None:
+        """P, where there is neither an estimate nor counts that it could be of."""
+        return self.p if self.estimate is None and self.counts is None else None
 
     @property
     def any_accuracy(self) -> object:

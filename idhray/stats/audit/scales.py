@@ -1,4 +1,4 @@
-"""Odds ratios that are betas, and betas that are odds ratios."""
+"""Ratios (of odds, hazards, risks) that are betas, and betas that are odds ratios."""
 
 from collections.abc import Iterator
 from math import exp
@@ -6,11 +6,11 @@ from math import exp
 from idhray.stats.audit.findings import Check, Finding, Rows, Severity, each, finding
 from idhray.stats.audit.interval import PROFILE_LEAN, agreement, interval_of
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.audit.reported import BETA, ODDS_RATIO, ReportedRow
+from idhray.stats.audit.reported import BETA, ODDS_RATIO, RATIOS, ReportedRow
 
 ON_ITS_SCALE = "estimate is on the scale it claims"
 SAME_ELSEWHERE = "an odds ratio is not the beta given elsewhere"
-_OTHER = {BETA: ODDS_RATIO, ODDS_RATIO: BETA}
+_OTHER = {BETA: ODDS_RATIO, **dict.fromkeys(RATIOS, BETA)}
 _FEWEST_DECIMALS = 10  # one decimal or more: "2" may well be printed twice
 
 
@@ -35,12 +35,12 @@ def wrong_scale(row: ReportedRow) -> Severity | None:
 
 
 def other_scale(row: ReportedRow) -> Iterator[Finding]:
-    """A claimed odds ratio whose interval is that of a beta, or the reverse."""
+    """A claimed ratio whose interval is that of a beta, or the reverse."""
     severity = wrong_scale(row)
     if severity is None or not (row.estimate and row.low and row.high):
         return
     other = _OTHER[row.scale]
-    name = {BETA: "itself", ODDS_RATIO: "its logarithm"}
+    name = {BETA: "itself", **dict.fromkeys(RATIOS, "its logarithm")}
     reason = f"the interval is symmetric about {name[other]}, not about {name[row.scale]}"
     if severity == "contradiction" and row.p is not None:
         reason = f"with P {row.p.text} the interval makes sense on the scale of the {other} only"
@@ -50,19 +50,19 @@ def other_scale(row: ReportedRow) -> Iterator[Finding]:
         severity,
         printed=f"{row.scale} {row.estimate.text} ({row.low.text} to {row.high.text})",
         reason=reason,
-        fits=f"{'an' if other == ODDS_RATIO else 'a'} {other} under the wrong name",
+        fits=f"{_a(other)} under the wrong name",
     )
 
 
 def betas_elsewhere(rows: Rows, table: Rows) -> Iterator[Finding]:
-    """Odds ratios with the very digits of a beta in the same group."""
+    """Ratios with the very digits of a beta in the same group."""
     betas = {
         (row.group, row.estimate.value): row
         for row in reversed(table)
         if row.scale == BETA and row.group and row.estimate
     }
     for row in rows:
-        if row.scale != ODDS_RATIO or row.estimate is None:
+        if row.scale not in RATIOS or row.estimate is None:
             continue
         same = betas.get((row.group, row.estimate.value))
         if same is None or row.estimate.unit * _FEWEST_DECIMALS > 1:
@@ -75,10 +75,14 @@ def betas_elsewhere(rows: Rows, table: Rows) -> Iterator[Finding]:
             row,
             SAME_ELSEWHERE,
             "contradiction",
-            printed=f"odds ratio {text}",
+            printed=f"{row.scale} {text}",
             reason=f"row {same.line} ({same.source or same.row}) gives {text} as the beta" + p_text,
-            fits=f"as a beta it is an odds ratio of {shortly(exp(float(row.estimate.value)))}",
+            fits=f"as a beta it is {_a(row.scale)} of {shortly(exp(float(row.estimate.value)))}",
         )
+
+
+def _a(scale: str) -> str:
+    return f"an {scale}" if scale == ODDS_RATIO else f"a {scale}"
 
 
 def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
