@@ -42,6 +42,7 @@ SHOWN = 36
 def main(
     data: Path,
     out: Path,
+    *,
     kimg: float | None = None,
     threads: int = 1,
     count: int = 400,

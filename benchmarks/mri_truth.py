@@ -48,8 +48,8 @@ def main(template: Path, draws: int = 8, steps: tuple[float, ...] = (4.0, 2.0)) 
                 np.radians(chance.uniform(-1, 1, 3) * 10 / 3**0.5),
                 CENTRE,
             )
-            fixed = scan(t1ce, brain, *first, 6, np.eye(4), chance)
-            moving = scan(flair, brain, *second, 15, motion, chance)
+            fixed = scan(t1ce, brain, *first, tilt_degrees=6, motion=np.eye(4), chance=chance)
+            moving = scan(flair, brain, *second, tilt_degrees=15, motion=motion, chance=chance)
             start = time.process_time()
             found = register(*fixed, *moving, settings)
             spent.append(time.process_time() - start)
@@ -93,6 +93,7 @@ def scan(
     brain: Volume,
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
+    *,
     tilt_degrees: float,
     motion: Matrix,
     chance: np.random.Generator,

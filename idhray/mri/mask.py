@@ -6,27 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from idhray.mri.volume import Mask, Voxels
+from idhray.mri.volume import Mask, Voxels, mask_box
 
 
 def largest_component(mask: Mask) -> tuple[Mask, float]:
     """The largest piece (6-connected), and the part of the mask that it is; 0 if it is empty."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
+    if not mask.any():
         return mask, 0.0
-    sizes = np.bincount(labels.ravel())
+    box = _box(mask)
+    labels, _ = ndimage.label(mask[box])
+    sizes = np.bincount(labels.ravel(order="K"))
     sizes[0] = 0  # label 0 is what the mask leaves out
-    return np.asarray(labels == sizes.argmax()), float(sizes.max() / sizes.sum())
+    piece = np.zeros_like(mask)
+    piece[box] = labels == sizes.argmax()
+    return piece, float(sizes.max() / sizes.sum())
 
 
 def filled(mask: Mask) -> Mask:
-    """The mask with its holes: what it leaves out and cannot be reached from a face."""
-    labels, count = ndimage.label(~mask)
+    """The mask with its holes: what it leaves out and cannot be reached from a face.
+
+    Looked for in the smallest box around the mask, whose faces can be reached from outside.
+    """
+    if not mask.any():
+        return mask
+    box = _box(mask)
+    labels, count = ndimage.label(~mask[box])
     reached = np.zeros(count + 1, dtype=np.bool_)
     for face in faces(labels):
         reached[face] = True
     reached[0] = False  # label 0 is the mask
-    return np.asarray(~reached[labels])
+    whole = mask.copy()
+    whole[box] = ~reached[labels]
+    return whole
+
+
+def _box(mask: Mask) -> tuple[slice, ...]:
+    low, high = mask_box(mask)
+    return tuple(slice(start, end + 1) for start, end in zip(low, high, strict=True))
 
 
 def faces(volume: NDArray[Any]) -> list[NDArray[Any]]:

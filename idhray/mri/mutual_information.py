@@ -12,13 +12,12 @@ from scipy import ndimage
 
 from idhray.mri.sampling import Trilinear, Values, sampled
 from idhray.mri.transform import Matrix, Points, inverse
-from idhray.mri.volume import Volume
+from idhray.mri.volume import Volume, padded
 
 BINS = 64
 SMOOTHING_BINS = 0.74
-"""Standard deviation. SPM12 has 256 bins and smooths by 7 of them (width at half height): the same
-share of the range. On simulated brains 64 bins served as well as 256 (both 0.37 mm from the truth),
-at half the time."""
+"""Standard deviation. SPM12 has 256 bins and smooths by 7 of them (width at half height), the same
+share of the range. On simulated brains 64, 128 and 256 bins came equally near to the truth."""
 
 
 def similarity_at(fixed: Volume, moving: Volume, points_mm: Points) -> Callable[[Matrix], float]:
@@ -32,6 +31,7 @@ def similarity_at(fixed: Volume, moving: Volume, points_mm: Points) -> Callable[
     Returns:
         A function of the matrix (4, 4) that carries RAS mm of `fixed` to RAS mm of `moving`.
     """
+    fixed, moving = padded(fixed), padded(moving)  # so that a cut brain fades to nothing
     points = points_mm.astype(np.float32)
     fixed_values = sampled(Trilinear(fixed.voxels), inverse(fixed.affine), points)
     rows = np.rint(fixed_values * (BINS - 1)).astype(np.int64) * BINS

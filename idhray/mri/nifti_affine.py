@@ -98,7 +98,7 @@ def _compare(
     """Refuse another orientation; note another place."""
     s, q = (form[:3, :3] / np.linalg.norm(form[:3, :3], axis=0) for form in (sform, qform))
     angle = np.degrees(np.arccos(np.clip((np.trace(s.T @ q) - 1) / 2, -1, 1)))
-    if np.linalg.det(s) * np.linalg.det(q) < 0 or angle > MAX_ANGLE_DEGREES:
+    if angle > MAX_ANGLE_DEGREES:  # of mirror images, 90 degrees or more
         raise MriError(
             f"{name}: sform and qform contradict each other on the orientation; convert the scan "
             "again from DICOM, or set form to the one that is right"

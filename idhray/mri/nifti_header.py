@@ -156,7 +156,7 @@ def _dtype(name: str, header: Nifti1Header) -> np.dtype[np.generic]:
             f"{name}: voxels of NIfTI type {int(header['datatype'])}, must be integers or floats "
             "of up to 64 bits; convert it to int16 or float32"
         )
-    return dtype.newbyteorder(header.endianness)
+    return dtype  # in the byte order of the header
 
 
 def _offset(name: str, header: Nifti1Header) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from idhray.chance import generator
@@ -31,7 +32,7 @@ from idhray.mri.transform import (
     rigid,
     rotation_degrees,
 )
-from idhray.mri.volume import Mask, Volume, cropped, mask_ml, mask_points_mm
+from idhray.mri.volume import Mask, Volume, cropped, mask_ml, mask_points_mm, mask_volume, padded
 
 MARGIN_MM = 5.0
 """Points up to here outside the brain are compared: its outline says where it lies."""
@@ -112,13 +113,21 @@ def _points(volume: Volume, brain: Mask, step_mm: float) -> Points:
     lowest, highest = inside.min(axis=1) - 2 * MARGIN_MM, inside.max(axis=1) + 2 * MARGIN_MM
     shape = np.ceil((highest - lowest) / step_mm).astype(int)
     corners = np.indices(shape).reshape(3, -1)
-    centres = (lowest[:, None] + (corners + 0.5) * step_mm).astype(np.float32)
-    in_brain = sampled(Trilinear(brain.astype(np.float32)), inverse(volume.affine), centres) >= 0.5
+    centres = lowest[:, None] + (corners + 0.5) * step_mm
+    in_brain = _within(brain, volume, np.eye(4), centres)
     near = ndimage.binary_dilation(
         in_brain.reshape(shape), iterations=int(np.ceil(MARGIN_MM / step_mm))
     )
     places = corners + generator(0, "registration", step_mm).random(corners.shape)
     return np.asarray(lowest[:, None] + places[:, near.ravel()] * step_mm)
+
+
+def _within(mask: Mask, volume: Volume, matrix: Matrix, points: Points) -> NDArray[np.bool_]:
+    """(n,): which points `matrix` carries into a mask of `volume`."""
+    box = padded(mask_volume(mask, volume))
+    to_voxels = inverse(box.affine) @ matrix
+    values = sampled(Trilinear(box.voxels), to_voxels, points.astype(np.float32))
+    return np.asarray(values >= 0.5)
 
 
 def _powell(
@@ -142,9 +151,7 @@ def _overlap(
     found: Matrix, fixed: Volume, fixed_brain: Mask, moving: Volume, moving_brain: Mask
 ) -> float:
     """Dice of the two masks, when `found` carries the fixed one to the moving one."""
-    points = mask_points_mm(fixed_brain, fixed).astype(np.float32)
-    carried = inverse(moving.affine) @ found
-    shared = (sampled(Trilinear(moving_brain.astype(np.float32)), carried, points) >= 0.5).mean()
+    shared = _within(moving_brain, moving, found, mask_points_mm(fixed_brain, fixed)).mean()
     ml, moving_ml = mask_ml(fixed_brain, fixed), mask_ml(moving_brain, moving)
     return float(2 * shared * ml / (ml + moving_ml))
 

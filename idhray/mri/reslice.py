@@ -88,20 +88,17 @@ def _inside(places: list[Values], shape: tuple[int, ...]) -> Covered:
 
 def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Values]], Values]:
     """Values at places in voxels; beyond the outermost centres, what is there."""
-    last = [np.float32(side - 1) for side in voxels.shape]
-
-    def clipped(places: list[Values]) -> list[Values]:
-        return [np.clip(at, 0, end) for at, end in zip(places, last, strict=True)]
-
     if interpolation == "linear":
         linear = Trilinear(voxels)
-        return lambda places: linear(*clipped(places))
+        return lambda places: linear(*places)
+    last = [np.float32(side - 1) for side in voxels.shape]
     spline = ndimage.spline_filter(voxels, order=3, mode="mirror", output=np.float32)
     lowest, highest = voxels.min(), voxels.max()
 
     def cubic(places: list[Values]) -> Values:
+        near = [np.clip(at, 0, end) for at, end in zip(places, last, strict=True)]
         found = ndimage.map_coordinates(
-            spline, clipped(places), order=3, mode="mirror", prefilter=False, output=np.float32
+            spline, near, order=3, mode="mirror", prefilter=False, output=np.float32
         )
         return np.asarray(np.clip(found, lowest, highest))
 

@@ -10,25 +10,32 @@ Values = NDArray[np.float32]  # of any shape
 
 
 class Trilinear:
-    """Values of a volume between its voxels; they fade to 0 over one voxel outside of it.
+    """Values of a volume between its voxels; beyond the outermost centres, what is there.
 
-    This is scipy's map_coordinates of order 1, four times as fast.
+    This is scipy's map_coordinates of order 1, mode "nearest", four times as fast.
     """
 
     def __init__(self, voxels: Voxels) -> None:
-        padded = np.pad(voxels, 1)
-        self._flat = padded.ravel()
-        self._plane, self._row = padded.shape[1] * padded.shape[2], padded.shape[2]
-        self._last = [np.float32(side - 1.001) for side in padded.shape]
+        twice = [(0, int(side == 1)) for side in voxels.shape]  # between two voxels, of one also
+        voxels = np.pad(voxels, twice, mode="edge") if 1 in voxels.shape else voxels
+        self._flat = voxels.ravel()
+        self._shape = voxels.shape
+        self._plane, self._row = voxels.shape[1] * voxels.shape[2], voxels.shape[2]
 
     def __call__(self, i: Values, j: Values, k: Values) -> Values:
         """The values at places in voxels, of which i, j and k are float32 of one shape."""
-        x, y, z = (
-            np.clip(axis + 1, 0, last) for axis, last in zip((i, j, k), self._last, strict=True)
+        axes = [
+            np.clip(axis, 0, np.float32(side - 1))
+            for axis, side in zip((i, j, k), self._shape, strict=True)
+        ]
+        x0, y0, z0 = (
+            np.minimum(axis.astype(np.int32), side - 2)
+            for axis, side in zip(axes, self._shape, strict=True)
         )
-        x0, y0, z0 = (axis.astype(np.int32) for axis in (x, y, z))
         # float32 less int32 would be float64, at half the speed.
-        x, y, z = x - x0.astype(np.float32), y - y0.astype(np.float32), z - z0.astype(np.float32)
+        x, y, z = (
+            axis - low.astype(np.float32) for axis, low in zip(axes, (x0, y0, z0), strict=True)
+        )
         corner = x0 * self._plane + y0 * self._row + z0
 
         def along_k(offset: int) -> Values:

@@ -7,6 +7,7 @@ black outside the brain of the CE-T1w.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -21,12 +22,15 @@ from idhray.mri.volume import (
     canonical,
     canonical_mask,
     check_mask,
+    cropped,
     mask_box,
     mask_volume,
 )
 
 MAX_IN_PLANE_MM = 3.0
 """Axial slices through a scan of thicker sagittal or coronal slices would be made up."""
+_MARGIN = 4  # voxels around the brain that a spline needs
+_ALL: Covered = np.ones(1, dtype=np.bool_)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +88,15 @@ def cut_slices(
             the CE-T1w is too coarse for axial slices.
     """
     check_mask(t1ce, brain)
-    upright, inside = canonical(t1ce), canonical_mask(brain, t1ce)
-    grid = slice_grid(upright, inside, settings)
+    box, inside = cropped(t1ce, brain, margin=_MARGIN)
+    upright = canonical(box)
+    grid = slice_grid(upright, canonical_mask(inside, box), settings)
     pictures = zip(
         resliced(upright, grid, interpolation=settings.interpolation),
         resliced(flair, grid, flair_to_t1ce, settings.interpolation),
         _resliced_mask(t1ce, brain, grid),
-        _resliced_mask(t1ce, brain if tumour is None else tumour, grid),
-        strict=True,
+        repeat(_ALL) if tumour is None else _resliced_mask(t1ce, tumour, grid),
+        strict=False,  # `repeat` has no end
     )
     kept: list[Slice] = []
     with_brain = covered = 0
@@ -130,7 +135,7 @@ def slice_grid(t1ce: Volume, brain: Mask, settings: SliceSettings) -> Grid:
         MriError: the brain is larger than the field of view, or the voxels are too coarse.
     """
     spacing = np.asarray(t1ce.spacing_mm)
-    if spacing[:2].max() > MAX_IN_PLANE_MM:
+    if spacing[:2].max() > MAX_IN_PLANE_MM + 1e-3:  # affines are rounded
         raise MriError(
             f"{t1ce.name}: axial slices would have pixels of {spacing[0]:.1f} x {spacing[1]:.1f} "
             "mm; it was acquired in another plane, give a CE-T1w in thin or axial slices"

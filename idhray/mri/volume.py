@@ -108,11 +108,6 @@ def check_mask(volume: Volume, mask: Mask) -> None:
         raise MriError(f"{volume.name}: its mask is empty; see how the brain was extracted")
 
 
-def mask_volume(mask: Mask, volume: Volume) -> Volume:
-    """A mask of `volume` as a volume of 0 and 1."""
-    return Volume(name=volume.name, voxels=mask.astype(np.float32), affine=volume.affine)
-
-
 def mask_ml(mask: Mask, volume: Volume) -> float:
     """Millilitres inside a mask of `volume`."""
     return float(np.count_nonzero(mask) * np.abs(np.linalg.det(volume.affine[:3, :3])) / 1000)
@@ -133,10 +128,30 @@ def mask_box(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array([line[0] for line in inside]), np.array([line[-1] for line in inside])
 
 
-def cropped(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
-    """The smallest box that holds the mask, and the mask in it; every voxel keeps its place."""
+def cropped(volume: Volume, mask: Mask, margin: int = 0) -> tuple[Volume, Mask]:
+    """The box round a mask, and the mask in it; every voxel keeps its place.
+
+    Args:
+        volume: To crop.
+        mask: Of `volume`, not empty.
+        margin: Voxels around the mask, where there are as many.
+    """
     low, high = mask_box(mask)
-    box = tuple(slice(start, end + 1) for start, end in zip(low, high, strict=True))
+    low = np.maximum(low - margin, 0)
+    box = tuple(slice(start, end + margin + 1) for start, end in zip(low, high, strict=True))
     affine = volume.affine.copy()
     affine[:3, 3] = moved(affine, low[:, None])[:, 0]
     return Volume(name=volume.name, voxels=volume.voxels[box], affine=affine), mask[box]
+
+
+def padded(volume: Volume) -> Volume:
+    """The volume within one layer of zeros; every voxel keeps its place."""
+    affine = volume.affine.copy()
+    affine[:3, 3] = moved(affine, np.full((3, 1), -1))[:, 0]
+    return Volume(name=volume.name, voxels=np.pad(volume.voxels, 1), affine=affine)
+
+
+def mask_volume(mask: Mask, volume: Volume) -> Volume:
+    """A mask of `volume`, not empty, as a volume of 0 and 1: the box round it."""
+    box, inside = cropped(volume, mask)
+    return Volume(name=volume.name, voxels=inside.astype(np.float32), affine=box.affine)

@@ -20,9 +20,11 @@ def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
     auc, auc_low, auc_high: area under the ROC curve, ends of its 95% interval.
     estimate, low, high: with the ends of its 95% interval.
     scale: of the estimate; beta, odds ratio (OR), hazard ratio (HR) or relative risk (RR).
-    p: 0.04, <0.001 or >0.99; of the estimate, else of the counts, else of the area against 0.5.
-    counts: levels separated by `;`, groups by `/`, as in 47/19; 28/8; 5/11. With an estimate:
-    wildtype/mutant of its level; then wildtype/mutant of the reference, as in 29/25; 42/10.
+    p: 0.04, <0.001 or >0.99: of the estimate, else of the counts, else of the area against 0.5.
+
+    `counts`: levels separated by `;`, groups by `/`, as in 47/19; 28/8; 5/11. With an estimate:
+    wildtype/mutant of its level; then wildtype/mutant of the reference. So an odds
+    ratio of 3.62 (a beta of 1.29) has 29/25; 42/10.
 
     Names of columns may differ in case, spaces and underscores; other columns are not read.
 

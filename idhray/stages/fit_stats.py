@@ -1,5 +1,6 @@
 """The statistics of predictions (Liu's tables 1 to 4) or of readings (Park's tables 1 to 3)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -7,9 +8,10 @@ import pandas as pd
 from idhray.cohort import manifest_hash, patients_of, read_manifest, read_text_table
 from idhray.config import settings_dict, settings_hash
 from idhray.errors import ConfigError
+from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
 from idhray.stages.folder import seal, stage_folder
-from idhray.stages.paper_tables import liu_report_tables, park_report_tables
+from idhray.stages.paper_tables import liu_report_tables, park_report_tables, plain_text
 from idhray.stats.liu.tables import LiuTables, liu_files, liu_tables
 from idhray.stats.park.readings import CONSENSUS, read_readings
 from idhray.stats.park.tables import ParkTables, park_files, park_tables
@@ -32,7 +34,7 @@ def fit_stats(
     manifest: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Compute the tables of a study, its verdict, and all that they rest on.
+    """Compute the tables of a study, its verdict, and all that they rest on; print the main ones.
 
     Args:
         out: Folder for the CSV files, statistics.json and tables.html.
@@ -77,16 +79,18 @@ def _of_predictions(
     }
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
     tables = liu_tables(pd.concat(rows, ignore_index=True), cohort, settings)
+    shown = liu_report_tables(tables)
     page = tables_html(
         title="IDH mutation from images: the statistics",
         answer=tables.verdict.answer,
         verdict=tables.verdict.sentence,
-        tables=liu_report_tables(tables),
+        tables=shown,
         notes=tables.notes,
     )
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         _publish(out, {**liu_files(tables), "tables.html": page.encode()})
-    return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables)}
+    text = _text(tables, shown, ("Table 2",))
+    return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables), "text": text}
 
 
 def _of_readings(
@@ -121,17 +125,19 @@ def _of_readings(
             "'first reader'"
         )
     tables = park_tables(found, settings)
+    shown = park_report_tables(tables)
     page = tables_html(
         title="IDH mutation from readings: the statistics",
         answer=tables.verdict.answer,
         verdict=tables.verdict.sentence,
-        tables=park_report_tables(tables),
+        tables=shown,
         notes=tables.notes,
     )
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         _publish(out, {**park_files(tables), "tables.html": page.encode()})
         publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
-    return {"out": out, **_verdict(tables)}
+    text = _text(tables, shown, ("Table 3", "Models compared", "Turing test"))
+    return {"out": out, **_verdict(tables), "text": text}
 
 
 def readings_rows(path: str) -> pd.DataFrame:
@@ -152,3 +158,11 @@ def _publish(out: str, files: dict[str, bytes]) -> None:
 
 def _verdict(tables: LiuTables | ParkTables) -> dict[str, str]:
     return {"answer": tables.verdict.answer, "sentence": tables.verdict.sentence}
+
+
+def _text(
+    tables: LiuTables | ParkTables, shown: Sequence[ReportTable], titles: tuple[str, ...]
+) -> str:
+    """The verdict and the main tables, for a terminal."""
+    main = [plain_text(table) for table in shown if table.title in titles]
+    return "\n\n".join([tables.verdict.sentence, *main])

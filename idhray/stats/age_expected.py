@@ -41,8 +41,8 @@ def expected_performance(
     Args:
         n_mutant: Of the set to be judged; they weight the accuracy. Liu et al. had 18 and 16.
     """
-    sensitivity = _called_mutant(model, model.mean_mutant, model.sd_mutant)
-    specificity = 1 - _called_mutant(model, model.mean_wildtype, model.sd_wildtype)
+    sensitivity = share_called_mutant(model, model.mean_mutant, model.sd_mutant)
+    specificity = 1 - share_called_mutant(model, model.mean_wildtype, model.sd_wildtype)
     right = n_mutant * sensitivity + n_wildtype * specificity
     apart = abs(model.mean_wildtype - model.mean_mutant)
     return ExpectedPerformance(
@@ -56,9 +56,13 @@ def expected_performance(
     )
 
 
-def _called_mutant(model: AgeModel, mean: float, sd: float) -> float:
-    """The share of a Gaussian at ages where mutant is at least as likely as wildtype."""
-    ends = [mean - _REACH * sd, *model.roots(), mean + _REACH * sd]
+def share_called_mutant(model: AgeModel, mean: float, sd: float, below: float = np.inf) -> float:
+    """The share of a Gaussian at ages where mutant is at least as likely as wildtype.
+
+    Args:
+        below: Only ages up to it; the share is still that of all ages.
+    """
+    ends = [mean - _REACH * sd, *model.roots(), min(mean + _REACH * sd, below)]
     ends = sorted(np.clip(ends, ends[0], ends[-1]))
     share = 0.0
     for low, high in pairwise(ends):

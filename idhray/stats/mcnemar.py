@@ -49,8 +49,8 @@ def mcnemar(b: int, c: int, method: McNemar = "exact") -> Significance:
 
     The statistic is the chi-square, or for the two binomial tests the smaller count. The
     correction is R's: none is left where b equals c, so P is then 1. The mid-P is the exact P less
-    the chance of the table itself; where b equals c the exact P of 1 is less by half that chance, as
-    Fagerland et al. define it (twice the one-sided mid-P would be 1 there).
+    the chance of the table itself; where b equals c it is 1 less half that chance, as Fagerland et
+    al. define it (twice the one-sided mid-P would be 1 there).
 
     Raises:
         SampleError: a count is negative or broken, or the method is unknown.

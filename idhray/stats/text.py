@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from idhray.stats.accuracy import printed
 
@@ -21,6 +22,11 @@ def p_text(p: float) -> str:
     if not np.isfinite(p):
         return "no P: the variance is 0"
     return "P < 0.001" if p < 0.001 else f"P = {printed(p)}"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame under names that are text."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def with_interval(row: Mapping[str, Any], name: str) -> str:

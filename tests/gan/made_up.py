@@ -11,6 +11,7 @@ from torch import distributed as dist
 from idhray.distributed import Worker
 from idhray.gan.pggan_config import PgganSettings
 from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2_run import StyleGan2Run
 from idhray.gan.trainer import new_run, train
 
 PGGAN = PgganSettings(
@@ -60,9 +61,12 @@ def ignore(run, report):
 
 
 def all_values(run):
-    """Every weight and running mean of the three networks, in one row."""
+    """Every weight and running mean of a run, in one row."""
     networks = (run.generator, run.discriminator, run.average)
-    return torch.cat([v.detach().flatten() for n in networks for v in n.state_dict().values()])
+    found = [v.detach().flatten() for n in networks for v in n.state_dict().values()]
+    if isinstance(run, StyleGan2Run):
+        found.append(run.path_length_mean.view(1))
+    return torch.cat(found)
 
 
 def trained_by_two(settings, folder: Path, until_kimg: float):

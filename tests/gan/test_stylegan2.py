@@ -40,10 +40,13 @@ def test_park2021_has_widths_and_size_of_config_f():
     settings = PRESETS["park2021"]
     with torch.device("meta"):
         generator, discriminator = Generator(settings), Discriminator(settings)
+        images = generator(torch.empty(4, 512))
+        scores = discriminator(images)
     millions = [sum(p.numel() for p in n.parameters()) / 1e6 for n in (generator, discriminator)]
 
     assert [width_at(settings, k) for k in range(7)] == [512, 512, 512, 512, 512, 256, 128]
     assert generator.layers == 14
+    assert (images.shape, scores.shape) == ((4, 3, 256, 256), (4,))
     assert millions == pytest.approx([30.0, 28.9], abs=0.1)
 
 

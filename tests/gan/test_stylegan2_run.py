@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from idhray.distributed import Worker
-from idhray.gan import losses
+from idhray.gan import losses, stylegan2_run
 from idhray.gan.config import PRESETS
 from idhray.gan.stylegan2_run import lazy_adam, mixing_cutoff
 from tests.gan.made_up import STYLEGAN2, start
@@ -90,6 +90,29 @@ def test_mean_path_length_follows_the_lengths():
 
     assert lengths[1] is lengths[2] is lengths[4] is None
     torch.testing.assert_close(run.path_length_mean, 0.99 * 0.01 * first + 0.01 * second)
+
+
+def test_penalties_are_weighed_for_the_steps_they_are_left_out(monkeypatch):
+    """Gamma / 2 times R1, 2 times the squared distance of lengths to a; each times its interval."""
+    found, lengths = [], []
+
+    def descended(optimizer, loss, worker):
+        found.append(loss.item())
+
+    def measured(*args):
+        lengths.append(path_lengths(*args))
+        return lengths[-1]
+
+    path_lengths = losses.path_lengths
+    monkeypatch.setattr(losses, "path_lengths", measured)
+    monkeypatch.setattr(stylegan2_run, "descend", descended)
+    run = start(dataclasses.replace(STYLEGAN2, r1_gamma=3.0))
+    said = run.step()
+    _, path_loss, _, r1_loss = found
+    away = (lengths[0] - 0.01 * lengths[0].mean()).square().mean().item()
+
+    assert r1_loss == pytest.approx(3.0 / 2 * 4 * said["r1"].item())
+    assert path_loss == pytest.approx(2.0 * 3 * away, rel=1e-5)
 
 
 def test_path_length_takes_half_a_batch(monkeypatch):

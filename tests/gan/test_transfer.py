@@ -36,7 +36,7 @@ def test_networks_come_along_and_all_else_starts_anew(source):
     run = tumours()
     init_from(run, folder)
 
-    assert torch.equal(all_values(run), all_values(normal))
+    assert torch.equal(all_values(run)[:-1], all_values(normal)[:-1])
     assert normal.path_length_mean > 0
     assert run.path_length_mean == 0
     assert run.images_shown == 0

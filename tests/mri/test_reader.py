@@ -156,7 +156,7 @@ BROKEN = {
     "qform broken": (raw(sform_code=0, quatern_b=3), "its qform is broken"),
     "micrometres": (image(affine=MICRO).to_bytes(), "says voxels of 1000 x 1000 x 1000 mm"),
     "left and right": (raw(srow_x=[2, 0, 0, -30]), "contradict each other"),
-    "front and back": (raw(srow_y=[0, 0, 3, 0], srow_z=[0, 1.5, 0, 0]), "contradict each other"),
+    "axial or coronal": (raw(srow_y=[0, 0, -3, 0], srow_z=[0, 1.5, 0, 0]), "contradict each other"),
     "sheared": (raw(srow_x=[-2, 0.5, 0, 30], qform_code=0), "not square"),
     "constant": (image(np.full(SHAPE, 7)).to_bytes(), "all voxels are 7"),
     "Analyze": (raw(magic=b""), "an Analyze header"),

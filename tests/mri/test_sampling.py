@@ -11,19 +11,26 @@ def test_it_is_scipys_linear_interpolation():
     """It replaces map_coordinates for speed only."""
     rng = np.random.default_rng(0)
     voxels = rng.random((7, 5, 6)).astype(np.float32)
-    places = rng.uniform(0, [[6], [4], [5]], (3, 500)).astype(np.float32)
-    expected = ndimage.map_coordinates(voxels, places, order=1)
+    places = rng.uniform(-2, [[8], [6], [7]], (3, 500)).astype(np.float32)
+    expected = ndimage.map_coordinates(voxels, places, order=1, mode="nearest")
 
     assert Trilinear(voxels)(*places) == pytest.approx(expected, abs=1e-5)
 
 
-def test_values_fade_to_zero_over_one_voxel():
-    """A brain at the edge of its scan has no step there, and nothing is read out of bounds."""
-    at = np.array([-9, -1, -0.5, 0, 3, 3.25, 4, 1e6], dtype=np.float32)
-    middle = np.ones_like(at)
-    values = Trilinear(np.ones((4, 4, 4), dtype=np.float32))(at, middle, middle)
+def test_voxels_themselves_are_exact():
+    """The last one of each axis too, which has none behind it."""
+    voxels = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
+    places = np.indices((3, 4, 5)).reshape(3, -1).astype(np.float32)
 
-    assert values == pytest.approx([0, 0, 0.5, 1, 1, 0.75, 0, 0], abs=2e-3)
+    assert np.array_equal(Trilinear(voxels)(*places), voxels.ravel())
+
+
+def test_a_single_slice_has_one_value_throughout():
+    """There is no second one to interpolate to."""
+    values = Trilinear(np.full((1, 4, 1), 7, dtype=np.float32))
+    at = np.array([-1, 0, 0.5, 9], dtype=np.float32)
+
+    assert values(at, at, at).tolist() == [7, 7, 7, 7]
 
 
 def test_points_are_carried_to_voxels():

@@ -16,6 +16,8 @@ from idhray.mri.volume import (
     mask_box,
     mask_ml,
     mask_points_mm,
+    mask_volume,
+    padded,
 )
 
 from .head import grid
@@ -92,6 +94,35 @@ def test_a_crop_keeps_every_voxel_in_its_place():
     assert moved(box.affine, np.zeros((3, 1))) == pytest.approx(
         moved(volume.affine, np.array([[1], [2], [3]]))
     )
+
+
+def test_a_margin_is_had_where_there_are_voxels():
+    """And not at the edge of the scan."""
+    volume = made(grid((1, 2, 3), SHAPE))
+    mask = np.zeros(SHAPE, dtype=np.bool_)
+    mask[0, 2, 3] = True
+    box, inside = cropped(volume, mask, margin=2)
+
+    assert np.array_equal(box.voxels, volume.voxels[0:3, 0:5, 1:6])
+    assert np.argwhere(inside).tolist() == [[0, 2, 2]]
+    assert moved(box.affine, np.array([[0], [2], [2]])) == pytest.approx(
+        moved(volume.affine, np.array([[0], [2], [3]]))
+    )
+
+
+def test_padding_and_masks_keep_every_voxel_in_its_place():
+    """Zeros around a volume, and a mask as a volume of its own box."""
+    volume = made(grid((1, 2, 3), SHAPE, "PIL", (10, 5, 0)))
+    mask = np.zeros(SHAPE, dtype=np.bool_)
+    mask[1, 2:4, 3] = True
+    inside, wide = mask_volume(mask, volume), padded(volume)
+
+    assert inside.voxels.tolist() == [[[1], [1]]]
+    assert np.array_equal(wide.voxels[1:-1, 1:-1, 1:-1], volume.voxels)
+    assert wide.voxels.sum() == pytest.approx(volume.voxels.sum())
+    place = moved(volume.affine, np.array([[1], [2], [3]]))
+    assert moved(inside.affine, np.zeros((3, 1))) == pytest.approx(place)
+    assert moved(wide.affine, np.array([[2], [3], [4]])) == pytest.approx(place)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.stages.audit import audit
+from idhray.stats.audit.reported import COLUMNS, RATIOS
 
 TABLE = (
     "row,set,n,n_mutant,n_wildtype,sensitivity,specificity,accuracy_count,auc\n"
@@ -81,3 +82,13 @@ def test_the_table_is_not_overwritten_by_its_findings(table):
         audit(table, out=table)
     with pytest.raises(ConfigError, match="findings are written"):
         audit(table, out=table + ".txt")
+
+
+def test_help_says_how_columns_are_written():
+    """The order of counts, above all."""
+    text = " ".join((audit.__doc__ or "").split())
+
+    assert all(name in text for name in COLUMNS)
+    assert all(scale in text for scale in (*RATIOS, "beta"))
+    assert "levels separated by `;`, groups by `/`" in text
+    assert "wildtype/mutant of its level; then wildtype/mutant of the reference" in text

@@ -47,7 +47,7 @@ def scans(tmp_path_factory, ray_local):
     """16 made-up patients with tumours and 2 normal brains, without skulls."""
     folder = tmp_path_factory.mktemp("mri") / "made"
     settings = MriPhantomSettings(
-        normals=2, skull=False, t1ce_mm=4.0, flair_mm=4.0, flair_slice_mm=6.0
+        normals=2, skull=False, t1ce_mm=2.5, flair_mm=2.5, flair_slice_mm=6.0
     )
     make_phantom(str(folder), 16, settings, seed=3)
     return folder

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from idhray.phantom.mri import canvas as c
 from idhray.phantom.mri.fields import Field, Points, Vector, ellipsoid, inside, smooth_noise
@@ -101,8 +102,9 @@ def paint_lesion(
     radius = _radius(points, lesion)
     within = inside(brain - 2, 2 * voxel_mm)
     core = np.float32(lesion.core_mm) * (1 + np.float32(0.07) * coarse) - radius
-    # Edema spreads less upwards, so that the slice with most of it shows the core.
-    spread = np.float32(lesion.core_mm) - _radius(points, lesion, height=0.65)
+    # Edema spreads in the plane, so that the slice with most of it shows the core.
+    height = 1.15 * lesion.core_mm / (lesion.core_mm + lesion.reach_mm)
+    spread = np.float32(lesion.core_mm) - _radius(points, lesion, height)
     swollen = within * _surrounding(canvas, core, spread, lesion, coarse, voxel_mm)
     canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOUR)
     if lesion.edema:
@@ -129,7 +131,10 @@ def _surrounding(
         return inside(core + np.float32(lesion.reach_mm), soft)
     # Fingers: the reach differs by direction, and cortex stays free.
     reach = spread + np.float32(lesion.reach_mm) * (1 + np.float32(0.3) * coarse)
-    return inside(reach, soft) * np.clip(canvas.edema * np.float32(1.1), 0, 1)
+    paths = canvas.edema
+    if not lesion.clear:
+        paths = ndimage.uniform_filter(paths, max(round(10 / voxel_mm), 1))
+    return inside(reach, soft) * np.clip(paths * np.float32(1.1), 0, 1)
 
 
 def _paint_core(

@@ -55,7 +55,7 @@ class Measures:
     brightness: float
     """FLAIR of the lesion outside its core."""
     edge_mm: float
-    """Width of its margin: from a quarter of the FLAIR contrast to three quarters."""
+    """Width of its margin on FLAIR."""
 
 
 def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
@@ -147,18 +147,25 @@ def _place(core: Mask, brain: Mask) -> tuple[float, float]:
 
 
 def _edge_mm(flair: Map, lesion: Mask, brain: Mask, pixel_mm: float) -> float:
-    """Area of the pixels of middling FLAIR about the lesion's edge, per length of that edge."""
-    inner = np.median(flair[lesion])
-    away = ndimage.distance_transform_edt(~lesion) * pixel_mm
-    ring = brain & (away > 10) & (away < 22)
-    outer = min(np.median(flair[ring]), 1.1) if ring.sum() > 5 else 1.0
-    level = (flair - outer) / max(float(inner - outer), 0.1)
+    """The geometric mean of two estimates, away from the brain's own edge: the area of pixels of
+    middling FLAIR per length of the edge, and the contrast per slope at the edge."""
     inside = ndimage.distance_transform_edt(lesion) * pixel_mm
+    outside = ndimage.distance_transform_edt(~lesion) * pixel_mm
     free = _grown(brain, -6, pixel_mm)
-    near = free & (away < 14) & (inside < 14)
-    half = free & lesion & (inside <= 1.01 * pixel_mm)
-    middling = near & (level > 0.25) & (level < 0.75)
-    return float(middling.sum() * pixel_mm / max(half.sum(), 1))
+    border = free & lesion & (inside <= 1.01 * pixel_mm)
+    if not border.any():
+        return 0.0
+    around = brain & (outside > 10) & (outside < 22)
+    low = min(float(np.median(flair[around])), 1.1) if around.any() else 1.0
+    contrast = max(float(np.median(flair[lesion])) - low, 0.1)
+    level = (flair - low) / np.float32(contrast)
+    middling = free & (outside < 14) & (inside < 14) & (level > 0.25) & (level < 0.75)
+    by_area = float(middling.sum() * pixel_mm / border.sum())
+    smooth = ndimage.gaussian_filter(level, 1.5 / pixel_mm)
+    slope = np.hypot(*np.gradient(smooth, pixel_mm))
+    reach = 1.01 * max(pixel_mm, 2)
+    edge = free & (outside <= reach) & (inside <= reach)
+    return float(np.sqrt(by_area / max(float(np.median(slope[edge])), 1e-3)))
 
 
 def _grown(mask: Mask, by_mm: float, pixel_mm: float) -> Mask:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from idhray.chance import generator
-from idhray.phantom.mri.brain import Outline, brain_look, outline, paint_brain
+from idhray.phantom.mri.brain import brain_look, outline, paint_brain
 from idhray.phantom.mri.canvas import Canvas
 from idhray.phantom.mri.fields import Field, Points, noise_box, smooth_noise
 from idhray.phantom.mri.head import paint_head, paint_sinuses

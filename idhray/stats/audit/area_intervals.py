@@ -58,7 +58,7 @@ def fitting_methods(row: ReportedRow) -> tuple[Method, ...]:
         errors = [hanley_mcneil_se(end, m, w) for end in ends]
         if any(_hanley_mcneil(ends, errors, z, low, high) for z in (Z95, *Z_PRINTED)):
             methods.append("Hanley-McNeil")
-    if _symmetric(auc, low, high):
+    if is_symmetric(auc, low, high):
         methods.append("symmetric")
     return tuple(methods)
 
@@ -67,9 +67,7 @@ def _meet(one: Span, other: Span) -> bool:
     return one[0] <= max(other) and one[1] >= min(other)
 
 
-def _hanley_mcneil(
-    ends: list[float], errors: list[float], z: float, low: Span, high: Span
-) -> bool:
+def _hanley_mcneil(ends: list[float], errors: list[float], z: float, low: Span, high: Span) -> bool:
     """Whether z standard errors to both sides, cut at 0 and 1, meet the printed interval."""
     below, above = (
         [min(max(end + side * z * se, 0.0), 1.0) for end, se in zip(ends, errors, strict=True)]
@@ -78,7 +76,7 @@ def _hanley_mcneil(
     return _meet(low, (below[0], below[1])) and _meet(high, (above[0], above[1]))
 
 
-def _symmetric(auc: Span, low: Span, high: Span) -> bool:
+def is_symmetric(auc: Span, low: Span, high: Span) -> bool:
     """Whether area - low may be high - area; an end that prints 0 or 1 may have been cut."""
     if high[1] >= 1 and 2 * auc[1] - low[0] >= 1:
         return True

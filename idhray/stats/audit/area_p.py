@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import inf
 
+from idhray.stats.audit.area_intervals import is_symmetric
 from idhray.stats.audit.findings import Check, Finding, Severity, each, finding
 from idhray.stats.audit.interval import Z95, in_order, p_of_z, z_of_p
 from idhray.stats.audit.printed_number import PrintedP, Span, shortly
@@ -13,6 +14,7 @@ AREA_P = "AUC interval agrees with P"
 _HALF, _SIGNIFICANT, _TINY = 0.5, 0.05, 0.001
 _FAR = 1.75  # of z: no distribution of scores makes sqrt(3) of the standard error without effect
 _NEAR = 0.25  # of z
+_NOT_ITS_OWN = 2.0  # exact binomial intervals: too narrow by so much with 1 case in 10 of a class
 _MANY = 10**6  # patients, in place of infinitely many
 
 
@@ -27,10 +29,10 @@ def area_against_p(row: ReportedRow) -> Iterator[Finding]:
         return
     (low, high), (weakest, strongest) = (row.auc_low.span(), row.auc_high.span()), z_of_p(p)
     severity: Severity | None = None
-    if low[1] < _HALF < high[0]:
+    if low[1] <= _HALF < high[0]:
         reach, severity = "holds", _too_small(p, weakest, z[1])
     elif low[0] > _HALF or high[1] < _HALF:
-        reach, severity = "excludes", _too_large(p, strongest, z[0])
+        reach, severity = "excludes", _too_large(p, strongest, z[0], far=_far(row))
     if severity is None:
         return
     meant = p_of_z(_printed_z(row))
@@ -49,14 +51,20 @@ def _too_small(p: PrintedP, weakest: float, most: float) -> Severity | None:
     tiny = p.span()[1] <= _TINY
     if p.span()[1] < _SIGNIFICANT and weakest > _FAR * most:
         return "contradiction" if tiny else "suspicious"
-    return "suspicious" if tiny else None
+    return "suspicious" if tiny and weakest > most else None
 
 
-def _too_large(p: PrintedP, strongest: float, least: float) -> Severity | None:
+def _too_large(p: PrintedP, strongest: float, least: float, *, far: float) -> Severity | None:
     """Of a P, as z at most `strongest`, where the interval means `least` at least."""
     if p.span()[0] <= _SIGNIFICANT or least <= Z95 + _NEAR:
         return None
-    return "contradiction" if least > _FAR * strongest else "suspicious"
+    return "contradiction" if least > far * strongest else "suspicious"
+
+
+def _far(row: ReportedRow) -> float:
+    """Wider where the interval may be exact binomial, which is blind to the size of each class."""
+    spans = [one.span() for one in (row.auc, row.auc_low, row.auc_high) if one is not None]
+    return _FAR if is_symmetric(spans[0], spans[1], spans[2]) else _FAR * _NOT_ITS_OWN
 
 
 def z_of_area(row: ReportedRow) -> Span | None:
@@ -76,7 +84,7 @@ def z_of_area(row: ReportedRow) -> Span | None:
     shortest = max(min(auc[0] - low[1], high[0] - auc[1]), 0.0)
     from_half = [abs(end - _HALF) for end in auc]
     least = 0.0 if auc[0] <= _HALF <= auc[1] else min(from_half)
-    extreme = min(max(_HALF + max(from_half), 0.0), 1.0)
+    extreme = min(_HALF + max(from_half), 1.0)
     most = Z95 * max(from_half) / shortest if shortest else inf
     return Z95 * least / longest / error_without_effect(extreme), most
 
@@ -95,7 +103,9 @@ def error_without_effect(area: float) -> float:
 
 def _printed_z(row: ReportedRow) -> float:
     """By the printed figures alone."""
-    assert row.auc and row.auc_low and row.auc_high
+    assert row.auc
+    assert row.auc_low
+    assert row.auc_high
     width = float(row.auc_high.value - row.auc_low.value)
     return 2 * Z95 * (float(row.auc.value) - _HALF) / width if width > 0 else inf
 

@@ -9,6 +9,7 @@ from functools import partial
 from math import isfinite
 
 from idhray.stats.audit.contrasts import (
+    WALD,
     exact_interval,
     likelihood_root,
     profile_forms,
@@ -34,8 +35,8 @@ def fitting_intervals(row: ReportedRow) -> list[str]:
     for name, root in roots.items():
         if _same_z(low, high, root):
             found.append(name)
-            if len(found) == 1 and name == next(iter(roots)):
-                return found
+        if WALD in found:
+            return found
     for name, ends in exact_interval(row.contrast).items():
         values = [on_scale(end, row.scale) for end in ends]
         if _reads(row.low, values[0]) and _reads(row.high, values[1]):

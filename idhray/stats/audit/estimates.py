@@ -1,6 +1,7 @@
 """Estimates, intervals and P values of one row must agree."""
 
 from collections.abc import Iterator
+
 from idhray.stats.audit.diagnosis import diagnosis, lost_sign, other_level
 from idhray.stats.audit.findings import Check, Finding, each, finding
 from idhray.stats.audit.interval import (
@@ -72,9 +73,9 @@ def against_p(row: ReportedRow) -> Iterator[Finding]:
         yield _other_p(row, interval, p)
 
 
-def _implied_text(interval: Interval) -> str:
+def _implied_text(interval: Interval, digits: int = 1) -> str:
     meant = implied_p(interval)
-    return f"P = {shortly(meant, 1)}" if meant else "P below 1e-300"
+    return f"P = {shortly(meant, digits)}" if meant else "P below 1e-300"
 
 
 def _other_p(row: ReportedRow, interval: Interval, p: PrintedP) -> Finding:
@@ -82,15 +83,16 @@ def _other_p(row: ReportedRow, interval: Interval, p: PrintedP) -> Finding:
 
     A remark where the interval is no Wald interval, or where both P values are tiny.
     """
+    others = "interval and P of different methods (likelihood ratio, exact), which should be named"
+    level = other_level(interval, p)
     usual = not interval.symmetric() or max(implied_p(interval), p.span()[1]) <= _TINY
     return finding(
         row,
         AGREES_WITH_P,
         "remark" if usual else "suspicious",
         printed=row.estimate_text,
-        reason=f"by Wald the interval means {_implied_text(interval)}, not {p.text}",
-        fits=other_level(interval, p)
-        or "interval and P of different methods (likelihood ratio, exact), which should be named",
+        reason=f"by Wald the interval means {_implied_text(interval, 2)}, not {p.text}",
+        fits=f"{level}; or {others}" if level else others,
     )
 
 

@@ -125,7 +125,9 @@ def interval_from_counts(row: ReportedRow) -> Iterator[Finding]:
         INTERVAL,
         "remark" if fitting else "contradiction",
         printed=f"{row.low.text} to {row.high.text} from {counts_text(row.contrast)}",
-        reason=f"{fitting[0]} interval" if fitting else f"the counts give {_ends(row.contrast, row.scale)}",
+        reason=f"{fitting[0]} interval"
+        if fitting
+        else f"the counts give {_ends(row.contrast, row.scale)}",
     )
 
 

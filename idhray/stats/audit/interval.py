@@ -1,7 +1,8 @@
 """An estimate with its interval and P in print, and what standard error each of them means.
 
 All is done on the scale on which a Wald interval is symmetric: the beta itself, the log of an odds
-ratio, hazard ratio or relative risk. What is printed is a span (`printed_number`), and so is all that follows from it.
+ratio, hazard ratio or relative risk. What is printed is a span (`printed_number`), and so is all
+that follows from it.
 """
 
 from dataclasses import dataclass

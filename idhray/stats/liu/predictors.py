@@ -12,6 +12,7 @@ import pandas as pd
 from idhray.errors import TableError
 from idhray.stats.accuracy import proportion
 from idhray.stats.age import AgeModel, Fusion, fit_age_model, fit_fusion
+from idhray.stats.columns import area_columns, predictive_columns
 from idhray.stats.liu.predictions import SPLITS, SplitScores
 from idhray.stats.performance import performance
 from idhray.stats.sample import SampleError
@@ -57,6 +58,7 @@ def predictors(
     age_model, fusion = None, None
     try:
         train = people[(people["split"] == "train") & people["label"].notna()]
+        _refuse_few_ages(train, "training")
         age_model = fit_age_model(
             train["age"],
             train["label"],
@@ -64,6 +66,7 @@ def predictors(
             priors=settings.priors,
         )
         table["p_age"] = age_model.p_mutant(table["age"])
+        _refuse_few_ages(table[table["split"] == "val"], "validation")
         val = table[(table["split"] == "val") & table["age"].notna()]
         fusion = fit_fusion(val["p_image"], val["p_age"], val["label"])
         table["p_age_image"] = fusion.p_mutant(table["p_image"], table["p_age"])
@@ -73,6 +76,17 @@ def predictors(
     return Predictors(
         by_patient=table, age_model=age_model, fusion=fusion, missing_age=missing, notes=notes
     )
+
+
+def _refuse_few_ages(people: pd.DataFrame, split: str) -> None:
+    """Both classes need an age; that they lack one is no matter of the split or of IDH status."""
+    known = people.loc[people["age"].notna(), "label"]
+    if known.nunique() < 2:
+        raise SampleError(
+            f"ages are missing: they are known of {int((known == 1).sum())} mutant and "
+            f"{int((known == 0).sum())} wildtype {split} patients of "
+            f"{int((people['label'] == 1).sum())} and {int((people['label'] == 0).sum())}"
+        )
 
 
 def _people(patients: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +132,9 @@ def table3(said: Predictors, threshold: float) -> pd.DataFrame:
         part = table[table["split"] == split]
         for name, column in PREDICTORS.items():
             if column in part and part["label"].nunique() == 2:
-                row = performance(part["label"].to_numpy(), part[column].to_numpy(), threshold)
+                labels, p = part["label"].to_numpy(), part[column].to_numpy()
+                row = performance(labels, p, threshold) | area_columns(labels, p)
+                row |= predictive_columns(labels, p, threshold)
                 fitted = column == "p_age_image" and split == "val"
                 rows.append({"split": split, "predictor": name, "fitted_here": fitted, **row})
     return pd.DataFrame(rows)

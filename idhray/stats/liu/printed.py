@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy import printed
 from idhray.stats.liu.tables import LiuTables
 from idhray.stats.roc import EXACT
-from idhray.stats.text import p_cell, signed, with_interval
+from idhray.stats.text import p_cell, records, signed, with_interval
 
 CAPTIONS = {
     "table1": "Classifiers trained without synthetic images.",
@@ -15,7 +16,9 @@ CAPTIONS = {
     "table3": "Age, image, and both together, at the chosen number of synthetic images.",
     "table4": "Errors and accuracy by age group.",
 }
+NO_P = "\u2021"
 MARKS = {
+    NO_P: "the DeLong variance of the difference is 0, so that there is no P",
     "*": "the DeLong variance is 0; the interval is the exact binomial one",
     "\u2020": "fitted on these very patients (or part of them), so it flatters",
     "\u2714": "chosen on validation",
@@ -26,16 +29,12 @@ _SETS = {"val": "Validation", "test": "Test", "val + test": "Validation + test"}
 def printed_tables(tables: LiuTables) -> dict[str, pd.DataFrame]:
     """`table1` to `table4` with the columns a reader expects; every cell is a string."""
     rows = {
-        "table1": [{**_set(r), "Model": r["model"], **_figures(r)} for r in _rows(tables.table1)],
-        "table2": [_sweep_row(r) for r in _rows(tables.table2)],
-        "table3": [_predictor_row(r) for r in _rows(tables.table3)],
-        "table4": [_group_row(r) for r in _rows(tables.table4)],
+        "table1": [{**_set(r), "Model": r["model"], **_figures(r)} for r in records(tables.table1)],
+        "table2": [_sweep_row(r) for r in records(tables.table2)],
+        "table3": [_predictor_row(r) for r in records(tables.table3)],
+        "table4": [_group_row(r) for r in records(tables.table4)],
     }
     return {name: pd.DataFrame(cells).fillna("-") for name, cells in rows.items()}
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _set(row: dict[str, Any]) -> dict[str, str]:
@@ -54,12 +53,6 @@ def _figures(row: dict[str, Any]) -> dict[str, str]:
     return cells
 
 
-def marks_in(frame: pd.DataFrame) -> list[str]:
-    """What the marks in a printed table mean, for its footnotes."""
-    text = " ".join(frame.astype(str).to_numpy().ravel())
-    return [f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in text]
-
-
 def _sweep_row(row: dict[str, Any]) -> dict[str, str]:
     count = "0 (baseline)" if row["n_synthetic"] == 0 else f"{row['n_synthetic']:,}"
     cells = {**_set(row), "Synthetic images": count + (" \u2714 chosen" if row["chosen"] else "")}
@@ -70,6 +63,9 @@ def _sweep_row(row: dict[str, Any]) -> dict[str, str]:
         f"{signed(row['difference'])} ({low} to {high})" if compared else "reference"
     )
     cells["P"] = p_cell(row["difference_p"]) if compared else ""
+    if compared and not np.isfinite(row["difference_p"]):
+        cells["P"] = cells["P (Holm)"] = f"- {NO_P}"
+        return cells
     cells["P (Holm)"] = p_cell(row["difference_p_holm"]) if compared else ""
     return cells
 

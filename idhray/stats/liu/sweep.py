@@ -3,12 +3,21 @@
 Source: Liu et al. 2020, tables 1 and 2, with what they lack: intervals, repeats, paired tests.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.accuracy import accuracy_at
 from idhray.stats.auc_bootstrap import bootstrap_auc_difference
+from idhray.stats.columns import (
+    area_columns,
+    calibration_columns,
+    decision_rows,
+    predictive_columns,
+)
 from idhray.stats.curve import roc_points
 from idhray.stats.liu.predictions import SPLITS, Predictions, SplitScores
 from idhray.stats.performance import performance
@@ -25,7 +34,7 @@ def table1(predictions: Predictions, threshold: float) -> pd.DataFrame:
         for model in predictions.models():
             if BASELINE in predictions.counts(model):
                 cell = predictions.scores(model, BASELINE, split)
-                row = performance(cell.labels, cell.scores, threshold)
+                row = _figures(cell, threshold)
                 rows.append({"split": split, "model": model, **row})
     return pd.DataFrame(rows)
 
@@ -47,7 +56,7 @@ def table2(
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
             row = {"split": split, "model": model, "n_synthetic": count}
-            row |= performance(cell.labels, cell.scores, threshold)
+            row |= _figures(cell, threshold)
             if count != BASELINE:
                 gain = auc_difference(cell.labels, cell.scores, baseline.scores)
                 row |= {
@@ -66,6 +75,14 @@ def table2(
         table["difference_p_holm"] = table.groupby("split")["difference_p"].transform(holm)
     table["chosen"] = table["n_synthetic"] == best_count(table)
     return table
+
+
+def _figures(cell: SplitScores, threshold: float) -> dict[str, Any]:
+    return {
+        **performance(cell.labels, cell.scores, threshold),
+        **area_columns(cell.labels, cell.scores),
+        **predictive_columns(cell.labels, cell.scores, threshold),
+    }
 
 
 def _bootstrapped(
@@ -120,6 +137,27 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def calibration_table(predictions: Predictions, model: str) -> pd.DataFrame:
+    """Calibration of each patient's mean probability over the repeats, by split and count."""
+    return _of_means(predictions, model, lambda cell: [calibration_columns(cell.labels, cell.mean)])
+
+
+def decision_table(predictions: Predictions, model: str) -> pd.DataFrame:
+    """Decision curves of each patient's mean probability over the repeats, by split and count."""
+    return _of_means(predictions, model, lambda cell: decision_rows(cell.labels, cell.mean))
+
+
+def _of_means(
+    predictions: Predictions, model: str, rows: Callable[[SplitScores], list[dict[str, Any]]]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"split": split, "n_synthetic": count, **row}
+        for split in SPLITS
+        for count in predictions.counts(model)
+        for row in rows(predictions.scores(model, count, split))
+    )
 
 
 def roc_table(predictions: Predictions, model: str) -> pd.DataFrame:

@@ -10,11 +10,30 @@ from idhray.stats.age import AgeModel, Fusion
 from idhray.stats.files import statistics_files
 from idhray.stats.liu.predictions import SPLITS, Predictions, checked_predictions
 from idhray.stats.liu.predictors import predictors, table3, table4
-from idhray.stats.liu.sweep import BASELINE, best_count, by_repeat, roc_table, table1, table2
+from idhray.stats.liu.sweep import (
+    BASELINE,
+    best_count,
+    by_repeat,
+    calibration_table,
+    decision_table,
+    roc_table,
+    table1,
+    table2,
+)
 from idhray.stats.liu.verdict import Verdict, verdict
 from idhray.stats.settings import StatsSettings
 
-FRAMES = ("table1", "table2", "table3", "table4", "by_repeat", "roc", "by_patient")
+FRAMES = (
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "by_repeat",
+    "calibration",
+    "decision",
+    "roc",
+    "by_patient",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +52,10 @@ class LiuTables:
     table4: pd.DataFrame
     by_repeat: pd.DataFrame
     """AUC, sensitivity, specificity and accuracy of every single training."""
+    calibration: pd.DataFrame
+    """Per split and count, of the mean probability over the repeats."""
+    decision: pd.DataFrame
+    """Net benefit at thresholds of 5 to 95%, of the same probabilities."""
     roc: pd.DataFrame
     """Points of the mean ROC curve per split and count."""
     by_patient: pd.DataFrame
@@ -81,6 +104,8 @@ def liu_tables(
         table3=table3(said, settings.threshold),
         table4=table4(said, settings),
         by_repeat=by_repeat(checked, model, settings.threshold),
+        calibration=calibration_table(checked, model),
+        decision=decision_table(checked, model),
         roc=roc_table(checked, model),
         by_patient=said.by_patient,
         age_model=said.age_model,
@@ -122,7 +147,8 @@ def _notes(
         "and 2 figures are means over the repeats; SD is their spread.",
         "Intervals are 95%. AUC: DeLong, of the mean over repeats; where its variance is 0 (a "
         "perfect or constant score) the exact binomial interval, and so marked. Sensitivity, "
-        "specificity, accuracy: Wilson (the exact ones are in the CSV files).",
+        "specificity, accuracy: Wilson (the exact ones, predictive values and likelihood ratios are "
+        "in the CSV files).",
         "Differences in AUC are paired by patient (DeLong) and add the variance between trainings; "
         "P values are adjusted by Holm over the counts of a set. The CSV files add a bootstrap of "
         f"patients and trainings ({settings.bootstrap_draws:,} resamples).",

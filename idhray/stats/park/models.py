@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.design import Covariate, Factor
-from idhray.stats.logistic import LogisticFit, fit_logistic, univariable
+from idhray.stats.logistic import LogisticFit, fit_logistic
 from idhray.stats.park.choice import candidates as significant
-from idhray.stats.park.features import FEATURES
+from idhray.stats.park.choice import independent, not_analysed
+from idhray.stats.park.features import BY_NAME
 from idhray.stats.park.readings import NAMES, Readings
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
@@ -33,9 +34,11 @@ class ReaderModel:
     cases: pd.DataFrame
     """Its training cases: label, real, age, and the features."""
     univariable: Mapping[str, LogisticFit]
-    """Of every feature, also of those that failed the gate."""
+    """Of every feature that can be analysed."""
+    not_analysed: Mapping[str, str]
+    """Every other feature -> why: it failed the gate, or these cases allow no regression on it."""
     candidates: tuple[str, ...]
-    """Features that passed the gate and whose univariable test was significant."""
+    """Features whose univariable test was significant and that fit into one model."""
     full: LogisticFit
     """All candidates together."""
     elimination: Stepwise | None
@@ -68,63 +71,92 @@ class ReaderModel:
 
 
 def reader_models(
-    readings: Readings, gated: Sequence[str], settings: StatsSettings
-) -> tuple[list[ReaderModel], list[str]]:
-    """The models that the training cases allow, and a sentence for each that they do not.
+    readings: Readings, gate: Mapping[str, str], settings: StatsSettings
+) -> tuple[list[ReaderModel], dict[int, str]]:
+    """The models that the training cases allow, and why the others do not exist, by number.
 
     Args:
-        gated: Features that passed the gate of agreement.
+        gate: Features that failed the gate of agreement -> the reason.
+
+    Raises:
+        SampleError: readers differ on a training case and there is no consensus.
+    """
+    train = training_cases(readings, settings)
+    mutant, real = train["label"] == 1, train["real"]
+    lacking = {
+        kind: f"there is no {kind} mutant among the training cases"
+        for kind, own in (("real", mutant & real), ("synthetic", mutant & ~real))
+        if not own.any()
+    }
+    kinds, seen = {1: real, 2: ~real, 3: mutant}, _seen(readings)
+    models, missing = [], {}
+    for number, kind in kinds.items():
+        needed = NUMBERS[number].lower().split(" and ")
+        if why := [lacking[name] for name in needed if name in lacking]:
+            missing[number] = why[0]
+            continue
+        own = train[(mutant & kind) | (~mutant & real)]
+        try:
+            unusable = not_analysed(own, gate, seen)
+            models.append(_model(number, own, train[real], unusable, settings))
+        except SampleError as error:
+            missing[number] = str(error)
+    return models, missing
+
+
+def training_cases(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
+    """The training cases with their features, as the readers agree or consensus settled.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus.
     """
     train = readings.cases[readings.cases["split"] == "train"]
     first = settings.discordant == "first reader"
-    train = train.join(readings.agreed(train.index, else_first=first))
-    mutants = {1: train["real"], 2: ~train["real"], 3: train["real"] | ~train["real"]}
-    if not (~train["real"]).any():
-        del mutants[2], mutants[3]
-    models, notes = [], []
-    for number, kind in mutants.items():
-        own = train[((train["label"] == 1) & kind) | ((train["label"] == 0) & train["real"])]
-        try:
-            models.append(_model(number, own, train[train["real"]], gated, settings))
-        except SampleError as error:
-            notes.append(f"Model {number} ({NUMBERS[number].lower()}) does not exist: {error}.")
-    return models, notes
+    return train.join(readings.agreed(train.index, else_first=first))
+
+
+def _seen(readings: Readings) -> dict[str, set[str]]:
+    """Feature -> the levels that any reader saw in a patient outside training."""
+    outside = readings.cases.index[readings.cases["split"] != "train"]
+    rows = readings.rows(outside)
+    return {name: set(rows[name]) for name in NAMES}
 
 
 def _model(
     number: int,
     cases: pd.DataFrame,
     real: pd.DataFrame,
-    gated: Sequence[str],
+    unusable: Mapping[str, str],
     settings: StatsSettings,
 ) -> ReaderModel:
     truth = cases["label"].to_numpy(dtype=int)
-    factors = {feature.name: feature.factor for feature in FEATURES}
-    singles = dict(zip(NAMES, univariable(cases, truth, list(factors.values())), strict=True))
-    candidates = significant(cases, truth, gated, settings)
-    if not candidates:
+    usable = [name for name in NAMES if name not in unusable]
+    singles = {name: fit_logistic(cases, truth, [BY_NAME[name].factor]) for name in usable}
+    significant_ones = significant(cases, truth, usable, settings)
+    if not significant_ones:
+        why = "; ".join(f"{name}: {reason}" for name, reason in unusable.items())
         raise SampleError(
-            f"no feature with kappa of {settings.kappa_gate:g} or more has a univariable P under "
-            f"{settings.alpha:g}"
+            f"no feature that could be analysed has a univariable P under {settings.alpha:g}"
+            + (f" (not analysed: {why})" if why else "")
         )
-    chosen = [factors[name] for name in candidates]
+    candidates, dropped = independent(cases, significant_ones)
+    chosen = [BY_NAME[name].factor for name in candidates]
     full = fit_logistic(cases, truth, chosen)
     elimination = _elimination(cases, truth, chosen, settings)
     fit = elimination.fit if elimination else full
-    notes = [f"{NUMBERS[number]}: {note}" for note in fit.notes]
     if not fit.predictors:
         raise SampleError("elimination removed every feature")
     with_age, missing = _with_age(fit, real)
+    notes = [f"{name} is not in the multivariable model: {why}." for name, why in dropped.items()]
+    notes += fit.notes
     if with_age is None:
-        notes.append(f"{NUMBERS[number]}: no model with age, {missing}.")
+        notes.append(f"No model with age: {missing}.")
     return ReaderModel(
         number=number,
         cases=cases,
         univariable=singles,
-        candidates=candidates,
+        not_analysed=unusable,
+        candidates=tuple(candidates),
         full=full,
         elimination=elimination,
         fit=fit,
@@ -149,8 +181,14 @@ def _with_age(fit: LogisticFit, real: pd.DataFrame) -> tuple[LogisticFit | None,
     Source: Park et al. 2021, Methods: `in the training set with real data (model 1)`.
     """
     known = real[real["age"].notna()]
-    if known.empty:
-        return None, "no training patient has a known age"
+    if known["label"].nunique() < 2:
+        mutant = int(known["label"].sum())
+        return None, (
+            f"ages are known of {mutant} mutant and {len(known) - mutant} wildtype training "
+            "patients, and both classes are needed"
+        )
+    if known["age"].nunique() < 2:
+        return None, f"all training patients have the age {known['age'].iloc[0]:g}"
     frame = pd.DataFrame({"image": fit.linear_predictor(known), "age": known["age"].to_numpy()})
     truth = known["label"].to_numpy(dtype=int)
     try:

@@ -1,19 +1,21 @@
 """The tables of a reader study as text, in the layout of Park et al. 2021."""
 
-from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy import printed
+from idhray.stats.footnotes import Printed, Reasons, marks_in
 from idhray.stats.park.features import BY_NAME
-from idhray.stats.park.regressions import FINAL, UNIVARIABLE
 from idhray.stats.roc import EXACT
-from idhray.stats.text import p_cell, signed, with_interval
+from idhray.stats.text import p_cell, records, signed, with_interval
 
+FLATTERS = "\u2020"
+_WHY = "the DeLong variance of the difference is 0, as both models order every pair alike"
 CAPTIONS = {
-    "table1": "Cases of each group and split. P: of the test that the CSV file names.",
-    "agreement": "Agreement of the readers on each feature, and the gate before the models.",
+    "table1": "Cases of each group. P with its test; d: standardized difference.",
+    "agreement": "Agreement of the readers on the training cases, the gate before the models.",
     "turing": "Visual Turing test: how often each reader told real from synthetic.",
     "table2": "Logistic regressions of IDH mutation on the training cases of each model.",
     "table3": "Performance of each model on the readings of each reader.",
@@ -21,27 +23,15 @@ CAPTIONS = {
 }
 MARKS = {
     "*": "the DeLong variance is 0; the interval is the exact binomial one",
-    "\u2020": "judged on the cases that it was fitted to, so it flatters",
-    "\u2021": "Firth's penalized likelihood (separation); penalized profile interval and P",
+    FLATTERS: "judged on the cases that it was fitted to, or chosen on, so it flatters",
 }
 SETS = {"train": "Training", "val": "Validation", "test": "Test"}
-_REFERENCE = "reference"
 
 
-def marks_in(frame: pd.DataFrame) -> list[str]:
-    """What the marks in a printed table mean, for its footnotes."""
-    text = " ".join(frame.astype(str).to_numpy().ravel())
-    return [f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in text]
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame under names that are text."""
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def print_turing(table: pd.DataFrame) -> pd.DataFrame:
+def print_turing(table: pd.DataFrame) -> Printed:
     """One row per reader, and one for all of them."""
-    return pd.DataFrame([_turing(row) for row in records(table)]).fillna("")
+    frame = pd.DataFrame([_turing(row) for row in records(table)]).fillna("")
+    return Printed(frame=frame, notes=[])
 
 
 def _turing(row: dict[str, Any]) -> dict[str, str]:
@@ -65,101 +55,34 @@ def _turing(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def print_agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per feature."""
-    return pd.DataFrame(
-        {
-            "Feature": BY_NAME[row["feature"]].label,
-            "Cases": f"{row['n']}",
-            "Kappa (95% CI)": _kappa(row),
-            "P": p_cell(row["p"]),
-            "Agreement": row["strength"],
-            "Analysed": "yes" if row["passes"] else f"no: {row['reason']}",
-        }
-        for row in records(table)
-    )
+def print_agreement(table: pd.DataFrame) -> Printed:
+    """One row per feature; a figure that does not exist has its reason below."""
+    reasons = Reasons()
+    rows = [_agreement(row, reasons) for row in records(table)]
+    return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
 
 
-def _kappa(row: dict[str, Any]) -> str:
-    low, high = printed(row["ci_low"], 2), printed(row["ci_high"], 2)
-    return f"{printed(row['kappa'], 2)} ({low}\u2013{high})"
+def _agreement(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
+    known = all(np.isfinite(row[name]) for name in ("kappa", "ci_low", "p"))
+    mark = "" if known else reasons.mark(row["notes"])
+    kappa = printed(row["kappa"], 2)
+    if np.isfinite(row["ci_low"]):
+        kappa += f" ({printed(row['ci_low'], 2)}\u2013{printed(row['ci_high'], 2)})"
+    return {
+        "Feature": BY_NAME[row["feature"]].label,
+        "Training cases": f"{row['n']}",
+        "Kappa (95% CI)": kappa + mark,
+        "P": p_cell(row["p"]) + ("" if np.isfinite(row["p"]) else mark),
+        "Agreement": row["strength"],
+        "Analysed": "yes" if row["passes"] else f"no: {row['reason']}",
+        "Kappa, all cases": f"{printed(row['kappa_all'], 2)} (n = {row['n_all']})",
+    }
 
 
-def print_table2(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
-    """Univariable beside final coefficients, a heading per model with its cases and its fit."""
-    cells = []
-    for model in records(models):
-        rows = table[table["model"] == model["model"]]
-        heading = _heading(model)
-        for row in _coefficients(rows):
-            cells.append({"Model": heading, **row})
-    return pd.DataFrame(cells)
-
-
-def _heading(model: dict[str, Any]) -> str:
-    kinds = {"real": model["mutant_real"], "synthetic": model["mutant_synthetic"]}
-    mutants = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-    corrected = ""
-    if pd.notna(model["auc_corrected"]):
-        corrected = f", {printed(model['auc_corrected'])} on real cases corrected for optimism"
-    return (
-        f"Model {model['model']}: {model['wildtype']} wildtype, {mutants} mutant cases; Nagelkerke "
-        f"R\u00b2 {printed(model['r2_nagelkerke'])}, AUC {printed(model['auc_apparent'])} on them"
-        + corrected
-    )
-
-
-def _coefficients(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
-    single = rows[rows["analysis"] == UNIVARIABLE]
-    final = rows[rows["analysis"] == FINAL].set_index(["feature", "level"])
-    intercept = final[final["reference"] == ""].iloc[0].to_dict()
-    yield {"Feature": "(Intercept)", **_estimate({}, ""), **_estimate(intercept, "final ")}
-    for name, levels in single.groupby("feature", sort=False):
-        feature = BY_NAME[str(name)]
-        reference = levels["reference"].iloc[0]
-        yield {
-            "Feature": f"{feature.label}: {feature.levels[reference]}",
-            **_estimate({}, "", _REFERENCE),
-            **_estimate({}, "final ", _REFERENCE),
-        }
-        for row in records(levels):
-            key = (name, row["level"])
-            kept = final.loc[key].to_dict() if key in final.index else {}
-            yield {
-                "Feature": f"{feature.label}: {feature.levels[row['level']]}",
-                **_estimate(row, ""),
-                **_estimate(kept, "final ", "not in the model"),
-            }
-
-
-def _estimate(row: dict[str, Any], kind: str, empty: str = "") -> dict[str, str]:
-    """Beta, odds ratio with interval, and P; Wald's, or the penalized ones of a Firth fit."""
-    names = [f"{kind}beta", f"{kind}odds ratio (95% CI)", f"{kind}P"]
-    titles = [name[0].upper() + name[1:] for name in names]
-    if not row:
-        return dict(zip(titles, [empty, "", ""], strict=True))
-    firth = row["method"] != "maximum likelihood"
-    ends = (
-        ("odds_ratio_profile_low", "odds_ratio_profile_high")
-        if firth
-        else (
-            "odds_ratio_low",
-            "odds_ratio_high",
-        )
-    )
-    low, high = (printed(row[end], 2) for end in ends)
-    mark = " \u2021" if firth else ""
-    cells = [
-        signed(row["beta"]),
-        f"{printed(row['odds_ratio'], 2)} ({low}\u2013{high}){mark}",
-        p_cell(row["lr_p"] if firth else row["wald_p"]),
-    ]
-    return dict(zip(titles, cells, strict=True))
-
-
-def print_table3(table: pd.DataFrame) -> pd.DataFrame:
+def print_table3(table: pd.DataFrame) -> Printed:
     """A heading per set, a row per reader and model."""
-    return pd.DataFrame([_performance(row) for row in records(table)])
+    frame = pd.DataFrame([_performance(row) for row in records(table)])
+    return Printed(frame=frame, notes=marks_in(frame, MARKS))
 
 
 def _performance(row: dict[str, Any]) -> dict[str, str]:
@@ -181,36 +104,39 @@ def _performance(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def print_comparisons(table: pd.DataFrame) -> pd.DataFrame:
+def print_comparisons(table: pd.DataFrame) -> Printed:
     """A heading per set, a row per reader and model."""
-    return pd.DataFrame([_comparison(row) for row in records(table)])
+    reasons = Reasons()
+    rows = [_comparison(row, reasons) for row in records(table)]
+    return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
 
 
-def _comparison(row: dict[str, Any]) -> dict[str, str]:
+def _comparison(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
     what = "image and age" if row["age"] else "image"
+    mark = "" if np.isfinite(row["p"]) else reasons.mark(f"no P and no interval: {_WHY}")
     cells = {
         "Set": f"{SETS[row['split']]}, {what}",
         "Reader": row["reader"],
         "Models": f"{row['model']} against {row['baseline']}",
         "AUC": f"{printed(row['auc_baseline'])} \u2192 {printed(row['auc'])}",
-        "Difference (95% CI)": _difference(row),
-        "P": p_cell(row["p"]),
-        "P (Holm)": p_cell(row["p_holm"]),
+        "Difference (95% CI)": _difference(row) + mark,
+        "P": p_cell(row["p"]) + mark,
+        "P (Holm)": p_cell(row["p_holm"]) + mark,
     }
+    names = ("Accuracy", "Only one right", "P (McNemar, exact)", "P (McNemar, Holm)")
     if pd.isna(row["accuracy"]):
-        return {**cells, "Accuracy": "", "Only one right": "", "P (McNemar, exact)": ""}
-    return {
-        **cells,
-        "Accuracy": f"{printed(row['accuracy_baseline'])} \u2192 {printed(row['accuracy'])}",
-        "Only one right": (
-            f"{row['only_model_right']:.0f} gained, {row['only_baseline_right']:.0f} lost"
-        ),
-        "P (McNemar, exact)": p_cell(row["mcnemar_p"]),
-    }
+        return {**cells, **dict.fromkeys(names, "")}
+    found = (
+        f"{printed(row['accuracy_baseline'])} \u2192 {printed(row['accuracy'])}",
+        f"{row['only_model_right']:.0f} gained, {row['only_baseline_right']:.0f} lost",
+        p_cell(row["mcnemar_p"]),
+        p_cell(row["mcnemar_p_holm"]),
+    )
+    return {**cells, **dict(zip(names, found, strict=True))}
 
 
 def _difference(row: dict[str, Any]) -> str:
     if pd.isna(row["difference_low"]):
-        return f"{signed(row['difference'])} (no interval)"
+        return signed(row["difference"])
     low, high = signed(row["difference_low"]), signed(row["difference_high"])
     return f"{signed(row['difference'])} ({low} to {high})"

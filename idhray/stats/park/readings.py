@@ -26,7 +26,10 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """What each reader said of each case, and what the cases are."""
+    """What each reader said of each case, and what the cases are.
+
+    Where readers only judged what is real, there are no cases and no features, but `judged`.
+    """
 
     cases: pd.DataFrame
     """Index case; patient ("" if synthetic), label (0, 1), split, real, age (NaN if unknown).
@@ -51,6 +54,8 @@ class Readings:
 
     def discordant(self) -> pd.DataFrame:
         """Every cell on which readers differ, what each said, and the consensus so far."""
+        if self.cases.empty:
+            return pd.DataFrame(columns=["case", "feature", *self.by_reader, CONSENSUS])
         found = discordant(self.rows(), NAMES)
         names = dict(zip(found.columns[2:], self.by_reader, strict=True))
         return found.rename(columns=names).merge(self.settled, how="left").fillna({CONSENSUS: ""})
@@ -87,7 +92,8 @@ def read_readings(
         rows: Columns of READINGS, as text or typed; empty cells are "" or null.
         consensus: case, feature, consensus: cells that were settled, beside those of the reader
             `consensus`.
-        patients: patient, age and (where known) idh and split, to check against and for the ages.
+        patients: patient, age and (where known) idh and split: for the ages, to check against,
+            and to fill in an IDH status or a split that the readings leave empty.
 
     Raises:
         TableError: columns are missing, values are unknown, or rows contradict each other.
@@ -96,6 +102,8 @@ def read_readings(
     if missing := [name for name in (*COLUMNS, *NAMES) if name not in rows.columns]:
         raise TableError(f"readings: no column {', '.join(missing)}")
     table = _as_text(rows)
+    if patients is not None:
+        _fill_in(table, patients)
     if problems := [*_problems(table)]:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if problems[10:] else [])
         noun = "problem" if len(problems) == 1 else "problems"
@@ -137,6 +145,16 @@ def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
     for name in ("idh", "split", "real", "judged_real", *NAMES):
         text[name] = text[name].str.lower()
     return text.astype(object).reset_index(drop=True)
+
+
+def _fill_in(table: pd.DataFrame, patients: pd.DataFrame) -> None:
+    """Empty cells of idh and split of real cases, from the patient's row; rows are changed."""
+    people = patients.drop_duplicates("patient").set_index("patient")
+    for name in ("idh", "split"):
+        if name in people:
+            known = table["patient"].map(people[name].dropna()).fillna("").astype(str)
+            empty = (table[name] == "") & table["real"].isin(_TRUE)
+            table.loc[empty, name] = known[empty]
 
 
 def _problems(table: pd.DataFrame) -> Iterator[str]:

@@ -4,7 +4,7 @@ Source: Park et al. 2021, table 2, with what it lacks: the intercept, standard e
 the odds ratio, whole-factor tests, R2, and what elimination removed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import pandas as pd
 from idhray.stats.logistic import LogisticFit
 from idhray.stats.optimism import optimism
 from idhray.stats.park.choice import refit
+from idhray.stats.park.features import BY_NAME
 from idhray.stats.park.models import ReaderModel
 from idhray.stats.roc import auc
-from idhray.stats.sample import Labels
+from idhray.stats.sample import Labels, SampleError
 from idhray.stats.settings import StatsSettings
 
 UNIVARIABLE, FULL, FINAL, WITH_AGE = "univariable", "multivariable", "final", "final with age"
@@ -25,15 +26,26 @@ def table2(models: list[ReaderModel]) -> pd.DataFrame:
     """A row per model, analysis and coefficient.
 
     The analyses: `univariable`, one feature at a time; `multivariable`, all candidates together;
-    `final`, after elimination, what predicts; `final with age`, the image's log odds and age.
+    `final`, after elimination, what predicts; `final with age`, the image's log odds and age. A
+    feature that is in none of them has a row `univariable` without figures, and `not_analysed`.
     """
     rows = [row for model in models for row in _rows(model)]
     return pd.DataFrame(rows)
 
 
 def _rows(model: ReaderModel) -> Iterator[dict[str, Any]]:
-    for fit in model.univariable.values():
-        yield from _terms(model, UNIVARIABLE, fit)
+    for name in BY_NAME:
+        if name in model.univariable:
+            yield from _terms(model, UNIVARIABLE, model.univariable[name])
+        else:
+            yield {
+                "model": model.number,
+                "analysis": UNIVARIABLE,
+                "feature": name,
+                "level": "",
+                "reference": "",
+                "not_analysed": model.not_analysed[name],
+            }
     yield from _terms(model, FULL, model.full)
     yield from _terms(model, FINAL, model.fit)
     if model.with_age:
@@ -51,6 +63,7 @@ def _terms(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict
             "feature": term.predictor,
             "level": term.level,
             "reference": term.reference,
+            "not_analysed": "",
             "beta": term.beta,
             "se": term.se,
             "beta_low": term.wald_low,
@@ -72,14 +85,12 @@ def _terms(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict
         }
 
 
-def model_table(
-    models: list[ReaderModel], gated: Sequence[str], settings: StatsSettings
-) -> pd.DataFrame:
+def model_table(models: list[ReaderModel], settings: StatsSettings) -> pd.DataFrame:
     """A row per model: its cases, its fit, and its AUC without and with correction for optimism."""
-    return pd.DataFrame([_model_row(model, gated, settings) for model in models])
+    return pd.DataFrame([_model_row(model, settings) for model in models])
 
 
-def _model_row(model: ReaderModel, gated: Sequence[str], settings: StatsSettings) -> dict[str, Any]:
+def _model_row(model: ReaderModel, settings: StatsSettings) -> dict[str, Any]:
     cases, fit = model.cases, model.fit
     truth = cases["label"].to_numpy(dtype=int)
     kept = [predictor.name for predictor in fit.predictors]
@@ -105,15 +116,13 @@ def _model_row(model: ReaderModel, gated: Sequence[str], settings: StatsSettings
         "r2_cox_snell": fit.r2_cox_snell,
         "r2_mcfadden": fit.r2_mcfadden,
         "auc_apparent": auc(truth, fit.p_mutant(cases)),
-        **_optimism(model, truth, gated, settings),
+        **_optimism(model, truth, settings),
         "threshold": model.threshold,
         "notes": " ".join(model.notes),
     }
 
 
-def _optimism(
-    model: ReaderModel, truth: Labels, gated: Sequence[str], settings: StatsSettings
-) -> dict[str, Any]:
+def _optimism(model: ReaderModel, truth: Labels, settings: StatsSettings) -> dict[str, Any]:
     """What is left on real training patients once the whole choice is repeated on resamples.
 
     Synthetic cases are fitted and never judged; model 2 has no real mutant to be judged by.
@@ -123,14 +132,18 @@ def _optimism(
     if len(set(truth[real])) < 2:
         why = "No correction for optimism: there is no real mutant among its training cases."
         return {**dict.fromkeys(names, np.nan), "optimism_notes": why}
-    found = optimism(
-        model.cases,
-        truth,
-        refit(gated, settings),
-        train_only=~real,
-        resamples=settings.optimism_resamples,
-        seed=settings.seed,
-    )
+    try:
+        found = optimism(
+            model.cases,
+            truth,
+            refit(list(model.univariable), settings),
+            train_only=~real,
+            resamples=settings.optimism_resamples,
+            seed=settings.seed,
+        )
+    except SampleError as error:
+        why = f"No correction for optimism: {error}."
+        return {**dict.fromkeys(names, np.nan), "optimism_notes": why}
     values = (
         found.auc.apparent,
         found.auc.optimism,

@@ -8,23 +8,41 @@ import pandas as pd
 from idhray.stats.agreement import feature_agreement, gate_table
 from idhray.stats.characteristics import Characteristic
 from idhray.stats.files import statistics_files
+from idhray.stats.park.comparisons import comparisons
 from idhray.stats.park.demographics import table1, table1_frame
 from idhray.stats.park.features import FEATURES
-from idhray.stats.park.models import ReaderModel, reader_models
+from idhray.stats.park.judged import Judged, judged_sets, unjudged
+from idhray.stats.park.models import NUMBERS, ReaderModel, reader_models
+from idhray.stats.park.notes import conventions, left_out
 from idhray.stats.park.performance import (
     by_patient,
     calibrations,
-    comparisons,
     decisions,
-    judged_sets,
+    reliabilities,
     table3,
 )
 from idhray.stats.park.readings import Readings
 from idhray.stats.park.regressions import model_table, table2
-from idhray.stats.park.verdict import ReaderVerdict, reader_verdict
+from idhray.stats.park.training import AUGMENTED, BASELINE, resampled_gain
+from idhray.stats.park.verdict import ReaderVerdict, no_verdict, primary_set, reader_verdict
 from idhray.stats.reader import turing_table
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
+
+FRAMES = (
+    "agreement",
+    "turing",
+    "models",
+    "table2",
+    "table3",
+    "comparisons",
+    "calibration",
+    "reliability",
+    "decision",
+    "by_patient",
+    "discordant",
+    "elimination",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,7 @@ class ParkTables:
     table3: pd.DataFrame
     comparisons: pd.DataFrame
     calibration: pd.DataFrame
+    reliability: pd.DataFrame
     decision: pd.DataFrame
     by_patient: pd.DataFrame
     """Each patient's probability by set, reader and model."""
@@ -54,13 +73,15 @@ class ParkTables:
 
 
 def park_tables(readings: Readings, settings: StatsSettings | None = None) -> ParkTables:
-    """The statistics of a reader study.
+    """The statistics of a reader study; of judgements alone, the Turing test and nothing else.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus, or training lacks
             a class.
     """
     settings = settings or StatsSettings()
+    if not readings.by_reader:
+        return _turing_alone(readings, settings)
     train = readings.cases[readings.cases["split"] == "train"]
     if train["label"].nunique() < 2:
         raise SampleError(
@@ -68,34 +89,74 @@ def park_tables(readings: Readings, settings: StatsSettings | None = None) -> Pa
             f"{int((train['label'] == 0).sum())} wildtype cases; both classes are needed"
         )
     characteristics = table1(readings, settings)
-    agreement = _agreement(readings, settings)
-    gated = tuple(agreement.loc[agreement["passes"], "feature"])
-    models, missing = reader_models(readings, gated, settings)
+    agreement = _agreement(readings, train.index, settings)
+    failed = agreement[~agreement["passes"]]
+    gate = dict(zip(failed["feature"], failed["reason"], strict=True))
+    models, missing = reader_models(readings, gate, settings)
     sets = list(judged_sets(readings, models))
     compared = comparisons(sets)
     return ParkTables(
         settings=settings,
-        verdict=reader_verdict(sets, compared),
+        verdict=_verdict(readings, models, missing, sets, compared=compared, settings=settings),
         characteristics=characteristics,
         agreement=agreement,
         turing=_turing(readings, settings),
-        models=model_table(models, gated, settings),
+        models=model_table(models, settings),
         table2=table2(models),
         table3=table3(models, sets),
         comparisons=compared,
         calibration=calibrations(sets),
+        reliability=reliabilities(sets),
         decision=decisions(sets),
         by_patient=by_patient(sets),
         discordant=readings.discordant(),
         elimination=_eliminations(models),
-        notes=[*_notes(settings, readings), *missing],
+        notes=[*conventions(settings), *left_out(readings, models, missing, sets)],
     )
 
 
-def _agreement(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
-    rows = readings.rows()
-    found = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
-    return gate_table(found, settings.kappa_gate)
+def _turing_alone(readings: Readings, settings: StatsSettings) -> ParkTables:
+    why = "no reader read a feature, so that there is the visual Turing test alone"
+    frames = {name: pd.DataFrame() for name in FRAMES} | {"turing": _turing(readings, settings)}
+    return ParkTables(
+        settings=settings,
+        verdict=no_verdict(why),
+        characteristics={},
+        **{**frames, "by_patient": by_patient([])},
+        notes=[f"{why[0].upper()}{why[1:]}; all other tables are empty."],
+    )
+
+
+def _verdict(
+    readings: Readings,
+    models: list[ReaderModel],
+    missing: dict[int, str],
+    sets: list[Judged],
+    *,
+    compared: pd.DataFrame,
+    settings: StatsSettings,
+) -> ReaderVerdict:
+    if absent := [number for number in (AUGMENTED, BASELINE) if number in missing]:
+        number = absent[0]
+        name = f"model {number} ({NUMBERS[number].lower()})"
+        return no_verdict(f"{name} does not exist, as {missing[number]}")
+    one = primary_set(sets)
+    if one is None:
+        return no_verdict("; ".join(unjudged(readings).values()))
+    try:
+        return reader_verdict(one, compared, resampled_gain(readings, models, one, settings))
+    except SampleError as error:
+        return reader_verdict(one, compared, str(error))
+
+
+def _agreement(readings: Readings, train: "pd.Index[str]", settings: StatsSettings) -> pd.DataFrame:
+    """Of the training cases, which the gate looks at; and of all cases, with `_all`."""
+    tables = []
+    for rows in (readings.rows(train), readings.rows()):
+        found = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
+        tables.append(gate_table(found, settings.kappa_gate))
+    everywhere = tables[1][["n", "kappa", "ci_low", "ci_high"]].add_suffix("_all")
+    return pd.concat([tables[0], everywhere], axis=1)
 
 
 def _turing(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
@@ -124,59 +185,6 @@ def _eliminations(models: list[ReaderModel]) -> pd.DataFrame:
         for number, step in enumerate(model.elimination.trace)
     ]
     return pd.DataFrame(rows)
-
-
-def _notes(settings: StatsSettings, readings: Readings) -> list[str]:
-    rule = {
-        "lr": f"likelihood-ratio test of the whole feature, P of {settings.alpha:g} or more goes",
-        "wald": f"Wald's test of the whole feature, P of {settings.alpha:g} or more goes",
-        "aic": "AIC",
-        "bic": "BIC",
-        "none": "",
-    }[settings.elimination]
-    notes = [
-        "A case is one image; a patient is one case. Synthetic cases train models 2 and 3 and are "
-        "judged in no set but their models' own training rows.",
-        f"Features with kappa of {settings.kappa_gate:g} or more whose univariable P is under "
-        f"{settings.alpha:g} at any level (Wald) enter the multivariable model"
-        + (f"; then backward elimination ({rule})." if rule else "; nothing is eliminated."),
-        "Standard errors of models 2 and 3 take each synthetic image for an independent patient, "
-        "so their intervals and P values are too narrow and too small.",
-        "Where training classes are separated, Firth's penalized likelihood takes the place of "
-        "maximum likelihood and is marked.",
-        "Thresholds: Youden's index on each model's own training cases, applied unchanged to "
-        "validation and test. A set's own optimum is shown for comparison with Park; it flatters.",
-        "With age: logistic regression on the image's log odds and age, fitted on real training "
-        "patients for every model, as a synthetic image has no age.",
-        "Intervals are 95%. AUC: DeLong, or the exact binomial where its variance is 0. "
-        "Proportions: Wilson (the exact ones are in the CSV files). Differences in AUC: paired "
-        "DeLong; for the mean of the readers, of these readers. Holm over readers and models.",
-        "AUC corrected for optimism: the whole choice (univariable filter, elimination, fit) is "
-        "repeated on resampled training cases.",
-        "Whether the generator saw patients of validation or test cannot be read off READINGS; "
-        "`idhray study` refuses it, other sources must be asked.",
-    ]
-    if readings.unknown_idh:
-        notes.append(f"{readings.unknown_idh} cases without a known IDH status are left out.")
-    real = readings.cases[readings.cases["real"]]
-    if ageless := int(real["age"].isna().sum()):
-        notes.append(f"{ageless} of {len(real)} patients have no known age; no row with age.")
-    return notes
-
-
-FRAMES = (
-    "agreement",
-    "turing",
-    "models",
-    "table2",
-    "table3",
-    "comparisons",
-    "calibration",
-    "decision",
-    "by_patient",
-    "discordant",
-    "elimination",
-)
 
 
 def park_files(tables: ParkTables) -> dict[str, bytes]:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from scipy import stats
 
-from idhray.stats.replicate.cells import Block, Cell
-from idhray.stats.replicate.expected_age import (
-    SOURCES,
-    Expected,
-    age_model,
-    expected,
+from idhray.stats.age_expected import (
+    ExpectedPerformance,
+    expected_performance,
     share_called_mutant,
 )
+from idhray.stats.replicate.cells import Block, Cell
+from idhray.stats.replicate.expected_age import SOURCES, age_model
 from idhray.stats.replicate.liu_groups import errors_of_table3, patients_of_both_sets
 from idhray.stats.replicate.typed import Row, typed
 from idhray.stats.roc_intervals import hanley_mcneil_se
@@ -20,20 +19,20 @@ from idhray.stats.roc_intervals import hanley_mcneil_se
 def age_block() -> Block:
     """Thresholds and expected figures per cohort, and the reported ones beside them."""
     cells = [cell for cohort in (*SOURCES, "combined") for cell in _model_cells(cohort)]
-    combined = expected(age_model("combined"))
+    combined = expected_performance(age_model("combined"))
     rows = [
         row
         for row in typed("liu2020_table123")
         if (row["source"], row["row"]) == ("Table 3", "Age")
     ]
     m, w = int(rows[0]["n_mutant"]), int(rows[0]["n_wildtype"])
-    se = hanley_mcneil_se(combined.auc_age, m, w)
+    se = hanley_mcneil_se(combined.auc_by_age, m, w)
     return Block(
         title="Age alone: Gaussian discriminant analysis from tables 5 and 6",
         cells=(*cells, *_reported(rows, combined), *_strata()),
         findings=(
-            f"With {m} and {w} patients the expected AUC {combined.auc_age:.3f} has SE {se:.3f} "
-            f"(95% range {combined.auc_age - 1.96 * se:.2f}-{combined.auc_age + 1.96 * se:.2f}), "
+            f"With {m} and {w} patients the expected AUC {combined.auc_by_age:.3f} has SE {se:.3f} "
+            f"(95% range {combined.auc_by_age - 1.96 * se:.2f}-{combined.auc_by_age + 1.96 * se:.2f}), "
             "so both reported AUCs are as expected.",
             "With separate variances a second root calls the very young wildtype: "
             f"{_lower_roots()}.",
@@ -53,12 +52,12 @@ def _lower_roots() -> str:
 def _model_cells(cohort: str) -> list[Cell]:
     equal, empirical = (age_model(cohort, empirical=e) for e in (False, True))
     linear = [age_model(cohort, shared=True, empirical=e) for e in (False, True)]
-    found = expected(equal)
-    other = expected(empirical)
+    found = expected_performance(equal)
+    other = expected_performance(empirical)
     lower = min(equal.roots())
     posterior = (
-        f", {found.auc_posterior:.3f} by posterior"
-        if abs(found.auc_posterior - found.auc_age) > 5e-4
+        f", {found.auc_by_posterior:.3f} by posterior"
+        if abs(found.auc_by_posterior - found.auc_by_age) > 5e-4
         else ""
     )
     return [
@@ -76,14 +75,14 @@ def _model_cells(cohort: str) -> list[Cell]:
             "expected",
             f"{found.sensitivity:.3f}/{found.specificity:.3f}",
             convention="sensitivity/specificity, equal priors",
-            remark=f"accuracy {found.accuracy(18, 16):.3f} at 18:16; AUC {found.auc_age:.3f} by age"
+            remark=f"accuracy {found.accuracy:.3f} at 18:16; AUC {found.auc_by_age:.3f} by age"
             f"{posterior}; empirical priors {other.sensitivity:.3f}/{other.specificity:.3f}",
             value=found.sensitivity,
         ),
     ]
 
 
-def _reported(rows: Sequence[Row], combined: Expected) -> list[Cell]:
+def _reported(rows: Sequence[Row], combined: ExpectedPerformance) -> list[Cell]:
     """Reported validation and test figures of age, and both pooled, beside the expected ones."""
     m, w = patients_of_both_sets()
     errors = errors_of_table3("Age")
@@ -93,7 +92,7 @@ def _reported(rows: Sequence[Row], combined: Expected) -> list[Cell]:
             row=f"Age, {row['set']}",
             item="sens/spec/AUC",
             published=f"{row['sensitivity']}/{row['specificity']}/{row['auc']}",
-            recomputed=f"{shares}/{combined.auc_age:.3f}",
+            recomputed=f"{shares}/{combined.auc_by_age:.3f}",
             status="added",
             convention="expected from the combined cohort",
         )

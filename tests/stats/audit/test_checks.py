@@ -162,6 +162,20 @@ def test_sound_tables_are_silent(audit_of, seed):
     assert found.unchecked == ()
 
 
+def test_a_hazard_ratio_is_not_computed_from_counts(audit_of):
+    """Its interval and P are judged, its counts are not: 2.00 is no odds ratio of them."""
+    found = audit_of(
+        "row,group,n,estimate,scale,low,high,p,counts",
+        "A,g,86,2.00,hazard ratio,1.10,3.64,0.023,4/20; 44/18",
+        "B,g,86,1.80,HR,1.60,2.02,<0.001,",
+    )
+    coverage = {one.rule: one for one in found.coverage}
+
+    assert found.findings == ()
+    assert coverage["interval agrees with P"].checked == 2
+    assert coverage["estimate follows from its counts"].checked == 0
+
+
 def test_silence_is_no_approval(audit_of):
     """What could not be asked, and where nothing could be compared, is counted."""
     found = audit_of("row,auc,estimate,p", "A,0.823,,", "B,,1.29,0.004", "C,,,0.04", "D,,,")

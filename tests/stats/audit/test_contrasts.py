@@ -3,24 +3,33 @@
 from math import exp, inf, isnan, log, sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from idhray.stats.audit.contrasts import (
     CONDITIONAL,
     EXACT,
     FIRTH,
+    FIRTH_WALD,
     MAXIMUM,
+    PENALIZED,
     PROFILE,
     WALD,
     beta_intervals,
     betas,
     contrast_p_values,
+    firth_p_values,
+    likelihood_root,
     log_odds_ratio,
     profile_interval,
     standard_error,
+    wald_forms,
     wald_p,
 )
 from idhray.stats.audit.reading import read_reported
+from idhray.stats.contingency import g_test
+from idhray.stats.design import Factor
+from idhray.stats.logistic import fit_logistic
 from tests.stats.audit.conftest import PUBLISHED
 
 SEPARATED = ((0, 6), (33, 5))  # Park 2021, validation, margin
@@ -71,6 +80,41 @@ def test_firth_adds_a_half_to_every_cell():
     assert {WALD, PROFILE}.isdisjoint(beta_intervals(SEPARATED))
 
 
+def test_the_separated_margin_has_the_penalized_interval_and_p_of_r():
+    """brglm2 with penalized profiles: 2.033 to 9.296, P 2.9e-5."""
+    assert beta_intervals(SEPARATED)[PENALIZED] == pytest.approx((2.033, 9.296), abs=5e-4)
+    assert firth_p_values(SEPARATED)[PENALIZED] == pytest.approx(2.9e-5, abs=5e-7)
+
+
+@pytest.mark.parametrize("counts", [SEPARATED, ((29, 25), (42, 10)), ((4, 20), (76, 18))])
+def test_cells_with_a_half_are_the_penalized_likelihood_of_patients(counts):
+    """A closed form against the maximizer that goes through the patients one by one."""
+    levels = [("level", counts[0]), ("reference", counts[1])]
+    names = [name for name, (w, m) in levels for _ in range(w + m)]
+    truth = [label for _, (w, m) in levels for label in [0] * w + [1] * m]
+    factor = Factor(name="margin", levels=("reference", "level"))
+    fit = fit_logistic(pd.DataFrame({"margin": names}), truth, [factor], method="firth")
+    term = fit.terms[1]
+
+    assert beta_intervals(counts)[PENALIZED] == pytest.approx(
+        (term.profile_low, term.profile_high), abs=1e-6
+    )
+    assert wald_forms(counts)[FIRTH_WALD] == pytest.approx((term.beta, term.se), abs=1e-6)
+    ratio, wald = fit.factor_tests["margin"]
+    assert firth_p_values(counts) == pytest.approx(
+        {PENALIZED: ratio.p, FIRTH_WALD: wald.p}, rel=1e-6
+    )
+
+
+def test_the_root_of_the_likelihood_ratio_is_the_g_test():
+    """Of no effect: 29/25 and 42/10."""
+    counts = ((29, 25), (42, 10))
+
+    assert likelihood_root(counts, 0.0) < 0 < likelihood_root(counts[::-1], 0.0)
+    assert likelihood_root(counts, 0.0) ** 2 == pytest.approx(g_test(counts).statistic)
+    assert likelihood_root(counts, -inf) == -inf
+
+
 def test_profile_intervals_are_those_of_r(reference):
     """Levels of a three-level factor against its reference: other levels change nothing."""
     (fit,) = (one for one in reference("logistic") if one["id"] == "park M1 uni enhancement")
@@ -111,4 +155,6 @@ def test_conditional_estimates_are_those_of_fishers_test():
 def test_empty_margins_have_no_estimate():
     """Nobody at that level: only Firth's prior speaks."""
     assert set(betas(((0, 0), (3, 4)))) == {FIRTH}
+    assert firth_p_values(((0, 0), (3, 4))) == {}
+    assert set(beta_intervals(((0, 0), (3, 4)))) == {FIRTH}
     assert isnan(log_odds_ratio(((0, 0), (3, 4))))

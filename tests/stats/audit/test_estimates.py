@@ -65,6 +65,42 @@ def test_interval_and_p_of_different_methods_are_suspicious(rows_of):
 
 
 @pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        pytest.param("odds ratio,2.50,1.20,5.21,0.045", "suspicious", id="too large"),
+        pytest.param("odds ratio,2.50,1.20,5.21,0.001", "suspicious", id="too small"),
+        pytest.param("odds ratio,2.50,1.20,5.21,<0.001", "suspicious", id="too small by a sign"),
+        pytest.param("odds ratio,2.50,1.20,5.21,0.014", None, id="sound"),
+        pytest.param("odds ratio,2.50,1.20,5.21,0.03", None, id="no factor of 3"),
+        pytest.param("odds ratio,2.5,1.2,5.2,0.04", None, id="rounding"),
+        pytest.param("odds ratio,6.00,3.00,12.00,0.00001", "remark", id="tiny both"),
+        pytest.param("beta,4.372,2.033,9.296,0.00003", "remark", id="a profile interval"),
+        pytest.param("HR,1.80,0.80,4.05,0.003", "contradiction", id="a hazard ratio"),
+        pytest.param("risk ratio,1.80,0.80,4.05,0.003", "contradiction", id="a relative risk"),
+        pytest.param("HR,1.80,0.80,4.05,0.16", None, id="a sound hazard ratio"),
+    ],
+)
+def test_p_values_apart_from_their_interval_are_told(rows_of, line, severity):
+    """Less than a contradiction, more than rounding."""
+    (row,) = rows_of(HEADER, f"A,118,{line}")
+    found = [*against_p(row)]
+
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+def test_a_p_apart_is_told_with_what_the_interval_means(rows_of):
+    """.014 by Wald; and an interval of another level is recognised."""
+    one, other = rows_of(
+        HEADER, "A,118,odds ratio,2.50,1.20,5.21,0.045", "B,118,beta,1.00,0.000,2.000,0.010"
+    )
+    (first,), (second,) = against_p(one), against_p(other)
+
+    assert first.reason == "by Wald the interval means P = 0.014, not 0.045"
+    assert "different methods" in first.fits
+    assert "it is a 99% interval" in second.fits
+
+
+@pytest.mark.parametrize(
     ("line", "fits"),
     [
         pytest.param("156,beta,1.13,-0.52,0.78,0.08", "centred on 0.13", id="model 3, no necrosis"),

@@ -11,7 +11,7 @@ def test_rows_are_cited_in_ranges():
 
 def test_a_finding_carries_its_row(rows_of):
     """And a rule about single rows is applied to each."""
-    rows = rows_of("row,set,source", "A,test,Table 2", "B,test,Table 3")
+    rows = rows_of("row,set,source,n", "A,test,Table 2,", "B,test,Table 3,")
     find = each(lambda row: [finding(row, "rule", "remark", printed="1", reason="2")])
     found = [*find(rows, rows)]
 

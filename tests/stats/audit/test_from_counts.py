@@ -5,7 +5,7 @@ from math import exp
 import pytest
 
 from idhray.stats.accuracy import printed
-from idhray.stats.audit.contrasts import beta_intervals, betas
+from idhray.stats.audit.contrasts import beta_intervals, betas, firth_p_values
 from idhray.stats.audit.from_counts import (
     ESTIMATE,
     INTERVAL,
@@ -106,7 +106,17 @@ def test_a_zero_cell_has_no_finite_estimate(rows_of):
     assert [one for row in rows for one in p_from_counts(row)] == []
 
 
-@pytest.mark.parametrize("method", ["Wald", "profile likelihood", "exact", "Firth (0.5 added)"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "Wald",
+        "profile likelihood",
+        "exact",
+        "Firth (0.5 added)",
+        "penalized likelihood",
+        "Wald of Firth's estimate",
+    ],
+)
 def test_intervals_of_every_method_are_recognised(rows_of, method):
     """A remark names the method, unless it is Wald's."""
     low, high = (printed(exp(end)) for end in beta_intervals(((4, 20), (76, 18)))[method])
@@ -115,6 +125,31 @@ def test_intervals_of_every_method_are_recognised(rows_of, method):
 
     assert [one.severity for one in found] == ([] if method == "Wald" else ["remark"])
     assert all(method in one.reason for one in found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("beta,4.372,2.033,9.296,<0.001,0/6; 33/5", id="separated, by R"),
+        pytest.param("odds ratio,18.84,6.51,66.26,<0.001,4/20; 76/18", id="not separated"),
+    ],
+)
+def test_a_row_by_firths_method_is_sound(audit_of, line):
+    """Estimate, penalized profile interval and penalized likelihood-ratio P: remarks only."""
+    found = audit_of(HEADER, f"A,{line}")
+
+    assert [(one.rule, one.reason) for one in found.findings] == []
+    assert any("penalized likelihood interval" in one.reason for one in found.remarks)
+
+
+def test_the_p_of_a_penalized_likelihood_is_a_remark(rows_of):
+    """.0042 where Wald's is .0039 and no test of the counts fits."""
+    counts = ((29, 25), (42, 10))
+    p = firth_p_values(counts)["penalized likelihood"]
+    (row,) = rows_of(HEADER, f"A,beta,1.26,,,{p:.6f},29/25; 42/10")
+    (found,) = p_from_counts(row)
+
+    assert (found.severity, found.reason[:20]) == ("remark", "penalized likelihood")
 
 
 def test_an_interval_of_other_counts_is_told(rows_of):

@@ -8,7 +8,9 @@ from scipy import stats
 from idhray.stats.audit.interval import (
     Z95,
     agreement,
+    apart,
     holds_estimate,
+    implied_p,
     interval_of,
     p_of_z,
     z_of_p,
@@ -100,3 +102,21 @@ def test_interval_and_p_agree_or_not(rows_of, line, verdict):
     (row,) = rows_of(HEADER, line)
 
     assert agreement(interval_of(row, row.scale), row.p) == verdict
+
+
+@pytest.mark.parametrize(
+    ("p", "differs"),
+    [("0.045", True), ("0.001", True), ("0.014", False), ("0.03", False), ("0.000", True)],
+)
+def test_a_p_apart_differs_by_a_factor_of_3(rows_of, p, differs):
+    """2.50 (1.20 to 5.21) is P = .014; agreement alone does not see it."""
+    interval = the_interval(rows_of, "A,OR,2.50,1.20,5.21,")
+
+    assert implied_p(interval) == pytest.approx(0.0144, abs=2e-4)
+    assert apart(interval, printed_p(p)) is differs
+    assert p == "0.000" or agreement(interval, printed_p(p)) == "yes"
+
+
+def test_an_interval_without_width_means_p_0(rows_of):
+    """1.50 (1.50 to 1.50)."""
+    assert implied_p(the_interval(rows_of, "A,beta,1.50,1.50,1.50,")) == 0

@@ -1,6 +1,6 @@
 """Figures outside their range."""
 
-from idhray.stats.audit.ranges import negative_odds_ratio, outside_range
+from idhray.stats.audit.ranges import negative_ratio, outside_range
 
 
 def test_shares_and_p_values_lie_between_0_and_1(rows_of):
@@ -20,7 +20,7 @@ def test_shares_and_p_values_lie_between_0_and_1(rows_of):
     assert found[2] == []
 
 
-def test_a_negative_odds_ratio_is_a_beta(rows_of):
+def test_a_negative_ratio_is_a_beta(rows_of):
     """Park 2021 prints betas of -0.91; as odds ratios they do not exist."""
     rows = rows_of(
         "row,scale,estimate,low,high",
@@ -28,7 +28,8 @@ def test_a_negative_odds_ratio_is_a_beta(rows_of):
         "B,odds ratio,0.40,-0.1,0.9",
         "C,beta,-0.91,-1.6,-0.2",
         "D,odds ratio,0.40,0.00,0.9",
+        "E,HR,0.40,-0.1,0.9",
     )
-    found = [[one.severity for one in negative_odds_ratio(row)] for row in rows]
+    found = [[one.severity for one in negative_ratio(row)] for row in rows]
 
-    assert found == [["impossible"], ["impossible"], [], []]
+    assert found == [["impossible"], ["impossible"], [], [], ["impossible"]]

@@ -90,9 +90,11 @@ def test_all_problems_are_told_at_once_with_row_and_column(tmp_path):
         ("row,n\n", "there are no rows"),
         ("row,n\n,\n", "there are no rows"),
         ("name,n\nA,3\n", "there is no column `row`"),
-        ("Row,n\nA,3\n", "write `Row` as `row`"),
+        ("Name,n\nA,3\n", "name every row in a column `row`"),
         ("row,n\nA,3,4\n", "3 cells under a header of 2"),
         ("row,n,n \nA,3,4\n", "column `n` is there twice"),
+        ("row,n,N\nA,3,4\n", "`n` is there twice, as `N`, `n`; keep one"),
+        ("row,Kappa,set\nA,3,4\n", "no column of figures to audit; use any of n, n_mutant"),
         ('row,n\n"A,3\n', "not a table"),
         (b"\xff\xfe\x00", "not a table"),
         (b"PAR1 but broken", "no column `row`"),
@@ -121,6 +123,37 @@ def test_unknown_columns_and_scales_are_named(tmp_path):
     assert "1 unknown column was not read: kappa" in table.notices[0]
     assert "scale 'kappa' is neither" in table.notices[1]
     assert not table.rows[0].has("known_scale")
+
+
+def test_columns_may_be_written_in_any_case(tmp_path):
+    """As a paper heads its table; unknown ones are named as they stand there."""
+    header = "Row,N_mutant,N wildtype, Sensitivity ,AUC,AUC low,auc-high,Kappa"
+    table = read_reported(table_file(tmp_path, f"{header}\nA,18,16,0.722,0.823,0.7,0.9,1\n"))
+    (row,) = table.rows
+
+    assert (row.row, row.mutants, row.wildtypes) == ("A", 18, 16)
+    assert (row.sensitivity.text, row.area_text) == ("0.722", "AUC 0.823 (0.7 to 0.9)")
+    assert table.notices == ("1 unknown column was not read: Kappa",)
+
+
+@pytest.mark.parametrize(
+    ("written", "scale"),
+    [
+        ("OR", "odds ratio"),
+        ("Odds_Ratio", "odds ratio"),
+        ("HR", "hazard ratio"),
+        ("hazard ratio", "hazard ratio"),
+        ("RR", "relative risk"),
+        ("Risk ratio", "relative risk"),
+        ("relative risk", "relative risk"),
+    ],
+)
+def test_scales_are_known_by_their_usual_names(tmp_path, written, scale):
+    """Only odds ratios and betas are computed from counts."""
+    (row,) = read_reported(table_file(tmp_path, f"row,estimate,scale\nA,1.3,{written}\n")).rows
+
+    assert (row.scale, row.known_scale) == (scale, scale)
+    assert row.odds_scale == (scale if scale == "odds ratio" else "")
 
 
 def test_percentages_and_fractions_may_stand_in_one_column(tmp_path):

@@ -51,6 +51,8 @@ def test_equal_digits_elsewhere_are_chance(rows_of):
         pytest.param("odds ratio,3.00,2.00,4.00,", "suspicious", id="symmetric about itself"),
         pytest.param("odds ratio,3.62,1.51,8.67,0.004", None, id="a sound odds ratio"),
         pytest.param("odds ratio,1.10,1.05,1.15,<0.001", None, id="narrow: either"),
+        pytest.param("HR,3.00,2.00,4.00,", "suspicious", id="a hazard ratio likewise"),
+        pytest.param("RR,3.62,1.51,8.67,0.004", None, id="a sound relative risk"),
         pytest.param("beta,20.0,5.0,80.0,0.00002", "contradiction", id="odds ratio as beta"),
         pytest.param("beta,3.62,1.51,8.67,", "suspicious", id="the same without P"),
         pytest.param("beta,1.29,0.41,2.16,0.004", None, id="a sound beta"),

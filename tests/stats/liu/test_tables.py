@@ -76,8 +76,50 @@ def test_a_cohort_without_ages_has_an_image_row(study):
 
     assert list(tables.table3["predictor"]) == ["Image", "Image"]
     assert tables.table4.empty
-    assert any("age model needs two of each" in note for note in tables.notes)
+    assert any(
+        "ages are missing: they are known of 0 mutant and 0 wildtype training patients of 8 and 8"
+        in note
+        for note in tables.notes
+    )
+    assert not any("check the split" in note for note in tables.notes)
     assert printed_tables(tables)["table4"].empty
+
+
+def test_ages_of_training_alone_make_no_fusion(study):
+    """The note says whose ages are missing, not that the split is wrong."""
+    rows, people = study()
+    ages = people["age"].where(people["split"] == "train")
+    tables = liu_tables(rows, people.assign(age=ages))
+
+    assert tables.age_model is not None
+    assert tables.fusion is None
+    assert any("0 wildtype validation patients of 8 and 8" in note for note in tables.notes)
+
+
+def test_files_hold_predictive_values_calibration_and_decision_curves(study):
+    """What the printed tables have no room for; of mean probabilities, per split and count."""
+    tables = liu_tables(*study(patients=20))
+    row = tables.table2.iloc[0]
+    mean = tables.calibration.query("split == 'test' and n_synthetic == 0")
+
+    assert row["ppv_low"] < row["ppv"] < row["ppv_high"]
+    assert row["lr_positive"] == pytest.approx(row["sensitivity"] / (1 - row["specificity"]))
+    assert row["auc_hanley_mcneil_low"] != row["auc_exact_low"] != row["auc_low"]
+    assert {"npv", "balanced_accuracy"} <= set(tables.table1) & set(tables.table3)
+    assert len(tables.calibration) == 6
+    assert mean["spiegelhalter_p"].notna().all()
+    assert mean["hosmer_lemeshow_df"].iloc[0] > 1
+    assert len(tables.decision) == 6 * 19
+    assert {"calibration.csv", "decision.csv"} <= set(liu_files(tables))
+
+
+def test_without_a_p_there_is_no_adjusted_one(study):
+    """A perfect baseline against scores that are all alike: DeLong's variance is 0."""
+    rows, people = study(patients=8, noise=0)
+    rows.loc[rows["n_synthetic"] == 1000, "p_mutant"] = 0.5
+    text = printed_tables(liu_tables(rows, people))["table2"].iloc[1]
+
+    assert text["P"] == text["P (Holm)"] == "- \u2021"
 
 
 def test_the_order_of_rows_changes_nothing(study):

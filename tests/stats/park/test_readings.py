@@ -85,6 +85,23 @@ def test_cases_of_unknown_idh_are_counted(reader_study):
     assert "case-W00" not in found.by_reader["reader 1"].index
 
 
+def test_an_empty_idh_or_split_is_taken_from_the_manifest(reader_study):
+    """It is known there; only a synthetic case has nobody to take it from."""
+    rows, people = reader_study()
+    whole = read_readings(rows, people)
+    real = rows["real"] == "true"
+    rows.loc[real, "idh"] = ""
+    rows.loc[real & (rows["reader"] == "reader 2"), "split"] = ""
+    rows.loc[rows["case"] == "case-S00", "split"] = ""
+
+    with pytest.raises(TableError, match="split is ''") as refused:
+        read_readings(rows, people)
+    assert "case-W" not in str(refused.value)
+    rows.loc[rows["case"] == "case-S00", "split"] = "train"
+    pd.testing.assert_frame_equal(read_readings(rows, people).cases, whole.cases)
+    assert read_readings(rows, people).unknown_idh == 0
+
+
 def set_cells(column, value, *, case, reader=None):
     """A change of a study's rows: one column of one case, for one reader or for all."""
 

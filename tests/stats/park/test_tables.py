@@ -125,7 +125,11 @@ def test_without_synthetic_cases_there_is_model_1_and_no_verdict(reader_study):
 
     assert found.models["model"].tolist() == [1]
     assert found.verdict.answer == "this cohort cannot tell"
-    assert "could not both be judged" in found.verdict.sentence
+    assert "there is no synthetic mutant among the training cases" in found.verdict.sentence
+    assert [note for note in found.notes if "does not exist" in note] == [
+        f"Model {number} does not exist: there is no synthetic mutant among the training cases."
+        for number in ("2 (synthetic)", "3 (real and synthetic)")
+    ]
 
 
 def test_without_ages_there_are_no_rows_with_age(reader_study):
