@@ -55,7 +55,7 @@ def make_phantom(
     """
     out = absolute(out)
     if isinstance(settings, MriPhantomSettings):
-        settings = replace(settings, patients=patients)
+        settings = replace(settings, tumours=patients)
     said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         connect(address)

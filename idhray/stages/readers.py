@@ -245,12 +245,16 @@ def simulated(
     form: str, key: pd.DataFrame, seed: int, *, error_rate: float, turing_rate: float
 ) -> pd.DataFrame:
     """READINGS of two programs, and their consensus: what both saw, or what is in the image."""
-    rates = {"error_rate": error_rate, "turing_rate": turing_rate}
+    rates: dict[str, Any] = {"error_rate": error_rate, "turing_rate": turing_rate}
     rows = []
     for case in key.to_dict("records"):
         picture = decode(read_bytes(join(form, "cases", f"{case['case']}.png")))
         seen = read_features(pair_of(picture))
-        about = {"real": bool(case["real"]), "case": str(case["case"]), "seed": seed}
+        about: dict[str, Any] = {
+            "real": bool(case["real"]),
+            "case": str(case["case"]),
+            "seed": seed,
+        }
         for reader in (1, 2):
             rows.append({**case, **simulated_reading(seen, reader=reader, **about, **rates)})
         rows.append({**case, **seen, "reader": CONSENSUS, "judged_real": ""})

@@ -84,8 +84,8 @@ def _how(plan: Plan) -> str:
 
 
 def _simulated(plan: Plan) -> bool:
-    figures = [*plan.detectable, *(one.power for one in plan.gains)]
-    return any(one.studies for one in [*figures, *(one.needed for one in plan.gains)])
+    counts = [one.studies for one in plan.detectable]
+    return any(counts) or any(one.power.studies or one.needed.studies for one in plan.gains)
 
 
 def _feet(plan: Plan) -> list[str]:

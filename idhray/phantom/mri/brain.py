@@ -34,7 +34,11 @@ LATERAL_VENTRICLE: list[tuple[Vector, float]] = [
     ((21, -36, 16), 7),
     ((22, -58, 8), 3),
 ]
-TEMPORAL_HORN: list[tuple[Vector, float]] = [((22, -36, 12), 5), ((34, -24, -12), 2.5), ((31, -6, -19), 2)]
+TEMPORAL_HORN: list[tuple[Vector, float]] = [
+    ((22, -36, 12), 5),
+    ((34, -24, -12), 2.5),
+    ((31, -6, -19), 2),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ mm.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ Vector = tuple[float, float, float]
 
 def inside(depth: Field, soft_mm: float) -> Field:
     """1 where `depth` is positive, 0 where negative, and a ramp of `soft_mm` between."""
-    return np.clip(depth / np.float32(soft_mm) + np.float32(0.5), 0, 1)
+    return np.asarray(np.clip(depth / np.float32(soft_mm) + np.float32(0.5), 0, 1))
 
 
 def ellipsoid(points: Points, centre: Vector, semi: Vector, power: float = 2) -> Field:
@@ -28,18 +29,19 @@ def ellipsoid(points: Points, centre: Vector, semi: Vector, power: float = 2) ->
 
 
 def _radial(away: list[Field], scaled: list[Field], power: float) -> Field:
+    k: Field
     if power == 2:
-        k = np.sqrt(sum(s * s for s in scaled))
+        k = np.asarray(np.sqrt(sum(s * s for s in scaled)))
     else:
-        k = sum(np.abs(s) ** np.float32(power) for s in scaled) ** np.float32(1 / power)
+        total = sum(np.abs(s) ** np.float32(power) for s in scaled)
+        k = np.asarray(total ** np.float32(1 / power))
     k = np.maximum(k, np.float32(0.05))  # the very centre has no direction
     return np.asarray(np.sqrt(sum(a * a for a in away)) * (1 / k - 1), dtype=np.float32)
 
 
 def chain(points: Points, knots: list[tuple[Vector, float]]) -> Field:
     """Depth in a tube through the knots (centre, radius)."""
-    pairs = zip(knots[:-1], knots[1:], strict=True)
-    return np.maximum.reduce([_segment(points, *a, *b) for a, b in pairs])
+    return np.asarray(np.maximum.reduce([_segment(points, *a, *b) for a, b in pairwise(knots)]))
 
 
 def _segment(points: Points, a: Vector, radius_a: float, b: Vector, radius_b: float) -> Field:
@@ -53,9 +55,7 @@ def _segment(points: Points, a: Vector, radius_a: float, b: Vector, radius_b: fl
     )
 
 
-def smooth_noise(
-    random: np.random.Generator, shape: tuple[int, ...], feature: float
-) -> Field:
+def smooth_noise(random: np.random.Generator, shape: tuple[int, ...], feature: float) -> Field:
     """Noise of `shape`, about zero mean and unit SD; its zeros lie about 2.5 `feature` apart.
 
     A cubic B-spline with random coefficients `feature` grid points apart.

@@ -28,7 +28,9 @@ def read_features(image: RGB, fov_mm: float = FOV_MM) -> dict[str, str]:
         "enhancement": _enhancement(seen),
         "necrosis": "yes" if _necrosis(seen) else "no",
         "surrounding": "edema" if _edema(seen) else "tumor",
-        "margin": "clear" if seen.edge_mm < _edge_limit_mm(seen, fov_mm / len(image)) else "indistinct",
+        "margin": "clear"
+        if seen.edge_mm < _edge_limit_mm(seen, fov_mm / len(image))
+        else "indistinct",
     }
 
 
@@ -46,7 +48,9 @@ def best_slice(images: Sequence[RGB], fov_mm: float = FOV_MM) -> int:
 
 
 def _location(seen: Measures) -> str:
-    if (seen.aside < 0.31 and -0.45 < seen.ahead < 0) or (seen.aside < 0.2 and 0 <= seen.ahead < 0.1):
+    if (seen.aside < 0.31 and -0.45 < seen.ahead < 0) or (
+        seen.aside < 0.2 and 0 <= seen.ahead < 0.1
+    ):
         return "thalamus_brainstem"
     return "frontal_insula" if seen.ahead > 0 else "other"
 

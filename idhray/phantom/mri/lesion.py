@@ -110,7 +110,7 @@ def paint_lesion(
     if lesion.edema:
         canvas.paint(within * inside(core + 2, 3), c.TUMOUR)
     painted = within * _paint_core(canvas, points, lesion, core, fine, within)
-    return np.maximum(swollen, painted)
+    return np.asarray(np.maximum(swollen, painted))
 
 
 def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
@@ -134,7 +134,7 @@ def _surrounding(
     paths = canvas.edema
     if not lesion.clear:
         paths = ndimage.uniform_filter(paths, max(round(10 / voxel_mm), 1))
-    return inside(reach, soft) * np.clip(paths * np.float32(1.1), 0, 1)
+    return np.asarray(inside(reach, soft) * np.clip(paths * np.float32(1.1), 0, 1))
 
 
 def _paint_core(

@@ -22,10 +22,10 @@ NORMAL = "normal"
 class MriPhantomSettings:
     """Settings of one made-up MRI cohort."""
 
-    patients: int = 40
+    tumours: int = 40
     """With a tumour of grade 4: those whom readers see."""
     mutant_fraction: float = 0.5
-    """Of `patients`."""
+    """Of `tumours`."""
     grade3_mutants: int = 0
     """Further patients with a mutant tumour of grade 3: to train a GAN, not for the readers."""
     normals: int = 20
@@ -56,7 +56,7 @@ class MriPhantomSettings:
             ConfigError: the message names the field, what it is and what it may be.
         """
         limits = {
-            "patients": (0, 100_000),
+            "tumours": (0, 100_000),
             "grade3_mutants": (0, 100_000),
             "normals": (0, 100_000),
             "mutant_fraction": (0, 1),
@@ -72,8 +72,10 @@ class MriPhantomSettings:
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must be {low} to {high}, got {getattr(self, name)}")
-        if self.patients + self.grade3_mutants + self.normals < 1:
-            raise ConfigError("patients, grade3_mutants and normals are all 0: one must be 1 or more")
+        if self.tumours + self.grade3_mutants + self.normals < 1:
+            raise ConfigError(
+                "tumours, grade3_mutants and normals are all 0: one must be 1 or more"
+            )
 
 
 PRESETS = {
@@ -81,7 +83,7 @@ PRESETS = {
     # and 4 train the GAN (49 of grade 4), 500 normal brains pre-train it; CE-T1w of 1 mm, FLAIR of
     # 4 mm and 240 mm over 512 px, here over 256.
     "park2021": MriPhantomSettings(
-        patients=162,
+        tumours=162,
         mutant_fraction=49 / 162,
         grade3_mutants=61,
         normals=500,
@@ -117,11 +119,11 @@ class MriPatient(Patient):
 def mri_patients(settings: MriPhantomSettings, seed: int) -> list[MriPatient]:
     """All made-up patients: first those of grade 4, then grade 3, then the normal brains.
 
-    Exactly round(mutant_fraction * patients) are mutant, in a seeded order. But for its class, a
+    Exactly round(mutant_fraction * tumours) are mutant, in a seeded order. But for its class, a
     patient's row does not depend on the counts.
     """
-    mutants = round(settings.mutant_fraction * settings.patients)
-    order = generator(seed, "mri classes", settings.patients).permutation(settings.patients)
+    mutants = round(settings.mutant_fraction * settings.tumours)
+    order = generator(seed, "mri classes", settings.tumours).permutation(settings.tumours)
     classes = ["mutant" if place < mutants else "wildtype" for place in order]
     return [
         *(_patient("M4", i, idh, 4, settings, seed) for i, idh in enumerate(classes)),

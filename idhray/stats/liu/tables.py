@@ -147,8 +147,8 @@ def _notes(
         "and 2 figures are means over the repeats; SD is their spread.",
         "Intervals are 95%. AUC: DeLong, of the mean over repeats; where its variance is 0 (a "
         "perfect or constant score) the exact binomial interval, and so marked. Sensitivity, "
-        "specificity, accuracy: Wilson (the exact ones, predictive values and likelihood ratios are "
-        "in the CSV files).",
+        "specificity, accuracy: Wilson (the exact ones, predictive values and likelihood ratios "
+        "are in the CSV files).",
         "Differences in AUC are paired by patient (DeLong) and add the variance between trainings; "
         "P values are adjusted by Holm over the counts of a set. The CSV files add a bootstrap of "
         f"patients and trainings ({settings.bootstrap_draws:,} resamples).",

@@ -135,8 +135,10 @@ def _model(
     significant_ones = significant(cases, truth, usable, settings)
     if not significant_ones:
         why = "; ".join(f"{name}: {reason}" for name, reason in unusable.items())
+        if not usable:
+            raise SampleError(f"no feature could be analysed ({why})")
         raise SampleError(
-            f"no feature that could be analysed has a univariable P under {settings.alpha:g}"
+            f"none of {', '.join(usable)} has a univariable P under {settings.alpha:g}"
             + (f" (not analysed: {why})" if why else "")
         )
     candidates, dropped = independent(cases, significant_ones)

@@ -50,6 +50,19 @@ def conventions(settings: StatsSettings) -> list[str]:
     ]
 
 
+def _of_models(models: list[ReaderModel]) -> list[str]:
+    """What is to be said of each model, once where it holds for several."""
+    holders: dict[str, list[str]] = {}
+    for model in models:
+        absent = [f"{name} was not analysed: {why}." for name, why in model.not_analysed.items()]
+        for note in [*model.notes, *absent]:
+            holders.setdefault(note, []).append(str(model.number))
+    return [
+        f"Model{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {note}"
+        for note, numbers in holders.items()
+    ]
+
+
 def left_out(
     readings: Readings, models: list[ReaderModel], missing: dict[int, str], sets: list[Judged]
 ) -> list[str]:
@@ -58,12 +71,7 @@ def left_out(
         f"Model {number} ({NUMBERS[number].lower()}) does not exist: {why}."
         for number, why in missing.items()
     ]
-    for model in models:
-        notes += [f"{model.name}: {note}" for note in model.notes]
-        notes += [
-            f"{model.name}: {name} was not analysed: {why}."
-            for name, why in model.not_analysed.items()
-        ]
+    notes += _of_models(models)
     if not sets and not models:
         notes.append("No patients are judged, as there is no model.")
     notes += [f"{why[0].upper()}{why[1:]}: no figures." for why in unjudged(readings).values()]

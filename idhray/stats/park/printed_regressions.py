@@ -7,7 +7,7 @@ import pandas as pd
 
 from idhray.stats.accuracy import printed
 from idhray.stats.design import INTERCEPT
-from idhray.stats.footnotes import Printed, marks_in
+from idhray.stats.footnotes import Printed, Reasons, marks_in
 from idhray.stats.park.features import BY_NAME
 from idhray.stats.park.regressions import FINAL, FULL, UNIVARIABLE
 from idhray.stats.text import p_cell, records, signed
@@ -23,14 +23,14 @@ def print_table2(table: pd.DataFrame, models: pd.DataFrame) -> Printed:
     The multivariable ones are those of all candidates together, before elimination: the second
     block of Park's table; the final ones are what predicts.
     """
-    cells = []
+    cells, reasons = [], Reasons()
     for model in records(models):
         rows = table[table["model"] == model["model"]]
         heading = _heading(model)
-        for row in _coefficients(rows):
+        for row in _coefficients(rows, reasons):
             cells.append({"Model": heading, **row})
     frame = pd.DataFrame(cells).fillna("")
-    return Printed(frame=frame, notes=marks_in(frame, MARKS))
+    return Printed(frame=frame, notes=[*marks_in(frame, MARKS), *reasons.notes])
 
 
 def _heading(model: dict[str, Any]) -> str:
@@ -46,7 +46,7 @@ def _heading(model: dict[str, Any]) -> str:
     )
 
 
-def _coefficients(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
+def _coefficients(rows: pd.DataFrame, reasons: Reasons) -> Iterator[dict[str, str]]:
     single = rows[rows["analysis"] == UNIVARIABLE]
     blocks = {
         title: rows[rows["analysis"] == kind].set_index(["feature", "level"]).to_dict("index")
@@ -60,7 +60,8 @@ def _coefficients(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
     for name, levels in single.groupby("feature", sort=False):
         feature = BY_NAME[str(name)]
         if why := levels["not_analysed"].iloc[0]:
-            yield {"Feature": feature.label, "Beta": f"not analysed: {why}"}
+            mark = reasons.mark(f"not analysed: {why}")
+            yield {"Feature": feature.label, "Beta": f"not analysed{mark}"}
             continue
         reference = levels["reference"].iloc[0]
         yield {

@@ -15,7 +15,7 @@ import pandas as pd
 
 from idhray.chance import generator
 from idhray.errors import IdhrayError
-from idhray.stats.bootstrap import Bootstrapped, check_draws, summary
+from idhray.stats.bootstrap import Bootstrapped, summary
 from idhray.stats.park.choice import refit
 from idhray.stats.park.judged import Judged
 from idhray.stats.park.models import ReaderModel
@@ -27,6 +27,7 @@ from idhray.stats.settings import StatsSettings
 
 METHOD = "percentile bootstrap of training cases and judged patients, the models chosen anew"
 BASELINE, AUGMENTED = 1, 3
+FEWEST = 100  # resamples; fewer say nothing of a tail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,11 @@ def resampled_gain(
         SampleError: fewer than 100 draws (`optimism_resamples`) are asked for, or most of them
             have no model.
     """
-    check_draws(settings.optimism_resamples, 0.95)
+    if settings.optimism_resamples < FEWEST:
+        raise SampleError(
+            f"a bootstrap of training cases needs {FEWEST} resamples or more, and "
+            f"optimism_resamples is {settings.optimism_resamples}"
+        )
     study = _study(readings, models, judged, settings)
     found = np.array([_gain(study, number) for number in range(settings.optimism_resamples)])
     areas = [

@@ -26,13 +26,14 @@ def age_block() -> Block:
         if (row["source"], row["row"]) == ("Table 3", "Age")
     ]
     m, w = int(rows[0]["n_mutant"]), int(rows[0]["n_wildtype"])
-    se = hanley_mcneil_se(combined.auc_by_age, m, w)
+    area = combined.auc_by_age
+    se = hanley_mcneil_se(area, m, w)
     return Block(
         title="Age alone: Gaussian discriminant analysis from tables 5 and 6",
         cells=(*cells, *_reported(rows, combined), *_strata()),
         findings=(
-            f"With {m} and {w} patients the expected AUC {combined.auc_by_age:.3f} has SE {se:.3f} "
-            f"(95% range {combined.auc_by_age - 1.96 * se:.2f}-{combined.auc_by_age + 1.96 * se:.2f}), "
+            f"With {m} and {w} patients the expected AUC {area:.3f} has SE {se:.3f} "
+            f"(95% range {area - 1.96 * se:.2f}-{area + 1.96 * se:.2f}), "
             "so both reported AUCs are as expected.",
             "With separate variances a second root calls the very young wildtype: "
             f"{_lower_roots()}.",

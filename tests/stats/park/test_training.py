@@ -25,7 +25,7 @@ def fitted(reader_study):
 
 
 def test_a_draw_that_changes_nothing_gives_the_models_own_difference(fitted, monkeypatch):
-    """Every case and patient once: choice and fit are those of the models, so the gain is theirs."""
+    """Every case and patient once: choice and fit are those of the models, and so is the gain."""
     monkeypatch.setattr(training, "drawn", lambda units, _: np.concatenate([*units[0], *units[1]]))
     monkeypatch.setattr(training, "generator", lambda *_: Untouched())
     _, _, one = fitted
@@ -53,7 +53,9 @@ def test_training_cases_vary_the_gain_beside_the_patients(fitted):
 
 def test_too_few_resamples_make_no_interval(fitted):
     """Four draws have no tails."""
-    with pytest.raises(SampleError, match="needs 100 draws or more, got 4"):
+    with pytest.raises(
+        SampleError, match="needs 100 resamples or more, and optimism_resamples is 4"
+    ):
         resampled_gain(*fitted, StatsSettings(optimism_resamples=4))
 
 
