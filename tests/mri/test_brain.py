@@ -219,7 +219,13 @@ def test_hd_bet_puts_its_mask_where_the_brain_is(monkeypatch, mirrors):
 
     monkeypatch.setattr(hdbet_brain, "brain_logit", network)
     monkeypatch.setattr(hdbet_brain, "_weights", lambda *_: {})
-    settings = BrainSettings(method="hdbet", hdbet_folds=1, hdbet_mirrors=mirrors, device="cpu")
+    settings = BrainSettings(
+        method="hdbet",
+        hdbet_folds=1,
+        hdbet_mirrors=mirrors,
+        hdbet_weights="/w",
+        device="cpu",
+    )
 
     found = brain_mask(volume((100 * BRAIN + noise())[BOX]), settings)
 
