@@ -2,9 +2,10 @@
 
     python benchmarks/mri_brain.py --data FOLDER [--out FOLDER] [--threads 1] [--five-folds]
 
-FOLDER is shared/data/mri/TCGA-FG-6692 or one of the same names inside. Each tool runs in a process
-of its own, twice: the second run has its networks loaded. HD-BET runs one network without mirror
-images (its fast mode); with --five-folds also all five, which takes minutes.
+FOLDER is named after its patient: PATIENT_t1c.nii.gz, PATIENT_fla.nii.gz and a mask of each,
+PATIENT_hdbet_mask_native_t1c.nii.gz and so on. Each tool runs in a process of its own, twice: the
+second run has its networks loaded. HD-BET runs one network without mirror images (its fast mode);
+with --five-folds also all five, which takes minutes.
 """
 
 import json
@@ -125,7 +126,8 @@ def picture(data: Path, sequence: str, masks: dict[str, Mask], out: Path) -> Non
     outlines = {name: canonical_mask(mask, volume) for name, mask in masks.items()}
     figure, axes = plt.subplots(3, 5, figsize=(20, 13))
     for row, axis in enumerate((2, 1, 0)):
-        for panel, where in zip(axes[row], (0.1, 0.3, 0.5, 0.7, 0.93), strict=True):
+        places = (0.1, 0.3, 0.5, 0.7, 0.93) if axis == 2 else (0.2, 0.35, 0.5, 0.65, 0.8)
+        for panel, where in zip(axes[row], places, strict=True):
             plane(panel, seen, outlines, axis, int(where * seen.voxels.shape[axis]))
     legend = ", ".join(f"{c} {name}" for c, name in zip(COLOURS, masks, strict=False))
     figure.suptitle(f"{sequence}: {legend}")

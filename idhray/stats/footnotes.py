@@ -27,10 +27,13 @@ class Reasons:
     """Reason -> its mark, in the order in which they were met."""
 
     def mark(self, reason: str) -> str:
-        """The reason's mark, behind a space; past the twelfth reason its number in brackets."""
+        """The reason's mark, behind a space that does not break.
+
+        Past the twelfth reason it is a number in brackets.
+        """
         number = len(self.letters)
         new = _LETTERS[number] if number < len(_LETTERS) else f"[{number + 1}]"
-        return " " + self.letters.setdefault(reason.rstrip("."), new)
+        return "\u00a0" + self.letters.setdefault(reason.rstrip("."), new)
 
     @property
     def notes(self) -> list[str]:

@@ -49,6 +49,32 @@ def test_readings_become_tables_in_three_forms(files, capsys):
     }
 
 
+def test_the_main_tables_are_printed_above_the_json_line(files, capsys):
+    """A terminal shows the verdict and tables 3 and compared, in aligned columns."""
+    assert fit(files, "readings.csv") == 0
+    text, line = capsys.readouterr().out.rstrip().rsplit("\n", 1)
+    said = json.loads(line)
+
+    assert "text" not in said
+    assert text.startswith(said["sentence"])
+    for title in ("Table 3. ", "Models compared. ", "Turing test. "):
+        assert f"\n\n{title}" in text
+    rows = [row for row in text.splitlines() if row.startswith("  reader 1")]
+    assert len({row.index("\u2192") for row in rows[-4:]}) == 1
+
+
+def test_judgements_alone_are_a_turing_test(files, capsys):
+    """No features: a page with one table, and the reason."""
+    rows = pd.read_csv(files / "unsettled.csv")
+    rows[["location", "necrosis", "enhancement", "surrounding", "margin"]] = ""
+    rows.to_csv(files / "turing.csv", index=False)
+
+    assert fit(files, "turing.csv") == 0
+    page = (files / "statistics" / "tables.html").read_text()
+    assert page.count("<table>") == 1
+    assert "the visual Turing test alone" in page
+
+
 def test_unsettled_readings_leave_a_list_that_settles_them(files, capsys):
     """The first run says what to fill in; the filled in list goes back as `--consensus`."""
     assert fit(files, "unsettled.csv") == 2

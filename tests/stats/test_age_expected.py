@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from idhray.stats.age import AgeModel
-from idhray.stats.age_expected import expected_performance
+from idhray.stats.age_expected import expected_performance, share_called_mutant
 from idhray.stats.roc import auc
 
 TCGA, LOCAL = (44.2, 12.7, 55.5, 13.3), (45.9, 9.0, 53.3, 14.7)
@@ -86,6 +86,15 @@ def test_expectations_agree_with_a_simulation(made):
     assert found.accuracy == pytest.approx((3 * found.sensitivity + found.specificity) / 4)
     area = auc([1] * 100_000 + [0] * 100_000, np.concatenate([mutant, wildtype]))
     assert found.auc_by_posterior == pytest.approx(area, abs=0.006)
+
+
+def test_the_share_below_an_age_is_that_of_the_gaussian():
+    """All under the threshold are called mutant, so a lower limit leaves the normal integral."""
+    made = model(45, 10, 55, 10)
+
+    assert made.threshold() == pytest.approx(50)
+    assert share_called_mutant(made, 45, 10, 40) == pytest.approx(0.3085375387)  # Phi(-1/2)
+    assert share_called_mutant(made, 45, 10) == pytest.approx(0.6914624613)  # Phi(1/2)
 
 
 def test_without_a_turn_both_areas_are_one():

@@ -138,7 +138,7 @@ def test_models_that_rank_alike_have_no_interval_and_cannot_tell():
     assert found.answer == "this cohort cannot tell"
     assert "no interval: the scores rank all patients alike" in found.sentence
     printed = print_comparisons(table)
-    assert printed.frame["P (Holm)"].str.startswith("- ").all()
+    assert printed.frame["P (Holm)"].str.startswith("-\u00a0").all()
     assert "DeLong variance of the difference is 0" in printed.notes[0]
 
 

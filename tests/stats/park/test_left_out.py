@@ -56,7 +56,7 @@ def test_an_unusable_feature_is_left_out_with_its_reason(reader_study, old, new,
     assert set(found.models["model"]) == {1, 2, 3}
     assert reason in row["not_analysed"]
     assert np.isnan(row["beta"])
-    assert printed.frame["Beta"].str.startswith("not analysed ").sum() == 3
+    assert printed.frame["Beta"].str.startswith("not analysed\u00a0").sum() == 3
     assert any("not analysed: " in note and reason in note for note in printed.notes)
     assert any(name in note and reason in note for note in found.notes)
     assert not found.models["candidates"].str.contains(name).any()
@@ -212,9 +212,9 @@ def test_a_constant_reader_and_three_readers_have_reasons_below_the_table(reader
         tables_of(without(rows, reader=CONSENSUS), people, settings).agreement
     )
 
-    assert three.frame["Kappa (95% CI)"].str.fullmatch(r"0\.\d\d \u1d43").all()
+    assert three.frame["Kappa (95% CI)"].str.fullmatch(r"0\.\d\d\s\u1d43").all()
     assert "No interval" in three.notes[0]
-    assert constant.frame["P"].iloc[-1] == "- \u1d43"
+    assert constant.frame["P"].iloc[-1] == "-\u00a0\u1d43"
     assert "reader 2 gave 'clear' only" in constant.notes[0]
 
 
@@ -228,7 +228,7 @@ def test_table_1_names_the_test_of_every_row(reader_study):
     assert cells.str.fullmatch(
         r"P (0\.\d{3}|<0\.001) \((chi-square|Mann-Whitney)\), d -?\d\.\d\d"
     ).all()
-    assert printed.frame["Mutant vs Mutant (GAN)"].iloc[0] == "- \u1d43"
+    assert printed.frame["Mutant vs Mutant (GAN)"].iloc[0] == "-\u00a0\u1d43"
     assert printed.notes == ["\u1d43 a synthetic image has no age"]
 
 
