@@ -1,6 +1,6 @@
 """StyleGAN2 on real MRI slices as CE-T1w, FLAIR, null: samples, and whether both channels agree.
 
-    python benchmarks/mri_stylegan2.py --data FOLDER --out FOLDER [--kimg 30]
+    python benchmarks/mri_stylegan2.py --data FOLDER --out FOLDER [--kimg 38 --r1-gamma 1]
 
 FOLDER/mri_slices holds slices of 62 TCGA-LGG patients (Buda et al. 2019) with index.csv: R is
 T1w without contrast, G FLAIR, B CE-T1w, 8 bit, with the skull. Patients are split in halves: the
@@ -30,7 +30,7 @@ from skimage.filters import threshold_otsu
 
 from idhray.chance import generator
 from idhray.gan.checkpoint import save
-from idhray.gan.config import PRESETS
+from idhray.gan.config import STYLEGAN2
 from idhray.gan.sample import generate, generator_of, grid
 from idhray.gan.trainer import Report, Run, new_run, train
 from idhray.images import encode, resize
@@ -44,6 +44,7 @@ def main(
     out: Path,
     *,
     kimg: float | None = None,
+    r1_gamma: float | None = None,
     threads: int = 1,
     count: int = 400,
     seed: int = 0,
@@ -53,16 +54,18 @@ def main(
     Args:
         data: Folder that holds mri_slices.
         out: Folder for samples, figures and checkpoint.
-        kimg: Length of the training; the preset's when not given.
+        kimg: Length of the training; that of demo-mri when not given.
+        r1_gamma: Weight of R1; that of demo-mri when not given.
         threads: CPU cores that it may use.
         count: Generated images to measure.
         seed: Of everything that is drawn.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    settings = PRESETS["demo-mri"]
-    if kimg is not None:
-        settings = dataclasses.replace(settings, total_kimg=kimg)
+    changes = {"total_kimg": kimg, "r1_gamma": r1_gamma}
+    settings = dataclasses.replace(
+        STYLEGAN2["demo-mri"], **{k: v for k, v in changes.items() if v is not None}
+    )
     index = pd.read_csv(data / "mri_slices" / "index.csv").sort_values("image", ignore_index=True)
     index = index[index["has_post"]]
     patients = generator(seed, "halves").permutation(index["patient"].unique())
@@ -84,6 +87,7 @@ def main(
     made = generate(generator_of(run), seed, range(count))
     result = {
         "kimg": run.images_shown / 1000,
+        "r1_gamma": settings.r1_gamma,
         "cpu_seconds": round(seconds),
         "cpu_ms_per_image": round(1000 * seconds / run.images_shown, 1),
         "patients": len(run.patients),
@@ -125,17 +129,10 @@ def progress(out: Path, began: float) -> Callable[[Run, Report], None]:
 
 
 def sheet(images: Slices) -> NDArray[np.uint8]:
-    """CE-T1w on the left, FLAIR on the right, each pair twice as large, both in gray."""
-    pairs = np.concatenate([images[..., :1], images[..., 1:2]], axis=2)
-    picture = grid_of_pairs(pairs)
-    return picture.repeat(2, axis=0).repeat(2, axis=1)
-
-
-def grid_of_pairs(pairs: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, S, 2S, 1) in rows of six."""
-    _, height, width, _ = pairs.shape
-    squares = pairs.reshape(len(pairs), height, 2, width // 2, 1).swapaxes(1, 2)
-    return grid(squares.reshape(-1, height, width // 2, 1), columns=12)
+    """Six pairs a row, CE-T1w and to the right of it FLAIR, in gray, twice as large."""
+    side = images.shape[1]
+    channels = np.moveaxis(images[..., :2], -1, 1).reshape(-1, side, side, 1)
+    return grid(channels, columns=12).repeat(2, axis=0).repeat(2, axis=1)
 
 
 def head(channel: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -23,14 +23,13 @@ def read_features(image: RGB, fov_mm: float = FOV_MM) -> dict[str, str]:
         TableError: `image` is no such array.
     """
     seen = measures(image, fov_mm)
+    pixel_mm = fov_mm / len(image)
     return {
         "location": _location(seen),
         "enhancement": _enhancement(seen),
         "necrosis": "yes" if _necrosis(seen) else "no",
-        "surrounding": "edema" if _edema(seen) else "tumor",
-        "margin": "clear"
-        if seen.edge_mm < _edge_limit_mm(seen, fov_mm / len(image))
-        else "indistinct",
+        "surrounding": "edema" if _edema(seen, pixel_mm) else "tumor",
+        "margin": "clear" if seen.edge_mm < _edge_limit_mm(seen, pixel_mm) else "indistinct",
     }
 
 
@@ -58,20 +57,21 @@ def _location(seen: Measures) -> str:
 def _enhancement(seen: Measures) -> str:
     if seen.hollow > 0.16:
         return "rim"
-    if seen.strength > 1.78:  # a broken ring has no hole, but what lies in it is dark
+    if seen.strength > 1.85:  # a broken ring has no hole, but what lies in it is dark
         return "rim" if seen.necrosis_mm2 > 130 else "nodular"
-    return "patch"
+    # The window may cut a small tumour's brightness, but not its shape.
+    return "nodular" if seen.node_mm2 > 320 and seen.compact > 0.86 else "patch"
 
 
 def _necrosis(seen: Measures) -> bool:
     return seen.necrosis_mm2 > 44 or (seen.necrosis_mm2 > 12 and seen.hollow > 0.06)
 
 
-def _edema(seen: Measures) -> bool:
-    """Fingers leave gaps in the hull of the lesion."""
-    return seen.solidity < 0.93
+def _edema(seen: Measures, pixel_mm: float) -> bool:
+    """Fingers leave gaps in the hull of the lesion; so do large pixels, a little."""
+    return seen.solidity < 0.94 - 0.006 * pixel_mm
 
 
 def _edge_limit_mm(seen: Measures, pixel_mm: float) -> float:
     """Fingers blur any edge a little, and so do large pixels."""
-    return 6.8 + 0.32 * pixel_mm if _edema(seen) else 6.0
+    return 6.8 + 0.32 * pixel_mm if _edema(seen, pixel_mm) else 6.0

@@ -34,26 +34,22 @@ LEAST_LESION_MM2 = 60.0
 class Measures:
     """Of the largest FLAIR lesion of a slice."""
 
-    lesion_mm2: float
     ahead: float
     """Where its core lies: 1 at the brain's front edge, -1 at its back edge."""
     aside: float
     """0 in the midline, 1 at the brain's side."""
-    enhancing_mm2: float
     strength: float
     """CE-T1w of the brightest tenth of what enhances."""
-    filled: float
-    """Share of the hull of what enhances that enhances."""
+    node_mm2: float
+    """The largest piece that enhances, its holes filled."""
+    compact: float
+    """Share of the hull of that piece that it fills."""
     hollow: float
     """Share of the core, its holes filled, that is holes."""
     necrosis_mm2: float
     """Dark on CE-T1w, yet no fluid on FLAIR."""
     solidity: float
     """Share of the lesion's hull that is lesion."""
-    spread: float
-    """Lesion per core."""
-    brightness: float
-    """FLAIR of the lesion outside its core."""
     edge_mm: float
     """Width of its margin on FLAIR."""
 
@@ -74,22 +70,19 @@ def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
         lesion = brain & (flair >= np.quantile(flair[brain], 0.98))
     bright = _enhancing(t1ce, lesion, pixel_mm)
     core = ndimage.binary_fill_holes(bright)
+    node = _largest(core)
     dark = (t1ce < DARK) & (flair > NOT_FLUID) & _grown(lesion, -3, pixel_mm)
     area = pixel_mm**2
     ahead, aside = _place(core if core.sum() * area > 60 else lesion, brain)
-    outside = lesion & ~_grown(core, 3, pixel_mm)
     return Measures(
-        lesion_mm2=float(lesion.sum() * area),
         ahead=ahead,
         aside=aside,
-        enhancing_mm2=float(bright.sum() * area),
         strength=float(np.quantile(t1ce[bright], 0.9)) if bright.any() else 1.0,
-        filled=_solidity(bright),
+        node_mm2=float(node.sum() * area),
+        compact=_solidity(node),
         hollow=float((core & ~bright).sum() / max(core.sum(), 1)),
         necrosis_mm2=float(dark.sum() * area),
         solidity=_solidity(lesion),
-        spread=float(lesion.sum() / max(core.sum(), 1)),
-        brightness=float(np.median(flair[outside])) if outside.any() else LESION,
         edge_mm=_edge_mm(flair, lesion, brain, pixel_mm),
     )
 

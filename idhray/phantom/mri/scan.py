@@ -28,7 +28,7 @@ def rigid(rotation_degrees: NDArray[np.float64], shift_mm: NDArray[np.float64]) 
     """A turn about an axis through the origin (its length is the angle), then a shift."""
     angle = np.radians(np.linalg.norm(rotation_degrees))
     axis = np.radians(rotation_degrees) / max(float(angle), 1e-12)
-    cross = np.cross(np.eye(3), axis).T
+    cross = np.cross(np.eye(3), axis)
     matrix = np.eye(4)
     matrix[:3, :3] += np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     matrix[:3, 3] = shift_mm
