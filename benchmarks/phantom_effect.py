@@ -53,7 +53,7 @@ def one(folder: Path, patients: int, effect: float, seed: int) -> dict[str, obje
     made, tiles, patches, model, said = (
         str(folder / name) for name in ("phantom", "tiles", "patches", "model", "predictions")
     )
-    make_phantom(made, patients, replace(PHANTOM["demo"], effect=effect), seed=seed)
+    make_phantom(made, replace(PHANTOM["demo"], effect=effect), patients=patients, seed=seed)
     manifest = str(folder / "split.csv")
     write_manifest(manifest, in_eighths(read_manifest(f"{made}/manifest.csv"), seed))
     tile_slides(manifest, tiles, TILES["demo"], seed=seed)

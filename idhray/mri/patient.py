@@ -6,23 +6,25 @@ from typing import Any
 
 from idhray.errors import MriError
 from idhray.images import RGB
-from idhray.mri.brain import BrainMask, brain_mask
+from idhray.mri.brain import BrainMask, brain_mask, tumour_mask
 from idhray.mri.brain_settings import PRESETS as BRAIN
 from idhray.mri.brain_settings import BrainSettings
 from idhray.mri.dicom import read_series
 from idhray.mri.gate import GateSettings, checked_brain, pair_problems
 from idhray.mri.pair import Pair, paired_slices
 from idhray.mri.reader import read_volume
+from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.settings import PRESETS as SLICES
 from idhray.mri.settings import SliceSettings
 from idhray.mri.slices import Slice
-from idhray.mri.volume import Mask, Volume, check_mask, mask_ml
+from idhray.mri.volume import Mask, Volume, mask_ml
 
 
 @dataclass(frozen=True, kw_only=True)
 class MriSettings:
     """Settings of the way from a patient's scans to slices."""
 
+    reader: ReaderSettings = field(default_factory=ReaderSettings)
     brain: BrainSettings = field(default_factory=BrainSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     slices: SliceSettings = field(default_factory=SliceSettings)
@@ -39,7 +41,10 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scans:
-    """Local paths of a study's files: NIfTI, or folders with one DICOM series."""
+    """Local paths of a study's files: NIfTI, or DICOM folders.
+
+    A folder with several series needs the one that is meant, FOLDER#SERIES_INSTANCE_UID.
+    """
 
     study: str
     t1ce: str
@@ -47,7 +52,7 @@ class Scans:
     brain_mask: str | None = None
     """On the grid of the CE-T1w."""
     tumor_mask: str | None = None
-    """On the grid of the CE-T1w; slices without tumour are left out."""
+    """On the grid of the CE-T1w, 0 where there is no tumour; slices without any are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +78,11 @@ def prepare(scans: Scans, settings: MriSettings) -> Prepared:
             each other, or the scans are no base for axial slices.
     """
     notes: list[str] = []
-    t1ce = _read(scans.t1ce, f"{scans.study} CE-T1w", notes)
-    flair = _read(scans.flair, f"{scans.study} FLAIR", notes)
-    given = _read_mask(scans.brain_mask, scans.study, notes)
-    tumour = _read_mask(scans.tumor_mask, scans.study, notes)
+    reader = settings.reader
+    t1ce = _read(scans.t1ce, f"{scans.study} CE-T1w", reader, notes)
+    flair = _read(scans.flair, f"{scans.study} FLAIR", reader, notes)
+    given = _read_mask(scans.brain_mask, scans.study, reader, notes)
+    tumour = _read_mask(scans.tumor_mask, scans.study, reader, notes)
     t1ce_brain, t1ce_method = _brain(t1ce, settings, given, notes)
     flair_brain, flair_method = _brain(flair, settings, None, notes)
     if "none" not in (t1ce_method, flair_method) and (
@@ -89,7 +95,7 @@ def prepare(scans: Scans, settings: MriSettings) -> Prepared:
         flair,
         flair_brain,
         settings.slices,
-        tumour=None if tumour is None else _mask(tumour, t1ce),
+        tumour=None if tumour is None else tumour_mask(t1ce, tumour),
     )
     if found.registration.implausible:
         notes.append(f"{scans.study}: FLAIR {found.registration.implausible}; see its picture")
@@ -108,14 +114,25 @@ def prepare(scans: Scans, settings: MriSettings) -> Prepared:
     )
 
 
-def _read(path: str, name: str, notes: list[str]) -> Volume:
-    if os.path.isdir(path):
-        return read_series(path, name=name, notes=notes)
-    return read_volume(path, name=name, notes=notes)
+def _read(path: str, name: str, reader: ReaderSettings, notes: list[str]) -> Volume:
+    folder, series_uid = series_of(path)
+    if os.path.isdir(folder):
+        return read_series(folder, series_uid, name=name, settings=reader, notes=notes)
+    return read_volume(path, name=name, settings=reader, notes=notes)
 
 
-def _read_mask(path: str | None, study: str, notes: list[str]) -> Volume | None:
-    return None if path is None else _read(path, f"{study} {os.path.basename(path)}", notes)
+def series_of(path: str) -> tuple[str, str | None]:
+    """FOLDER#UID -> FOLDER, UID; any other path, or a folder of that very name, as it is."""
+    folder, mark, uid = path.rpartition("#")
+    if mark and uid and not os.path.exists(path):
+        return folder, uid
+    return path, None
+
+
+def _read_mask(
+    path: str | None, study: str, reader: ReaderSettings, notes: list[str]
+) -> Volume | None:
+    return None if path is None else _read(path, f"{study} {os.path.basename(path)}", reader, notes)
 
 
 def _brain(
@@ -124,17 +141,6 @@ def _brain(
     found: BrainMask = brain_mask(volume, settings.brain, given=given)
     notes += [f"{volume.name}: {note}" for note in found.notes]
     return checked_brain(volume, found, settings.gate), found.method
-
-
-def _mask(tumour: Volume, t1ce: Volume) -> Mask:
-    """The tumour mask of a file on the grid of the CE-T1w.
-
-    Raises:
-        MriError: it lies on another grid, or marks nothing.
-    """
-    found = brain_mask(t1ce, BrainSettings(), given=tumour)
-    check_mask(t1ce, found.mask)
-    return found.mask
 
 
 def _figures(found: Pair) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def fit_stats(
     cohort = patients_of(read_manifest(manifest)) if manifest else None
     if readings:
         readings, consensus = absolute(readings), absolute(consensus) if consensus else None
-        return _of_readings(out, settings, readings, consensus, cohort, overwrite=overwrite)
+        return of_readings(out, settings, readings, consensus, cohort, overwrite=overwrite)[0]
     if consensus:
         raise ConfigError("--consensus belongs to --readings")
     if cohort is None:
@@ -93,7 +93,7 @@ def _of_predictions(
     return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables), "text": text}
 
 
-def _of_readings(
+def of_readings(
     out: str,
     settings: StatsSettings,
     readings: str,
@@ -101,7 +101,8 @@ def _of_readings(
     cohort: pd.DataFrame | None,
     *,
     overwrite: bool,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], ParkTables]:
+    """`fit_stats` of readings: what the command prints, and the tables for whoever goes on."""
     rows = readings_rows(readings)
     settled = read_text_table(consensus) if consensus else None
     said = {
@@ -137,7 +138,7 @@ def _of_readings(
         _publish(out, {**park_files(tables), "tables.html": page.encode()})
         publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
     text = _text(tables, shown, ("Table 3", "Models compared", "Turing test"))
-    return {"out": out, **_verdict(tables), "text": text}
+    return {"out": out, **_verdict(tables), "text": text}, tables
 
 
 def readings_rows(path: str) -> pd.DataFrame:

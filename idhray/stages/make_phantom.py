@@ -20,6 +20,7 @@ from idhray.stages.session import connect
 from idhray.storage import absolute, join, publish
 from idhray.tables import MRI_TRUTH, TRUTH
 
+SLIDE_PATIENTS = 72
 OWNS = ("slides", "masks", "mri", "manifest.csv", "normals.csv")
 PRESETS: dict[str, PhantomSettings | MriPhantomSettings] = {
     **SLIDES,
@@ -31,9 +32,9 @@ _WHO = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
 
 def make_phantom(
     out: str,
-    patients: int,
     settings: PhantomSettings | MriPhantomSettings,
     *,
+    patients: int | None = None,
     seed: int = 0,
     workers: int | None = None,
     address: str | None = None,
@@ -45,8 +46,8 @@ def make_phantom(
     Args:
         out: Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides;
             or mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains.
-        patients: How many with a tumour.
         settings: What they are like; of MRI, how many normal brains come on top.
+        patients: How many with a tumour; when not given 72, or of MRI as many as `tumours` says.
         seed: The same seed gives the same bytes.
         workers: Slides at a time; as many as there are CPUs when not given.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
@@ -55,7 +56,9 @@ def make_phantom(
     """
     out = absolute(out)
     if isinstance(settings, MriPhantomSettings):
-        settings = replace(settings, tumours=patients)
+        settings = settings if patients is None else replace(settings, tumours=patients)
+        patients = settings.tumours
+    patients = SLIDE_PATIENTS if patients is None else patients
     said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         connect(address)

@@ -46,17 +46,22 @@ LIMITS = (
 )
 
 
-def mri_report(study: str) -> dict[str, Any]:
-    """Write `report.html` into the folder of a study."""
+def mri_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
+    """Write `report.html` into the folder of a study.
+
+    Args:
+        study: Folder that `idhray study` made.
+        tables: Its statistics, where they are at hand; else they are computed once more.
+    """
+    cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
     path = join(study, "report.html")
-    publish(path, report_html(_content(study)).encode())
+    page = report_html(_content(study, cohort, tables or _tables(study, cohort)))
+    publish(path, page.encode())
     return {"report": path}
 
 
-def _content(study: str) -> ReportContent:
+def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
     settings = read_json(join(study, SETTINGS))
-    cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    tables = _tables(study, cohort)
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     limits = list(LIMITS)
     if settings["simulate_readers"]:
@@ -100,7 +105,7 @@ def _key_figures(tables: ParkTables) -> list[KeyFigure]:
     said = tables.verdict
     if not said.split:
         return []
-    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)}"
+    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)} ({said.ci_method})"
     return [
         KeyFigure(
             label="Difference in AUC, real and synthetic against real",

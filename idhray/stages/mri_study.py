@@ -5,7 +5,7 @@ readings.csv  statistics/  report.html
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,7 @@ from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.mri.patient import PRESETS as MRI
 from idhray.mri.patient import MriSettings
 from idhray.phantom.mri.readers import ERROR_RATE
-from idhray.stages.fit_stats import fit_stats
+from idhray.stages.fit_stats import of_readings
 from idhray.stages.mri_report import mri_report
 from idhray.stages.prepare_mri import prepare_mri, with_scans
 from idhray.stages.readers import readers
@@ -70,6 +70,9 @@ class MriStudySettings:
     """Truncation of the synthetic images. Park et al. do not say theirs."""
     synthetic: int = 38
     """Synthetic cases. Source: Park et al. 2021, table 1."""
+    reader_grades: tuple[int, ...] = ()
+    """Grades of the tumours that readers see, all when empty; the others train the GAN only, all of
+    them, unless the manifest gives a split."""
     statistics: StatsSettings = field(default_factory=StatsSettings)
     simulate_readers: bool = False
     """Two programs read in place of people: for made-up cohorts only."""
@@ -95,14 +98,17 @@ def mri_presets(gan: dict[str, StyleGan2Settings]) -> dict[str, MriStudySettings
             mri=MRI["park2021"],
             pretraining=gan["park2021"],
             gan=gan["park2021"],
+            # Source: Park et al. 2021, Methods: the GAN saw 110 mutants of grades 3 and 4, readers
+            # saw glioblastoma.
+            reader_grades=(4,),
             statistics=STATISTICS["park2021"],
         ),
         "demo-mri": MriStudySettings(
             mri=MRI["demo-mri"],
             pretraining=gan["demo-mri"],
             gan=gan["demo-mri"],
-            synthetic=20,
-            statistics=STATISTICS["park2021"],
+            synthetic=27,
+            statistics=replace(STATISTICS["park2021"], optimism_resamples=200),
             simulate_readers=True,
         ),
     }
@@ -126,8 +132,8 @@ def mri_study(
 ) -> dict[str, Any]:
     """Run the study; see `idhray.stages.study.study` for the arguments."""
     out = absolute(out)
-    cohort = with_split(with_scans(read_manifest(manifest), manifest), seed).drop(columns="study")
-    check_classes(cohort)
+    cohort = _split(with_scans(read_manifest(manifest), manifest), settings, seed)
+    check_classes(_read(cohort, settings))
     healthy = _normals(normals, cohort)
     said = {
         "stage": "study",
@@ -140,7 +146,7 @@ def mri_study(
     with output_folder(
         out, settings=said, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
     ):
-        say_what_can_be_shown(cohort)
+        say_what_can_be_shown(_read(cohort, settings))
         connect(address)
         prepared: dict[str, Any] = {"workers": workers, "max_failures": max_failures, "seed": seed}
         slices = _slices(cohort, out, "cohort", "slices", settings, **prepared)
@@ -172,20 +178,54 @@ def mri_study(
             gpus_per_worker=gpus,
         )
         form = join(out, "form")
-        readers("form", form, slices=slices, synthetic=(synthetic,), seed=seed)
+        readers(
+            "form",
+            form,
+            slices=slices,
+            synthetic=(synthetic,),
+            count=settings.synthetic,
+            grades=settings.reader_grades,
+            seed=seed,
+        )
         own = _readings(out, form, readings, settings, seed)
         if own is None:
             return _waiting(out, form)
-        found = fit_stats(
+        logger.info("statistics of the readings")
+        found, tables = of_readings(
             join(out, "statistics"),
             settings.statistics,
-            readings=own,
-            consensus=consensus,
-            manifest=join(out, "cohort.parquet"),
+            own,
+            absolute(consensus) if consensus else None,
+            patients_of(cohort),
             overwrite=True,  # readings may be corrected; all else of the study stays
         )
-        page = mri_report(out)
+        page = mri_report(out, tables)
     return {**page, **{name: found[name] for name in ("answer", "sentence")}}
+
+
+def _read(cohort: pd.DataFrame, settings: MriStudySettings) -> pd.DataFrame:
+    """The patients whom readers see.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    grades = [str(grade) for grade in settings.reader_grades]
+    found = cohort[cohort["grade"].isin(grades)] if grades else cohort
+    if found.empty:
+        raise ManifestError(
+            f"no patient of grade {' or '.join(grades)}, whom readers are to see; fill in the "
+            "column `grade`, or change reader_grades"
+        )
+    return found
+
+
+def _split(cohort: pd.DataFrame, settings: MriStudySettings, seed: int) -> pd.DataFrame:
+    """The cohort with a split; whom readers do not see trains the GAN, if the split is drawn."""
+    if (cohort["split"] == "").all():
+        drawn = with_split(_read(cohort, settings), seed).set_index("patient")["split"]
+        splits = cohort["patient"].map(drawn[~drawn.index.duplicated()]).fillna("train")
+        cohort = cohort.assign(split=splits)
+    return with_split(cohort, seed).drop(columns="study")
 
 
 def check_classes(cohort: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from idhray.errors import ManifestError, MriError
 from idhray.images import encode, image_cell
 from idhray.ledger import check_failures, counts
 from idhray.mri.patient import PRESETS as PRESETS
-from idhray.mri.patient import MriSettings, Scans, prepare
+from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.folder import stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect
@@ -57,13 +57,15 @@ def prepare_mri(
     Args:
         manifest: CSV, TSV or Parquet with patient, t1ce and flair (NIfTI files or DICOM folders),
             and idh for labels; brain_mask and tumor_mask where there are masks, on the grid of the
-            CE-T1w.
+            CE-T1w. Of a DICOM folder with several series, FOLDER#SERIES_INSTANCE_UID is one.
         out: Folder of the SLICES table, and of a picture and figures of each study in quality/.
         settings: Brain extraction, registration, intensity, slices.
         seed: Of the split by patient, where the manifest does not give one.
         workers: Studies at a time; as many as CPUs and memory allow when not given.
         gpus_per_worker: For the brain extraction network; may be a fraction.
-        memory_gb_per_worker: What a study may take: about 1.3 with deepbet, 2.5 with HD-BET.
+        memory_gb_per_worker: What a study may take: about 1.3 with deepbet, 2.5 with HD-BET (which
+            takes some 13 CPU-minutes a scan without a GPU, unless `hdbet_folds` is 1 and
+            `hdbet_mirrors` off: 20 s).
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         max_failures: Studies that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
@@ -148,7 +150,7 @@ def _local(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         paths: dict[str, Any] = {}
         for name in FILES:
             path = values["paths"][name]
-            if not path or (not is_uri(path) and os.path.isdir(path)):
+            if not path or (not is_uri(path) and os.path.isdir(series_of(path)[0])):
                 paths[name] = path or None
                 continue
             if not is_uri(path) and not os.path.isfile(path):

@@ -15,7 +15,7 @@ import tyro
 from numpy.typing import NDArray
 
 from idhray.chance import generator
-from idhray.cohort import LABELS, read_text_table
+from idhray.cohort import LABELS, patients_of, read_manifest, read_text_table
 from idhray.errors import ConfigError, TableError
 from idhray.images import decode, encode, resize
 from idhray.leakage import refuse_leaks
@@ -23,6 +23,7 @@ from idhray.phantom.mri.image_reader import read_features
 from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
 from idhray.report.html import form_html
 from idhray.stages.folder import seal, stage_folder
+from idhray.stages.prepare_mri import COHORT
 from idhray.stats.park.features import FEATURES
 from idhray.stats.park.readings import CONSENSUS, NAMES
 from idhray.storage import absolute, exists, join, publish, read_bytes
@@ -40,6 +41,7 @@ def readers(
     slices: str | None = None,
     synthetic: tuple[str, ...] = (),
     count: int | None = None,
+    grades: tuple[int, ...] = (),
     form: str | None = None,
     answers: tuple[str, ...] = (),
     error_rate: float = ERROR_RATE,
@@ -58,6 +60,8 @@ def readers(
         synthetic: SYNTHETIC tables made from MRI.
         count: Synthetic cases of each table; as many as training patients of its class when not
             given (Park et al. 2021: 38 of either).
+        grades: Only patients with a tumour of these grades; all when not given (Park et al. 2021
+            showed readers grade 4, and trained the GAN on grade 3 as well).
         form: Folder that `readers form` made.
         answers: Filled in copies of form.csv, one per reader, named after them; one named
             consensus.csv settles what readers differ on.
@@ -70,8 +74,10 @@ def readers(
     if kind == "form":
         if slices is None:
             raise ConfigError("readers form needs --slices")
-        return make_form(absolute(slices), tuple(map(absolute, synthetic)), out, count, seed=seed,
-                         overwrite=overwrite)  # fmt: skip
+        tables = tuple(map(absolute, synthetic))
+        return make_form(
+            absolute(slices), tables, out, count, grades=grades, seed=seed, overwrite=overwrite
+        )
     if form is None:
         raise ConfigError(f"readers {kind} needs --form, the folder that `readers form` made")
     if exists(out) and not overwrite:
@@ -92,6 +98,7 @@ def make_form(
     out: str,
     count: int | None,
     *,
+    grades: tuple[int, ...],
     seed: int,
     overwrite: bool,
 ) -> dict[str, Any]:
@@ -103,10 +110,11 @@ def make_form(
         "slices": seal(slices),
         "synthetic": [seal(folder) for folder in synthetic],
         "count": count,
+        "grades": list(grades),
         "seed": seed,
     }
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        cases = [*real_cases(slices)]
+        cases = real_cases(slices, grades)
         for folder in synthetic:
             cases += synthetic_cases(folder, cases, count)
         order = generator(seed, "reader cases").permutation(len(cases))
@@ -124,19 +132,22 @@ def make_form(
     return {"form": out, "cases": len(table), "real": real, "synthetic": len(table) - real}
 
 
-def real_cases(slices: str) -> list[dict[str, Any]]:
-    """One slice of every patient whose IDH status is known.
+def real_cases(slices: str, grades: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+    """One slice of every patient whose IDH status is known, and whose grade is one of `grades`.
 
     Raises:
         TableError: there is no such patient.
     """
+    cohort = patients_of(read_manifest(join(slices, COHORT)))
+    fits = set(cohort["patient"][cohort["grade"].isin([str(g) for g in grades]) | (not grades)])
     best: dict[str, tuple[tuple[float, float], str, int]] = {}
     who: dict[str, dict[str, Any]] = {}
     for path in parts(slices):
         names = ["patient", "idh", "split", "study", "z_mm", "brain_fraction", "tumor_fraction"]
         for row, said in enumerate(read_part(path, names).to_pylist()):
             size = (said["tumor_fraction"] or 0.0, said["brain_fraction"])
-            if said["idh"] in LABELS and size > best.get(said["patient"], ((-1.0, 0.0), "", 0))[0]:
+            asked = said["idh"] in LABELS and said["patient"] in fits
+            if asked and size > best.get(said["patient"], ((-1.0, 0.0), "", 0))[0]:
                 best[said["patient"]] = (size, path, row)
                 source = f"{said['study']} at {said['z_mm']:.1f} mm"
                 who[said["patient"]] = {
@@ -145,7 +156,8 @@ def real_cases(slices: str) -> list[dict[str, Any]]:
                     "source": source,
                 }
     if not best:
-        raise TableError(f"{slices}: no slice of a patient of known IDH status")
+        whose = f"and grade {' or '.join(map(str, grades))}" if grades else ""
+        raise TableError(f"{slices}: no slice of a patient of known IDH status {whose}".rstrip())
     return [
         {**who[name], "image": _image(path, row)} for name, (_, path, row) in sorted(best.items())
     ]

@@ -30,6 +30,7 @@ from idhray.report.figures import (
     roc_figure,
 )
 from idhray.report.html import report_html
+from idhray.stages.mri_report import mri_report
 from idhray.stages.paper_tables import liu_report_tables
 from idhray.stats.accuracy import printed
 from idhray.stats.liu.tables import LiuTables, liu_tables
@@ -61,6 +62,8 @@ def report(study: str) -> dict[str, Any]:
     """
     if not exists(join(study, "statistics", SETTINGS)):
         raise StorageError(f"{study}: no statistics there; finish `idhray study` first")
+    if read_json(join(study, SETTINGS)).get("kind") == "mri":
+        return mri_report(study)
     path = join(study, "report.html")
     publish(path, report_html(_content(study)).encode())
     return {"report": path}

@@ -28,7 +28,7 @@ class Candidate:
     test: Significance
     """Of the whole predictor, in the model that contains it."""
     criterion: float
-    """BIC (rule `bic`) or AIC (other rules) of the model after the change."""
+    """BIC (rule `bic`) or AIC (other rules) of the model after the change; NaN if `lean`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Models:
     design: Design
     labels: Labels
     penalized: bool
+    lean: bool = False
+    """For resampling: where the rule goes by P, no criterion is computed."""
     fitted: dict[frozenset[str], tuple[Design, Likelihood, Point]] = field(default_factory=dict)
 
     def fit(self, names: Sequence[str]) -> tuple[Design, Likelihood, Point]:
@@ -62,7 +64,7 @@ class Models:
             name=name,
             action="remove",
             test=self._test(names, name, rule),
-            criterion=self.criterion(rest, rule),
+            criterion=self._after(rest, rule),
         )
 
     def addition(self, names: Sequence[str], name: str, rule: Rule) -> Candidate:
@@ -72,8 +74,13 @@ class Models:
             name=name,
             action="add",
             test=self._test(more, name, rule),
-            criterion=self.criterion(more, rule),
+            criterion=self._after(more, rule),
         )
+
+    def _after(self, names: Sequence[str], rule: Rule) -> float:
+        if self.lean and rule in ("lr", "wald"):
+            return float("nan")
+        return self.criterion(names, rule)
 
     def _test(self, names: Sequence[str], name: str, rule: Rule) -> Significance:
         own, model, best = self.fit(names)

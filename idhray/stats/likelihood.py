@@ -27,6 +27,7 @@ _MAX_HALVINGS = 40
 _LONGEST_STEP = 5.0  # of a linear predictor; a longer one is cut to this
 _FLATTEST = 0.01  # curvature, as a share of the bound, that a step is willing to believe
 _FAR = 6.0  # mean change of the linear predictors at which another maximum is looked for
+_NEAR = 0.3  # of a linear predictor: a climb that comes so near a known maximum ends there
 _STEP = 1e-10  # a step that moves no linear predictor by more is the last
 _GAIN = 1e-9  # where rounding keeps steps from shrinking so far, they may promise this much value
 _SMALL = 0.01  # and be this long
@@ -132,13 +133,21 @@ class Likelihood:
                 far = centre.copy()
                 far[place] += side * _FAR / lengths[place]
                 with suppress(NoMaximumError):
-                    best = max(best, self.climb(far, held), key=lambda point: point.value)
+                    best = max(best, self.climb(far, held, best), key=lambda point: point.value)
         return best
 
-    def climb(self, start: Vector | None = None, held: NDArray[np.bool_] | None = None) -> Point:
+    def climb(
+        self,
+        start: Vector | None = None,
+        held: NDArray[np.bool_] | None = None,
+        known: Point | None = None,
+    ) -> Point:
         """The maximum reached from `start` by Newton steps that never descend.
 
-        Arguments and errors are those of `maximum`.
+        Other arguments and errors are those of `maximum`.
+
+        Args:
+            known: A maximum; a climb that comes near it is not finished, and it comes back.
         """
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
@@ -156,6 +165,8 @@ class Likelihood:
             point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
                 break
+            if known and np.abs(self.matrix @ (point.beta - known.beta)).max() < _NEAR:
+                return known
             shortest = min(reach, shortest)
         if not settled:
             raise NoMaximumError(_NO_MAXIMUM[self.penalized])

@@ -128,7 +128,7 @@ def chosen_by(
     """
     labels, design = labelled_design(frame, truth, predictors)
     penalized = is_separated(design.matrix, labels)
-    models = Models(design=design, labels=labels, penalized=penalized)
+    models = Models(design=design, labels=labels, penalized=penalized, lean=True)
     return _trace(models, _Policy(rule=rule, direction="backward", alpha=alpha))[-1].predictors
 
 

@@ -10,7 +10,7 @@ import torch
 from idhray.errors import ConfigError, MriError
 from idhray.mri import brain as brain_module
 from idhray.mri import hdbet_brain
-from idhray.mri.brain import brain_mask, stripped_brain
+from idhray.mri.brain import brain_mask, stripped_brain, tumour_mask
 from idhray.mri.brain_settings import PRESETS, BrainSettings
 from idhray.mri.hdbet_network import brain_logit, without_denormals
 from idhray.mri.reader import read_volume
@@ -176,6 +176,31 @@ def test_a_mask_of_another_grid_or_of_labels_is_refused():
         brain_mask(scan, BrainSettings(), given=volume(BRAIN * 1.0 + 3 * HEAD, name="m"))
 
 
+def test_a_tumour_mask_may_hold_labels():
+    """BraTS: 1 necrosis, 2 edema, 4 enhancing tumour; axes in another order are the same grid."""
+    labels = BRAIN * 2 + 2 * HEAD
+    voxels, affine = reordered(labels, AFFINE, "PSR")
+
+    found = tumour_mask(volume(noise()), volume(voxels, affine))
+
+    np.testing.assert_array_equal(found, labels > 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros(BRAIN.shape), "marks nothing; leave it out"),
+        (BRAIN * 1.0 - 1, "has 2 values from -1"),
+        (noise(), "give labels"),
+        (BRAIN[..., 1:] * 1.0, "lies on another grid"),
+    ],
+)
+def test_what_is_no_tumour_mask_is_refused(values, message):
+    """Slices would be chosen by it."""
+    with pytest.raises(MriError, match=message):
+        tumour_mask(volume(noise()), volume(values, name="m"))
+
+
 def test_none_takes_everything_and_says_so():
     """For volumes that need no extraction; it must be asked for."""
     found = brain_mask(volume(noise()), BrainSettings(method="none"))
@@ -187,7 +212,7 @@ def test_none_takes_everything_and_says_so():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "synthstrip"}, "run it beforehand and name its masks in the manifest"),
+        ({"method": "synthstrip"}, "use method command, or name its masks in the manifest"),
         ({"method": "hdbet2"}, "no package carries its weights"),
         ({"method": "bet"}, "method must be"),
         ({"hdbet_folds": 0}, "hdbet_folds must be 1 to 5"),

@@ -60,7 +60,7 @@ def ray_local():
 def phantom(tmp_path_factory, ray_local) -> Path:
     """A made-up cohort of 24 patients; its manifest."""
     folder = tmp_path_factory.mktemp("phantom") / "made"
-    make_phantom(str(folder), 24, SLIDES, seed=5)
+    make_phantom(str(folder), SLIDES, patients=24, seed=5)
     return folder / "manifest.csv"
 
 

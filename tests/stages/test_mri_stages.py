@@ -1,12 +1,14 @@
 """MRI from made-up scans to a report, at the size of a stamp."""
 
+import html
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from idhray.errors import ManifestError, SettingsChangedError
+from idhray.errors import ManifestError, SettingsChangedError, TableError
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.ledger import fates
 from idhray.mri.patient import MriSettings
@@ -15,6 +17,7 @@ from idhray.phantom.mri.patients import MriPhantomSettings
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mri_study import MriStudySettings
 from idhray.stages.prepare_mri import prepare_mri
+from idhray.stages.readers import real_cases
 from idhray.stages.study import study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json
@@ -49,7 +52,7 @@ def scans(tmp_path_factory, ray_local):
     settings = MriPhantomSettings(
         normals=2, skull=False, t1ce_mm=2.5, flair_mm=2.5, flair_slice_mm=6.0
     )
-    make_phantom(str(folder), 16, settings, seed=3)
+    make_phantom(str(folder), settings, patients=16, seed=3)
     return folder
 
 
@@ -110,6 +113,21 @@ def test_a_broken_scan_costs_itself_only_and_is_tried_again(scans, tmp_path):
     assert sum(after[name] != before[name] for name in after) == 1
 
 
+def test_readers_see_the_grades_that_were_asked_for(slices, tmp_path):
+    """Park's GAN saw grade 3 as well, his readers grade 4 alone."""
+    cohort = pd.read_parquet(slices / "_cohort.parquet")
+    cohort.loc[cohort["patient"] == cohort["patient"][0], "grade"] = "3"
+    folder = tmp_path / "slices"
+    shutil.copytree(slices, folder)
+    cohort.to_parquet(folder / "_cohort.parquet")
+
+    assert len(real_cases(str(folder))) == 16
+    assert [one["patient"] for one in real_cases(str(folder), (3,))] == [cohort["patient"][0]]
+    assert len(real_cases(str(folder), (4,))) == 15
+    with pytest.raises(TableError, match="known IDH status and grade 2"):
+        real_cases(str(folder), (2,))
+
+
 def test_other_settings_are_refused(scans, slices):
     """Slices of two kinds must not lie in one table."""
     other = MriSettings(slices=SliceSettings(size_px=16))
@@ -143,7 +161,7 @@ def test_a_study_goes_from_scans_to_report(park_study):
     out, found = park_study
     page = (out / "report.html").read_text()
 
-    assert found["sentence"] in page.replace("&#39;", "'")
+    assert found["sentence"] in html.unescape(page)
     assert "The readers are programs" in page
     assert "Demonstration on made-up data" in page
     assert "StyleGAN2 of normal brains" in page

@@ -40,7 +40,7 @@ def first_slides(phantom, count):
 
 def test_one_worker_makes_the_phantom_that_many_make(tmp_path, phantom):
     """A truth that depends on the machine is none."""
-    make_phantom(str(tmp_path / "one"), 24, SLIDES, seed=5, workers=1)
+    make_phantom(str(tmp_path / "one"), SLIDES, patients=24, seed=5, workers=1)
 
     for name in ("slides/PH-0003-1.svs", "masks/PH-0003-1.png", "manifest.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (phantom.parent / name).read_bytes()

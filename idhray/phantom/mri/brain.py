@@ -139,7 +139,7 @@ def _paint_cerebrum(
     canvas.paint(inside(cortex - CORTEX_MM, voxel_mm), c.WHITE)
     veins = inside(-cleft, voxel_mm) * inside(depth - 1, 2) * (look.veins.at(points) > 1.35)
     canvas.paint(np.float32(0.8) * veins, c.VESSEL)
-    x, y, _ = points
+    x = points[0]
     falx = inside(np.float32(0.9) - np.abs(x), 1) * (_midline(points) < 2) * (depth > 0)
     canvas.paint(np.float32(0.7) * falx, c.DURA)
 

@@ -58,4 +58,4 @@ class Canvas:
     def paint(self, weight: Field, tissue: Tissue) -> None:
         """Cover what is there by `tissue`, wholly where `weight` is 1, not at all where 0."""
         for layer, value in zip((self.t1ce, self.flair, self.edema), tissue, strict=True):
-            layer += weight * (np.float32(value) - layer)
+            np.add(layer, weight * (np.float32(value) - layer), out=layer)

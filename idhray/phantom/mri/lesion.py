@@ -88,6 +88,7 @@ def paint_lesion(
     points: Points,
     lesion: Lesion,
     brain: Field,
+    *,
     random: np.random.Generator,
     voxel_mm: float,
 ) -> Field:
@@ -105,11 +106,11 @@ def paint_lesion(
     # Edema spreads in the plane, so that the slice with most of it shows the core.
     height = 1.15 * lesion.core_mm / (lesion.core_mm + lesion.reach_mm)
     spread = np.float32(lesion.core_mm) - _radius(points, lesion, height)
-    swollen = within * _surrounding(canvas, core, spread, lesion, coarse, voxel_mm)
+    swollen = within * _surrounding(canvas, core, spread, lesion, coarse=coarse, voxel_mm=voxel_mm)
     canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOUR)
     if lesion.edema:
         canvas.paint(within * inside(core + 2, 3), c.TUMOUR)
-    painted = within * _paint_core(canvas, points, lesion, core, fine, within)
+    painted = within * _paint_core(canvas, points, lesion, core, fine=fine, within=within)
     return np.asarray(np.maximum(swollen, painted))
 
 
@@ -123,7 +124,7 @@ def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
 
 
 def _surrounding(
-    canvas: c.Canvas, core: Field, spread: Field, lesion: Lesion, coarse: Field, voxel_mm: float
+    canvas: c.Canvas, core: Field, spread: Field, lesion: Lesion, *, coarse: Field, voxel_mm: float
 ) -> Field:
     """How far the FLAIR signal fills each voxel, 0 to 1."""
     soft = max(CLEAR_MM if lesion.clear else INDISTINCT_MM, voxel_mm)
@@ -138,14 +139,14 @@ def _surrounding(
 
 
 def _paint_core(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
 ) -> Field:
     paint = {"rim": _paint_rim, "nodular": _paint_nodular, "patch": _paint_patches}
-    return paint[lesion.enhancement](canvas, points, lesion, core, fine, within)
+    return paint[lesion.enhancement](canvas, points, lesion, core, fine=fine, within=within)
 
 
 def _paint_rim(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
 ) -> Field:
     """A ring around a large dark core."""
     filled = inside(core, 2)
@@ -157,7 +158,7 @@ def _paint_rim(
 
 
 def _paint_nodular(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
 ) -> Field:
     """A solid bright node with a satellite; necrosis is a small hole in it."""
     satellite = ellipsoid(points, _aside(lesion, 0.85), (0.5 * lesion.core_mm,) * 3)
@@ -171,7 +172,7 @@ def _paint_nodular(
 
 
 def _paint_patches(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, fine: Field, within: Field
+    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
 ) -> Field:
     """Faint spots in part of the tumour; necrosis is a dark pocket without a ring."""
     filled = inside(core + 2, 3)

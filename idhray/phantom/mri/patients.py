@@ -91,7 +91,7 @@ PRESETS = {
         flair_mm=0.94,
         flair_slice_mm=4.0,
     ),
-    "demo": MriPhantomSettings(skull=False),
+    "demo": MriPhantomSettings(tumours=72, skull=False),
 }
 
 
@@ -126,14 +126,23 @@ def mri_patients(settings: MriPhantomSettings, seed: int) -> list[MriPatient]:
     order = generator(seed, "mri classes", settings.tumours).permutation(settings.tumours)
     classes = ["mutant" if place < mutants else "wildtype" for place in order]
     return [
-        *(_patient("M4", i, idh, 4, settings, seed) for i, idh in enumerate(classes)),
-        *(_patient("M3", i, "mutant", 3, settings, seed) for i in range(settings.grade3_mutants)),
-        *(_patient("N0", i, NORMAL, 0, settings, seed) for i in range(settings.normals)),
+        *(
+            _patient("M4", i, idh, grade=4, settings=settings, seed=seed)
+            for i, idh in enumerate(classes)
+        ),
+        *(
+            _patient("M3", i, "mutant", grade=3, settings=settings, seed=seed)
+            for i in range(settings.grade3_mutants)
+        ),
+        *(
+            _patient("N0", i, NORMAL, grade=0, settings=settings, seed=seed)
+            for i in range(settings.normals)
+        ),
     ]
 
 
 def _patient(
-    group: str, index: int, idh: str, grade: int, settings: MriPhantomSettings, seed: int
+    group: str, index: int, idh: str, *, grade: int, settings: MriPhantomSettings, seed: int
 ) -> MriPatient:
     name = f"PH-{group}-{index + 1:04d}"
     random = generator(seed, "mri patient", name)

@@ -72,7 +72,15 @@ def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> 
     flair_from_t1ce = about(motion, pose[:3, 3])
     t1ce_mm = (settings.t1ce_mm,) * 3
     shape, affine = _grid(random, t1ce_mm)
-    t1ce = _scan(random, head, head.canvas.t1ce, pose, shape, affine, settings)
+    t1ce = _scan(
+        random,
+        head,
+        head.canvas.t1ce,
+        pose=pose,
+        shape=shape,
+        affine=affine,
+        settings=settings,
+    )
     masks = [
         _mask(values, head.affine, pose, shape, affine)
         for values in (head.tumour, np.clip(head.brain / settings.t1ce_mm + 0.5, 0, 1))
@@ -80,7 +88,15 @@ def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> 
     flair_mm = (settings.flair_mm, settings.flair_mm, settings.flair_slice_mm)
     shape, affine = _grid(random, flair_mm)
     moved = flair_from_t1ce @ pose
-    flair = _scan(random, head, head.canvas.flair, moved, shape, affine, settings)
+    flair = _scan(
+        random,
+        head,
+        head.canvas.flair,
+        pose=moved,
+        shape=shape,
+        affine=affine,
+        settings=settings,
+    )
     return MriPhantom(
         t1ce=t1ce,
         flair=flair,
@@ -109,7 +125,7 @@ def _make_head(
     paint_brain(canvas, outer, anatomy, look, voxel_mm)
     tumour = np.zeros_like(outer.cerebrum)
     if lesion is not None:
-        tumour = paint_lesion(canvas, points, lesion, outer.brain, random, voxel_mm)
+        tumour = paint_lesion(canvas, points, lesion, outer.brain, random=random, voxel_mm=voxel_mm)
     if settings.skull:
         paint_sinuses(canvas, outer, points, voxel_mm)
     return _Head(affine, canvas, outer.brain, tumour)
@@ -141,6 +157,7 @@ def _scan(
     random: np.random.Generator,
     head: _Head,
     image: Field,
+    *,
     pose: Matrix,
     shape: tuple[int, ...],
     affine: Matrix,
