@@ -105,7 +105,8 @@ def _key_figures(tables: ParkTables) -> list[KeyFigure]:
     said = tables.verdict
     if not said.split:
         return []
-    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)} ({said.ci_method})"
+    method = said.ci_method.split(" of ")[0]
+    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)} ({method})"
     return [
         KeyFigure(
             label="Difference in AUC, real and synthetic against real",
@@ -265,7 +266,9 @@ def _sheet(study: str) -> Picture:
 def _images(folder: str, count: int, only: dict[str, str]) -> list[RGB]:
     """Images of a table, taken in turn from its parts, the middle of each part first."""
     picked: list[list[RGB]] = []
-    for path in parts(folder)[:count]:
+    for path in parts(folder):
+        if len(picked) == count:
+            break
         rows = read_part(path, [*only, "image"])
         frame = rows.select(list(only)).to_pandas() if only else None
         fits = [
@@ -273,6 +276,8 @@ def _images(folder: str, count: int, only: dict[str, str]) -> list[RGB]:
             for i in range(len(rows))
             if frame is None or all(frame[name].iloc[i] == value for name, value in only.items())
         ]
+        if not fits:
+            continue
         order = sorted(fits, key=lambda i: abs(i - len(rows) / 2)) if only else fits
         picked.append([decode(rows["image"][i]["bytes"].as_py()) for i in order[:count]])
     turns = [images[i] for i in range(count) for images in picked if i < len(images)]
