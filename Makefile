@@ -4,12 +4,12 @@ PYTHON ?= python3
 PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PATIENTS ?= 72
 
-.PHONY: help install demo test check slow clean
+.PHONY: help install demo demo-mri test check slow clean
 
 help:
 	@echo "make demo   the whole study on a made-up cohort; ends with demo/study/report.html"
+	@echo "make demo-mri   the same of MRI and two simulated readers; demo-mri/study/report.html"
 	@echo "make test   format, lint, types, tests"
 	@echo "make slow   tests that take minutes"
 	@echo "make clean  remove .venv and what demo made"
@@ -22,8 +22,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install
-	$(BIN)/idhray make-phantom --preset demo --patients $(PATIENTS) --out demo/phantom
+	$(BIN)/idhray make-phantom --preset demo --out demo/phantom
 	$(BIN)/idhray study --preset demo --manifest demo/phantom/manifest.csv --out demo/study
+
+demo-mri: install
+	$(BIN)/idhray make-phantom --preset demo-mri --out demo-mri/phantom
+	$(BIN)/idhray study --preset demo-mri --manifest demo-mri/phantom/manifest.csv \
+		--normals demo-mri/phantom/normals.csv --out demo-mri/study
 
 test: install check
 	$(BIN)/pytest
@@ -37,4 +42,4 @@ slow: install
 	$(BIN)/pytest -m slow
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo demo-mri
