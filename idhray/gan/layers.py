@@ -58,15 +58,20 @@ class EqualConv(nn.Module):
         self.resize = resize
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * self.scale
+        weight, bias = self.weight * self.scale, self.bias.to(x.dtype)
         if self.resize == "no":
-            return F.conv2d(x, weight, self.bias, padding="same")
+            return F.conv2d(x, weight.to(x.dtype), bias, padding="same")
         weight = F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1)  # mean of four shifts
         if self.resize == "down":
-            return F.conv2d(x, weight, self.bias, stride=2, padding=1)
+            return F.conv2d(x, weight.to(x.dtype), bias, stride=2, padding=1)
         # A transposed convolution takes (I, O, K, K), and turns the kernel by 180 degrees.
-        weight = 4 * weight.flip(2, 3).transpose(0, 1)
-        return F.conv_transpose2d(x, weight, self.bias, stride=2, padding=1)
+        weight = (4 * weight.flip(2, 3).transpose(0, 1)).to(x.dtype)
+        return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+
+
+def precise(x: Tensor) -> Tensor:
+    """The same in float32, if it has fewer digits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def leaky(x: Tensor) -> Tensor:
@@ -79,7 +84,7 @@ def pixel_norm(x: Tensor) -> Tensor:
 
     Source: arXiv:1710.10196, section 4.2.
     """
-    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+    return x * (precise(x).square().mean(dim=1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 def minibatch_std(x: Tensor, group: int) -> Tensor:

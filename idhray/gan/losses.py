@@ -1,6 +1,8 @@
 """What discriminator and generator minimise: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
 
-Scores are (N,), high for real images. Images are (N, C, H, W).
+Scores are (N,), high for real images. Images are (N, C, H, W). Slopes are taken by
+`torch.func.grad`, which can be compiled and differentiated once more.
+
 Source: WGAN-GP: Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and algorithm 1; drift term
 and constants: Karras et al. 2018 (arXiv:1710.10196), appendix A.1. The others are named below.
 """
@@ -11,6 +13,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import grad
 
 
 def score_gap(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
@@ -27,10 +30,10 @@ def gradient_penalty(
         score: The critic.
         mix: Where between them, (N, 1, 1, 1) in 0..1, 0 is the real image.
     """
-    between = torch.lerp(reals, fakes, mix).requires_grad_()
+    between = torch.lerp(reals, fakes, mix)
     # An image's score depends on its group too (minibatch std); as in the paper's code, the sum
     # is differentiated by all images at once.
-    (slope,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
+    slope = grad(lambda x: score(x).sum())(between)
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)
     return (length - 1).square().mean()
 
@@ -66,27 +69,27 @@ def r1_penalty(score: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
 
     Source: Mescheder et al. 2018 (arXiv:1801.04406), equation 9.
     """
-    reals = reals.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(score(reals).sum(), reals, create_graph=True)
+    slope: Tensor = grad(lambda x: score(x).sum())(reals.detach())
     return slope.square().sum(dim=(1, 2, 3)).mean()
 
 
-def path_lengths(images: Tensor, styles: Tensor, directions: Tensor) -> Tensor:
+def path_lengths(
+    synthesis: Callable[[Tensor], Tensor], styles: Tensor, directions: Tensor
+) -> Tensor:
     """(N,): how far each image moves along a random direction for a small step of its styles.
 
     It is the length of J^T y: of a layer's style that of its gradient, over layers the root of
     their mean square. `y` is divided by the image's side, so that a length does not grow with it.
 
     Args:
-        images: Made from `styles`, which need gradients.
+        synthesis: Makes images of styles.
         styles: (N, layers, Z).
         directions: y, normal numbers in the shape of the images.
 
     Source: Karras et al. 2020 (arXiv:1912.04958), section 3.2, equation 4; by layers, and over
     the side, as in the implementation that Park et al. 2021 used.
     """
-    height, width = images.shape[2:]
-    moved = (images * directions).sum() / math.sqrt(height * width)
-    (slope,) = torch.autograd.grad(moved, styles, create_graph=True)
+    side = math.sqrt(directions.shape[2] * directions.shape[3])
+    slope: Tensor = grad(lambda s: (synthesis(s) * directions).sum() / side)(styles)
     # A generator without slope has length 0 and no NaN in its gradient.
     return (slope.square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
-from idhray.gan.layers import EqualConv, EqualLinear, leaky, minibatch_std, pixel_norm
+from idhray.gan.layers import EqualConv, EqualLinear, leaky, minibatch_std, pixel_norm, precise
 from idhray.gan.pggan_config import PgganSettings
 
 
@@ -95,15 +95,29 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList([Seed(settings.latent_size, widths[0]), *grow])
         self.rgb = nn.ModuleList(EqualConv(w, settings.channels, 1, gain=1) for w in widths)
 
-    def forward(self, latents: Tensor, level: int, alpha: float = 1.0) -> Tensor:
-        """(N, Z) -> (N, C, S, S), -1..1 but for overshoot: the output is linear."""
-        x = below = self.blocks[0](latents)
+    def forward(
+        self,
+        latents: Tensor,
+        level: int,
+        alpha: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """(N, Z) -> (N, C, S, S) float32, -1..1 but for overshoot: the output is linear.
+
+        Args:
+            latents: Normal numbers.
+            level: Of the images.
+            alpha: (), how far the level is faded in; None when it is.
+            dtype: Of the feature maps above 4 px; that of the weights when not given.
+        """
+        x = self.blocks[0](latents)
+        x = below = x.to(dtype or x.dtype)
         for block in self.blocks[1 : level + 1]:
             x, below = block(x), x
-        images: Tensor = self.rgb[level](x)
-        if alpha == 1 or level == 0:
+        images: Tensor = precise(self.rgb[level](x))
+        if alpha is None or level == 0:
             return images
-        return torch.lerp(enlarged(self.rgb[level - 1](below)), images, alpha)
+        return torch.lerp(enlarged(precise(self.rgb[level - 1](below))), images, alpha)
 
 
 class Discriminator(nn.Module):
@@ -116,15 +130,22 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList([Verdict(widths[1], widths[0]), *shrink])
         self.rgb = nn.ModuleList(EqualConv(settings.channels, w, 1) for w in widths[1:])
 
-    def forward(self, images: Tensor, level: int, alpha: float = 1.0) -> Tensor:
-        """(N, C, S, S) -> (N,)."""
+    def forward(
+        self,
+        images: Tensor,
+        level: int,
+        alpha: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """(N, C, S, S) -> (N,) float32; feature maps are of `dtype` down to 4 px."""
+        images = images.to(dtype or images.dtype)
         x: Tensor = leaky(self.rgb[level](images))
         for k in range(level, 0, -1):
             x = self.blocks[k](x)
-            if k == level and alpha != 1:
+            if k == level and alpha is not None:
                 below = leaky(self.rgb[level - 1](reduced(images)))
-                x = torch.lerp(below, x, alpha)
-        scores: Tensor = self.blocks[0](x)
+                x = torch.lerp(below, x, alpha.to(x.dtype))
+        scores: Tensor = self.blocks[0](precise(x))
         return scores
 
 

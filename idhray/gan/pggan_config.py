@@ -1,8 +1,9 @@
 """Settings of one PGGAN run; the defaults are those of Liu et al. 2020."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from idhray.errors import ConfigError
+from idhray.gan.augment_config import AugmentSettings, check_channels
 from idhray.gan.checks import (
     Symmetry,
     check_above_zero,
@@ -52,6 +53,8 @@ class PgganSettings:
     """Weight of the squared score of real images. Source: loss.py:43."""
     symmetry: Symmetry = "none"
     """How real images are shown. Source for none: config.py:53, train.py:139."""
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    """Of what the discriminator sees; off, as in the paper."""
     checkpoint_kimg: float = 200.0
     sample_kimg: float = 100.0
 
@@ -77,6 +80,12 @@ class PgganSettings:
         check_not_negative(self, ("fade_kimg", "gradient_penalty", "drift"))
         check_below_one(self, ("beta2", "ema_decay"))
         check_symmetry(self.symmetry)
+        check_channels(self.augment, self.channels)
+        if self.augment.mode == "ada" and self.augment.fixed_p is None:
+            raise ConfigError(
+                "augment.mode ada goes by the sign of scores, which a Wasserstein critic's have no "
+                "meaning of: give augment.fixed_p, or take diffaugment"
+            )
 
     @property
     def levels(self) -> int:

@@ -1,6 +1,6 @@
 """How a PGGAN is trained: a step of the discriminator, one of the EMA, one of the generator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
-from idhray.gan import losses
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.data import faded, level_images
+from idhray.gan.engine import descend, only
 from idhray.gan.pggan import Discriminator, Generator, active_parameters
 from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.run import Losses, Run, descend
+from idhray.gan.pggan_phases import Phases
+from idhray.gan.run import Losses, Run, share
 from idhray.gan.schedule import Growth, growth_at
 
 
@@ -32,6 +33,7 @@ class PgganRun(Run):
     """Whether the optimizers are for the time that a level is faded in."""
     g_optimizer: Optimizer | None = None
     d_optimizer: Optimizer | None = None
+    phases: Phases | None = None
 
     @staticmethod
     def networks(settings: PgganSettings) -> tuple[Generator, Discriminator]:
@@ -61,27 +63,49 @@ class PgganRun(Run):
         growth = growth_at(settings, self.images_shown)
         self.prepare(growth.level, growth.fading)
         self.alpha = growth.alpha
-        reals, latents, mix = self._batch(growth)
-        at = (growth.level, growth.alpha)
-
-        with torch.no_grad():
-            fakes = self.generator(latents[0], *at)
-        # One pass for both: the groups of the minibatch std lie within either half.
-        real_scores, fake_scores = self.discriminator(torch.cat([reals, fakes]), *at).chunk(2)
-        gap = losses.score_gap(real_scores, fake_scores)
-        penalty = losses.gradient_penalty(lambda x: self.discriminator(x, *at), reals, fakes, mix)
-        d_loss = settings.gradient_penalty * penalty + settings.drift * losses.drift(real_scores)
-        d_loss = d_loss - gap
-        descend(self.d_optimizer, d_loss, self.worker)
-
+        alpha = torch.tensor(growth.alpha) if growth.alpha < 1 else None
+        alpha = None if alpha is None else self.on_device(alpha)
+        found = self._discriminator_step(growth, alpha)
         follow = get_ema_multi_avg_fn(settings.ema_decay)
         follow(list(self.average.parameters()), list(self.generator.parameters()), None)
-
-        g_loss = losses.generator_loss(self.discriminator(self.generator(latents[1], *at), *at))
-        descend(self.g_optimizer, g_loss, self.worker)
-
+        found |= self._generator_step(growth, alpha)
         self.images_shown += growth.batch_size
-        return {"d_loss": d_loss.detach(), "g_loss": g_loss.detach(), "score_gap": gap.detach()}
+        return found
+
+    def _discriminator_step(self, growth: Growth, alpha: Tensor | None) -> Losses:
+        size, settings, phases = growth.batch_size, self.settings, self._phases
+        reals, latents, mix = self._batch(growth)
+        of_reals, of_fakes = self._draws("gan reals", size), self._draws("gan fakes", size)
+        gap = torch.zeros((), device=self.device)
+
+        def parts() -> Iterator[Tensor]:
+            for own, weight in self._parts(size):
+                draws = share(of_reals, own), share(of_fakes, own)
+                loss, found, fakes = phases.discriminator(
+                    latents[0, own], reals[own], alpha, draws, self.p
+                )
+                gap.add_(found, alpha=weight)
+                fakes = fakes.clone()
+                yield weight * loss
+                penalty = phases.penalty(reals[own], fakes, mix[own], alpha, draws=draws, p=self.p)
+                yield weight * settings.gradient_penalty * penalty
+
+        with only(self.discriminator, self.generator):
+            loss = descend(self.d_optimizer, parts(), self.worker)
+        return {"d_loss": loss, "score_gap": gap}
+
+    def _generator_step(self, growth: Growth, alpha: Tensor | None) -> Losses:
+        size, phases = growth.batch_size, self._phases
+        _, latents, _ = self._batch(growth)
+        drawn = self._draws("gan generator", size)
+
+        def parts() -> Iterator[Tensor]:
+            for own, weight in self._parts(size):
+                yield weight * phases.generator(latents[1, own], alpha, share(drawn, own), self.p)
+
+        with only(self.generator, self.discriminator):
+            loss = descend(self.g_optimizer, parts(), self.worker)
+        return {"g_loss": loss}
 
     def prepare(self, level: int, fading: bool) -> None:
         """Fresh optimizers, and images of that size, where the last step was of another phase.
@@ -93,6 +117,15 @@ class PgganRun(Run):
             return
         if self.level != level:
             self.reals = level_images(self.images, level, self.device)
+            self.phases = Phases(
+                self.generator,
+                self.discriminator,
+                level=level,
+                drift=self.settings.drift,
+                augment=self.settings.augment,
+                engine=self.engine,
+                device=self.device,
+            )
         self.level, self.fading = level, fading
         self.g_optimizer = self._adam(self.generator)
         self.d_optimizer = self._adam(self.discriminator)
@@ -100,6 +133,7 @@ class PgganRun(Run):
     def training_state(self) -> dict[str, Any]:
         """Both optimizers and the phase that they are for."""
         return {
+            **super().training_state(),
             "level": self.level,
             "fading": self.fading,
             "g_optimizer": self.g_optimizer and self.g_optimizer.state_dict(),
@@ -108,6 +142,7 @@ class PgganRun(Run):
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
         """Go on with what `training_state` gave."""
+        super().load_training_state(state)
         if state["level"] < 0:
             return  # saved before the first step
         self.prepare(state["level"], state["fading"])
@@ -115,6 +150,11 @@ class PgganRun(Run):
         assert self.d_optimizer is not None
         self.g_optimizer.load_state_dict(state["g_optimizer"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
+
+    @property
+    def _phases(self) -> Phases:
+        assert self.phases is not None
+        return self.phases
 
     def _adam(self, network: Generator | Discriminator) -> Optimizer:
         parameters = list(active_parameters(network, self.level, self.fading))

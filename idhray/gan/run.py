@@ -5,6 +5,7 @@ Every worker holds all images and takes its share of each global batch; gradient
 after each backward pass.
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +13,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from idhray.chance import seed_for
 from idhray.distributed import Worker
+from idhray.gan.augment import draw
+from idhray.gan.augment_adaptive import AdaptiveProbability
+from idhray.gan.augment_draws import AugmentDraws
 from idhray.gan.config import GanSettings
 from idhray.gan.data import Images, order, turned, unit
+from idhray.gan.engine import Engine
 
 _SYMMETRIES = {"none": 1, "mirror": 2, "dihedral": 8}
 
@@ -30,6 +34,7 @@ class Run(ABC):
     """A GAN in training."""
 
     settings: GanSettings
+    engine: Engine = field(default_factory=Engine)
     seed: int
     idh: str
     patients: tuple[str, ...]
@@ -67,13 +72,43 @@ class Run(ABC):
     def step(self) -> Losses:
         """Train on one batch; on every worker the same names come back, for its own share."""
 
-    @abstractmethod
     def training_state(self) -> dict[str, Any]:
         """Tensors and numbers that training goes on with, beside networks and images shown."""
+        return {"augment": self.adaptive.state_dict()} if self.adaptive else {}
 
-    @abstractmethod
     def load_training_state(self, state: Mapping[str, Any]) -> None:
         """Go on with what `training_state` gave."""
+        if self.adaptive:
+            self.adaptive.load_state_dict(state["augment"])
+
+    @functools.cached_property
+    def adaptive(self) -> AdaptiveProbability | None:
+        """Steers the probability of augmentation; None without adaptive augmentation."""
+        if self.settings.augment.mode != "ada":
+            return None
+        return AdaptiveProbability(
+            self.settings.augment,
+            transferring=self.initialised_from is not None,
+            device=self.device,
+        )
+
+    @functools.cached_property
+    def p(self) -> Tensor:
+        """(): the probability of augmentation, on the device."""
+        return self.adaptive.p if self.adaptive else torch.zeros((), device=self.device)
+
+    def _parts(self, size: int) -> list[tuple[slice, float]]:
+        """This worker's share of `size` images in parts, and the part of it that each is."""
+        own = size // self.worker.size
+        return [(part, (part.stop - part.start) / own) for part in self.engine.parts(own)]
+
+    def _draws(self, purpose: str, size: int) -> AugmentDraws | None:
+        """What augmentation draws for this worker's share of `size` images; None without any."""
+        if self.settings.augment.mode == "none":
+            return None
+        chance = self.chance(f"{purpose} augmentation")
+        drawn = draw(size, self.settings.channels, self.settings.augment, chance)
+        return drawn.share(self.worker.share(size)).to(self.device)
 
     def reals_of(self, size: int, symmetries: Tensor) -> Tensor:
         """This worker's share of the next `size` real images, float32 -1..1.
@@ -102,14 +137,6 @@ class Run(ABC):
         return torch.Generator(device).manual_seed(seed)
 
 
-def descend(optimizer: Optimizer | None, loss: Tensor, worker: Worker) -> None:
-    """One step of one network, by the mean of all workers' gradients."""
-    assert optimizer is not None
-    parameters = optimizer.param_groups[0]["params"]
-    optimizer.zero_grad()
-    loss.backward(inputs=parameters)  # the other network, if the loss passed it, gets no gradients
-    for parameter in parameters:
-        if parameter.grad is None:  # a bias that moves no slope, say; Adam is to count the step
-            parameter.grad = torch.zeros_like(parameter)
-    worker.average(p.grad for p in parameters)
-    optimizer.step()
+def share(draws: AugmentDraws | None, own: slice) -> AugmentDraws | None:
+    """The draws of some of the images."""
+    return None if draws is None else draws.share(own)

@@ -98,7 +98,8 @@ def _image(generator: TrainedGenerator, seed: int, index: int, psi: float) -> ND
         noise = _normal(seed, "noise", index, generator.network.fixed_noise.shape[1])
         image = generator.network(z, noise.to(generator.device), psi)[0]
     else:
-        image = generator.network(z, generator.level, generator.alpha)[0]
+        alpha = torch.tensor(generator.alpha, device=z.device) if generator.alpha < 1 else None
+        image = generator.network(z, generator.level, alpha)[0]
     image = ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     times = generator.settings.resolution_px // image.shape[-1]
     image = image.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)

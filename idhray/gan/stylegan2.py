@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
-from idhray.gan.layers import leaky, minibatch_std, pixel_norm
+from idhray.gan.layers import leaky, minibatch_std, pixel_norm, precise
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.gan.stylegan2_layers import GAIN, Conv, Dense, StyledConv, ToImage, doubled
 
@@ -62,12 +62,17 @@ class Synthesis(nn.Module):
         sides = [4] + [4 << level for level in range(1, settings.levels) for _ in range(2)]
         self.sides = tuple(sides)  # of each layer's noise
 
-    def forward(self, styles: Tensor, noise: Tensor) -> Tensor:
-        """(N, 2L, Z) and (N, P) -> (N, C, S, S), -1..1 but for overshoot."""
+    def forward(self, styles: Tensor, noise: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """(N, 2L, Z) and (N, P) -> (N, C, S, S) float32, -1..1 but for overshoot.
+
+        Feature maps are of `dtype`, that of the weights when not given; styles, norms and images
+        are float32 all the same.
+        """
         ws = styles.unbind(1)
         maps = noise.split([side**2 for side in self.sides], dim=1)
         noises = [m.view(-1, 1, s, s) for m, s in zip(maps, self.sides, strict=True)]
-        x = self.first(self.constant.expand(len(styles), -1, -1, -1), ws[0], noises[0])
+        x = self.constant.to(dtype or styles.dtype).expand(len(styles), -1, -1, -1)
+        x = self.first(x, ws[0], noises[0])
         image: Tensor = self.images[0](x, ws[1])
         for k, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
             x = up(x, ws[2 * k + 1], noises[2 * k + 1])
@@ -172,12 +177,12 @@ class Discriminator(nn.Module):
         self.verdict = Verdict(widths[-1])
         channels_last(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, S, S) -> (N,)."""
-        x = leaky(self.from_image(images))
+    def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """(N, C, S, S) -> (N,) float32; feature maps are of `dtype` down to 4 px."""
+        x = leaky(self.from_image(images.to(dtype or images.dtype)))
         for block in self.blocks:
             x = block(x)
-        scores: Tensor = self.verdict(x)
+        scores: Tensor = self.verdict(precise(x))
         return scores
 
     def freeze(self, blocks: int) -> None:

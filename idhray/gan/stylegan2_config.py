@@ -1,8 +1,9 @@
 """Settings of one StyleGAN2 run; the defaults are those of Park et al. 2021."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from idhray.errors import ConfigError
+from idhray.gan.augment_config import AugmentSettings, check_channels
 from idhray.gan.checks import (
     Symmetry,
     check_above_zero,
@@ -63,6 +64,8 @@ class StyleGan2Settings:
     """Of the averaged generator. Source: official."""
     symmetry: Symmetry = "none"
     """How real images are shown. Source: official."""
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    """Of what the discriminator sees; off, as in the paper."""
     checkpoint_kimg: float = 200.0
     sample_kimg: float = 100.0
 
@@ -83,6 +86,7 @@ class StyleGan2Settings:
         check_not_negative(self, ("r1_gamma", "path_length_weight"))
         check_below_one(self, ("beta2",))
         check_symmetry(self.symmetry)
+        check_channels(self.augment, self.channels)
         if not 0 <= self.style_mixing <= 1:
             raise ConfigError(f"style_mixing must be in [0, 1], got {self.style_mixing}")
 

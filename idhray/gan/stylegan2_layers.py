@@ -3,6 +3,9 @@
 The gain sqrt(2) that follows each leaky ReLU is folded into what comes before it, where it costs
 nothing: gain * leaky(x) = leaky(gain * x).
 
+Each layer computes in the type of the feature maps that it is given; styles, norms of weights and
+image channels are float32.
+
 Shapes: N batch, I/O channels of input and output, C channels, H height, W width, Z size of w.
 Source: Karras et al. 2020 (arXiv:1912.04958), K2020 below; Karras et al. 2019 (arXiv:1812.04948).
 """
@@ -14,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from idhray.gan.layers import leaky
+from idhray.gan.layers import leaky, precise
 
 GAIN = math.sqrt(2)  # leaky ReLU lowers the mean square; He et al. 2015 (arXiv:1502.01852)
 EPSILON = 1e-8  # K2020, equation 3
@@ -91,8 +94,8 @@ class Conv(nn.Module):
         self.down = down
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * self.scale
-        bias = None if self.bias is None else self.bias * self.gain
+        weight = (self.weight * self.scale).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
         if not self.down:
             return F.conv2d(x, weight, bias, padding=self.pad)
         if self.pad == 0:
@@ -151,10 +154,12 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         style = self.affine(w) * self.scale  # the equalized weights' scale, where it is cheaper
-        norm = GAIN * demodulation(self.weight, style)
-        x = conv_of_scaled(x, self.weight, style, up=self.up)
-        x = torch.addcmul(GAIN * self.bias[:, None, None], x, norm[:, :, None, None])
-        return leaky(torch.addcmul(x, noise, GAIN * self.noise_strength))
+        norm = (GAIN * demodulation(self.weight, style)).to(x.dtype)
+        x = conv_of_scaled(x, self.weight.to(x.dtype), style.to(x.dtype), up=self.up)
+        bias = (GAIN * self.bias).to(x.dtype)
+        x = torch.addcmul(bias[:, None, None], x, norm[:, :, None, None])
+        strength = (GAIN * self.noise_strength).to(x.dtype)
+        return leaky(torch.addcmul(x, noise.to(x.dtype), strength))
 
 
 class ToImage(nn.Module):
@@ -174,5 +179,5 @@ class ToImage(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w) * self.scale
         weight = self.weight * style[:, None, :]  # (N, C, I): few enough to make one per image
-        y = torch.baddbmm(self.bias[:, None], weight, x.flatten(2))
+        y = precise(torch.bmm(weight.to(x.dtype), x.flatten(2))) + self.bias[:, None]
         return y.view(len(x), -1, *x.shape[2:])

@@ -7,7 +7,7 @@ Shapes: N images of a batch, Z latent size, P noise pixels of all layers.
 Source: Karras et al. 2020 (arXiv:1912.04958), K2020 below.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,11 @@ from idhray.errors import ConfigError
 from idhray.gan import losses
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.data import level_images
-from idhray.gan.run import Losses, Run, descend
+from idhray.gan.engine import descend, only
+from idhray.gan.run import Losses, Run, share
 from idhray.gan.stylegan2 import Discriminator, Generator
 from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2_phases import Latents, Phases
 
 W_AVERAGE_DECAY = 0.995  # per step; source: the implementation that Park et al. 2021 used
 PATH_LENGTH_DECAY = 0.99  # per step of the penalty; source: the same
@@ -42,11 +44,15 @@ class StyleGan2Run(Run):
     """(): what the penalty draws each path length to."""
     g_optimizer: Optimizer = field(init=False)
     d_optimizer: Optimizer = field(init=False)
+    phases: Phases = field(init=False)
 
     def __post_init__(self) -> None:
         self.level = self.settings.levels - 1
         self.reals = level_images(self.images, self.level, self.device)
         self.path_length_mean = self.path_length_mean.to(self.device)
+        self.phases = Phases(
+            self.generator, self.discriminator, self.settings.augment, self.engine, self.device
+        )
         self.start_optimizers()
 
     @staticmethod
@@ -97,8 +103,9 @@ class StyleGan2Run(Run):
         return found
 
     def training_state(self) -> dict[str, Any]:
-        """Both optimizers and the mean path length."""
+        """Both optimizers, the mean path length, and the probability of augmentation."""
         return {
+            **super().training_state(),
             "path_length_mean": self.path_length_mean,
             "g_optimizer": self.g_optimizer.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
@@ -106,18 +113,27 @@ class StyleGan2Run(Run):
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
         """Go on with what `training_state` gave."""
+        super().load_training_state(state)
         self.path_length_mean.copy_(state["path_length_mean"])
         self.g_optimizer.load_state_dict(state["g_optimizer"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
 
     def _generator_step(self) -> Losses:
-        images, _, first = self._generate("gan generator", self.settings.batch_size)
-        centre = first.detach().mean(dim=0)
-        loss = losses.logistic_generator(self.discriminator(images))
-        descend(self.g_optimizer, loss, self.worker)
+        size = self.settings.batch_size
+        latents, draws = self._latents("gan generator", size), self._draws("gan generator", size)
+        centre = torch.zeros_like(self.generator.w_average)
+
+        def parts() -> Iterator[Tensor]:
+            for own, weight in self._parts(size):
+                loss, first = self.phases.generator(latents.part(own), share(draws, own), self.p)
+                centre.add_(first, alpha=weight)
+                yield weight * loss
+
+        with only(self.generator, self.discriminator):
+            loss = descend(self.g_optimizer, parts(), self.worker)
         self.worker.average([centre])
         self.generator.w_average.lerp_(centre, 1 - W_AVERAGE_DECAY)
-        return {"g_loss": loss.detach()}
+        return {"g_loss": loss}
 
     def _path_length_step(self) -> Losses:
         """Draw the path lengths to their running mean.
@@ -125,34 +141,66 @@ class StyleGan2Run(Run):
         Source: K2020, section 3.2, equation 4.
         """
         size = self.settings.batch_size // PATH_LENGTH_SHRINK
-        images, styles, _ = self._generate("gan path", size)
-        shape = (size, *images.shape[1:])
-        chance = self.chance("gan path directions", self.device)
-        directions = torch.randn(shape, generator=chance, device=self.device)
-        lengths = losses.path_lengths(images, styles, directions[self.worker.share(size)])
-        mean = lengths.detach().mean()
+        latents, directions = self._latents("gan path", size), self._directions(size)
+        weight = self.settings.path_length_weight * self.settings.path_length_interval
+        parts = self._parts(size)
+        means: list[Tensor] = []
+
+        def losses() -> Iterator[Tensor]:
+            for own, part in parts:
+                lengths = self.phases.lengths(latents.part(own), directions[own])
+                if len(parts) == 1:  # else it was measured before, as every part needs it
+                    means.append(self._path_length_follows(lengths.detach().mean()))
+                yield weight * part * (lengths - self.path_length_mean).square().mean()
+
+        with only(self.generator, self.discriminator):
+            if len(parts) > 1:
+                with torch.no_grad():
+                    found = [self.phases.lengths(latents.part(p), directions[p]) for p, _ in parts]
+                means.append(self._path_length_follows(torch.cat(found).mean()))
+            descend(self.g_optimizer, losses(), self.worker)
+        return {"path_length": means[0]}
+
+    def _path_length_follows(self, mean: Tensor) -> Tensor:
+        """The mean of all workers, when the running one has taken its step towards it."""
         self.worker.average([mean])
         self.path_length_mean.lerp_(mean, 1 - PATH_LENGTH_DECAY)
-        penalty = (lengths - self.path_length_mean).square().mean()
-        weight = self.settings.path_length_weight * self.settings.path_length_interval
-        descend(self.g_optimizer, weight * penalty, self.worker)
-        return {"path_length": mean}
+        return mean
 
     def _discriminator_step(self, reals: Tensor) -> Losses:
-        with torch.no_grad():
-            fakes, _, _ = self._generate("gan discriminator", self.settings.batch_size)
-        # One pass for both: the groups of the minibatch std lie within either half.
-        real_scores, fake_scores = self.discriminator(torch.cat([reals, fakes])).chunk(2)
-        loss = losses.logistic_discriminator(real_scores, fake_scores)
-        descend(self.d_optimizer, loss, self.worker)
-        gap = losses.score_gap(real_scores.detach(), fake_scores.detach())
-        return {"d_loss": loss.detach(), "score_gap": gap}
+        size = self.settings.batch_size
+        latents = self._latents("gan discriminator", size)
+        of_reals, of_fakes = self._draws("gan reals", size), self._draws("gan fakes", size)
+        scores: list[tuple[Tensor, Tensor]] = []
+
+        def parts() -> Iterator[Tensor]:
+            for own, weight in self._parts(size):
+                draws = share(of_reals, own), share(of_fakes, own)
+                loss, *found = self.phases.discriminator(
+                    latents.part(own), reals[own], draws, self.p
+                )
+                scores.append((found[0].clone(), found[1].clone()))
+                yield weight * loss
+
+        with only(self.discriminator, self.generator):
+            loss = descend(self.d_optimizer, parts(), self.worker)
+        real, fake = (torch.cat(kind) for kind in zip(*scores, strict=True))
+        if self.adaptive:
+            self.adaptive.observe(real, size, self.worker.average)
+        return {"d_loss": loss, "score_gap": losses.score_gap(real, fake)}
 
     def _r1_step(self, reals: Tensor) -> Losses:
-        penalty = losses.r1_penalty(self.discriminator, reals)
-        weight = self.settings.r1_gamma / 2 * self.settings.r1_interval
-        descend(self.d_optimizer, weight * penalty, self.worker)
-        return {"r1": penalty.detach()}
+        size, interval = self.settings.batch_size, self.settings.r1_interval
+        draws = self._draws("gan r1", size)
+
+        def parts() -> Iterator[Tensor]:
+            for own, weight in self._parts(size):
+                penalty = self.phases.r1(reals[own], share(draws, own), self.p)
+                yield self.settings.r1_gamma / 2 * interval * weight * penalty
+
+        with only(self.discriminator, self.generator):
+            loss = descend(self.d_optimizer, parts(), self.worker)
+        return {"r1": loss / (self.settings.r1_gamma / 2 * interval)}
 
     def _follow(self) -> None:
         """EMA <- decay * EMA + (1 - decay) * G, the decay such that old weights halve in time."""
@@ -167,8 +215,8 @@ class StyleGan2Run(Run):
         symmetries = self.symmetries(size, self.chance("gan reals"))
         return self.reals_of(size, symmetries)
 
-    def _generate(self, purpose: str, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """This worker's share of `size` images; their styles (n, 2L, Z), and first w (n, Z).
+    def _latents(self, purpose: str, size: int) -> Latents:
+        """What this worker's share of `size` images is made of.
 
         All is drawn for the global batch: latents and cutoff on the CPU, whatever the device; the
         noise, which is large, on the device itself.
@@ -180,10 +228,15 @@ class StyleGan2Run(Run):
         pixels = self.generator.fixed_noise.shape[1]
         chance = self.chance(f"{purpose} noise", self.device)
         noise = torch.randn(size, pixels, generator=chance, device=self.device)[part]
-        styles, first = self.generator.mixed_styles(
-            self.on_device(pairs[:, part]), self.on_device(cutoff)
-        )
-        return self.generator.synthesis(styles, noise), styles, first
+        return Latents(self.on_device(pairs[:, part]), self.on_device(cutoff), noise)
+
+    def _directions(self, size: int) -> Tensor:
+        """(n, C, S, S): where path lengths are measured, of this worker's share."""
+        side = self.settings.resolution_px
+        shape = (size, self.settings.channels, side, side)
+        chance = self.chance("gan path directions", self.device)
+        drawn = torch.randn(shape, generator=chance, device=self.device)
+        return drawn[self.worker.share(size)]
 
 
 def mixing_cutoff(probability: float, layers: int, chance: torch.Generator) -> Tensor:

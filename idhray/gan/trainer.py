@@ -16,6 +16,7 @@ from idhray.distributed import Worker
 from idhray.errors import TrainingError
 from idhray.gan.config import GanSettings
 from idhray.gan.data import Images, check_images
+from idhray.gan.engine import Engine
 from idhray.gan.pggan_run import PgganRun
 from idhray.gan.run import Losses, Run
 from idhray.gan.stylegan2_config import StyleGan2Settings
@@ -75,6 +76,7 @@ def new_run(
     patients: tuple[str, ...],
     worker: Worker | None = None,
     device: str | torch.device = "cpu",
+    engine: Engine | None = None,
 ) -> Run:
     """A run with seeded first weights, alike on every worker.
 
@@ -85,6 +87,9 @@ def new_run(
         settings: Their type says which architecture it is.
         idh: The class of all the images.
         patients: Whose images they are.
+        worker: Which of several; the only one when not given.
+        device: Where to compute.
+        engine: How to compute.
 
     Raises:
         ConfigError: images do not fit the settings, or batches do not divide over the workers.
@@ -99,6 +104,7 @@ def new_run(
     generator.to(device)
     return kind(
         settings=settings,
+        engine=engine or Engine(),
         seed=seed,
         idh=idh,
         patients=tuple(sorted(set(patients))),

@@ -35,7 +35,9 @@ def test_generator_starts_a_level_with_what_it_showed_before(generator, level):
     """At alpha 0 the new level is the old one enlarged, so growing changes nothing at first."""
     z = torch.randn(3, 6)
 
-    torch.testing.assert_close(generator(z, level, 0.0), enlarged(generator(z, level - 1)))
+    torch.testing.assert_close(
+        generator(z, level, torch.tensor(0.0)), enlarged(generator(z, level - 1))
+    )
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -44,7 +46,7 @@ def test_discriminator_starts_a_level_with_its_old_verdict(discriminator, level)
     images = torch.randn(4, 2, 4 << level, 4 << level)
 
     torch.testing.assert_close(
-        discriminator(images, level, 0.0), discriminator(reduced(images), level - 1)
+        discriminator(images, level, torch.tensor(0.0)), discriminator(reduced(images), level - 1)
     )
 
 
@@ -53,16 +55,16 @@ def test_half_faded_output_is_the_mean_of_both_levels(generator):
     z = torch.randn(2, 6)
     both = enlarged(generator(z, 1)) + generator(z, 2)
 
-    torch.testing.assert_close(generator(z, 2, 0.5), both / 2)
+    torch.testing.assert_close(generator(z, 2, torch.tensor(0.5)), both / 2)
 
 
 def test_sizes_of_all_levels(generator, discriminator):
     """Level l works at 4 * 2^l px, with any number of channels; scores are one per image."""
     for level in range(3):
-        images = generator(torch.randn(4, 6), level, 0.3)
+        images = generator(torch.randn(4, 6), level, torch.tensor(0.3))
 
         assert images.shape == (4, 2, 4 << level, 4 << level)
-        assert discriminator(images, level, 0.3).shape == (4,)
+        assert discriminator(images, level, torch.tensor(0.3)).shape == (4,)
 
 
 def test_scores_do_not_depend_on_the_other_groups(discriminator):
@@ -75,14 +77,15 @@ def test_scores_do_not_depend_on_the_other_groups(discriminator):
 
 def test_active_parameters_are_those_that_get_gradients(generator, discriminator):
     """Adam and the workers' average must see all of these and no others."""
-    for level, alpha in [(0, 1.0), (1, 0.5), (1, 1.0), (2, 0.5), (2, 1.0)]:
+    half = torch.tensor(0.5)
+    for level, alpha in [(0, None), (1, half), (1, None), (2, half), (2, None)]:
         for network in (generator, discriminator):
             network.zero_grad(set_to_none=True)
         discriminator(generator(torch.randn(4, 6), level, alpha), level, alpha).sum().backward()
 
         for network in (generator, discriminator):
             touched = {id(p) for p in network.parameters() if p.grad is not None}
-            active = {id(p) for p in active_parameters(network, level, alpha < 1)}
+            active = {id(p) for p in active_parameters(network, level, alpha is not None)}
             assert touched == active
 
 

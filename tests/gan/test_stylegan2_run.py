@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from idhray.distributed import Worker
-from idhray.gan import losses, stylegan2_run
+from idhray.gan import stylegan2_run
 from idhray.gan.config import PRESETS
 from idhray.gan.stylegan2_run import lazy_adam, mixing_cutoff
 from tests.gan.made_up import STYLEGAN2, start
@@ -96,17 +96,16 @@ def test_penalties_are_weighed_for_the_steps_they_are_left_out(monkeypatch):
     """Gamma / 2 times R1, 2 times the squared distance of lengths to a; each times its interval."""
     found, lengths = [], []
 
-    def descended(optimizer, loss, worker):
-        found.append(loss.item())
+    def descended(optimizer, parts, worker):
+        found.append(sum(part.item() for part in parts))
+        return torch.tensor(found[-1])
 
-    def measured(*args):
-        lengths.append(path_lengths(*args))
-        return lengths[-1]
-
-    path_lengths = losses.path_lengths
-    monkeypatch.setattr(losses, "path_lengths", measured)
-    monkeypatch.setattr(stylegan2_run, "descend", descended)
     run = start(dataclasses.replace(STYLEGAN2, r1_gamma=3.0))
+    measured = run.phases.lengths
+    monkeypatch.setattr(
+        run.phases, "lengths", lambda *args: lengths.append(measured(*args)) or lengths[-1]
+    )
+    monkeypatch.setattr(stylegan2_run, "descend", descended)
     said = run.step()
     _, path_loss, _, r1_loss = found
     away = (lengths[0] - 0.01 * lengths[0].mean()).square().mean().item()
@@ -117,19 +116,22 @@ def test_penalties_are_weighed_for_the_steps_they_are_left_out(monkeypatch):
 
 def test_path_length_takes_half_a_batch(monkeypatch):
     """And each worker its share of that half."""
-    shapes = []
-    lengths_of = losses.path_lengths
-
-    def spy(images, styles, directions):
-        shapes.append((len(images), len(styles), len(directions)))
-        return lengths_of(images, styles, directions)
-
-    monkeypatch.setattr(losses, "path_lengths", spy)
+    counts = []
     monkeypatch.setattr(Worker, "average", lambda self, tensors: list(tensors))
-    start(STYLEGAN2).step()
-    start(STYLEGAN2, worker=Worker(1, 2)).step()
+    for worker in (Worker(0, 1), Worker(1, 2)):
+        run = start(STYLEGAN2, worker=worker)
+        measured = run.phases.lengths
+        monkeypatch.setattr(
+            run.phases,
+            "lengths",
+            lambda latents, directions, measured=measured: (
+                counts.append((latents.pairs.shape[1], len(latents.noise), len(directions)))
+                or measured(latents, directions)
+            ),
+        )
+        run.step()
 
-    assert shapes == [(4, 4, 4), (2, 2, 2)]
+    assert counts == [(4, 4, 4), (2, 2, 2)]
 
 
 def test_cutoffs_are_drawn_as_often_as_asked():

@@ -1,0 +1,74 @@
+"""What an evaluation of fidelity says, and its rows for CSV and JSON."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from idhray.errors import ConfigError
+from idhray.fidelity.scores import METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One metric in one channel: what the generator reaches and what real images reach.
+
+    Every draw compares n generated images with n real ones of one half of the patients, and n real
+    ones of the other half with the same reference; the figures are means over the draws.
+    """
+
+    channel: str
+    metric: str
+    value: float
+    value_min: float
+    value_max: float
+    floor: float
+    """Real against real of other patients; NaN where there is one patient. See `halves`."""
+    floor_min: float
+    floor_max: float
+    n: int
+    """Images on either side of every comparison."""
+    n_patients: int
+    """Patients behind the n real images of the reference; the fewest of all draws."""
+    draws: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """All figures of one generator."""
+
+    extractor: str
+    reference: str
+    """What the real images are, e.g. the split that they come from."""
+    figures: tuple[Figure, ...]
+    left_out: tuple[str, ...] = ()
+    """Channels of one value only, which no figure speaks of."""
+
+    def of(self, metric: str, channel: str | None = None) -> Figure:
+        """The figure of a metric, in the first channel when none is named.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for figure in self.figures:
+            if figure.metric == metric and channel in (None, figure.channel):
+                return figure
+        raise ConfigError(
+            f"no figure {metric} of {channel}; metrics are {', '.join(METRICS)}, channels "
+            f"{', '.join(dict.fromkeys(figure.channel for figure in self.figures))}"
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a figure, fit for CSV and JSON: what is not a number is None."""
+        head = {"extractor": self.extractor, "reference": self.reference}
+        tail = [f"left out, as all its pixels are equal: {name}" for name in self.left_out]
+        return [
+            head
+            | {name: _plain(value) for name, value in vars(figure).items()}
+            | {"notes": "; ".join([*figure.notes, *tail])}
+            for figure in self.figures
+        ]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

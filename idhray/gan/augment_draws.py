@@ -1,0 +1,77 @@
+"""Random numbers of augmentation, drawn for the global batch and independent of p.
+
+A transform is made where its gate, a uniform number, is below its probability. So p is compared
+with, never drawn with: it may change on the device at any time, and every number of workers
+makes the same images of the same draws.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+TRANSFORMS = (
+    "x_flip", "quarter_turns", "integer_shift", "scale", "rotation", "anisotropy",
+    "second_rotation", "fractional_shift", "brightness", "contrast", "luma_flip", "hue",
+    "saturation",
+)  # fmt: skip
+UNIFORM = (
+    "x_flip", "quarter_turns", "shift_x", "shift_y", "rotation", "second_rotation", "luma_flip",
+    "hue", "saturation", "cutout_x", "cutout_y",
+)  # fmt: skip
+NORMAL = ("scale", "anisotropy", "shift_x", "shift_y", "saturation")
+
+
+class AugmentDraws(NamedTuple):
+    """Numbers of N images of C channels, all float32; one layout for all modes and switches."""
+
+    gates: Tensor
+    """(N, 13) in 0..1, in the order of `TRANSFORMS`."""
+    uniform: Tensor
+    """(N, 11) in 0..1, in the order of `UNIFORM`."""
+    normal: Tensor
+    """(N, 5), in the order of `NORMAL`."""
+    brightness: Tensor
+    """(2, N, C): uniform in 0..1, then normal."""
+    contrast: Tensor
+    """(2, N, C): the same."""
+
+    def share(self, part: slice) -> "AugmentDraws":
+        """The numbers of some of the images."""
+        per_image = (self.gates[part], self.uniform[part], self.normal[part])
+        return AugmentDraws(*per_image, self.brightness[:, part], self.contrast[:, part])
+
+    def to(self, device: torch.device) -> "AugmentDraws":
+        """The same numbers on a device, without waiting for what it is at."""
+        return AugmentDraws(*(numbers.to(device, non_blocking=True) for numbers in self))
+
+    def made(self, transform: str, p: Tensor) -> Tensor:
+        """(N,) bool: for which images the transform is made with probability `p`, ()."""
+        return self.gates[:, TRANSFORMS.index(transform)] < p
+
+    def u(self, name: str) -> Tensor:
+        """(N,) uniform in 0..1."""
+        return self.uniform[:, UNIFORM.index(name)]
+
+    def z(self, name: str) -> Tensor:
+        """(N,) of a normal distribution."""
+        return self.normal[:, NORMAL.index(name)]
+
+
+def drawn(size: int, channels: int, chance: torch.Generator) -> AugmentDraws:
+    """Numbers of `size` images, on the generator's device."""
+
+    device = chance.device
+
+    def both() -> Tensor:
+        uniform = torch.rand(size, channels, generator=chance, device=device)
+        normal = torch.randn(size, channels, generator=chance, device=device)
+        return torch.stack([uniform, normal])
+
+    return AugmentDraws(
+        gates=torch.rand(size, len(TRANSFORMS), generator=chance, device=device),
+        uniform=torch.rand(size, len(UNIFORM), generator=chance, device=device),
+        normal=torch.randn(size, len(NORMAL), generator=chance, device=device),
+        brightness=both(),
+        contrast=both(),
+    )

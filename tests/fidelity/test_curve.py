@@ -1,0 +1,53 @@
+"""Whether a curve of fidelity gets worse."""
+
+import math
+
+import pytest
+
+from idhray.errors import ConfigError
+from idhray.fidelity.curve import gets_worse, worse_in_a_row
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ([], 0),
+        ([5.0], 0),
+        ([5.0, 6.0], 1),
+        ([9.0, 5.0, 6.0, 7.0], 2),
+        ([5.0, 6.0, 7.0, 7.0], 0),
+        ([5.0, 6.0, 7.0, 1.0], 0),
+        ([5.0, NAN, 6.0, NAN], 1),
+        ([NAN, NAN], 0),
+        ([5.0, 6.0, math.inf], 2),
+    ],
+)
+def test_only_the_last_rises_count(values, count):
+    """Equal is not worse, and what is not a number says nothing."""
+    assert worse_in_a_row(values) == count
+
+
+def test_shares_get_worse_by_falling():
+    """Precision and coverage are best at 1."""
+    assert gets_worse([0.9, 0.8, 0.7], 2, lower_is_better=False)
+    assert not gets_worse([0.9, 0.8, 0.7], 2)
+
+
+def test_steps_within_the_tolerance_are_no_steps():
+    """FID moves by chance from one evaluation to the next."""
+    assert gets_worse([1.0, 2.0, 4.0], 2, tolerance=0.5)
+    assert not gets_worse([1.0, 2.0, 4.0], 2, tolerance=1.0)
+
+
+def test_too_few_evaluations_are_never_worse():
+    """A training that has just begun is left alone."""
+    assert not gets_worse([1.0, 2.0], 2)
+
+
+@pytest.mark.parametrize(("k", "tolerance"), [(0, 0.0), (1, -1.0), (1, NAN)])
+def test_nonsense_is_refused(k, tolerance):
+    """A guard of no evaluations would stop every training."""
+    with pytest.raises(ConfigError, match="or more"):
+        gets_worse([1.0, 2.0], k, tolerance=tolerance)
