@@ -23,11 +23,19 @@ GAIN = math.sqrt(2)  # leaky ReLU lowers the mean square; He et al. 2015 (arXiv:
 EPSILON = 1e-8  # K2020, equation 3
 
 
-@functools.lru_cache
 def _kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
     """(1, 1, 4, 4): the binomial filter [1, 3, 3, 1] in both directions, of sum 1."""
+    if torch.compiler.is_compiling():
+        return _new_kernel(device, dtype)  # a constant of the compiled phase
+    return _kept_kernel(device, dtype)
+
+
+def _new_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
     return torch.outer(taps, taps)[None, None]
+
+
+_kept_kernel = functools.lru_cache(_new_kernel)
 
 
 def smoothed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Tensor:

@@ -49,11 +49,19 @@ def noise_images(count=19, side=8, channels=3):
     return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
 
 
-def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a")):
+def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a"), engine=None):
     """A new run of these settings."""
     if images is None:
         images = noise_images(side=settings.resolution_px, channels=settings.channels)
-    return new_run(images, settings, seed=seed, idh="mutant", patients=patients, worker=worker)
+    return new_run(
+        images,
+        settings,
+        seed=seed,
+        idh="mutant",
+        patients=patients,
+        worker=worker,
+        engine=engine,
+    )
 
 
 def ignore(run, report):

@@ -1,0 +1,142 @@
+"""How numbers are computed must not change what is trained."""
+
+import dataclasses
+import logging
+
+import pytest
+import torch
+
+from idhray.errors import ConfigError
+from idhray.gan.augment_config import AugmentSettings
+from idhray.gan.checkpoint import restore, save
+from idhray.gan.engine import Engine, only
+from idhray.gan.trainer import train
+from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start, trained_by_two
+
+ADA = AugmentSettings(mode="ada", target=-0.9, rise_kimg=0.05, null_channels=(2,))
+AUGMENTED = dataclasses.replace(STYLEGAN2, augment=ADA)
+BOTH = pytest.mark.parametrize(
+    "settings", [pytest.param(PGGAN, id="pggan"), pytest.param(STYLEGAN2, id="stylegan2")]
+)
+
+
+def after(settings, kimg=0.072, **engine):
+    """All values of a run, and its last report, after some steps."""
+    run, reports = start(settings, engine=Engine(**engine)), []
+    train(run, lambda _, report: reports.append(report), until_kimg=kimg)
+    return all_values(run), reports[-1]
+
+
+@pytest.mark.parametrize("settings", [PGGAN, STYLEGAN2, AUGMENTED])
+def test_parts_of_a_batch_add_up_to_it(settings):
+    """A small GPU trains what a large one does."""
+    whole, said = after(settings)
+    parts, also = after(settings, micro_batch=4)
+
+    torch.testing.assert_close(parts, whole, atol=2e-5, rtol=1e-4)
+    for name in ("d_loss", "g_loss", "score_gap"):
+        assert getattr(also, name) == pytest.approx(getattr(said, name), rel=1e-4, abs=1e-5)
+
+
+@BOTH
+def test_bfloat16_takes_nearly_the_same_step(settings):
+    """Weights stay float32; one step's losses differ by the digits that feature maps lose."""
+    found = []
+    for precision in ("float32", "bfloat16"):
+        run = start(settings, engine=Engine(precision=precision))
+        found.append({name: float(value) for name, value in run.step().items()})
+        assert {p.dtype for p in run.generator.parameters()} == {torch.float32}
+
+    for name, exact in found[0].items():
+        assert found[1][name] == pytest.approx(exact, rel=0.05, abs=0.02)
+    assert found[0] != found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [PGGAN, STYLEGAN2, AUGMENTED])
+def test_compiled_training_is_the_same(settings, caplog):
+    """Every phase as a whole, penalties included; none falls back."""
+    with caplog.at_level(logging.WARNING):
+        compiled, _ = after(settings, compile=True)
+    plain, _ = after(settings)
+
+    assert not [r for r in caplog.records if "not compiled" in r.message]
+    torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-3)
+
+
+def test_what_cannot_be_compiled_runs_plain_and_says_why(monkeypatch, caplog):
+    """A machine without a C++ compiler trains too."""
+
+    def broken(function, **_):
+        def call(*args):
+            raise RuntimeError("no compiler")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    found, _ = after(STYLEGAN2, compile=True)
+    plain, _ = after(STYLEGAN2)
+
+    assert torch.equal(found, plain)
+    assert "_r1 is not compiled (RuntimeError: no compiler)" in caplog.text
+
+
+def test_augmented_training_resumes_exactly(tmp_path):
+    """p, and what it follows, are part of the checkpoint."""
+    unbroken = start(AUGMENTED)
+    train(unbroken, ignore, until_kimg=0.12)
+    first = start(AUGMENTED)
+    train(first, ignore, until_kimg=0.056)
+    save(first, str(tmp_path))
+    again = start(AUGMENTED)
+    restore(again, str(tmp_path))
+
+    assert again.adaptive.state_dict() == first.adaptive.state_dict()
+    assert float(again.p) > 0
+    train(again, ignore, until_kimg=0.12)
+    assert torch.equal(all_values(again), all_values(unbroken))
+    assert torch.equal(again.p, unbroken.p)
+
+
+def test_two_workers_augment_as_one(tmp_path):
+    """The same draws, and one p."""
+    whole, _ = after(AUGMENTED, kimg=0.048)
+    found = trained_by_two(AUGMENTED, tmp_path, 0.048)
+
+    for values, _ in found:
+        torch.testing.assert_close(values, whole, atol=2e-5, rtol=1e-4)
+
+
+def test_only_one_network_has_gradients_and_what_is_frozen_stays_so():
+    """FreezeD's blocks must not thaw."""
+    run = start(dataclasses.replace(STYLEGAN2, resolution_px=16), images=None)
+    run.discriminator.freeze(1)
+    frozen = [p for p in run.discriminator.parameters() if not p.requires_grad]
+    with only(run.generator, run.discriminator):
+        assert not any(p.requires_grad for p in run.discriminator.parameters())
+
+    assert frozen == [p for p in run.discriminator.parameters() if not p.requires_grad]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"precision": "float16"}, "precision must be"),
+        ({"micro_batch": 6}, "micro_batch must be a multiple of 4, got 6"),
+        ({"micro_batch": 0}, "micro_batch must be"),
+    ],
+)
+def test_nonsense_is_refused(change, message):
+    """Before a GPU is taken."""
+    with pytest.raises(ConfigError, match=message):
+        Engine(**change)
+
+
+def test_adaptive_augmentation_of_a_critic_needs_a_fixed_probability():
+    """The sign of a Wasserstein critic's scores means nothing."""
+    with pytest.raises(ConfigError, match=r"augment\.fixed_p"):
+        dataclasses.replace(PGGAN, augment=ADA)
+    values, _ = after(
+        dataclasses.replace(PGGAN, augment=dataclasses.replace(ADA, fixed_p=0.5)), kimg=0.016
+    )
+    assert torch.isfinite(values).all()
