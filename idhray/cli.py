@@ -26,6 +26,7 @@ STAGES = {
     "prepare-mri": "CE-T1w and FLAIR to paired slices",
     "cut-patches": "tiles to patches",
     "train-gan": "a PGGAN on the training patients of one class",
+    "evaluate-gan": "how good a GAN's images are, and whether they are copies",
     "synthesize": "synthetic images from a trained GAN",
     "train-classifier": "one classifier",
     "predict": "a classifier's predictions by patient",

@@ -1,9 +1,11 @@
 """Which patients a generator saw, and the refusal of sets in which patients would meet.
 
-A folder of SYNTHETIC images holds `_generator.json`, the record of the generator that made them.
+A folder of SYNTHETIC images holds `_generator.json`, the record of the generator that made them,
+and `_gate.json`, whether that one copies, if it was judged.
 """
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +14,10 @@ from idhray.errors import LeakageError, StorageError
 from idhray.storage import exists, join, publish_json, read_json
 from idhray.tables import parts, read_part
 
+logger = logging.getLogger(__name__)
+
 GENERATOR = "_generator.json"
+GATE = "_gate.json"
 SHOWN = 5  # patients that a message names
 
 
@@ -38,6 +43,68 @@ class GeneratorRecord:
         """The record of a generator that was trained on `patients`."""
         names = tuple(sorted(set(patients)))
         return cls(generator=generator, idh=idh, patients=names, trained_on=patients_hash(names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRecord:
+    """What an evaluation found of a generator, beside its checkpoint and beside its images."""
+
+    generator: str
+    """Seal of the checkpoint that was judged."""
+    passed: bool
+    reasons: tuple[str, ...]
+    """Why it failed."""
+    images: str
+    """The images that it was trained on, in which copies are looked for."""
+    images_digest: str
+    features: str
+    """What made features of images."""
+    limits: dict[str, float]
+    """Below these distances an image is a copy."""
+    evaluation: str
+    """Folder of the figures."""
+
+
+def write_gate(folder: str, record: GateRecord) -> None:
+    """Put the verdict on a generator into a folder."""
+    publish_json(join(folder, GATE), asdict(record))
+
+
+def read_gate(folder: str) -> GateRecord | None:
+    """The verdict in a folder; None where nobody judged.
+
+    Raises:
+        StorageError: it is none.
+    """
+    path = join(folder, GATE)
+    if not exists(path):
+        return None
+    values = read_json(path)
+    if set(values) != {field.name for field in fields(GateRecord)}:
+        raise StorageError(f"{path}: no verdict on a generator; run `idhray evaluate-gan` again")
+    return GateRecord(**{**values, "reasons": tuple(values["reasons"])})
+
+
+def refuse_failed(synthetic: Sequence[str], *, allowed: bool) -> None:
+    """Refuse images of a generator that copies or repeats itself; warn where nobody judged it.
+
+    Args:
+        synthetic: SYNTHETIC folders.
+        allowed: Take those of a generator that failed.
+
+    Raises:
+        LeakageError: a generator failed, and that is not allowed.
+    """
+    for folder in synthetic:
+        gate = read_gate(folder)
+        if gate is None:
+            logger.warning("%s: nobody looked for copies (`idhray evaluate-gan`)", folder)
+        elif not gate.passed and not allowed:
+            raise LeakageError(
+                f"{folder}: its generator failed the test for copies and diversity "
+                f"({' '.join(gate.reasons)} See {gate.evaluation}); train another one, or "
+                "take its images all the same with --allow-failed-gan"
+            )
 
 
 def write_generator(folder: str, record: GeneratorRecord) -> None:

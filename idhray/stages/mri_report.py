@@ -23,6 +23,12 @@ from idhray.report.content import (
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.report.html import report_html
 from idhray.stages.fit_stats import SOURCES, readings_rows
+from idhray.stages.generator_report import (
+    evaluation_figures,
+    evaluation_limits,
+    evaluation_note,
+    pairs_picture,
+)
 from idhray.stages.paper_tables import park_report_tables
 from idhray.stats.accuracy import printed
 from idhray.stats.curve import roc_points
@@ -42,7 +48,6 @@ LIMITS = (
     "Synthetic cases repeat what the training patients showed. They count as cases of models 2 and "
     "3, whose standard errors are therefore too small, and are judged in no set.",
     "IDH status goes with age and grade, and readers may have recognised either.",
-    "Whether the generator copied training images was not tested here.",
 )
 
 
@@ -63,7 +68,8 @@ def mri_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
 def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
     settings = read_json(join(study, SETTINGS))
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
-    limits = list(LIMITS)
+    judged = join(study, "evaluation-mutant")
+    limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumours": judged})]
     if settings["simulate_readers"]:
         limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
     return ReportContent(
@@ -82,7 +88,10 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         figures=_figures(tables),
         generators=_generators(study),
         generators_note=_generators_note(study),
-        sheets=[_sheet(study)],
+        sheets=[
+            _sheet(study),
+            *pairs_picture(judged, "IDH-mutant tumours", "CE-T1w is red, FLAIR green."),
+        ],
         settings=_settings(settings),
         provenance={k: str(v) for k, v in read_json(join(study, PROVENANCE)).items() if v},
         limits=limits,
@@ -206,7 +215,8 @@ def _generators(study: str) -> list[Generator]:
         figures = {"Resolution": f"{model['settings']['resolution_px']} px"}
         if name == "gan-mutant":
             made = read_json(join(study, "synthetic-mutant", SETTINGS))
-            figures |= {"Images made": str(made["count"]), **_alignment(study)}
+            judged = evaluation_figures(join(study, "evaluation-mutant"))
+            figures |= {"Images made": str(made["count"]), **_alignment(study), **judged}
         found.append(
             Generator(
                 name=f"StyleGAN2 of {title}",
@@ -245,6 +255,7 @@ def _generators_note(study: str) -> str:
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
         "saw all mutants of the validation set.)"
+        + evaluation_note(join(study, "evaluation-mutant"), "IDH-mutant tumours")
     )
 
 

@@ -1,6 +1,7 @@
 """The study of Park et al. 2021: MRI -> slices -> two GANs in turn -> readers -> tables -> report.
 
-cohort.parquet  slices/  slices-normal/  gan-normal/  gan-mutant/  synthetic-mutant/  form/
+cohort.parquet  slices/  slices-normal/  gan-normal/  gan-mutant/
+evaluation-mutant/  synthetic-mutant/  form/
 readings.csv  statistics/  report.html
 """
 
@@ -22,9 +23,12 @@ from idhray.cohort import (
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, ManifestError
 from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.leakage import refuse_failed
 from idhray.mri.patient import PRESETS as MRI
 from idhray.mri.patient import MriSettings
 from idhray.phantom.mri.readers import ERROR_RATE
+from idhray.stages.evaluate_gan import PRESETS as EVALUATION
+from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import of_readings
 from idhray.stages.mri_report import mri_report
 from idhray.stages.prepare_mri import prepare_mri, with_scans
@@ -47,6 +51,7 @@ OWNS = (
     "slices-normal",
     "gan-normal",
     "gan-mutant",
+    "evaluation-mutant",
     "synthetic-mutant",
     "form",
     "readings.csv",
@@ -73,6 +78,14 @@ class MriStudySettings:
     reader_grades: tuple[int, ...] = ()
     """Grades of the tumours that readers see, all when empty; the others train the GAN only, all of
     them, unless the manifest gives a split."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """Of the GAN of tumours: fidelity, copies, diversity."""
+    evaluation_images: int = 1000
+    """Generated images that are judged."""
+    features: str = "random"
+    """The network by which they are judged, see `evaluate-gan`."""
+    allow_failed_gan: bool = False
+    """Use the images of a GAN that copies or repeats itself, too; the report says so."""
     statistics: StatsSettings = field(default_factory=StatsSettings)
     simulate_readers: bool = False
     """Two programs read in place of people: for made-up cohorts only."""
@@ -108,6 +121,9 @@ def mri_presets(gan: dict[str, StyleGan2Settings]) -> dict[str, MriStudySettings
             pretraining=gan["demo-mri"],
             gan=gan["demo-mri"],
             synthetic=27,
+            evaluation=EVALUATION["demo"],
+            evaluation_images=200,
+            allow_failed_gan=True,  # a GAN of two minutes may well repeat itself
             statistics=replace(STATISTICS["park2021"], optimism_resamples=200),
             simulate_readers=True,
         ),
@@ -169,6 +185,17 @@ def mri_study(
             freeze_layers=frozen,
             **training,
         )
+        evaluate_gan(
+            checkpoint,
+            slices,
+            join(out, f"evaluation-{CLASS}"),
+            settings.evaluation,
+            count=settings.evaluation_images,
+            features=settings.features,
+            psi=settings.psi,
+            seed=seed,
+            gpus=gpus,
+        )
         synthesize(
             checkpoint,
             settings.synthetic,
@@ -177,6 +204,7 @@ def mri_study(
             seed=seed,
             gpus_per_worker=gpus,
         )
+        refuse_failed((synthetic,), allowed=settings.allow_failed_gan)
         form = join(out, "form")
         readers(
             "form",

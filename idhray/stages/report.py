@@ -30,6 +30,12 @@ from idhray.report.figures import (
     roc_figure,
 )
 from idhray.report.html import report_html
+from idhray.stages.generator_report import (
+    evaluation_figures,
+    evaluation_limits,
+    evaluation_note,
+    pairs_picture,
+)
 from idhray.stages.mri_report import mri_report
 from idhray.stages.paper_tables import liu_report_tables
 from idhray.stats.accuracy import printed
@@ -50,7 +56,6 @@ LIMITS = (
     "comparison within one grade is not part of this report.",
     "Synthetic images repeat what the training patients showed; they add no patients, and never "
     "count as cases in any figure here.",
-    "Whether the generators copied training images was not tested here.",
 )
 
 
@@ -96,10 +101,10 @@ def _content(study: str) -> ReportContent:
         figures=_figures(tables, cohort),
         generators=[_generator(study, label) for label in LABELS],
         generators_note=_generators_note(study, images),
-        sheets=[_sheet(study, images)],
+        sheets=[_sheet(study, images), *_pairs(study)],
         settings=_settings(settings),
         provenance=_provenance(study, settings),
-        limits=[*LIMITS, *_limits_of_settings(settings)],
+        limits=[*LIMITS, *evaluation_limits(_evaluations(study)), *_limits_of_settings(settings)],
     )
 
 
@@ -257,8 +262,22 @@ def _generator(study: str, label: str) -> Generator:
         figures={
             "Resolution": f"{model['settings']['resolution_px']} px",
             "Images made": str(made["count"]),
+            **evaluation_figures(_evaluations(study)[label]),
         },
     )
+
+
+def _evaluations(study: str) -> dict[str, str]:
+    """The folder in which each generator was judged."""
+    return {label: join(study, f"evaluation-{label}") for label in LABELS}
+
+
+def _pairs(study: str) -> list[Picture]:
+    return [
+        picture
+        for label, folder in _evaluations(study).items()
+        for picture in pairs_picture(folder, label)
+    ]
 
 
 def _generators_note(study: str, images: str) -> str:
@@ -269,6 +288,7 @@ def _generators_note(study: str, images: str) -> str:
     return (
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that a generator saw."
+        + "".join(evaluation_note(f, label) for label, f in _evaluations(study).items())
     )
 
 

@@ -2,7 +2,8 @@
 
 Of slides (Liu et al. 2020), here; of MRI (Park et al. 2021), in `mri_study`.
 
-cohort.parquet  tiles/  patches/  gan-CLASS/  synthetic-CLASS/  sweep/  statistics/  report.html
+cohort.parquet  tiles/  patches/  gan-CLASS/  evaluation-CLASS/  synthetic-CLASS/  sweep/
+statistics/  report.html
 """
 
 import functools
@@ -35,6 +36,8 @@ from idhray.slides.tiling import PRESETS as TILES
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.background import Background
 from idhray.stages.cut_patches import cut_patches
+from idhray.stages.evaluate_gan import PRESETS as EVALUATION
+from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import fit_stats
 from idhray.stages.folder import seal
 from idhray.stages.mri_study import MriStudySettings, mri_presets, mri_study, say_what_can_be_shown
@@ -65,6 +68,14 @@ class StudySettings:
     """Synthetic images added, half of each class; 0 is the baseline."""
     repeats: int = 5
     """Trainings of each count; Liu et al. trained each once."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """Of the GANs: fidelity, copies, diversity."""
+    evaluation_images: int = 1000
+    """Generated images that are judged."""
+    features: str = "random"
+    """The network by which they are judged, see `evaluate-gan`."""
+    allow_failed_gan: bool = False
+    """Use the images of a GAN that copies or repeats itself, too; the report says so."""
 
     def __post_init__(self) -> None:
         check_counts(self.counts, self.repeats)
@@ -77,6 +88,7 @@ OWNS = (
     "tiles",
     "patches",
     "gan-*",
+    "evaluation-*",
     "synthetic-*",
     "sweep",
     "statistics",
@@ -97,6 +109,9 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
         classifier=CLASSIFIER["demo"],
         counts=(0, 120, 360),
         repeats=2,
+        evaluation=EVALUATION["demo"],
+        evaluation_images=200,
+        allow_failed_gan=True,  # a GAN of two minutes may well repeat itself
     ),
     **mri_presets(STYLEGAN2),
 }
@@ -206,7 +221,7 @@ def slide_study(
         )
         _train_gans(images, out, settings, seed=seed, workers=gan_workers, gpus=gpus)
         synthetic = tuple(
-            _synthetic(label, out, settings, seed=seed, gpus=gpus) for label in LABELS
+            _synthetic(label, images, out, settings, seed=seed, gpus=gpus) for label in LABELS
         )
         logger.info("sweep over %s synthetic images", settings.counts)
         sweep(
@@ -216,6 +231,7 @@ def slide_study(
             settings.classifier,
             counts=settings.counts,
             repeats=settings.repeats,
+            allow_failed_gan=settings.allow_failed_gan,
             seed=seed,
             workers=workers,
             gpus_per_trial=gpus,
@@ -319,9 +335,19 @@ def _train_gans(
 
 
 def _synthetic(
-    label: Label, out: str, settings: StudySettings, *, seed: int, gpus: float | None
+    label: Label, images: str, out: str, settings: StudySettings, *, seed: int, gpus: float | None
 ) -> str:
     synthetic = join(out, f"synthetic-{label}")
+    evaluate_gan(
+        join(out, f"gan-{label}"),
+        images,
+        join(out, f"evaluation-{label}"),
+        settings.evaluation,
+        count=settings.evaluation_images,
+        features=settings.features,
+        seed=seed,
+        gpus=gpus,
+    )
     synthesize(
         join(out, f"gan-{label}"),
         max(settings.counts) // 2,

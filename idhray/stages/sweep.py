@@ -28,6 +28,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, train_classifier
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
+from idhray.leakage import refuse_failed
 from idhray.ledger import Fate
 from idhray.stages.folder import seal, stage_folder
 from idhray.stages.mapping import is_open
@@ -50,6 +51,7 @@ def sweep(
     *,
     counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000),
     repeats: int = 5,
+    allow_failed_gan: bool = False,
     seed: int = 0,
     workers: int | None = None,
     gpus_per_trial: float | None = None,
@@ -68,6 +70,7 @@ def sweep(
         settings: Network, preprocessing and training.
         counts: Synthetic images to add, half of each class; 0 is the baseline.
         repeats: Trainings of each count.
+        allow_failed_gan: Take images of a generator that failed `evaluate-gan`, too.
         seed: Of the trainings.
         workers: Trainings at a time; as many as there is room for when not given.
         gpus_per_trial: May be a fraction; one when the cluster has GPUs, else none.
@@ -78,6 +81,7 @@ def sweep(
     images, out = absolute(images), absolute(out)
     synthetic = tuple(absolute(folder) for folder in synthetic)
     settings = with_absolute_weights(settings)
+    refuse_failed(synthetic, allowed=allow_failed_gan)
     check_counts(counts, repeats)
     said = {
         "stage": "sweep",

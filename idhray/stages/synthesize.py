@@ -1,5 +1,7 @@
 """Synthetic images from a trained generator: checkpoint -> SYNTHETIC."""
 
+import logging
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -7,19 +9,34 @@ import torch
 from numpy.typing import NDArray
 
 from idhray.config import settings_hash
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, StorageError
+from idhray.fidelity.channels import constant_channels
+from idhray.fidelity.copies import ImageSet, Limits, find_copies
+from idhray.fidelity.features import Extractor
 from idhray.gan.checkpoint import read_model
+from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, load_generator
 from idhray.images import image_cell
-from idhray.leakage import GeneratorRecord, write_generator
-from idhray.ledger import check_failures, counts
+from idhray.leakage import (
+    GateRecord,
+    GeneratorRecord,
+    read_gate,
+    write_gate,
+    write_generator,
+)
+from idhray.ledger import check_failures, counts, fates
+from idhray.stages.feature_extractor import extractor_of
 from idhray.stages.folder import seal, stage_folder
+from idhray.stages.gan_images import channel_names, image_set, training_images
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 128  # images of a part
+MOST_LEFT_OUT = 0.5  # of the images; a generator that copies more makes no set
 
 
 def synthesize(
@@ -35,6 +52,9 @@ def synthesize(
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Draw images from a generator; image i depends on the seed and on i alone.
+
+    If `evaluate-gan` judged the generator, copies of training images are left out, and as many
+    further images are drawn; the LEDGER names each.
 
     Args:
         checkpoint: Folder of `train-gan`.
@@ -52,35 +72,83 @@ def synthesize(
         raise ConfigError(f"--count must be 1 or more, got {count}")
     model = read_model(checkpoint)
     generator = seal(checkpoint)  # of its weights, among others
+    gate = judged(checkpoint, generator)
     truncates = model["architecture"] == "stylegan2"
     if psi != 1 and not truncates:
         raise ConfigError(f"--psi {psi:g}: a {model['architecture']} has no truncation; leave it 1")
     said = {"stage": "synthesize", "generator": generator, "count": count, "seed": seed}
     said |= {"psi": psi} if truncates else {}
+    said |= {"limits": gate.limits, "features": gate.features} if gate else {}
     with stage_folder(out, said, overwrite=overwrite):
         connect(address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
+        if gate:
+            write_gate(out, gate)
         gpus = min(cluster_gpus(), 1.0) if gpus_per_worker is None else gpus_per_worker
-        items = [
-            Item(
-                name=f"images {first}-{min(first + CHUNK, count) - 1}",
-                settings_hash=settings_hash({**said, "first": first}),
-                values={
-                    "checkpoint": checkpoint,
-                    "generator": generator,
-                    "seed": seed,
-                    "psi": psi if truncates else None,
-                    "first": first,
-                    "end": min(first + CHUNK, count),
-                },
+        values = {
+            "checkpoint": checkpoint,
+            "generator": generator,
+            "seed": seed,
+            "psi": psi if truncates else None,
+            "gate": asdict(gate) if gate else None,
+        }
+        items = _items(0, count, said, values) + _further(out, count, said, values)
+        while True:  # once, but for copies
+            found = map_items(
+                items, synthesize_some, out=out, schema=SYNTHETIC, workers=workers, gpus=gpus
             )
-            for first in range(0, count, CHUNK)
-        ]
-        found = map_items(
-            items, synthesize_some, out=out, schema=SYNTHETIC, workers=workers, gpus=gpus
+            check_failures(out, found, 0)
+            drawn = max(item.values["end"] for item in items)
+            missing = count - sum(fate.rows for fate in found.values())
+            if not missing:
+                break
+            if missing > MOST_LEFT_OUT * count:
+                raise StorageError(
+                    f"{checkpoint}: {missing} of {drawn} images are copies of training images; "
+                    "train another generator"
+                )
+            items += _items(drawn, drawn + missing, said, values)
+    return {"out": out, "generator": generator, **counts(found), "copies": drawn - count}
+
+
+def judged(checkpoint: str, generator: str) -> GateRecord | None:
+    """The verdict on a generator; None, with a warning, where nobody judged it as it is.
+
+    Args:
+        checkpoint: Its folder.
+        generator: Its seal.
+    """
+    gate = read_gate(checkpoint)
+    if gate is None or gate.generator != generator:
+        logger.warning(
+            "%s: not judged by `idhray evaluate-gan`; copies of training images are not looked for",
+            checkpoint,
         )
-        check_failures(out, found, 0)
-    return {"out": out, "generator": generator, **counts(found)}
+        return None
+    if not gate.passed:
+        logger.warning("%s: failed its test: %s", checkpoint, " ".join(gate.reasons))
+    return gate
+
+
+def _items(first: int, end: int, said: dict[str, Any], values: dict[str, Any]) -> list[Item]:
+    """Images `first` to `end` - 1 in parts."""
+    starts = range(first, end, CHUNK)
+    return [_item(start, min(start + CHUNK, end), said, values) for start in starts]
+
+
+def _further(out: str, count: int, said: dict[str, Any], values: dict[str, Any]) -> list[Item]:
+    """Parts that an earlier run drew in place of copies."""
+    names = [name.removeprefix("images ").split("-") for name in fates(out)]
+    bounds = sorted((int(first), int(last) + 1) for first, last in names)
+    return [_item(first, end, said, values) for first, end in bounds if first >= count]
+
+
+def _item(first: int, end: int, said: dict[str, Any], values: dict[str, Any]) -> Item:
+    return Item(
+        name=f"images {first}-{end - 1}",
+        settings_hash=settings_hash({**said, "first": first}),
+        values={**values, "first": first, "end": end},
+    )
 
 
 def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -104,8 +172,52 @@ def synthesize_some(values: dict[str, Any]) -> Outcome:
         "idh": model["idh"],
         "trained_on": model["trained_on"],
     }
+    copies = _copies(values, images, model["idh"], generator.settings) if values["gate"] else {}
     rows = [
         {**shared, "index": index, "image": image_cell(_picture(image), f"{model['idh']}-{index}")}
         for index, image in zip(indices, images, strict=True)
+        if index not in copies
     ]
-    return Outcome(rows=rows)
+    return Outcome(rows=rows, note="; ".join(copies.values()))
+
+
+def _copies(
+    values: dict[str, Any], images: NDArray[np.uint8], idh: str, settings: GanSettings
+) -> dict[int, str]:
+    """Index -> whose image it copies, of the copies among some images."""
+    gate = GateRecord(**values["gate"])
+    train, extractor, names, left_out = _training(gate, idh, settings)
+    made = image_set(None, images, extractor, names, left_out)
+    found = find_copies(made, train, Limits(**gate.limits), settings.symmetry)
+    return {
+        values["first"] + place: f"left out: {values['first'] + place} copies "
+        f"{train.id(int(found.nearest[place]))} of {train.patients[found.nearest[place]]}"
+        for place in map(int, np.flatnonzero(found.copy))
+    }
+
+
+_Known = tuple[ImageSet, Extractor, tuple[str, ...], tuple[str, ...]]
+_kept: dict[tuple[str, str, str], _Known] = {}  # of a worker's last part
+
+
+def _training(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
+    """The training images with their features; a worker reads them once.
+
+    Raises:
+        StorageError: they are not there any more, or others.
+    """
+    key = (gate.images_digest, gate.features, gate.generator)
+    if key not in _kept:
+        if seal(gate.images) != gate.images_digest:
+            raise StorageError(
+                f"{gate.images}: not the images that the generator was judged by; "
+                "run `idhray evaluate-gan` again"
+            )
+        real = training_images(gate.images, idh, settings)
+        extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
+        names = channel_names(gate.images, settings)
+        left_out = constant_channels(real.images, names)
+        known = image_set(real, real.images, extractor, names, left_out)
+        _kept.clear()
+        _kept[key] = (known, extractor, names, left_out)
+    return _kept[key]

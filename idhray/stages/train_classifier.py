@@ -14,7 +14,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState
 from idhray.classify.trainer import train_classifier as train
 from idhray.config import settings_dict, settings_from
-from idhray.leakage import refuse_leaks
+from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.stages.folder import seal, stage_folder
 from idhray.stages.session import connect
 from idhray.stages.training import (
@@ -35,6 +35,7 @@ def train_classifier(
     *,
     synthetic: tuple[str, ...] = (),
     n_synthetic: int = 0,
+    allow_failed_gan: bool = False,
     seed: int = 0,
     workers: int = 1,
     gpus_per_worker: float | None = None,
@@ -50,6 +51,7 @@ def train_classifier(
         settings: Network, preprocessing and training.
         synthetic: Folders of SYNTHETIC tables, one of each class.
         n_synthetic: Synthetic images to add, half of each class.
+        allow_failed_gan: Take images of a generator that failed `evaluate-gan`, too.
         seed: Of weights, order, dropout and augmentation.
         workers: Processes that share each batch.
         gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
@@ -60,6 +62,7 @@ def train_classifier(
     images, out = absolute(images), absolute(out)
     synthetic = tuple(absolute(folder) for folder in synthetic)
     settings = with_absolute_weights(settings)
+    refuse_failed(synthetic, allowed=allow_failed_gan)
     refuse_leaks(images, synthetic)  # before Ray starts
     said = {
         "stage": "train_classifier",

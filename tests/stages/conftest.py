@@ -10,6 +10,7 @@ from idhray.gan.pggan_config import PgganSettings
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import TilingSettings
+from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.session import connect
 from idhray.stages.study import StudySettings, study
@@ -45,6 +46,9 @@ STUDY = StudySettings(
     ),
     counts=(0, 8),
     repeats=2,
+    evaluation=EVALUATION["demo"],
+    evaluation_images=24,
+    allow_failed_gan=True,
 )
 
 

@@ -14,6 +14,7 @@ from idhray.ledger import fates
 from idhray.mri.patient import MriSettings
 from idhray.mri.settings import SliceSettings
 from idhray.phantom.mri.patients import MriPhantomSettings
+from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mri_study import MriStudySettings
 from idhray.stages.prepare_mri import prepare_mri
@@ -40,6 +41,9 @@ STUDY = MriStudySettings(
     pretraining=GAN,
     gan=GAN,
     synthetic=6,
+    evaluation=EVALUATION["demo"],
+    evaluation_images=24,
+    allow_failed_gan=True,
     statistics=StatsSettings(tests="park2021", bootstrap_draws=100, optimism_resamples=2),
     simulate_readers=True,
 )
@@ -165,6 +169,7 @@ def test_a_study_goes_from_scans_to_report(park_study):
     assert "The readers are programs" in page
     assert "Demonstration on made-up data" in page
     assert "StyleGAN2 of normal brains" in page
+    assert "Test for copies and diversity" in page
     assert {"table1.csv", "table2.csv", "table3.csv", "turing.csv"} <= {
         path.name for path in (out / "statistics").iterdir()
     }

@@ -1,0 +1,233 @@
+"""How good a GAN's images are, and whether they are copies: checkpoint + real images -> verdict.
+
+fidelity.csv     every metric by channel, beside the floor between real patients
+gate.json        copies and diversity: passed or not, why, and all figures
+images.csv       each generated image: its nearest training image, and whether it is a copy of it
+pairs.png        the closest pairs: generated, training image, difference
+samples.png      the first generated images
+The verdict is put into the checkpoint's folder, too (`_gate.json`), where `synthesize` finds it.
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+import torch
+
+from idhray.chance import seed_for
+from idhray.config import settings_dict, settings_from
+from idhray.errors import ConfigError, LeakageError
+from idhray.fidelity.channels import constant_channels
+from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.evaluation import evaluate
+from idhray.fidelity.features import Images
+from idhray.fidelity.gate import CopySettings, Gate, copies_gate
+from idhray.fidelity.pair_picture import closest_pairs, pair_picture
+from idhray.fidelity.settings import PRESETS as FIDELITY
+from idhray.fidelity.settings import FidelitySettings
+from idhray.gan.checkpoint import read_model, read_settings
+from idhray.gan.sample import generate, grid, load_generator
+from idhray.images import encode
+from idhray.leakage import GateRecord, write_gate
+from idhray.stages.feature_extractor import absolute_features, extractor_of
+from idhray.stages.folder import seal, stage_folder
+from idhray.stages.gan_images import (
+    RealImages,
+    channel_names,
+    image_set,
+    real_images,
+    training_images,
+)
+from idhray.stages.session import cluster_gpus, connect
+from idhray.storage import absolute, join, publish, publish_json, read_json
+
+logger = logging.getLogger(__name__)
+
+OWNS = ("fidelity.csv", "gate.json", "images.csv", "pairs.png", "samples.png")
+SAMPLES = 36
+LEAST = 20  # generated images; fewer say nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is compared, and what fails."""
+
+    fidelity: FidelitySettings = field(default_factory=FidelitySettings)
+    copies: CopySettings = field(default_factory=CopySettings)
+    """Its `symmetry` is taken from the GAN."""
+
+
+PRESETS = {
+    "standard": EvaluationSettings(),
+    "demo": EvaluationSettings(fidelity=FIDELITY["demo"]),
+}
+
+
+def evaluate_gan(
+    checkpoint: str,
+    images: str,
+    out: str,
+    settings: EvaluationSettings,
+    *,
+    count: int = 1000,
+    features: str = "random",
+    psi: float = 1.0,
+    seed: int = 0,
+    gpus: float | None = None,
+    address: str | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Judge a GAN: fidelity beside the floor of real patients, copies, and diversity.
+
+    Real images are those that it was trained on; validation patients of its class, whom it never
+    saw, are the control. Test patients are not looked at.
+
+    Args:
+        checkpoint: Folder of `train-gan`.
+        images: The PATCHES or SLICES folder that it was trained on.
+        out: Folder of the figures.
+        settings: Sizes of the comparisons, and limits.
+        count: Generated images that are judged.
+        features: Network that makes features of images: random (seeded weights), inception:FILE
+            (FID's own), classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
+        psi: Truncation of a StyleGAN2, as the images will be made.
+        seed: Of the images that are judged; those of `synthesize` are others.
+        gpus: One when the cluster has GPUs, else none.
+        address: Of a running Ray cluster; Ray starts on this machine when not given.
+        overwrite: Start anew where the folder was made with other settings.
+    """
+    checkpoint, images, out = absolute(checkpoint), absolute(images), absolute(out)
+    if count < LEAST:
+        raise ConfigError(f"--count must be {LEAST} or more, got {count}")
+    features = absolute_features(features)
+    said = {
+        "stage": "evaluate_gan",
+        "generator": seal(checkpoint),
+        "images": seal(images),
+        "count": count,
+        "features": features,
+        "psi": psi,
+        "seed": seed,
+        **settings_dict(settings),
+    }
+    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+        connect(address)
+        share = min(cluster_gpus(), 1.0) if gpus is None else gpus
+        task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
+        values = {**said, "checkpoint": checkpoint, "folder": images, "out": out}
+        ray.get(task.remote(values))
+    found = read_json(join(out, "gate.json"))
+    for reason in (*found["reasons"], *found["notes"]):
+        logger.info("%s: %s", checkpoint, reason)
+    return {
+        "out": out,
+        "passed": found["passed"],
+        "copies": found["figures"]["copies"],
+        "generated": found["figures"]["generated"],
+        "text": _text(out, found),
+    }
+
+
+def _evaluate(values: dict[str, Any]) -> None:
+    """In one worker: draw, compare, write."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    checkpoint, folder, out = values["checkpoint"], values["folder"], values["out"]
+    model, generator = read_model(checkpoint), load_generator(checkpoint, device)
+    train = training_images(folder, model["idh"], generator.settings)
+    held_out = real_images(folder, model["idh"], "val", generator.settings)
+    _check_patients(train, held_out, model["patients"], folder)
+    seed = seed_for(values["seed"], "evaluation")
+    made = generate(generator, seed, range(values["count"]), values["psi"])
+    extractor = extractor_of(values["features"], device)
+    names = channel_names(folder, generator.settings)
+    settings = settings_from(
+        EvaluationSettings, {name: values[name] for name in ("fidelity", "copies")}
+    )
+    fidelity = evaluate(
+        made,
+        train.images,
+        train.patients,
+        extractor,
+        settings.fidelity,
+        reference="training patients",
+        channels=names,
+    )
+    publish(join(out, "fidelity.csv"), _csv(list(fidelity.rows())))
+    left_out = constant_channels(train.images, names)
+
+    def with_features(found: RealImages | None, pixels: Images) -> ImageSet:
+        return image_set(found, pixels, extractor, names, left_out)
+
+    gate = copies_gate(
+        with_features(None, made),
+        with_features(train, train.images),
+        with_features(held_out, held_out.images) if held_out.names else None,
+        replace(settings.copies, symmetry=read_settings(model).symmetry),
+    )
+    _write(out, gate, made, train)
+    record = GateRecord(
+        generator=values["generator"],
+        passed=gate.passed,
+        reasons=gate.reasons,
+        images=folder,
+        images_digest=values["images"],
+        features=values["features"],
+        limits=gate.figures["limits"],
+        evaluation=out,
+    )
+    write_gate(checkpoint, record)
+
+
+def _check_patients(train: RealImages, held_out: RealImages, seen: list[str], folder: str) -> None:
+    if missing := sorted(set(train.patients) - set(seen)):
+        raise LeakageError(
+            f"{folder}: {len(missing)} training patients whom this generator never saw, "
+            f"{missing[0]} the first; give the images that it was trained on"
+        )
+    if both := sorted(set(held_out.patients) & set(seen)):
+        raise LeakageError(
+            f"{folder}: the generator saw {len(both)} validation patients, {both[0]} the first; "
+            "train it on the training split only"
+        )
+
+
+def _write(out: str, gate: Gate, made: Images, train: RealImages) -> None:
+    shown = closest_pairs(gate.found, 12)
+    publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.found, shown)))
+    publish(join(out, "samples.png"), encode(grid(made[:SAMPLES], columns=6)))
+    publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
+    said = gate.as_dict()
+    said.pop("images")
+    publish_json(join(out, "gate.json"), said)
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text: str = pd.DataFrame(rows).to_csv(index=False)
+    return text.encode()
+
+
+def _text(out: str, gate: dict[str, Any]) -> str:
+    """The main figures, for a terminal."""
+    table = pd.read_csv(join(out, "fidelity.csv"))
+    lines = [f"{table['extractor'].iloc[0]}; reference: {table['reference'].iloc[0]}"]
+    for row in table.to_dict("records"):
+        numbers = [_number(row[name]) for name in ("value", "floor")]
+        lines.append(
+            f"{row['channel']:<20}{row['metric']:<12}{numbers[0]:>10}   real against real "
+            f"{numbers[1]:>10}   ({row['n']} images, {row['n_patients']} patients)"
+        )
+    verdict = "passed" if gate["passed"] else f"FAILED: {' '.join(gate['reasons'])}"
+    figures = gate["figures"]
+    lines.append(f"Copies and diversity: {verdict}")
+    lines.append(
+        f"{figures['copies']} of {figures['generated']} generated images are copies of training "
+        "images; see pairs.png"
+    )
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None or not np.isfinite(value) else f"{value:.3g}"

@@ -1,0 +1,89 @@
+"""Real images as a GAN was shown them, with the patient of each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idhray.errors import TableError
+from idhray.fidelity.channels import MRI, RGB, channels_of
+from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.features import Extractor, Images
+from idhray.gan.config import GanSettings
+from idhray.images import decode, gray, resize
+from idhray.storage import SETTINGS, exists, join, read_json
+from idhray.tables import parts, read_part
+
+ANY = "any"  # a class: whatever the patient's IDH status
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """N images of one class and split."""
+
+    images: NDArray[np.uint8]  # (N, R, R, C), in the order of the table
+    patients: tuple[str, ...]
+    """Whose each image is."""
+    names: tuple[str, ...]
+    """PART:ROW of each."""
+
+
+def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> RealImages:
+    """All images of a class and split, in the size and channels of a GAN; maybe none.
+
+    Args:
+        folder: Of a PATCHES or SLICES table.
+        idh: The class; `any` takes every patient.
+        split: train, val or test.
+        settings: Of the GAN.
+    """
+    side, channels = settings.resolution_px, settings.channels
+    images: list[NDArray[np.uint8]] = []
+    patients: list[str] = []
+    names: list[str] = []
+    for path in parts(folder):
+        rows = read_part(path, ["patient", "idh", "split", "image"]).to_pylist()
+        for number, row in enumerate(rows):
+            if row["split"] == split and idh in (row["idh"], ANY):
+                image = resize(decode(row["image"]["bytes"]), side)
+                images.append(image if channels == 3 else gray(image)[..., None])
+                patients.append(row["patient"])
+                names.append(f"{path.rsplit('/', 1)[-1]}:{number}")
+    stack = np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
+    return RealImages(stack, tuple(patients), tuple(names))
+
+
+def training_images(folder: str, idh: str, settings: GanSettings) -> RealImages:
+    """`real_images` of the training split.
+
+    Raises:
+        TableError: there is none.
+    """
+    found = real_images(folder, idh, "train", settings)
+    if not found.names:
+        raise TableError(f"{folder}: no training image of class {idh}")
+    return found
+
+
+def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:
+    """What the channels of a table's images show."""
+    if settings.channels != 3:
+        return ("gray",)
+    path = join(folder, SETTINGS)
+    of_mri = exists(path) and read_json(path).get("stage") == "prepare_mri"
+    return MRI if of_mri else RGB
+
+
+def image_set(
+    found: RealImages | None,
+    pixels: Images,
+    extractor: Extractor,
+    names: tuple[str, ...],
+    left_out: tuple[str, ...],
+) -> ImageSet:
+    """Images with features of all their channels together; `found` says whose they are."""
+    pictures = channels_of(pixels, names, left_out)
+    together = extractor(list(pictures.values())[-1])
+    if found is None:
+        return ImageSet(pixels, together)
+    return ImageSet(pixels, together, found.patients, found.names)

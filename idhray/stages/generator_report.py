@@ -1,0 +1,85 @@
+"""What a report says of a generator that `evaluate-gan` judged."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from idhray.report.content import Picture
+from idhray.storage import exists, join, read_bytes, read_json
+
+SHOWN = {"fid": "FID", "kid": "KID", "precision": "Precision", "coverage": "Coverage"}
+UNJUDGED = "Whether the generators copied training images was not tested here."
+
+
+def evaluation_figures(folder: str) -> dict[str, str]:
+    """Name -> number: fidelity with that of real patients in brackets, copies, verdict."""
+    if not exists(join(folder, "gate.json")):
+        return {}
+    table = pd.read_csv(join(folder, "fidelity.csv"))
+    last = table[table["channel"] == table["channel"].iloc[-1]].set_index("metric")
+    said = {
+        f"{title} (of real patients)": f"{_number(last.loc[name, 'value'])} "
+        f"({_number(last.loc[name, 'floor'])})"
+        for name, title in SHOWN.items()
+        if name in last.index
+    }
+    gate = read_json(join(folder, "gate.json"))
+    found = gate["figures"]
+    said["Copies of training images"] = f"{found['copies']} of {found['generated']}"
+    said["Test for copies and diversity"] = "passed" if gate["passed"] else "failed"
+    return said
+
+
+def evaluation_note(folder: str, name: str) -> str:
+    """How the figures were made, and why a test failed; empty where nobody judged."""
+    if not exists(join(folder, "gate.json")):
+        return ""
+    table = pd.read_csv(join(folder, "fidelity.csv"))
+    row = table.iloc[-1]
+    gate = read_json(join(folder, "gate.json"))
+    failed = f" The test failed: {' '.join(gate['reasons'])}" if gate["reasons"] else ""
+    return (
+        f" {name}: features of the {row['extractor']}, {row['n']} images of {row['n_patients']} "
+        f"patients a side ({row['channel']}), beside the same between real patients."
+        f"{failed} {' '.join(gate['notes'])}".rstrip()
+    )
+
+
+def evaluation_limits(folders: dict[str, str]) -> list[str]:
+    """What of the generators must be kept in mind; folders by the generator's name."""
+    limits = []
+    for name, folder in folders.items():
+        if not exists(join(folder, "gate.json")):
+            return [UNJUDGED]
+        gate = read_json(join(folder, "gate.json"))
+        if not gate["passed"]:
+            limits.append(
+                f"The generator of {name} failed its test for copies and diversity; its images "
+                f"were used all the same. {' '.join(gate['reasons'])}"
+            )
+    limits.append(
+        "Copies were looked for by pixels and features among the images of the last training; "
+        "limits were set on real images of different patients, not proven on every GAN."
+    )
+    return limits
+
+
+def pairs_picture(folder: str, name: str, colours: str = "") -> list[Picture]:
+    """The closest pairs of a generator, if it was judged."""
+    path = join(folder, "pairs.png")
+    if not exists(path):
+        return []
+    return [
+        Picture(
+            title=f"Generated images of {name} nearest to training images",
+            data=read_bytes(path),
+            alt="Triples of a generated image, its nearest training image and their difference",
+            caption="Generated image, nearest training image, difference; the nearest of those "
+            f"that were judged first. {colours}".rstrip(),
+        )
+    ]
+
+
+def _number(value: Any) -> str:
+    return "-" if not math.isfinite(value) else f"{value:.3g}"
