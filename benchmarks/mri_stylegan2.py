@@ -4,8 +4,10 @@
 
 FOLDER/mri_slices holds slices of 62 TCGA-LGG patients (Buda et al. 2019) with index.csv: R is
 T1w without contrast, G FLAIR, B CE-T1w, 8 bit, with the skull. Patients are split in halves: the
-GAN sees one of them, the other is what real images of other patients look like. Written are
-samples.png, real.png, result.json and the checkpoint.
+GAN sees one of them, the other is what real images of other patients look like. Fidelity is told at
+every sample, by features of a seeded random network, beside that of real patients against each
+other; copies and diversity at the end. Written are samples.png, real.png, pairs.png, result.json
+and the checkpoint.
 
 How well the channels agree is told by their masks of the head, each channel by its own threshold:
 the share that both have of what either has (Jaccard). Those of CE-T1w and the next image's FLAIR
@@ -29,6 +31,16 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from idhray.chance import generator
+from idhray.fidelity.channels import MRI, channels_of
+from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.evaluation import compare
+from idhray.fidelity.features import random_features
+from idhray.fidelity.figures import Fidelity
+from idhray.fidelity.gate import CopySettings, copies_gate
+from idhray.fidelity.pair_picture import closest_pairs, pair_picture
+from idhray.fidelity.reference import Reference, reference_of
+from idhray.fidelity.settings import PRESETS as FIDELITY
+from idhray.gan.augment_config import PRESETS as AUGMENT
 from idhray.gan.checkpoint import save
 from idhray.gan.config import STYLEGAN2
 from idhray.gan.sample import generate, generator_of, grid
@@ -45,6 +57,7 @@ def main(
     *,
     kimg: float | None = None,
     r1_gamma: float | None = None,
+    augment: str = "none",
     threads: int = 1,
     count: int = 400,
     seed: int = 0,
@@ -56,13 +69,14 @@ def main(
         out: Folder for samples, figures and checkpoint.
         kimg: Length of the training; that of demo-mri when not given.
         r1_gamma: Weight of R1; that of demo-mri when not given.
+        augment: A preset of augmentation: none, mri.
         threads: CPU cores that it may use.
         count: Generated images to measure.
         seed: Of everything that is drawn.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    changes = {"total_kimg": kimg, "r1_gamma": r1_gamma}
+    changes = {"total_kimg": kimg, "r1_gamma": r1_gamma, "augment": AUGMENT[augment]}
     settings = dataclasses.replace(
         STYLEGAN2["demo-mri"], **{k: v for k, v in changes.items() if v is not None}
     )
@@ -81,13 +95,23 @@ def main(
         shown, settings, seed=seed, idh="mutant", patients=tuple(seen["patient"].unique())
     )
     began = time.process_time()
-    train(run, progress(out, began))
+    reference = reference_of(
+        shown,
+        tuple(seen["patient"]),
+        random_features(),
+        FIDELITY["training"],
+        reference="training patients",
+        n_generated=count,
+        channels=MRI,
+    )
+    train(run, progress(out, began, reference, count))
     seconds = time.process_time() - began
     save(run, str(out / "checkpoint"))
     made = generate(generator_of(run), seed, range(count))
     result = {
         "kimg": run.images_shown / 1000,
         "r1_gamma": settings.r1_gamma,
+        "augment": augment,
         "cpu_seconds": round(seconds),
         "cpu_ms_per_image": round(1000 * seconds / run.images_shown, 1),
         "patients": len(run.patients),
@@ -98,10 +122,13 @@ def main(
             "generated": agreement(made),
         },
         "null_channel_mean": round(float(made[..., 2].mean()), 2),
-        "distance_to_seen": {
-            "real, of other patients": distance(shown, held_out),
-            "generated": distance(shown, made),
-        },
+        "fidelity": main_figures(compare(made, reference)),
+        "copies": judged(
+            made,
+            with_features(shown, seen["patient"]),
+            with_features(held_out, unseen["patient"]),
+            out,
+        ),
     }
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))
@@ -116,14 +143,19 @@ def read_slices(folder: Path, names: "pd.Series[str]", side_px: int) -> Slices:
     return np.stack(found)
 
 
-def progress(out: Path, began: float) -> Callable[[Run, Report], None]:
-    """Print each report and keep the samples of the last."""
+def progress(
+    out: Path, began: float, reference: Reference, count: int
+) -> Callable[[Run, Report], None]:
+    """Print each report with fidelity, and keep the samples of the last."""
 
     def on_report(run: Run, report: Report) -> None:
-        print(f"{time.process_time() - began:6.0f} CPU-s  {dataclasses.asdict(report)}", flush=True)
-        if report.sample_due:
-            images = generate(generator_of(run), run.seed, range(SHOWN))
-            (out / "samples.png").write_bytes(encode(sheet(images)))
+        if not report.sample_due:
+            return
+        images = generate(generator_of(run), run.seed, range(count))
+        (out / "samples.png").write_bytes(encode(sheet(images[:SHOWN])))
+        said = {"kimg": report.kimg, "score_gap": round(report.score_gap, 2)}
+        said |= {"p": round(float(run.p), 3)} | main_figures(compare(images, reference))
+        print(f"{time.process_time() - began:6.0f} CPU-s  {json.dumps(said)}", flush=True)
 
     return on_report
 
@@ -159,24 +191,36 @@ def agreement(images: Slices) -> dict[str, float]:
     }
 
 
-def distance(seen: Slices, images: Slices, parts: int = 40) -> float:
-    """Frechet distance in the first principal components of the seen images at half size.
+def judged(made: Slices, train: ImageSet, held_out: ImageSet, out: Path) -> dict[str, Any]:
+    """The copies gate's verdict; the closest pairs as a picture, CE-T1w red and FLAIR green."""
+    found = copies_gate(with_features(made, None), train, held_out, CopySettings(symmetry="mirror"))
+    pairs = pair_picture(made, train.images, found.found, closest_pairs(found.found, 16))
+    (out / "pairs.png").write_bytes(encode(pairs))
+    names = ("copies", "generated", "copy_share_of_held_out", "authenticity_patients", "c_t")
+    diversity = found.figures["diversity"]
+    return {
+        "passed": found.passed,
+        "reasons": found.reasons,
+        **{name: found.figures[name] for name in names},
+        "vendi_ratio": diversity["vendi_ratio"],
+        "mean_distance_ratio": diversity["mean_distance_ratio"],
+    }
 
-    No published measure: it only tells whether more training helped.
-    """
 
-    def row(some: Slices) -> NDArray[Any]:
-        n, height, width, _ = some.shape
-        halves = some[..., :2].reshape(n, height // 2, 2, width // 2, 2, 2).mean((2, 4))
-        return np.asarray(halves.reshape(n, -1) / 255)
+def with_features(images: Slices, patients: "pd.Series[str] | None") -> ImageSet:
+    """Images with features of both channels together."""
+    together = random_features()(list(channels_of(images, MRI, ("null",)).values())[-1])
+    return ImageSet(images, together, () if patients is None else tuple(patients))
 
-    centre = row(seen).mean(0)
-    axes = np.linalg.svd(row(seen) - centre, full_matrices=False)[2][:parts].T
-    a, b = ((row(some) - centre) @ axes for some in (seen, images))
-    ca, cb = np.cov(a.T), np.cov(b.T)
-    shared = np.sqrt(np.clip(np.linalg.eigvals(ca @ cb).real, 0, None)).sum()
-    gap = ((a.mean(0) - b.mean(0)) ** 2).sum()
-    return round(float(gap + np.trace(ca) + np.trace(cb) - 2 * shared), 2)
+
+def main_figures(fidelity: Fidelity) -> dict[str, str]:
+    """Of both channels together: value (floor between real patients)."""
+    channel = fidelity.figures[-1].channel
+    return {
+        metric: f"{one.value:.3g} ({one.floor:.3g})"
+        for metric in ("fid", "kid", "precision", "recall", "coverage")
+        for one in (fidelity.of(metric, channel),)
+    }
 
 
 if __name__ == "__main__":
