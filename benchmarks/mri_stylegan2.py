@@ -193,7 +193,8 @@ def agreement(images: Slices) -> dict[str, float]:
 
 def judged(made: Slices, train: ImageSet, held_out: ImageSet, out: Path) -> dict[str, Any]:
     """The copies gate's verdict; the closest pairs as a picture, CE-T1w red and FLAIR green."""
-    found = copies_gate(with_features(made, None), train, held_out, CopySettings(symmetry="mirror"))
+    shown = with_features(made, None)
+    found = copies_gate(shown, train, held_out, CopySettings(), "mirror")
     pairs = pair_picture(made, train.images, found.found, closest_pairs(found.found, 16))
     (out / "pairs.png").write_bytes(encode(pairs))
     names = ("copies", "generated", "copy_share_of_held_out", "authenticity_patients", "c_t")

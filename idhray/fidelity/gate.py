@@ -44,8 +44,6 @@ class CopySettings:
     to four in a hundred; of shifted, mirrored, brightened and blurred copies all were found.
     """
 
-    symmetry: Symmetry = "none"
-    """In which forms the generator was shown its images."""
     quantile: float = 0.01
     """Of the distances between real images and their nearest one of another patient."""
     pixel_margin: float = 0.9
@@ -71,8 +69,6 @@ class CopySettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.symmetry not in ("none", "mirror", "dihedral"):
-            raise ConfigError(f"symmetry must be none, mirror or dihedral, got {self.symmetry!r}")
         for name in (
             *("quantile", "pixel_margin", "feature_margin", "max_copy_share", "alpha"),
             *("min_mean_distance", "min_vendi", "max_near_duplicates"),
@@ -115,7 +111,11 @@ class Gate:
 
 
 def copies_gate(
-    generated: ImageSet, train: ImageSet, held_out: ImageSet | None, settings: CopySettings
+    generated: ImageSet,
+    train: ImageSet,
+    held_out: ImageSet | None,
+    settings: CopySettings,
+    symmetry: Symmetry = "none",
 ) -> Gate:
     """Judge a generator by a sample of its images.
 
@@ -124,6 +124,7 @@ def copies_gate(
         train: What it was trained on, with patients.
         held_out: Images of patients that it never saw, with patients; None where there are none.
         settings: Limits.
+        symmetry: In which forms the generator was shown its images.
 
     Raises:
         TableError: sizes, channels or features differ, or fewer than two patients are known.
@@ -131,11 +132,11 @@ def copies_gate(
     """
     _check(train, held_out)
     notes: list[str] = []
-    limits, real = _limits(train, held_out, settings, notes)
-    found = find_copies(generated, train, limits, settings.symmetry)
+    limits, real = _limits(train, held_out, settings, symmetry, notes)
+    found = find_copies(generated, train, limits, symmetry)
     control = None
     if held_out is not None:
-        control = find_copies(_some(held_out, settings), train, limits, settings.symmetry)
+        control = find_copies(_some(held_out, settings), train, limits, symmetry)
     codes = np.unique(train.patients, return_inverse=True)[1].astype(np.int64)
     test, ratio = _against_held_out(generated, train, held_out, settings, notes)
     varied = diversity_test(
@@ -186,14 +187,18 @@ def _check(train: ImageSet, held_out: ImageSet | None) -> None:
 
 
 def _limits(
-    train: ImageSet, held_out: ImageSet | None, settings: CopySettings, notes: list[str]
+    train: ImageSet,
+    held_out: ImageSet | None,
+    settings: CopySettings,
+    symmetry: Symmetry,
+    notes: list[str],
 ) -> tuple[Limits, Apartness]:
     """Limits from training patients, so that held-out ones can test them; else from those."""
     count, seed = settings.reference_images, settings.seed
-    real = apartness(train, train, settings.symmetry, count, seed)
+    real = apartness(train, train, symmetry, count, seed)
     if real is None and held_out is not None:
         notes.append("One training patient: limits of copies are from held-out patients.")
-        real = apartness(held_out, train, settings.symmetry, count, seed)
+        real = apartness(held_out, train, symmetry, count, seed)
     if real is None:
         raise TableError(
             "all training images are of one patient and none are held out: how near images of "

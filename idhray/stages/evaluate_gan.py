@@ -9,7 +9,7 @@ The verdict is put into the checkpoint's folder, too (`_gate.json`), where `synt
 """
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from idhray.fidelity.gate import CopySettings, Gate, copies_gate
 from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
-from idhray.gan.checkpoint import read_model, read_settings
+from idhray.gan.checkpoint import read_model
 from idhray.gan.sample import generate, grid, load_generator
 from idhray.images import encode
 from idhray.leakage import GateRecord, write_gate
@@ -57,7 +57,6 @@ class EvaluationSettings:
 
     fidelity: FidelitySettings = field(default_factory=FidelitySettings)
     copies: CopySettings = field(default_factory=CopySettings)
-    """Its `symmetry` is taken from the GAN."""
 
 
 PRESETS = {
@@ -165,7 +164,8 @@ def _evaluate(values: dict[str, Any]) -> None:
         with_features(None, made),
         with_features(train, train.images),
         with_features(held_out, held_out.images) if held_out.names else None,
-        replace(settings.copies, symmetry=read_settings(model).symmetry),
+        settings.copies,
+        generator.settings.symmetry,
     )
     _write(out, gate, made, train)
     record = GateRecord(

@@ -1,7 +1,6 @@
 """The gate: fails a copying and a collapsed generator, passes a healthy one."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from idhray.fidelity.gate import CopySettings, copies_gate
 from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from tests.fidelity.made_up_copies import changed, features, generated, patients_set, smooth
 
-MIRROR = CopySettings(symmetry="mirror")
+MIRROR = (CopySettings(), "mirror")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def held_out():
 
 @pytest.fixture(scope="module")
 def healthy(train, held_out):
-    return copies_gate(generated(smooth(40, seed=5)), train, held_out, MIRROR)
+    return copies_gate(generated(smooth(40, seed=5)), train, held_out, *MIRROR)
 
 
 def test_a_healthy_generator_passes(healthy):
@@ -42,7 +41,7 @@ def test_a_healthy_generator_passes(healthy):
 @pytest.mark.parametrize("how", ["shifted", "mirrored", "brightened"])
 def test_a_copying_generator_is_caught(train, held_out, how):
     """It returns training images, changed a little; every one is named with its patient."""
-    gate = copies_gate(generated(changed(train.images[::3], how)), train, held_out, MIRROR)
+    gate = copies_gate(generated(changed(train.images[::3], how)), train, held_out, *MIRROR)
 
     assert not gate.passed
     assert "25 of 25 generated images (100.0%) are copies" in gate.reasons[0]
@@ -53,7 +52,8 @@ def test_a_copying_generator_is_caught(train, held_out, how):
 def test_a_few_copies_are_listed_though_the_gate_passes(train, held_out):
     """They are left out of what is made; the generator may stay."""
     images = np.concatenate([smooth(40, seed=5), train.images[30:31]])
-    gate = copies_gate(generated(images), train, held_out, replace(MIRROR, max_copy_share=0.05))
+    settings = CopySettings(max_copy_share=0.05)
+    gate = copies_gate(generated(images), train, held_out, settings, "mirror")
 
     assert gate.passed
     assert [row["index"] for row in gate.images if row["copy"]] == [40]
@@ -65,7 +65,7 @@ def test_a_few_copies_are_listed_though_the_gate_passes(train, held_out):
 def test_a_collapsed_generator_fails_by_diversity(train, held_out):
     """Three fresh images again and again, with a little noise."""
     images = changed(smooth(3, seed=5).repeat(12, axis=0), "noisy")
-    gate = copies_gate(generated(images), train, held_out, MIRROR)
+    gate = copies_gate(generated(images), train, held_out, *MIRROR)
 
     assert not gate.passed
     assert gate.figures["copies"] == 0
@@ -74,7 +74,7 @@ def test_a_collapsed_generator_fails_by_diversity(train, held_out):
 
 def test_constant_images_fail(train, held_out):
     """A dead generator copies nothing; it has no diversity."""
-    gate = copies_gate(generated(np.full_like(train.images[:9], 7)), train, held_out, MIRROR)
+    gate = copies_gate(generated(np.full_like(train.images[:9], 7)), train, held_out, *MIRROR)
 
     assert not gate.passed
     assert "mean distance" in gate.reasons[0]
@@ -85,7 +85,7 @@ def test_the_artifact_is_json_and_complete(healthy):
     told = json.loads(json.dumps(healthy.as_dict(), allow_nan=False))
 
     assert set(told) == {"passed", "reasons", "notes", "figures", "images", "settings"}
-    assert told["settings"]["symmetry"] == "mirror"
+    assert told["settings"]["max_copy_share"] == 0.02
     assert len(told["images"]) == 40
     assert set(told["images"][0]) == {
         *("index", "copy", "by", "nearest", "patient"),
@@ -95,7 +95,7 @@ def test_the_artifact_is_json_and_complete(healthy):
 
 def test_without_held_out_patients_the_gate_says_what_it_could_not_do(train):
     """Copies and diversity are judged all the same."""
-    gate = copies_gate(generated(smooth(20, seed=5)), train, None, MIRROR)
+    gate = copies_gate(generated(smooth(20, seed=5)), train, None, *MIRROR)
 
     assert gate.passed
     assert gate.figures["c_t"] is None
@@ -105,7 +105,7 @@ def test_without_held_out_patients_the_gate_says_what_it_could_not_do(train):
 def test_one_training_patient_is_judged_by_held_out_ones(train, held_out):
     """How near different patients are can still be seen."""
     one = train.subset(np.arange(3))
-    gate = copies_gate(generated(changed(one.images, "shifted")), one, held_out, MIRROR)
+    gate = copies_gate(generated(changed(one.images, "shifted")), one, held_out, *MIRROR)
 
     assert gate.figures["copies"] == 3
     assert any("One training patient" in note for note in gate.notes)
@@ -115,12 +115,12 @@ def test_one_patient_in_all_is_refused(train):
     """Nothing says how near an innocent image may come."""
     one = train.subset(np.arange(3))
     with pytest.raises(TableError, match="second patient"):
-        copies_gate(generated(smooth(5)), one, None, MIRROR)
+        copies_gate(generated(smooth(5)), one, None, *MIRROR)
 
 
 def test_few_images_get_figures_or_a_note(train, held_out):
     """Two generated images are no sample, but no crash either."""
-    gate = copies_gate(generated(smooth(2, seed=5)), train, held_out, MIRROR)
+    gate = copies_gate(generated(smooth(2, seed=5)), train, held_out, *MIRROR)
 
     assert any("C_T" in note for note in gate.notes)
 
@@ -128,25 +128,24 @@ def test_few_images_get_figures_or_a_note(train, held_out):
 def test_a_held_out_patient_that_was_trained_on_is_refused(train):
     """It would hide copying."""
     with pytest.raises(LeakageError, match="t0"):
-        copies_gate(generated(smooth(5)), train, train.subset(np.arange(6)), MIRROR)
+        copies_gate(generated(smooth(5)), train, train.subset(np.arange(6)), *MIRROR)
 
 
 def test_training_images_without_patients_are_refused(train):
     """All references are between patients."""
     with pytest.raises(TableError, match="patients of the training images"):
-        copies_gate(generated(smooth(5)), ImageSet(train.images, train.features), None, MIRROR)
+        copies_gate(generated(smooth(5)), ImageSet(train.images, train.features), None, *MIRROR)
 
 
 def test_images_of_another_size_are_refused(train):
     """In one line."""
     with pytest.raises(TableError, match="same size"):
-        copies_gate(generated(smooth(5, side=16)), train, None, MIRROR)
+        copies_gate(generated(smooth(5, side=16)), train, None, *MIRROR)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("symmetry", "rotated"),
         ("quantile", 1.5),
         ("max_copy_share", float("nan")),
         ("min_c_t", 1.0),
@@ -162,7 +161,7 @@ def test_settings_out_of_range_are_refused(field, value):
 def test_the_picture_shows_copies_first_and_turned_back(train, held_out):
     """Generated, neighbour, difference: of an exact mirror copy the difference is black."""
     images = np.concatenate([smooth(3, seed=5), changed(train.images[6:7], "mirrored")])
-    gate = copies_gate(generated(images), train, held_out, MIRROR)
+    gate = copies_gate(generated(images), train, held_out, *MIRROR)
     shown = closest_pairs(gate.found, 2)
     picture = pair_picture(images, train.images, gate.found, shown)
 
