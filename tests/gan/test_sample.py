@@ -1,13 +1,16 @@
 """Generated images: image i is the same however it is asked for."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from idhray.errors import ConfigError
+from idhray.gan import sample
 from idhray.gan.checkpoint import save
 from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.sample import generate, generator_of, grid, load_generator
+from idhray.gan.sample import block_size, generate, generator_of, grid, latent, load_generator
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.gan.trainer import new_run
 
@@ -47,16 +50,87 @@ def either(request):
     return request.getfixturevalue(request.param)
 
 
-def test_images_do_not_depend_on_their_grouping(either):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_images_do_not_depend_on_their_grouping(either, dtype):
     """Bit for bit, so any number of workers makes the same table."""
-    generator = generator_of(either)
-    together = generate(generator, 3, range(5))
-    apart = np.concatenate([generate(generator, 3, [4, 2]), generate(generator, 3, [0])])
+    generator = dataclasses.replace(generator_of(either), dtype=dtype)
+    together = generate(generator, 3, range(19))
+    middle = generate(generator, 3, range(5, 10))
+    apart = np.concatenate([generate(generator, 3, [18, 2, 18]), generate(generator, 3, [0])])
 
-    assert together.shape == (5, 16, 16, 2)
-    np.testing.assert_array_equal(together[[4, 2, 0]], apart)
+    assert together.shape == (19, 16, 16, 2)
+    np.testing.assert_array_equal(together[5:10], middle)
+    np.testing.assert_array_equal(together[[18, 2, 18, 0]], apart)
     assert (generate(generator, 4, [0]) != together[0]).any()
     assert (together[1] != together[0]).any()
+
+
+def test_an_image_is_that_of_its_own_latent_and_noise(styled):
+    """The network's, fed with one image at a time, but for the rounding of a gray value."""
+    generator = generator_of(styled)
+    made = generate(generator, 3, [9, 4])
+    for index, image in zip((9, 4), made, strict=True):
+        noise = sample._normal(3, "noise", index, styled.average.fixed_noise.shape[1])
+        alone = styled.average(latent(3, index, 16), noise, psi=1.0)[0]
+        alone = ((alone + 1) * 127.5).clamp(0, 255).permute(1, 2, 0).numpy()
+
+        assert np.abs(image - alone).max() < 0.51
+
+
+def test_a_block_is_computed_once_and_whole(run, monkeypatch):
+    """Scattered indices of two blocks cost two passes, each of as many images as ever."""
+    passes = []
+    render = sample.render
+
+    def counted(generator, inputs, noise=None):
+        passes.append(len(inputs))
+        return render(generator, inputs, noise)
+
+    monkeypatch.setattr(sample, "render", counted)
+    size = block_size(torch.device("cpu"))
+    generate(generator_of(run), 3, [0, size + 1, 1, size, 0])
+
+    assert passes == [size, size]
+
+
+def test_bfloat16_changes_images_a_little(either):
+    """It is used when asked for, and the picture stays what it was."""
+    exact = generator_of(either)
+    fast = dataclasses.replace(exact, dtype=torch.bfloat16)
+    difference = np.abs(generate(exact, 3, range(8)) - generate(fast, 3, range(8)).astype(float))
+
+    assert exact.dtype == torch.float32
+    assert 0 < difference.mean() < 2
+
+
+def test_other_types_are_refused(run, tmp_path):
+    """Half floats overflow in a generator; doubles are what its weights are not."""
+    save(run, str(tmp_path))
+
+    assert load_generator(str(tmp_path), dtype=torch.bfloat16).dtype == torch.bfloat16
+    with pytest.raises(ConfigError, match=r"must be .* got torch\.float16"):
+        load_generator(str(tmp_path), dtype=torch.float16)
+
+
+def test_kernels_are_exact_while_generating_alone(run, monkeypatch):
+    """Else bits could differ from call to call on a GPU; a training in the same process goes on."""
+    seen = []
+    monkeypatch.setattr(
+        run.average, "forward", lambda z, *_: seen.append(cudnn()) or torch.zeros(len(z), 2, 16, 16)
+    )
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=True, deterministic=False, allow_tf32=True
+    ):
+        generate(generator_of(run), 3, [0])
+
+        assert seen == [(False, True, False)]
+        assert cudnn() == (True, False, True)
+
+
+def cudnn():
+    """Benchmark, deterministic, TF32."""
+    state = torch.backends.cudnn
+    return state.benchmark, state.deterministic, state.allow_tf32
 
 
 def test_a_saved_generator_makes_the_same_images(either, tmp_path):
@@ -88,6 +162,19 @@ def test_a_young_generator_gives_enlarged_pixels(run):
     image = generate(generator_of(run), 0, [0])[0]
 
     np.testing.assert_array_equal(image, image[::4, ::4].repeat(4, 0).repeat(4, 1))
+
+
+def test_a_fading_generator_blends_with_enlarged_pixels(run):
+    """Half way between two levels an image is their mean, in blocks of whatever size."""
+    generator = generator_of(run)
+    halfway = dataclasses.replace(generator, alpha=0.5)
+    z = latent(3, 1, 16)
+    with torch.no_grad():
+        expected = run.average(z, 2, torch.tensor(0.5))[0].permute(1, 2, 0).numpy()
+
+    made = generate(halfway, 3, [1])[0]
+    assert np.abs(made - ((expected + 1) * 127.5).clip(0, 255)).max() < 0.51
+    assert (made != generate(generator, 3, [1])[0]).any()
 
 
 def test_no_indices_give_no_images(either):

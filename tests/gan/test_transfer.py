@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
-from idhray.gan.checkpoint import read_model, restore, save
+from idhray.gan.checkpoint import Weights, read_model, restore, save
 from idhray.gan.trainer import train
-from idhray.gan.transfer import init_from
+from idhray.gan.transfer import adapted, init_from
 from idhray.leakage import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, noise_images, start
 
@@ -138,6 +138,119 @@ def test_training_settings_may_differ(source):
     run.step()
 
     assert run.images_shown == 4
+
+
+def other_channels(source, channels):
+    """A run of so many channels, begun from the source's adapted weights."""
+    run = start(dataclasses.replace(STYLEGAN2, channels=channels), patients=("t1",))
+    init_from(run, source[1], adapt_channels=True)
+    return run
+
+
+def gray_images(channels):
+    """(8, channels, 8, 8), the same in every channel."""
+    gray = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return gray.expand(-1, channels, -1, -1)
+
+
+def images_of(generator):
+    """(4, C, 8, 8) of latents that are always the same."""
+    z = torch.randn(4, 8, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        return generator(z)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 6])
+def test_gray_images_keep_their_scores(source, channels):
+    """To one channel, or to more: the discriminator sees gray as it did in three channels."""
+    run = other_channels(source, channels)
+    before = source[0].discriminator(gray_images(3))
+    after = run.discriminator(gray_images(channels))
+
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+    assert before.std() > 0
+
+
+def test_fewer_channels_score_as_with_middle_gray_in_the_others(source):
+    """CE-T1w and FLAIR of a source that had a third."""
+    run = other_channels(source, 2)
+    images = torch.rand(8, 3, 8, 8) * 2 - 1
+    images[:, 2] = 0
+
+    torch.testing.assert_close(
+        run.discriminator(images[:, :2]), source[0].discriminator(images), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_generated_channels_are_the_old_ones_or_their_mean(source, channels):
+    """One: the mean; fewer: the first; more: the old ones, then the mean for each further one."""
+    run = other_channels(source, channels)
+    for name in ("generator", "average"):
+        old = images_of(getattr(source[0], name))
+        mean = old.mean(1, keepdim=True)
+        expected = {1: mean, 2: old[:, :2], 5: torch.cat([old, mean, mean], 1)}[channels]
+
+        torch.testing.assert_close(images_of(getattr(run, name)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_other_layers_are_not_changed_by_other_channels(source):
+    """All but the first of the discriminator and the steps to an image, bit for bit."""
+    run = other_channels(source, 1)
+    changed = {
+        name
+        for network in ("generator", "discriminator")
+        for name, value in getattr(run, network).state_dict().items()
+        if not torch.equal(value, getattr(source[0], network).state_dict()[name])
+    }
+
+    assert changed == {
+        "from_image.weight",
+        *(f"synthesis.images.{k}.{part}" for k in (0, 1) for part in ("weight", "bias")),
+    }
+
+
+def test_adapted_weights_worked_by_hand():
+    """Three channels to one: 9 = (1 + 2 + 6) meets gray, stored over the new scale 1 / sqrt(1)."""
+    first = torch.tensor([1.0, 2.0, 6.0]).view(1, 3, 1, 1)  # met by images times 1 / sqrt(3)
+    name = "discriminator.from_image.weight"
+    weights = Weights("", {name: first, "discriminator.other": first}, "")
+    new = adapted(weights, 3, 1).tensors
+
+    assert new[name].flatten().tolist() == pytest.approx([9 / 3**0.5])
+    assert new["discriminator.other"] is first
+    assert adapted(weights, 3, 2).tensors[name].flatten().tolist() == pytest.approx(
+        [1 * (2 / 3) ** 0.5, 2 * (2 / 3) ** 0.5]
+    )
+    assert adapted(weights, 3, 4).tensors[name].flatten().tolist() == pytest.approx(
+        [3 / 4 * (4 / 3) ** 0.5 * value for value in (1, 2, 6, 3)]
+    )
+    assert adapted(weights, 3, 3) is weights
+
+
+def test_adapted_run_trains_saves_and_resumes(source, tmp_path):
+    """As any other; begun in the same way, then restored."""
+    first = other_channels(source, 1)
+    train(first, ignore, until_kimg=0.04)
+    save(first, str(tmp_path / "gray"))
+    second = other_channels(source, 1)
+    restore(second, str(tmp_path / "gray"))
+
+    assert torch.equal(all_values(second), all_values(first))
+    assert first.initialised_from == read_model(str(tmp_path / "gray"))["initialised_from"]
+
+
+def test_other_channels_are_refused_with_the_way_out(source):
+    """Not adapted unasked; and the option helps only if nothing else differs."""
+    gray = dataclasses.replace(STYLEGAN2, channels=1)
+    with pytest.raises(ConfigError, match=r"was 3, now 1\); set adapt_channels to"):
+        init_from(start(gray), source[1])
+    other = dataclasses.replace(gray, mapping_lr=0.1)
+    with pytest.raises(ConfigError, match="mapping_lr: was") as caught:
+        init_from(start(other), source[1])
+    assert "adapt_channels" not in str(caught.value)
+    with pytest.raises(ConfigError, match="mapping_lr: was"):
+        init_from(start(other), source[1], adapt_channels=True)
 
 
 def test_pggan_is_refused(source, tmp_path):
