@@ -5,6 +5,7 @@ gate.json        copies and diversity: passed or not, why, and all figures
 images.csv       each generated image: its nearest training image, and whether it is a copy of it
 pairs.png        the closest pairs: generated, training image, difference
 samples.png      the first generated images
+walk.png         a walk through the latents; mixing.png: styles of two images each (StyleGAN2)
 The verdict is put into the checkpoint's folder, too (`_gate.json`), where `synthesize` finds it.
 """
 
@@ -29,7 +30,9 @@ from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
-from idhray.gan.sample import generate, grid, load_generator
+from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
+from idhray.gan.sample import TrainedGenerator, generate, grid, load_generator
+from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.images import encode
 from idhray.leakage import GateRecord, write_gate
 from idhray.stages.feature_extractor import absolute_features, extractor_of
@@ -46,7 +49,15 @@ from idhray.storage import absolute, join, publish, publish_json, read_json
 
 logger = logging.getLogger(__name__)
 
-OWNS = ("fidelity.csv", "gate.json", "images.csv", "pairs.png", "samples.png")
+OWNS = (
+    "fidelity.csv",
+    "gate.json",
+    "images.csv",
+    "pairs.png",
+    "samples.png",
+    "walk.png",
+    "mixing.png",
+)
 SAMPLES = 36
 LEAST = 20  # generated images; fewer say nothing
 
@@ -168,6 +179,7 @@ def _evaluate(values: dict[str, Any]) -> None:
         generator.settings.symmetry,
     )
     _write(out, gate, made, train)
+    _pictures(out, generator, seed, values["psi"])
     record = GateRecord(
         generator=values["generator"],
         passed=gate.passed,
@@ -202,6 +214,18 @@ def _write(out: str, gate: Gate, made: Images, train: RealImages) -> None:
     said = gate.as_dict()
     said.pop("images")
     publish_json(join(out, "gate.json"), said)
+
+
+def _pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> None:
+    """What a latent does, for a person's eye."""
+    walk = interpolation(generator, seed, range(4), steps=6, psi=psi)
+    publish(join(out, "walk.png"), encode(strip(walk)))
+    if isinstance(generator.settings, StyleGan2Settings):
+        half = generator.settings.levels  # of the layers: below it shape, above it texture
+        cells = style_mixing(
+            generator, seed, rows=range(4), columns=range(4, 9), crossover=half, psi=psi
+        )
+        publish(join(out, "mixing.png"), encode(style_mixing_grid(cells)))
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -38,6 +38,7 @@ def test_the_verdict_lies_beside_figures_and_checkpoint(small_study):
     assert len(images) == 24
     assert (folder / "pairs.png").exists()
     assert (folder / "samples.png").exists()
+    assert (folder / "walk.png").exists()
 
 
 def loosened(folder, rank):
