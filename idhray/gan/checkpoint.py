@@ -2,10 +2,12 @@
 
 weights.safetensors    generator_ema.*, generator.*, discriminator.*
 training.pt            both optimizers, and what else the architecture goes on with (no code in it)
-model.json             architecture, settings, class, patients, images shown, origin, version
+model.json             architecture, settings, class, patients, images shown, origin, version, and,
+                       as information only, how it was computed and how good it is
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from idhray import __version__
@@ -30,19 +33,54 @@ TRAINING = "training.pt"
 MODEL = "model.json"
 
 
-def save(run: Run, folder: str) -> None:
-    """Write a checkpoint into a local folder; the caller publishes it when it is whole."""
+def save(run: Run, folder: str, about: Mapping[str, Any] | None = None) -> None:
+    """Write a checkpoint into a local folder."""
     Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, data in checkpoint_files(run, about).items():
+        Path(folder, name).write_bytes(data)
+
+
+def checkpoint_files(run: Run, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """What a checkpoint folder holds, by name, in the order in which to publish it.
+
+    In memory, so that a full disk is met by one writer only, which says so.
+
+    Args:
+        run: After any step.
+        about: More to say in model.json: nothing of it decides whether a run may continue.
+    """
     weights = {
         f"{name}.{key}": value.contiguous()
         for name, network in networks(run).items()
         for key, value in network.state_dict().items()
     }
-    save_file(weights, Path(folder, WEIGHTS))
-    training = {"images_shown": run.images_shown, **run.training_state()}
-    torch.save(training, Path(folder, TRAINING))
-    model = {**_identity(run), "images_shown": run.images_shown, "idhray": __version__}
-    Path(folder, MODEL).write_text(json.dumps(model, indent=2) + "\n")
+    training = io.BytesIO()
+    torch.save({"images_shown": run.images_shown, **run.training_state()}, training)
+    model = {
+        **_identity(run),
+        "images_shown": run.images_shown,
+        "idhray": __version__,
+        "computed": computed(run),
+        **(about or {}),
+    }
+    return {
+        WEIGHTS: serialize(weights),
+        TRAINING: training.getvalue(),
+        MODEL: (json.dumps(model, indent=2) + "\n").encode(),
+    }
+
+
+def computed(run: Run) -> dict[str, Any]:
+    """How the numbers of a run are computed: information, as nothing but rounding depends on it."""
+    cuda = run.device.type == "cuda"
+    return {
+        "precision": str(run.engine.dtype(run.device)).removeprefix("torch."),
+        "compile": run.engine.compile,
+        "micro_batch": run.engine.micro_batch,
+        "workers": run.worker.size,
+        "device": torch.cuda.get_device_name(run.device) if cuda else run.device.type,
+        "torch": torch.__version__,
+    }
 
 
 def restore(run: Run, folder: str) -> None:
@@ -165,11 +203,13 @@ def _refuse_changes(model: dict[str, Any], identity: dict[str, Any], folder: str
 
 
 def _read_training(folder: str) -> dict[str, Any]:
-    path = Path(folder, TRAINING)
-    if not path.is_file():
+    path = join(folder, TRAINING)
+    if not exists(path):
         raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
+    data = io.BytesIO(read_bytes(path))
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001  zip, pickle and torch each raise their own
-        raise StorageError(f"{path}: corrupt ({error}); use an earlier checkpoint") from None
+        why = str(error).split("\n")[0]
+        raise StorageError(f"{path}: corrupt ({why}); use an earlier checkpoint") from None
     return state

@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
-from idhray.gan.layers import EqualConv, EqualLinear, leaky, minibatch_std, pixel_norm, precise
+from idhray.gan.layers import (
+    EqualConv,
+    EqualLinear,
+    channels_last,
+    leaky,
+    minibatch_std,
+    pixel_norm,
+    precise,
+)
 from idhray.gan.pggan_config import PgganSettings
 
 
@@ -94,6 +102,7 @@ class Generator(nn.Module):
         grow = [Grow(i, o) for i, o in pairwise(widths)]
         self.blocks = nn.ModuleList([Seed(settings.latent_size, widths[0]), *grow])
         self.rgb = nn.ModuleList(EqualConv(w, settings.channels, 1, gain=1) for w in widths)
+        channels_last(self)
 
     def forward(
         self,
@@ -129,6 +138,7 @@ class Discriminator(nn.Module):
         shrink = [Shrink(i, o) for o, i in pairwise(widths[1:])]
         self.blocks = nn.ModuleList([Verdict(widths[1], widths[0]), *shrink])
         self.rgb = nn.ModuleList(EqualConv(settings.channels, w, 1) for w in widths[1:])
+        channels_last(self)
 
     def forward(
         self,

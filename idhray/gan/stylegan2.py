@@ -16,17 +16,9 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
-from idhray.gan.layers import leaky, minibatch_std, pixel_norm, precise
+from idhray.gan.layers import channels_last, leaky, minibatch_std, pixel_norm, precise
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.gan.stylegan2_layers import GAIN, Conv, Dense, StyledConv, ToImage, doubled
-
-
-def channels_last(network: nn.Module) -> None:
-    """Keep a network's weights, and with them its feature maps, in the layout that is fastest.
-
-    Measured at 64 px on one CPU core: a step takes 7 to 18 % less.
-    """
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
 
 
 class Mapping(nn.Module):

@@ -12,6 +12,7 @@ Source: Karras et al. 2020 (arXiv:1912.04958), K2020 below; Karras et al. 2019 (
 
 import functools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,9 +41,7 @@ _kept_kernel = functools.lru_cache(_new_kernel)
 
 def smoothed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Tensor:
     """(N, C, H, W) filtered, with `pad` pixels of 0 around it; `stride` 2 keeps every other one."""
-    channels = x.shape[1]
-    kernel = gain * _kernel(x.device, x.dtype)
-    return F.conv2d(x, kernel.expand(channels, -1, -1, -1), None, stride, pad, groups=channels)
+    return _filtered(x, gain * _kernel(x.device, x.dtype), stride, pad, None)
 
 
 def halved(x: Tensor) -> Tensor:
@@ -52,9 +51,48 @@ def halved(x: Tensor) -> Tensor:
 
 def doubled(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, 2H, 2W): zeros put between the pixels, then filtered."""
+    return _filtered(x, 4 * _kernel(x.device, x.dtype), 2, 1, 2 * x.shape[2])
+
+
+def _filtered(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | None) -> Tensor:
+    """Each channel convolved with a kernel that learns nothing; `side`: the transpose, so wide."""
+    if torch.compiler.is_compiling():
+        return _convolved(x, kernel, stride, pad, side)  # the compiler drops what is not needed
+    found: Tensor = _Filter.apply(x, kernel, stride, pad, side)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _convolved(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | None) -> Tensor:
     channels = x.shape[1]
-    kernel = (4 * _kernel(x.device, x.dtype)).expand(channels, -1, -1, -1)
-    return F.conv_transpose2d(x, kernel, None, 2, 1, groups=channels)
+    weight = kernel.expand(channels, -1, -1, -1)
+    if side is None:
+        return F.conv2d(x, weight, None, stride, pad, groups=channels)
+    extra = side - ((x.shape[2] - 1) * stride - 2 * pad + kernel.shape[2])
+    return F.conv_transpose2d(x, weight, None, stride, pad, extra, groups=channels)
+
+
+class _Filter(torch.autograd.Function):
+    """A linear map whose backward pass is its transpose, as often as it is differentiated.
+
+    PyTorch's own second derivative of a grouped convolution goes channel by channel, for the sake
+    of the kernel: thousands of convolutions in a step of R1.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | None) -> Tensor:
+        return _convolved(x, kernel, stride, pad, side)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.kernel, ctx.stride, ctx.pad, ctx.side = inputs
+        ctx.back = x.shape[2] if ctx.side is None else None
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None, None]:
+        slope = _Filter.apply(  # type: ignore[no-untyped-call]
+            slopes[0], ctx.kernel, ctx.stride, ctx.pad, ctx.back
+        )
+        return slope, None, None, None, None
 
 
 class Dense(nn.Module):

@@ -17,6 +17,7 @@ from idhray.errors import TrainingError
 from idhray.gan.config import GanSettings
 from idhray.gan.data import Images, check_images
 from idhray.gan.engine import Engine
+from idhray.gan.guards import batch_of, memory_advice, out_of_memory, refuse_divergence
 from idhray.gan.pggan_run import PgganRun
 from idhray.gan.run import Losses, Run
 from idhray.gan.stylegan2_config import StyleGan2Settings
@@ -42,9 +43,11 @@ class Report:
     images_per_second: float
     sample_due: bool
     checkpoint_due: bool
+    fidelity_due: bool = False
 
 
-OnReport = Callable[[Run, Report], None]
+OnReport = Callable[[Run, Report], bool | None]
+STOP_STEPS = 8  # several workers agree so often on whether to stop: a message each time
 
 
 @dataclass
@@ -117,28 +120,54 @@ def new_run(
     )
 
 
-def train(run: Run, on_report: OnReport, *, until_kimg: float | None = None) -> None:
+def train(
+    run: Run,
+    on_report: OnReport,
+    *,
+    until_kimg: float | None = None,
+    fidelity_kimg: float | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> bool:
     """Train until `until_kimg` images (in thousands) were shown, all of `total_kimg` by default.
 
-    `on_report` is called on every worker whenever samples or a checkpoint are due, and at the end
-    with both due. Losses are read, and must be finite, only then: the device never waits between.
+    Losses and weights are read, and must be finite, for reports only: the device never waits
+    between.
+
+    Args:
+        run: New, or restored.
+        on_report: Called on every worker whenever samples, a checkpoint or fidelity are due, and at
+            the end with all due. True from any of them ends the training for good.
+        until_kimg: Where to end.
+        fidelity_kimg: How often fidelity is due; never when not given.
+        stop: Asked after each step, of several workers after every 8th, whether to break off; then
+            a last report follows with a checkpoint due.
+
+    Returns:
+        Whether the training is over; False where `stop` broke it off.
 
     Raises:
-        TrainingError: a loss is not finite; the last checkpoint is still good.
+        TrainingError: a loss or a weight is not finite, or memory ran out; the last checkpoint is
+            still good.
     """
     settings = run.settings
     until = round((settings.total_kimg if until_kimg is None else until_kimg) * 1000)
-    means = _Means()
+    means, steps, saved = _Means(), 0, run.images_shown
     shown_then, then = run.images_shown, time.perf_counter()
     while run.images_shown < until:
         before = run.images_shown
-        means.add(run.step())
+        means.add(_step(run))
+        steps += 1
         ended = run.images_shown >= until
-        sample_due = ended or _passed(settings.sample_kimg, before, run.images_shown)
-        checkpoint_due = ended or _passed(settings.checkpoint_kimg, before, run.images_shown)
-        if not (sample_due or checkpoint_due):
+        asked = not ended and _asked(run, stop, steps)
+        sample_due, checkpoint_due, fidelity_due = (
+            ended or _passed(every, before, run.images_shown)
+            for every in (settings.sample_kimg, settings.checkpoint_kimg, fidelity_kimg)
+        )
+        if not (sample_due or checkpoint_due or fidelity_due or asked):
             continue
-        found = _finite(means.read(run.worker), run.images_shown)
+        found = means.read(run.worker)
+        seen = (run.average, run.generator, run.discriminator) if checkpoint_due or asked else ()
+        refuse_divergence(found, seen, run.images_shown / 1000, saved / 1000)
         speed = (run.images_shown - shown_then) / (time.perf_counter() - then)
         report = Report(
             kimg=run.images_shown / 1000,
@@ -146,24 +175,50 @@ def train(run: Run, on_report: OnReport, *, until_kimg: float | None = None) -> 
             alpha=run.alpha,
             images_per_second=speed,
             sample_due=sample_due,
-            checkpoint_due=checkpoint_due,
+            checkpoint_due=checkpoint_due or asked,
+            fidelity_due=fidelity_due and bool(fidelity_kimg),
             **found,
         )
-        on_report(run, report)
+        if _on_any(run, bool(on_report(run, report))):
+            return True
+        if asked:
+            return False
+        saved = run.images_shown if checkpoint_due else saved
         means = _Means()
         shown_then, then = run.images_shown, time.perf_counter()
+    return True
 
 
-def _passed(every_kimg: float, before: int, now: int) -> bool:
+def _step(run: Run) -> Losses:
+    """A step; memory that runs out becomes one line."""
+    try:
+        return run.step()
+    except RuntimeError as error:  # of which torch's own is a kind
+        if not out_of_memory(error):
+            raise
+        size, side_px = batch_of(run.settings, run.images_shown)
+        share = size // run.worker.size
+        images = min(run.engine.micro_batch or share, share)
+        raise TrainingError(memory_advice(images, side_px, str(run.device))) from None
+
+
+def _asked(run: Run, stop: Callable[[], bool] | None, steps: int) -> bool:
+    if stop is None or (run.worker.size > 1 and steps % STOP_STEPS):
+        return False
+    return _on_any(run, stop())
+
+
+def _on_any(run: Run, said: bool) -> bool:
+    """Whether any worker says so; all of them get the same answer."""
+    if run.worker.size == 1:
+        return said
+    share = torch.tensor(float(said), device=run.device)
+    run.worker.average([share])
+    return bool(share > 0)
+
+
+def _passed(every_kimg: float | None, before: int, now: int) -> bool:
+    if not every_kimg:
+        return False
     every = every_kimg * 1000
     return now // every > before // every
-
-
-def _finite(means: dict[str, float], images_shown: int) -> dict[str, float]:
-    if not all(-1e30 < mean < 1e30 for mean in means.values()):
-        raise TrainingError(
-            f"the GAN diverged before {images_shown / 1000:g} kimg (discriminator loss "
-            f"{means['d_loss']}, generator loss {means['g_loss']}); start anew with another seed "
-            "or a lower learning_rate"
-        )
-    return means

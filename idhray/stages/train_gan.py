@@ -1,37 +1,31 @@
 """One GAN on one class of images, through Ray Train: PATCHES or SLICES -> checkpoint."""
 
-import tempfile
+import logging
 from dataclasses import asdict
 from typing import Any, Literal
 
-import numpy as np
-import ray.train
-import ray.train.torch
-from numpy.typing import NDArray
-
 from idhray.cohort import Label
 from idhray.config import settings_dict
-from idhray.errors import ConfigError, TableError
-from idhray.gan import checkpoint as gan_checkpoint
+from idhray.errors import ConfigError
+from idhray.gan.checkpoint import MODEL, TRAINING, WEIGHTS, read_model
 from idhray.gan.config import PRESETS as PRESETS
-from idhray.gan.config import GanSettings, architecture_of, gan_settings
+from idhray.gan.config import GanSettings, architecture_of
+from idhray.gan.engine import Engine, Precision
 from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.run import Run
-from idhray.gan.sample import generate, generator_of, grid
 from idhray.gan.schedule import growth_at
-from idhray.gan.trainer import Report, new_run, train
-from idhray.gan.transfer import init_from as start_from
-from idhray.images import decode, encode, gray, resize
+from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
+from idhray.stages.feature_extractor import RANDOM, absolute_features
 from idhray.stages.folder import seal, stage_folder
+from idhray.stages.gan_fidelity import IMAGES, LEAST
+from idhray.stages.gan_loop import BEST, KEPT, LAST, STOP, WhenWorse, train_loop
 from idhray.stages.session import connect
-from idhray.stages.training import add_to_history, fit, this_worker
-from idhray.storage import absolute, exists, join, publish, read_json
-from idhray.tables import parts, read_part
+from idhray.stages.training import remove_run, run_workers, sigterm_asks_to_stop
+from idhray.storage import absolute, exists, join, read_bytes, read_json, remove
 
-SAMPLES = 36  # images of a sample sheet, 6 by 6
+logger = logging.getLogger(__name__)
 
-
-OWNS = ("weights.safetensors", "training.pt", "model.json", "samples")
+FILES = (WEIGHTS, TRAINING, MODEL)
+OWNS = (*FILES, "samples", "best", "last", KEPT)
 
 
 def train_gan(
@@ -43,6 +37,15 @@ def train_gan(
     init_from: str | None = None,
     freeze_layers: int = 0,
     seed: int = 0,
+    precision: Precision = "auto",
+    compile: bool = False,  # noqa: A002 - the name of the flag
+    micro_batch: int | None = None,
+    fidelity_every_kimg: float | None = None,
+    fidelity_images: int = IMAGES,
+    features: str = RANDOM,
+    keep: Literal["last", "best"] = "last",
+    keep_every_kimg: float | None = None,
+    when_worse: WhenWorse = "continue",
     workers: int = 1,
     gpus_per_worker: float | None = None,
     cpus_per_worker: int = 1,
@@ -62,6 +65,20 @@ def train_gan(
             seen by this one, too.
         freeze_layers: Blocks of the discriminator, those nearest the image, that keep its weights.
         seed: Decides weights, order and latents.
+        precision: Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may
+            change when a training is continued, as may the next two.
+        compile: Compile each phase: a minute or more at the start, then faster steps.
+        micro_batch: Images that a worker holds at a time; it trains the same with less memory.
+        fidelity_every_kimg: How often KID is measured; `sample_kimg` when not given, 0 for never.
+            No weight depends on it.
+        fidelity_images: Images that are generated for it: 200 of 64 px take a CPU core 1 to 2 s.
+        features: Network that makes features of images: random (seeded weights), inception:FILE,
+            classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
+        keep: Which checkpoint `out` holds at the end: the last, or the one with the lowest KID. The
+            other is in its subfolder `best` or `last`.
+        keep_every_kimg: Leave a generator behind this often, in the subfolder `kept`.
+        when_worse: What to do when the score gap is out of hand or fidelity gets worse and worse:
+            warn and continue, or stop, which publishes the best.
         workers: Processes that share each batch; any number trains on the same batches.
         gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
         cpus_per_worker: CPUs of each process.
@@ -70,42 +87,62 @@ def train_gan(
     """
     images, out = absolute(images), absolute(out)
     init_from = absolute(init_from) if init_from else None
+    engine = Engine(precision=precision, compile=compile, micro_batch=micro_batch)
+    every = settings.sample_kimg if fidelity_every_kimg is None else fidelity_every_kimg
     _check(settings)
+    _check_fidelity(every, fidelity_images, keep, keep_every_kimg, when_worse)
     if freeze_layers and not init_from:
         raise ConfigError("--freeze-layers keeps weights of --init-from, which is not given")
-    said = {
-        "stage": "train_gan",
-        "images": seal(images),
+    measured = {
+        "fidelity_every_kimg": every,
+        "fidelity_images": fidelity_images,
+        "features": absolute_features(features),
+    }
+    chosen = {"keep": keep, "when_worse": when_worse}
+    asked = {
         "idh": idh,
-        "init_from": seal(init_from) if init_from else None,
         "freeze_layers": freeze_layers,
         "seed": seed,
         "architecture": architecture_of(settings),
+    }
+    said = {
+        "stage": "train_gan",
+        "images": seal(images),
+        "init_from": seal(init_from) if init_from else None,
+        **asked,
         **settings_dict(settings),
+        # Only where they decide what comes out.
+        **(chosen | measured if chosen != {"keep": "last", "when_worse": "continue"} else {}),
     }
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        if not exists(join(out, gan_checkpoint.MODEL)):
+        if not exists(join(out, MODEL)):
             connect(address)
             config = {
+                **asked,
+                **measured,
                 "images": images,
-                "idh": idh,
                 "out": out,
                 "init_from": init_from,
-                "freeze_layers": freeze_layers,
-                "seed": seed,
-                "architecture": architecture_of(settings),
                 "settings": settings_dict(settings),
+                "engine": asdict(engine),
+                "keep_every_kimg": keep_every_kimg,
+                "when_worse": when_worse,
             }
-            fit(
-                train_loop,
-                config,
-                out=out,
-                files=(gan_checkpoint.WEIGHTS, gan_checkpoint.TRAINING, gan_checkpoint.MODEL),
-                workers=workers,
-                gpus_per_worker=gpus_per_worker,
-                cpus_per_worker=cpus_per_worker,
-            )
-        model = read_json(join(out, gan_checkpoint.MODEL))
+            remove_run(out)  # we go on from our own snapshots; Ray's list of its may be cut short
+            remove(join(out, STOP))
+            with sigterm_asks_to_stop(join(out, STOP)):
+                run_workers(
+                    train_loop,
+                    config,
+                    out=out,
+                    workers=workers,
+                    gpus_per_worker=gpus_per_worker,
+                    cpus_per_worker=cpus_per_worker,
+                )
+            _publish(out, keep)
+        _tidy(out)
+        model = read_json(join(out, MODEL))
+    _say(out, model)
     return {
         "checkpoint": out,
         "kimg": model["images_shown"] / 1000,
@@ -113,6 +150,66 @@ def train_gan(
         "patients": len(model["patients"]),
         "trained_on": model["trained_on"],
     }
+
+
+def _publish(out: str, keep: str) -> None:
+    """Copy the chosen snapshot to `out` and the other one, if it is another, to its subfolder."""
+    last, best = (newest_snapshot(join(out, name)) for name in (LAST, BEST))
+    assert last is not None
+    keep_best = best is not None and (keep == "best" or read_model(last).get("stopped"))
+    chosen, other, name = (best, last, "last") if keep_best else (last, best, "best")
+    assert chosen is not None
+    if other and read_model(other)["images_shown"] != read_model(chosen)["images_shown"]:
+        publish_files({file: read_bytes(join(other, file)) for file in FILES}, join(out, name))
+    publish_files({file: read_bytes(join(chosen, file)) for file in FILES}, out)
+
+
+def _tidy(out: str) -> None:
+    """Remove what only a training that is under way needs."""
+    remove_run(out)
+    remove(join(out, STOP))
+    for name in (LAST, BEST):
+        remove_folder(join(out, name))
+
+
+def _say(out: str, model: dict[str, Any]) -> None:
+    how = model["computed"]
+    compiled = "compiled" if how["compile"] else "not compiled"
+    logger.info(
+        "%s: %g kimg in %s, %s, on %s, torch %s; KID %s (floor %s) by %s",
+        out,
+        model["images_shown"] / 1000,
+        how["precision"],
+        compiled,
+        how["device"],
+        how["torch"],
+        *(model.get(key) for key in ("kid", "kid_floor", "extractor")),
+    )
+    if model.get("stopped"):
+        logger.warning("%s: stopped early: %s", out, model["stopped"])
+
+
+def _check_fidelity(
+    every_kimg: float, images: int, keep: str, keep_every_kimg: float | None, when_worse: str
+) -> None:
+    """Refuse flags that contradict each other.
+
+    Raises:
+        ConfigError: the message says which.
+    """
+    if not every_kimg >= 0 or not (keep_every_kimg is None or keep_every_kimg > 0):
+        raise ConfigError(
+            f"--fidelity-every-kimg must be 0 or more and --keep-every-kimg above 0, got "
+            f"{every_kimg} and {keep_every_kimg}"
+        )
+    if images < LEAST:
+        raise ConfigError(f"--fidelity-images must be {LEAST} or more, got {images}")
+    if keep not in ("last", "best") or when_worse not in ("continue", "stop"):
+        raise ConfigError(
+            f"keep must be last or best, when_worse continue or stop, got {keep!r}, {when_worse!r}"
+        )
+    if keep == "best" and not every_kimg:
+        raise ConfigError("--keep best goes by fidelity; let --fidelity-every-kimg be above 0")
 
 
 def _check(settings: GanSettings) -> None:
@@ -131,63 +228,3 @@ def _check(settings: GanSettings) -> None:
             )
     if settings.channels not in (1, 3):
         raise ConfigError(f"channels must be 1 (gray) or 3 (RGB) here, got {settings.channels}")
-
-
-def class_images(
-    images: str, idh: str, settings: GanSettings
-) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """All training images of a class, (N, R, R, C) uint8 in the order of the table; its patients.
-
-    Class `any` is every training image, whatever its class.
-
-    Raises:
-        TableError: there is none.
-    """
-    found: list[NDArray[np.uint8]] = []
-    patients: set[str] = set()
-    for path in parts(images):
-        for row in read_part(path, ["patient", "idh", "split", "image"]).to_pylist():
-            if row["split"] == "train" and idh in (row["idh"], "any"):
-                image = resize(decode(row["image"]["bytes"]), settings.resolution_px)
-                found.append(image if settings.channels == 3 else gray(image)[..., None])
-                patients.add(row["patient"])
-    if not found:
-        raise TableError(f"{images}: no training image of class {idh}")
-    return np.stack(found), tuple(sorted(patients))
-
-
-def train_loop(config: dict[str, Any]) -> None:
-    """In every worker of Ray Train: load, continue, report."""
-    settings = gan_settings(config["architecture"], config["settings"])
-    images, patients = class_images(config["images"], config["idh"], settings)
-    run = new_run(
-        images,
-        settings,
-        seed=config["seed"],
-        idh=config["idh"],
-        patients=patients,
-        worker=this_worker(),
-        device=ray.train.torch.get_device(),
-    )
-    if config["init_from"]:
-        start_from(run, config["init_from"], config["freeze_layers"])
-    if last := ray.train.get_checkpoint():
-        with last.as_directory() as folder:
-            gan_checkpoint.restore(run, folder)
-    train(run, lambda run, report: _report(run, report, config["out"]))
-
-
-def _report(run: Run, report: Report, out: str) -> None:
-    metrics = asdict(report)
-    leads = run.worker.rank == 0
-    if leads:
-        add_to_history(out, metrics)
-    if leads and report.sample_due:
-        sheet = grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
-        publish(join(out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
-    with tempfile.TemporaryDirectory() as folder:
-        saved = None
-        if leads and report.checkpoint_due:
-            gan_checkpoint.save(run, folder)
-            saved = ray.train.Checkpoint.from_directory(folder)
-        ray.train.report(metrics, checkpoint=saved)

@@ -1,13 +1,17 @@
 """What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import ray
 import ray.train
+from pyarrow import fs
 from ray.train.torch import TorchTrainer
 
 from idhray.classify.settings import ClassifierSettings
@@ -53,6 +57,36 @@ def fit(
     Raises:
         IdhrayError: the loop raised it, or a worker died too often.
     """
+    result = run_workers(
+        loop,
+        config,
+        out=out,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        cpus_per_worker=cpus_per_worker,
+    )
+    assert result.checkpoint is not None
+    with result.checkpoint.as_directory() as folder:
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as handle:
+                publish(join(out, name), handle.read())
+    remove_run(out)
+
+
+def run_workers(
+    loop: Callable[[dict[str, Any]], None],
+    config: dict[str, Any],
+    *,
+    out: str,
+    workers: int,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
+) -> ray.train.Result:
+    """Run `loop` on all workers, and say how far it is; a worker that dies is started again.
+
+    Raises:
+        IdhrayError: the loop raised it, or a worker died too often.
+    """
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
     check_room(workers, cpus=cpus_per_worker, gpus=gpus)
     logger.info("%s: %d workers on %g GPUs each", out, workers, gpus)
@@ -69,37 +103,67 @@ def fit(
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
-    running, said = Background(lambda: _fit_with_restarts(trainer)), _latest(out)
+    running, said = Background(lambda: _fit_with_restarts(trainer)), history_of(out)
     while not running.ended(SECONDS_PER_LOOK):
-        if (latest := _latest(out)) != said:
-            logger.info("%s: %s", out, latest)
-            said = latest
-    result = running.result()
-    assert result.checkpoint is not None
-    with result.checkpoint.as_directory() as folder:
-        for name in files:
-            with open(os.path.join(folder, name), "rb") as handle:
-                publish(join(out, name), handle.read())
-    files_of, inner = filesystem(join(out, RUN))
-    files_of.delete_dir(inner)
+        said = _say_what_is_new(out, said)
+    _say_what_is_new(out, said)
+    return running.result()
+
+
+def remove_run(out: str) -> None:
+    """Delete Ray Train's own folder, if it is there."""
+    files, inner = filesystem(join(out, RUN))
+    if files.get_file_info(inner).type == fs.FileType.Directory:
+        files.delete_dir(inner)
+
+
+@contextlib.contextmanager
+def sigterm_asks_to_stop(path: str) -> Iterator[None]:
+    """Within, the first SIGTERM writes the file `path`, which asks the workers to stop.
+
+    The next one does what it did before. Nothing changes where this is not the main thread, which
+    alone gets signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, before)
+        logger.warning("SIGTERM: the workers finish their step and save a checkpoint")
+        publish_json(path, {"asked": "SIGTERM"})
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_to_history(out: str, metrics: dict[str, Any]) -> None:
     """Append to `out/_history.json`; what an interrupted run did after its checkpoint goes away."""
-    path = join(out, HISTORY)
-    past = read_json(path)["history"] if exists(path) else []
     clock = next(iter(metrics))  # kimg or epoch
-    kept = [one for one in past if one[clock] < metrics[clock]]
-    publish_json(path, {"history": [*kept, metrics]})
+    kept = [one for one in history_of(out) if one[clock] < metrics[clock]]
+    publish_json(join(out, HISTORY), {"history": [*kept, metrics]})
 
 
-def _latest(out: str) -> str:
-    """The last entry of the history as text."""
+def history_of(out: str) -> list[dict[str, Any]]:
+    """What was reported so far; nothing before the first report."""
     path = join(out, HISTORY)
-    if not exists(path):
-        return ""
-    last = read_json(path)["history"][-1]
-    return "  ".join(f"{name} {value:.4g}" for name, value in last.items() if value is not None)
+    return list(read_json(path)["history"]) if exists(path) else []
+
+
+def _say_what_is_new(out: str, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Log the last entry, and all warnings, of what was not there before; all that is there."""
+    found = history_of(out)
+    new = [entry for entry in found if entry not in said]
+    for entry in new:
+        for line in entry.get("warnings", ()):
+            logger.warning("%s: %s", out, line)
+    if new:
+        numbers = {k: v for k, v in new[-1].items() if isinstance(v, int | float)}
+        logger.info("%s: %s", out, "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+    return found
 
 
 def gpus_for(workers: int) -> float:

@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from idhray.config import settings_dict
 from idhray.errors import SettingsChangedError, StorageError
-from idhray.gan.checkpoint import read_model, restore, save
+from idhray.gan.checkpoint import checkpoint_files, computed, read_model, restore, save
+from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
+from idhray.gan.snapshots import newest_snapshot, publish_snapshot
 from idhray.leakage import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, start
 
@@ -47,6 +50,40 @@ def test_model_says_what_the_gan_is_and_whom_it_saw(folder, settings):
     assert model["patients"] == ["a", "b"]
     assert model["trained_on"] == patients_hash(("a", "b")) != patients_hash(("a", "c"))
     assert model["initialised_from"] is None
+
+
+def test_how_it_was_computed_is_information_and_no_identity(folder, settings):
+    """A training begun on one machine may go on, in other parts of a batch, on another."""
+    run = start(settings, engine=Engine(micro_batch=4))
+    restore(run, str(folder))
+
+    assert read_model(str(folder))["computed"] == {
+        "precision": "float32",
+        "compile": False,
+        "micro_batch": None,
+        "workers": 1,
+        "device": "cpu",
+        "torch": torch.__version__,
+    }
+    assert computed(run)["micro_batch"] == 4
+
+
+def test_the_newest_whole_snapshot_counts(tmp_path, settings):
+    """One whose model.json is not there yet was being written when the training was killed."""
+    run = start(settings)
+    assert newest_snapshot(str(tmp_path)) is None
+    for _ in range(2):
+        run.step()
+        publish_snapshot(checkpoint_files(run), str(tmp_path), run.images_shown)
+    (tmp_path / "000000024").mkdir()
+    (tmp_path / "000000024" / "weights.safetensors").write_bytes(b"cut short")
+
+    assert newest_snapshot(str(tmp_path)) == f"{tmp_path}/000000016"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000000016", "000000024"]
+    run.step()
+    publish_snapshot(checkpoint_files(run), str(tmp_path), run.images_shown)
+    assert [p.name for p in tmp_path.iterdir()] == ["000000024"]
+    load_generator(newest_snapshot(str(tmp_path)))
 
 
 def test_a_run_saved_before_its_first_step_is_restored(tmp_path, settings):

@@ -165,3 +165,20 @@ def test_down_convolution_filters_then_takes_every_other(kernel):
 
     assert conv(x).shape == (2, 5, 4, 4)
     torch.testing.assert_close(conv(x), plain)
+
+
+@pytest.mark.parametrize(
+    "resized",
+    [
+        pytest.param(lambda x: smoothed(x, pad=1, gain=4), id="smoothed"),
+        pytest.param(halved, id="halved"),
+        pytest.param(doubled, id="doubled"),
+    ],
+)
+@pytest.mark.parametrize("side", [4, 5])
+def test_filters_are_differentiable_twice(resized, side):
+    """R1 goes through them; their own backward pass is the transpose."""
+    x = torch.randn(2, 3, side, side, dtype=torch.double, requires_grad=True)
+
+    assert torch.autograd.gradcheck(resized, x)
+    assert torch.autograd.gradgradcheck(resized, x)

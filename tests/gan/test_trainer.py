@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from idhray.distributed import Worker
-from idhray.errors import ConfigError, IdhrayError
+from idhray.errors import ConfigError, IdhrayError, TrainingError
 from idhray.gan.checkpoint import restore, save
 from idhray.gan.pggan_config import PgganSettings
 from idhray.gan.sample import generate, generator_of
@@ -124,6 +124,71 @@ def test_diverged_training_says_so(settings):
 
     with pytest.raises(IdhrayError, match=r"diverged before 0\.04 kimg"):
         train(run, ignore)
+
+
+@BOTH
+def test_memory_that_runs_out_is_one_line_with_what_would_fit(settings, monkeypatch):
+    """Half of the 8 images at a time; a traceback helps nobody."""
+
+    def step():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    run = start(settings)
+    monkeypatch.setattr(run, "step", step)
+
+    with pytest.raises(TrainingError, match=r"8 images of .* --micro-batch 4 holds") as caught:
+        train(run, ignore)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_of_a_step_are_not_hidden(monkeypatch):
+    """Only memory is explained."""
+
+    def step():
+        raise RuntimeError("shapes do not match")
+
+    run = start(STYLEGAN2)
+    monkeypatch.setattr(run, "step", step)
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        train(run, ignore)
+
+
+@BOTH
+def test_a_training_that_is_asked_to_stop_reports_a_checkpoint_and_continues_exactly(
+    tmp_path, settings
+):
+    """After its seventh step, between checkpoints; what follows is what would have been."""
+    reports, asked = [], iter([False] * 6 + [True])
+    unbroken, first, second = start(settings), start(settings), start(settings)
+    train(unbroken, ignore)
+    over = train(first, lambda _, report: reports.append(report), stop=lambda: next(asked))
+    save(first, str(tmp_path))
+    restore(second, str(tmp_path))
+
+    assert not over
+    assert (reports[-1].kimg, reports[-1].checkpoint_due) == (0.056, True)
+    assert train(second, ignore)
+    assert torch.equal(all_values(second), all_values(unbroken))
+
+
+def test_a_report_that_says_so_ends_the_training(tmp_path):
+    """As when fidelity gets worse and worse."""
+    run = start(STYLEGAN2)
+
+    assert train(run, lambda _, report: report.kimg >= 0.08)
+    assert run.images_shown == 80
+
+
+def test_fidelity_is_due_as_often_as_asked():
+    """At 72, 144 and, last, 200 images; without it never."""
+    reports, plain = [], []
+    train(start(STYLEGAN2), lambda _, report: reports.append(report), fidelity_kimg=0.07)
+    train(start(STYLEGAN2), lambda _, report: plain.append(report))
+
+    assert [r.kimg for r in reports if r.fidelity_due] == [0.072, 0.144, 0.2]
+    assert not any(r.fidelity_due for r in plain)
 
 
 @pytest.mark.parametrize(

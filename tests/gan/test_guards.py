@@ -1,0 +1,104 @@
+"""When a training is out of hand, and which part of a batch would fit."""
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from idhray.errors import TrainingError
+from idhray.gan import guards
+from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.stylegan2_config import StyleGan2Settings
+from tests.gan.made_up import PGGAN, STYLEGAN2
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        ([16, 16], False),
+        ([1, 16, 16, 16], True),
+        ([16, 16, 16], True),
+        ([16, 16, 16, 16], False),
+        ([16, 16, 16, 1, -16, -17, 16], True),
+        ([16, 1, 16, 16], False),
+        ([15, 15, 15], False),
+    ],
+)
+def test_a_gap_beyond_its_limit_is_said_once_when_it_lasts(gaps, said):
+    """Three reports in a row, of either sign; not again while it goes on."""
+    assert guards.newly_beyond(gaps, [guards.GAP_LIMIT] * len(gaps)) is said
+
+
+def test_a_wasserstein_gap_is_beyond_what_images_can_differ():
+    """Black against white at 4 px and RGB: the root of 48 values that differ by 2 each."""
+    assert guards.gap_limit(PgganSettings(), 4) == pytest.approx(math.sqrt(48 * 2**2))
+    assert guards.gap_limit(StyleGan2Settings(), 4) == guards.GAP_LIMIT
+
+
+@pytest.mark.parametrize(("saved", "good"), [(0, "no checkpoint is good"), (0.2, "of 0.2 kimg is")])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1e31])
+def test_divergence_names_the_loss_and_the_last_good_checkpoint(saved, good, value):
+    """One line, from which one knows where to go on."""
+    with pytest.raises(TrainingError, match=good) as caught:
+        guards.refuse_divergence({"d_loss": 1.0, "g_loss": value}, (), 0.3, saved)
+
+    assert "g_loss" in str(caught.value)
+    assert "d_loss" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_are_not_saved():
+    """A step may break them after its loss was still finite."""
+    network = torch.nn.Linear(2, 2)
+    guards.refuse_divergence({"d_loss": 1.0}, [network], 0.3, 0.2)
+    network.bias.data[1] = math.nan
+
+    with pytest.raises(TrainingError, match="weights that are no finite numbers"):
+        guards.refuse_divergence({"d_loss": 1.0}, [network], 0.3, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("images", "fits"), [(32, 16), (24, 12), (12, 4), (20, 8), (8, 4), (4, None)]
+)
+def test_half_a_batch_in_whole_groups_is_advised(images, fits):
+    """The minibatch standard deviation needs groups of four."""
+    line = guards.memory_advice(images, 64, "cuda:0")
+
+    assert guards.smaller_micro_batch(images) == fits
+    assert (f"--micro-batch {fits} " in line) == (fits is not None)
+    assert "\n" not in line
+
+
+def test_the_batch_that_did_not_fit_is_that_of_its_level():
+    """PGGAN has other batches at other sizes; stabilise and fade are 40 images each here."""
+    settings = dataclasses.replace(PGGAN, batch_sizes=(16, 8))
+
+    assert guards.batch_of(settings, 0) == (16, 4)
+    assert guards.batch_of(settings, 48) == (8, 8)
+    assert guards.batch_of(STYLEGAN2, 0) == (8, 8)
+
+
+def test_memory_errors_are_told_from_others():
+    """The CPU's allocator has no error of its own."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+
+    assert guards.out_of_memory(caught.value)
+    assert guards.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not guards.out_of_memory(RuntimeError("shapes do not match"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["pggan", "stylegan2"])
+def test_twenty_kills_leave_a_whole_checkpoint_each(tmp_path, architecture):
+    """SIGKILL at random moments loses one interval at most, and in the end not a bit."""
+    command = [sys.executable, "-m", "tests.gan.killed", str(tmp_path), architecture, "20"]
+    said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert len(said["lost"]) == 20
+    assert max(said["lost"]) <= 40 + 8
+    assert (said["unreadable"], said["ended"], said["equal"]) == (0, 0, 1)
