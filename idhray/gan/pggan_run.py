@@ -65,16 +65,18 @@ class PgganRun(Run):
         self.alpha = growth.alpha
         alpha = torch.tensor(growth.alpha) if growth.alpha < 1 else None
         alpha = None if alpha is None else self.on_device(alpha)
-        found = self._discriminator_step(growth, alpha)
+        reals, latents, mix = self._batch(growth)
+        found = self._discriminator_step(reals, latents[0], mix, alpha)
         follow = get_ema_multi_avg_fn(settings.ema_decay)
         follow(list(self.average.parameters()), list(self.generator.parameters()), None)
-        found |= self._generator_step(growth, alpha)
+        found |= self._generator_step(latents[1], growth.batch_size, alpha)
         self.images_shown += growth.batch_size
         return found
 
-    def _discriminator_step(self, growth: Growth, alpha: Tensor | None) -> Losses:
-        size, settings, phases = growth.batch_size, self.settings, self._phases
-        reals, latents, mix = self._batch(growth)
+    def _discriminator_step(
+        self, reals: Tensor, latents: Tensor, mix: Tensor, alpha: Tensor | None
+    ) -> Losses:
+        size, settings, phases = len(reals) * self.worker.size, self.settings, self._phases
         of_reals, of_fakes = self._draws("gan reals", size), self._draws("gan fakes", size)
         gap = torch.zeros((), device=self.device)
 
@@ -82,7 +84,7 @@ class PgganRun(Run):
             for own, weight in self._parts(size):
                 draws = share(of_reals, own), share(of_fakes, own)
                 loss, found, fakes = phases.discriminator(
-                    latents[0, own], reals[own], alpha, draws, self.p
+                    latents[own], reals[own], alpha, draws, self.p
                 )
                 gap.add_(found, alpha=weight)
                 fakes = fakes.clone()
@@ -94,14 +96,12 @@ class PgganRun(Run):
             loss = descend(self.d_optimizer, parts(), self.worker)
         return {"d_loss": loss, "score_gap": gap}
 
-    def _generator_step(self, growth: Growth, alpha: Tensor | None) -> Losses:
-        size, phases = growth.batch_size, self._phases
-        _, latents, _ = self._batch(growth)
-        drawn = self._draws("gan generator", size)
+    def _generator_step(self, latents: Tensor, size: int, alpha: Tensor | None) -> Losses:
+        phases, drawn = self._phases, self._draws("gan generator", size)
 
         def parts() -> Iterator[Tensor]:
             for own, weight in self._parts(size):
-                yield weight * phases.generator(latents[1, own], alpha, share(drawn, own), self.p)
+                yield weight * phases.generator(latents[own], alpha, share(drawn, own), self.p)
 
         with only(self.generator, self.discriminator):
             loss = descend(self.g_optimizer, parts(), self.worker)

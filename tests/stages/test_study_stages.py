@@ -92,7 +92,16 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
     (broken / part_path(str(broken), lost)).unlink()  # its ledger row alone must not count
     images = str(small_study / "patches")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
-    sweep(images, synthetic, str(broken), STUDY.classifier, counts=(0, 8), repeats=2, seed=1)
+    sweep(
+        images,
+        synthetic,
+        str(broken),
+        STUDY.classifier,
+        counts=(0, 8),
+        repeats=2,
+        allow_failed_gan=True,
+        seed=1,
+    )
 
     pd.testing.assert_frame_equal(predictions(broken), whole)
     assert set(fates(str(broken))) == set(fates(str(small_study / "sweep")))
@@ -116,7 +125,13 @@ def test_a_classifier_trains_predicts_and_refuses_patients_it_knows(small_study,
     images, model = str(small_study / "patches"), str(tmp_path / "model")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
     done = train_classifier(
-        images, model, STUDY.classifier, synthetic=synthetic, n_synthetic=8, seed=3
+        images,
+        model,
+        STUDY.classifier,
+        synthetic=synthetic,
+        n_synthetic=8,
+        allow_failed_gan=True,
+        seed=3,
     )
     predict(model, images, str(tmp_path / "said"), split=("val", "test"))
     rows = predictions(tmp_path / "said")
