@@ -13,6 +13,7 @@ import numpy as np
 
 from idhray.errors import ConfigError, SlideError
 from idhray.images import RGB, Codec, image_cell
+from idhray.slides.direct import open_slide
 from idhray.slides.reader import UM_AT_1X, Slide
 from idhray.slides.tissue import Mask, tissue_fraction, tissue_mask
 
@@ -35,6 +36,10 @@ class TilingSettings:
     min_object_px: int = 500
     """Tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
+    direct: bool = True
+    """Decode the file's own JPEG blocks where it is tiled TIFF, at half scale where that fits: some
+    six times as fast as OpenSlide, which reads all other files. At half scale pixels differ by 0.2
+    to 1 of 255 on average; at full scale they are the same."""
 
     def __post_init__(self) -> None:
         if min(self.tile_px, self.max_tiles_per_slide) < 1 or self.min_object_px < 0:
@@ -170,7 +175,10 @@ def cut_tiles(
         SlideError: it cannot be opened, does not say its resolution, is coarser than the tiles, or
             none of its tiles can be read.
     """
-    with Slide(path, name=name, mpp=mpp, objective_power=objective_power) as slide:
+    opened = open_slide(
+        path, name=name, mpp=mpp, objective_power=objective_power, direct=settings.direct
+    )
+    with opened as slide:
         slide.level_for(settings.mpp)  # refuses a coarse slide before any work
         tile_l0 = settings.tile_px * settings.mpp / slide.mpp
         grid = tile_grid(slide.size_l0, tile_l0)

@@ -1,0 +1,290 @@
+"""Read a tiled TIFF's own compressed blocks, each once, at the smallest scale that will do.
+
+OpenSlide still opens the file and says its size, levels and resolution; the pixels come from the
+file itself at a fraction of OpenSlide's time. A slide that is not of this kind, or whose blocks do
+not come out as OpenSlide shows them, is refused with a reason and stays with `Slide`.
+"""
+
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import openslide
+from PIL import Image, ImageCms
+
+from idhray.errors import SlideError
+from idhray.images import RGB
+from idhray.slides.reader import WHOLE_PX, Slide, smooth_method
+from idhray.slides.tiff_blocks import Block, Blocks
+from idhray.slides.tiff_check import readable_levels
+from idhray.slides.tiff_codecs import JPEG_SHRINKS
+
+CACHE_BYTES = 256 * 2**20
+"""Of decoded blocks kept for regions still to come. Along the lower edge of a row of tiles, a
+slide of 100,000 px takes 20 MB (blocks of 256 px, halved)."""
+
+
+class _Plan(NamedTuple):
+    """Where a region lies; lengths in pixels of `level` shrunk by `shrink`."""
+
+    level: int
+    shrink: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the whole pixels that hold it."""
+        return (
+            math.floor(self.left + WHOLE_PX),
+            math.floor(self.top + WHOLE_PX),
+            math.ceil(self.left + self.width - WHOLE_PX),
+            math.ceil(self.top + self.height - WHOLE_PX),
+        )
+
+
+def can_read_directly(path: str) -> str | None:
+    """Why `DirectSlide` cannot read the slide; None if it can.
+
+    One block of each level is compared with OpenSlide's.
+    """
+    try:
+        with openslide.OpenSlide(path) as handle:
+            levels = readable_levels(path, handle)
+    except (openslide.OpenSlideError, OSError) as error:
+        return f"OpenSlide cannot open it ({' '.join(str(error).split())})"
+    return levels if isinstance(levels, str) else None
+
+
+def open_slide(
+    path: str,
+    *,
+    name: str | None = None,
+    mpp: float | None = None,
+    objective_power: float | None = None,
+    direct: bool = True,
+) -> Slide:
+    """The slide, read directly where it can be, and by OpenSlide otherwise or if not `direct`.
+
+    Raises:
+        SlideError: as `Slide`.
+    """
+    known: dict[str, Any] = {"name": name, "mpp": mpp, "objective_power": objective_power}
+    if direct and os.path.isfile(path) and can_read_directly(path) is None:
+        return DirectSlide(path, **known)
+    return Slide(path, **known)
+
+
+class DirectSlide(Slide):
+    """A `Slide` whose regions come from the file's own blocks.
+
+    Attributes:
+        icc_profile: The colour profile of level 0, where the file has one.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        mpp: float | None = None,
+        objective_power: float | None = None,
+        to_srgb: bool = False,
+        nearly: float = 0.0,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """Open and index the file.
+
+        Args:
+            path: A local file.
+            name: How messages call it.
+            mpp: The manifest's, where it has one.
+            objective_power: The manifest's, where it has one.
+            to_srgb: Convert colours by the file's ICC profile; without one nothing changes.
+            nearly: A scale this near to 2, 4 or 8 is decoded at it and resampled by the rest, which
+                blurs unevenly; 0.005 takes 2.004 (0.499 um for 10x) so, in two thirds of the time.
+            cache_bytes: See `CACHE_BYTES`; without room for it blocks are decoded again.
+
+        Raises:
+            SlideError: as `Slide`; or it cannot be read directly; or its profile is broken and
+                `to_srgb` asks for it.
+        """
+        super().__init__(path, name=name, mpp=mpp, objective_power=objective_power)
+        self._blocks: Blocks | None = None
+        levels = readable_levels(path, self._opened())
+        self.close()
+        if isinstance(levels, str):
+            raise SlideError(f"{self.name}: cannot be read directly: {levels}; use Slide")
+        self._levels, self._cache_bytes, self._nearly = levels, cache_bytes, nearly
+        self.icc_profile = levels[0].icc_profile
+        self._to_srgb = _srgb_transform(self.name, self.icc_profile) if to_srgb else None
+
+    @property
+    def blocks_decoded(self) -> int:
+        """Since the file was last opened."""
+        return 0 if self._blocks is None else self._blocks.decoded
+
+    def close(self) -> None:
+        """Let go of the file; the next read opens it again."""
+        super().close()
+        # OpenSlide's part of __init__ may fail before there are blocks.
+        blocks = getattr(self, "_blocks", None)
+        if blocks is not None:
+            blocks.close()
+            self._blocks = None
+
+    def region(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> RGB:
+        """(height, width, 3) uint8 at exactly `mpp` um per pixel; white where nothing was scanned.
+
+        Args:
+            x_l0: Left edge; outside the slide is allowed, and white.
+            y_l0: Top edge.
+            size: (width, height) of what comes back, in pixels.
+            mpp: um per pixel of what comes back.
+
+        Raises:
+            SlideError: that part of the file is damaged, or the slide is coarser than `mpp`. Other
+                regions can still be read.
+        """
+        plan = self._plan(x_l0, y_l0, size, mpp)
+        try:
+            pixels = self._assembled(plan)
+        except SlideError as error:
+            raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({error})") from None
+        region = _resampled(pixels, plan, size)
+        if self._to_srgb is None:
+            return region
+        return np.asarray(ImageCms.applyTransform(Image.fromarray(region), self._to_srgb))
+
+    def regions(
+        self, places: Iterable[tuple[int, int]], size: tuple[int, int], mpp: float
+    ) -> Iterator[tuple[tuple[int, int], RGB | SlideError]]:
+        """((x_l0, y_l0), pixels or what is wrong there) of many places, from the top down.
+
+        No block is decoded twice, but for what `cache_bytes` has no room for. Memory: the blocks
+        that a region still to come shares with one already read, and one region.
+
+        Raises:
+            SlideError: the slide is coarser than `mpp`.
+        """
+        order = sorted(places, key=lambda place: (place[1], place[0]))
+        blocks = self._open_blocks()
+        blocks.forget()
+        plans = [self._plan(*place, size, mpp) for place in order]
+        for plan in plans:
+            blocks.expect(self._needed(plan))
+        for place in order:
+            try:
+                yield place, self.region(*place, size, mpp)
+            except SlideError as error:
+                yield place, error
+        blocks.forget()
+
+    def _plan(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> _Plan:
+        """From which level and how much shrunk a region is read.
+
+        The smallest decoding on whose pixels the region lies exactly. If there is none, the
+        smallest that resampling at least halves, or that is nearly what is wanted.
+        """
+        level = self.level_for(mpp)
+        scale, downsample = self.level_scale(mpp), self._downsamples[level]
+        exact = (x_l0 / downsample, y_l0 / downsample, size[0] * scale, size[1] * scale)
+        shrinks = [shrink for shrink in JPEG_SHRINKS if self._divides(level, shrink)]
+        plans = [_Plan(level, shrink, *(length / shrink for length in exact)) for shrink in shrinks]
+        return next(
+            plan
+            for plan in plans
+            if plan.shrink == 1
+            or (plan.shrink <= scale + WHOLE_PX and _steps(plan, size))
+            or (plan.shrink * 2 <= scale and not _steps(plans[-1], size))
+            or abs(plan.shrink - scale) < self._nearly
+        )
+
+    def _divides(self, level: int, shrink: int) -> bool:
+        return all(side % shrink == 0 for side in self._levels[level].block)
+
+    def _open_blocks(self) -> Blocks:
+        if self._blocks is None:
+            try:
+                self._blocks = Blocks(self.path, self._levels, cache_bytes=self._cache_bytes)
+            except OSError as error:
+                raise SlideError(f"{self.name}: cannot be read again: {error}") from None
+        return self._blocks
+
+    def _needed(self, plan: _Plan) -> list[Block]:
+        """The blocks that a region touches, in the order of the file."""
+        level = self._levels[plan.level]
+        spans = []
+        for axis in (0, 1):
+            step = level.block[axis] // plan.shrink
+            first, end = plan.box[axis], plan.box[axis + 2]
+            last = -(-level.size[axis] // level.block[axis])
+            spans.append(range(max(first // step, 0), min(-(-end // step), last)))
+        return [
+            Block(plan.level, plan.shrink, row, column) for row in spans[1] for column in spans[0]
+        ]
+
+    def _assembled(self, plan: _Plan) -> RGB:
+        """The whole pixels that hold a region, white outside the level."""
+        left, top, right, bottom = plan.box
+        pixels = np.full((bottom - top, right - left, 3), 255, dtype=np.uint8)
+        blocks, failed = self._open_blocks(), None
+        for block in self._needed(plan):
+            try:
+                part = blocks.read(block)
+            except SlideError as error:
+                failed = failed or error  # the others are still read: their count is kept
+                continue
+            y, x = block.row * part.shape[0] - top, block.column * part.shape[1] - left
+            target = pixels[max(y, 0) : y + part.shape[0], max(x, 0) : x + part.shape[1]]
+            above, before = max(-y, 0), max(-x, 0)
+            target[:] = part[above : above + target.shape[0], before : before + target.shape[1]]
+        if failed is not None:
+            raise failed
+        return pixels
+
+
+def _steps(plan: _Plan, size: tuple[int, int]) -> int:
+    """How many whole pixels make one of the region, if they do, else 0."""
+    steps = max(round(plan.width / size[0]), 1)
+    off = (
+        plan.width - steps * size[0],
+        plan.height - steps * size[1],
+        plan.left - round(plan.left),
+        plan.top - round(plan.top),
+    )
+    return steps if all(abs(length) <= WHOLE_PX for length in off) else 0
+
+
+def _resampled(pixels: RGB, plan: _Plan, size: tuple[int, int]) -> RGB:
+    """`size` pixels of exactly the region, from the whole pixels that hold it."""
+    steps = _steps(plan, size)
+    if steps == 1:
+        return pixels[: size[1], : size[0]]
+    picture = Image.fromarray(pixels)
+    if steps:
+        return np.asarray(picture.reduce(steps, box=(0, 0, steps * size[0], steps * size[1])))
+    left, top = (
+        max(start - first, 0.0)
+        for start, first in zip((plan.left, plan.top), plan.box[:2], strict=True)
+    )
+    right, bottom = min(left + plan.width, picture.width), min(top + plan.height, picture.height)
+    method = smooth_method(plan.width / size[0])
+    return np.asarray(picture.resize(size, method, box=(left, top, right, bottom)))
+
+
+def _srgb_transform(name: str, profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
+    if profile is None:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        intent = ImageCms.Intent(ImageCms.getDefaultIntent(source))
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(source, target, "RGB", "RGB", intent)
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        raise SlideError(f"{name}: its colour profile is broken ({error}); leave to_srgb off")
