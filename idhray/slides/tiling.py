@@ -7,7 +7,7 @@ has whole tiles only, as in the pipeline that Liu et al. cite.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from idhray.images import RGB, Codec, image_cell
 from idhray.slides.direct import open_slide
 from idhray.slides.reader import UM_AT_1X, Slide
 from idhray.slides.tissue import Mask, tissue_fraction, tissue_mask
+from idhray.slides.tissue_robust import Reason, Reasons, tissue_reasons
+from idhray.slides.tissue_sheet import TileBox, contact_sheet
 
 _BLOCK_PX = 2048  # of the level that a thumbnail is read from, at a time
 _SMALLEST_BLOCK_PX = 32  # of the thumbnail; a damaged place is located this exactly
@@ -33,8 +35,11 @@ class TilingSettings:
     """The best by tissue fraction are kept."""
     mask_mpp: float = 16.0
     """um per pixel of the thumbnail that tissue is found on; 1/32 of a 20x scan."""
+    tissue: Literal["liu", "robust"] = "liu"
+    """How tissue is told from glass: the filters of the pipeline that Liu et al. cite, or ours,
+    which also leave out folds, blur and pens of any colour."""
     min_object_px: int = 500
-    """Tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
+    """Of "liu": tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
     direct: bool = True
     """Decode the file's own JPEG blocks where it is tiled TIFF, at half scale where that fits: some
@@ -55,6 +60,8 @@ class TilingSettings:
                 f"mask_mpp must lie between the tiles' {self.mpp:g} um per pixel and their width "
                 f"of {self.tile_px * self.mpp:g} um, got {self.mask_mpp}"
             )
+        if self.tissue not in ("liu", "robust"):
+            raise ConfigError(f"tissue must be liu or robust, got {self.tissue!r}")
         if self.codec not in ("jpeg", "png"):
             raise ConfigError(f"codec must be jpeg or png, got {self.codec!r}")
 
@@ -67,6 +74,7 @@ class TilingSettings:
 PRESETS = {
     # Source: Liu et al. 2020, Methods, "Image pre-processing": 1024 px at 10x, half tissue, 50.
     "liu2020": TilingSettings(),
+    "robust": TilingSettings(tissue="robust"),
     "demo": TilingSettings(max_tiles_per_slide=8),
 }
 
@@ -94,6 +102,8 @@ class SlideTiles:
     not be read; their places went to the next best."""
     skipped_reason: str | None = None
     """Why there are no rows, for a sound slide."""
+    sheet: RGB | None = None
+    """For a person's eye: the thumbnail, what is tissue, and the tiles; None without a grid."""
 
 
 def tile_grid(size_l0: tuple[int, int], tile_l0: float) -> list[tuple[int, int]]:
@@ -186,8 +196,9 @@ def cut_tiles(
             width, height = slide.size_l0
             reason = f"{width} x {height} px is smaller than one tile of {tile_l0:.0f} px"
             return SlideTiles(rows=[], grid=0, candidates=0, skipped_reason=reason)
-        best, hidden = _candidates(slide, grid, tile_l0, settings)
+        best, hidden, seen = _candidates(slide, grid, tile_l0, settings)
         rows, damaged = _read_best(slide, best, tile_l0, settings)
+        pixel_l0 = settings.mask_mpp / slide.mpp
     unreadable = hidden + damaged
     if not rows and unreadable:
         raise SlideError(
@@ -201,22 +212,50 @@ def cut_tiles(
         candidates=len(best),
         unreadable=unreadable,
         skipped_reason=None if rows else reason,
+        sheet=_sheet(seen, rows, pixel_l0),
     )
+
+
+class _Seen(NamedTuple):
+    """What a slide looks like from afar, and what of it is tissue."""
+
+    image: RGB
+    mask: Mask
+    reasons: Reasons | None
+
+
+def _sheet(seen: _Seen, rows: list[dict[str, Any]], pixel_l0: float) -> RGB:
+    tiles = [
+        TileBox(
+            x=row["x_l0"] / pixel_l0,
+            y=row["y_l0"] / pixel_l0,
+            size=row["size_l0"] / pixel_l0,
+            rank=row["rank"],
+        )
+        for row in rows
+    ]
+    return contact_sheet(seen.image, seen.mask, tiles, reasons=seen.reasons)
 
 
 def _candidates(
     slide: Slide, grid: list[tuple[int, int]], tile_l0: float, settings: TilingSettings
-) -> tuple[list[Candidate], list[tuple[int, int]]]:
-    """The tiles with enough tissue, best first, and those that the thumbnail does not show."""
+) -> tuple[list[Candidate], list[tuple[int, int]], _Seen]:
+    """The tiles with enough tissue, best first; those that the thumbnail does not show; and it."""
     mask_l0 = settings.mask_mpp / slide.mpp
     image, readable = thumbnail(slide, settings.mask_mpp)
-    mask = tissue_mask(image, min_object_px=settings.min_object_px)
+    reasons = None
+    if settings.tissue == "robust":
+        reasons = tissue_reasons(image, mpp=settings.mask_mpp)
+        mask: Mask = reasons == Reason.TISSUE
+    else:
+        mask = tissue_mask(image, min_object_px=settings.min_object_px)
     seen = best_tiles(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
     shown = {(tile.x_l0, tile.y_l0) for tile in seen}
     best = best_tiles(
         shown, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=settings.min_tissue_fraction
     )
-    return best, [place for place in grid if place not in shown]
+    hidden = [place for place in grid if place not in shown]
+    return best, hidden, _Seen(image, mask, reasons)
 
 
 def _read_best(

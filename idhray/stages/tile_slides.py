@@ -1,4 +1,7 @@
-"""Slides to tiles: manifest -> TILES, one part and one LEDGER row a slide."""
+"""Slides to tiles: manifest -> TILES, one part and one LEDGER row a slide.
+
+quality/SLIDE.jpg: what was taken for tissue, and where the tiles lie, for a person's eye.
+"""
 
 import logging
 from typing import Any
@@ -8,13 +11,14 @@ import pandas as pd
 from idhray.cohort import manifest_hash, read_manifest, slide_name, with_split, write_manifest
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ManifestError, SlideError
+from idhray.images import encode
 from idhray.ledger import check_failures, counts
 from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings, cut_tiles
 from idhray.stages.folder import stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect
-from idhray.storage import absolute, join, local_file
+from idhray.storage import absolute, join, local_file, publish
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -53,10 +57,10 @@ def tile_slides(
         "seed": seed,
         **settings_dict(settings),
     }
-    with stage_folder(out, said, overwrite=overwrite):
+    with stage_folder(out, said, overwrite=overwrite, owns=("quality",)):
         connect(address)
         write_manifest(join(out, COHORT), cohort)
-        items = [_item(row, settings) for row in cohort.to_dict("records")]
+        items = [_item(row, settings, out) for row in cohort.to_dict("records")]
         found = map_items(items, tile_one, out=out, schema=TILES, workers=workers)
         check_failures(out, found, max_failures)
     return {"out": out, **counts(found)}
@@ -87,6 +91,9 @@ def tile_one(values: dict[str, Any]) -> Outcome:
             mpp=values["mpp"],
             objective_power=values["objective_power"],
         )
+    if found.sheet is not None:
+        sheet = encode(found.sheet, "jpeg")
+        publish(join(values["out"], "quality", f"{values['slide']}.jpg"), sheet)
     if found.unreadable:
         # The best tiles may be among the lost ones: half a slide is not the slide.
         raise SlideError(
@@ -99,7 +106,7 @@ def tile_one(values: dict[str, Any]) -> Outcome:
     return Outcome(rows=[{**who, **row} for row in found.rows])
 
 
-def _item(row: dict[str, Any], settings: TilingSettings) -> Item:
+def _item(row: dict[str, Any], settings: TilingSettings, out: str) -> Item:
     values = {
         "slide": slide_name(row["slide"]),
         "mpp": None if pd.isna(row["mpp"]) else row["mpp"],
@@ -111,7 +118,7 @@ def _item(row: dict[str, Any], settings: TilingSettings) -> Item:
     return Item(
         name=values["slide"],
         settings_hash=settings_hash(values),
-        values={**values, "path": row["slide"]},
+        values={**values, "path": row["slide"], "out": out},
     )
 
 

@@ -1,5 +1,7 @@
 """The best tiles of a slide, and what becomes of slides that have none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -47,6 +49,7 @@ def test_liu_2020_is_the_preset():
         {"mask_mpp": 0.5},
         {"mask_mpp": 2000.0},
         {"codec": "webp"},
+        {"tissue": "otsu"},
     ],
     ids=str,
 )
@@ -216,3 +219,28 @@ def test_a_real_slide_of_which_nothing_can_be_read(real_data):
     with pytest.raises(SlideError, match="9 of 9 are damaged"):
         cut_tiles(path, name="unreadable", settings=tiny)
     assert cut_tiles(path, name="u", settings=SMALL).skipped_reason is not None
+
+
+def test_robust_leaves_a_pen_out_and_the_sheet_shows_it(tmp_path):
+    """Tissue on the left, blue ink on the right; both readers agree."""
+    image = np.concatenate([plain(PINK, 2048), plain(WHITE, 2048), plain((30, 60, 160), 2048)], 1)
+    path = write_slide(tmp_path / "a.tiff", image, 1.0)
+    settings = TilingSettings(tile_px=512, tissue="robust")
+    found = cut_tiles(path, name="a", settings=settings)
+    by_openslide = cut_tiles(path, name="a", settings=replace(settings, direct=False))
+
+    assert len(found.rows) == 16
+    assert {row["x_l0"] for row in found.rows} == {0, 512, 1024, 1536}
+    assert found.rows == by_openslide.rows  # at full scale pixels are the same
+    assert found.sheet.shape[1] == 1024
+    assert found.sheet.shape[0] > 1024 // 3  # the legend is below
+
+
+def test_the_sheet_is_there_without_tiles_too(tmp_path):
+    """It is what says why."""
+    found = cut_tiles(
+        write_slide(tmp_path / "a.tiff", plain(WHITE, 256), 1.0), name="a", settings=SMALL
+    )
+
+    assert not found.rows
+    assert found.sheet is not None

@@ -58,6 +58,9 @@ def test_two_workers_give_the_tiles_and_patches_of_one(tmp_path, phantom):
         tables.append((read_table(tiles, TILES), read_table(patches, PATCHES)))
 
     assert tables[0][0].num_rows > 24
+    sheets = [sorted((tmp_path / f"tiles{workers}" / "quality").iterdir()) for workers in (1, 2)]
+    assert len(sheets[0]) == 24
+    assert [s.read_bytes() for s in sheets[0]] == [s.read_bytes() for s in sheets[1]]
     assert tables[0][0].equals(tables[1][0])
     assert tables[0][1].equals(tables[1][1])
     per_class = tables[0][1].to_pandas().groupby(["split", "idh"]).size()
