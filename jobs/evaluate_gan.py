@@ -1,4 +1,4 @@
-"""Ray job: how good a GAN's images are, and whether they are copies. Same flags as `idhray evaluate-gan`.
+"""Ray job: how good a GAN's images are; are they copies? Same flags as `idhray evaluate-gan`.
 
 ray job submit --working-dir . -- python jobs/evaluate_gan.py --help
 """
