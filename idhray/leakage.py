@@ -59,6 +59,8 @@ class GateRecord:
     images_digest: str
     features: str
     """What made features of images."""
+    psi: float
+    """Truncation of the images that were judged; below it they vary less."""
     limits: dict[str, float]
     """Below these distances an image is a copy."""
     evaluation: str

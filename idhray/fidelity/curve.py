@@ -31,18 +31,3 @@ def worse_in_a_row(
             break
         count += 1
     return count
-
-
-def gets_worse(
-    values: Sequence[float], k: int, *, lower_is_better: bool = True, tolerance: float = 0.0
-) -> bool:
-    """Whether the last k evaluations were each worse than the one before, as a guard asks.
-
-    Pure noise does so once in (k + 1)! evaluations: 1 in 24 for k of 3.
-
-    Raises:
-        ConfigError: k is below 1, or `tolerance` is not 0 or more.
-    """
-    if k < 1:
-        raise ConfigError(f"evaluations in a row must be 1 or more, got {k}")
-    return worse_in_a_row(values, lower_is_better=lower_is_better, tolerance=tolerance) >= k

@@ -5,9 +5,9 @@ file itself at a fraction of OpenSlide's time. A slide that is not of this kind,
 not come out as OpenSlide shows them, is refused with a reason and stays with `Slide`.
 """
 
+import contextlib
 import io
 import math
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -61,6 +61,10 @@ def can_read_directly(path: str) -> str | None:
     return levels if isinstance(levels, str) else None
 
 
+class IndirectError(SlideError):
+    """`Slide` must read this one."""
+
+
 def open_slide(
     path: str,
     *,
@@ -75,8 +79,9 @@ def open_slide(
         SlideError: as `Slide`.
     """
     known: dict[str, Any] = {"name": name, "mpp": mpp, "objective_power": objective_power}
-    if direct and os.path.isfile(path) and can_read_directly(path) is None:
-        return DirectSlide(path, **known)
+    if direct:
+        with contextlib.suppress(IndirectError):
+            return DirectSlide(path, **known)
     return Slide(path, **known)
 
 
@@ -116,10 +121,13 @@ class DirectSlide(Slide):
         """
         super().__init__(path, name=name, mpp=mpp, objective_power=objective_power)
         self._blocks: Blocks | None = None
-        levels = readable_levels(path, self._opened())
+        try:
+            levels = readable_levels(path, self._opened())
+        except (openslide.OpenSlideError, OSError) as error:
+            levels = " ".join(str(error).split())
         self.close()
         if isinstance(levels, str):
-            raise SlideError(f"{self.name}: cannot be read directly: {levels}; use Slide")
+            raise IndirectError(f"{self.name}: cannot be read directly: {levels}; use Slide")
         self._levels, self._cache_bytes, self._nearly = levels, cache_bytes, nearly
         self.icc_profile = levels[0].icc_profile
         self._to_srgb = _srgb_transform(self.name, self.icc_profile) if to_srgb else None
@@ -139,18 +147,7 @@ class DirectSlide(Slide):
             self._blocks = None
 
     def region(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> RGB:
-        """(height, width, 3) uint8 at exactly `mpp` um per pixel; white where nothing was scanned.
-
-        Args:
-            x_l0: Left edge; outside the slide is allowed, and white.
-            y_l0: Top edge.
-            size: (width, height) of what comes back, in pixels.
-            mpp: um per pixel of what comes back.
-
-        Raises:
-            SlideError: that part of the file is damaged, or the slide is coarser than `mpp`. Other
-                regions can still be read.
-        """
+        """As `Slide.region`, of which it is the faster form."""
         plan = self._plan(x_l0, y_l0, size, mpp)
         try:
             pixels = self._assembled(plan)

@@ -187,6 +187,7 @@ def _evaluate(values: dict[str, Any]) -> None:
         images=folder,
         images_digest=values["images"],
         features=values["features"],
+        psi=values["psi"],
         limits=gate.figures["limits"],
         evaluation=out,
     )

@@ -7,7 +7,6 @@ import pandas as pd
 
 from idhray.cohort import SPLITS, patients_of, read_manifest
 from idhray.config import settings_from
-from idhray.images import RGB, decode
 from idhray.leakage import patient_splits, refuse_leaks
 from idhray.ledger import ledger_table
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
@@ -30,6 +29,7 @@ from idhray.stages.generator_report import (
     pairs_picture,
 )
 from idhray.stages.paper_tables import park_report_tables
+from idhray.stages.table_images import images_of_table
 from idhray.stats.accuracy import printed
 from idhray.stats.curve import roc_points
 from idhray.stats.park.readings import read_readings
@@ -37,7 +37,6 @@ from idhray.stats.park.tables import ParkTables, park_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
-from idhray.tables import parts, read_part
 
 SHOWN = 12  # pairs of a kind on the sheet
 MEASURED = 200  # images of a kind whose channels are compared
@@ -232,9 +231,10 @@ def _generators(study: str) -> list[Generator]:
 def _alignment(study: str) -> dict[str, str]:
     """Do both channels of a synthetic image show one brain, as those of real ones do?"""
     said = {}
+    wanted = {"idh": "mutant", "split": "train"}
     kinds = {
-        "real": _images(join(study, "slices"), MEASURED, {"idh": "mutant", "split": "train"}),
-        "synthetic": _images(join(study, "synthetic-mutant"), MEASURED, {}),
+        "real": images_of_table(join(study, "slices"), MEASURED, wanted),
+        "synthetic": images_of_table(join(study, "synthetic-mutant"), MEASURED, {}),
     }
     for kind, images in kinds.items():
         dice = float(np.nanmean([outline_dice(image) for image in images]))
@@ -262,8 +262,8 @@ def _generators_note(study: str) -> str:
 def _sheet(study: str) -> Picture:
     wanted = {"idh": "mutant", "split": "train"}
     kinds = {
-        "Real IDH-mutant": _images(join(study, "slices"), SHOWN, wanted),
-        "Synthetic IDH-mutant": _images(join(study, "synthetic-mutant"), SHOWN, {}),
+        "Real IDH-mutant": images_of_table(join(study, "slices"), SHOWN, wanted),
+        "Synthetic IDH-mutant": images_of_table(join(study, "synthetic-mutant"), SHOWN, {}),
     }
     return Picture(
         title="Real and synthetic pairs",
@@ -272,27 +272,6 @@ def _sheet(study: str) -> Picture:
         caption="CE-T1w above, FLAIR below. Real training slices, spread over patients; the first "
         "synthetic ones, not selected.",
     )
-
-
-def _images(folder: str, count: int, only: dict[str, str]) -> list[RGB]:
-    """Images of a table, taken in turn from its parts, the middle of each part first."""
-    picked: list[list[RGB]] = []
-    for path in parts(folder):
-        if len(picked) == count:
-            break
-        rows = read_part(path, [*only, "image"])
-        frame = rows.select(list(only)).to_pandas() if only else None
-        fits = [
-            i
-            for i in range(len(rows))
-            if frame is None or all(frame[name].iloc[i] == value for name, value in only.items())
-        ]
-        if not fits:
-            continue
-        order = sorted(fits, key=lambda i: abs(i - len(rows) / 2)) if only else fits
-        picked.append([decode(rows["image"][i]["bytes"].as_py()) for i in order[:count]])
-    turns = [images[i] for i in range(count) for images in picked if i < len(images)]
-    return turns[:count]
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from idhray.cohort import LABELS, SPLITS, patients_of, read_manifest
 from idhray.config import settings_from
 from idhray.errors import StorageError
-from idhray.images import RGB, decode, resize
+from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks
 from idhray.ledger import ledger_table
 from idhray.report.content import (
@@ -38,12 +38,13 @@ from idhray.stages.generator_report import (
 )
 from idhray.stages.mri_report import mri_report
 from idhray.stages.paper_tables import liu_report_tables
+from idhray.stages.table_images import images_of_table
 from idhray.stats.accuracy import printed
 from idhray.stats.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed, with_interval
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
-from idhray.tables import PREDICTIONS, parts, read_part, read_table
+from idhray.tables import PREDICTIONS, read_table
 
 SETS = {"val": "Validation", "test": "Test"}
 SHOWN = 16  # patches of a class on the sheet
@@ -312,16 +313,8 @@ def _sheet(study: str, images: str) -> Picture:
 
 
 def _some(folder: str, side_px: int, only: dict[str, str]) -> list[RGB]:
-    """A few images of a table, taken in turn from its parts."""
-    picked: list[list[RGB]] = []
-    for path in parts(folder)[: 4 * SHOWN]:
-        rows = read_part(path, [*only, "image"])
-        frame = rows.select(list(only)).to_pandas()
-        fits = [i for i in range(len(rows)) if all(frame[k].iloc[i] == v for k, v in only.items())]
-        found = (decode(rows["image"][i]["bytes"].as_py()) for i in fits[:SHOWN])
-        picked.append([resize(image, side_px) for image in found])
-    turns = [images[i] for i in range(SHOWN) for images in picked if i < len(images)]
-    return turns[:SHOWN]
+    """A few images of a table at one size."""
+    return [resize(image, side_px) for image in images_of_table(folder, SHOWN, only)]
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -72,7 +72,7 @@ def synthesize(
         raise ConfigError(f"--count must be 1 or more, got {count}")
     model = read_model(checkpoint)
     generator = seal(checkpoint)  # of its weights, among others
-    gate = judged(checkpoint, generator)
+    gate = judged(checkpoint, generator, psi)
     truncates = model["architecture"] == "stylegan2"
     if psi != 1 and not truncates:
         raise ConfigError(f"--psi {psi:g}: a {model['architecture']} has no truncation; leave it 1")
@@ -111,12 +111,13 @@ def synthesize(
     return {"out": out, "generator": generator, **counts(found), "copies": drawn - count}
 
 
-def judged(checkpoint: str, generator: str) -> GateRecord | None:
+def judged(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
     """The verdict on a generator; None, with a warning, where nobody judged it as it is.
 
     Args:
         checkpoint: Its folder.
         generator: Its seal.
+        psi: Truncation of the images to be made; a warning follows if others were judged.
     """
     gate = read_gate(checkpoint)
     if gate is None or gate.generator != generator:
@@ -125,6 +126,13 @@ def judged(checkpoint: str, generator: str) -> GateRecord | None:
             checkpoint,
         )
         return None
+    if gate.psi != psi:
+        logger.warning(
+            "%s: judged at psi %g, not %g: how varied these images are, nobody looked",
+            checkpoint,
+            gate.psi,
+            psi,
+        )
     if not gate.passed:
         logger.warning("%s: failed its test: %s", checkpoint, " ".join(gate.reasons))
     return gate

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from idhray.errors import ConfigError
-from idhray.fidelity.curve import gets_worse, worse_in_a_row
+from idhray.fidelity.curve import worse_in_a_row
 
 NAN = math.nan
 
@@ -31,23 +31,18 @@ def test_only_the_last_rises_count(values, count):
 
 def test_shares_get_worse_by_falling():
     """Precision and coverage are best at 1."""
-    assert gets_worse([0.9, 0.8, 0.7], 2, lower_is_better=False)
-    assert not gets_worse([0.9, 0.8, 0.7], 2)
+    assert worse_in_a_row([0.9, 0.8, 0.7], lower_is_better=False) == 2
+    assert worse_in_a_row([0.9, 0.8, 0.7]) == 0
 
 
 def test_steps_within_the_tolerance_are_no_steps():
     """FID moves by chance from one evaluation to the next."""
-    assert gets_worse([1.0, 2.0, 4.0], 2, tolerance=0.5)
-    assert not gets_worse([1.0, 2.0, 4.0], 2, tolerance=1.0)
+    assert worse_in_a_row([1.0, 2.0, 4.0], tolerance=0.5) == 2
+    assert worse_in_a_row([1.0, 2.0, 4.0], tolerance=1.0) == 1
 
 
-def test_too_few_evaluations_are_never_worse():
-    """A training that has just begun is left alone."""
-    assert not gets_worse([1.0, 2.0], 2)
-
-
-@pytest.mark.parametrize(("k", "tolerance"), [(0, 0.0), (1, -1.0), (1, NAN)])
-def test_nonsense_is_refused(k, tolerance):
-    """A guard of no evaluations would stop every training."""
+@pytest.mark.parametrize("tolerance", [-1.0, NAN])
+def test_nonsense_is_refused(tolerance):
+    """A negative tolerance would call every step worse."""
     with pytest.raises(ConfigError, match="or more"):
-        gets_worse([1.0, 2.0], k, tolerance=tolerance)
+        worse_in_a_row([1.0, 2.0], tolerance=tolerance)

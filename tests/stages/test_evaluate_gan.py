@@ -15,7 +15,7 @@ from idhray.stages.evaluate_gan import PRESETS, evaluate_gan
 from idhray.stages.folder import seal
 from idhray.stages.gan_images import training_images
 from idhray.stages.sweep import sweep
-from idhray.stages.synthesize import synthesize
+from idhray.stages.synthesize import judged, synthesize
 from idhray.stages.train_classifier import train_classifier
 from idhray.storage import absolute, read_json
 from idhray.tables import SYNTHETIC, read_table
@@ -71,6 +71,20 @@ def test_copies_are_left_out_and_others_take_their_place(small_study, tmp_path):
     again = synthesize(str(checkpoint), 24, str(out), seed=1)
     assert again["rows"] == 24
     assert sorted(read_table(str(out), SYNTHETIC)["index"].to_pylist()) == sorted(rows["index"])
+
+
+def test_images_of_another_truncation_than_was_judged_are_said(small_study, tmp_path, caplog):
+    """Truncated images vary less: the verdict on others says nothing of them."""
+    checkpoint = tmp_path / "gan-mutant"
+    shutil.copytree(small_study / "gan-mutant", checkpoint)
+    gate = json.loads((checkpoint / "_gate.json").read_text())
+    (checkpoint / "_gate.json").write_text(json.dumps({**gate, "psi": 0.5}))
+
+    assert judged(str(checkpoint), gate["generator"], 0.5) is not None
+    assert "judged at psi" not in caplog.text
+    assert judged(str(checkpoint), gate["generator"], 1.0) is not None
+    assert "judged at psi 0.5, not 1" in caplog.text
+    assert judged(str(checkpoint), "another", 1.0) is None
 
 
 def test_a_generator_of_nothing_but_copies_makes_no_set(small_study, tmp_path):
