@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from idhray.errors import IdhrayError, StorageError
 from idhray.storage import LEDGER as LEDGER_FOLDER
-from idhray.storage import join
-from idhray.tables import LEDGER, part_path, parts, publish_table, read_table
+from idhray.storage import exists, join
+from idhray.tables import LEDGER, part_path, parts, publish_table, read_part, read_table
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -22,12 +22,14 @@ class Fate:
     input: str
     status: Status
     rows: int = 0
+    parts: int = 1
+    """Files that hold the rows; 0 where there are none."""
     seconds: float = 0.0
     attempts: int = 1
     error: str = ""
     settings_hash: str = ""
     digest: str = ""
-    """Of the part that was published."""
+    """Of the parts that were published."""
 
 
 def record(out: str, fate: Fate) -> None:
@@ -43,6 +45,15 @@ def fates(out: str) -> dict[str, Fate]:
         return {}
     rows: list[dict[str, Any]] = read_table(folder, LEDGER).drop_columns(["host"]).to_pylist()
     return {row["input"]: Fate(**row) for row in rows}
+
+
+def fate(out: str, name: str) -> Fate | None:
+    """The fate of one input; None when there is none yet."""
+    path = part_path(join(out, LEDGER_FOLDER), name)
+    if not exists(path):
+        return None
+    (row,) = read_part(path).drop_columns(["host"]).to_pylist()
+    return Fate(**row)
 
 
 def ledger_table(folders: Sequence[str]) -> pa.Table:

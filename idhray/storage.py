@@ -5,15 +5,18 @@ file in the same folder and a rename; object stores show an object only when its
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import fs
@@ -25,6 +28,10 @@ SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
 LEDGER = "_ledger"
 LOCK = ".lock"
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_COPY_BYTES = 1 << 20
+_HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{32}")  # names as `_renamed` makes them
 
 
 def is_uri(path: str) -> bool:
@@ -87,23 +94,59 @@ def remove(path: str) -> None:
 
 
 def publish(path: str, data: bytes) -> None:
-    """Make `path` hold `data`, at once: killed in between, the old file (or none) is there."""
+    """Make `path` hold `data`, at once: killed in between, the old file (or none) is there.
+
+    Raises:
+        StorageError: there is no space left.
+    """
+    with publishing(path) as handle:
+        handle.write(data)
+
+
+@contextlib.contextmanager
+def publishing(path: str) -> Iterator[BinaryIO]:
+    """A file to write to; `path` is it, at once, when the block ends without an error.
+
+    Raises:
+        StorageError: there is no space left.
+    """
     files, inner = filesystem(path)
-    if not isinstance(files, fs.LocalFileSystem):
-        with files.open_output_stream(inner) as stream:
-            stream.write(data)
-        return
-    target = Path(inner)
+    try:
+        if isinstance(files, fs.LocalFileSystem):
+            with _renamed(Path(inner)) as handle:
+                yield handle
+            return
+        with tempfile.TemporaryFile() as copy:
+            yield copy
+            copy.seek(0)
+            with files.open_output_stream(inner) as stream:
+                shutil.copyfileobj(copy, stream, _COPY_BYTES)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise StorageError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
+
+
+@contextlib.contextmanager
+def _renamed(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         with part.open("wb") as handle:
-            handle.write(data)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: str) -> None:
+    """Delete what killed runs left half-written in a local folder that nobody else writes to."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _HALF_WRITTEN.fullmatch(entry.name):
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def publish_json(path: str, value: Mapping[str, Any]) -> None:
@@ -132,6 +175,18 @@ def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
     infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
     names = sorted(info.base_name for info in infos if info.type == fs.FileType.File)
     return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
+
+
+def file_sizes(paths: Sequence[str]) -> list[int]:
+    """Bytes of each file; 0 where there is none, or it cannot be asked."""
+    sizes = []
+    for path in paths:
+        try:
+            files, inner = filesystem(path)
+            sizes.append(files.get_file_info(inner).size or 0)
+        except (OSError, StorageError):
+            sizes.append(0)
+    return sizes
 
 
 @contextlib.contextmanager
@@ -186,6 +241,8 @@ def output_folder(
     with contextlib.ExitStack() as stack:
         if not is_uri(out):
             stack.enter_context(_locked(out))
+            for name in ("", LEDGER, *owns):
+                remove_abandoned(os.path.join(out, name))
         _adopt(out, settings, overwrite, owns)
         publish_json(join(out, SETTINGS), settings)
         _add_provenance(join(out, PROVENANCE), provenance)

@@ -1,20 +1,23 @@
 """The Arrow schema of every table that passes between stages, and how parts are kept on disk.
 
-A table is a folder of `part-<key>.parquet`. Images are `struct<bytes, path>` with the Hugging Face
-metadata, so that `datasets`, pandas, Polars and DuckDB read them as they are.
+A table is a folder of `part-<key>.parquet`; a large input has several, `part-<key>-0001.parquet`
+and so on after the first. Images are `struct<bytes, path>` with the Hugging Face metadata, so that
+`datasets`, pandas, Polars and DuckDB read them as they are.
 """
 
+import contextlib
 import hashlib
 import io
+import itertools
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from idhray.errors import TableError
-from idhray.storage import filesystem, join, list_files, publish
+from idhray.storage import exists, filesystem, join, list_files, publishing
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -46,8 +49,9 @@ TILES = _schema(
     **_WHO,
     **_PLACE,
     mpp_source=pa.string(),
-    tissue_fraction=pa.float64(),
-    rank=pa.int64(),
+    tissue_fraction=pa.float64(),  # by the slide's mask
+    own_tissue_fraction=pa.float64(),  # by the tile's own pixels
+    rank=pa.int64(),  # 1 is the best of its slide
     image=IMAGE,
 )
 PATCHES = _schema(**_WHO, **_PLACE, image=IMAGE)
@@ -93,6 +97,7 @@ LEDGER = _schema(
     input=pa.string(),
     status=pa.string(),
     rows=pa.int64(),
+    parts=pa.int64(),  # files that hold them
     seconds=pa.float64(),
     attempts=pa.int64(),
     error=pa.string(),
@@ -149,25 +154,85 @@ MRI_TRUTH = _schema(  # of a made-up patient with MRI
 )
 
 
-def part_path(folder: str, key: str) -> str:
-    """Where the part of one input lies; `key` may be any text, a path or URI too."""
-    return join(folder, f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}.parquet")
+def part_path(folder: str, key: str, shard: int = 0) -> str:
+    """Where a part of one input lies; `key` may be any text, a path or URI too.
+
+    Args:
+        shard: 0 is the first; small inputs have no other.
+    """
+    number = f"-{shard:04d}" if shard else ""
+    return join(folder, f"{_part_name(key)}{number}.parquet")
 
 
-def publish_table(path: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> str:
+def _part_name(key: str) -> str:
+    return f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+
+
+def publish_table(path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
     """Write rows as one Parquet file, atomically; 16 hex digits of its content come back."""
-    table = pa.Table.from_pylist(list(rows), schema=schema)
-    buffer = io.BytesIO()
     # Small row groups: readers of single images need not decode a whole slide's column chunk.
-    pq.write_table(table, buffer, compression="zstd", row_group_size=256)
-    data = buffer.getvalue()
-    publish(path, data)
-    return hashlib.sha256(data).hexdigest()[:16]
+    return publish_rows(path, rows, schema, rows_per_group=256).digest
+
+
+class Published(NamedTuple):
+    """A file of a table."""
+
+    rows: int
+    digest: str
+    """16 hex digits of its content."""
+
+
+def publish_rows(
+    path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema, *, rows_per_group: int
+) -> Published:
+    """Write rows as they come, atomically; memory holds one row group of them.
+
+    Raises:
+        StorageError: there is no space left. What `rows` raises comes through; no file appears.
+    """
+    count, content = 0, hashlib.sha256()
+    with publishing(path) as handle:
+        hashed = _Hashed(handle, content.update)
+        with pq.ParquetWriter(hashed, schema, compression="zstd") as writer:
+            for group in _batched(rows, rows_per_group):
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                count += len(group)
+    return Published(count, content.hexdigest()[:16])
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose content is also shown to `see`, piece by piece."""
+
+    def __init__(self, handle: BinaryIO, see: Callable[[Any], None]) -> None:
+        self._handle, self._see = handle, see
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._see(data)
+        return self._handle.write(data)
+
+
+def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    left = iter(rows)
+    while batch := list(itertools.islice(left, size)):
+        yield batch
 
 
 def parts(folder: str) -> list[str]:
     """The part files of a table, sorted by name."""
     return list_files(folder, prefix="part-", suffix=".parquet")
+
+
+def other_parts(folder: str, key: str, shards: int) -> list[str]:
+    """The part files of an input beside its first `shards`: of an earlier, larger version."""
+    # Most inputs have one file: asking for the second is cheaper than listing a large folder.
+    if shards == 1 and not exists(part_path(folder, key, 1)):
+        return []
+    kept = {part_path(folder, key, shard) for shard in range(shards)}
+    found = list_files(folder, prefix=_part_name(key), suffix=".parquet")
+    return [path for path in found if path not in kept]
 
 
 def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -176,17 +241,43 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         TableError: it is no Parquet file, or a column is missing.
     """
+    with _opened_part(path, columns) as part:
+        return part.read(columns=columns)
+
+
+@contextlib.contextmanager
+def _opened_part(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
     files, inner = filesystem(path)
     try:
         with files.open_input_file(inner) as handle:
             part = pq.ParquetFile(handle)
             if missing := sorted(set(columns or ()) - set(part.schema_arrow.names)):
                 raise TableError(f"{path}: no column {', '.join(missing)}")
-            return part.read(columns=columns)
+            yield part
     except pa.ArrowInvalid as error:
         raise TableError(f"{path}: not a Parquet file ({error})") from None
     except FileNotFoundError:
         raise TableError(f"{path}: no such part; run the stage that makes it again") from None
+
+
+def read_rows(
+    folder: str, key: str, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of one input, shard after shard; memory holds one row group at a time.
+
+    Raises:
+        TableError: the input has no part, a shard is no Parquet file, or a column is missing.
+    """
+    shard = 0
+    while shard == 0 or exists(part_path(folder, key, shard)):
+        yield from _rows_of_part(part_path(folder, key, shard), columns)
+        shard += 1
+
+
+def _rows_of_part(path: str, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    with _opened_part(path, columns) as part:
+        for group in range(part.num_row_groups):
+            yield from part.read_row_group(group, columns=columns).to_pylist()
 
 
 def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

@@ -14,6 +14,7 @@ from idhray.storage import (
     local_file,
     output_folder,
     publish,
+    publishing,
     read_bytes,
 )
 
@@ -32,6 +33,48 @@ def test_publish_replaces_whole_files_and_leaves_nothing_else(tmp_path):
 
     assert read_bytes(str(tmp_path / "deep" / "file")) == b"two"
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["file"]
+
+
+def test_nothing_appears_where_writing_failed(tmp_path):
+    """An error in between is no half file."""
+
+    def half():
+        with publishing(str(tmp_path / "file")) as handle:
+            handle.write(b"half")
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """It is the user's to mend, not a bug. A limit on the size of files stands in for the disk."""
+    code = f"""
+import resource, signal
+from idhray.storage import publish
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+publish({str(tmp_path / "file")!r}, bytes(5000))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "StorageError" in run.stderr
+    assert "cannot be written (File too large)" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
+    """Names as `publish` makes them, in the folder, its ledger and what the stage owns."""
+    make(tmp_path / "out", owns=("quality",))
+    for folder in ("", "_ledger", "quality"):
+        (tmp_path / "out" / folder).mkdir(exist_ok=True)
+        (tmp_path / "out" / folder / f".part-1.parquet.{'0a' * 16}").touch()
+    (tmp_path / "out" / ".keep").touch()
+    make(tmp_path / "out", owns=("quality",))
+
+    left = [path.name for path in (tmp_path / "out").rglob(".*")]
+    assert sorted(left) == [".keep", ".lock"]
 
 
 def test_the_same_settings_continue_and_others_are_refused_by_name(tmp_path):

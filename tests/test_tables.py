@@ -7,7 +7,17 @@ import pytest
 
 from idhray.errors import StorageError, TableError
 from idhray.ledger import Fate, check_failures, counts, fates, record
-from idhray.tables import PATCHES, PREDICTIONS, part_path, publish_table, read_part, read_table
+from idhray.tables import (
+    PATCHES,
+    PREDICTIONS,
+    other_parts,
+    part_path,
+    publish_rows,
+    publish_table,
+    read_part,
+    read_rows,
+    read_table,
+)
 
 ROW = {
     "patient": "A",
@@ -58,3 +68,39 @@ def test_the_ledger_keeps_the_last_fate_of_each_input(tmp_path):
     check_failures("out", found, max_failures=1)
     with pytest.raises(StorageError, match=r"1 of 2 inputs failed.*b: gone"):
         check_failures("out", found, max_failures=0)
+
+
+def counted(rows, seen):
+    for row in rows:
+        seen.append(row)
+        yield row
+
+
+def test_rows_are_written_as_they_come_and_read_as_they_are_wanted(tmp_path):
+    """A slide of thousands of tiles is larger than a worker's memory."""
+    rows = [{**ROW, "n_images": k} for k in range(5)]
+    out, seen = str(tmp_path), []
+    first = publish_rows(part_path(out, "a"), counted(rows, seen), PREDICTIONS, rows_per_group=2)
+    second = publish_rows(part_path(out, "a", 1), rows[:1], PREDICTIONS, rows_per_group=2)
+    publish_rows(part_path(out, "b"), rows[:1], PREDICTIONS, rows_per_group=2)
+
+    assert (first.rows, second.rows, len(seen)) == (5, 1, 5)
+    assert pq.ParquetFile(part_path(out, "a")).num_row_groups == 3
+    assert [row["n_images"] for row in read_rows(out, "a", ["n_images"])] == [0, 1, 2, 3, 4, 0]
+    assert other_parts(out, "a", 1) == [part_path(out, "a", 1)]
+    assert set(other_parts(out, "a", 0)) == {part_path(out, "a"), part_path(out, "a", 1)}
+    assert other_parts(out, "a", 2) == other_parts(out, "b", 1) == []
+    again = publish_rows(part_path(out, "c"), rows, PREDICTIONS, rows_per_group=2)
+    assert again.digest == first.digest != second.digest
+
+
+def test_rows_that_end_in_an_error_leave_no_file(tmp_path):
+    """Half a slide is not the slide."""
+
+    def broken():
+        yield ROW
+        raise TableError("broken")
+
+    with pytest.raises(TableError, match="broken"):
+        publish_rows(part_path(str(tmp_path), "a"), broken(), PREDICTIONS, rows_per_group=1)
+    assert list(tmp_path.iterdir()) == []

@@ -1,26 +1,23 @@
-"""The tiles of one slide: a grid, scored by tissue on a thumbnail, of which the best are read.
+"""Which tiles of a slide are cut: a grid, scored by tissue on a thumbnail.
 
-Only kept tiles are read at full resolution. The grid starts at the slide's upper left corner and
-has whole tiles only, as in the pipeline that Liu et al. cite.
+The grid starts at the slide's upper left corner and has whole tiles only, as in the pipeline that
+Liu et al. cite. Only tiles that are kept are read at full resolution, see `tile_rows`.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from itertools import groupby
+from typing import Literal, NamedTuple, get_args
 
-import numpy as np
-
-from idhray.errors import ConfigError, SlideError
-from idhray.images import RGB, Codec, image_cell
-from idhray.slides.direct import open_slide
+from idhray.errors import ConfigError
+from idhray.images import RGB, Codec
 from idhray.slides.reader import UM_AT_1X, Slide
+from idhray.slides.selection import Candidate, Select, select_tiles
+from idhray.slides.thumbnail import thumbnail
 from idhray.slides.tissue import Mask, tissue_fraction, tissue_mask
 from idhray.slides.tissue_robust import Reason, Reasons, tissue_reasons
 from idhray.slides.tissue_sheet import TileBox, contact_sheet
-
-_BLOCK_PX = 2048  # of the level that a thumbnail is read from, at a time
-_SMALLEST_BLOCK_PX = 32  # of the thumbnail; a damaged place is located this exactly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +28,11 @@ class TilingSettings:
     magnification: float = 10.0
     """10 is 1.0 um per pixel."""
     min_tissue_fraction: float = 0.5
+    select: Select = "best"
+    """Which of the tiles with enough tissue are kept: those with the most of it, a random draw,
+    some of each neighbourhood, or all."""
     max_tiles_per_slide: int = 50
-    """The best by tissue fraction are kept."""
+    """How many are kept, but for `select` all."""
     mask_mpp: float = 16.0
     """um per pixel of the thumbnail that tissue is found on; 1/32 of a 20x scan."""
     tissue: Literal["liu", "robust"] = "liu"
@@ -41,14 +41,23 @@ class TilingSettings:
     min_object_px: int = 500
     """Of "liu": tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
+    tiles_per_shard: int = 256
+    """A slide with more tiles is stored in several files, of about this many each (200 MB of 1024
+    px tiles), which several workers can cut."""
     direct: bool = True
     """Decode the file's own JPEG blocks where it is tiled TIFF, at half scale where that fits: some
     six times as fast as OpenSlide, which reads all other files. At half scale pixels differ by 0.2
     to 1 of 255 on average; at full scale they are the same."""
 
     def __post_init__(self) -> None:
-        if min(self.tile_px, self.max_tiles_per_slide) < 1 or self.min_object_px < 0:
-            raise ConfigError("tile_px and max_tiles_per_slide must be 1 or more, min_object_px 0")
+        least = min(self.tile_px, self.max_tiles_per_slide, self.tiles_per_shard)
+        if least < 1 or self.min_object_px < 0:
+            raise ConfigError(
+                "tile_px, max_tiles_per_slide and tiles_per_shard must be 1 or more, "
+                "min_object_px 0"
+            )
+        if self.select not in get_args(Select):
+            raise ConfigError(f"select must be one of {get_args(Select)}, got {self.select!r}")
         if not self.magnification > 0:
             raise ConfigError(f"magnification must be above 0, got {self.magnification}")
         if not 0 < self.min_tissue_fraction <= 1:
@@ -79,43 +88,16 @@ PRESETS = {
 }
 
 
-class Candidate(NamedTuple):
-    """A place on the grid that has enough tissue."""
-
-    x_l0: int
-    y_l0: int
-    tissue_fraction: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlideTiles:
-    """What one slide gave."""
-
-    rows: list[dict[str, Any]]
-    """Of the TILES table, without patient, idh and split; best first."""
-    grid: int
-    """Tiles that fit on the slide."""
-    candidates: int
-    """Of these, tiles with enough tissue."""
-    unreadable: list[tuple[int, int]] = field(default_factory=list)
-    """(x_l0, y_l0) of tiles in damaged parts of the file, with tissue or where the thumbnail could
-    not be read; their places went to the next best."""
-    skipped_reason: str | None = None
-    """Why there are no rows, for a sound slide."""
-    sheet: RGB | None = None
-    """For a person's eye: the thumbnail, what is tissue, and the tiles; None without a grid."""
-
-
 def tile_grid(size_l0: tuple[int, int], tile_l0: float) -> list[tuple[int, int]]:
     """The upper left corners of all whole tiles of `tile_l0` pixels, row by row."""
     columns, rows = (math.floor(side / tile_l0 + 1e-6) for side in size_l0)
     return [(round(c * tile_l0), round(r * tile_l0)) for r in range(rows) for c in range(columns)]
 
 
-def best_tiles(
+def tiles_with_tissue(
     grid: Iterable[tuple[int, int]], mask: Mask, *, tile_l0: float, mask_l0: float, least: float
 ) -> list[Candidate]:
-    """The tiles with at least the fraction `least` of tissue, most tissue first, then by place.
+    """The tiles with at least the fraction `least` of tissue.
 
     Args:
         grid: Corners, as of `tile_grid`.
@@ -128,153 +110,91 @@ def best_tiles(
         Candidate(x, y, tissue_fraction(mask, x / mask_l0, y / mask_l0, tile_l0 / mask_l0))
         for x, y in grid
     ]
-    kept = [tile for tile in scored if tile.tissue_fraction >= least]
-    return sorted(kept, key=lambda tile: (-tile.tissue_fraction, tile.y_l0, tile.x_l0))
+    return [tile for tile in scored if tile.tissue_fraction >= least]
 
 
-def thumbnail(slide: Slide, mpp: float) -> tuple[RGB, Mask]:
-    """The whole slide at `mpp` um per pixel, and which of its pixels could be read.
+class RankedTile(NamedTuple):
+    """A tile that is cut."""
 
-    It is read in blocks; a damaged one in ever smaller blocks, so that the rest is still had.
-    """
-    pixel_l0 = mpp / slide.mpp
-    width, height = (math.ceil(side / pixel_l0) for side in slide.size_l0)
-    image = np.full((height, width, 3), 255, dtype=np.uint8)
-    readable = np.zeros((height, width), dtype=np.bool_)
-    step = max(int(_BLOCK_PX / slide.level_scale(mpp)), 1)
-
-    def fill(left: int, top: int, step: int) -> None:
-        right, bottom = min(left + step, width), min(top + step, height)
-        corner = (round(left * pixel_l0), round(top * pixel_l0))
-        try:
-            block = slide.region(*corner, (right - left, bottom - top), mpp)
-        except SlideError:
-            if step > _SMALLEST_BLOCK_PX:
-                fill_all(left, top, right, bottom, step // 2)
-            return
-        image[top:bottom, left:right] = block
-        readable[top:bottom, left:right] = True
-
-    def fill_all(left: int, top: int, right: int, bottom: int, step: int) -> None:
-        for y in range(top, bottom, step):
-            for x in range(left, right, step):
-                fill(x, y, step)
-
-    fill_all(0, 0, width, height, step)
-    return image, readable
+    rank: int
+    """1 is the best of its slide."""
+    x_l0: int
+    y_l0: int
+    tissue_fraction: float
 
 
-def cut_tiles(
-    path: str,
-    *,
-    name: str,
-    settings: TilingSettings,
-    mpp: float | None = None,
-    objective_power: float | None = None,
-) -> SlideTiles:
-    """The tiles of one slide with the most tissue, encoded.
+@dataclass(frozen=True, kw_only=True)
+class TilePlan:
+    """What is to be cut from one slide."""
 
-    Args:
-        path: A local file.
-        name: Of the slide, in its rows and in messages.
-        settings: What to cut.
-        mpp: The manifest's, where it has one.
-        objective_power: The manifest's, where it has one.
+    tiles: list[RankedTile]
+    """By rank."""
+    grid: int
+    """Tiles that fit on the slide."""
+    candidates: int = 0
+    """Of these, tiles with enough tissue."""
+    hidden: list[tuple[int, int]] = field(default_factory=list)
+    """(x_l0, y_l0) of tiles where the thumbnail could not be read: nobody knows what they hold."""
+    skipped_reason: str | None = None
+    """Why there are no tiles on a sound slide."""
+    sheet: RGB | None = None
+    """For a person's eye: the thumbnail, what is tissue, and the tiles; None without a grid."""
+
+
+def plan_tiles(slide: Slide, settings: TilingSettings) -> TilePlan:
+    """Choose the tiles of an open slide by its thumbnail.
 
     Raises:
-        SlideError: it cannot be opened, does not say its resolution, is coarser than the tiles, or
-            none of its tiles can be read.
+        SlideError: the slide is coarser than the tiles.
     """
-    opened = open_slide(
-        path, name=name, mpp=mpp, objective_power=objective_power, direct=settings.direct
-    )
-    with opened as slide:
-        slide.level_for(settings.mpp)  # refuses a coarse slide before any work
-        tile_l0 = settings.tile_px * settings.mpp / slide.mpp
-        grid = tile_grid(slide.size_l0, tile_l0)
-        if not grid:
-            width, height = slide.size_l0
-            reason = f"{width} x {height} px is smaller than one tile of {tile_l0:.0f} px"
-            return SlideTiles(rows=[], grid=0, candidates=0, skipped_reason=reason)
-        best, hidden, seen = _candidates(slide, grid, tile_l0, settings)
-        rows, damaged = _read_best(slide, best, tile_l0, settings)
-        pixel_l0 = settings.mask_mpp / slide.mpp
-    unreadable = hidden + damaged
-    if not rows and unreadable:
-        raise SlideError(
-            f"{name}: no tile with tissue could be read; {len(unreadable)} of {len(grid)} are "
-            f"damaged, the first at {unreadable[0]}; get the file again"
-        )
-    reason = f"none of {len(grid)} tiles has {settings.min_tissue_fraction:.0%} tissue"
-    return SlideTiles(
-        rows=rows,
-        grid=len(grid),
-        candidates=len(best),
-        unreadable=unreadable,
-        skipped_reason=None if rows else reason,
-        sheet=_sheet(seen, rows, pixel_l0),
-    )
-
-
-class _Seen(NamedTuple):
-    """What a slide looks like from afar, and what of it is tissue."""
-
-    image: RGB
-    mask: Mask
-    reasons: Reasons | None
-
-
-def _sheet(seen: _Seen, rows: list[dict[str, Any]], pixel_l0: float) -> RGB:
-    tiles = [
-        TileBox(
-            x=row["x_l0"] / pixel_l0,
-            y=row["y_l0"] / pixel_l0,
-            size=row["size_l0"] / pixel_l0,
-            rank=row["rank"],
-        )
-        for row in rows
-    ]
-    return contact_sheet(seen.image, seen.mask, tiles, reasons=seen.reasons)
-
-
-def _candidates(
-    slide: Slide, grid: list[tuple[int, int]], tile_l0: float, settings: TilingSettings
-) -> tuple[list[Candidate], list[tuple[int, int]], _Seen]:
-    """The tiles with enough tissue, best first; those that the thumbnail does not show; and it."""
+    slide.level_for(settings.mpp)  # refuses a coarse slide before any work
+    tile_l0 = settings.tile_px * settings.mpp / slide.mpp
+    grid = tile_grid(slide.size_l0, tile_l0)
+    if not grid:
+        width, height = slide.size_l0
+        reason = f"{width} x {height} px is smaller than one tile of {tile_l0:.0f} px"
+        return TilePlan(tiles=[], grid=0, skipped_reason=reason)
     mask_l0 = settings.mask_mpp / slide.mpp
     image, readable = thumbnail(slide, settings.mask_mpp)
-    reasons = None
-    if settings.tissue == "robust":
-        reasons = tissue_reasons(image, mpp=settings.mask_mpp)
-        mask: Mask = reasons == Reason.TISSUE
-    else:
-        mask = tissue_mask(image, min_object_px=settings.min_object_px)
-    seen = best_tiles(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
+    mask, reasons = _tissue(image, settings)
+    seen = tiles_with_tissue(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
     shown = {(tile.x_l0, tile.y_l0) for tile in seen}
-    best = best_tiles(
-        shown, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=settings.min_tissue_fraction
+    least = settings.min_tissue_fraction
+    found = tiles_with_tissue(shown, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=least)
+    kept = select_tiles(
+        found, settings.select, settings.max_tiles_per_slide, tile_l0=tile_l0, slide=slide.name
     )
-    hidden = [place for place in grid if place not in shown]
-    return best, hidden, _Seen(image, mask, reasons)
+    tiles = [RankedTile(rank, *tile) for rank, tile in enumerate(kept, start=1)]
+    boxes = [
+        TileBox(tile.x_l0 / mask_l0, tile.y_l0 / mask_l0, tile_l0 / mask_l0, tile.rank)
+        for tile in tiles
+    ]
+    return TilePlan(
+        tiles=tiles,
+        grid=len(grid),
+        candidates=len(found),
+        hidden=[place for place in grid if place not in shown],
+        skipped_reason=None if tiles else f"none of {len(grid)} tiles has {least:.0%} tissue",
+        sheet=contact_sheet(image, mask, boxes, reasons=reasons),
+    )
 
 
-def _read_best(
-    slide: Slide, best: list[Candidate], tile_l0: float, settings: TilingSettings
-) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
-    """Rows of the best tiles that can be read, and the places of better ones that cannot."""
-    rows: list[dict[str, Any]] = []
-    damaged: list[tuple[int, int]] = []
-    size = (settings.tile_px, settings.tile_px)
-    for x, y, fraction in best:
-        if len(rows) == settings.max_tiles_per_slide:
-            break
-        try:
-            image = slide.region(x, y, size, settings.mpp)
-        except SlideError:
-            damaged.append((x, y))
-            continue
-        row = {"slide": slide.name, "x_l0": x, "y_l0": y, "size_l0": tile_l0, "mpp": settings.mpp}
-        row |= {"mpp_source": slide.mpp_source, "tissue_fraction": fraction, "rank": len(rows) + 1}
-        row["image"] = image_cell(image, f"{slide.name}_x{x}_y{y}", settings.codec)
-        rows.append(row)
-    return rows, damaged
+def _tissue(image: RGB, settings: TilingSettings) -> tuple[Mask, Reasons | None]:
+    if settings.tissue == "liu":
+        return tissue_mask(image, min_object_px=settings.min_object_px), None
+    reasons = tissue_reasons(image, mpp=settings.mask_mpp)
+    return reasons == Reason.TISSUE, reasons
+
+
+def shards(tiles: Sequence[RankedTile], tiles_per_shard: int) -> list[list[RankedTile]]:
+    """Tiles from the top down, in runs of whole rows that hold `tiles_per_shard` or a row more.
+
+    Whole rows, so that two shards share blocks of the file along one edge only.
+    """
+    runs: list[list[RankedTile]] = []
+    by_place = sorted(tiles, key=lambda tile: (tile.y_l0, tile.x_l0))
+    for _, row in groupby(by_place, key=lambda tile: tile.y_l0):
+        if not runs or len(runs[-1]) >= tiles_per_shard:
+            runs.append([])
+        runs[-1] += row
+    return runs

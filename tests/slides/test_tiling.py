@@ -1,6 +1,7 @@
 """The best tiles of a slide, and what becomes of slides that have none."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -8,20 +9,38 @@ import pytest
 
 from idhray.errors import ConfigError, SlideError
 from idhray.images import decode
+from idhray.slides.direct import open_slide
 from idhray.slides.reader import Slide
+from idhray.slides.thumbnail import thumbnail
+from idhray.slides.tile_rows import tile_rows
 from idhray.slides.tiling import (
     PRESETS,
+    RankedTile,
+    TilePlan,
     TilingSettings,
-    best_tiles,
-    cut_tiles,
-    thumbnail,
+    plan_tiles,
+    shards,
     tile_grid,
+    tiles_with_tissue,
 )
 from idhray.tables import TILES
 
 from .made import PINK, WHITE, damage, plain, write_slide
 
 SMALL = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0)
+
+
+class Cut(NamedTuple):
+    plan: TilePlan
+    rows: list
+
+
+def cut(path, settings=SMALL, name="a", mpp=None):
+    """The plan of a slide, and the rows of its tiles by rank."""
+    with open_slide(path, name=name, mpp=mpp, direct=settings.direct) as slide:
+        plan = plan_tiles(slide, settings)
+        rows = sorted(tile_rows(slide, plan.tiles, settings), key=lambda row: row["rank"])
+    return Cut(plan, rows)
 
 
 def striped(fractions):
@@ -66,16 +85,18 @@ def test_the_grid_has_whole_tiles_from_the_corner():
     assert tile_grid((10_000, 500), 400.75)[-1] == (round(23 * 400.75), 0)
 
 
-def test_tiles_are_sorted_by_tissue_and_ties_by_place():
-    """So that the same fifty are kept whatever the order they were scored in."""
+def test_tiles_with_tissue_are_found_whatever_the_order_of_the_grid():
+    """Fractions by hand: two of four pixels of the first tile, all of the second and fourth."""
     mask = np.zeros((4, 16), dtype=np.bool_)
     mask[:, 0:2] = mask[:, 4:8] = mask[:, 12:16] = True
     grid = tile_grid((160, 40), 40.0)
 
-    best = best_tiles(grid, mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+    found = tiles_with_tissue(grid, mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
 
-    assert best == [(40, 0, 1.0), (120, 0, 1.0), (0, 0, 0.5)]
-    assert best == best_tiles(grid[::-1], mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+    assert found == [(0, 0, 0.5), (40, 0, 1.0), (120, 0, 1.0)]
+    assert sorted(found) == sorted(
+        tiles_with_tissue(grid[::-1], mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+    )
 
 
 def test_the_thumbnail_is_seamless(tmp_path, monkeypatch):
@@ -85,7 +106,7 @@ def test_the_thumbnail_is_seamless(tmp_path, monkeypatch):
 
     with Slide(path) as slide:
         whole, _ = thumbnail(slide, 8.0)
-        monkeypatch.setattr("idhray.slides.tiling._BLOCK_PX", 64)
+        monkeypatch.setattr("idhray.slides.thumbnail._BLOCK_PX", 64)
         blocks, readable = thumbnail(slide, 8.0)
 
     assert np.array_equal(whole, blocks)
@@ -96,16 +117,17 @@ def test_the_thumbnail_is_seamless(tmp_path, monkeypatch):
 def test_rows_are_those_of_the_tiles_table(tmp_path):
     """Best first, encoded, with what is needed to find the place on the slide again."""
     path = write_slide(tmp_path / "a.tiff", striped([0.25, 1.0, 0.75, 0.5]), 1.0)
-    tiles = cut_tiles(path, name="case 1", settings=SMALL)
+    plan, rows = cut(path, name="case 1")
 
-    assert [(row["rank"], row["x_l0"], row["tissue_fraction"]) for row in tiles.rows] == [
+    assert [(row["rank"], row["x_l0"], row["tissue_fraction"]) for row in rows] == [
         (1, 64, 1.0),
         (2, 128, 0.75),
         (3, 192, 0.5),
     ]
-    assert (tiles.grid, tiles.candidates, tiles.unreadable) == (4, 3, [])
-    assert tiles.skipped_reason is None
-    row = tiles.rows[0]
+    assert (plan.grid, plan.candidates, plan.hidden) == (4, 3, [])
+    assert plan.skipped_reason is None
+    assert [row["own_tissue_fraction"] for row in rows] == [1.0, 0.75, 0.5]
+    row = rows[0]
     assert (row["slide"], row["size_l0"], row["mpp"]) == ("case 1", pytest.approx(64), 1.0)
     assert row["mpp_source"] == "openslide.mpp"
     assert row["image"]["path"] == "case 1_x64_y0.jpg"
@@ -118,10 +140,10 @@ def test_only_the_best_are_kept(tmp_path):
     """Fifty a slide in Liu et al.; candidates are still counted."""
     path = write_slide(tmp_path / "a.tiff", striped([0.625, 1.0, 0.75]), 1.0)
     settings = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0, max_tiles_per_slide=2)
-    tiles = cut_tiles(path, name="a", settings=settings)
+    plan, rows = cut(path, settings)
 
-    assert [row["x_l0"] for row in tiles.rows] == [64, 128]
-    assert tiles.candidates == 3
+    assert [row["x_l0"] for row in rows] == [64, 128]
+    assert plan.candidates == 3
 
 
 def test_a_slide_at_40x_gives_the_same_tissue(tmp_path):
@@ -130,7 +152,7 @@ def test_a_slide_at_40x_gives_the_same_tissue(tmp_path):
     fine = rough.repeat(2, axis=0).repeat(2, axis=1)
     settings = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0, codec="png")
     at_10x, at_20x = (
-        cut_tiles(write_slide(tmp_path / "a.tiff", image, mpp), name="a", settings=settings).rows
+        cut(write_slide(tmp_path / "a.tiff", image, mpp), settings).rows
         for image, mpp in ((rough, 1.0), (fine, 0.5))
     )
 
@@ -141,9 +163,9 @@ def test_a_slide_at_40x_gives_the_same_tissue(tmp_path):
 def test_the_manifest_overrides_the_scale(tmp_path):
     """A slide that does not say its scale is tiled by the manifest's, and the row says so."""
     path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), None)
-    tiles = cut_tiles(path, name="a", settings=SMALL, mpp=0.5)
+    found = cut(path, mpp=0.5)
 
-    assert [(row["size_l0"], row["mpp_source"]) for row in tiles.rows] == [(128.0, "manifest")]
+    assert [(row["size_l0"], row["mpp_source"]) for row in found.rows] == [(128.0, "manifest")]
 
 
 @pytest.mark.parametrize(
@@ -155,39 +177,33 @@ def test_the_manifest_overrides_the_scale(tmp_path):
 )
 def test_a_sound_slide_without_tiles_is_skipped(tmp_path, image, reason):
     """No failure: nothing is wrong with the file."""
-    tiles = cut_tiles(write_slide(tmp_path / "a.tiff", image, 1.0), name="a", settings=SMALL)
+    found = cut(write_slide(tmp_path / "a.tiff", image, 1.0))
 
-    assert (tiles.rows, tiles.skipped_reason) == ([], reason)
+    assert (found.rows, found.plan.skipped_reason) == ([], reason)
 
 
-def test_tiles_beside_a_damaged_one_are_had(tmp_path):
-    """Its thumbnail, from another level, is whole: the next best takes its place."""
+def test_a_damaged_tile_fails_the_slide_once_the_others_were_read(tmp_path):
+    """Its thumbnail, from another level, is whole; the message counts what is lost."""
     path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 0.75, 0.0]), 1.0, (1, 8))
     damage(path, tile=0)
-    tiles = cut_tiles(path, name="a", settings=SMALL)
+    read = []
+    with open_slide(path, name="a") as slide:
+        plan = plan_tiles(slide, SMALL)
+        with pytest.raises(SlideError, match=r"^a: 1 of 3 tiles are unreadable, .* \(0, 0\)"):
+            read.extend(row["x_l0"] for row in tile_rows(slide, plan.tiles, SMALL))
 
-    assert [(row["rank"], row["x_l0"]) for row in tiles.rows] == [(1, 64), (2, 128)]
-    assert (tiles.candidates, tiles.unreadable) == (3, [(0, 0)])
+    assert (plan.candidates, plan.hidden) == (3, [])
 
 
 def test_tiles_that_the_thumbnail_cannot_show_are_counted(tmp_path, monkeypatch):
     """Whether they have tissue is not known; white would drop them without a word."""
-    monkeypatch.setattr("idhray.slides.tiling._SMALLEST_BLOCK_PX", 8)
+    monkeypatch.setattr("idhray.slides.thumbnail._SMALLEST_BLOCK_PX", 8)
     path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 0.75, 0.0]), 1.0)
     damage(path, tile=3)
-    tiles = cut_tiles(path, name="a", settings=SMALL)
+    found = cut(path)
 
-    assert [row["x_l0"] for row in tiles.rows] == [0, 64, 128]
-    assert tiles.unreadable == [(192, 0)]
-
-
-def test_a_slide_of_which_nothing_can_be_read_fails(tmp_path):
-    """It is not "skipped for want of tissue"."""
-    path = write_slide(tmp_path / "a.tiff", plain(PINK, 64), 1.0)
-    damage(path, tile=0)
-
-    with pytest.raises(SlideError, match=r"^a: no tile with tissue could be read; 1 of 1"):
-        cut_tiles(path, name="a", settings=SMALL)
+    assert [row["x_l0"] for row in found.rows] == [0, 64, 128]
+    assert found.plan.hidden == [(192, 0)]
 
 
 def test_a_coarse_slide_fails(tmp_path):
@@ -195,16 +211,16 @@ def test_a_coarse_slide_fails(tmp_path):
     path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), 2.0)
 
     with pytest.raises(SlideError, match=r"^a: 2 um per pixel .* coarser"):
-        cut_tiles(path, name="a", settings=SMALL)
+        cut(path)
 
 
 def test_a_real_slide(real_data):
     """Exactly one 1024 um tile fits on it, and a third of that is tissue."""
     path = str(real_data / "slides" / "CMU-1-Small-Region.svs")
-    half = cut_tiles(path, name="CMU-1", settings=PRESETS["liu2020"])
-    tiles = cut_tiles(path, name="CMU-1", settings=TilingSettings(min_tissue_fraction=0.25))
+    half = cut(path, PRESETS["liu2020"])
+    tiles = cut(path, TilingSettings(min_tissue_fraction=0.25))
 
-    assert half.skipped_reason == "none of 1 tiles has 50% tissue"
+    assert half.plan.skipped_reason == "none of 1 tiles has 50% tissue"
     (row,) = tiles.rows
     assert row["tissue_fraction"] == pytest.approx(0.31, abs=0.03)
     assert row["size_l0"] == pytest.approx(1024 / 0.499)
@@ -216,9 +232,8 @@ def test_a_real_slide_of_which_nothing_can_be_read(real_data):
     path = str(real_data / "slides" / "broken" / "unreadable.svs")
     tiny = TilingSettings(tile_px=4, magnification=20, mask_mpp=1.0, min_object_px=0)
 
-    with pytest.raises(SlideError, match="9 of 9 are damaged"):
-        cut_tiles(path, name="unreadable", settings=tiny)
-    assert cut_tiles(path, name="u", settings=SMALL).skipped_reason is not None
+    assert len(cut(path, tiny).plan.hidden) == 9
+    assert cut(path).plan.skipped_reason is not None
 
 
 def test_robust_leaves_a_pen_out_and_the_sheet_shows_it(tmp_path):
@@ -226,21 +241,32 @@ def test_robust_leaves_a_pen_out_and_the_sheet_shows_it(tmp_path):
     image = np.concatenate([plain(PINK, 2048), plain(WHITE, 2048), plain((30, 60, 160), 2048)], 1)
     path = write_slide(tmp_path / "a.tiff", image, 1.0)
     settings = TilingSettings(tile_px=512, tissue="robust")
-    found = cut_tiles(path, name="a", settings=settings)
-    by_openslide = cut_tiles(path, name="a", settings=replace(settings, direct=False))
+    found = cut(path, settings)
+    by_openslide = cut(path, replace(settings, direct=False))
 
     assert len(found.rows) == 16
     assert {row["x_l0"] for row in found.rows} == {0, 512, 1024, 1536}
     assert found.rows == by_openslide.rows  # at full scale pixels are the same
-    assert found.sheet.shape[1] == 1024
-    assert found.sheet.shape[0] > 1024 // 3  # the legend is below
+    assert found.plan.sheet.shape[1] == 1024
+    assert found.plan.sheet.shape[0] > 1024 // 3  # the legend is below
 
 
 def test_the_sheet_is_there_without_tiles_too(tmp_path):
     """It is what says why."""
-    found = cut_tiles(
-        write_slide(tmp_path / "a.tiff", plain(WHITE, 256), 1.0), name="a", settings=SMALL
-    )
+    found = cut(write_slide(tmp_path / "a.tiff", plain(WHITE, 256), 1.0))
 
     assert not found.rows
-    assert found.sheet is not None
+    assert found.plan.sheet is not None
+
+
+def test_shards_are_whole_rows_of_tiles():
+    """Two shards share blocks of the file along one edge only; no tile is lost or cut twice."""
+    tiles = [RankedTile(k, x, y, 1.0) for k, (y, x) in enumerate(np.ndindex(5, 4), start=1)]
+    runs = shards(tiles[::-1], 6)
+
+    assert [[tile.rank for tile in run] for run in runs] == [
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        [9, 10, 11, 12, 13, 14, 15, 16],
+        [17, 18, 19, 20],
+    ]
+    assert shards([], 6) == []

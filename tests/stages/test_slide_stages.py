@@ -5,18 +5,28 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from idhray.errors import SettingsChangedError, StorageError
+from idhray.errors import SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
-from idhray.tables import PATCHES, TILES, TRUTH, read_table
+from idhray.tables import (
+    PATCHES,
+    TILES,
+    TRUTH,
+    part_path,
+    parts,
+    publish_table,
+    read_rows,
+    read_table,
+)
 from tests.stages.conftest import PATCHES as PATCH_SETTINGS
 from tests.stages.conftest import SLIDES, TILING
 
@@ -112,7 +122,7 @@ def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local
     )
     assert large["unopenable"].error.startswith("unopenable: OpenSlide cannot open it")
     assert tiny["unreadable"].status == "failed"
-    assert "no tile with tissue could be read" in tiny["unreadable"].error
+    assert "1 of 1 tiles cannot be seen" in tiny["unreadable"].error
 
 
 def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
@@ -158,6 +168,12 @@ def crash_on_two(values):
     return Outcome(status="skipped", note="nothing to do")
 
 
+def never_ends_on_two(values):
+    if values["i"] == 2:
+        time.sleep(1000)
+    return Outcome(rows=[{"patient": "A"}])
+
+
 def bug_on_two(values):
     return Outcome(rows=[{"no such": 1 / (values["i"] - 2)}])
 
@@ -177,3 +193,54 @@ def test_a_bug_stops_the_job_with_its_traceback(tmp_path, ray_local):
 
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         map_items(items, bug_on_two, out=str(tmp_path), schema=TRUTH)
+
+
+def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path, phantom):
+    """Another number of tiles a shard, the same tiles; the ledger counts files, and misses one."""
+    manifest = manifest_of(tmp_path, **first_slides(phantom, 1))
+    one, many = (str(tmp_path / name) for name in ("one", "many"))
+    everything = replace(TILING, select="all", tile_px=128, mask_mpp=8.0)
+    tile_slides(manifest, one, everything, workers=1)
+    tile_slides(manifest, many, replace(everything, tiles_per_shard=10))
+    fate = next(iter(fates(many).values()))
+    rows = [read_table(folder, TILES).to_pylist() for folder in (one, many)]
+
+    assert fate.rows == len(rows[0]) > 30
+    assert fate.parts == len(parts(many)) > 2
+    assert rows[0] == list(read_rows(many, fate.input))
+    os.remove(part_path(many, fate.input, 1))
+    assert tile_slides(manifest, many, replace(everything, tiles_per_shard=10))["rows"] == fate.rows
+    assert len(parts(many)) == fate.parts
+
+
+def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
+    """Once in this run, and for good after --max-attempts runs; the others are done."""
+    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]
+    for attempts in (1, 2, 2):
+        found = map_items(
+            items,
+            never_ends_on_two,
+            out=str(tmp_path),
+            schema=TRUTH,
+            limit_s=1.5,
+            max_attempts=2,
+        )
+        assert found["i2"].attempts == attempts
+
+    assert [found[f"i{i}"].status for i in range(4)] == ["done", "done", "failed", "done"]
+    assert found["i2"].error == "i2: took longer than 1.5 s; raise --limit-s if it only is large"
+
+
+def broken(values):
+    raise SlideError("mended no more")
+
+
+def test_parts_of_an_earlier_try_do_not_outlive_it(tmp_path, ray_local):
+    """A run killed between part and fate; then the file cannot be read any more."""
+    for shard in (0, 1, 3):
+        publish_table(part_path(str(tmp_path), "a", shard), [{"patient": "A"}], TRUTH)
+    map_items(
+        [Item(name="a", settings_hash="s", values={})], broken, out=str(tmp_path), schema=TRUTH
+    )
+
+    assert parts(str(tmp_path)) == []

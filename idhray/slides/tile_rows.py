@@ -1,0 +1,71 @@
+"""Read and encode the tiles that were chosen, as rows of the TILES table."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from idhray.errors import SlideError
+from idhray.images import RGB, image_cell
+from idhray.slides.direct import DirectSlide
+from idhray.slides.reader import Slide
+from idhray.slides.tiling import RankedTile, TilingSettings
+from idhray.slides.tissue import tissue_mask
+
+OWN_STEP_PX = 4
+"""Every fourth pixel of each fourth row says how much tissue a tile has: 65,536 of 1024 px."""
+
+
+def tile_rows(
+    slide: Slide, tiles: Sequence[RankedTile], settings: TilingSettings
+) -> Iterator[dict[str, Any]]:
+    """Rows of the TILES table, without patient, idh and split, from the top of the slide down.
+
+    One tile is in memory at a time, and the blocks of the file that later tiles share with it.
+
+    Raises:
+        SlideError: after the last tile, if any was in a damaged part of the file. The best tiles
+            may be among the lost ones: half a slide is not the slide.
+    """
+    by_place = {(tile.x_l0, tile.y_l0): tile for tile in tiles}
+    size_l0 = settings.tile_px * settings.mpp / slide.mpp
+    damaged: list[tuple[int, int]] = []
+    for place, image in _regions(slide, list(by_place), settings):
+        if isinstance(image, SlideError):
+            damaged.append(place)
+            continue
+        tile = by_place[place]
+        yield {
+            "slide": slide.name,
+            "x_l0": tile.x_l0,
+            "y_l0": tile.y_l0,
+            "size_l0": size_l0,
+            "mpp": settings.mpp,
+            "mpp_source": slide.mpp_source,
+            "tissue_fraction": tile.tissue_fraction,
+            "own_tissue_fraction": own_tissue_fraction(image),
+            "rank": tile.rank,
+            "image": image_cell(image, f"{slide.name}_x{tile.x_l0}_y{tile.y_l0}", settings.codec),
+        }
+    if damaged:
+        raise SlideError(
+            f"{slide.name}: {len(damaged)} of {len(tiles)} tiles are unreadable, the first at "
+            f"{damaged[0]} (level-0 px); get the file anew"
+        )
+
+
+def own_tissue_fraction(tile: RGB) -> float:
+    """The tissue that a tile's own pixels show; gaps that a thumbnail blurs away count as glass."""
+    return float(tissue_mask(tile[::OWN_STEP_PX, ::OWN_STEP_PX], min_object_px=0).mean())
+
+
+def _regions(
+    slide: Slide, places: Sequence[tuple[int, int]], settings: TilingSettings
+) -> Iterator[tuple[tuple[int, int], RGB | SlideError]]:
+    size = (settings.tile_px, settings.tile_px)
+    if isinstance(slide, DirectSlide):
+        yield from slide.regions(places, size, settings.mpp)
+        return
+    for place in places:
+        try:
+            yield place, slide.region(*place, size, settings.mpp)
+        except SlideError as error:
+            yield place, error
