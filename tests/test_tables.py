@@ -10,6 +10,7 @@ from idhray.ledger import Fate, check_failures, counts, fates, record
 from idhray.tables import (
     PATCHES,
     PREDICTIONS,
+    may_hold,
     other_parts,
     part_path,
     publish_rows,
@@ -104,3 +105,28 @@ def test_rows_that_end_in_an_error_leave_no_file(tmp_path):
     with pytest.raises(TableError, match="broken"):
         publish_rows(part_path(str(tmp_path), "a"), broken(), PREDICTIONS, rows_per_group=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_without_a_wanted_row_is_known_by_its_statistics(tmp_path):
+    """Training reads the images of its own split and class, not an archive."""
+    path = part_path(str(tmp_path), "a")
+    rows = [{**ROW, "split": split} for split in ("test", "test", "val", "val")]
+    publish_rows(path, rows, PREDICTIONS, rows_per_group=2)
+
+    assert may_hold(path, {"split": "val"})
+    assert may_hold(path, {"split": "test", "idh": "mutant"})
+    assert not may_hold(path, {"split": "train"})
+    assert not may_hold(path, {"split": "val", "idh": "wildtype"})
+    with pytest.raises(TableError, match="no column spl"):
+        may_hold(path, {"spl": "val"})
+
+
+def test_encoded_images_are_not_compressed_again(tmp_path):
+    """JPEG does not shrink; the other columns do."""
+    row = {"patient": "A", "image": {"bytes": bytes(5000), "path": "x.png"}}
+    publish_table(part_path(str(tmp_path), "a"), [row], PATCHES)
+    group = pq.read_metadata(part_path(str(tmp_path), "a")).row_group(0)
+    codecs = {group.column(k).path_in_schema: group.column(k).compression for k in range(10)}
+
+    assert codecs["image.bytes"] == "UNCOMPRESSED"
+    assert codecs["patient"] == "ZSTD"

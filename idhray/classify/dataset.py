@@ -14,7 +14,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError, TableError
 from idhray.images import Gray, clahe, decode, gamma, gray, resize
 from idhray.leakage import patient_splits, refuse_leaks
-from idhray.tables import parts, read_part
+from idhray.tables import may_hold, parts, read_part
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ def load_images(images: str, split: str, settings: ClassifierSettings) -> ImageS
         raise TableError(f"{images}: no patient in split {split!r} (patients: {found or 'none'})")
     found_sets = []
     for path in parts(images):
+        if not may_hold(path, {"split": split}):
+            continue
         table = read_part(path, ["patient", "idh", "split", "image"])
         rows = np.flatnonzero(np.asarray(pc.equal(table["split"], split).fill_null(False)))
         if len(rows):

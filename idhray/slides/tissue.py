@@ -125,6 +125,8 @@ def tissue_mask(rgb: RGB, *, min_object_px: int = 500) -> Mask:
 
 def without_small_objects(mask: Mask, min_object_px: int) -> Mask:
     """The mask without 4-connected regions of fewer pixels than `min_object_px`."""
+    if min_object_px <= 1:
+        return mask
     labels, count = ndimage.label(mask)
     if count == 0:
         return mask

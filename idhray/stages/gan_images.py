@@ -12,7 +12,7 @@ from idhray.fidelity.features import Extractor, Images
 from idhray.gan.config import GanSettings
 from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
-from idhray.tables import parts, read_part
+from idhray.tables import may_hold, parts, read_part
 
 ANY = "any"  # a class: whatever the patient's IDH status
 
@@ -41,7 +41,10 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
     images: list[NDArray[np.uint8]] = []
     patients: list[str] = []
     names: list[str] = []
+    wanted = {"split": split} | ({} if idh == ANY else {"idh": idh})
     for path in parts(folder):
+        if not may_hold(path, wanted):
+            continue
         rows = read_part(path, ["patient", "idh", "split", "image"]).to_pylist()
         for number, row in enumerate(rows):
             if row["split"] == split and idh in (row["idh"], ANY):

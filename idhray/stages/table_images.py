@@ -1,7 +1,7 @@
 """A few images of a table, for the pictures and figures of a report."""
 
 from idhray.images import RGB, decode
-from idhray.tables import parts, read_part
+from idhray.tables import may_hold, parts, read_part
 
 
 def images_of_table(folder: str, count: int, only: dict[str, str]) -> list[RGB]:
@@ -10,6 +10,8 @@ def images_of_table(folder: str, count: int, only: dict[str, str]) -> list[RGB]:
     for path in parts(folder):
         if len(picked) == count:
             break
+        if not may_hold(path, only):
+            continue
         rows = read_part(path, [*only, "image"])
         frame = rows.select(list(only)).to_pandas() if only else None
         fits = [
