@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FLOAT16_LIMIT = 256 * math.sqrt(2)
+"""Of feature maps in float16, whose largest number is 65504: sums over them must stay below it."""
 HE_GAIN = math.sqrt(2)  # He et al. 2015 (arXiv:1502.01852), equation 10
 
 
@@ -75,8 +77,12 @@ def precise(x: Tensor) -> Tensor:
 
 
 def leaky(x: Tensor) -> Tensor:
-    """The activation of all networks (arXiv:1710.10196, appendix A)."""
-    return F.leaky_relu(x, 0.2)
+    """The activation of all networks (arXiv:1710.10196, appendix A), within bounds in float16.
+
+    Source of the bounds: Karras et al. 2020 (arXiv:2006.06676), appendix F, "mixed-precision".
+    """
+    y = F.leaky_relu(x, 0.2)
+    return y.clamp(-FLOAT16_LIMIT, FLOAT16_LIMIT) if x.dtype == torch.float16 else y
 
 
 def pixel_norm(x: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class PgganRun(Run):
                 yield weight * settings.gradient_penalty * penalty
 
         with only(self.discriminator, self.generator):
-            loss = descend(self.d_optimizer, parts(), self.worker)
+            loss = descend(self.d_optimizer, parts(), self.worker, self.dtype)
         return {"d_loss": loss, "score_gap": gap}
 
     def _generator_step(self, latents: Tensor, size: int, alpha: Tensor | None) -> Losses:
@@ -104,7 +104,7 @@ class PgganRun(Run):
                 yield weight * phases.generator(latents[own], alpha, share(drawn, own), self.p)
 
         with only(self.generator, self.discriminator):
-            loss = descend(self.g_optimizer, parts(), self.worker)
+            loss = descend(self.g_optimizer, parts(), self.worker, self.dtype)
         return {"g_loss": loss}
 
     def prepare(self, level: int, fading: bool) -> None:

@@ -97,6 +97,11 @@ class Run(ABC):
         """(): the probability of augmentation, on the device."""
         return self.adaptive.p if self.adaptive else torch.zeros((), device=self.device)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the feature maps in the main phases."""
+        return self.engine.dtype(self.device)
+
     def _parts(self, size: int) -> list[tuple[slice, float]]:
         """This worker's share of `size` images in parts, and the part of it that each is."""
         own = size // self.worker.size

@@ -41,17 +41,19 @@ class TrainedGenerator:
     alpha: float
     device: torch.device
     dtype: torch.dtype = torch.float32
-    """Of the feature maps: float32, or bfloat16, less exact and, but for networks of few channels,
-    faster. Never chosen by the device: whoever asks for the same gets the same."""
+    """Of the feature maps: float32, or bfloat16 or float16, less exact and, but for networks of few
+    channels, faster. Never chosen by the device: whoever asks for the same gets the same."""
 
     def __post_init__(self) -> None:
         """Refuse a type that no network computes in.
 
         Raises:
-            ConfigError: dtype is neither.
+            ConfigError: dtype is none of these.
         """
-        if self.dtype not in (torch.float32, torch.bfloat16):
-            raise ConfigError(f"dtype must be torch.float32 or torch.bfloat16, got {self.dtype}")
+        if self.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ConfigError(
+                f"dtype must be torch.float32, bfloat16 or float16, got {self.dtype}"
+            )
 
 
 def load_generator(
@@ -61,7 +63,7 @@ def load_generator(
 
     Raises:
         StorageError: a file is missing or corrupt.
-        ConfigError: dtype is neither float32 nor bfloat16.
+        ConfigError: no network computes in dtype.
     """
     model = read_model(folder)
     settings = read_settings(model)

@@ -182,6 +182,14 @@ def demodulation(weight: Tensor, style: Tensor) -> Tensor:
     return (F.linear(style.square(), squares) + EPSILON).rsqrt()
 
 
+def within_one(x: Tensor, over: int | tuple[int, ...]) -> Tensor:
+    """`x` over its largest magnitude along the dimensions `over`.
+
+    Source: Karras et al. 2020 (arXiv:2006.06676), appendix F, "mixed-precision".
+    """
+    return x / x.abs().amax(dim=over, keepdim=True)
+
+
 class StyledConv(nn.Module):
     """One layer of the generator: modulated convolution, noise, bias, leaky ReLU.
 
@@ -199,9 +207,13 @@ class StyledConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        style = self.affine(w) * self.scale  # the equalized weights' scale, where it is cheaper
-        norm = (GAIN * demodulation(self.weight, style)).to(x.dtype)
-        x = conv_of_scaled(x, self.weight.to(x.dtype), style.to(x.dtype), up=self.up)
+        style = self.affine(w)
+        weight: Tensor = self.weight
+        if x.dtype == torch.float16:  # factors that the norm takes out again
+            style, weight = within_one(style, 1), within_one(weight, (1, 2, 3))
+        style = style * self.scale  # the equalized weights' scale, where it is cheaper
+        norm = (GAIN * demodulation(weight, style)).to(x.dtype)
+        x = conv_of_scaled(x, weight.to(x.dtype), style.to(x.dtype), up=self.up)
         bias = (GAIN * self.bias).to(x.dtype)
         x = torch.addcmul(bias[:, None, None], x, norm[:, :, None, None])
         strength = (GAIN * self.noise_strength).to(x.dtype)

@@ -130,7 +130,7 @@ class StyleGan2Run(Run):
                 yield weight * loss
 
         with only(self.generator, self.discriminator):
-            loss = descend(self.g_optimizer, parts(), self.worker)
+            loss = descend(self.g_optimizer, parts(), self.worker, self.dtype)
         self.worker.average([centre])
         self.generator.w_average.lerp_(centre, 1 - W_AVERAGE_DECAY)
         return {"g_loss": loss}
@@ -183,7 +183,7 @@ class StyleGan2Run(Run):
                 yield weight * loss
 
         with only(self.discriminator, self.generator):
-            loss = descend(self.d_optimizer, parts(), self.worker)
+            loss = descend(self.d_optimizer, parts(), self.worker, self.dtype)
         real, fake = (torch.cat(kind) for kind in zip(*scores, strict=True))
         if self.adaptive:
             self.adaptive.observe(real, size, self.worker.average)

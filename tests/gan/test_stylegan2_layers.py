@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from idhray.gan.layers import leaky
 from idhray.gan.stylegan2_layers import (
     Conv,
     Dense,
@@ -182,3 +183,25 @@ def test_filters_are_differentiable_twice(resized, side):
 
     assert torch.autograd.gradcheck(resized, x)
     assert torch.autograd.gradgradcheck(resized, x)
+
+
+def test_large_weights_and_styles_do_not_overflow_float16():
+    """Its largest number is 65504; the norm takes their size out again."""
+    torch.manual_seed(0)
+    layer = StyledConv(64, 32, 16, up=True)
+    x, w, noise = torch.randn(2, 64, 8, 8), torch.randn(2, 16), torch.randn(2, 1, 16, 16)
+    with torch.no_grad():
+        layer.weight *= 3e3
+        layer.affine.weight *= 3e3
+        exact, half = layer(x, w, noise), layer(x.half(), w, noise)
+
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), exact, atol=2e-2, rtol=2e-2)
+
+
+def test_feature_maps_in_float16_stay_within_bounds():
+    """A sum over them is to stay finite; other types are left as they are."""
+    x = torch.tensor([-30000.0, -1.0, 100.0, 30000.0])
+
+    assert leaky(x.half()).tolist() == pytest.approx([-362, -0.2, 100, 362], rel=1e-3)
+    assert leaky(x).tolist() == pytest.approx([-6000, -0.2, 100, 30000])
