@@ -5,9 +5,9 @@ the whole cohort; `cut_patches` cuts them from one tile.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from idhray.chance import generator, seed_for
 from idhray.errors import ConfigError, SlideError, TableError
 from idhray.images import RGB
+from idhray.slides.stain import Recolour
+from idhray.slides.stain_target import StainTarget
 from idhray.slides.tissue import Mask, tissue_mask
 
-Normalize = Literal["none", "channel_stretch"]
+Normalize = Literal["none", "channel_stretch", "macenko", "vahadane", "reinhard"]
 TileKey = tuple[str, int]  # slide, rank
 K = TypeVar("K")
 
@@ -40,6 +42,9 @@ class PatchSettings:
     min_object_px: int = 500
     """Tissue of fewer pixels of the tile is dropped."""
     normalize: Normalize = "none"
+    """Each channel stretched, tile by tile; or a stain normalization, fitted to each slide."""
+    stain_target: StainTarget = field(default_factory=StainTarget)
+    """What a stain normalization maps to."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.patch_px <= self.tile_px:
@@ -54,8 +59,9 @@ class PatchSettings:
             raise ConfigError(
                 f"min_tissue_fraction must be in [0, 1], got {self.min_tissue_fraction}"
             )
-        if self.normalize not in ("none", "channel_stretch"):
-            raise ConfigError(f"normalize must be none or channel_stretch, got {self.normalize!r}")
+        if self.normalize not in get_args(Normalize):
+            known = ", ".join(get_args(Normalize))
+            raise ConfigError(f"normalize must be one of {known}, got {self.normalize!r}")
 
     @property
     def lattice_px(self) -> range:
@@ -195,6 +201,7 @@ def cut_patches(
     slide: str,
     rank: int,
     origin: tuple[int, int, float],
+    recolour: Recolour | None = None,
 ) -> list[Patch]:
     """`count` different patches of a tile; fewer where not enough of its places are tissue.
 
@@ -206,6 +213,7 @@ def cut_patches(
         slide: Name of the slide.
         rank: Of the tile on its slide.
         origin: (x_l0, y_l0, size_l0) of the tile.
+        recolour: The slide's stain normalization, where it has one.
 
     Raises:
         SlideError: the tile has another size than `settings` say.
@@ -222,7 +230,7 @@ def cut_patches(
     places = list(product(settings.lattice_px, repeat=2))
     drawn = generator(seed, "patch", slide, rank).permutation(len(places))
     chosen = [k for k in drawn if fractions.flat[k] >= settings.min_tissue_fraction][:count]
-    image = channel_stretch(tile) if settings.normalize == "channel_stretch" and chosen else tile
+    images = _coloured([places[k] for k in chosen], tile, settings, recolour)
     x_l0, y_l0, size_l0 = origin
     scale = size_l0 / settings.tile_px
     return [
@@ -233,11 +241,26 @@ def cut_patches(
             y_l0=y_l0 + round(y * scale),
             size_l0=side * scale,
             tissue_fraction=float(fractions.flat[k]),
-            image=image[y : y + side, x : x + side].copy(),
+            image=image,
         )
-        for k in chosen
+        for k, image in zip(chosen, images, strict=True)
         for y, x in [places[k]]
     ]
+
+
+def _coloured(
+    places: list[tuple[int, int]], tile: RGB, settings: PatchSettings, recolour: Recolour | None
+) -> list[RGB]:
+    """The patches at `places` (y, x), their colours normalized."""
+    side = settings.patch_px
+    if settings.normalize == "channel_stretch" and places:
+        tile = channel_stretch(tile)
+    # A recolouring goes pixel by pixel, so only wanted pixels need it; where many patches overlap,
+    # the whole tile is less work, with the same result.
+    elif recolour and len(places) * side**2 > settings.tile_px**2:
+        tile, recolour = recolour(tile), None
+    cut = [tile[y : y + side, x : x + side] for y, x in places]
+    return [recolour(patch) if recolour else patch.copy() for patch in cut]
 
 
 def window_fractions(mask: Mask, side: int, offsets: range) -> NDArray[np.float64]:

@@ -1,23 +1,38 @@
-"""Tiles to patches: TILES -> PATCHES, balanced over classes, patients and slides."""
+"""Tiles to patches: TILES -> PATCHES, balanced over classes, patients and slides.
+
+A stain normalization is fitted to each slide alone, on pixels of a fixed draw of its tiles.
+"""
 
 import logging
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
+from idhray.chance import generator, seed_for
 from idhray.config import settings_dict, settings_from, settings_hash
-from idhray.errors import TableError
+from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
-from idhray.ledger import check_failures, counts
+from idhray.ledger import Fate, check_failures, counts, reason
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, plan_patches
 from idhray.slides.patches import cut_patches as cut_patches_of_tile
+from idhray.slides.stain import Recolour, fit_stain, tissue_pixels
 from idhray.stages.folder import seal, stage_folder
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.session import connect
 from idhray.storage import absolute
-from idhray.tables import PATCHES, TILES, part_path, read_part, read_table
+from idhray.tables import PATCHES, TILES, read_rows, read_table
 
 logger = logging.getLogger(__name__)
+
+STAIN_TILES = 24
+"""Tiles that a slide's stains are fitted on, at most."""
+STAIN_PIXELS = 4096
+"""Of each of them, at most."""
+STAIN_LOST = "colours left as they were"
+"""What the LEDGER says of a slide that no stain normalization could be fitted to."""
 
 
 def cut_patches(
@@ -32,6 +47,9 @@ def cut_patches(
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Cut the patches that networks see from the tiles of a cohort.
+
+    `stain_fallbacks` of the result counts the slides that the stain normalization could not be
+    fitted to; their patches keep their colours, and the LEDGER says why.
 
     Args:
         tiles: Folder of the TILES table.
@@ -60,11 +78,16 @@ def cut_patches(
         wanted[slide][rank] = count
     with stage_folder(out, said, overwrite=overwrite):
         connect(address)
-        items = [_item(tiles, slide, ranks, settings, seed) for slide, ranks in wanted.items()]
+        there = {str(slide): list(own) for slide, own in listed.groupby("slide")["rank"]}
+        items = [
+            _item(tiles, slide, ranks, there[slide], settings=settings, seed=seed)
+            for slide, ranks in wanted.items()
+        ]
         found = map_items(items, cut_one, out=out, schema=PATCHES, workers=workers)
         check_failures(out, found, max_failures)
     for what, missing in plan.shortfall.items():
         logger.warning("%s: %d patches fewer than wanted, its tiles hold no more", what, missing)
+    fallbacks = _stain_fallbacks(found)
     per_class = _patches_per_class(out)
     train = {name: count for name, count in per_class.items() if name.startswith("train ")}
     if len(set(train.values())) > 1:
@@ -75,6 +98,7 @@ def cut_patches(
         "wanted": sum(plan.counts.values()),
         "shortfall": plan.shortfall,
         "per_class": per_class,
+        "stain_fallbacks": len(fallbacks),
         "unlabelled_patients": len(plan.unlabelled),
     }
 
@@ -85,12 +109,29 @@ def _patches_per_class(out: str) -> dict[str, int]:
     return {f"{split} {idh}": int(n) for (split, idh), n in rows.value_counts().items()}
 
 
+def _stain_fallbacks(found: dict[str, Fate]) -> list[str]:
+    """The slides that kept their colours, also told to the log."""
+    slides = sorted(name for name, fate in found.items() if STAIN_LOST in fate.error)
+    if slides:
+        named = ", ".join(slides[:10]) + (", ..." if len(slides) > 10 else "")
+        logger.warning(
+            "%d of %d slides keep their colours, no stain normalization fits them (the LEDGER "
+            "says why): %s",
+            len(slides),
+            len(found),
+            named,
+        )
+    return slides
+
+
 def cut_one(values: dict[str, Any]) -> Outcome:
     """The patches of one slide as PATCHES rows."""
     settings = settings_from(PatchSettings, values["settings"])
     wanted = dict(values["ranks"])
+    recolour, note = _recolouring(values, settings)
+    notes = [note] if note else []
     rows = []
-    for tile in read_part(part_path(values["tiles"], values["slide"])).to_pylist():
+    for tile in read_rows(values["tiles"], values["slide"]):
         if not (count := wanted.get(tile["rank"], 0)):
             continue
         cut = cut_patches_of_tile(
@@ -101,6 +142,7 @@ def cut_one(values: dict[str, Any]) -> Outcome:
             slide=tile["slide"],
             rank=tile["rank"],
             origin=(tile["x_l0"], tile["y_l0"], tile["size_l0"]),
+            recolour=recolour,
         )
         rows += [
             {
@@ -112,17 +154,49 @@ def cut_one(values: dict[str, Any]) -> Outcome:
             }
             for patch in cut
         ]
-    missing = sum(wanted.values()) - len(rows)
-    note = f"{missing} of {sum(wanted.values())} places had too little tissue" if missing else ""
-    return Outcome(rows=rows, status="done" if rows else "skipped", note=note)
+    if missing := sum(wanted.values()) - len(rows):
+        notes.append(f"{missing} of {sum(wanted.values())} places had too little tissue")
+    return Outcome(rows=rows, status="done" if rows else "skipped", note="; ".join(notes))
+
+
+def _recolouring(values: dict[str, Any], settings: PatchSettings) -> tuple[Recolour | None, str]:
+    """The slide's stain normalization, or why it has none where it was asked for."""
+    method = settings.normalize
+    if method == "none" or method == "channel_stretch":  # noqa: PLR1714 - mypy understands this one
+        return None, ""
+    drawn = []
+    for tile in read_rows(values["tiles"], values["slide"], ["rank", "image"]):
+        if tile["rank"] not in values["stain_ranks"]:
+            continue
+        random = generator(values["seed"], "stain pixels", values["slide"], tile["rank"])
+        image = decode(tile["image"]["bytes"])
+        drawn.append(
+            tissue_pixels(image, STAIN_PIXELS, random, min_object_px=settings.min_object_px)
+        )
+        if len(drawn) == len(values["stain_ranks"]):
+            break
+    try:
+        return fit_stain(np.concatenate(drawn), method, settings.stain_target), ""
+    except SlideError as error:
+        return None, f"{STAIN_LOST}, {method}: {reason(error)}"
 
 
 def _item(
-    tiles: str, slide: str, ranks: dict[int, int], settings: PatchSettings, seed: int
+    tiles: str,
+    slide: str,
+    ranks: dict[int, int],
+    there: Collection[int],
+    *,
+    settings: PatchSettings,
+    seed: int,
 ) -> Item:
+    drawn = sorted(there, key=lambda rank: seed_for(seed, "stain tiles", slide, rank))
     values = {
         "slide": slide,
         "ranks": sorted(ranks.items()),
+        # Of all its tiles, not of those that patches are wanted from: the colours of a slide do not
+        # depend on how many patches others give.
+        "stain_ranks": sorted(int(rank) for rank in drawn[:STAIN_TILES]),
         "settings": settings_dict(settings),
         "seed": seed,
     }

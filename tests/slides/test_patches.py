@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from idhray.chance import seed_for
+from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, SlideError, TableError
 from idhray.slides.patches import (
     PRESETS,
@@ -17,6 +18,7 @@ from idhray.slides.patches import (
     plan_patches,
     window_fractions,
 )
+from idhray.slides.stain_target import StainTarget
 
 from .made import PINK, WHITE, plain
 
@@ -242,3 +244,48 @@ def test_tissue_is_found_before_the_stretch():
 
     assert len(patches) == 49
     assert max(p.image.max() for p in patches) == 255
+
+
+def inverted(image):
+    """A recolouring that a test can check, and that is not tissue's colour."""
+    return 255 - image
+
+
+def test_patches_are_recoloured_and_their_places_are_not():
+    """Tissue is found in the slide's own colours; few patches and many are coloured alike."""
+    tile = np.random.default_rng(0).integers(0, 20, (64, 64, 3), dtype=np.uint8) + np.uint8(1) * (
+        np.asarray(PINK, np.uint8) - 10
+    )
+    tile[:, :32] = WHITE
+    settings = replace(SMALL, normalize="macenko")
+    seen = []
+
+    def recolour(image):
+        seen.append(image.shape[0])
+        return inverted(image)
+
+    as_they_are = cut(tile, 49)
+    many = cut(tile, 49, settings=settings, recolour=recolour)
+    few = cut(tile, 3, settings=settings, recolour=recolour)
+
+    assert seen == [64, 16, 16, 16]  # the whole tile, where its patches overlap much; else each
+    assert [(p.x_px, p.y_px) for p in many] == [(p.x_px, p.y_px) for p in as_they_are]
+    for patch, plain_patch in zip(many, as_they_are, strict=True):
+        assert np.array_equal(patch.image, inverted(plain_patch.image))
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(few, many, strict=False))
+
+
+def test_a_slide_without_a_recolouring_keeps_its_colours():
+    """What a fallback is."""
+    tile = plain(PINK, 64)
+
+    assert (cut(tile, 1, settings=replace(SMALL, normalize="vahadane"))[0].image == PINK).all()
+
+
+def test_the_target_is_part_of_the_settings():
+    """Patches of two targets must never share a folder."""
+    macenko = PatchSettings(normalize="macenko")
+    other = replace(macenko, stain_target=StainTarget(strongest=(1.5, 1.0)))
+
+    assert settings_from(PatchSettings, settings_dict(other)) == other
+    assert settings_hash(settings_dict(other)) != settings_hash(settings_dict(macenko))

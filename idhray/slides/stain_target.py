@@ -1,0 +1,48 @@
+"""What every slide's colours are mapped to: fixed numbers from elsewhere, of no slide of a study.
+
+So no patient's colours depend on those of another one, and none of a test patient reach a training.
+"""
+
+import math
+from dataclasses import dataclass
+
+from idhray.errors import ConfigError
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StainTarget:
+    """The look of a slide after stain normalization.
+
+    Source of the stain vectors and concentrations: `HERef` and `maxCRef` of M. Veta's
+    implementation of Macenko et al. 2009 (github.com/mitkovetta/staining-normalization,
+    normalizeStaining.m, 2013), the H&E reference that most software has taken over. They belong to
+    optical densities by the natural logarithm, with glass at 240.
+    Source of the colour statistics: the region of slide TCGA-A2-A3XS-DX1 (breast) that Amgad et al.
+    2019 (Bioinformatics 35:3461) normalized theirs to, as tabulated in HistomicsTK's examples of
+    Reinhard's method: natural logarithms of cone responses, channels of 0 to 255.
+    """
+
+    hematoxylin: Triple = (0.5626, 0.7201, 0.4062)
+    """Direction of its optical density: red, green, blue."""
+    eosin: Triple = (0.2159, 0.8012, 0.5581)
+    strongest: tuple[float, float] = (1.9705, 1.0308)
+    """Of hematoxylin and eosin: the 99th percentile of the concentration."""
+    lab_mean: Triple = (8.74108109, -0.12440419, 0.0444982)
+    """For Reinhard: l, alpha and beta of tissue."""
+    lab_sd: Triple = (0.6135447, 0.10989545, 0.0286032)
+
+    def __post_init__(self) -> None:
+        for name in ("hematoxylin", "eosin"):
+            vector = getattr(self, name)
+            if min(vector) < 0 or not 0.98 <= math.hypot(*vector) <= 1.02:
+                raise ConfigError(f"{name} must be three parts of a unit vector, got {vector}")
+        if self.hematoxylin[0] <= self.eosin[0]:
+            raise ConfigError(
+                "hematoxylin must absorb more red than eosin, got "
+                f"{self.hematoxylin[0]:g} and {self.eosin[0]:g}; are they exchanged?"
+            )
+        for name in ("strongest", "lab_sd"):
+            if not min(getattr(self, name)) > 0:
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
