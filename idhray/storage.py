@@ -177,18 +177,6 @@ def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
     return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
 
 
-def file_sizes(paths: Sequence[str]) -> list[int]:
-    """Bytes of each file; 0 where there is none, or it cannot be asked."""
-    sizes = []
-    for path in paths:
-        try:
-            files, inner = filesystem(path)
-            sizes.append(files.get_file_info(inner).size or 0)
-        except (OSError, StorageError):
-            sizes.append(0)
-    return sizes
-
-
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[str]:
     """A local path of the file at `path`: itself, or a copy that is removed afterwards.

@@ -28,6 +28,9 @@ SHARED = {
     "labels": {"cohort", "errors"},
     "importers": {"labels", "cohort", "errors"},
     "bids": {"labels", "cohort", "errors"},
+    "staging_slots": {"errors"},
+    "staging_source": {"storage", "errors"},
+    "staging": {"staging_slots", "staging_source", "errors"},
 }
 
 

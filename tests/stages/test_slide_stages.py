@@ -213,6 +213,19 @@ def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path
     assert len(parts(many)) == fate.parts
 
 
+def test_slides_of_a_slow_disk_are_tiled_from_a_cache(tmp_path, phantom):
+    """The same table; each slide is copied once, and a slide of several shards waits for none."""
+    manifest = manifest_of(tmp_path, **first_slides(phantom, 3))
+    plain, cached = str(tmp_path / "plain"), str(tmp_path / "cached")
+    settings = replace(TILING, tile_px=256, tiles_per_shard=4)
+    tile_slides(manifest, plain, settings)
+    tile_slides(manifest, cached, settings, cache=str(tmp_path / "cache"), workers=1)
+
+    assert read_table(cached, TILES).equals(read_table(plain, TILES))
+    assert any(fate.parts > 1 for fate in fates(cached).values())
+    assert len(list((tmp_path / "cache").glob("*-*/*.svs"))) == 3
+
+
 def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
     """Once in this run, and for good after --max-attempts runs; the others are done."""
     items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]

@@ -1,0 +1,139 @@
+"""In a Ray worker: the tiles of one slide, on as many workers as it has shards."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import ray
+
+from idhray.config import settings_from
+from idhray.errors import IdhrayError, SlideError
+from idhray.images import encode
+from idhray.ledger import reason
+from idhray.slides.direct import open_slide
+from idhray.slides.reader import Slide
+from idhray.slides.tile_rows import tile_rows
+from idhray.slides.tiling import RankedTile, TilePlan, TilingSettings, plan_tiles, shards
+from idhray.stages.mapping import RETRIES, Outcome
+from idhray.staging import Cache
+from idhray.staging_slots import slot
+from idhray.storage import join, local_file, publish
+from idhray.tables import TILES, Published, part_path, publish_rows
+
+ROWS_PER_GROUP = 32
+"""Tiles of 1024 px in a row group: 25 MB that a worker holds, and a reader reads at once."""
+DOUBTFUL = 0.5
+
+
+def tile_one(values: dict[str, Any]) -> Outcome:
+    """Publish the tiles of one slide; one of several shards is shared with other workers."""
+    settings = settings_from(TilingSettings, values["settings"])
+    with _local(values) as path:
+        with _place(values), _opened(path, values) as slide:
+            plan = plan_tiles(slide, settings)
+            _publish_sheet(plan, values)
+            if plan.hidden:
+                raise SlideError(
+                    f"{values['slide']}: {len(plan.hidden)} of {plan.grid} tiles cannot be seen on "
+                    f"the thumbnail, the first at {plan.hidden[0]} (level-0 px), for the file is "
+                    "damaged there; get it anew"
+                )
+            if plan.skipped_reason:
+                return Outcome(status="skipped", note=f"{values['slide']}: {plan.skipped_reason}")
+            runs = shards(plan.tiles, settings.tiles_per_shard)
+            if len(runs) == 1:
+                cut = [cut_shard(slide, 0, runs[0], values)]
+        if len(runs) > 1:
+            cut = _shared(values, runs)
+    doubtful = sum(shard.doubtful for shard in cut)
+    note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
+    return Outcome(published=[shard.published for shard in cut], note=note if doubtful else "")
+
+
+def _publish_sheet(plan: TilePlan, values: dict[str, Any]) -> None:
+    if plan.sheet is not None:
+        path = join(values["out"], "quality", f"{values['slide']}.jpg")
+        publish(path, encode(plan.sheet, "jpeg"))
+
+
+class CutShard(NamedTuple):
+    """A shard that is on disk."""
+
+    published: Published
+    doubtful: int
+    """Tiles on whose own pixels there is less than `DOUBTFUL` of the tissue the mask shows."""
+
+
+def cut_shard(
+    slide: Slide, shard: int, tiles: Sequence[RankedTile], values: dict[str, Any]
+) -> CutShard:
+    """Read, encode and publish a shard of a slide's tiles."""
+    settings = settings_from(TilingSettings, values["settings"])
+    who = {name: values[name] for name in ("patient", "idh", "split")}
+    doubtful = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal doubtful
+        for row in tile_rows(slide, tiles, settings):
+            doubtful += row["own_tissue_fraction"] < DOUBTFUL * row["tissue_fraction"]
+            yield {**who, **row}
+
+    path = part_path(values["out"], values["slide"], shard)
+    published = publish_rows(path, rows(), TILES, rows_per_group=ROWS_PER_GROUP)
+    return CutShard(published, doubtful)
+
+
+def _shared(values: dict[str, Any], runs: Sequence[Sequence[RankedTile]]) -> list[CutShard]:
+    """Cut the shards of one slide on as many workers as are free.
+
+    Raises:
+        SlideError: of the first shard that has one, or whose worker died.
+    """
+    # While this task waits, Ray gives its CPU to others.
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_cut_remotely)
+    tasks = [remote.remote(shard, list(run), values) for shard, run in enumerate(runs)]
+    try:
+        found: list[CutShard | str] = ray.get(tasks)
+    except ray.exceptions.WorkerCrashedError:
+        raise SlideError(f"{values['slide']}: a worker that read it died") from None
+    errors = [shard for shard in found if isinstance(shard, str)]
+    if errors:
+        raise SlideError(errors[0])
+    return [shard for shard in found if isinstance(shard, CutShard)]
+
+
+def _cut_remotely(
+    shard: int, tiles: Sequence[RankedTile], values: dict[str, Any]
+) -> CutShard | str:
+    """A shard, or in one line why not; an exception would lose its type on the way."""
+    try:
+        with _local(values) as path, _place(values), _opened(path, values) as slide:
+            return cut_shard(slide, shard, tiles, values)
+    except IdhrayError as error:
+        return reason(error)
+
+
+def _local(values: dict[str, Any]) -> AbstractContextManager[str]:
+    """The slide as a file of this node, in its cache if there is one."""
+    if values["cache"] is None:
+        return local_file(values["path"])
+    return settings_from(Cache, values["cache"]).file(values["path"])
+
+
+def _place(values: dict[str, Any]) -> AbstractContextManager[object]:
+    """A CPU of this node, where more tasks run than there are CPUs: the others fetch meanwhile."""
+    if values["cache"] is None:
+        return nullcontext()
+    here = ray.get_runtime_context().get_node_id()
+    (cpus,) = (n["Resources"].get("CPU", 1) for n in ray.nodes() if n["NodeID"] == here)
+    return slot(values["cache"]["folder"], max(1, min(int(cpus), values["workers"] or int(cpus))))
+
+
+def _opened(path: str, values: dict[str, Any]) -> Slide:
+    return open_slide(
+        path,
+        name=values["slide"],
+        mpp=values["mpp"],
+        objective_power=values["objective_power"],
+        direct=values["settings"]["direct"],
+    )
