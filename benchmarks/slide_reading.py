@@ -102,7 +102,7 @@ def figures(path: str, mpp: float, tile_px: int, rounds: int) -> dict[str, objec
         full._levels = [
             replace(level, coding=replace(level.coding, scaled=())) for level in full._levels
         ]
-        tile_l0 = tile_px * mpp / plain.mpp
+        tile_l0 = plain.extent_l0(size, mpp)
         places = tile_grid(plain.size_l0, tile_l0)
         ways: dict[str, Callable[[], object]] = {
             "openslide": lambda: [plain.region(*place, size, mpp).shape for place in places],

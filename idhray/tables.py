@@ -41,7 +41,8 @@ _PLACE = {
     "slide": pa.string(),
     "x_l0": pa.int64(),
     "y_l0": pa.int64(),
-    "size_l0": pa.float64(),  # side of the square in level-0 pixels; not whole when resampled
+    "size_l0": pa.float64(),  # width in level-0 pixels; not whole when resampled
+    "height_l0": pa.float64(),  # the same, unless the slide's pixels are not square
     "mpp": pa.float64(),  # um per pixel of the stored image
 }
 

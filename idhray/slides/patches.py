@@ -188,6 +188,7 @@ class Patch:
     x_l0: int
     y_l0: int
     size_l0: float
+    height_l0: float
     tissue_fraction: float
     image: RGB
 
@@ -200,7 +201,7 @@ def cut_patches(
     seed: int,
     slide: str,
     rank: int,
-    origin: tuple[int, int, float],
+    origin: tuple[int, int, float, float],
     recolour: Recolour | None = None,
 ) -> list[Patch]:
     """`count` different patches of a tile; fewer where not enough of its places are tissue.
@@ -212,7 +213,7 @@ def cut_patches(
         seed: Of the run; with `slide` and `rank` it decides which places are taken.
         slide: Name of the slide.
         rank: Of the tile on its slide.
-        origin: (x_l0, y_l0, size_l0) of the tile.
+        origin: (x_l0, y_l0, size_l0, height_l0) of the tile.
         recolour: The slide's stain normalization, where it has one.
 
     Raises:
@@ -231,15 +232,16 @@ def cut_patches(
     drawn = generator(seed, "patch", slide, rank).permutation(len(places))
     chosen = [k for k in drawn if fractions.flat[k] >= settings.min_tissue_fraction][:count]
     images = _coloured([places[k] for k in chosen], tile, settings, recolour)
-    x_l0, y_l0, size_l0 = origin
-    scale = size_l0 / settings.tile_px
+    x_l0, y_l0 = origin[:2]
+    across, down = (length / settings.tile_px for length in origin[2:])
     return [
         Patch(
             x_px=x,
             y_px=y,
-            x_l0=x_l0 + round(x * scale),
-            y_l0=y_l0 + round(y * scale),
-            size_l0=side * scale,
+            x_l0=x_l0 + round(x * across),
+            y_l0=y_l0 + round(y * down),
+            size_l0=side * across,
+            height_l0=side * down,
             tissue_fraction=float(fractions.flat[k]),
             image=image,
         )

@@ -19,7 +19,12 @@ class Candidate(NamedTuple):
 
 
 def select_tiles(
-    candidates: Sequence[Candidate], how: Select, count: int, *, tile_l0: float, slide: str
+    candidates: Sequence[Candidate],
+    how: Select,
+    count: int,
+    *,
+    tile_l0: tuple[float, float],
+    slide: str,
 ) -> list[Candidate]:
     """The tiles that are kept, in the order of their rank; the order of `candidates` is no matter.
 
@@ -30,7 +35,7 @@ def select_tiles(
             of `count` neighbourhoods of equal size the tile with the most of it; "all": every one,
             in the order of "best".
         count: How many at most; no matter for "all".
-        tile_l0: Side of a tile in level-0 pixels.
+        tile_l0: (width, height) of a tile in level-0 pixels.
         slide: Its name; the draw of "uniform" depends on it and on nothing else.
     """
     best = sorted(candidates, key=_merit)
@@ -47,7 +52,9 @@ def _merit(tile: Candidate) -> tuple[float, int, int]:
     return (-tile.tissue_fraction, tile.y_l0, tile.x_l0)
 
 
-def _one_each(best: Sequence[Candidate], count: int, tile_l0: float) -> list[Candidate]:
+def _one_each(
+    best: Sequence[Candidate], count: int, tile_l0: tuple[float, float]
+) -> list[Candidate]:
     """The best of each of `count` runs along a Z-order curve, on which near tiles are neighbours.
 
     Source: Morton 1966, "A computer oriented geodetic data base".
@@ -58,9 +65,10 @@ def _one_each(best: Sequence[Candidate], count: int, tile_l0: float) -> list[Can
     return sorted((min(run, key=_merit) for run in runs), key=_merit)
 
 
-def _z_order(tile: Candidate, tile_l0: float) -> int:
+def _z_order(tile: Candidate, tile_l0: tuple[float, float]) -> int:
     """The bits of column and row, in turn."""
-    column, row = (math.floor(side / tile_l0 + 0.5) for side in (tile.x_l0, tile.y_l0))
+    column = math.floor(tile.x_l0 / tile_l0[0] + 0.5)
+    row = math.floor(tile.y_l0 / tile_l0[1] + 0.5)
     return sum(
         ((column >> bit) & 1) << (2 * bit) | ((row >> bit) & 1) << (2 * bit + 1)
         for bit in range(max(column, row).bit_length())

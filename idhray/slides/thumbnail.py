@@ -18,15 +18,17 @@ def thumbnail(slide: Slide, mpp: float) -> tuple[RGB, Mask]:
 
     It is read in blocks; a damaged one in ever smaller blocks, so that the rest is still had.
     """
-    pixel_l0 = mpp / slide.mpp
-    width, height = (math.ceil(side / pixel_l0) for side in slide.size_l0)
+    pixel_l0 = slide.extent_l0((1, 1), mpp)
+    width, height = (
+        math.ceil(side / each) for side, each in zip(slide.size_l0, pixel_l0, strict=True)
+    )
     image = np.full((height, width, 3), 255, dtype=np.uint8)
     readable = np.zeros((height, width), dtype=np.bool_)
     step = max(int(_BLOCK_PX / slide.level_scale(mpp)), 1)
 
     def fill(left: int, top: int, step: int) -> None:
         right, bottom = min(left + step, width), min(top + step, height)
-        corner = (round(left * pixel_l0), round(top * pixel_l0))
+        corner = (round(left * pixel_l0[0]), round(top * pixel_l0[1]))
         try:
             block = slide.region(*corner, (right - left, bottom - top), mpp)
         except SlideError:

@@ -5,6 +5,7 @@ and its smaller copies (Aperio SVS, generic pyramidal TIFF, BigTIFF too): 8-bit 
 block missing. All else is left to OpenSlide, and the reason said.
 """
 
+import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from idhray.slides.tiff_codecs import Coding, jpeg_tables
+
+# What is wrong with a file is said once, by a SlideError.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 MAX_PAGES = 100
 MAX_BLOCK_SIDE_PX = 4096

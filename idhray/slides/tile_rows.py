@@ -26,7 +26,7 @@ def tile_rows(
             may be among the lost ones: half a slide is not the slide.
     """
     by_place = {(tile.x_l0, tile.y_l0): tile for tile in tiles}
-    size_l0 = settings.tile_px * settings.mpp / slide.mpp
+    width_l0, height_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
     damaged: list[tuple[int, int]] = []
     for place, image in _regions(slide, list(by_place), settings):
         if isinstance(image, SlideError):
@@ -37,7 +37,8 @@ def tile_rows(
             "slide": slide.name,
             "x_l0": tile.x_l0,
             "y_l0": tile.y_l0,
-            "size_l0": size_l0,
+            "size_l0": width_l0,
+            "height_l0": height_l0,
             "mpp": settings.mpp,
             "mpp_source": slide.mpp_source,
             "tissue_fraction": tile.tissue_fraction,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, NamedTuple, get_args
 
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, SlideError
 from idhray.images import RGB, Codec
+from idhray.slides.color_check import implausible_colors
 from idhray.slides.reader import UM_AT_1X, Slide
 from idhray.slides.selection import Candidate, Select, select_tiles
 from idhray.slides.thumbnail import thumbnail
@@ -44,6 +45,12 @@ class TilingSettings:
     tiles_per_shard: int = 256
     """A slide with more tiles is stored in several files, of about this many each (200 MB of 1024
     px tiles), which several workers can cut."""
+    assume_mpp: float | None = None
+    """um per pixel of slides of which neither the manifest nor the file says it; refused if not
+    given."""
+    check_colors: bool = True
+    """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colours, fluorescence,
+    but also other stains."""
     direct: bool = True
     """Decode the file's own JPEG blocks where it is tiled TIFF, at half scale where that fits: some
     six times as fast as OpenSlide, which reads all other files. At half scale pixels differ by 0.2
@@ -88,26 +95,33 @@ PRESETS = {
 }
 
 
-def tile_grid(size_l0: tuple[int, int], tile_l0: float) -> list[tuple[int, int]]:
+Extent = tuple[float, float]  # width and height
+
+
+def tile_grid(size_l0: tuple[int, int], tile_l0: Extent) -> list[tuple[int, int]]:
     """The upper left corners of all whole tiles of `tile_l0` pixels, row by row."""
-    columns, rows = (math.floor(side / tile_l0 + 1e-6) for side in size_l0)
-    return [(round(c * tile_l0), round(r * tile_l0)) for r in range(rows) for c in range(columns)]
+    width, height = tile_l0
+    columns, rows = (
+        math.floor(side / each + 1e-6) for side, each in zip(size_l0, tile_l0, strict=True)
+    )
+    return [(round(c * width), round(r * height)) for r in range(rows) for c in range(columns)]
 
 
 def tiles_with_tissue(
-    grid: Iterable[tuple[int, int]], mask: Mask, *, tile_l0: float, mask_l0: float, least: float
+    grid: Iterable[tuple[int, int]], mask: Mask, *, tile_l0: Extent, mask_l0: Extent, least: float
 ) -> list[Candidate]:
     """The tiles with at least the fraction `least` of tissue.
 
     Args:
         grid: Corners, as of `tile_grid`.
         mask: Of the whole slide.
-        tile_l0: Side of a tile in level-0 pixels.
-        mask_l0: Side of a pixel of the mask in level-0 pixels.
+        tile_l0: Of a tile, in level-0 pixels.
+        mask_l0: Of a pixel of the mask, in level-0 pixels.
         least: 0..1.
     """
+    side = tile_l0[0] / mask_l0[0]  # the same in both directions: both are square in micrometres
     scored = [
-        Candidate(x, y, tissue_fraction(mask, x / mask_l0, y / mask_l0, tile_l0 / mask_l0))
+        Candidate(x, y, tissue_fraction(mask, x / mask_l0[0], y / mask_l0[1], side))
         for x, y in grid
     ]
     return [tile for tile in scored if tile.tissue_fraction >= least]
@@ -145,17 +159,19 @@ def plan_tiles(slide: Slide, settings: TilingSettings) -> TilePlan:
     """Choose the tiles of an open slide by its thumbnail.
 
     Raises:
-        SlideError: the slide is coarser than the tiles.
+        SlideError: the slide is coarser than the tiles, or its colours cannot be H&E.
     """
     slide.level_for(settings.mpp)  # refuses a coarse slide before any work
-    tile_l0 = settings.tile_px * settings.mpp / slide.mpp
+    tile_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
     grid = tile_grid(slide.size_l0, tile_l0)
     if not grid:
         width, height = slide.size_l0
-        reason = f"{width} x {height} px is smaller than one tile of {tile_l0:.0f} px"
+        reason = f"{width} x {height} px is smaller than one tile of {tile_l0[0]:.0f} px"
         return TilePlan(tiles=[], grid=0, skipped_reason=reason)
-    mask_l0 = settings.mask_mpp / slide.mpp
+    mask_l0 = slide.extent_l0((1, 1), settings.mask_mpp)
     image, readable = thumbnail(slide, settings.mask_mpp)
+    if settings.check_colors and (wrong := implausible_colors(image)):
+        raise SlideError(f"{slide.name}: {wrong}; --no-check-colors takes it as it is")
     mask, reasons = _tissue(image, settings)
     seen = tiles_with_tissue(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
     shown = {(tile.x_l0, tile.y_l0) for tile in seen}
@@ -166,7 +182,7 @@ def plan_tiles(slide: Slide, settings: TilingSettings) -> TilePlan:
     )
     tiles = [RankedTile(rank, *tile) for rank, tile in enumerate(kept, start=1)]
     boxes = [
-        TileBox(tile.x_l0 / mask_l0, tile.y_l0 / mask_l0, tile_l0 / mask_l0, tile.rank)
+        TileBox(tile.x_l0 / mask_l0[0], tile.y_l0 / mask_l0[1], tile_l0[0] / mask_l0[0], tile.rank)
         for tile in tiles
     ]
     return TilePlan(

@@ -141,7 +141,7 @@ def cut_one(values: dict[str, Any]) -> Outcome:
             seed=values["seed"],
             slide=tile["slide"],
             rank=tile["rank"],
-            origin=(tile["x_l0"], tile["y_l0"], tile["size_l0"]),
+            origin=_origin(tile),
             recolour=recolour,
         )
         rows += [
@@ -150,6 +150,7 @@ def cut_one(values: dict[str, Any]) -> Outcome:
                 "x_l0": patch.x_l0,
                 "y_l0": patch.y_l0,
                 "size_l0": patch.size_l0,
+                "height_l0": patch.height_l0,
                 "image": image_cell(patch.image, f"{tile['slide']}_x{patch.x_l0}_y{patch.y_l0}"),
             }
             for patch in cut
@@ -157,6 +158,12 @@ def cut_one(values: dict[str, Any]) -> Outcome:
     if missing := sum(wanted.values()) - len(rows):
         notes.append(f"{missing} of {sum(wanted.values())} places had too little tissue")
     return Outcome(rows=rows, status="done" if rows else "skipped", note="; ".join(notes))
+
+
+def _origin(tile: dict[str, Any]) -> tuple[int, int, float, float]:
+    """Where a tile lies; tables of other tools have squares only."""
+    width = tile["size_l0"]
+    return tile["x_l0"], tile["y_l0"], width, tile["height_l0"] or width
 
 
 def _recolouring(values: dict[str, Any], settings: PatchSettings) -> tuple[Recolour | None, str]:

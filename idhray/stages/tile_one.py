@@ -135,5 +135,6 @@ def _opened(path: str, values: dict[str, Any]) -> Slide:
         name=values["slide"],
         mpp=values["mpp"],
         objective_power=values["objective_power"],
+        assume_mpp=values["settings"]["assume_mpp"],
         direct=values["settings"]["direct"],
     )

@@ -11,6 +11,7 @@ from idhray.errors import SlideError
 from idhray.slides.direct import DirectSlide, can_read_directly, open_slide
 from idhray.slides.reader import Slide
 
+from .made import area_mean
 from .made_tiff import tissue, write_jpeg, write_jpeg2000, write_plain, zone_plate
 
 JPEGS = [
@@ -27,19 +28,6 @@ def both(path, *place, **settings):
     """The same region as the two readers give it, as integers."""
     with DirectSlide(path, **settings) as direct, Slide(path) as plain:
         return tuple(slide.region(*place).astype(int) for slide in (direct, plain))
-
-
-def area_mean(image: np.ndarray, left: float, top: float, side: int, scale: float) -> np.ndarray:
-    """Float64 mean over the exact area of each pixel of a square region; the slow plain version."""
-
-    def weights(start: float, length: int) -> np.ndarray:
-        edges = start + scale * np.arange(side + 1)
-        place = np.arange(length)
-        covered = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
-        return np.maximum(covered, 0) / scale
-
-    down, across = weights(top, image.shape[0]), weights(left, image.shape[1])
-    return np.einsum("ij,jkc,lk->ilc", down, image.astype(float), across, optimize=True)
 
 
 @pytest.mark.parametrize("kind", JPEGS, ids=lambda kind: " ".join(map(str, kind.values())))
@@ -125,7 +113,7 @@ def test_a_zone_plate_does_not_alias(tmp_path, times):
         whole = slide.region(0, 0, (512, 512), 0.5)
         found = slide.region(0, 0, (side, side), 0.5 * times)
 
-    assert np.abs(found - area_mean(whole, 0, 0, side, times)).max() <= 2
+    assert np.abs(found - area_mean(whole, (0, 0), (side, side), (times, times))).max() <= 2
 
 
 @pytest.mark.parametrize(
@@ -144,7 +132,7 @@ def test_odd_scales_do_not_alias_either(tmp_path, times, most):
         whole = slide.region(0, 0, (512, 512), 0.5)
         found = slide.region(0, 0, (side, side), 0.5 * times)
 
-    assert np.abs(found - area_mean(whole, 0, 0, side, times)).max() <= most
+    assert np.abs(found - area_mean(whole, (0, 0), (side, side), (times, times))).max() <= most
 
 
 @pytest.mark.parametrize("times", [2, 2.004, 4, 1.3])
@@ -158,7 +146,7 @@ def test_a_region_lies_where_it_should(tmp_path, times):
     with DirectSlide(path) as slide:
         for left in (240, 245, 251):
             found = slide.region(left, 7, (6, 6), 0.5 * times)
-            wanted = area_mean(steep, left, 7, 6, times)
+            wanted = area_mean(steep, (left, 7), (6, 6), (times, times))
 
             assert np.abs(found - wanted)[:, 1:-1].max() <= 1.5
 

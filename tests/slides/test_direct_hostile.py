@@ -12,7 +12,7 @@ from idhray.errors import SlideError
 from idhray.slides.direct import DirectSlide, can_read_directly
 from idhray.slides.reader import Slide
 
-from .made import damage
+from .made import change_tag, damage
 from .made_tiff import BLOCK_PX, blocks, jpeg, tissue, write_jpeg, write_plain
 
 SIDE = 4 * BLOCK_PX
@@ -91,21 +91,16 @@ def test_one_pass_goes_on_after_a_bad_block(tmp_path):
     assert decoded == 1 + 1 + 1 + 1  # (0, 0), its neighbours to the right and below, (128, 128)
 
 
-@pytest.mark.parametrize("what", [324, 325], ids=["offset", "byte count"])
 @pytest.mark.parametrize("value", [0xFFFFFFF0, 30_000_000], ids=["4 GB", "30 MB"])
-def test_a_place_outside_the_file(tmp_path, what, value):
-    """OpenSlide would allocate a byte count as it stands; it is never shown one."""
+def test_an_offset_outside_the_file(tmp_path, value):
+    """The other blocks are still read."""
     # On opening, OpenSlide reads all of the smallest level.
     path = write_jpeg(tmp_path / "a.tiff", tissue(SIDE, SIDE), downsamples=(1, 4))
-    with tifffile.TiffFile(path) as tiff:
-        place = tiff.pages[0].tags[what].valueoffset
-    with open(path, "r+b") as file:
-        file.seek(place)
-        file.write(struct.pack("<I", value))
+    change_tag(path, 324, value)
 
     assert can_read_directly(path) is None
     with DirectSlide(path) as slide:
-        with pytest.raises(SlideError, match=r"a block (of|ends at byte) "):
+        with pytest.raises(SlideError, match=r"a block ends at byte "):
             slide.region(*LEFT)
         assert slide.region(*RIGHT).shape == (BLOCK_PX, BLOCK_PX, 3)
 
@@ -156,9 +151,9 @@ PICTURE = tissue(SIDE, SIDE)
     ("image", "options", "reason"),
     [
         pytest.param(PICTURE, {"photometric": "rgb"}, "OpenSlide cannot open", id="strips"),
-        pytest.param(PICTURE.astype(np.uint16), TILED, "16 bits|OpenSlide", id="16 bits"),
+        pytest.param(PICTURE.astype(np.uint16), TILED, "16 bits", id="16 bits"),
         pytest.param(
-            PICTURE[..., 0], TILED | {"photometric": "minisblack"}, "1 samples", id="gray"
+            PICTURE[..., 0], TILED | {"photometric": "minisblack"}, "a pixel: 1 ", id="gray"
         ),
         pytest.param(
             np.dstack([PICTURE, PICTURE[..., :1]]),
@@ -228,8 +223,8 @@ def test_files_that_are_no_slides(tmp_path):
     """A reason, not an error: `Slide` will say the rest."""
     (tmp_path / "a.svs").write_text("version https://git-lfs.github.com/spec/v1")
 
-    assert can_read_directly(str(tmp_path / "a.svs")).startswith("OpenSlide cannot open it")
-    assert can_read_directly(str(tmp_path / "none.svs")).startswith("OpenSlide cannot open it")
+    assert "Git-LFS pointer" in can_read_directly(str(tmp_path / "a.svs"))
+    assert can_read_directly(str(tmp_path / "none.svs")).startswith("no file ")
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "deflate"])

@@ -170,7 +170,7 @@ def test_a_muddled_table_is_refused():
 
 
 def cut(tile, count, settings=SMALL, **changed):
-    given = {"seed": 0, "slide": "A", "rank": 1, "origin": (1000, 2000, 128.0)} | changed
+    given = {"seed": 0, "slide": "A", "rank": 1, "origin": (1000, 2000, 128.0, 192.0)} | changed
     return cut_patches(tile, count, settings=settings, **given)
 
 
@@ -184,7 +184,8 @@ def test_patches_are_distinct_and_lie_where_they_say():
     assert len({(p.x_px, p.y_px) for p in patches}) == 49
     for p in patches:
         assert np.array_equal(p.image, tile[p.y_px : p.y_px + 16, p.x_px : p.x_px + 16])
-        assert (p.x_l0, p.y_l0, p.size_l0) == (1000 + 2 * p.x_px, 2000 + 2 * p.y_px, 32.0)
+        assert (p.x_l0, p.y_l0) == (1000 + 2 * p.x_px, 2000 + 3 * p.y_px)
+        assert (p.size_l0, p.height_l0) == (32.0, 48.0)
 
 
 def test_more_patches_begin_with_the_same():

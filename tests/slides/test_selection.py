@@ -8,7 +8,7 @@ from idhray.slides.selection import Candidate, select_tiles
 
 
 def select(candidates, how, count, slide="a"):
-    return select_tiles(candidates, how, count, tile_l0=10.0, slide=slide)
+    return select_tiles(candidates, how, count, tile_l0=(10.0, 10.0), slide=slide)
 
 
 def square(side, fraction=0.6):

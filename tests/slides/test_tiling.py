@@ -25,7 +25,7 @@ from idhray.slides.tiling import (
 )
 from idhray.tables import TILES
 
-from .made import PINK, WHITE, damage, plain, write_slide
+from .made import PINK, WHITE, damage, plain, write_levels, write_slide
 
 SMALL = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0)
 
@@ -37,7 +37,8 @@ class Cut(NamedTuple):
 
 def cut(path, settings=SMALL, name="a", mpp=None):
     """The plan of a slide, and the rows of its tiles by rank."""
-    with open_slide(path, name=name, mpp=mpp, direct=settings.direct) as slide:
+    known = {"mpp": mpp, "assume_mpp": settings.assume_mpp, "direct": settings.direct}
+    with open_slide(path, name=name, **known) as slide:
         plan = plan_tiles(slide, settings)
         rows = sorted(tile_rows(slide, plan.tiles, settings), key=lambda row: row["rank"])
     return Cut(plan, rows)
@@ -80,22 +81,22 @@ def test_nonsense_settings_are_refused(wrong):
 
 def test_the_grid_has_whole_tiles_from_the_corner():
     """A tile of a size that is no whole number drifts by less than a pixel."""
-    assert tile_grid((299, 100), 100.0) == [(0, 0), (100, 0)]
-    assert tile_grid((300, 99), 100.0) == []
-    assert tile_grid((10_000, 500), 400.75)[-1] == (round(23 * 400.75), 0)
+    assert tile_grid((299, 100), (100.0, 100.0)) == [(0, 0), (100, 0)]
+    assert tile_grid((300, 99), (100.0, 100.0)) == []
+    assert tile_grid((10_000, 500), (400.75, 400.75))[-1] == (round(23 * 400.75), 0)
 
 
 def test_tiles_with_tissue_are_found_whatever_the_order_of_the_grid():
     """Fractions by hand: two of four pixels of the first tile, all of the second and fourth."""
     mask = np.zeros((4, 16), dtype=np.bool_)
     mask[:, 0:2] = mask[:, 4:8] = mask[:, 12:16] = True
-    grid = tile_grid((160, 40), 40.0)
+    grid = tile_grid((160, 40), (40.0, 40.0))
 
-    found = tiles_with_tissue(grid, mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+    found = tiles_with_tissue(grid, mask, tile_l0=(40.0, 40.0), mask_l0=(10.0, 10.0), least=0.5)
 
     assert found == [(0, 0, 0.5), (40, 0, 1.0), (120, 0, 1.0)]
     assert sorted(found) == sorted(
-        tiles_with_tissue(grid[::-1], mask, tile_l0=40.0, mask_l0=10.0, least=0.5)
+        tiles_with_tissue(grid[::-1], mask, tile_l0=(40.0, 40.0), mask_l0=(10.0, 10.0), least=0.5)
     )
 
 
@@ -158,6 +159,46 @@ def test_a_slide_at_40x_gives_the_same_tissue(tmp_path):
 
     assert [row["x_l0"] for row in at_20x] == [2 * row["x_l0"] for row in at_10x]
     assert [row["image"]["bytes"] for row in at_20x] == [row["image"]["bytes"] for row in at_10x]
+
+
+def test_pixels_that_are_not_square_are_tiled_by_their_width_and_height(tmp_path):
+    """A line scanner: 1 um across, 0.5 down. The same glass as square pixels."""
+    square = striped([1.0, 0.75, 0.0]).repeat(2, axis=0)  # 128 px high: two rows of tiles
+    tall = square.repeat(2, axis=0)
+    settings = replace(SMALL, codec="png")
+    paths = [tmp_path / f"{name}.tiff" for name in ("square", "tall")]
+    write_slide(paths[0], square, 1.0)
+    write_levels(paths[1], [tall], (1.0, 0.5))
+    found = [cut(str(path), settings).rows for path in paths]
+
+    assert len(found[0]) == 4
+    for a, b in zip(*found, strict=True):
+        assert (b["x_l0"], b["y_l0"]) == (a["x_l0"], 2 * a["y_l0"])
+        assert (b["size_l0"], b["height_l0"]) == (64.0, 128.0)
+        assert (
+            np.abs(decode(a["image"]["bytes"]) - decode(b["image"]["bytes"]).astype(int)).max() < 4
+        )
+        assert a["tissue_fraction"] == b["tissue_fraction"]
+
+
+def test_a_slide_whose_colours_cannot_be_right_is_refused(tmp_path):
+    """Red and green exchanged, as a wrongly decoded DICOM; unless it is wanted as it is."""
+    image = np.concatenate([plain((180, 90, 170), 128), plain(WHITE, 128)], axis=1)[..., [1, 0, 2]]
+    path = write_slide(tmp_path / "a.tiff", image, 1.0)
+
+    with pytest.raises(SlideError, match=r"^a: .*; --no-check-colors takes it as it is"):
+        cut(path)
+    assert cut(path, replace(SMALL, check_colors=False)).plan.grid == 8
+
+
+def test_a_resolution_is_assumed_only_when_asked_for(tmp_path):
+    """And the row says so; a slide that says its own keeps it."""
+    path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), None)
+
+    with pytest.raises(SlideError, match="no mpp and no objective power"):
+        cut(path)
+    rows = cut(path, replace(SMALL, assume_mpp=0.5)).rows
+    assert [(row["size_l0"], row["mpp_source"]) for row in rows] == [(128.0, "assumed")]
 
 
 def test_the_manifest_overrides_the_scale(tmp_path):

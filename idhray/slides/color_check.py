@@ -1,0 +1,88 @@
+"""Whether a slide's colours were decoded as they were meant, seen on its thumbnail.
+
+DICOM slides say twice how their colours are stored, in PhotometricInterpretation and inside their
+JPEG or JPEG 2000 frames. Converters often get the first wrong, OpenSlide believes it, and tissue
+comes out green, orange or violet without an error (openslide issues 646 and 772, ome/bioformats
+4161). Stained tissue takes light away from every channel, most from green; glass lets all through.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idhray.images import RGB
+
+COLOURED = 20
+"""Gray values between a pixel's channels from which it has a colour."""
+LEAST_CORRELATION = 0.2
+"""Of any two channels over the thumbnail. H&E and pens: 0.42 to 0.97; undecoded YCbCr: -0.97 to
+-0.35 (891 pictures of three organs)."""
+LEAST_SPREAD = 5.0
+"""Standard deviation of gray values below which a thumbnail shows too little for it."""
+MOST_FALSE_WHITE = 0.2
+"""Of the thumbnail, in the colour that white takes when decoded wrongly."""
+MOST_OTHER = 0.05
+"""Of the thumbnail, in colours other than pink and purple, as of pens."""
+LEAST_STAIN = 0.06
+"""Pixels in pink and purple for each of another colour; biopsies beside a pen have 0.1."""
+MOST_LIGHT, LEAST_DARK = 0.001, 0.5
+"""Of the thumbnail, in a picture on black: fluorescence, or a negative."""
+MAX_PIXELS = 300_000
+
+
+def implausible_colors(thumbnail: RGB) -> str | None:
+    """What about the colours cannot be H&E on glass; None if nothing.
+
+    It takes for granted that a whole slide shows some glass. Red and blue exchanged (which no known
+    mistake does) cannot be told from a blue stain. All-white and all-black pictures are plausible.
+
+    Args:
+        thumbnail: (height, width, 3) uint8 of a whole slide, white where nothing was scanned.
+    """
+    step = math.ceil(math.sqrt(thumbnail.shape[0] * thumbnail.shape[1] / MAX_PIXELS))
+    pixels = thumbnail[::step, ::step].reshape(-1, 3).astype(np.int16)
+    return _false_white(pixels) or _opposed(pixels) or _on_black(pixels) or _unstained(pixels)
+
+
+def _false_white(pixels: NDArray[np.int16]) -> str | None:
+    """White is (255, 128, 128) in YCbCr, and (255, 121, 255) where RGB is taken for YCbCr."""
+    red, green, blue = pixels.T
+    neutral = (np.abs(green - 128) <= 8) & (np.abs(blue - 128) <= 8) & (red >= 190)
+    violet = (red >= 250) & (blue >= 250) & (np.abs(green - 121) <= 40)
+    for mask, what in ((neutral, "YCbCr taken for RGB"), (violet, "RGB taken for YCbCr")):
+        if mask.mean() > MOST_FALSE_WHITE:
+            return f"{mask.mean():.0%} of it has the colour of white glass in {what}"
+    return None
+
+
+def _opposed(pixels: NDArray[np.int16]) -> str | None:
+    if pixels.std(axis=0).max() < LEAST_SPREAD:
+        return None
+    spread = np.where(np.ptp(pixels, axis=0) > 0, pixels.std(axis=0), 1.0)
+    centred = (pixels - pixels.mean(axis=0)) / spread
+    least = float((centred.T @ centred / len(pixels)).min())
+    if least >= LEAST_CORRELATION:
+        return None
+    return f"its channels do not darken together (correlation {least:.2f}), as undecoded YCbCr"
+
+
+def _on_black(pixels: NDArray[np.int16]) -> str | None:
+    light = ((pixels.min(axis=1) >= 180) & (np.ptp(pixels, axis=1) < 2 * COLOURED)).mean()
+    dark = (pixels.max(axis=1) < 60).mean()
+    if light > MOST_LIGHT or dark < LEAST_DARK or dark == 1:
+        return None
+    return f"{dark:.0%} of it is black and none is light, as in fluorescence or a negative"
+
+
+def _unstained(pixels: NDArray[np.int16]) -> str | None:
+    red, green, blue = pixels.T
+    coloured = np.ptp(pixels, axis=1) > COLOURED
+    stain = coloured & (green <= red) & (green <= blue)
+    other = float((coloured & ~stain).mean())
+    if other <= MOST_OTHER or stain.mean() >= LEAST_STAIN * other:
+        return None
+    return (
+        f"{stain.mean():.1%} of it is pink or purple and {other:.0%} of other colours: channels "
+        "exchanged, pen only, or no H&E"
+    )

@@ -1,0 +1,202 @@
+"""Whether a file can be a slide of colours at all, asked before OpenSlide opens it.
+
+OpenSlide says "Unsupported or missing image file" of whatever is none. It shows 16-bit samples and
+fluorescence channels as if they were 8-bit colours, and allocates what a file claims: where that
+cannot be had, GLib ends the process.
+"""
+
+import math
+import os
+import re
+import stat
+import struct
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+import openslide
+import tifffile
+
+from idhray.slides.tiff_tiles import BAD_TIFF, MAX_PAGES
+
+HEAD_BYTES = 2**20
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+LEAST_NEWLINES = 32
+"""So many line feeds, each after a carriage return, do not come about by chance: 1 MiB of
+compressed pixels has 4000 line feeds, and 16 of them do."""
+MAX_BLOCK_PX = 2**26
+"""Pixels of one block, 8192 x 8192: OpenSlide takes four bytes for each."""
+SPARE_BYTES = 65536
+MAX_SLIDE_MM = 200.0
+"""Longer sides than any glass slide has; whole mounts of a brain's half are 150 mm."""
+WHOLE_SLIDE_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
+"""DICOM: VL Whole Slide Microscopy Image Storage."""
+YCBCR_JPEG2000 = 33003
+PALETTE, RGB, YCBCR = 3, 2, 6
+SIDES = ("width", "height")
+
+
+def why_no_slide(path: str) -> str | None:
+    """What is wrong with the file, and what to do; None where nothing is seen to be."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            return f"{path} is a folder; name the slide's file in its manifest row"
+        if not stat.S_ISREG(mode):
+            return f"{path} is a pipe or device, not a file; correct its manifest row"
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        return f"no file {path}; correct its manifest row"
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); check {path}"
+    return _other_file(path, head) or _changed(head) or _other_content(path, head)
+
+
+def why_unopened(path: str) -> str:
+    """What to say of a file that OpenSlide could not open."""
+    with open(path, "rb") as file:
+        tiff = file.read(4) in TIFF_STARTS
+    if tiff and _cut_short(path):
+        return "the file is cut short; get it again"
+    return "get the file again, or leave it out"
+
+
+def wrong_levels(sizes: Sequence[tuple[int, int]], properties: Mapping[str, str]) -> str | None:
+    """What is wrong with the levels that OpenSlide found.
+
+    Args:
+        sizes: (width, height) of each.
+        properties: OpenSlide's. A DICOM frame is decoded as a whole: absurd ones are refused.
+    """
+    dicom = properties.get(openslide.PROPERTY_NAME_VENDOR) == "dicom"
+    for level, (width, height) in enumerate(sizes):
+        if min(width, height) < 1:
+            return f"level {level} is of {width} x {height} px; get the file again"
+        frame = [int(properties.get(f"openslide.level[{level}].tile-{side}", 1)) for side in SIDES]
+        if dicom and math.prod(frame) > MAX_BLOCK_PX:
+            return f"frames of {frame[0]} x {frame[1]} px, too large to decode; get the file again"
+    return None
+
+
+def wrong_extent(size_l0: tuple[int, int], mpp_xy: tuple[float, float]) -> str | None:
+    """What is wrong with the size of the slide in mm."""
+    width, height = (side * mpp / 1000 for side, mpp in zip(size_l0, mpp_xy, strict=True))
+    if max(width, height) <= MAX_SLIDE_MM:
+        return None
+    return (
+        f"{size_l0[0]} x {size_l0[1]} px of {mpp_xy[0]:.4g} um are {width:.0f} x {height:.0f} mm, "
+        f"and no slide is over {MAX_SLIDE_MM:.0f}; get the file again, or correct its mpp"
+    )
+
+
+def _other_file(path: str, head: bytes) -> str | None:
+    """Which well-known other thing the file is."""
+    start = head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "the file is empty; get it again"
+    if start.startswith(b"version https://git-lfs"):
+        return f"is a Git-LFS pointer of {os.path.getsize(path)} bytes; run git lfs pull"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<error", b"{")):
+        text = head[:60].decode("utf-8", "replace")
+        shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return f"is text, perhaps the error page of a failed download ({shown}); get it again"
+    return None
+
+
+def _changed(head: bytes) -> str | None:
+    """Whether a transfer in text mode put a carriage return before each line feed."""
+    binary = head.startswith(TIFF_STARTS) or _is_dicom(head)
+    feeds = head.count(b"\n")
+    if binary and feeds >= LEAST_NEWLINES and head.count(b"\r\n") == feeds:
+        return "was destroyed by a transfer in text mode (line feeds changed); get it again"
+    return None
+
+
+def _other_content(path: str, head: bytes) -> str | None:
+    """What about a TIFF or DICOM file is not of a slide."""
+    if head.startswith(TIFF_STARTS):
+        return _wrong_tiff(path)
+    if _is_dicom(head) and (found := _dicom_class(head)) not in (None, WHOLE_SLIDE_CLASS):
+        return f"is a DICOM file of the class {found}, not a whole slide ({WHOLE_SLIDE_CLASS})"
+    return None
+
+
+def _is_dicom(head: bytes) -> bool:
+    return head[128:132] == b"DICM"
+
+
+def _dicom_class(head: bytes) -> str | None:
+    """MediaStorageSOPClassUID (0002,0002), which stands near the beginning."""
+    place = head[:1024].find(b"\x02\x00\x02\x00UI", 132)
+    if place < 0:
+        return None
+    length = int.from_bytes(head[place + 6 : place + 8], "little")
+    found = head[place + 8 : place + 8 + length].rstrip(b"\0 ")
+    return found.decode() if re.fullmatch(rb"[0-9.]{1,64}", found) else None
+
+
+def _wrong_tiff(path: str) -> str | None:
+    """What a TIFF says of itself that is of no slide, or cannot be.
+
+    What tifffile cannot index is left to OpenSlide.
+    """
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = [page.aspage() for page in islice(tiff.pages, MAX_PAGES)]
+            if not pages:
+                return "a TIFF without an image; get the file again"
+            reasons = (_wrong_blocks(page, tiff.filehandle.size) for page in pages)
+            largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
+            return _wrong_pixels(largest) or next(filter(None, reasons), None)
+    except BAD_TIFF:
+        return None
+
+
+def _wrong_pixels(page: tifffile.TiffPage) -> str | None:
+    """Whether they are not 8-bit colours; alpha is allowed, and a table of colours."""
+    samples, bits = page.samplesperpixel, page.bitspersample
+    kind = int(page.photometric)
+    alpha = samples == 4 and any(int(extra) in (1, 2) for extra in page.extrasamples)
+    colours = (samples == 3 or alpha) and (
+        kind in (RGB, YCBCR) or int(page.compression) == YCBCR_JPEG2000
+    )
+    if bits == 8 and (colours or (samples == 1 and kind == PALETTE)):
+        return None
+    name = str(getattr(page.photometric, "name", kind)).lower()
+    return (
+        f"samples a pixel: {samples} ({name}) of {bits} bits, perhaps "
+        "fluorescence; only 8-bit RGB slides can be read: leave it out"
+    )
+
+
+def _wrong_blocks(page: tifffile.TiffPage, file_bytes: int) -> str | None:
+    """What OpenSlide would allocate for one block of the page, if that is absurd."""
+    if not page.is_tiled:
+        return None
+    width, height = page.tilewidth, page.tilelength
+    if width * height > MAX_BLOCK_PX:
+        return f"blocks of {width} x {height} px, too large to decode; get the file again"
+    most = min(file_bytes, 2 * page.samplesperpixel * width * height + SPARE_BYTES)
+    longest = max(map(int, page.databytecounts), default=0)
+    if longest > most:
+        return f"a block of {longest} bytes, at most {most} are plausible; get the file again"
+    return None
+
+
+def _cut_short(path: str) -> bool:
+    """Whether a TIFF says that there is more of it than there is."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            ends = [
+                offset + count
+                for page in islice(tiff.pages, MAX_PAGES)
+                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+            ]
+            tiff.filehandle.seek(tiff.pages.next_page_offset or 0)
+            following = tiff.filehandle.read(tiff.tiff.offsetsize)
+            ends += struct.unpack(tiff.tiff.offsetformat, following)
+            return bool(max(ends) > tiff.filehandle.size)
+    except struct.error:  # not even a number can be read where one should be
+        return True
+    except BAD_TIFF:
+        return False

@@ -1,0 +1,256 @@
+"""Files that are no slides, or lie: one line each, before OpenSlide can end the process."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tifffile
+
+from idhray.errors import SlideError
+from idhray.slides.direct import open_slide
+from idhray.slides.file_check import wrong_levels
+from idhray.slides.reader import Slide
+
+from .made import PINK, change_tag, plain, write_slide
+from .made_dicom import write_dicom
+from .made_tiff import blocks, jpeg, tissue, write_jpeg, write_plain
+
+SIDE = 256
+SCALE = {"resolution": (2e4, 2e4), "resolutionunit": "CENTIMETER", "metadata": None}
+
+
+def refused(path, message: str) -> None:
+    """Both ways of opening say the same, in one line."""
+    for way in (Slide, open_slide):
+        with pytest.raises(SlideError, match=message) as error:
+            way(str(path), name="case", assume_mpp=0.5)
+
+        assert str(error.value).startswith("case: ")
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", "the file is empty", id="no bytes"),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "is a Git-LFS pointer of 64 bytes; run git lfs pull",
+            id="Git-LFS",
+        ),
+        pytest.param(
+            b"\n<!DOCTYPE html>\n<html>404", r"failed download \(<!DOCTYPE html> <html>404\)"
+        ),
+        pytest.param(b'{"error": "no token"}', "error page of a failed download", id="JSON"),
+        pytest.param(b"<?xml version='1.0'?><Error>", "error page of a failed download", id="S3"),
+        pytest.param(b"patient,slide\n", r"OpenSlide cannot open it \(.*leave it out", id="text"),
+        pytest.param(b"II*\0\x08", "the file is cut short", id="five bytes of a TIFF"),
+    ],
+)
+def test_files_of_other_kinds(tmp_path, content, message):
+    """A download that failed is by far the commonest of them."""
+    (tmp_path / "a.svs").write_bytes(content)
+
+    refused(tmp_path / "a.svs", message)
+
+
+def test_what_is_no_file(tmp_path):
+    """Opening a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.svs")
+    (tmp_path / "folder.svs").mkdir()
+
+    refused(tmp_path / "pipe.svs", "is a pipe or device")
+    refused(tmp_path / "folder.svs", "is a folder")
+    refused(tmp_path / "none.svs", r"no file .*none\.svs; correct its manifest row")
+
+
+def test_a_transfer_in_text_mode(tmp_path):
+    """Its header is whole, and it may open; every pixel is lost."""
+    good = (write_jpeg(tmp_path / "good.tiff", tissue(SIDE, SIDE)), tmp_path / "a.svs")
+    good[1].write_bytes((tmp_path / "good.tiff").read_bytes().replace(b"\n", b"\r\n"))
+
+    refused(good[1], "destroyed by a transfer in text mode")
+    with Slide(good[0]):
+        pass
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
+def test_a_truncated_file(tmp_path, kept):
+    """The directory of its second level is gone."""
+    write_jpeg(tmp_path / "a.tiff", tissue(SIDE, SIDE), downsamples=(1, 4))
+    data = (tmp_path / "a.tiff").read_bytes()
+    (tmp_path / "a.tiff").write_bytes(data[: int(len(data) * kept)])
+
+    refused(tmp_path / "a.tiff", r"OpenSlide cannot open it \(.*; the file is cut short; get")
+
+
+PICTURE = tissue(SIDE, SIDE)
+GRAY, RGB = {"photometric": "minisblack"}, {"photometric": "rgb"}
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "message"),
+    [
+        (PICTURE.astype(np.uint16) * 257, RGB, r"a pixel: 3 \(rgb\) of 16 bits"),
+        (PICTURE[..., 0].astype(np.uint16), GRAY, r"a pixel: 1 \(minisblack\) of 16 bits"),
+        (PICTURE[..., 0], GRAY, r"a pixel: 1 \(minisblack\) of 8 bits"),
+        (
+            np.dstack([PICTURE, PICTURE[..., :2]]),
+            GRAY | {"planarconfig": "contig"},
+            r"a pixel: 5 \(minisblack\) of 8 bits",
+        ),
+        (
+            np.moveaxis(np.dstack([PICTURE, PICTURE[..., :1]]), 2, 0).astype(np.uint16),
+            GRAY | {"planarconfig": "separate"},
+            r"a pixel: 4 \(minisblack\) of 16 bits",
+        ),
+        (PICTURE.astype(np.float32), RGB, "of 32 bits"),
+    ],
+    ids=["16-bit RGB", "16-bit gray", "gray", "5 channels", "4 planes", "float"],
+)
+def test_other_pixels_than_8_bit_colours(tmp_path, image, kind, message):
+    """OpenSlide opens nearly all of these, and shows something."""
+    tifffile.imwrite(tmp_path / "a.tiff", image, tile=(64, 64), **kind, **SCALE)
+
+    refused(tmp_path / "a.tiff", message)
+
+
+def test_colours_with_alpha_are_read(tmp_path):
+    """As converters write them; what is transparent is white."""
+    alpha = np.full((SIDE, SIDE, 1), 255, dtype=np.uint8)
+    picture = np.dstack([PICTURE, alpha])
+    kind = RGB | {"extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "a.tiff", picture, tile=(64, 64), **kind, **SCALE)
+
+    with open_slide(str(tmp_path / "a.tiff")) as slide:
+        assert np.array_equal(slide.region(0, 0, (SIDE, SIDE), 0.5), PICTURE)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("count", [0xFFFFFFF0, 30_000_000], ids=["4 GB", "30 MB"])
+def test_a_block_that_claims_gigabytes(tmp_path, count, level):
+    """OpenSlide allocates it as it stands, in the smallest level even on opening."""
+    path = write_jpeg(tmp_path / "a.tiff", PICTURE, downsamples=(1, 2))
+    change_tag(path, 325, count, page=level)
+
+    refused(path, f"a block of {count} bytes, at most .* are plausible")
+
+
+def test_blocks_as_large_as_the_memory(tmp_path):
+    """OpenSlide would end the process: 17 GB for one block."""
+    path = write_plain(tmp_path / "a.tiff", PICTURE, None)
+    for tag in (322, 323):
+        change_tag(path, tag, 65520)
+
+    refused(path, "blocks of 65520 x 65520 px")
+
+
+@pytest.mark.parametrize("tag", [256, 257], ids=["width", "height"])
+def test_sizes_of_zero(tmp_path, tag):
+    """Of the file, and of a level that OpenSlide would let pass."""
+    path = write_jpeg(tmp_path / "a.tiff", PICTURE)
+    change_tag(path, tag, 0)
+
+    refused(path, "OpenSlide cannot open it")
+    assert "level 1 is of 0 x 7 px" in wrong_levels([(9, 9), (0, 7)], {})
+    assert wrong_levels([(9, 9)], {}) is None
+
+
+def test_an_absurd_size_without_the_bytes(tmp_path):
+    """15 million blocks, of which the index is not there."""
+    path = write_jpeg(tmp_path / "a.tiff", PICTURE)
+    for tag in (256, 257):
+        change_tag(path, tag, 1_000_000)
+
+    refused(path, "OpenSlide cannot open it")
+
+
+def sparse(path, side: int) -> str:
+    """A slide of which no block is there: OpenSlide shows it transparent."""
+    with tifffile.TiffWriter(path) as tiff:
+        empty = (b"" for _ in range((-(-side // 4096)) ** 2))
+        tiff.write(
+            empty,
+            shape=(side, side, 3),
+            dtype=np.uint8,
+            tile=(4096, 4096),
+            compression="deflate",
+            photometric="rgb",
+            resolution=(2e4, 2e4),
+            resolutionunit="CENTIMETER",
+            metadata=None,
+        )
+    return str(path)
+
+
+def test_an_absurd_size_with_an_index(tmp_path):
+    """It opens: half a metre of glass, whose thumbnail alone is 3 GB. In 1 GB of memory."""
+    path = sparse(tmp_path / "a.tiff", 1_000_000)
+    script = f"""
+        import resource
+        from idhray.errors import SlideError
+        from idhray.slides.direct import open_slide
+        from idhray.slides.reader import Slide
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+        for way in (Slide, open_slide):
+            try:
+                way({path!r})
+            except SlideError as error:
+                print(error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    said = "a.tiff: 1000000 x 1000000 px of 0.5 um are 500 x 500 mm, and no slide is over 200; "
+    assert done.returncode == 0, done.stderr
+    assert [line.startswith(said) for line in done.stdout.splitlines()] == [True, True]
+
+
+def frames(inside: str) -> list[bytes]:
+    return [jpeg(block, inside, "444") for block in blocks(PICTURE)]
+
+
+def test_dicom_that_is_no_slide_or_of_another_coding(tmp_path):
+    """A CT slice in the slides' folder, JPEG-LS, HTJ2K, and one that is right."""
+    for number, other in enumerate(
+        (
+            {"sop_class": "1.2.840.10008.5.1.4.1.1.2"},
+            {"transfer_syntax": "1.2.840.10008.1.2.4.80"},
+            {"transfer_syntax": "1.2.840.10008.1.2.4.201"},
+            {},
+        )
+    ):
+        (tmp_path / str(number)).mkdir()  # OpenSlide looks for other parts of the slide beside it
+        write_dicom(tmp_path / str(number) / "a.dcm", frames("ycbcr"), (SIDE, SIDE), 64, **other)
+
+    refused(tmp_path / "0" / "a.dcm", "is a DICOM file of the class 1.2.840.10008.5.1.4.1.1.2, not")
+    for number, uid in ((1, "80"), (2, "201")):
+        refused(
+            tmp_path / str(number) / "a.dcm",
+            rf"OpenSlide cannot open it \(.*Unsupported transfer syntax 1\.2\..*\.{uid}\)",
+        )
+    with open_slide(str(tmp_path / "3" / "a.dcm")) as slide:
+        assert slide.mpp == pytest.approx(0.5)
+        off = slide.region(0, 0, (SIDE, SIDE), 0.5).astype(int) - PICTURE
+        assert np.abs(off).mean() < 12
+
+
+def test_dicom_with_absurd_sizes(tmp_path):
+    """One frame of 17 GB, for which OpenSlide would end the process; and half a metre of glass."""
+    for name, side, block_px in (("frame", 65000, 65000), ("slide", 1_000_000, 64)):
+        (tmp_path / name).mkdir()
+        write_dicom(tmp_path / name / "a.dcm", frames("ycbcr"), (side, side), block_px)
+
+    refused(tmp_path / "frame" / "a.dcm", "frames of 65000 x 65000 px, too large to decode")
+    refused(tmp_path / "slide" / "a.dcm", "500 x 500 mm, and no slide is over 200")
+
+
+def test_a_plain_slide_is_none_of_these(tmp_path):
+    """The checks themselves refuse nothing that is right, with or without levels."""
+    for downsamples in ((1,), (1, 2, 4)):
+        path = write_slide(tmp_path / "a.tiff", plain(PINK, SIDE), 0.5, downsamples)
+        with open_slide(path) as slide:
+            assert slide.size_l0 == (SIDE, SIDE)
