@@ -25,6 +25,8 @@ STAGES = {
     "tile-slides": "slides to tiles",
     "prepare-mri": "CE-T1w and FLAIR to paired slices",
     "cut-patches": "tiles to patches",
+    "export-images": "images and coordinates in the formats of other tools",
+    "import-images": "images of other tools to patches",
     "train-gan": "a PGGAN on the training patients of one class",
     "evaluate-gan": "how good a GAN's images are, and whether they are copies",
     "synthesize": "synthetic images from a trained GAN",

@@ -42,6 +42,8 @@ def decode(data: bytes) -> RGB:
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
+                raise ValueError(f"its pixels are {picture.mode}, must be of 8 bits")
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TableError(f"an image of {len(data)} bytes cannot be decoded ({error})") from None

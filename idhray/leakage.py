@@ -65,6 +65,8 @@ class GateRecord:
     """Below these distances an image is a copy."""
     evaluation: str
     """Folder of the figures."""
+    pretraining: tuple[dict[str, str], ...] = ()
+    """Tables of earlier trainings in which copies are looked for, too: folder, digest and idh."""
 
 
 def write_gate(folder: str, record: GateRecord) -> None:
@@ -84,7 +86,8 @@ def read_gate(folder: str) -> GateRecord | None:
     values = read_json(path)
     if set(values) != {field.name for field in fields(GateRecord)}:
         raise StorageError(f"{path}: no verdict on a generator; run `idhray evaluate-gan` again")
-    return GateRecord(**{**values, "reasons": tuple(values["reasons"])})
+    lists = {name: tuple(values[name]) for name in ("reasons", "pretraining")}
+    return GateRecord(**{**values, **lists})
 
 
 def refuse_failed(synthetic: Sequence[str], *, allowed: bool) -> None:

@@ -143,7 +143,7 @@ def _renamed(target: Path) -> Iterator[BinaryIO]:
 
 def remove_abandoned(folder: str) -> None:
     """Delete what killed runs left half-written in a local folder that nobody else writes to."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if _HALF_WRITTEN.fullmatch(entry.name):
                 Path(entry.path).unlink(missing_ok=True)

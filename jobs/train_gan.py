@@ -1,4 +1,4 @@
-"""Ray job: a PGGAN on the training patients of one class. Same flags as `idhray train-gan`.
+"""Ray job: GANs, each on the training patients of a class. Same flags as `idhray train-gan`.
 
 ray job submit --working-dir . -- python jobs/train_gan.py --help
 """

@@ -12,7 +12,7 @@ import pytest
 import idhray
 
 ROOT = Path(idhray.__file__).parent
-FOLDERS = {"slides", "mri", "gan", "fidelity", "classify", "stats", "phantom", "report"}
+FOLDERS = {"slides", "mri", "gan", "fidelity", "classify", "stats", "phantom", "report", "exchange"}
 # What each module at the top of the package may import of the others; folders may import all.
 SHARED = {
     "errors": set(),

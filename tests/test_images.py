@@ -1,7 +1,10 @@
 """Encode, decode, gray, CLAHE, gamma, resize."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from idhray.errors import TableError
 from idhray.images import clahe, decode, encode, gamma, gray, image_cell, resize
@@ -25,6 +28,20 @@ def test_broken_images_are_a_clear_error(data):
     """Empty, foreign, truncated."""
     with pytest.raises(TableError, match="cannot be decoded"):
         decode(data)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [Image.fromarray(np.full((4, 4), 3000, np.uint16)), Image.new("F", (4, 4), 0.5)],
+    ids=["16 bits", "float"],
+)
+def test_images_of_more_than_8_bits_are_refused(image):
+    """Pillow would make the first white and the second black, without a word."""
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF")
+
+    with pytest.raises(TableError, match="must be of 8 bits"):
+        decode(buffer.getvalue())
 
 
 def test_shrinking_averages_areas():

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import nn
 
-from idhray.errors import TrainingError
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import GanSettings
 from idhray.gan.pggan_config import PgganSettings
@@ -20,29 +19,32 @@ REPORTS = 3
 ENDLESS = 1e30
 
 
-def refuse_divergence(
-    losses: Mapping[str, float], networks: Iterable[nn.Module], kimg: float, saved_kimg: float
-) -> None:
-    """Stop where a loss or a weight is no finite number.
+def not_finite(losses: Mapping[str, float], networks: Iterable[nn.Module]) -> str:
+    """Which losses, or that weights, are no finite numbers; empty where all are.
 
     Args:
         losses: Means since the last report.
         networks: Whose weights are looked at; none to look at losses only.
-        kimg: How far the training is.
-        saved_kimg: How far its last checkpoint is; 0 where there is none.
-
-    Raises:
-        TrainingError: the message says which, and which checkpoint is the last good one.
     """
     wrong = [f"{name} {v:g}" for name, v in losses.items() if not -ENDLESS < v < ENDLESS]
     if not wrong and not all(_finite(network) for network in networks):
         wrong = ["weights that are no finite numbers"]
-    if wrong:
-        good = f"the checkpoint of {saved_kimg:g} kimg" if saved_kimg else "no checkpoint"
-        raise TrainingError(
-            f"the GAN diverged before {kimg:g} kimg ({', '.join(wrong)}); {good} is good; start "
-            "anew with another seed or a lower learning_rate"
-        )
+    return ", ".join(wrong)
+
+
+def divergence_advice(wrong: str, kimg: float, saved_kimg: float) -> str:
+    """One line for a training that diverged: what was found, what is still good.
+
+    Args:
+        wrong: What `not_finite` found.
+        kimg: How far the training is.
+        saved_kimg: How far its last checkpoint is; 0 where there is none.
+    """
+    good = f"the checkpoint of {saved_kimg:g} kimg" if saved_kimg else "no checkpoint"
+    return (
+        f"the GAN diverged before {kimg:g} kimg ({wrong}); {good} is good; start anew with "
+        "another seed or a lower learning_rate, or give --when-worse roll_back"
+    )
 
 
 def _finite(network: nn.Module) -> bool:

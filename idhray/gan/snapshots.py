@@ -1,16 +1,18 @@
 """Checkpoints of a GAN in training: whole folders of which the newest counts.
 
 FOLDER/000000400/...    after 400 images; model.json, written last, is the sign that it is whole
+FOLDER/000000200-1/...  the training went back to 200 images, for the first time
 
 An older one goes away when a newer one is whole, so a kill at any moment leaves a readable one.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyarrow import fs
 
-from idhray.gan.checkpoint import MODEL
-from idhray.storage import exists, filesystem, join, publish
+from idhray.gan.checkpoint import MODEL, TRAINING, WEIGHTS
+from idhray.storage import exists, filesystem, join, publish, publish_json, read_bytes, read_json
 
 
 def publish_files(files: Mapping[str, bytes], folder: str) -> None:
@@ -36,6 +38,33 @@ def publish_snapshot(files: Mapping[str, bytes], folder: str, images_shown: int)
     for other in _names(folder):
         if other != name:
             remove_folder(join(folder, other))
+
+
+def return_to(source: str, folder: str, turn: int, changes: Mapping[str, Any]) -> None:
+    """Make an older snapshot the only one of a folder, so that training goes on from there.
+
+    Killed before it is whole, the folder's newest is the one before, which comes to the same point.
+
+    Args:
+        source: A snapshot, of this folder or of another.
+        folder: Of snapshots.
+        turn: Which time it is, from 1: it makes the name another one than that of a snapshot that
+            was made at this point before.
+        changes: What its model.json says from now on.
+    """
+    name = f"{source.rsplit('/', 1)[-1][:9]}-{turn}"
+    for file in (WEIGHTS, TRAINING):
+        publish(join(folder, name, file), read_bytes(join(source, file)))
+    publish_json(join(folder, name, MODEL), {**read_json(join(source, MODEL)), **changes})
+    for other in _names(folder):
+        if other != name:
+            remove_folder(join(folder, other))
+
+
+def amend(snapshot: str, changes: Mapping[str, Any]) -> None:
+    """Let a snapshot's model.json say more."""
+    path = join(snapshot, MODEL)
+    publish_json(path, {**read_json(path), **changes})
 
 
 def newest_snapshot(folder: str) -> str | None:

@@ -17,8 +17,15 @@ from idhray.errors import TrainingError
 from idhray.gan.config import GanSettings
 from idhray.gan.data import Images, check_images
 from idhray.gan.engine import Engine
-from idhray.gan.guards import batch_of, memory_advice, out_of_memory, refuse_divergence
+from idhray.gan.guards import (
+    batch_of,
+    divergence_advice,
+    memory_advice,
+    not_finite,
+    out_of_memory,
+)
 from idhray.gan.pggan_run import PgganRun
+from idhray.gan.roll_back import slow_down
 from idhray.gan.run import Losses, Run
 from idhray.gan.stylegan2_config import StyleGan2Settings
 from idhray.gan.stylegan2_run import StyleGan2Run
@@ -47,6 +54,7 @@ class Report:
 
 
 OnReport = Callable[[Run, Report], bool | None]
+OnDivergence = Callable[[Run, str], bool]
 STOP_STEPS = 8  # several workers agree so often on whether to stop: a message each time
 
 
@@ -127,6 +135,8 @@ def train(
     until_kimg: float | None = None,
     fidelity_kimg: float | None = None,
     stop: Callable[[], bool] | None = None,
+    on_divergence: OnDivergence | None = None,
+    rate: float = 1.0,
 ) -> bool:
     """Train until `until_kimg` images (in thousands) were shown, all of `total_kimg` by default.
 
@@ -141,6 +151,9 @@ def train(
         fidelity_kimg: How often fidelity is due; never when not given.
         stop: Asked after each step, of several workers after every 8th, whether to break off; then
             a last report follows with a checkpoint due.
+        on_divergence: Called on every worker, with what is not finite, in place of `on_report`.
+            True from any of them ends the training instead of the error.
+        rate: Both networks learn at this part of the settings' rate, as after a roll back.
 
     Returns:
         Whether the training is over; False where `stop` broke it off.
@@ -155,7 +168,7 @@ def train(
     shown_then, then = run.images_shown, time.perf_counter()
     while run.images_shown < until:
         before = run.images_shown
-        means.add(_step(run))
+        means.add(_step(run, rate))
         steps += 1
         ended = run.images_shown >= until
         asked = not ended and _asked(run, stop, steps)
@@ -167,7 +180,10 @@ def train(
             continue
         found = means.read(run.worker)
         seen = (run.average, run.generator, run.discriminator) if checkpoint_due or asked else ()
-        refuse_divergence(found, seen, run.images_shown / 1000, saved / 1000)
+        if wrong := not_finite(found, seen):
+            if _on_any(run, on_divergence is not None and on_divergence(run, wrong)):
+                return True
+            raise TrainingError(divergence_advice(wrong, run.images_shown / 1000, saved / 1000))
         speed = (run.images_shown - shown_then) / (time.perf_counter() - then)
         report = Report(
             kimg=run.images_shown / 1000,
@@ -189,9 +205,11 @@ def train(
     return True
 
 
-def _step(run: Run) -> Losses:
+def _step(run: Run, rate: float) -> Losses:
     """A step; memory that runs out becomes one line."""
     try:
+        if rate != 1:
+            slow_down(run, rate)
         return run.step()
     except RuntimeError as error:  # of which torch's own is a kind
         if not out_of_memory(error):

@@ -9,6 +9,7 @@ Source: Park et al. 2021, Methods: 500 normal brains first, then IDH-mutant tumo
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,12 +17,15 @@ from torch import Tensor
 from idhray.config import differences, settings_dict
 from idhray.errors import ConfigError
 from idhray.gan.checkpoint import Weights, networks, read_model, read_settings, read_weights
+from idhray.gan.data import Images
 from idhray.gan.run import Run
 from idhray.gan.stylegan2_config import NETWORK, StyleGan2Settings
 from idhray.gan.stylegan2_run import StyleGan2Run
 
 _FROM_IMAGE = "discriminator.from_image.weight"
-_TO_IMAGE = re.compile(r"generator(_ema)?\.synthesis\.images\.\d+\.(weight|bias)")
+_FROM_IMAGE_BIAS = "discriminator.from_image.bias"
+_TO_IMAGE = re.compile(r"generator(_ema)?\.synthesis\.images\.(\d+)\.(weight|bias)")
+BLACK = -1.0  # of images of -1..1
 
 
 def init_from(
@@ -38,6 +42,7 @@ def init_from(
         freeze_layers: How many residual blocks of the discriminator, those nearest the image, keep
             their weights. Source: FreezeD, Mo et al. 2020 (arXiv:2002.10964).
         adapt_channels: Take a checkpoint of another number of channels, as `adapted` changes it.
+            Null channels are those of the run's images, and those that the checkpoint names.
 
     Raises:
         ConfigError: either GAN is no StyleGAN2, their networks differ, or there are not so many
@@ -53,7 +58,13 @@ def init_from(
     model = read_model(folder)
     source = read_settings(model)
     _refuse_other_networks(source, run.settings, folder, adapt_channels=adapt_channels)
-    weights = adapted(read_weights(folder), source.channels, run.settings.channels)
+    weights = adapted(
+        read_weights(folder),
+        source.channels,
+        run.settings.channels,
+        model.get("null_channels", source.augment.null_channels),
+        null_channels(run.images),
+    )
     for name, network in networks(run).items():
         weights.fill(network, name)
     run.patients = tuple(sorted({*run.patients, *model["patients"]}))
@@ -63,13 +74,28 @@ def init_from(
     run.start_optimizers()
 
 
-def adapted(weights: Weights, old: int, new: int) -> Weights:
+def null_channels(images: Images) -> tuple[int, ...]:
+    """The channels, from 0, that are black throughout all images, as Park's third; never all."""
+    found = tuple(c for c in range(images.shape[-1]) if not images[..., c].any())
+    return found if len(found) < images.shape[-1] else ()
+
+
+def adapted(
+    weights: Weights,
+    old: int,
+    new: int,
+    old_null: Sequence[int] = (),
+    new_null: Sequence[int] = (),
+) -> Weights:
     """A StyleGAN2's weights for images of `new` channels instead of `old`; all others as they were.
+
+    What follows is of channels with a picture; null channels have none, and are black (-1).
 
     Generator, each step to an image, weights and bias. The new image's channels are
       to 1 channel      the mean of the old image's;
       to fewer          the first of them, unchanged;
       to more           the old ones, unchanged, and for each further one their mean.
+    New null channels are made black, and by the last step alone.
 
     Discriminator, first layer, the weights that the images meet (those that are stored, times the
     scale of equalized learning rates, gain / sqrt(C)). It scores
@@ -78,21 +104,37 @@ def adapted(weights: Weights, old: int, new: int) -> Weights:
       to fewer          an image as it did with 0, middle gray, in those left out: theirs go;
       to more           a gray image, the same in all channels, as it did in all old ones: old
                         weights, and for each further channel their mean, times old / new.
+    What old null channels, being black, always added goes into the bias; new ones add nothing.
 
-    Scores and images are the same but for rounding. A null channel is black, -1, and not 0: without
-    it scores are shifted at first, and training has to find the bias anew.
+    Scores and images are the same but for rounding.
+
+    Args:
+        weights: Of a checkpoint.
+        old: Its channels.
+        new: Those wanted.
+        old_null: Which of the old ones are null.
+        new_null: Which of the new ones will be.
     """
     if old == new:
         return weights
+    before = [c for c in range(old) if c not in old_null]
+    after = [c for c in range(new) if c not in new_null]
     tensors = dict(weights.tensors)
-    for name, value in weights.tensors.items():
-        if _TO_IMAGE.fullmatch(name):
-            tensors[name] = _channels(value, new)
-        elif name == _FROM_IMAGE:
-            kept = 1.0 if 1 < new < old else old / new
-            # Stored over the scale, which was gain / sqrt(old) and is now gain / sqrt(new).
-            per_map = _channels(value.transpose(0, 1), new).transpose(0, 1)
-            tensors[name] = per_map * (kept * math.sqrt(new / old))
+    steps = {name: found for name in tensors if (found := _TO_IMAGE.fullmatch(name))}
+    last = max((int(found[2]) for found in steps.values()), default=0)
+    for name, found in steps.items():
+        tensors[name] = _placed(_channels(tensors[name][before], len(after)), after, new)
+        if found[3] == "bias" and int(found[2]) == last:
+            tensors[name][list(new_null)] = BLACK
+    if _FROM_IMAGE in tensors:
+        # As the images meet them: stored ones are over the scale, gain / sqrt(C).
+        met = tensors[_FROM_IMAGE].transpose(0, 1) / math.sqrt(old)
+        kept = 1.0 if 1 < len(after) < len(before) else len(before) / len(after)
+        met_now = _placed(_channels(met[before], len(after)) * kept, after, new)
+        tensors[_FROM_IMAGE] = met_now.transpose(0, 1) * math.sqrt(new)
+        if old_null:
+            always = BLACK * met[list(old_null)].sum(dim=0).flatten()  # (O,)
+            tensors[_FROM_IMAGE_BIAS] = tensors[_FROM_IMAGE_BIAS] + always
     return dataclasses.replace(weights, tensors=tensors)
 
 
@@ -103,6 +145,13 @@ def _channels(values: Tensor, count: int) -> Tensor:
         return mean
     missing = max(0, count - len(values))
     return torch.cat([values[:count], *[mean] * missing])
+
+
+def _placed(values: Tensor, places: Sequence[int], count: int) -> Tensor:
+    """(k, ...) -> (count, ...): each value in its place, 0 elsewhere."""
+    placed = values.new_zeros(count, *values.shape[1:])
+    placed[list(places)] = values
+    return placed
 
 
 def _refuse_other_networks(
@@ -116,7 +165,7 @@ def _refuse_other_networks(
     if not changed:
         return
     only_channels = len(changed) == 1 and source.channels != settings.channels
-    advice = "set adapt_channels to change its first and last layers" if only_channels else ""
+    advice = "give --adapt-channels to change its first and last layers" if only_channels else ""
     raise ConfigError(
         f"{folder}: its networks are not those of this run ({'; '.join(changed)}); "
         f"{advice or 'give its settings'}, or train without it"

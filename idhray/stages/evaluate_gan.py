@@ -22,7 +22,7 @@ from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, LeakageError
 from idhray.fidelity.channels import constant_channels
-from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.copies import ImageSet, find_copies
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.features import Images
 from idhray.fidelity.gate import CopySettings, Gate, copies_gate
@@ -43,6 +43,13 @@ from idhray.stages.gan_images import (
     image_set,
     real_images,
     training_images,
+)
+from idhray.stages.pretraining import (
+    earlier_sets,
+    limits_of,
+    pretraining_tables,
+    unseen_tables,
+    with_earlier_copies,
 )
 from idhray.stages.session import cluster_gpus, connect
 from idhray.storage import absolute, join, publish, publish_json, read_json
@@ -84,6 +91,7 @@ def evaluate_gan(
     *,
     count: int = 1000,
     features: str = "random",
+    pretraining_images: tuple[str, ...] = (),
     psi: float = 1.0,
     seed: int = 0,
     gpus: float | None = None,
@@ -103,6 +111,8 @@ def evaluate_gan(
         count: Generated images that are judged.
         features: Network that makes features of images: random (seeded weights), inception:FILE
             (FID's own), classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
+        pretraining_images: Folders that generators were trained on from which this one started;
+            copies are looked for in these, too.
         psi: Truncation of a StyleGAN2, as the images will be made.
         seed: Of the images that are judged; those of `synthesize` are others.
         gpus: One when the cluster has GPUs, else none.
@@ -123,11 +133,15 @@ def evaluate_gan(
         "seed": seed,
         **settings_dict(settings),
     }
+    earlier = [absolute(folder) for folder in pretraining_images]
+    tables = pretraining_tables(read_model(checkpoint), earlier)
+    if tables:
+        said["pretraining"] = [table["digest"] for table in tables]
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
         connect(address)
         share = min(cluster_gpus(), 1.0) if gpus is None else gpus
         task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
-        values = {**said, "checkpoint": checkpoint, "folder": images, "out": out}
+        values = {**said, "checkpoint": checkpoint, "folder": images, "out": out, "tables": tables}
         ray.get(task.remote(values))
     found = read_json(join(out, "gate.json"))
     for reason in (*found["reasons"], *found["notes"]):
@@ -171,25 +185,33 @@ def _evaluate(values: dict[str, Any]) -> None:
     def with_features(found: RealImages | None, pixels: Images) -> ImageSet:
         return image_set(found, pixels, extractor, names, left_out)
 
+    generated = with_features(None, made)
     gate = copies_gate(
-        with_features(None, made),
+        generated,
         with_features(train, train.images),
         with_features(held_out, held_out.images) if held_out.names else None,
         settings.copies,
         generator.settings.symmetry,
     )
-    _write(out, gate, made, train)
+    symmetry, tables = generator.settings.symmetry, values["tables"]
+    limits = limits_of(gate.figures)
+    sets = earlier_sets(tables, generator.settings, extractor, names, left_out)
+    earlier = [find_copies(generated, known, limits, symmetry) for known in sets]
+    verdict = with_earlier_copies(gate.as_dict(), earlier, tables, settings.copies.max_copy_share)
+    verdict["notes"] += unseen_tables(model, tables)
+    _write(out, gate, verdict, made, train)
     _pictures(out, generator, seed, values["psi"])
     record = GateRecord(
         generator=values["generator"],
-        passed=gate.passed,
-        reasons=gate.reasons,
+        passed=verdict["passed"],
+        reasons=tuple(verdict["reasons"]),
         images=folder,
         images_digest=values["images"],
         features=values["features"],
         psi=values["psi"],
         limits=gate.figures["limits"],
         evaluation=out,
+        pretraining=tuple(tables),
     )
     write_gate(checkpoint, record)
 
@@ -207,14 +229,12 @@ def _check_patients(train: RealImages, held_out: RealImages, seen: list[str], fo
         )
 
 
-def _write(out: str, gate: Gate, made: Images, train: RealImages) -> None:
+def _write(out: str, gate: Gate, verdict: dict[str, Any], made: Images, train: RealImages) -> None:
     shown = closest_pairs(gate.found, 12)
     publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.found, shown)))
     publish(join(out, "samples.png"), encode(grid(made[:SAMPLES], columns=6)))
     publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
-    said = gate.as_dict()
-    said.pop("images")
-    publish_json(join(out, "gate.json"), said)
+    publish_json(join(out, "gate.json"), {k: v for k, v in verdict.items() if k != "images"})
 
 
 def _pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> None:

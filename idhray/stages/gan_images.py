@@ -36,6 +36,9 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
         idh: The class; `any` takes every patient.
         split: train, val or test.
         settings: Of the GAN.
+
+    Raises:
+        TableError: an image is broken or not square.
     """
     side, channels = settings.resolution_px, settings.channels
     images: list[NDArray[np.uint8]] = []
@@ -48,12 +51,22 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
         rows = read_part(path, ["patient", "idh", "split", "image"]).to_pylist()
         for number, row in enumerate(rows):
             if row["split"] == split and idh in (row["idh"], ANY):
-                image = resize(decode(row["image"]["bytes"]), side)
+                image = _square(decode(row["image"]["bytes"]), side, path, number)
                 images.append(image if channels == 3 else gray(image)[..., None])
                 patients.append(row["patient"])
                 names.append(f"{path.rsplit('/', 1)[-1]}:{number}")
     stack = np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
     return RealImages(stack, tuple(patients), tuple(names))
+
+
+def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if height != width:
+        raise TableError(
+            f"{path}: image {row} is {width} x {height} px; a GAN learns square images, and "
+            "squeezed ones would be wrong"
+        )
+    return resize(image, side)
 
 
 def training_images(folder: str, idh: str, settings: GanSettings) -> RealImages:

@@ -59,7 +59,7 @@ def evaluation_limits(folders: dict[str, str]) -> list[str]:
                 f"were used all the same. {' '.join(gate['reasons'])}"
             )
     limits.append(
-        "Copies were looked for by pixels and features among the images of the last training; "
+        "Copies were looked for by pixels and features among the images of training; "
         "limits were set on real images of different patients, not proven on every GAN."
     )
     return limits

@@ -166,12 +166,13 @@ def mri_study(
         connect(address)
         prepared: dict[str, Any] = {"workers": workers, "max_failures": max_failures, "seed": seed}
         slices = _slices(cohort, out, "cohort", "slices", settings, **prepared)
-        start = None
+        start: str | None = None
+        earlier: tuple[str, ...] = ()
         training: dict[str, Any] = {"seed": seed, "workers": gan_workers, "gpus_per_worker": gpus}
         if healthy is not None:
             normal = _slices(healthy, out, "normals", "slices-normal", settings, **prepared)
             logger.info("GAN of normal brains")
-            start = join(out, "gan-normal")
+            start, earlier = join(out, "gan-normal"), (normal,)
             train_gan(normal, "any", start, settings.pretraining, **training)
         logger.info("GAN of %s tumours", CLASS)
         checkpoint, synthetic = join(out, f"gan-{CLASS}"), join(out, f"synthetic-{CLASS}")
@@ -192,6 +193,7 @@ def mri_study(
             settings.evaluation,
             count=settings.evaluation_images,
             features=settings.features,
+            pretraining_images=earlier,
             psi=settings.psi,
             seed=seed,
             gpus=gpus,

@@ -71,17 +71,6 @@ def check_room(workers: int, *, cpus: float, gpus: float) -> None:
             logger.warning("%s; waiting for the cluster to grow", wanted)
 
 
-def has_room(workers: int, gpus: float | None) -> bool:
-    """Whether the cluster can run that many workers at once, a CPU and `gpus` GPUs each.
-
-    Args:
-        gpus: One when None and the cluster has any.
-    """
-    found = ray.cluster_resources()
-    each = min(found.get("GPU", 0), 1) if gpus is None else gpus
-    return bool(workers <= found.get("CPU", 0) and workers * each <= found.get("GPU", 0))
-
-
 def provenance(stage: str) -> dict[str, Any]:
     """Versions and machine, for `_provenance.json`."""
     return {

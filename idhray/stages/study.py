@@ -6,7 +6,6 @@ cohort.parquet  tiles/  patches/  gan-CLASS/  evaluation-CLASS/  synthetic-CLASS
 statistics/  report.html
 """
 
-import functools
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,19 +33,19 @@ from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import PRESETS as TILES
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.background import Background
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import fit_stats
 from idhray.stages.folder import seal
+from idhray.stages.gan_task import GanTask
 from idhray.stages.mri_study import MriStudySettings, mri_presets, mri_study, say_what_can_be_shown
 from idhray.stages.report import STUDY, report
-from idhray.stages.session import connect, has_room, provenance
+from idhray.stages.session import connect, provenance
 from idhray.stages.sweep import check_counts, sweep
 from idhray.stages.synthesize import synthesize
 from idhray.stages.tile_slides import tile_slides, with_slides
-from idhray.stages.train_gan import train_gan
+from idhray.stages.train_gan import train_gans
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
 from idhray.tables import PATCHES as PATCHES_TABLE
@@ -310,28 +309,21 @@ def _patches(
 def _train_gans(
     images: str, out: str, settings: StudySettings, *, seed: int, workers: int, gpus: float | None
 ) -> None:
-    """One GAN per class: side by side where the cluster has room for both, else in turn."""
-
-    def one(label: Label) -> dict[str, Any]:
-        logger.info("GAN of class %s", label)
-        checkpoint = join(out, f"gan-{label}")
-        return train_gan(
-            images,
-            label,
-            checkpoint,
-            settings.gan,
-            seed=seed,
-            workers=workers,
-            gpus_per_worker=gpus,
-        )
-
-    if not has_room(len(LABELS) * workers, gpus):
-        for label in LABELS:
-            one(label)
-        return
-    running = [Background(functools.partial(one, label)) for label in LABELS]
-    for training in running:
-        training.result()
+    """One GAN per class, as many at a time as the cluster has room for."""
+    train_gans(
+        {
+            label: GanTask(
+                images=images,
+                idh=label,
+                out=join(out, f"gan-{label}"),
+                settings=settings.gan,
+                seed=seed,
+                workers=workers,
+                gpus_per_worker=gpus,
+            )
+            for label in LABELS
+        }
+    )
 
 
 def _synthetic(

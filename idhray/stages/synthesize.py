@@ -29,6 +29,7 @@ from idhray.stages.feature_extractor import extractor_of
 from idhray.stages.folder import seal, stage_folder
 from idhray.stages.gan_images import channel_names, image_set, training_images
 from idhray.stages.mapping import Item, Outcome, map_items
+from idhray.stages.pretraining import earlier_sets
 from idhray.stages.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
@@ -194,22 +195,24 @@ def _copies(
 ) -> dict[int, str]:
     """Index -> whose image it copies, of the copies among some images."""
     gate = GateRecord(**values["gate"])
-    train, extractor, names, left_out = _training(gate, idh, settings)
+    seen, extractor, names, left_out = _seen(gate, idh, settings)
     made = image_set(None, images, extractor, names, left_out)
-    found = find_copies(made, train, Limits(**gate.limits), settings.symmetry)
-    return {
-        values["first"] + place: f"left out: {values['first'] + place} copies "
-        f"{train.id(int(found.nearest[place]))} of {train.patients[found.nearest[place]]}"
-        for place in map(int, np.flatnonzero(found.copy))
-    }
+    copies: dict[int, str] = {}
+    for known in seen:
+        found = find_copies(made, known, Limits(**gate.limits), settings.symmetry)
+        for place in map(int, np.flatnonzero(found.copy)):
+            index, nearest = values["first"] + place, int(found.nearest[place])
+            text = f"left out: {index} copies {known.id(nearest)} of {known.patients[nearest]}"
+            copies.setdefault(index, text)
+    return copies
 
 
-_Known = tuple[ImageSet, Extractor, tuple[str, ...], tuple[str, ...]]
+_Known = tuple[list[ImageSet], Extractor, tuple[str, ...], tuple[str, ...]]
 _kept: dict[tuple[str, str, str], _Known] = {}  # of a worker's last part
 
 
-def _training(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
-    """The training images with their features; a worker reads them once.
+def _seen(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
+    """The images of all trainings with their features, the last first; a worker reads them once.
 
     Raises:
         StorageError: they are not there any more, or others.
@@ -225,7 +228,8 @@ def _training(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
         extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
         names = channel_names(gate.images, settings)
         left_out = constant_channels(real.images, names)
-        known = image_set(real, real.images, extractor, names, left_out)
+        sets = [image_set(real, real.images, extractor, names, left_out)]
+        sets += earlier_sets(gate.pretraining, settings, extractor, names, left_out)
         _kept.clear()
-        _kept[key] = (known, extractor, names, left_out)
+        _kept[key] = (sets, extractor, names, left_out)
     return _kept[key]

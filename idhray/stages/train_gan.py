@@ -1,26 +1,29 @@
-"""One GAN on one class of images, through Ray Train: PATCHES or SLICES -> checkpoint."""
+"""GANs, each of one class of images, through Ray Train: PATCHES or SLICES -> checkpoints."""
 
+import functools
+import json
 import logging
-from dataclasses import asdict
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from idhray.cohort import Label
-from idhray.config import settings_dict
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, StorageError
 from idhray.gan.checkpoint import MODEL, TRAINING, WEIGHTS, read_model
 from idhray.gan.config import PRESETS as PRESETS
-from idhray.gan.config import GanSettings, architecture_of
+from idhray.gan.config import GanSettings
 from idhray.gan.engine import Engine, Precision
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.schedule import growth_at
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
-from idhray.stages.feature_extractor import RANDOM, absolute_features
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.gan_fidelity import IMAGES, LEAST
-from idhray.stages.gan_loop import BEST, KEPT, LAST, STOP, WhenWorse, train_loop
+from idhray.stages.feature_extractor import RANDOM
+from idhray.stages.folder import stage_folder
+from idhray.stages.gan_fidelity import IMAGES
+from idhray.stages.gan_loop import STOP, train_loop
+from idhray.stages.gan_reports import BEST, KEPT, LAST, WhenWorse, explained
+from idhray.stages.gan_task import GanTask, Idh, Keep
 from idhray.stages.session import connect
-from idhray.stages.training import remove_run, run_workers, sigterm_asks_to_stop
-from idhray.storage import absolute, exists, join, read_bytes, read_json, remove
+from idhray.stages.side_by_side import side_by_side
+from idhray.stages.stopping import Stop, stop_on_signal
+from idhray.stages.training import remove_run, run_workers, trainings_at_once
+from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_json, remove
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +33,12 @@ OWNS = (*FILES, "samples", "best", "last", KEPT)
 
 def train_gan(
     images: str,
-    idh: Label | Literal["any"],
+    idh: Idh | tuple[Idh, ...],
     out: str,
     settings: GanSettings,
     *,
     init_from: str | None = None,
+    adapt_channels: bool = False,
     freeze_layers: int = 0,
     seed: int = 0,
     precision: Precision = "auto",
@@ -43,7 +47,7 @@ def train_gan(
     fidelity_every_kimg: float | None = None,
     fidelity_images: int = IMAGES,
     features: str = RANDOM,
-    keep: Literal["last", "best"] = "last",
+    keep: Keep = "last",
     keep_every_kimg: float | None = None,
     when_worse: WhenWorse = "continue",
     workers: int = 1,
@@ -52,17 +56,22 @@ def train_gan(
     address: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Train a GAN on the training patients of one class; the same command resumes.
+    """Train a GAN on the training patients of a class, or one for each of several.
+
+    The same command resumes. Several train side by side, as many at a time as the cluster has room
+    for: on one GPU, two with `--gpus-per-worker 0.5`. One that fails does not cost the others.
 
     Args:
         images: Folder of a PATCHES or SLICES table; only its rows of split `train` and class `idh`
             are used.
         idh: The class; any takes all training patients, also those of unknown status (normal
-            brains, to start another GAN from).
+            brains, to start another GAN from). Several: a GAN for each, in a subfolder of its name.
         out: Folder of the checkpoint and of sample sheets.
         settings: The networks and their schedule.
         init_from: Folder of a StyleGAN2 whose weights this one starts from. Its patients count as
             seen by this one, too.
+        adapt_channels: Take weights of another number of channels, with first and last layers
+            changed to fit; black channels (Park's null) are left out of what is carried over.
         freeze_layers: Blocks of the discriminator, those nearest the image, that keep its weights.
         seed: Decides weights, order and latents.
         precision: Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may
@@ -70,7 +79,7 @@ def train_gan(
         compile: Compile each phase: a minute or more at the start, then faster steps.
         micro_batch: Images that a worker holds at a time; it trains the same with less memory.
         fidelity_every_kimg: How often KID is measured; `sample_kimg` when not given, 0 for never.
-            No weight depends on it.
+            No weight depends on it, but for roll_back.
         fidelity_images: Images that are generated for it: 200 of 64 px take a CPU core 1 to 2 s.
         features: Network that makes features of images: random (seeded weights), inception:FILE,
             classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
@@ -78,68 +87,95 @@ def train_gan(
             other is in its subfolder `best` or `last`.
         keep_every_kimg: Leave a generator behind this often, in the subfolder `kept`.
         when_worse: What to do when the score gap is out of hand or fidelity gets worse and worse:
-            warn and continue, or stop, which publishes the best.
+            warn and continue; stop, which publishes the best; or roll_back to the best and go on at
+            half the learning rate, three times at most, then stop. A loss that is not finite ends
+            the training, but roll_back goes back to the last checkpoint then.
         workers: Processes that share each batch; any number trains on the same batches.
         gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
         cpus_per_worker: CPUs of each process.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         overwrite: Start anew where the folder was made with other settings.
     """
-    images, out = absolute(images), absolute(out)
-    init_from = absolute(init_from) if init_from else None
-    engine = Engine(precision=precision, compile=compile, micro_batch=micro_batch)
-    every = settings.sample_kimg if fidelity_every_kimg is None else fidelity_every_kimg
-    _check(settings)
-    _check_fidelity(every, fidelity_images, keep, keep_every_kimg, when_worse)
-    if freeze_layers and not init_from:
-        raise ConfigError("--freeze-layers keeps weights of --init-from, which is not given")
-    measured = {
-        "fidelity_every_kimg": every,
-        "fidelity_images": fidelity_images,
-        "features": absolute_features(features),
-    }
-    chosen = {"keep": keep, "when_worse": when_worse}
-    asked = {
-        "idh": idh,
-        "freeze_layers": freeze_layers,
-        "seed": seed,
-        "architecture": architecture_of(settings),
-    }
-    said = {
-        "stage": "train_gan",
-        "images": seal(images),
-        "init_from": seal(init_from) if init_from else None,
-        **asked,
-        **settings_dict(settings),
-        # Only where they decide what comes out.
-        **(chosen | measured if chosen != {"keep": "last", "when_worse": "continue"} else {}),
-    }
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+    classes = (idh,) if isinstance(idh, str) else idh
+    if not classes or len(set(classes)) < len(classes):
+        raise ConfigError(f"--idh needs classes, each another one, got {' '.join(classes)}".strip())
+    out = absolute(out)
+    task = GanTask(
+        images=images,
+        idh=classes[0],
+        out=out,
+        settings=settings,
+        init_from=init_from,
+        adapt_channels=adapt_channels,
+        freeze_layers=freeze_layers,
+        seed=seed,
+        engine=Engine(precision=precision, compile=compile, micro_batch=micro_batch),
+        fidelity_every_kimg=fidelity_every_kimg,
+        fidelity_images=fidelity_images,
+        features=features,
+        keep=keep,
+        keep_every_kimg=keep_every_kimg,
+        when_worse=when_worse,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        cpus_per_worker=cpus_per_worker,
+        overwrite=overwrite,
+    )
+    if len(classes) == 1:
+        (done,) = train_gans({str(classes[0]): task}, address).values()
+        return done
+    if exists(join(out, SETTINGS)):
+        raise StorageError(f"{out}: made by one stage; for several GANs choose another --out")
+    tasks = {str(name): replace(task, idh=name, out=join(out, name)) for name in classes}
+    return {"out": out, "gans": train_gans(tasks, address)}
+
+
+def train_gans(
+    tasks: Mapping[str, GanTask], address: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Train each GAN that is not finished, as many at a time as there is room for.
+
+    Args:
+        tasks: By name; workers, CPUs and GPUs of the first count for all.
+        address: Of a running Ray cluster.
+
+    Returns:
+        For each name what `train_gan` returns of one.
+
+    Raises:
+        TrainingError: some of several failed, or a signal stopped them; the others are finished.
+    """
+    first, at_once = next(iter(tasks.values())), 1
+    for task in tasks.values():
+        task.said()  # refuses an input that is not finished, before Ray starts
+    if any(task.overwrite or not exists(join(task.out, MODEL)) for task in tasks.values()):
+        connect(address)  # in the main thread, and before signals are ours
+        at_once = trainings_at_once(
+            first.workers,
+            cpus_per_worker=first.cpus_per_worker,
+            gpus_per_worker=first.gpus_per_worker,
+        )
+    with stop_on_signal() as stop:
+        works = {name: functools.partial(_train, task, stop) for name, task in tasks.items()}
+        return side_by_side(works, at_once)
+
+
+def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
+    """One GAN, from where it is to its end."""
+    out = task.out
+    with stage_folder(out, task.said(), overwrite=task.overwrite, owns=OWNS):
         if not exists(join(out, MODEL)):
-            connect(address)
-            config = {
-                **asked,
-                **measured,
-                "images": images,
-                "out": out,
-                "init_from": init_from,
-                "settings": settings_dict(settings),
-                "engine": asdict(engine),
-                "keep_every_kimg": keep_every_kimg,
-                "when_worse": when_worse,
-            }
             remove_run(out)  # we go on from our own snapshots; Ray's list of its may be cut short
-            remove(join(out, STOP))
-            with sigterm_asks_to_stop(join(out, STOP)):
+            with stop.told_by(join(out, STOP)):
                 run_workers(
                     train_loop,
-                    config,
+                    task.config(),
                     out=out,
-                    workers=workers,
-                    gpus_per_worker=gpus_per_worker,
-                    cpus_per_worker=cpus_per_worker,
+                    workers=task.workers,
+                    gpus_per_worker=task.gpus_per_worker,
+                    cpus_per_worker=task.cpus_per_worker,
                 )
-            _publish(out, keep)
+            _publish(out, task.keep)
         _tidy(out)
         model = read_json(join(out, MODEL))
     _say(out, model)
@@ -152,16 +188,21 @@ def train_gan(
     }
 
 
-def _publish(out: str, keep: str) -> None:
+def _publish(out: str, keep: Keep) -> None:
     """Copy the chosen snapshot to `out` and the other one, if it is another, to its subfolder."""
     last, best = (newest_snapshot(join(out, name)) for name in (LAST, BEST))
     assert last is not None
-    keep_best = best is not None and (keep == "best" or read_model(last).get("stopped"))
+    said = read_model(last)
+    keep_best = best is not None and (keep == "best" or said.get("stopped"))
     chosen, other, name = (best, last, "last") if keep_best else (last, best, "best")
     assert chosen is not None
-    if other and read_model(other)["images_shown"] != read_model(chosen)["images_shown"]:
-        publish_files({file: read_bytes(join(other, file)) for file in FILES}, join(out, name))
-    publish_files({file: read_bytes(join(chosen, file)) for file in FILES}, out)
+    with explained(out, said["images_shown"]):
+        if other and read_model(other)["images_shown"] != read_model(chosen)["images_shown"]:
+            publish_files({file: read_bytes(join(other, file)) for file in FILES}, join(out, name))
+        files = {file: read_bytes(join(chosen, file)) for file in FILES}
+        how = {key: said.get(key) for key in ("stopped", "rolled_back")}  # the training, to its end
+        model = {**read_model(chosen), **how}
+        publish_files({**files, MODEL: (json.dumps(model, indent=2) + "\n").encode()}, out)
 
 
 def _tidy(out: str) -> None:
@@ -187,44 +228,3 @@ def _say(out: str, model: dict[str, Any]) -> None:
     )
     if model.get("stopped"):
         logger.warning("%s: stopped early: %s", out, model["stopped"])
-
-
-def _check_fidelity(
-    every_kimg: float, images: int, keep: str, keep_every_kimg: float | None, when_worse: str
-) -> None:
-    """Refuse flags that contradict each other.
-
-    Raises:
-        ConfigError: the message says which.
-    """
-    if not every_kimg >= 0 or not (keep_every_kimg is None or keep_every_kimg > 0):
-        raise ConfigError(
-            f"--fidelity-every-kimg must be 0 or more and --keep-every-kimg above 0, got "
-            f"{every_kimg} and {keep_every_kimg}"
-        )
-    if images < LEAST:
-        raise ConfigError(f"--fidelity-images must be {LEAST} or more, got {images}")
-    if keep not in ("last", "best") or when_worse not in ("continue", "stop"):
-        raise ConfigError(
-            f"keep must be last or best, when_worse continue or stop, got {keep!r}, {when_worse!r}"
-        )
-    if keep == "best" and not every_kimg:
-        raise ConfigError("--keep best goes by fidelity; let --fidelity-every-kimg be above 0")
-
-
-def _check(settings: GanSettings) -> None:
-    """Refuse what would end in images that nobody wants.
-
-    Raises:
-        ConfigError: the schedule ends before full resolution, or images are neither gray nor RGB.
-    """
-    if isinstance(settings, PgganSettings):
-        grown = growth_at(settings, round(settings.total_kimg * 1000))
-        if grown.level < settings.levels - 1 or grown.alpha < 1:
-            raise ConfigError(
-                f"total_kimg {settings.total_kimg:g} ends at {4 << grown.level} px, before "
-                f"{settings.resolution_px} px is in; raise it, or lower stabilise_kimg and "
-                "fade_kimg"
-            )
-    if settings.channels not in (1, 3):
-        raise ConfigError(f"channels must be 1 (gray) or 3 (RGB) here, got {settings.channels}")

@@ -1,11 +1,9 @@
 """What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
 
-import contextlib
 import logging
+import math
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -117,34 +115,19 @@ def remove_run(out: str) -> None:
         files.delete_dir(inner)
 
 
-@contextlib.contextmanager
-def sigterm_asks_to_stop(path: str) -> Iterator[None]:
-    """Within, the first SIGTERM writes the file `path`, which asks the workers to stop.
-
-    The next one does what it did before. Nothing changes where this is not the main thread, which
-    alone gets signals.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, before)
-        logger.warning("SIGTERM: the workers finish their step and save a checkpoint")
-        publish_json(path, {"asked": "SIGTERM"})
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def add_to_history(out: str, metrics: dict[str, Any]) -> None:
     """Append to `out/_history.json`; what an interrupted run did after its checkpoint goes away."""
     clock = next(iter(metrics))  # kimg or epoch
     kept = [one for one in history_of(out) if one[clock] < metrics[clock]]
     publish_json(join(out, HISTORY), {"history": [*kept, metrics]})
+
+
+def forget_after(out: str, clock: float) -> None:
+    """Take away what was reported after this point of the training's clock."""
+    found = history_of(out)
+    kept = [one for one in found if next(iter(one.values())) <= clock]
+    if len(kept) < len(found):
+        publish_json(join(out, HISTORY), {"history": kept})
 
 
 def history_of(out: str) -> list[dict[str, Any]]:
@@ -179,6 +162,15 @@ def gpus_for(workers: int) -> float:
             "each by --gpus-per-worker"
         )
     return 1.0 if found else 0.0
+
+
+def trainings_at_once(workers: int, *, cpus_per_worker: int, gpus_per_worker: float | None) -> int:
+    """How many trainings of so many workers each the cluster has room for; one at least."""
+    gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
+    found = ray.cluster_resources()
+    wanted = {"CPU": workers * cpus_per_worker, "GPU": workers * gpus}
+    room = [found.get(name, 0) / each for name, each in wanted.items() if each]
+    return max(1, math.floor(min(room, default=1) + 1e-6))  # three thirds of a GPU are one
 
 
 def with_absolute_weights(settings: ClassifierSettings) -> ClassifierSettings:

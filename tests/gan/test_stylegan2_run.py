@@ -96,7 +96,7 @@ def test_penalties_are_weighed_for_the_steps_they_are_left_out(monkeypatch):
     """Gamma / 2 times R1, 2 times the squared distance of lengths to a; each times its interval."""
     found, lengths = [], []
 
-    def descended(optimizer, parts, worker):
+    def descended(optimizer, parts, worker, dtype=torch.float32):
         found.append(sum(part.item() for part in parts))
         return torch.tensor(found[-1])
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
+from idhray.gan.augment_config import PRESETS as AUGMENT
 from idhray.gan.checkpoint import Weights, read_model, restore, save
 from idhray.gan.trainer import train
-from idhray.gan.transfer import adapted, init_from
+from idhray.gan.transfer import adapted, init_from, null_channels
 from idhray.leakage import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, noise_images, start
 
@@ -228,6 +229,77 @@ def test_adapted_weights_worked_by_hand():
     assert adapted(weights, 3, 3) is weights
 
 
+def with_null(images):
+    """(N, C, S, S) -> (N, C + 1, S, S): a further channel, black."""
+    return torch.cat([images, torch.full_like(images[:, :1], -1.0)], 1)
+
+
+def to_channels(source, folder, images, **about):
+    """A run on such images, begun from a checkpoint of `source` that says `about` of itself."""
+    save(source, folder, about)
+    settings = dataclasses.replace(STYLEGAN2, channels=images.shape[-1])
+    run = start(settings, images=images, patients=("t1",))
+    init_from(run, folder, adapt_channels=True)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("channels", "black", "found"),
+    [(3, (2,), (2,)), (3, (), ()), (3, (0, 1), (0, 1)), (3, (0, 1, 2), ()), (1, (0,), ())],
+)
+def test_null_channels_are_those_that_are_black_in_all_images(channels, black, found):
+    """Where every channel is black, the pictures are: none of them is left out."""
+    images = noise_images(3, channels=channels)
+    images[..., list(black)] = 0
+
+    assert null_channels(images) == found
+
+
+def test_a_null_channel_does_not_darken_the_gray_image(source, tmp_path):
+    """CE-T1w, FLAIR, null to one channel: the mean of two pictures, scores as of those beside
+    black."""
+    old = source[0]
+    run = to_channels(old, str(tmp_path / "mri"), noise_images(channels=1), null_channels=[2])
+    made, gray = images_of(run.generator), gray_images(2)
+
+    torch.testing.assert_close(
+        made, images_of(old.generator)[:, :2].mean(1, keepdim=True), rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        run.discriminator(gray[:, :1]), old.discriminator(with_null(gray)), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_new_null_channel_is_black_and_has_no_say(tmp_path):
+    """Gray to CE-T1w, FLAIR, null: two pictures like the old one; the third is exactly black."""
+    old = start(dataclasses.replace(STYLEGAN2, channels=1))
+    train(old, ignore, until_kimg=0.04)
+    images = noise_images(11)
+    images[..., 2] = 0
+    run = to_channels(old, str(tmp_path / "gray"), images)
+    made, gray = images_of(run.generator), gray_images(1)
+
+    assert (made[:, 2] == -1).all()
+    torch.testing.assert_close(
+        made[:, :2], images_of(old.generator).expand(-1, 2, -1, -1), rtol=1e-4, atol=1e-5
+    )
+    for third in (-1.0, 0.5):
+        seen = torch.cat([gray, gray, torch.full_like(gray, third)], 1)
+        torch.testing.assert_close(
+            run.discriminator(seen), old.discriminator(gray), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_a_checkpoint_that_names_no_null_channel_goes_by_its_augmentation(tmp_path):
+    """One of before they were recorded."""
+    settings = dataclasses.replace(STYLEGAN2, augment=AUGMENT["mri"])
+    old = start(settings)
+    run = to_channels(old, str(tmp_path / "mri"), noise_images(channels=1))
+    mean = images_of(old.generator)[:, :2].mean(1, keepdim=True)
+
+    torch.testing.assert_close(images_of(run.generator), mean, rtol=1e-4, atol=1e-5)
+
+
 def test_adapted_run_trains_saves_and_resumes(source, tmp_path):
     """As any other; begun in the same way, then restored."""
     first = other_channels(source, 1)
@@ -243,12 +315,12 @@ def test_adapted_run_trains_saves_and_resumes(source, tmp_path):
 def test_other_channels_are_refused_with_the_way_out(source):
     """Not adapted unasked; and the option helps only if nothing else differs."""
     gray = dataclasses.replace(STYLEGAN2, channels=1)
-    with pytest.raises(ConfigError, match=r"was 3, now 1\); set adapt_channels to"):
+    with pytest.raises(ConfigError, match=r"was 3, now 1\); give --adapt-channels to"):
         init_from(start(gray), source[1])
     other = dataclasses.replace(gray, mapping_lr=0.1)
     with pytest.raises(ConfigError, match="mapping_lr: was") as caught:
         init_from(start(other), source[1])
-    assert "adapt_channels" not in str(caught.value)
+    assert "adapt-channels" not in str(caught.value)
     with pytest.raises(ConfigError, match="mapping_lr: was"):
         init_from(start(other), source[1], adapt_channels=True)
 

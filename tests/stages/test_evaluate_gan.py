@@ -119,6 +119,7 @@ def test_a_generator_that_returns_training_images_fails(small_study, monkeypatch
             "out": str(out),
             "generator": seal(str(checkpoint)),
             "images": seal(images),
+            "tables": [],
             "count": 40,
             "features": "random",
             "psi": 1.0,

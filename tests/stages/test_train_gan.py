@@ -1,66 +1,36 @@
-"""Training a GAN as a stage: what it measures, keeps, warns of, and leaves when broken off."""
+"""What a training of a GAN measures, keeps and warns of, and leaves on a full disk."""
 
 import dataclasses
 import errno
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
+import resource
 
-import numpy as np
 import pytest
 import torch
 
-from idhray.errors import ConfigError, StorageError, TableError
+from idhray.errors import StorageError, TableError
 from idhray.fidelity.features import random_features
 from idhray.gan.checkpoint import read_model
 from idhray.gan.sample import load_generator
-from idhray.gan.snapshots import newest_snapshot
+from idhray.gan.snapshots import newest_snapshot, publish_files
 from idhray.gan.trainer import train
-from idhray.images import encode
-from idhray.stages import gan_loop
-from idhray.stages.folder import DONE
+from idhray.stages import gan_reports
 from idhray.stages.gan_fidelity import meter_of, newly_worse
 from idhray.stages.gan_images import RealImages
-from idhray.stages.gan_loop import BEST, KEPT, LAST, Reports
-from idhray.stages.train_gan import train_gan
+from idhray.stages.gan_loop import go_on
+from idhray.stages.gan_reports import BEST, KEPT, LAST, Reports
+from idhray.stages.train_gan import _publish
 from idhray.stages.training import history_of
-from idhray.storage import publish_json
-from idhray.tables import PATCHES, publish_table
 from tests.gan.made_up import STYLEGAN2, all_values, noise_images, start
+from tests.stages.gan_patches import PATIENTS
 
 GAN = dataclasses.replace(STYLEGAN2, total_kimg=0.12)
-PATIENTS = tuple(f"P{i % 8}" for i in range(48))
-RUN = (
-    "import sys, torch\ntorch.set_num_threads(1)\n"
-    "from idhray.stages.train_gan import train_gan\nfrom tests.stages.test_train_gan import LONG\n"
-    "train_gan(sys.argv[1], 'mutant', sys.argv[2], LONG, fidelity_images=20)\n"
-)
-LONG = dataclasses.replace(STYLEGAN2, total_kimg=4.0, checkpoint_kimg=0.4, sample_kimg=1.0)
-
-
-@pytest.fixture(scope="module")
-def patches(tmp_path_factory):
-    """A PATCHES folder of 48 images of 8 patients."""
-    folder = str(tmp_path_factory.mktemp("patches"))
-    rows = [
-        {
-            "patient": patient, "idh": "mutant", "split": "train", "slide": "s", "x_l0": i,
-            "y_l0": 0, "size_l0": 8.0, "mpp": 1.0, "image": {"bytes": encode(image), "path": None},
-        }
-        for i, (patient, image) in enumerate(zip(PATIENTS, noise_images(48), strict=True))
-    ]  # fmt: skip
-    publish_table(f"{folder}/part-0.parquet", rows, PATCHES)
-    publish_json(f"{folder}/{DONE}", {"digest": "made up"})
-    return folder
 
 
 @pytest.fixture
 def alone(monkeypatch):
     """Reports without Ray Train."""
-    monkeypatch.setattr(gan_loop.ray.train, "report", lambda metrics: None)
+    monkeypatch.setattr(gan_reports.ray.train, "report", lambda metrics: None)
     torch.set_num_threads(1)
 
 
@@ -159,7 +129,7 @@ def test_noise_within_the_floor_is_no_sign():
 def test_a_full_disk_is_one_line_and_costs_no_checkpoint(alone, tmp_path, monkeypatch, name):
     """Whichever file it strikes, the checkpoint before is still there and readable."""
     run, written = start(GAN), []
-    real = gan_loop.publish_snapshot.__globals__["publish"]
+    real = gan_reports.publish_snapshot.__globals__["publish"]
 
     def publish(path, data):
         written.append(path)
@@ -167,7 +137,7 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(alone, tmp_path, monkey
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(path, data)
 
-    monkeypatch.setitem(gan_loop.publish_snapshot.__globals__, "publish", publish)
+    monkeypatch.setitem(gan_reports.publish_snapshot.__globals__, "publish", publish)
     with pytest.raises(StorageError, match=r"0\.08 kimg \(No space left") as caught:
         train(run, Reports(str(tmp_path)))
     last = newest_snapshot(str(tmp_path / LAST))
@@ -178,97 +148,47 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(alone, tmp_path, monkey
     load_generator(last)
 
 
-def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
-    """Before Ray starts and anything is written."""
-    out = str(tmp_path / "out")
-    with pytest.raises(ConfigError, match="--keep best goes by fidelity"):
-        train_gan(patches, "mutant", out, GAN, keep="best", fidelity_every_kimg=0)
-    with pytest.raises(ConfigError, match="--fidelity-images must be 10 or more"):
-        train_gan(patches, "mutant", out, GAN, fidelity_images=3)
-    with pytest.raises(ConfigError, match="micro_batch must be a multiple of 4"):
-        train_gan(patches, "mutant", out, GAN, micro_batch=3)
-    assert not os.path.exists(out)
+def test_a_disk_that_is_really_full_is_the_same_line(alone, tmp_path):
+    """Files may not grow beyond 4 kB from the second checkpoint on; weights are larger."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
+    class Full(Reports):
+        def __call__(self, run, report):
+            if report.kimg > 0.04:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+            return super().__call__(run, report)
 
-def test_a_finished_folder_holds_one_checkpoint_and_maybe_the_other(ray_local, patches, tmp_path):
-    """Nothing of the way there is left; model.json says how it was computed."""
-    out = tmp_path / "gan"
-    done = train_gan(
-        patches, "mutant", str(out), GAN,
-        fidelity_every_kimg=0.04, fidelity_images=20, keep="best", micro_batch=4,
-        precision="float32",
-    )  # fmt: skip
-    model = read_model(str(out))
-    kids = {entry["kimg"]: entry["kid"] for entry in history_of(str(out)) if "kid" in entry}
-    best = min(kids, key=kids.get)
+    try:
+        with pytest.raises(StorageError, match=r"0\.08 kimg \(File too large") as caught:
+            train(start(GAN), Full(str(tmp_path)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    last = newest_snapshot(str(tmp_path / LAST))
 
-    assert done["kimg"] == best
-    assert model["kid"] == kids[best]
-    assert model["computed"]["precision"] == "float32"
-    assert model["computed"]["micro_batch"] == 4
-    assert model["warnings"] == []
-    assert not [n for n in os.listdir(out) if n in (LAST, BEST, "_ray", "_stop")]
-    if best < 0.12:
-        assert read_model(str(out / "last"))["images_shown"] == 120
-        load_generator(str(out / "last"))
-    load_generator(str(out))
-
-
-def begin(patches, out):
-    """The stage in a process of its own, whose children end with it."""
-    return subprocess.Popen([sys.executable, "-c", RUN, patches, out], start_new_session=True)
-
-
-def wait_for(path, seconds=90):
-    for _ in range(seconds * 10):
-        if newest_snapshot(path):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"no checkpoint in {path}")
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory, patches):
-    """The weights of a training that nothing happened to."""
-    out = tmp_path_factory.mktemp("unbroken") / "gan"
-    assert begin(patches, str(out)).wait(timeout=200) == 0
-    return (out / "weights.safetensors").read_bytes()
-
-
-@pytest.mark.slow
-def test_sigterm_saves_a_checkpoint_and_the_same_command_finishes(patches, tmp_path, unbroken):
-    """Between checkpoints: none of the way is lost."""
-    out = str(tmp_path / "gan")
-    run = begin(patches, out)
-    wait_for(f"{out}/{LAST}")
-    time.sleep(1.2)
-    os.kill(run.pid, signal.SIGTERM)
-    asked = time.perf_counter()
-    code = run.wait(timeout=60)
-    took = time.perf_counter() - asked
-    last = newest_snapshot(f"{out}/{LAST}")
-    shown = read_model(last)["images_shown"]
-    print(f"SIGTERM: {took:.1f} s, {shown} images")
-
-    assert code != 0
+    assert "checkpoint (0.04 kimg) is whole" in str(caught.value)
+    assert not [n for n in os.listdir(tmp_path / LAST / "000000080") if n.startswith(".")]
     load_generator(last)
-    assert begin(patches, out).wait(timeout=200) == 0
-    assert (tmp_path / "gan" / "weights.safetensors").read_bytes() == unbroken
+    assert go_on(start(GAN), Reports(str(tmp_path)), None)
+    assert read_model(newest_snapshot(str(tmp_path / LAST)))["images_shown"] == 120
 
 
-@pytest.mark.slow
-def test_kills_through_ray_lose_one_interval_at_most(patches, tmp_path, unbroken):
-    """SIGKILL of the driver and all its children, three times."""
-    out, chance = str(tmp_path / "gan"), random.Random(0)
-    for _ in range(3):
-        run = begin(patches, out)
-        before = newest_snapshot(f"{out}/{LAST}")
-        wait_for(f"{out}/{LAST}")
-        time.sleep(8 * chance.random() if before else 2 * chance.random())
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        load_generator(newest_snapshot(f"{out}/{LAST}") or out)
-    assert begin(patches, out).wait(timeout=200) == 0
+@pytest.mark.parametrize("name", ["weights.safetensors", "training.pt", "model.json"])
+def test_a_disk_that_is_full_at_the_very_end_costs_nothing(alone, tmp_path, monkeypatch, name):
+    """The same command publishes what is there, when there is room."""
+    go_on(start(GAN), Reports(str(tmp_path)), None)
+    there = publish_files.__globals__
+    real = there["publish"]
 
-    assert (tmp_path / "gan" / "weights.safetensors").read_bytes() == unbroken
-    np.testing.assert_array_less(0, len(history_of(out)))
+    def publish(path, data):
+        if path == f"{tmp_path}/{name}":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, data)
+
+    monkeypatch.setitem(there, "publish", publish)
+    with pytest.raises(StorageError, match=r"No space left .*\(0\.12 kimg\) is whole"):
+        _publish(str(tmp_path), "last")
+    assert not (tmp_path / "model.json").exists()
+    monkeypatch.setitem(there, "publish", real)
+    _publish(str(tmp_path), "last")
+
+    assert read_model(str(tmp_path))["images_shown"] == 120

@@ -1,0 +1,116 @@
+"""WebDataset shards: tar files in which NAME.jpg (or png) and NAME.json are one sample.
+
+Source: the WebDataset format, github.com/webdataset/webdataset, README; a sample's name ends at the
+first dot of the file's name.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
+
+from idhray.errors import TableError
+from idhray.exchange.files import shards
+from idhray.exchange.output import new_file
+from idhray.exchange.rows import Kind, Names, Row, facts, index_row, portable
+from idhray.exchange.sample import IMAGE_ENDINGS, LARGEST_BYTES, Reader, Sample, refuse_twins
+
+LARGEST_JSON = 1 << 20
+
+
+def write_shard(path: str, rows: Iterable[Row], kind: Kind, file: str) -> list[dict[str, Any]]:
+    """A tar file of the rows, the same bytes every time; what an index says of them comes back.
+
+    Args:
+        file: How the index calls the tar file.
+    """
+    index, names = [], Names(kind)
+    with new_file(path) as handle, _tar(handle) as tar:
+        for row in rows:
+            data, ending = portable(row)
+            name = names.of(row)
+            _add(tar, f"{name}.{ending}", data)
+            _add(tar, f"{name}.json", json.dumps(facts(row)).encode())
+            index.append(index_row(f"{file}#{name}.{ending}", row))
+    return index
+
+
+def _tar(handle: IO[bytes]) -> tarfile.TarFile:
+    return tarfile.open(fileobj=handle, mode="w", format=tarfile.GNU_FORMAT)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)  # no time, no owner
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _listing(path: str) -> Iterator[Sample]:
+    """The images, each with its JSON, which may stand before or after it."""
+    said: dict[str, dict[str, Any]] = {}
+    images = []
+    for tar, member in _members(path):
+        key, ending = _key(member.name)
+        if ending == ".json":
+            said[key] = _json(tar, member, path)
+        elif f".{ending.rsplit('.', 1)[-1]}" in IMAGE_ENDINGS:
+            images.append((member.name, key))
+    refuse_twins(path, [name for name, _ in images])
+    for name, key in images:
+        yield Sample(name=name, said=said.get(key, {}))
+
+
+def _images(path: str, names: Sequence[str]) -> Iterator[Sample]:
+    wanted = set(names)
+    for tar, member in _members(path):
+        if member.name in wanted:
+            yield Sample(name=member.name, data=_read(tar, member))
+
+
+def _members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    try:
+        with tarfile.open(path, "r:*") as tar:
+            for member in tar:
+                if member.isfile():
+                    yield tar, member
+            _refuse_cut_off(tar)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise TableError(f"{path}: not a tar file, or a broken one ({error})") from None
+
+
+def _refuse_cut_off(tar: tarfile.TarFile) -> None:
+    """An archive ends with a block of zeros; tarfile takes the end of the file for it."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is cut off")
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member) if member.size <= LARGEST_BYTES else None
+    return file.read() if file else b""
+
+
+def _json(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> dict[str, Any]:
+    if member.size > LARGEST_JSON:
+        raise TableError(f"{path}: {member.name} has {member.size} bytes, which is no description")
+    try:
+        value = json.loads(_read(tar, member))
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{path}: {member.name} is not JSON ({error})") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _key(name: str) -> tuple[str, str]:
+    """(name of the sample, ending from the first dot on, small letters)."""
+    folder, _, base = name.rpartition("/")
+    stem, dot, ending = base.partition(".")
+    return f"{folder}/{stem}", (dot + ending).lower()
+
+
+READER = Reader(
+    files=lambda source: shards(source, (".tar", ".tar.gz", ".tgz")),
+    listing=_listing,
+    images=_images,
+)

@@ -1,0 +1,79 @@
+"""Images of other tools are looked at before they enter a table."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from idhray.errors import TableError
+from idhray.exchange.sample import place_of, stored
+from tests.exchange.made import picture, pixels
+
+
+def saved(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("form", "ending"), [("PNG", "png"), ("JPEG", "jpg")])
+def test_png_and_jpeg_go_in_as_they_are(form, ending):
+    """Nothing is lost on the way."""
+    data = saved(Image.fromarray(picture(0)), form)
+
+    assert stored(data, 16) == (data, ending)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "BMP"])
+def test_other_formats_become_png_pixel_for_pixel(form):
+    """Readers of the table know JPEG and PNG."""
+    data, ending = stored(saved(Image.fromarray(picture(1)), form), 16)
+
+    assert ending == "png"
+    assert (pixels(data) == picture(1)).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (Image.fromarray(picture(0)).convert("RGBA"), "its pixels are RGBA"),
+        (Image.fromarray(picture(0)).convert("P"), "its pixels are P"),
+        (Image.fromarray(np.zeros((16, 16), np.uint16)), "8-bit RGB or gray"),
+        (Image.fromarray(picture(0)[:8]), "is 16 x 8 px, not 16 x 16"),
+    ],
+)
+def test_pixels_that_networks_misread_are_refused(image, reason):
+    """Transparent glass is black in RGB; 16 bits are cut to 8."""
+    with pytest.raises(TableError, match=reason):
+        stored(saved(image, "PNG"), 16)
+
+
+@pytest.mark.parametrize("data", [b"", b"text", saved(Image.fromarray(picture(0)), "PNG")[:300]])
+def test_what_is_no_whole_image_is_refused(data):
+    """A truncated PNG has a good header."""
+    with pytest.raises(TableError, match="no whole image"):
+        stored(data, 16)
+
+
+def test_a_place_is_numbers_or_nothing():
+    """JSON of others holds whatever; a table's columns do not."""
+    nothing = dict.fromkeys(("x_l0", "y_l0", "size_l0", "height_l0", "mpp"))
+
+    assert place_of({}) == {"slide": None, **nothing}
+    assert place_of({"study": 7, "x_l0": 3.0, "mpp": 1}) == {
+        "slide": "7",
+        **nothing,
+        "x_l0": 3,
+        "mpp": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x_l0", "a"), ("y_l0", 0.5), ("mpp", float("nan")), ("size_l0", [1]), ("x_l0", 10**30)],
+)
+def test_a_place_that_is_no_number_is_refused(name, value):
+    """It becomes one row of the ledger; Arrow's error would stop the job."""
+    with pytest.raises(TableError, match=f"its {name} is .*, not a"):
+        place_of({name: value})

@@ -1,0 +1,108 @@
+"""Tar shards."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from idhray.errors import TableError
+from idhray.exchange import webdataset
+from idhray.images import encode
+from tests.exchange.made import KIND, patch, picture, rows_of
+
+
+def written(tmp_path, rows, name="s.tar"):
+    path = tmp_path / name
+    streamed = rows_of(tmp_path / "t", rows)
+    return path, webdataset.write_shard(str(path), streamed, KIND["patches"], "s.tar")
+
+
+def test_a_sample_is_an_image_and_its_json_of_one_name(tmp_path):
+    """WebDataset joins neighbours whose names agree up to the first dot."""
+    rows = [patch(0), patch(1)]
+    path, index = written(tmp_path, rows)
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+        said = json.loads(tar.extractfile(names[1]).read())
+        first = tar.extractfile(names[0]).read()
+
+    keys = [name.split(".", 1) for name in names]
+    assert [ending for _, ending in keys] == ["png", "json", "jpg", "json"]
+    assert keys[0][0] == keys[1][0] != keys[2][0] == keys[3][0]
+    assert first == rows[0]["image"]["bytes"]
+    assert (said["patient"], said["split"]) == ("A/1", "train")
+    assert [row["file"] for row in index] == [f"s.tar#{names[0]}", f"s.tar#{names[2]}"]
+
+
+def test_the_same_rows_make_the_same_bytes(tmp_path):
+    """A resumed export must give the archive that an unbroken one gives."""
+    one, _ = written(tmp_path, [patch(0), patch(1)], "one.tar")
+    two, _ = written(tmp_path, [patch(0), patch(1)], "two.tar")
+
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_json_may_stand_after_its_image_or_be_missing(tmp_path):
+    """Foreign tars are sorted otherwise, and hold folders and other members."""
+    path = tmp_path / "foreign.tar"
+    image = encode(picture(1))
+    with tarfile.open(path, "w") as tar:
+        for name, data in (
+            ("a/b.v2.json", b"{}"),
+            ("a/c.png", image),
+            ("a/d.png", image),
+            ("a/d.cls", b"1"),
+            ("a/c.json", b'{"patient": "P"}'),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    listed = {sample.name: sample.said for sample in webdataset.READER.listing(str(path))}
+
+    assert listed == {"a/c.png": {"patient": "P"}, "a/d.png": {}}
+    (found,) = webdataset.READER.images(str(path), ["a/d.png"])
+    assert found.data == image
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    """`tar -r` appends; the second would pass for the first."""
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        for _ in range(2):
+            tar.addfile(tarfile.TarInfo("a.png"))
+
+    with pytest.raises(TableError, match=r"2 images are named a\.png"):
+        list(webdataset.READER.listing(str(path)))
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar at all" * 100])
+def test_what_is_no_tar_is_refused(tmp_path, data):
+    """One line, with the file's name."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(data)
+
+    with pytest.raises(TableError, match=r"x\.tar: not a tar"):
+        list(webdataset.READER.listing(str(path)))
+
+
+def test_a_tar_that_was_cut_off_is_refused(tmp_path):
+    """Python's tarfile takes the end of a file for the end of the archive."""
+    path, _ = written(tmp_path, [patch(n) for n in range(6)])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+    with pytest.raises(TableError, match="broken"):
+        list(webdataset.READER.listing(str(path)))
+
+
+def test_json_that_is_none_is_refused(tmp_path):
+    """Its image would lose its patient."""
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("a.json")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"{no"))
+
+    with pytest.raises(TableError, match=r"a\.json is not JSON"):
+        list(webdataset.READER.listing(str(path)))

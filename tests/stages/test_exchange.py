@@ -1,0 +1,339 @@
+"""export_images and import_images on Ray: out and in again."""
+
+import csv
+import io
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from idhray.errors import (
+    ConfigError,
+    LeakageError,
+    ManifestError,
+    SettingsChangedError,
+    StorageError,
+)
+from idhray.images import decode, encode
+from idhray.leakage import GeneratorRecord, read_generator, write_generator
+from idhray.ledger import fates
+from idhray.stages import mapping
+from idhray.stages.export_images import export_images
+from idhray.stages.folder import stage_folder
+from idhray.stages.import_images import import_images
+from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES, part_path, publish_table, read_table
+from tests.exchange.made import patch, picture
+
+WHO = [("A/1", "mutant", "train"), ("B 2", "wildtype", "val"), ("C", "", "test")]
+IMPORTS = {"folder": "", "tfrecord": "tfrecords", "webdataset": "shards", "stylegan": "zips"}
+KEPT = [name for name in PATCHES.names if name != "image"]
+
+
+def table(folder, rows, schema=PATCHES, parts=2):
+    """A sealed table; its rows are dealt to the parts, as those of a big slide are."""
+    with stage_folder(str(folder), {"stage": "made", "rows": len(rows)}, overwrite=True):
+        for number in range(parts):
+            publish_table(part_path(str(folder), str(number)), rows[number::parts], schema)
+    return str(folder)
+
+
+def patches(folder, each=5, labelled=True):
+    """Images of three patients with unlike names."""
+    who = WHO[:2] if labelled else WHO
+    rows = [
+        patch(
+            10 * place + n, patient=patient, idh=idh, split=split, slide=f"{patient[0]}-DX1", x_l0=n
+        )
+        for place, (patient, idh, split) in enumerate(who)
+        for n in range(each)
+    ]
+    return table(folder, rows)
+
+
+def manifest(tmp_path, rows=None):
+    path = tmp_path / "manifest.csv"
+    with path.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["patient", "idh", "split", "slide"])
+        writer.writerows(rows or [[p, i, s, f"/archive/{p[0]}-DX1.svs"] for p, i, s in WHO])
+    return str(path)
+
+
+def content(folder):
+    """What a PATCHES table holds, whatever the order of its rows: columns and pixels."""
+    rows = read_table(folder, PATCHES).to_pylist()
+    return sorted(
+        (*(str(row[name]) for name in KEPT), decode(row["image"]["bytes"]).tobytes())
+        for row in rows
+    )
+
+
+@pytest.mark.parametrize("form", IMPORTS)
+def test_what_goes_out_comes_in_again(tmp_path, ray_local, form):
+    """Pixels, patients with slashes, labels, splits, places; from a slide in two parts."""
+    source = patches(tmp_path / "p", labelled=form == "stylegan")
+    out = tmp_path / "out"
+    done = export_images(source, str(out), format=form, shard_mb=1)
+    back = import_images(
+        str(out / IMPORTS[form]), manifest(tmp_path), str(tmp_path / "in"), format=form
+    )
+
+    assert done["rows"] == back["rows"] == len(content(source))
+    assert content(str(tmp_path / "in")) == content(source)
+
+
+@pytest.mark.parametrize("form", ["folder", "tfrecord", "h5", "webdataset", "stylegan"])
+def test_every_export_says_whose_and_of_which_split_each_image_is(tmp_path, ray_local, form):
+    """images.csv has a row for every image; a slide of two parts is one file."""
+    source = patches(tmp_path / "p")
+    out = tmp_path / "out"
+    export_images(source, str(out), format=form)
+    with (out / "images.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+
+    assert len(rows) == len({row["file"] for row in rows}) == 10
+    assert {(row["patient"], row["idh"], row["split"]) for row in rows} == set(WHO[:2])
+    for row in rows:
+        assert (out / row["file"].split("#")[0]).is_file()
+    if form in ("tfrecord", "h5"):
+        assert len({row["file"].split("#")[0] for row in rows}) == 2
+
+
+def test_slideflow_gets_its_annotations(tmp_path, ray_local):
+    """It reads patient and class of a slide from a CSV, not from the records."""
+    export_images(patches(tmp_path / "p"), str(tmp_path / "out"), format="tfrecord")
+    with (tmp_path / "out" / "annotations.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+
+    assert rows == [
+        {"slide": "A-DX1", "patient": "A/1", "idh": "mutant", "split": "train"},
+        {"slide": "B-DX1", "patient": "B 2", "idh": "wildtype", "split": "val"},
+    ]
+
+
+def test_shards_are_of_the_size_asked_for_and_of_one_split(tmp_path, ray_local):
+    """The trainer globs train-*.tar; a test patient in there would be a leak."""
+    noise = [encode(picture(n, side=256)) for n in range(24)]  # some 200 kB each
+    rows = [
+        patch(n, split=("train", "val")[n % 2], image={"bytes": image, "path": "x.png"})
+        for n, image in enumerate(noise)
+    ]
+    out = tmp_path / "out"
+    export_images(table(tmp_path / "p", rows), str(out), format="webdataset", shard_mb=1)
+    shards = sorted((out / "shards").iterdir())
+
+    assert [shard.name[:-10] for shard in shards] == ["train-"] * 3 + ["val-"] * 3
+    assert [round(shard.stat().st_size / 2e5) for shard in shards] == [5, 5, 2] * 2
+    found = []
+    for shard in shards[:3]:
+        with tarfile.open(shard) as tar:
+            found += [name for name in tar.getnames() if name.endswith("png")]
+    assert len(found) == len(set(found)) == 12
+
+
+@pytest.mark.parametrize("form", ["folder", "tfrecord", "webdataset", "stylegan", "h5"])
+def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
+    tmp_path, ray_local, monkeypatch, form
+):
+    """Killed after some items: the same files, byte for byte, and no other."""
+    source = patches(tmp_path / "p", each=40)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    export_images(source, str(whole), format=form, shard_mb=1)
+    run = mapping._run
+
+    def some(todo, *args, **options):
+        run(todo[: len(todo) // 2], *args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mapping, "_run", some)
+    with pytest.raises(KeyboardInterrupt):
+        export_images(source, str(broken), format=form, shard_mb=1)
+    monkeypatch.setattr(mapping, "_run", run)
+    export_images(source, str(broken), format=form, shard_mb=1)
+
+    def files(out):
+        return {
+            str(path.relative_to(out)): path.read_bytes()
+            for path in out.rglob("*")
+            if path.is_file() and "_ledger" not in path.parts and path.name[0] not in "._"
+        }
+
+    assert files(broken) == files(whole)
+    with pytest.raises(SettingsChangedError):
+        export_images(source, str(broken), format="h5" if form != "h5" else "folder")
+
+
+def test_images_without_a_label_stay_out_of_a_labelled_zip_and_are_told(tmp_path, ray_local):
+    """StyleGAN's labels are for all images or for none."""
+    rows = [patch(n, x_l0=n, idh=None if n == 2 else "mutant") for n in range(5)]
+    out = str(tmp_path / "out")
+    done = export_images(table(tmp_path / "p", rows), out, format="stylegan")
+
+    assert done["rows"] == 4
+    assert "1 of 5 images have no label" in fates(out)["train"].error
+
+
+def test_a_slide_that_cannot_be_exported_is_a_ledger_row(tmp_path, ray_local):
+    """One image is broken, the other slide goes out."""
+    rows = [patch(n, x_l0=n, slide=slide) for n in range(4) for slide in ("one", "two")]
+    rows[0]["image"] = {"bytes": b"GIF89a, but not really", "path": "x.gif"}
+    out = str(tmp_path / "out")
+
+    with pytest.raises(StorageError, match="1 of 2 inputs failed"):
+        export_images(table(tmp_path / "p", rows), out, format="tfrecord")
+    assert "cannot be decoded" in fates(out)["one"].error
+    assert fates(out)["two"].rows == 4
+
+
+def test_tiles_slices_and_synthetic_images_go_out_too(tmp_path, ray_local):
+    """With the record of the patients that the generator saw; and h5 for what has a place only."""
+    tile = {**patch(0), "rank": 1, "tissue_fraction": 0.9, "mpp_source": "file"}
+    image = {"bytes": encode(picture(1)), "path": "mutant-0.png"}
+    part = {"patient": "A/1", "idh": "mutant", "split": "train", "study": "S1", "z_mm": 3.0}
+    made = {"generator": "g", "seed": 1, "index": 0, "psi": 1.0, "idh": "mutant", "trained_on": "t"}
+    tables = {
+        "tiles": table(tmp_path / "t", [tile], TILES, parts=1),
+        "slices": table(tmp_path / "s", [{**part, "image": image}], SLICES, parts=1),
+        "synthetic": table(tmp_path / "g", [{**made, "image": image}], SYNTHETIC, parts=1),
+    }
+    write_generator(tables["synthetic"], GeneratorRecord.of("g", "mutant", ["A/1"]))
+    for kind, folder in tables.items():
+        for form in ("folder", "tfrecord", "webdataset", "stylegan"):
+            out = tmp_path / f"{kind}-{form}"
+
+            assert export_images(folder, str(out), format=form)["rows"] == 1
+            if kind == "synthetic":
+                assert read_generator(str(out)).patients == ("A/1",)
+    assert (tmp_path / "synthetic-folder" / "images" / "synthetic" / "mutant").is_dir()
+    assert export_images(tables["tiles"], str(tmp_path / "h5"), format="h5")["rows"] == 1
+    with pytest.raises(ConfigError, match="slices have no place"):
+        export_images(tables["slices"], str(tmp_path / "h6"), format="h5")
+
+
+def foreign(tmp_path, **images):
+    """A folder of files: name without ending -> pixels, or bytes as they are."""
+    for name, image in images.items():
+        path = tmp_path / "foreign" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(image if isinstance(image, bytes) else encode(image))
+    return str(tmp_path / "foreign")
+
+
+def test_broken_images_are_ledger_rows_and_come_in_once_when_they_are_mended(tmp_path, ray_local):
+    """Transparent, truncated, of another size: each named, the others are there already."""
+    good = {f"A-DX1_{n}": picture(n) for n in range(3)}
+    buffer = io.BytesIO()
+    Image.fromarray(picture(9)).convert("RGBA").save(buffer, "PNG")
+    bad = {
+        "B-DX1_1": buffer.getvalue(),
+        "B-DX1_2": encode(picture(7))[:300],
+        "B-DX1_3": np.zeros((8, 8, 3), np.uint8),
+    }
+    source, out, listed = foreign(tmp_path, **good, **bad), str(tmp_path / "in"), manifest(tmp_path)
+
+    with pytest.raises(StorageError, match="3 of 4 inputs failed"):
+        import_images(source, listed, out, format="folder")
+    found = fates(out)
+    assert "RGBA" in found["B-DX1_1.png"].error
+    assert "no whole image" in found["B-DX1_2.png"].error
+    assert "8 x 8 px, not 16 x 16" in found["B-DX1_3.png"].error
+    assert import_images(source, listed, out, format="folder", max_failures=3)["rows"] == 3
+    foreign(tmp_path, **{"B-DX1_2": picture(7)})
+    done = import_images(source, listed, out, format="folder", max_failures=2)
+    assert (done["rows"], done["failed"]) == (4, 2)
+    rows = read_table(out, PATCHES).to_pylist()
+    assert sorted(row["patient"] for row in rows) == ["A/1", "A/1", "A/1", "B 2"]
+
+
+def test_a_chunk_that_is_done_anew_does_not_take_a_mended_image_twice(tmp_path, ray_local):
+    """Killed between the row of a broken image and that of its chunk; the image was mended."""
+    source, out = foreign(tmp_path, **{"A-DX1_0": picture(0), "A-DX1_1": b"text"}), tmp_path / "in"
+    listed = manifest(tmp_path)
+    import_images(source, listed, str(out), format="folder", max_failures=1)
+    for path in (out / "_ledger").iterdir():
+        if path.name == part_path("", "images 0-1").rsplit("/", 1)[-1]:
+            path.unlink()
+    foreign(tmp_path, **{"A-DX1_1": picture(1)})
+    done = import_images(source, listed, str(out), format="folder")
+
+    assert done["rows"] == 2
+    assert read_table(str(out), PATCHES).num_rows == 2
+
+
+def test_images_of_nobody_stop_the_import_and_are_listed(tmp_path, ray_local):
+    """Guessing a patient would be worse than stopping; a pattern tells where the name stands."""
+    source = foreign(tmp_path, **{"tile-A_1": picture(0), "tile-B_1": picture(1)})
+    listed = manifest(tmp_path, [["A", "mutant", "train", ""], ["B", "wildtype", "test", ""]])
+    out = str(tmp_path / "in")
+
+    with pytest.raises(ManifestError, match=r"2 images match no patient(.|\n)*tile-A_1\.png"):
+        import_images(source, listed, out, format="folder")
+    done = import_images(source, listed, out, format="folder", patient_pattern=r"tile-([A-Z])")
+    assert (done["rows"], done["patients"]) == (2, 2)
+    splits = read_table(out, PATCHES, ["patient", "split"]).to_pylist()
+    assert sorted((row["patient"], row["split"]) for row in splits) == [
+        ("A", "train"),
+        ("B", "test"),
+    ]
+
+
+def test_images_that_would_change_their_split_or_label_are_refused(tmp_path, ray_local):
+    """A test patient of the first study must not train the second one unseen."""
+    out = tmp_path / "out"
+    export_images(patches(tmp_path / "p"), str(out), format="webdataset")
+    moved = manifest(tmp_path, [["A/1", "mutant", "test", ""], ["B 2", "wildtype", "val", ""]])
+
+    with pytest.raises(LeakageError, match="A/1 is in train, the manifest"):
+        import_images(str(out / "shards"), moved, str(tmp_path / "i"), format="webdataset")
+    relabelled = manifest(tmp_path, [["A/1", "wildtype", "train", ""], ["B 2", "", "val", ""]])
+    with pytest.raises(ManifestError, match="labelled mutant, the manifest has wildtype"):
+        import_images(str(out / "shards"), relabelled, str(tmp_path / "i"), format="webdataset")
+
+
+def test_a_broken_shard_costs_itself_only(tmp_path, ray_local):
+    """Cut off in the middle; the other slide's records are there."""
+    out, back = tmp_path / "out", str(tmp_path / "in")
+    export_images(patches(tmp_path / "p"), str(out), format="tfrecord")
+    cut = out / "tfrecords" / "A-DX1.tfrecord"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    done = import_images(
+        str(out / "tfrecords"), manifest(tmp_path), back, format="tfrecord", max_failures=1
+    )
+
+    assert (done["done"], done["failed"], done["rows"]) == (1, 1, 5)
+    assert any("cut off" in fate.error for fate in fates(back).values())
+
+
+def test_hostile_descriptions_are_ledger_rows(tmp_path, ray_local):
+    """JSON with a place that is none; a split and a label that are no words of ours are passed."""
+    shard, out = tmp_path / "x.tar", str(tmp_path / "in")
+    said = {"a": b'{"x_l0": "left"}', "b": b'{"split": "training", "idh": "?", "mpp": 0.5}'}
+    with tarfile.open(shard, "w") as tar:
+        for key, text in said.items():
+            for ending, data in (("png", encode(picture(1))), ("json", text)):
+                info = tarfile.TarInfo(f"A-DX1_{key}.{ending}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    done = import_images(str(shard), manifest(tmp_path), out, format="webdataset", max_failures=1)
+
+    assert done["rows"] == 1
+    assert "its x_l0 is 'left'" in fates(out)["A-DX1_a.png"].error
+    assert read_table(out, PATCHES, ["mpp"]).to_pylist() == [{"mpp": 0.5}]
+
+
+def test_an_import_of_other_images_than_before_is_refused(tmp_path, ray_local):
+    """Half of the table would be of one source and half of another."""
+    source, out = foreign(tmp_path, **{"A-DX1_0": picture(0)}), str(tmp_path / "in")
+    import_images(source, manifest(tmp_path), out, format="folder")
+    foreign(tmp_path, **{"A-DX1_1": picture(1)})
+
+    with pytest.raises(SettingsChangedError, match="images"):
+        import_images(source, manifest(tmp_path), out, format="folder")
+    assert (
+        import_images(source, manifest(tmp_path), out, format="folder", overwrite=True)["rows"] == 2
+    )
+    shutil.rmtree(source)
+    with pytest.raises(StorageError, match="no such file or folder"):
+        import_images(source, manifest(tmp_path), out, format="folder")
