@@ -6,11 +6,11 @@ import os
 import platform
 import subprocess
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 
 import idhray
 from idhray.errors import ConfigError
@@ -79,7 +79,7 @@ def provenance(stage: str) -> dict[str, Any]:
         "commit": commit(),
         "python": platform.python_version(),
         "ray": ray.__version__,
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
 
