@@ -21,6 +21,9 @@ def test_png_is_lossless_and_jpeg_is_close():
     np.testing.assert_array_equal(decode(encode(image)), image)
     assert np.abs(decode(encode(image, "jpeg")).astype(int) - image).mean() < 8
     assert image_cell(image, "a", "jpeg")["path"] == "a.jpg"
+    grey = decode(encode(image[..., 0], "jpeg"))  # decoded as RGB of three equal channels
+    assert np.abs(grey.astype(int) - image[..., :1]).mean() < 8
+    assert np.ptp(grey, axis=2).max() == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encode(noise(32, 32, 3))[:-40]])

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from idhray.errors import ConfigError, SlideError
 from idhray.images import RGB, Codec
+from idhray.slides.annotations import region_mask
 from idhray.slides.color_check import implausible_colors
 from idhray.slides.reader import UM_AT_1X, Slide
 from idhray.slides.selection import Candidate, Select, select_tiles
@@ -45,6 +46,10 @@ class TilingSettings:
     tiles_per_shard: int = 256
     """A slide with more tiles is stored in several files, of about this many each (200 MB of 1024
     px tiles), which several workers can cut."""
+    region_classes: tuple[str, ...] = ()
+    """Where regions were drawn: tissue counts in those of these classes only; () takes all."""
+    region_exclude: tuple[str, ...] = ()
+    """Classes of regions that are cut out again, such as artefacts."""
     assume_mpp: float | None = None
     """um per pixel of slides of which neither the manifest nor the file says it; refused if not
     given."""
@@ -155,15 +160,29 @@ class TilePlan:
     """For a person's eye: the thumbnail, what is tissue, and the tiles; None without a grid."""
 
 
-def plan_tiles(slide: Slide, settings: TilingSettings) -> TilePlan:
+def plan_tiles(
+    slide: Slide,
+    settings: TilingSettings,
+    *,
+    regions: str | None = None,
+    corners: Sequence[tuple[int, int]] | None = None,
+) -> TilePlan:
     """Choose the tiles of an open slide by its thumbnail.
 
+    Args:
+        slide: Open.
+        settings: What to choose.
+        regions: GeoJSON of QuPath; only tissue in these regions counts.
+        corners: Upper left corners (level 0) of tiles that were chosen elsewhere, in place of the
+            grid; how much tissue they have decides their ranks, but leaves none out.
+
     Raises:
-        SlideError: the slide is coarser than the tiles, or its colours cannot be H&E.
+        SlideError: the slide is coarser than the tiles, its colours cannot be H&E, or the regions
+            are none.
     """
     slide.level_for(settings.mpp)  # refuses a coarse slide before any work
     tile_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
-    grid = tile_grid(slide.size_l0, tile_l0)
+    grid = tile_grid(slide.size_l0, tile_l0) if corners is None else list(corners)
     if not grid:
         width, height = slide.size_l0
         reason = f"{width} x {height} px is smaller than one tile of {tile_l0[0]:.0f} px"
@@ -173,9 +192,17 @@ def plan_tiles(slide: Slide, settings: TilingSettings) -> TilePlan:
     if settings.check_colors and (wrong := implausible_colors(image)):
         raise SlideError(f"{slide.name}: {wrong}; --no-check-colors takes it as it is")
     mask, reasons = _tissue(image, settings)
+    if regions is not None:
+        mask = mask & region_mask(
+            regions,
+            size_l0=slide.size_l0,
+            mask_shape=mask.shape,
+            classes=settings.region_classes or None,
+            exclude=settings.region_exclude,
+        )
     seen = tiles_with_tissue(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
     shown = {(tile.x_l0, tile.y_l0) for tile in seen}
-    least = settings.min_tissue_fraction
+    least = settings.min_tissue_fraction if corners is None else 0.0
     found = tiles_with_tissue(shown, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=least)
     kept = select_tiles(
         found, settings.select, settings.max_tiles_per_slide, tile_l0=tile_l0, slide=slide.name

@@ -1,5 +1,6 @@
 """In a Ray worker: the tiles of one slide, on as many workers as it has shards."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import ray
 
 from idhray.config import settings_from
 from idhray.errors import IdhrayError, SlideError
+from idhray.exchange.coordinates import SQUARE, read_coordinates
 from idhray.images import encode
 from idhray.ledger import reason
 from idhray.slides.direct import open_slide
@@ -28,9 +30,12 @@ DOUBTFUL = 0.5
 def tile_one(values: dict[str, Any]) -> Outcome:
     """Publish the tiles of one slide; one of several shards is shared with other workers."""
     settings = settings_from(TilingSettings, values["settings"])
+    if values["missing"]:
+        which = " and ".join(values["missing"])
+        return Outcome(status="skipped", note=f"{values['slide']}: no file of {which} for it")
     with _local(values) as path:
         with _place(values), _opened(path, values) as slide:
-            plan = plan_tiles(slide, settings)
+            plan = _plan(slide, settings, values)
             _publish_sheet(plan, values)
             if plan.hidden:
                 raise SlideError(
@@ -48,6 +53,28 @@ def tile_one(values: dict[str, Any]) -> Outcome:
     doubtful = sum(shard.doubtful for shard in cut)
     note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
     return Outcome(published=[shard.published for shard in cut], note=note if doubtful else "")
+
+
+def _plan(slide: Slide, settings: TilingSettings, values: dict[str, Any]) -> TilePlan:
+    """The tiles, within the regions or at the places that were given for this slide."""
+    with contextlib.ExitStack() as stack:
+        regions, places = (
+            values[name] and stack.enter_context(local_file(values[name]))
+            for name in ("regions", "coordinates")
+        )
+        corners = _corners(places, slide, settings) if places else None
+        return plan_tiles(slide, settings, regions=regions, corners=corners)
+
+
+def _corners(path: str, slide: Slide, settings: TilingSettings) -> list[tuple[int, int]]:
+    found = read_coordinates(path)
+    wanted, _ = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
+    if abs(found.size_l0 - wanted) > SQUARE * wanted:
+        raise SlideError(
+            f"{slide.name}: {path} has squares of {found.size_l0:g} level-0 px, tiles of these "
+            f"settings have {wanted:g}; give --tile-px and --magnification to match"
+        )
+    return [(x, y) for x, y in found.corners.tolist()]
 
 
 def _publish_sheet(plan: TilePlan, values: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 quality/SLIDE.jpg: what was taken for tissue, and where the tiles lie, for a person's eye.
 """
 
+import hashlib
 import logging
 from typing import Any
 
@@ -20,7 +21,7 @@ from idhray.stages.session import connect
 from idhray.stages.tile_one import tile_one
 from idhray.staging import Cache
 from idhray.staging_source import source_of
-from idhray.storage import absolute, join
+from idhray.storage import absolute, join, list_files, read_bytes
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ def tile_slides(
     seed: int = 0,
     workers: int | None = None,
     address: str | None = None,
+    regions: str | None = None,
+    coordinates: str | None = None,
     cache: str | None = None,
     cache_gb: float = 100.0,
     limit_s: float | None = 3600.0,
@@ -52,6 +55,10 @@ def tile_slides(
         seed: Of the split by patient, where the manifest does not give one.
         workers: Slides at a time; as many as there are CPUs when not given. A slide of several
             shards takes other free CPUs, too.
+        regions: Folder of QuPath's GeoJSON, SLIDE.geojson each: only tissue in these regions
+            counts, and a slide without a file is skipped.
+        coordinates: Folder of HDF5 files of CLAM (SLIDE.h5) or TRIDENT (SLIDE_patches.h5): tiles
+            are cut there and nowhere else, and a slide without a file is skipped.
         cache: Folder on a local disk of each node, to which slides (of an object store or a slow
             disk) are copied before they are read, the next ones while others are tiled.
         cache_gb: The most that the copies of a node may take; those not in use make room.
@@ -75,7 +82,9 @@ def tile_slides(
         connect(address)
         write_manifest(join(out, COHORT), cohort)
         how = {"out": out, "workers": workers, "cache": kept and settings_dict(kept)}
-        items = [_item(row, settings, how) for row in cohort.to_dict("records")]
+        given = {"regions": (regions, ".geojson"), "coordinates": (coordinates, ".h5", "_patches")}
+        beside = {name: _files(*where) for name, where in given.items()}
+        items = [_item(row, settings, how, beside) for row in cohort.to_dict("records")]
         found = map_items(
             items,
             tile_one,
@@ -104,21 +113,52 @@ def with_slides(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
     return slides
 
 
-def _item(row: dict[str, Any], settings: TilingSettings, how: dict[str, Any]) -> Item:
+def _files(folder: str | None, ending: str, *more: str) -> dict[str, str] | None:
+    """Slide -> file of a folder; None where no folder was given.
+
+    Raises:
+        StorageError: the folder has no such file.
+    """
+    if folder is None:
+        return None
+    found = list_files(absolute(folder), suffix=ending)
+    if not found:
+        raise StorageError(f"{folder}: no {ending} file there")
+    names = [path.rsplit("/", 1)[-1].removesuffix(ending) for path in found]
+    for tail in more:
+        names = [name.removesuffix(tail) for name in names]
+    return dict(zip(names, found, strict=True))
+
+
+def _item(
+    row: dict[str, Any],
+    settings: TilingSettings,
+    how: dict[str, Any],
+    beside: dict[str, dict[str, str] | None],
+) -> Item:
+    slide = slide_name(row["slide"])
+    files = {name: found and found.get(slide) for name, found in beside.items()}
+    missing = [name for name, found in beside.items() if found and slide not in found]
     values = {
-        "slide": slide_name(row["slide"]),
+        "slide": slide,
         "mpp": None if pd.isna(row["mpp"]) else row["mpp"],
         "objective_power": None if pd.isna(row["objective_power"]) else row["objective_power"],
         **{name: row[name] for name in ("patient", "idh", "split")},
         "settings": settings_dict(settings),
+        "missing": missing,
+        **{f"{name}_digest": _digest(path) for name, path in files.items() if path},
     }
     # Neither the path nor how it is read: an archive that was moved is the same archive.
     return Item(
         name=values["slide"],
         settings_hash=settings_hash(values),
-        values={**values, "path": row["slide"], **how},
+        values={**values, "path": row["slide"], **files, **how},
         size=_size(row["slide"]),
     )
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
 def _size(path: str) -> int:

@@ -1,5 +1,6 @@
 """The best tiles of a slide, and what becomes of slides that have none."""
 
+import json
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -298,6 +299,39 @@ def test_the_sheet_is_there_without_tiles_too(tmp_path):
 
     assert not found.rows
     assert found.plan.sheet is not None
+
+
+def test_only_tissue_in_the_drawn_regions_counts(tmp_path):
+    """A pathologist's outline of the second tile, and an artefact in it."""
+    path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 1.0]), 1.0)
+
+    def square(x, width, name):
+        ring = [[x, 0], [x + width, 0], [x + width, 64], [x, 64], [x, 0]]
+        said = {"classification": {"name": name}}
+        return {
+            "type": "Feature",
+            "properties": said,
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+
+    drawn = tmp_path / "a.geojson"
+    features = [square(64, 64, "Tumor"), square(112, 16, "Artefact"), square(128, 64, "Stroma")]
+    drawn.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    only = replace(SMALL, region_classes=("Tumor",), region_exclude=("Artefact",))
+    with open_slide(path, name="a") as slide:
+        plans = [plan_tiles(slide, s, regions=str(drawn)).tiles for s in (only, SMALL)]
+
+    assert [tile[1:] for tile in plans[0]] == [(64, 0, 0.75)]
+    assert [tile[1:] for tile in plans[1]] == [(64, 0, 1.0), (128, 0, 1.0)]
+
+
+def test_places_that_were_chosen_elsewhere_are_cut_as_they_are(tmp_path):
+    """Off the grid, and without tissue, too; tissue decides the ranks."""
+    path = write_slide(tmp_path / "a.tiff", striped([0.0, 1.0, 0.0]), 1.0)
+    with open_slide(path, name="a") as slide:
+        plan = plan_tiles(slide, SMALL, corners=[(0, 0), (32, 0), (64, 0)])
+
+    assert [tile[1:] for tile in plan.tiles] == [(64, 0, 1.0), (32, 0, 0.5), (0, 0, 0.0)]
 
 
 def test_shards_are_whole_rows_of_tiles():

@@ -14,6 +14,7 @@ from idhray.errors import SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.cut_patches import cut_patches
+from idhray.stages.export_images import export_images
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
@@ -211,6 +212,23 @@ def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path
     os.remove(part_path(many, fate.input, 1))
     assert tile_slides(manifest, many, replace(everything, tiles_per_shard=10))["rows"] == fate.rows
     assert len(parts(many)) == fate.parts
+
+
+def test_places_go_to_trident_and_come_back(tmp_path, phantom):
+    """The same tiles at the same places; a slide without a file is skipped, and said to be."""
+    manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
+    first, places, again = (str(tmp_path / name) for name in ("tiles", "places", "again"))
+    tile_slides(manifest, first, TILING)
+    export_images(first, places, format="h5")
+    files = sorted((tmp_path / "places" / "patches").glob("*.h5"))
+    slide, other = (path.name.removesuffix("_patches.h5") for path in files)
+    os.remove(files[1])
+    counts = tile_slides(manifest, again, TILING, coordinates=str(files[0].parent))
+    rows = [read_rows(folder, slide, ["x_l0", "y_l0", "image"]) for folder in (first, again)]
+
+    assert (counts["done"], counts["skipped"]) == (1, 1)
+    assert "no file of coordinates for it" in fates(again)[other].error
+    assert list(rows[0]) == list(rows[1])
 
 
 def test_slides_of_a_slow_disk_are_tiled_from_a_cache(tmp_path, phantom):
