@@ -51,9 +51,7 @@ class TrainedGenerator:
             ConfigError: dtype is none of these.
         """
         if self.dtype not in (torch.float32, torch.bfloat16, torch.float16):
-            raise ConfigError(
-                f"dtype must be torch.float32, bfloat16 or float16, got {self.dtype}"
-            )
+            raise ConfigError(f"dtype must be torch.float32, bfloat16 or float16, got {self.dtype}")
 
 
 def load_generator(
