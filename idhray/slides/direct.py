@@ -6,13 +6,11 @@ not come out as OpenSlide shows them, is refused with a reason and stays with `S
 """
 
 import contextlib
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import openslide
-from PIL import Image, ImageCms
 
 from idhray.errors import SlideError
 from idhray.images import RGB
@@ -54,6 +52,7 @@ def open_slide(
     mpp: float | None = None,
     objective_power: float | None = None,
     assume_mpp: float | None = None,
+    to_srgb: bool = False,
     direct: bool = True,
 ) -> Slide:
     """The slide, read directly where it can be, and by OpenSlide otherwise or if not `direct`.
@@ -62,7 +61,7 @@ def open_slide(
         SlideError: as `Slide`.
     """
     known: dict[str, Any] = {"name": name, "mpp": mpp, "objective_power": objective_power}
-    known["assume_mpp"] = assume_mpp
+    known |= {"assume_mpp": assume_mpp, "to_srgb": to_srgb}
     if direct:
         with contextlib.suppress(IndirectError):
             return DirectSlide(path, **known)
@@ -70,11 +69,7 @@ def open_slide(
 
 
 class DirectSlide(Slide):
-    """A `Slide` whose regions come from the file's own blocks.
-
-    Attributes:
-        icc_profile: The colour profile of level 0, where the file has one.
-    """
+    """A `Slide` whose regions come from the file's own blocks."""
 
     def __init__(
         self,
@@ -96,15 +91,14 @@ class DirectSlide(Slide):
             mpp: The manifest's, where it has one.
             objective_power: The manifest's, where it has one.
             assume_mpp: As of `Slide`.
-            to_srgb: Convert colours by the file's ICC profile; without one nothing changes.
+            to_srgb: As of `Slide`.
             nearly: A scale this near to 2, 4 or 8 is decoded at it and resampled by the rest: 0.005
                 takes 2.004 (0.499 um for 10x) so, in two thirds of the time. It aliases no more,
                 but blurs unevenly: H&E is off by 2.1 gray values on average instead of 0.5.
             cache_bytes: See `CACHE_BYTES`; without room for it blocks are decoded again.
 
         Raises:
-            SlideError: as `Slide`; or it cannot be read directly; or its profile is broken and
-                `to_srgb` asks for it.
+            SlideError: as `Slide`; or it cannot be read directly.
         """
         super().__init__(
             path,
@@ -112,6 +106,7 @@ class DirectSlide(Slide):
             mpp=mpp,
             objective_power=objective_power,
             assume_mpp=assume_mpp,
+            to_srgb=to_srgb,
         )
         self._blocks: Blocks | None = None
         try:
@@ -122,8 +117,6 @@ class DirectSlide(Slide):
         if isinstance(levels, str):
             raise IndirectError(f"{self.name}: cannot be read directly: {levels}; use Slide")
         self._levels, self._cache_bytes, self._nearly = levels, cache_bytes, nearly
-        self.icc_profile = levels[0].icc_profile
-        self._to_srgb = _srgb_transform(self.name, self.icc_profile) if to_srgb else None
 
     @property
     def blocks_decoded(self) -> int:
@@ -146,10 +139,7 @@ class DirectSlide(Slide):
             pixels = self._assembled(plan)
         except SlideError as error:
             raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({error})") from None
-        region = resampled(pixels, plan.box[:2], plan, size)
-        if self._to_srgb is None:
-            return region
-        return np.asarray(ImageCms.applyTransform(Image.fromarray(region), self._to_srgb))
+        return self._in_srgb(resampled(pixels, plan.box[:2], plan, size))
 
     def regions(
         self, places: Iterable[tuple[int, int]], size: tuple[int, int], mpp: float
@@ -237,15 +227,3 @@ class DirectSlide(Slide):
         if failed is not None:
             raise failed
         return pixels
-
-
-def _srgb_transform(name: str, profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
-    if profile is None:
-        return None
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        intent = ImageCms.Intent(ImageCms.getDefaultIntent(source))
-        target = ImageCms.createProfile("sRGB")
-        return ImageCms.buildTransform(source, target, "RGB", "RGB", intent)
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        raise SlideError(f"{name}: its colour profile is broken ({error}); leave to_srgb off")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from idhray.errors import SlideError
 from idhray.images import RGB
+from idhray.slides import color_profile
 from idhray.slides.file_check import (
     why_no_slide,
     why_unopened,
@@ -48,6 +49,7 @@ class Slide:
         mpp: float | None = None,
         objective_power: float | None = None,
         assume_mpp: float | None = None,
+        to_srgb: bool = False,
     ) -> None:
         """Open the file.
 
@@ -57,10 +59,11 @@ class Slide:
             mpp: The manifest's, where it has one.
             objective_power: The manifest's, where it has one.
             assume_mpp: Used where nothing says the resolution; without it such a slide is refused.
+            to_srgb: Convert colours by the file's ICC profile; without one nothing changes.
 
         Raises:
-            SlideError: there is no such file, it is no slide, OpenSlide cannot open it, or
-                `resolution` refuses.
+            SlideError: there is no such file, it is no slide, OpenSlide cannot open it,
+                `resolution` refuses, or its colour profile is broken.
         """
         self.path = path
         self.name = name or os.path.basename(path)
@@ -82,6 +85,7 @@ class Slide:
             )
             if reason := wrong_extent(self.size_l0, (x, y)):
                 raise SlideError(f"{self.name}: {reason}")
+            self._converted = color_profile.to_srgb(handle, self.name) if to_srgb else None
         except SlideError:
             self.close()
             raise
@@ -167,7 +171,10 @@ class Slide:
         except openslide.OpenSlideError as error:
             self.close()  # OpenSlide refuses all further reads from a handle that failed once
             raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({_one_line(error)})")
-        return resampled(pixels, corner, plan, size)
+        return self._in_srgb(resampled(pixels, corner, plan, size))
+
+    def _in_srgb(self, region: RGB) -> RGB:
+        return self._converted(region) if self._converted else region
 
     def _read(self, plan: Plan) -> tuple[RGB, Pair]:
         """The pixels that hold a region, and where in the level their upper left corner lies.

@@ -64,7 +64,6 @@ class TiledLevel:
     """Of each block in the file, left to right, then down."""
     counts: NDArray[np.int64]
     """Bytes of each block."""
-    icc_profile: bytes | None = None
 
     @property
     def across(self) -> int:
@@ -129,7 +128,6 @@ def _level(page: tifffile.TiffPage) -> TiledLevel | str:
         coding=coding,
         offsets=offsets,
         counts=counts,
-        icc_profile=page.iccprofile if isinstance(page.iccprofile, bytes) else None,
     )
 
 

@@ -53,6 +53,8 @@ class TilingSettings:
     assume_mpp: float | None = None
     """um per pixel of slides of which neither the manifest nor the file says it; refused if not
     given."""
+    to_srgb: bool = False
+    """Convert colours by the file's ICC profile, where it has one."""
     check_colors: bool = True
     """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colours, fluorescence,
     but also other stains."""

@@ -163,5 +163,6 @@ def _opened(path: str, values: dict[str, Any]) -> Slide:
         mpp=values["mpp"],
         objective_power=values["objective_power"],
         assume_mpp=values["settings"]["assume_mpp"],
+        to_srgb=values["settings"]["to_srgb"],
         direct=values["settings"]["direct"],
     )

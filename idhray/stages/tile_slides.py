@@ -82,8 +82,10 @@ def tile_slides(
         connect(address)
         write_manifest(join(out, COHORT), cohort)
         how = {"out": out, "workers": workers, "cache": kept and settings_dict(kept)}
-        given = {"regions": (regions, ".geojson"), "coordinates": (coordinates, ".h5", "_patches")}
-        beside = {name: _files(*where) for name, where in given.items()}
+        beside = {
+            "regions": _files(regions, ".geojson"),
+            "coordinates": _files(coordinates, ".h5", "_patches"),
+        }
         items = [_item(row, settings, how, beside) for row in cohort.to_dict("records")]
         found = map_items(
             items,
@@ -113,7 +115,7 @@ def with_slides(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
     return slides
 
 
-def _files(folder: str | None, ending: str, *more: str) -> dict[str, str] | None:
+def _files(folder: str | None, ending: str, tail: str = "") -> dict[str, str] | None:
     """Slide -> file of a folder; None where no folder was given.
 
     Raises:
@@ -124,10 +126,8 @@ def _files(folder: str | None, ending: str, *more: str) -> dict[str, str] | None
     found = list_files(absolute(folder), suffix=ending)
     if not found:
         raise StorageError(f"{folder}: no {ending} file there")
-    names = [path.rsplit("/", 1)[-1].removesuffix(ending) for path in found]
-    for tail in more:
-        names = [name.removesuffix(tail) for name in names]
-    return dict(zip(names, found, strict=True))
+    name_of = {path: path.rsplit("/", 1)[-1].removesuffix(ending) for path in found}
+    return {name.removesuffix(tail): path for path, name in name_of.items()}
 
 
 def _item(

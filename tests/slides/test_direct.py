@@ -1,6 +1,5 @@
 """Blocks read directly are OpenSlide's pixels, and are decoded once."""
 
-import io
 import tracemalloc
 
 import numpy as np
@@ -245,25 +244,38 @@ def test_a_closed_slide_opens_again(tmp_path):
     slide.close()
 
 
-def test_colours_are_converted_only_if_asked(tmp_path):
-    """A profile is reported; sRGB's own changes nothing, Lab's cannot be of an RGB file."""
+@pytest.mark.parametrize("direct", [True, False])
+def test_colours_are_converted_only_if_asked(tmp_path, direct):
+    """sRGB's own profile changes nothing, a broken one is refused, by either reader."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = tissue(64, 64)
     with_profile = write_jpeg(tmp_path / "a.tiff", image, icc_profile=srgb)
     without = write_jpeg(tmp_path / "b.tiff", image)
     broken = write_jpeg(tmp_path / "c.tiff", image, icc_profile=b"no profile" * 20)
 
-    with DirectSlide(with_profile) as plain, DirectSlide(with_profile, to_srgb=True) as converted:
-        assert ImageCms.ImageCmsProfile(io.BytesIO(plain.icc_profile))
+    kind = DirectSlide if direct else Slide
+    with kind(with_profile) as plain, kind(with_profile, to_srgb=True) as converted:
         off = converted.region(0, 0, (64, 64), 0.5).astype(int) - plain.region(0, 0, (64, 64), 0.5)
         assert np.abs(off).max() <= 1
-    with DirectSlide(without, to_srgb=True) as slide:
-        assert slide.icc_profile is None
+    with kind(without, to_srgb=True) as slide:
         assert slide.region(0, 0, (64, 64), 0.5).shape == (64, 64, 3)
     with pytest.raises(SlideError, match="profile is broken"):
-        DirectSlide(broken, to_srgb=True)
-    with DirectSlide(broken) as slide:
-        assert slide.icc_profile is not None
+        kind(broken, to_srgb=True)
+    with kind(broken) as slide:
+        assert slide.region(0, 0, (64, 64), 0.5).shape == (64, 64, 3)
+
+
+def test_a_profile_of_other_colours_is_applied(tmp_path):
+    """sRGB's profile with the primaries of red and green exchanged exchanges the channels."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    image = tissue(64, 64)
+    path = write_jpeg(tmp_path / "a.tiff", image, icc_profile=swapped)
+    with DirectSlide(path) as plain, DirectSlide(path, to_srgb=True) as converted:
+        before, after = (s.region(0, 0, (64, 64), 0.5) for s in (plain, converted))
+
+    assert np.abs(before[..., [1, 0, 2]].astype(int) - after).max() <= 2
+    assert np.abs(before.astype(int) - after).max() > 20
 
 
 @pytest.mark.parametrize(("times", "mean", "most"), [(1, 0, 0), (2, 0.5, 24), (4, 0.3, 12)])
