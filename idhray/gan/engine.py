@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_map_only
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
@@ -38,6 +39,9 @@ class Engine:
     maps are kept within bounds, and slopes that overflow all the same are replaced."""
     compile: bool = False
     """Compile each phase (torch.compile): a minute or more at the start, then faster steps."""
+    cuda_graphs: bool = False
+    """Compile, and replay each phase as one CUDA graph: for small steps, whose time goes into
+    starting kernels. On a GPU only; it has not been run on one yet."""
     micro_batch: int | None = None
     """Images that a worker holds at a time; gradients of the parts are added up. All of its share
     when not given."""
@@ -59,6 +63,10 @@ class Engine:
                 f"micro_batch must be a multiple of {STD_GROUP}, got {self.micro_batch}"
             )
 
+        if self.cuda_graphs and self.micro_batch is not None:
+            # Slopes lie in memory that the next replay writes to, so parts would not add up.
+            raise ConfigError("cuda_graphs takes whole batches; leave micro_batch out")
+
     def dtype(self, device: torch.device) -> torch.dtype:
         """Of the feature maps in the main phases."""
         if self.precision != "auto":
@@ -76,12 +84,30 @@ class Engine:
 
     def phase(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, compiled if the settings ask for it and this machine can."""
-        return _compiled(function) if self.compile else function
+        if self.cuda_graphs:
+            graphed = torch.compile(function, fullgraph=True, dynamic=False, mode="reduce-overhead")
+            return _or_plain(function, _kept(graphed))
+        if self.compile:
+            return _or_plain(function, torch.compile(function, fullgraph=True, dynamic=False))
+        return function
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled at its first call; plain, with a warning that says why, where that fails."""
-    fast = torch.compile(function, fullgraph=True, dynamic=False)
+def _kept(graphed: Callable[..., Any]) -> Callable[..., Any]:
+    """Results without a slope are copied: they lie in memory that the next replay writes to.
+
+    A loss is differentiated before that.
+    """
+
+    def call(*args: Any, **named: Any) -> Any:
+        torch.compiler.cudagraph_mark_step_begin()
+        found = graphed(*args, **named)
+        return tree_map_only(Tensor, lambda x: x if x.requires_grad else x.clone(), found)
+
+    return call
+
+
+def _or_plain(function: Callable[..., Any], fast: Callable[..., Any]) -> Callable[..., Any]:
+    """`fast`, compiled at its first call; the function, with a warning why, where that fails."""
     chosen: list[Callable[..., Any]] = []
 
     def call(*args: Any, **named: Any) -> Any:

@@ -43,6 +43,7 @@ def train_gan(
     seed: int = 0,
     precision: Precision = "auto",
     compile: bool = False,  # noqa: A002 - the name of the flag
+    cuda_graphs: bool = False,
     micro_batch: int | None = None,
     fidelity_every_kimg: float | None = None,
     fidelity_images: int = IMAGES,
@@ -75,8 +76,10 @@ def train_gan(
         freeze_layers: Blocks of the discriminator, those nearest the image, that keep its weights.
         seed: Decides weights, order and latents.
         precision: Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may
-            change when a training is continued, as may the next two.
+            change when a training is continued, as may the next three.
         compile: Compile each phase: a minute or more at the start, then faster steps.
+        cuda_graphs: Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not
+            run on one yet.
         micro_batch: Images that a worker holds at a time; it trains the same with less memory.
         fidelity_every_kimg: How often KID is measured; `sample_kimg` when not given, 0 for never.
             No weight depends on it, but for roll_back.
@@ -109,7 +112,9 @@ def train_gan(
         adapt_channels=adapt_channels,
         freeze_layers=freeze_layers,
         seed=seed,
-        engine=Engine(precision=precision, compile=compile, micro_batch=micro_batch),
+        engine=Engine(
+            precision=precision, compile=compile, cuda_graphs=cuda_graphs, micro_batch=micro_batch
+        ),
         fidelity_every_kimg=fidelity_every_kimg,
         fidelity_images=fidelity_images,
         features=features,

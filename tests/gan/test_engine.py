@@ -96,11 +96,19 @@ def test_auto_takes_what_the_device_has(monkeypatch, device, has_bfloat16, dtype
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [PGGAN, STYLEGAN2, AUGMENTED])
-def test_compiled_training_is_the_same(settings, caplog):
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        (PGGAN, "compile"),
+        (STYLEGAN2, "compile"),
+        (AUGMENTED, "compile"),
+        (STYLEGAN2, "cuda_graphs"),  # without a GPU: all but the graphs
+    ],
+)
+def test_compiled_training_is_the_same(settings, how, caplog):
     """Every phase as a whole, penalties included; none falls back."""
     with caplog.at_level(logging.WARNING):
-        compiled, _ = after(settings, compile=True)
+        compiled, _ = after(settings, **{how: True})
     plain, _ = after(settings)
 
     assert not [r for r in caplog.records if "not compiled" in r.message]
@@ -165,6 +173,7 @@ def test_only_one_network_has_gradients_and_what_is_frozen_stays_so():
     ("change", "message"),
     [
         ({"precision": "float8"}, "precision must be"),
+        ({"cuda_graphs": True, "micro_batch": 8}, "leave micro_batch out"),
         ({"micro_batch": 6}, "micro_batch must be a multiple of 4, got 6"),
         ({"micro_batch": 0}, "micro_batch must be"),
     ],
