@@ -55,6 +55,10 @@ from idhray.gan.trainer import new_run
 
 Settings = StyleGan2Settings | PgganSettings
 Clock = Literal["cpu", "wall"]
+Way = Literal[
+    *("float32", "bfloat16", "float16", "float32-compiled", "bfloat16-compiled"),
+    *("float16-compiled", "float32-graphs", "bfloat16-graphs", "float16-graphs"),  # CUDA's
+]
 
 # Of the plain formulation; StyleGAN2's are means of a lazy cycle, with 512 channels at most.
 STYLEGAN2_GFLOP = {  # (side in px, fmap_base): a step, and generation, per image
@@ -80,10 +84,7 @@ class Options:
     this number)."""
     fmap_max: int = 512
     batch: int = 4
-    ours: tuple[Literal["float32", "bfloat16", "float32-compiled", "bfloat16-compiled"], ...] = (
-        "float32",
-        "bfloat16",
-    )
+    ours: tuple[Way, ...] = ("float32", "bfloat16")
     stylegan2_ada: Path | None = None
     """A clone of NVlabs/stylegan2-ada-pytorch."""
     stylegan2_ada_fp16: bool = False
@@ -386,8 +387,9 @@ def makers(options: Options) -> list[Callable[[], Contestant]]:
     settings = settings_for(options)
     found: list[Callable[[], Contestant]] = []
     for name in options.ours:
-        precision, _, compiled = name.partition("-")
-        engine = Engine(precision=precision, compile=bool(compiled))  # type: ignore[arg-type]
+        precision, _, how = name.partition("-")
+        faster = {"compile": how == "compiled", "cuda_graphs": how == "graphs"}
+        engine = Engine(precision=precision, **faster)  # type: ignore[arg-type]
         found.append(lambda n=name, e=engine: ours(n, settings, e, options))  # type: ignore[misc]
     if isinstance(settings, PgganSettings):
         if options.gan_zoo:
