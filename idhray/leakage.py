@@ -58,7 +58,9 @@ class GateRecord:
     """The images that it was trained on, in which copies are looked for."""
     images_digest: str
     features: str
-    """What made features of images."""
+    """What made features of images, as a flag says it."""
+    extractor: str
+    """The network that it was, and a digest of its weights."""
     psi: float
     """Truncation of the images that were judged; below it they vary less."""
     limits: dict[str, float]

@@ -8,7 +8,7 @@ near-copies by nature, and never are the measure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,7 +18,14 @@ from torch import Tensor
 from idhray.chance import generator
 from idhray.errors import TableError
 from idhray.fidelity.distances import nearest
-from idhray.fidelity.similarity import Symmetry, nearest_by_pixels, similarity_of_pairs
+from idhray.fidelity.pixel_index import PixelIndex
+from idhray.fidelity.similarity import (
+    Pairs,
+    Symmetry,
+    nearest_by_pixels,
+    similarity_of_pairs,
+    ssim_of_pairs,
+)
 from idhray.fidelity.views import Images
 
 
@@ -30,6 +37,8 @@ class ImageSet:
     features: Tensor  # (N, F) float64
     patients: Sequence[str] = ()  # N names; none where the images are generated
     ids: Sequence[str] = ()  # N names of images; numbers from 0 when not given
+    device: str = "cpu"
+    """Where others are searched in these images."""
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -52,6 +61,11 @@ class ImageSet:
         """The name of one image."""
         return self.ids[place] if self.ids else str(place)
 
+    @cached_property
+    def index(self) -> PixelIndex:
+        """To search others in them; it is made once, so keep the set for many searches."""
+        return PixelIndex(self.images, self.device)
+
     def subset(self, places: NDArray[np.int64]) -> "ImageSet":
         """Some of the images."""
         return ImageSet(
@@ -59,6 +73,7 @@ class ImageSet:
             self.features[torch.tensor(places)],
             [self.patients[k] for k in places] if self.patients else (),
             [self.id(int(k)) for k in places],
+            self.device,
         )
 
 
@@ -118,7 +133,7 @@ def apartness(
     drawn = np.sort([k for k in order if (theirs != mine[k]).any()][:count]).astype(np.int64)
     if not len(drawn):
         return None
-    pixel = nearest_by_pixels(queries.images[drawn], train.images, symmetry, (mine[drawn], theirs))
+    pixel = nearest_by_pixels(queries.images[drawn], train.index, symmetry, (mine[drawn], theirs))
     feature = np.empty(len(drawn))
     for patient in np.unique(mine[drawn]):
         own = mine[drawn] == patient
@@ -140,10 +155,24 @@ def copy_limits(
     )
 
 
-def find_copies(generated: ImageSet, train: ImageSet, limits: Limits, symmetry: Symmetry) -> Copies:
+def find_copies(
+    generated: ImageSet,
+    train: ImageSet,
+    limits: Limits,
+    symmetry: Symmetry,
+    *,
+    with_ssim: bool = True,
+) -> Copies:
     """Each generated image's nearest training image, and whether it is a copy of it.
 
     Features see no symmetry of their own: a mirrored copy is found by its pixels.
+
+    Args:
+        generated: Images of a generator.
+        train: What it was trained on; the set keeps its index for the next call.
+        limits: From `copy_limits`.
+        symmetry: In which forms the generator was shown its images.
+        with_ssim: It decides nothing, and takes a third of the time at 256 px; else NaN.
 
     Raises:
         TableError: sizes, channels or features of the two differ.
@@ -154,24 +183,32 @@ def find_copies(generated: ImageSet, train: ImageSet, limits: Limits, symmetry: 
             f"{train.features.shape[1]} of training images; use one extractor for both"
         )
     near, place = (found[:, 0].numpy() for found in nearest(generated.features, train.features))
-    by_pixels = nearest_by_pixels(generated.images, train.images, symmetry)
-    by_features = similarity_of_pairs(generated.images, train.images, place, symmetry)
-    copied = by_pixels.distance < limits.pixel
-    resembles = (near < limits.feature) & (by_features.distance < limits.pixel_confirms)
-    use = resembles & ~copied
-
-    def chosen(name: str) -> NDArray[Any]:
-        return np.asarray(np.where(use, getattr(by_features, name), getattr(by_pixels, name)))
-
-    source = chosen("reference").astype(np.int64)
-    away = (generated.features - train.features[torch.tensor(source)]).norm(dim=1)
+    pairs = nearest_by_pixels(generated.images, train.index, symmetry)
+    copied = pairs.distance < limits.pixel
+    resembles = np.zeros(len(generated), bool)
+    if len(asked := np.flatnonzero(near < limits.feature)):
+        others = similarity_of_pairs(generated.images[asked], train.index, place[asked], symmetry)
+        resembles[asked] = others.distance < limits.pixel_confirms
+        pairs = _replaced(pairs, others, asked, resembles & ~copied)
+    away = (generated.features - train.features[torch.tensor(pairs.reference)]).norm(dim=1)
+    alike = np.full(len(generated), np.nan)
     return Copies(
         by_pixels=copied,
         by_features=resembles,
-        nearest=source,
+        nearest=pairs.reference,
         feature_distance=away.numpy(),
         nearest_feature_distance=near,
-        correlation=chosen("correlation").astype(np.float64),
-        ssim=chosen("ssim").astype(np.float64),
-        symmetry=chosen("symmetry").astype(np.int64),
+        correlation=pairs.correlation,
+        ssim=ssim_of_pairs(generated.images, train.index, pairs) if with_ssim else alike,
+        symmetry=pairs.symmetry,
     )
+
+
+def _replaced(
+    pairs: Pairs, others: Pairs, places: NDArray[np.int64], use: NDArray[np.bool_]
+) -> Pairs:
+    """The pairs, but where `use` the other one; those are of the queries at `places`."""
+    found = {name: getattr(pairs, name).copy() for name in vars(pairs)}
+    for name, values in found.items():
+        values[use] = getattr(others, name)[use[places]]
+    return Pairs(**found)

@@ -23,7 +23,7 @@ from idhray.fidelity.copies import (
     copy_limits,
     find_copies,
 )
-from idhray.fidelity.diversity import DiversityTest, diversity_test
+from idhray.fidelity.diversity import Agree, DiversityTest, diversity_test
 from idhray.fidelity.memorization import (
     CopyTest,
     DistanceRatio,
@@ -31,7 +31,7 @@ from idhray.fidelity.memorization import (
     c_t_test,
     distance_ratio,
 )
-from idhray.fidelity.similarity import Symmetry
+from idhray.fidelity.similarity import Symmetry, similarity_of_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,8 @@ class CopySettings:
     """The same of the Vendi score."""
     max_near_duplicates: float = 0.1
     """Share of near-duplicates of a collapsed one, above that of as many images of as few real
-    patients: neighbouring slices are near-duplicates by nature."""
+    patients: neighbouring slices are near-duplicates by nature. Pixels must agree, too. Of 321 H&E
+    patches of 107 source tiles one half against the other exceeded it in 1 of 40 halvings."""
     cells: int = 5
     """Of the C_T test, at most."""
     reference_images: int = 2000
@@ -136,11 +137,17 @@ def copies_gate(
     found = find_copies(generated, train, limits, symmetry)
     control = None
     if held_out is not None:
-        control = find_copies(_some(held_out, settings), train, limits, symmetry)
+        some = _some(held_out, settings)
+        control = find_copies(some, train, limits, symmetry, with_ssim=False)
     codes = np.unique(train.patients, return_inverse=True)[1].astype(np.int64)
     test, ratio = _against_held_out(generated, train, held_out, settings, notes)
     varied = diversity_test(
-        generated.features, train.features, codes, limits.feature, seed=settings.seed
+        generated.features,
+        train.features,
+        codes,
+        limits.feature,
+        seed=settings.seed,
+        agree=(_agree(generated, limits, symmetry), _agree(train, limits, symmetry)),
     )
     reasons = [*_copying(found, test, settings), *_collapse(varied, settings)]
     figures = {
@@ -268,6 +275,16 @@ def _authenticity(
             else None
         ),
     }
+
+
+def _agree(images: ImageSet, limits: Limits, symmetry: Symmetry) -> Agree:
+    """Whether pixels of two of these images agree, as they must where features call one a copy."""
+
+    def agree(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        pairs = similarity_of_pairs(images.images[places], images.index, others, symmetry)
+        return pairs.distance < limits.pixel_confirms
+
+    return agree
 
 
 def _copying(found: Copies, test: CopyTest | None, settings: CopySettings) -> list[str]:

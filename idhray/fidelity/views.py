@@ -1,6 +1,6 @@
 """One image seen in many ways: reduced to its details, turned, shifted, and laid over another.
 
-Letters: N images, C channels, H height, W width, h and w of a part, D = C * h * w.
+Letters: N images, C channels, H height, W width, S shifts, h and w of a part, D = C * h * w.
 """
 
 import functools
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
 Images = NDArray[np.uint8]  # (N, H, W, C)
@@ -20,33 +19,57 @@ FLAT = 0.5
 """Gray levels of standard deviation under which an image is constant, and like no other."""
 
 
-def detail(images: NDArray[np.generic], side_px: int, band_px: tuple[float, float]) -> Tensor:
-    """(N, C, h, w) float32: averaged down to `side_px` at most, then a difference of Gaussians.
-
-    Args:
-        images: (N, H, W, C), any numbers.
-        side_px: Sides that are smaller stay as they are.
-        band_px: Standard deviations of the narrow and of the broad Gaussian, at that size.
-    """
-    x = torch.tensor(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
-    narrow, broad = (
-        _smoothing(x.shape[2], side_px, sigma) @ x @ _smoothing(x.shape[3], side_px, sigma).T
-        for sigma in band_px
-    )
-    return narrow - broad
+def reduced(images: Tensor, side_px: int) -> Tensor:
+    """(N, C, h, w) float32 of (N, H, W, C): averaged down to `side_px` at most."""
+    n, height, width, channels = images.shape
+    step = height // side_px
+    if images.dtype == torch.uint8 and height == width == step * side_px and 1 < step <= 8:
+        return _sums(_sums(images.short(), step, 1), step, 2).permute(0, 3, 1, 2) / step**2
+    x = images.float()
+    if height > side_px:  # as matrices: rows of all channels are reduced where they lie
+        x = _averaging(height, side_px, x.device) @ x.reshape(n, height, -1)
+        x = x.reshape(n, -1, width, channels)
+    x = x.permute(0, 3, 1, 2)
+    return x @ _averaging(width, side_px, x.device).T if width > side_px else x.contiguous()
 
 
-@functools.lru_cache(maxsize=64)
-def _smoothing(side: int, side_px: int, sigma_px: float) -> Tensor:
-    """(h, side): the matrix that averages a row down to `side_px` at most and blurs it.
+def _sums(x: Tensor, step: int, axis: int) -> Tensor:
+    """Of each `step` neighbours, in 16 bits: up to 64 gray values fit, and it is 8 times faster."""
+    parts = [x[(slice(None),) * axis + (slice(k, None, step),)] for k in range(step)]
+    total = parts[0].clone()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def band(images: Tensor, band_px: tuple[float, float]) -> Tensor:
+    """(N, C, h, w): the difference of two Gaussians of these standard deviations, of the same."""
+    rows, columns = images.shape[-2:]
+    narrow, broad = band_px
+    device = images.device
+    across = torch.cat([_blurring(columns, s, device).T for s in (narrow, broad)], 1)
+    down = torch.cat([_blurring(rows, narrow, device), -_blurring(rows, broad, device)], 1)
+    return down @ torch.cat((images @ across).split(columns, -1), -2)
+
+
+@functools.lru_cache(maxsize=256)
+def _averaging(side: int, side_px: int, device: torch.device) -> Tensor:
+    """(h, side): the matrix that averages a row down to `side_px` at most."""
+    averaged = F.adaptive_avg_pool1d(torch.eye(side)[:, None], min(side_px, side))
+    return averaged[:, 0].T.contiguous().to(device)
+
+
+@functools.lru_cache(maxsize=256)
+def _blurring(side: int, sigma_px: float, device: torch.device) -> Tensor:
+    """(side, side): the matrix that blurs a row, whose ends go on for ever.
 
     As matrices because torch's convolutions by large kernels of one channel took ten times longer.
     """
-    averaged = F.adaptive_avg_pool1d(torch.eye(side)[:, None], min(side_px, side))
     reach = int(3 * sigma_px + 0.5)
     weights = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * sigma_px**2))
-    padded = F.pad(averaged, (reach, reach), mode="replicate")
-    return F.conv1d(padded, (weights / weights.sum()).view(1, 1, -1))[:, 0].T.contiguous()
+    padded = F.pad(torch.eye(side)[:, None], (reach, reach), mode="replicate")
+    blurred = F.conv1d(padded, (weights / weights.sum()).view(1, 1, -1))
+    return blurred[:, 0].T.contiguous().to(device)
 
 
 def turned(images: Tensor, symmetry: int) -> Tensor:
@@ -56,29 +79,75 @@ def turned(images: Tensor, symmetry: int) -> Tensor:
     return images.transpose(-1, -2) if symmetry & 4 else images
 
 
-def offsets(images: Tensor) -> list[tuple[int, int]]:
-    """Every shift (y, x) that is tried on images (..., H, W) of this size."""
-    y, x = _margins(images)
+def turned_back(images: Tensor, symmetry: int) -> Tensor:
+    """What `turned` makes (..., H, W) of."""
+    images = images.transpose(-1, -2) if symmetry & 4 else images
+    return turned(images, symmetry & 3)
+
+
+def offsets(height: int, width: int) -> list[tuple[int, int]]:
+    """Every shift (y, x) that is tried on images of this size."""
+    y, x = margins(height, width)
     return [(dy, dx) for dy in range(-y, y + 1) for dx in range(-x, x + 1)]
 
 
-def shifted(images: Tensor) -> Tensor:
-    """(offsets, N, D): unit vectors of all of (N, C, H, W) but for a margin, at every shift."""
-    n, c, h, w = images.shape
-    y, x = _margins(images)
-    parts = images.unfold(2, h - 2 * y, 1).unfold(3, w - 2 * x, 1)
-    return unit(parts.permute(2, 3, 0, 1, 4, 5).reshape((2 * y + 1) * (2 * x + 1), n, c, -1))
+def turned_offsets(height: int, width: int, symmetry: int) -> list[int]:
+    """Where in `offsets` the shift lies that a turned image's shift is of the image itself."""
+    all_of_them = offsets(height, width)
+    places = {shift: place for place, shift in enumerate(all_of_them)}
+    found = []
+    for dy, dx in all_of_them:
+        y, x = (dx, dy) if symmetry & 4 else (dy, dx)
+        found.append(places[(-y if symmetry & 2 else y, -x if symmetry & 1 else x)])
+    return found
+
+
+def windows(images: Tensor) -> Tensor:
+    """(N, S, D): all of (N, C, H, W) but for a margin, at every shift."""
+    n, _, height, width = images.shape
+    y, x = margins(height, width)
+    parts = images.unfold(2, height - 2 * y, 1).unfold(3, width - 2 * x, 1)
+    return parts.permute(0, 2, 3, 1, 4, 5).reshape(n, (2 * y + 1) * (2 * x + 1), -1)
+
+
+def window_lengths(images: Tensor) -> Tensor:
+    """(N, S): lengths of the windows less their channels' means; infinite of a constant one."""
+    height, width = images.shape[-2:]
+    y, x = margins(height, width)
+    rows, columns = (
+        torch.ones(2 * margin + 1, side, device=images.device).triu().tril(side - 1 - 2 * margin)
+        for margin, side in ((y, height), (x, width))
+    )
+    return lengths(
+        rows @ images @ columns.T,
+        rows @ images.square() @ columns.T,
+        torch.tensor(float((height - 2 * y) * (width - 2 * x)), device=images.device),
+    ).flatten(1)
+
+
+def lengths(sums: Tensor, squares: Tensor, counts: Tensor) -> Tensor:
+    """(..., A, B) of sums (..., C, A, B): lengths less the channels' means, infinite where flat.
+
+    Args:
+        sums: Of the numbers of each channel.
+        squares: Of their squares.
+        counts: How many they are, (A, B) or one.
+    """
+    channels = sums.shape[-3]
+    found = (squares - sums.square() / counts).sum(-3).clamp_min(0).sqrt()
+    flat = found <= FLAT * (channels * counts).sqrt()
+    return torch.where(flat, torch.full_like(found, torch.inf), found)
 
 
 def centred(images: Tensor) -> Tensor:
-    """(N, D): those of no shift."""
-    y, x = _margins(images)
+    """(N, D): the windows of no shift as unit vectors."""
     height, width = images.shape[-2:]
+    y, x = margins(height, width)
     return unit(images[:, :, y : height - y, x : width - x].flatten(2))
 
 
-def _margins(images: Tensor) -> tuple[int, int]:
-    height, width = images.shape[-2:]
+def margins(height: int, width: int) -> tuple[int, int]:
+    """The largest shift, y and x."""
     return int(height * SHIFT_FRACTION), int(width * SHIFT_FRACTION)
 
 
@@ -91,31 +160,7 @@ def unit(parts: Tensor) -> Tensor:
 
 
 def overlap(image: Tensor, reference: Tensor, dy: int, dx: int) -> tuple[Tensor, Tensor]:
-    """What both (C, H, W) show, pixel (y + dy, x + dx) of the first on (y, x) of the second."""
-    _, height, width = reference.shape
+    """What both (H, W, C) show, pixel (y + dy, x + dx) of the first on (y, x) of the second."""
+    height, width, _ = reference.shape
     y0, y1, x0, x1 = max(0, -dy), height - max(0, dy), max(0, -dx), width - max(0, dx)
-    return image[:, y0 + dy : y1 + dy, x0 + dx : x1 + dx], reference[:, y0:y1, x0:x1]
-
-
-def ssim(image: Tensor, reference: Tensor) -> float:
-    """Structural similarity of two (C, h, w), mean and contrast of the first made the second's.
-
-    Channels that are constant in both are left out: they would count as alike. 0 where all are.
-
-    Source: Wang et al. 2004, doi 10.1109/TIP.2003.819861, by scikit-image's defaults.
-    """
-    side = min(reference.shape[1:])
-    if side < 3:
-        return 0.0
-    seen = (image.std((1, 2)) > FLAT) | (reference.std((1, 2)) > FLAT)
-    if not seen.any():
-        return 0.0
-    a, b = image[seen].double(), reference[seen].double()
-    a = (a - a.mean((1, 2), keepdim=True)) / a.std((1, 2), keepdim=True).clamp_min(FLAT)
-    a = a * b.std((1, 2), keepdim=True) + b.mean((1, 2), keepdim=True)
-    window = min(7, side - (side + 1) % 2)
-    return float(
-        structural_similarity(
-            a.numpy(), b.numpy(), channel_axis=0, data_range=255.0, win_size=window
-        )
-    )
+    return image[y0 + dy : y1 + dy, x0 + dx : x1 + dx], reference[y0:y1, x0:x1]

@@ -20,7 +20,7 @@ import torch
 
 from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from
-from idhray.errors import ConfigError, LeakageError
+from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies import ImageSet, find_copies
 from idhray.fidelity.evaluation import evaluate
@@ -142,7 +142,12 @@ def evaluate_gan(
         share = min(cluster_gpus(), 1.0) if gpus is None else gpus
         task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
         values = {**said, "checkpoint": checkpoint, "folder": images, "out": out, "tables": tables}
-        ray.get(task.remote(values))
+        try:
+            ray.get(task.remote(values))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, IdhrayError):
+                raise error.cause from None  # without the worker's traceback
+            raise
     found = read_json(join(out, "gate.json"))
     for reason in (*found["reasons"], *found["notes"]):
         logger.info("%s: %s", checkpoint, reason)
@@ -208,6 +213,7 @@ def _evaluate(values: dict[str, Any]) -> None:
         images=folder,
         images_digest=values["images"],
         features=values["features"],
+        extractor=extractor.name,
         psi=values["psi"],
         limits=gate.figures["limits"],
         evaluation=out,

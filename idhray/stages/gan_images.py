@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from idhray.errors import TableError
@@ -100,6 +101,7 @@ def image_set(
     """Images with features of all their channels together; `found` says whose they are."""
     pictures = channels_of(pixels, names, left_out)
     together = extractor(list(pictures.values())[-1])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     if found is None:
-        return ImageSet(pixels, together)
-    return ImageSet(pixels, together, found.patients, found.names)
+        return ImageSet(pixels, together, device=device)
+    return ImageSet(pixels, together, found.patients, found.names, device=device)

@@ -199,7 +199,7 @@ def _copies(
     made = image_set(None, images, extractor, names, left_out)
     copies: dict[int, str] = {}
     for known in seen:
-        found = find_copies(made, known, Limits(**gate.limits), settings.symmetry)
+        found = find_copies(made, known, Limits(**gate.limits), settings.symmetry, with_ssim=False)
         for place in map(int, np.flatnonzero(found.copy)):
             index, nearest = values["first"] + place, int(found.nearest[place])
             text = f"left out: {index} copies {known.id(nearest)} of {known.patients[nearest]}"
@@ -226,6 +226,11 @@ def _seen(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
             )
         real = training_images(gate.images, idh, settings)
         extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
+        if extractor.name != gate.extractor:
+            raise StorageError(
+                f"{gate.features}: features of {extractor.name}, the generator was judged by "
+                f"{gate.extractor}; run `idhray evaluate-gan` again"
+            )
         names = channel_names(gate.images, settings)
         left_out = constant_channels(real.images, names)
         sets = [image_set(real, real.images, extractor, names, left_out)]

@@ -8,10 +8,12 @@ from idhray.errors import TableError
 from idhray.fidelity.copies import (
     Apartness,
     ImageSet,
+    Limits,
     apartness,
     copy_limits,
     find_copies,
 )
+from tests.fidelity import plain_similarity
 from tests.fidelity.made_up_copies import changed, features, generated, patients_set, smooth
 
 MARGINS = {"quantile": 0.01, "pixel_margin": 0.9, "feature_margin": 0.9}
@@ -104,6 +106,47 @@ def test_constant_images_are_no_copies(train, limits):
     gray = np.full_like(train.images[:3], 128)
 
     assert not find_copies(generated(gray), train, limits, "mirror").copy.any()
+
+
+def test_all_figures_are_those_of_a_plain_search(train):
+    """By pixels, by features, and what is said of each; only the kept pair's SSIM is measured."""
+    made = np.concatenate([changed(train.images[:4], "mirrored"), smooth(6, seed=9)])
+    made = np.concatenate([made, (0.62 * train.images[40:44] + 0.38 * smooth(4, seed=8))])
+    asked = generated(made.astype(np.uint8))
+    asked.features[10:] = train.features[40:44] + 0.001
+    limits = Limits(feature=1.0, pixel_confirms=1.1, pixel=0.5)
+    found = find_copies(asked, train, limits, "mirror")
+    pixel = plain_similarity.nearest(asked.images, train.images, "mirror")
+    near, place = torch.cdist(asked.features, train.features).min(1)
+    given = [
+        plain_similarity.compared(image, train.images, place[k : k + 1], "mirror")
+        for k, image in enumerate(asked.images)
+    ]
+    feature = [np.array(column) for column in zip(*given, strict=True)]
+    away = [np.sqrt(np.maximum(2 - 2 * figures[1], 0)) for figures in (pixel, feature)]
+    copied, resembles = away[0] < 0.5, (near.numpy() < 1.0) & (away[1] < 1.1)
+    use = resembles & ~copied
+    place, r, ssim, symmetry = (
+        np.where(use, b, a) for a, b in zip(pixel[:4], feature[:4], strict=True)
+    )
+
+    assert copied.any()
+    assert use.any()
+    assert (found.by_pixels == copied).all()
+    assert (found.by_features == resembles).all()
+    assert (found.nearest == place).all()
+    assert (found.symmetry == symmetry).all()
+    assert found.correlation == pytest.approx(r, abs=1e-5)
+    assert found.ssim == pytest.approx(ssim, abs=1e-5)
+    unmeasured = find_copies(asked, train, limits, "mirror", with_ssim=False)
+    assert np.isnan(unmeasured.ssim).all()
+    assert (unmeasured.copy == found.copy).all()
+
+
+def test_a_set_is_indexed_once(train, limits, monkeypatch):
+    """It took most of the time of a part of 128 images."""
+    monkeypatch.setattr("idhray.fidelity.copies.PixelIndex", None)
+    find_copies(generated(smooth(2)), train, limits, "mirror")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,21 @@ def test_near_duplicates_by_hand():
     assert near_duplicate_share(torch.zeros(3, 2), 0.0) == 1.0
 
 
+def test_near_duplicates_are_those_whose_pixels_agree():
+    """Features of blurred images lie close; places are those in the whole set, equal ones count."""
+    points, places = torch.tensor([[0.0], [0.5], [5.0], [5.4], [9.0], [9.0]]), torch.arange(6) * 10
+    asked = []
+
+    def agree(some, others):
+        asked.append((some.tolist(), others.tolist()))
+        return some < 20
+
+    assert near_duplicate_share(points, 1.0, places, agree) == pytest.approx(4 / 6)
+    assert asked[0][0] == [0, 10, 20, 30, 40, 50]
+    assert asked[0][1][:4] == [10, 0, 30, 20]
+    assert near_duplicate_share(points, 1.0) == 1
+
+
 def test_fresh_draws_are_as_diverse_as_real_ones_and_a_collapsed_set_is_not():
     """The latter repeats three images with a little noise."""
     real, patients = normal(200, 0), np.arange(200) // 4

@@ -72,6 +72,25 @@ def test_a_collapsed_generator_fails_by_diversity(train, held_out):
     assert all("Vendi" in r or "mean distance" in r or "near-dup" in r for r in gate.reasons)
 
 
+def test_images_that_only_look_alike_to_the_features_are_no_near_duplicates(train, held_out):
+    """Blurred images have features near each other; a generator that blurs is not a collapsed one.
+
+    Half of the images get the features of another one, as an extractor that is blind to them gives.
+    """
+    images, single = smooth(40, seed=5), train.subset(np.arange(0, 75, 3))
+    found = features(images)
+    found[::2] = found[1::2] + 0.01
+    blind = copies_gate(ImageSet(images, found), single, held_out, *MIRROR)
+    repeated = images.copy()
+    repeated[::2] = changed(images[1::2], "noisy")
+    twice = copies_gate(generated(repeated), single, held_out, *MIRROR)
+
+    assert blind.passed
+    assert blind.figures["diversity"]["generated"]["near_duplicates"] == 0
+    assert twice.figures["diversity"]["generated"]["near_duplicates"] > 0.5
+    assert "near-duplicate" in " ".join(twice.reasons)
+
+
 def test_constant_images_fail(train, held_out):
     """A dead generator copies nothing; it has no diversity."""
     gate = copies_gate(generated(np.full_like(train.images[:9], 7)), train, held_out, *MIRROR)
