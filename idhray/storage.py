@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
@@ -31,7 +32,8 @@ LOCK = ".lock"
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COPY_BYTES = 1 << 20
-_HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{32}")  # names as `_renamed` makes them
+_YOUNG_S = 60
+_HALF_WRITTEN = re.compile(r"\.half-[0-9a-f]{32}")  # names as `_renamed` makes them
 
 
 def is_uri(path: str) -> bool:
@@ -97,7 +99,7 @@ def publish(path: str, data: bytes) -> None:
     """Make `path` hold `data`, at once: killed in between, the old file (or none) is there.
 
     Raises:
-        StorageError: there is no space left.
+        StorageError: it cannot be written, e.g. for want of space.
     """
     with publishing(path) as handle:
         handle.write(data)
@@ -108,7 +110,7 @@ def publishing(path: str) -> Iterator[BinaryIO]:
     """A file to write to; `path` is it, at once, when the block ends without an error.
 
     Raises:
-        StorageError: there is no space left.
+        StorageError: it cannot be written, e.g. for want of space.
     """
     files, inner = filesystem(path)
     try:
@@ -122,15 +124,13 @@ def publishing(path: str) -> Iterator[BinaryIO]:
             with files.open_output_stream(inner) as stream:
                 shutil.copyfileobj(copy, stream, _COPY_BYTES)
     except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        raise StorageError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 @contextlib.contextmanager
 def _renamed(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    part = target.with_name(f".half-{uuid.uuid4().hex}")  # a long name leaves no room for more
     try:
         with part.open("wb") as handle:
             yield handle
@@ -172,7 +172,10 @@ def read_json(path: str) -> dict[str, Any]:
 def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
     """Files directly in `folder`, sorted by name; none when the folder is not there."""
     files, inner = filesystem(folder)
-    infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    try:
+        infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    except NotADirectoryError:
+        raise StorageError(f"{folder}: a file, a folder is needed") from None
     names = sorted(info.base_name for info in infos if info.type == fs.FileType.File)
     return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
 
@@ -189,7 +192,7 @@ def local_file(path: str) -> Iterator[str]:
             raise StorageError(f"{path}: no such file")
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="idhray-") as folder:
+    with _locked_temporary_folder() as folder:
         copy = os.path.join(folder, path.rsplit("/", 1)[-1])
         files, inner = filesystem(path)
         try:
@@ -199,6 +202,30 @@ def local_file(path: str) -> Iterator[str]:
         except OSError as error:
             raise StorageError(f"{path}: cannot be fetched ({error})") from None
         yield copy
+
+
+@contextlib.contextmanager
+def _locked_temporary_folder() -> Iterator[str]:
+    """A new one, locked while it is in use; those that killed processes left are removed."""
+    prefix = "idhray-copy-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime < _YOUNG_S:
+                continue  # perhaps not locked yet
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(handle)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield folder
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,11 @@ import hashlib
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from idhray.errors import TableError
@@ -234,14 +235,13 @@ def parts(folder: str) -> list[str]:
     return list_files(folder, prefix="part-", suffix=".parquet")
 
 
-def other_parts(folder: str, key: str, shards: int) -> list[str]:
+def further_parts(folder: str, key: str, shards: int) -> list[str]:
     """The part files of an input beside its first `shards`: of an earlier, larger version."""
-    # Most inputs have one file: asking for the second is cheaper than listing a large folder.
-    if shards == 1 and not exists(part_path(folder, key, 1)):
-        return []
-    kept = {part_path(folder, key, shard) for shard in range(shards)}
-    found = list_files(folder, prefix=_part_name(key), suffix=".parquet")
-    return [path for path in found if path not in kept]
+    found = []
+    while exists(part_path(folder, key, shards)):
+        found.append(part_path(folder, key, shards))
+        shards += 1
+    return found
 
 
 def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -291,23 +291,41 @@ def _group_may_hold(group: pq.RowGroupMetaData, wanted: Mapping[str, str]) -> bo
 
 
 def read_rows(
-    folder: str, key: str, columns: Sequence[str] | None = None
+    folder: str,
+    key: str,
+    columns: Sequence[str] | None = None,
+    *,
+    only: tuple[str, Collection[Any]] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The rows of one input, shard after shard; memory holds one row group at a time.
+
+    Args:
+        columns: All when None.
+        only: A column and the values of it that are wanted; of other rows no image is read, where
+            their whole row group is not wanted.
 
     Raises:
         TableError: the input has no part, a shard is no Parquet file, or a column is missing.
     """
     shard = 0
     while shard == 0 or exists(part_path(folder, key, shard)):
-        yield from _rows_of_part(part_path(folder, key, shard), columns)
+        yield from _rows_of_part(part_path(folder, key, shard), columns, only)
         shard += 1
 
 
-def _rows_of_part(path: str, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def _rows_of_part(
+    path: str, columns: Sequence[str] | None, only: tuple[str, Collection[Any]] | None
+) -> Iterator[dict[str, Any]]:
     with _opened_part(path, columns) as part:
         for group in range(part.num_row_groups):
-            yield from part.read_row_group(group, columns=columns).to_pylist()
+            if only is None:
+                yield from part.read_row_group(group, columns=columns).to_pylist()
+                continue
+            there = part.read_row_group(group, columns=[only[0]])[only[0]]
+            wanted = pc.is_in(there, value_set=pa.array(list(only[1]), there.type))
+            if pc.any(wanted).as_py():
+                found = part.read_row_group(group, columns=columns)
+                yield from found.filter(wanted).to_pylist()
 
 
 def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

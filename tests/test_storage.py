@@ -69,7 +69,7 @@ def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
     make(tmp_path / "out", owns=("quality",))
     for folder in ("", "_ledger", "quality"):
         (tmp_path / "out" / folder).mkdir(exist_ok=True)
-        (tmp_path / "out" / folder / f".part-1.parquet.{'0a' * 16}").touch()
+        (tmp_path / "out" / folder / f".half-{'0a' * 16}").touch()
     (tmp_path / "out" / ".keep").touch()
     make(tmp_path / "out", owns=("quality",))
 

@@ -10,8 +10,8 @@ from idhray.ledger import Fate, check_failures, counts, fates, record
 from idhray.tables import (
     PATCHES,
     PREDICTIONS,
+    further_parts,
     may_hold,
-    other_parts,
     part_path,
     publish_rows,
     publish_table,
@@ -88,9 +88,11 @@ def test_rows_are_written_as_they_come_and_read_as_they_are_wanted(tmp_path):
     assert (first.rows, second.rows, len(seen)) == (5, 1, 5)
     assert pq.ParquetFile(part_path(out, "a")).num_row_groups == 3
     assert [row["n_images"] for row in read_rows(out, "a", ["n_images"])] == [0, 1, 2, 3, 4, 0]
-    assert other_parts(out, "a", 1) == [part_path(out, "a", 1)]
-    assert set(other_parts(out, "a", 0)) == {part_path(out, "a"), part_path(out, "a", 1)}
-    assert other_parts(out, "a", 2) == other_parts(out, "b", 1) == []
+    assert further_parts(out, "a", 1) == [part_path(out, "a", 1)]
+    some = read_rows(out, "a", ["n_images"], only=("n_images", {1, 4}))
+    assert [row["n_images"] for row in some] == [1, 4]
+    assert set(further_parts(out, "a", 0)) == {part_path(out, "a"), part_path(out, "a", 1)}
+    assert further_parts(out, "a", 2) == further_parts(out, "b", 1) == []
     again = publish_rows(part_path(out, "c"), rows, PREDICTIONS, rows_per_group=2)
     assert again.digest == first.digest != second.digest
 

@@ -163,16 +163,21 @@ def _spread(
 ) -> dict[TileKey, int]:
     """`wanted` spread over the groups of the first key, and within each over the next."""
     each = len(settings.lattice_px) ** 2
+    if keys == ["rank"]:
+        slide = str(rows["slide"].iloc[0])
+        shares = fair_shares(
+            wanted,
+            {int(rank): each for rank in rows["rank"]},
+            # Ranks of one slide are told apart from those of others, so that none is favoured.
+            lambda rank: seed_for(seed, "patches", slide, rank),
+        )
+        return {(slide, rank): count for rank, count in shares.items()}
     groups = dict(iter(rows.groupby(keys[0])))
     shares = fair_shares(
         wanted,
         {name: each * len(group) for name, group in groups.items()},
-        # Ranks of one slide are told apart from those of others, so that no rank is favoured.
         lambda name: seed_for(seed, "patches", *sorted(set(groups[name]["slide"])), name),
     )
-    if len(keys) == 1:
-        slide = str(rows["slide"].iloc[0])
-        return {(slide, int(rank)): count for rank, count in shares.items()}
     spread = [
         _spread(shares[name], group, keys[1:], settings, seed) for name, group in groups.items()
     ]

@@ -14,7 +14,8 @@ from idhray.errors import ConfigError, SlideError
 from idhray.images import RGB, Codec
 from idhray.slides.annotations import region_mask
 from idhray.slides.color_check import implausible_colors
-from idhray.slides.reader import UM_AT_1X, Slide
+from idhray.slides.reader import Slide
+from idhray.slides.resolution import MAX_MPP, UM_AT_1X
 from idhray.slides.selection import Candidate, Select, select_tiles
 from idhray.slides.thumbnail import thumbnail
 from idhray.slides.tissue import Mask, tissue_fraction, tissue_mask
@@ -70,6 +71,8 @@ class TilingSettings:
                 "tile_px, max_tiles_per_slide and tiles_per_shard must be 1 or more, "
                 "min_object_px 0"
             )
+        if self.assume_mpp is not None and not 0 < self.assume_mpp <= MAX_MPP:
+            raise ConfigError(f"assume_mpp must be in (0, {MAX_MPP:g}], got {self.assume_mpp}")
         if self.select not in get_args(Select):
             raise ConfigError(f"select must be one of {get_args(Select)}, got {self.select!r}")
         if not self.magnification > 0:
@@ -176,7 +179,7 @@ def plan_tiles(
         settings: What to choose.
         regions: GeoJSON of QuPath; only tissue in these regions counts.
         corners: Upper left corners (level 0) of tiles that were chosen elsewhere, in place of the
-            grid; how much tissue they have decides their ranks, but leaves none out.
+            grid; how much tissue they have decides their ranks, but all of them are cut.
 
     Raises:
         SlideError: the slide is coarser than the tiles, its colours cannot be H&E, or the regions
@@ -206,9 +209,8 @@ def plan_tiles(
     shown = {(tile.x_l0, tile.y_l0) for tile in seen}
     least = settings.min_tissue_fraction if corners is None else 0.0
     found = tiles_with_tissue(shown, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=least)
-    kept = select_tiles(
-        found, settings.select, settings.max_tiles_per_slide, tile_l0=tile_l0, slide=slide.name
-    )
+    how: Select = settings.select if corners is None else "all"
+    kept = select_tiles(found, how, settings.max_tiles_per_slide, tile_l0=tile_l0, slide=slide.name)
     tiles = [RankedTile(rank, *tile) for rank, tile in enumerate(kept, start=1)]
     boxes = [
         TileBox(tile.x_l0 / mask_l0[0], tile.y_l0 / mask_l0[1], tile_l0[0] / mask_l0[0], tile.rank)

@@ -21,6 +21,8 @@ COLOURS: Mapping[Reason, tuple[int, int, int]] = {
     Reason.SMALL: (130, 130, 130),
 }
 """Tints of what was removed; glass keeps its own colour."""
+MOST_RANKS = 500
+"""More tiles are drawn without their ranks, which nobody could read."""
 _TINT = 0.5
 _ROW_PX = 18
 _FONT_PX = 12
@@ -90,6 +92,8 @@ def _draw_tiles(picture: Image.Image, tiles: Sequence[TileBox], scale: float) ->
     for x, y, side, rank in tiles:
         left, top, right, bottom = (edge * scale for edge in (x, y, x + side, y + side))
         draw.rectangle((left, top, max(right, left), max(bottom, top)), outline=TILE)
+        if len(tiles) > MOST_RANKS:
+            continue
         font = ImageFont.load_default(max(min(side * scale / 3, 24), 8))
         if draw.textlength(str(rank), font) < side * scale:
             draw.text((left + 3, top + 1), str(rank), fill=TILE, font=font)

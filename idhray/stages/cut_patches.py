@@ -62,8 +62,7 @@ def cut_patches(
         overwrite: Start anew where the folder was made with other settings.
     """
     tiles, out = absolute(tiles), absolute(out)
-    names = [name for name in TILES.names if name != "image"]
-    listed = read_table(tiles, TILES, names).to_pandas()
+    listed = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
     plan = plan_patches(listed, settings, seed)
     if not plan.counts:
         raise TableError(f"{tiles}: no tile has a labelled patient; patches need labels")
@@ -131,12 +130,10 @@ def cut_one(values: dict[str, Any]) -> Outcome:
     recolour, note = _recolouring(values, settings)
     notes = [note] if note else []
     rows = []
-    for tile in read_rows(values["tiles"], values["slide"]):
-        if not (count := wanted.get(tile["rank"], 0)):
-            continue
+    for tile in read_rows(values["tiles"], values["slide"], only=("rank", wanted)):
         cut = cut_patches_of_tile(
             decode(tile["image"]["bytes"]),
-            count,
+            wanted[tile["rank"]],
             settings=settings,
             seed=values["seed"],
             slide=tile["slide"],
@@ -172,16 +169,13 @@ def _recolouring(values: dict[str, Any], settings: PatchSettings) -> tuple[Recol
     if method == "none" or method == "channel_stretch":  # noqa: PLR1714 - mypy understands this one
         return None, ""
     drawn = []
-    for tile in read_rows(values["tiles"], values["slide"], ["rank", "image"]):
-        if tile["rank"] not in values["stain_ranks"]:
-            continue
+    only = ("rank", values["stain_ranks"])
+    for tile in read_rows(values["tiles"], values["slide"], ["rank", "image"], only=only):
         random = generator(values["seed"], "stain pixels", values["slide"], tile["rank"])
         image = decode(tile["image"]["bytes"])
         drawn.append(
             tissue_pixels(image, STAIN_PIXELS, random, min_object_px=settings.min_object_px)
         )
-        if len(drawn) == len(values["stain_ranks"]):
-            break
     try:
         return fit_stain(np.concatenate(drawn), method, settings.stain_target), ""
     except SlideError as error:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idhray.errors import StorageError
+from idhray.errors import IdhrayError, StorageError
 from idhray.ledger import fates
 from idhray.stages.session import provenance
 from idhray.storage import (
@@ -24,6 +24,7 @@ from idhray.storage import (
     read_json,
     remove,
 )
+from idhray.tables import parts
 
 DONE = "_done.json"
 
@@ -42,23 +43,41 @@ def stage_folder(
     settings = dict(said)
     origin = provenance(str(said["stage"]))
     with output_folder(out, settings=settings, provenance=origin, overwrite=overwrite, owns=owns):
-        remove(join(out, DONE))
-        yield
-        publish_json(join(out, DONE), {"digest": _digest(out)})
+        done = join(out, DONE)
+        before = read_json(done) if exists(done) else None
+        remove(done)
+        try:
+            yield
+        except IdhrayError:
+            # Refused before anything was done: what was finished still is.
+            if before is not None and before == _sealed(out):
+                publish_json(done, before)
+            raise
+        publish_json(done, _sealed(out))
 
 
 def seal(folder: str) -> str:
     """The digest of a finished folder.
 
     Raises:
-        StorageError: it is not there or not finished.
+        StorageError: it is not there, not finished, or has lost or got parts since.
     """
     path = join(folder, DONE)
     if not exists(path):
         raise StorageError(
             f"{folder}: not there, or not finished; run the stage that makes it, to its end"
         )
-    return str(read_json(path)["digest"])
+    sealed = read_json(path)
+    if (count := len(parts(folder))) != sealed["parts"]:
+        raise StorageError(
+            f"{folder}: {count} part files, was finished with {sealed['parts']}; run the stage "
+            "that makes it again"
+        )
+    return str(sealed["digest"])
+
+
+def _sealed(out: str) -> dict[str, Any]:
+    return {"digest": _digest(out), "parts": len(parts(out))}
 
 
 def _digest(out: str) -> str:

@@ -16,17 +16,20 @@ import pyarrow as pa
 import ray
 
 from idhray import ledger
-from idhray.errors import SettingsChangedError, StorageError
+from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.progress import progress
 from idhray.stages.worker import BUG, NO_LEDGER, work_on_one
 from idhray.stages.worker import Item as Item
 from idhray.stages.worker import Outcome as Outcome
+from idhray.storage import remove
 from idhray.tables import part_path, parts
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 2
+MOST_BUGS = 10
+"""So many inputs that fail by a programming error say enough."""
 
 
 def map_items(
@@ -58,6 +61,7 @@ def map_items(
         SettingsChangedError: `out` holds fates of other inputs than these, or made otherwise.
         StorageError: the ledger cannot be written; there is no space left.
     """
+    _check_numbers(workers, limit_s, max_attempts)
     before = ledger.fates(out)
     _check_same(out, items, before)
     there = set(parts(out))
@@ -82,11 +86,35 @@ def map_items(
         _run(
             todo, work, before, out=out, schema=schema, workers=workers, room=room, limit_s=limit_s
         )
-    return ledger.fates(out)
+    found = ledger.fates(out)
+    _remove_unaccounted(out, found)
+    return found
+
+
+def _check_numbers(workers: int | None, limit_s: float | None, max_attempts: int | None) -> None:
+    for flag, value in (
+        ("workers", workers),
+        ("limit-s", limit_s),
+        ("max-attempts", max_attempts),
+    ):
+        if value is not None and not value > 0:
+            raise ConfigError(f"--{flag} must be above 0, got {value:g}")
+
+
+def _remove_unaccounted(out: str, found: dict[str, Fate]) -> None:
+    """Delete parts that no fate speaks of: of workers that were ended while they wrote."""
+    known = {
+        part_path(out, name, shard)
+        for name, fate in found.items()
+        for shard in range(fate.parts if fate.rows else 0)
+    }
+    for path in parts(out):
+        if path not in known:
+            remove(path)
 
 
 def is_open(out: str, fate: Fate | None, there: set[str]) -> bool:
-    """Whether an input must be worked on: never done, failed, or its part is gone."""
+    """Whether an input must be worked on: never done, failed, or a part is gone."""
     if fate is None or fate.status == "failed":
         return True
     files = fate.parts if fate.rows else 0
@@ -102,11 +130,14 @@ def is_given_up(fate: Fate | None, max_attempts: int | None) -> bool:
 
 def _check_same(out: str, items: Sequence[Item], before: dict[str, Fate]) -> None:
     now = {item.name: item.settings_hash for item in items}
-    changed = [name for name, fate in before.items() if now.get(name) != fate.settings_hash]
+    # What failed is done anew, and may have been mended.
+    kept = {name: fate for name, fate in before.items() if fate.status != "failed"}
+    changed = [name for name, fate in kept.items() if now.get(name) != fate.settings_hash]
     if changed:
         raise SettingsChangedError(
-            f"{out}: {len(changed)} inputs were done otherwise or are gone ({changed[0]}, ...); "
-            "choose another --out, or --overwrite to start anew"
+            f"{out}: {len(changed)} inputs have changed since, or are gone ({changed[0]}, ...): "
+            "their files, their rows, or what was given beside them; choose another --out, or "
+            "--overwrite to start anew"
         )
 
 
@@ -135,14 +166,18 @@ def _run(
         compute=ray.data.TaskPoolStrategy(size=workers),
     )
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first use sets it
-    seen = set()
+    seen, bugs = set(), list[str]()
     sizes = {item.name: item.size for item in todo}
     for row in progress(dataset.iter_rows(), sizes, what=out):
         if row["status"] == BUG:
-            raise RuntimeError(f"{row['input']}: {row['error']}")
+            bugs.append(f"{row['input']}: {row['error']}")
+        if len(bugs) == MOST_BUGS:
+            break
         if row["status"] == NO_LEDGER:
             raise StorageError(row["error"])
         seen.add(row["input"])
+    if bugs:
+        raise RuntimeError(f"{len(bugs)} inputs met bugs, please report them; {bugs[0]}")
     for item in todo:
         if item.name not in seen:
             _record_death(out, item, attempts[item.name])

@@ -17,6 +17,8 @@ from idhray.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+OOM_RETRIES = 2
+
 _started_here = False
 
 
@@ -35,7 +37,11 @@ def connect(address: str | None) -> None:
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
-    options: dict[str, Any] = {"include_dashboard": False} if chosen == "local" else {}
+    options: dict[str, Any] = {}
+    if chosen == "local":
+        # Ray would begin an input that is too large for the memory again and again, for ever.
+        limits = {"task_oom_retries": OOM_RETRIES}
+        options = {"include_dashboard": False, "_system_config": limits}
     global _started_here  # noqa: PLW0603 - as Ray itself, one per process
     _started_here = chosen == "local"
     try:

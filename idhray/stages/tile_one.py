@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 import ray
 
 from idhray.config import settings_from
 from idhray.errors import IdhrayError, SlideError
-from idhray.exchange.coordinates import SQUARE, read_coordinates
+from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
 from idhray.ledger import reason
 from idhray.slides.direct import open_slide
@@ -19,12 +20,14 @@ from idhray.slides.tiling import RankedTile, TilePlan, TilingSettings, plan_tile
 from idhray.stages.mapping import RETRIES, Outcome
 from idhray.staging import Cache
 from idhray.staging_slots import slot
-from idhray.storage import join, local_file, publish
+from idhray.storage import is_uri, join, local_file, publish
 from idhray.tables import TILES, Published, part_path, publish_rows
 
 ROWS_PER_GROUP = 32
 """Tiles of 1024 px in a row group: 25 MB that a worker holds, and a reader reads at once."""
 DOUBTFUL = 0.5
+NOMINAL = 0.1
+"""Squares of other tools may be larger or smaller than tiles by this fraction."""
 
 
 def tile_one(values: dict[str, Any]) -> Outcome:
@@ -33,23 +36,24 @@ def tile_one(values: dict[str, Any]) -> Outcome:
     if values["missing"]:
         which = " and ".join(values["missing"])
         return Outcome(status="skipped", note=f"{values['slide']}: no file of {which} for it")
-    with _local(values) as path:
-        with _place(values), _opened(path, values) as slide:
-            plan = _plan(slide, settings, values)
-            _publish_sheet(plan, values)
-            if plan.hidden:
-                raise SlideError(
-                    f"{values['slide']}: {len(plan.hidden)} of {plan.grid} tiles cannot be seen on "
-                    f"the thumbnail, the first at {plan.hidden[0]} (level-0 px), for the file is "
-                    "damaged there; get it anew"
-                )
-            if plan.skipped_reason:
-                return Outcome(status="skipped", note=f"{values['slide']}: {plan.skipped_reason}")
-            runs = shards(plan.tiles, settings.tiles_per_shard)
-            if len(runs) == 1:
-                cut = [cut_shard(slide, 0, runs[0], values)]
-        if len(runs) > 1:
-            cut = _shared(values, runs)
+    # Without a cache each worker would fetch a slide of an object store for itself.
+    alone = values["cache"] is None and is_uri(values["path"])
+    with _local(values) as path, _place(values), _opened(path, values) as slide:
+        plan = _plan(slide, settings, values)
+        _publish_sheet(plan, values)
+        if plan.hidden:
+            raise SlideError(
+                f"{values['slide']}: {len(plan.hidden)} of {plan.grid} tiles cannot be seen on "
+                f"the thumbnail, the first at {plan.hidden[0]} (level-0 px), for the file is "
+                "damaged there; get it anew"
+            )
+        if plan.skipped_reason:
+            return Outcome(status="skipped", note=f"{values['slide']}: {plan.skipped_reason}")
+        runs = shards(plan.tiles, settings.tiles_per_shard)
+        if alone or len(runs) == 1:
+            cut = [cut_shard(slide, k, run, values) for k, run in enumerate(runs)]
+    if len(runs) > 1 and not alone:  # the file is let go of: its room may be needed elsewhere
+        cut = _shared(values, runs)
     doubtful = sum(shard.doubtful for shard in cut)
     note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
     return Outcome(published=[shard.published for shard in cut], note=note if doubtful else "")
@@ -67,14 +71,26 @@ def _plan(slide: Slide, settings: TilingSettings, values: dict[str, Any]) -> Til
 
 
 def _corners(path: str, slide: Slide, settings: TilingSettings) -> list[tuple[int, int]]:
+    """The places of a file of CLAM or TRIDENT; tiles lie in the middle of its squares.
+
+    Their scale is nominal (20x is 0.5 um), that of tiles is exact.
+    """
     found = read_coordinates(path)
-    wanted, _ = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
-    if abs(found.size_l0 - wanted) > SQUARE * wanted:
+    tile = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
+    if abs(found.size_l0 - tile[0]) > NOMINAL * tile[0]:
         raise SlideError(
             f"{slide.name}: {path} has squares of {found.size_l0:g} level-0 px, tiles of these "
-            f"settings have {wanted:g}; give --tile-px and --magnification to match"
+            f"settings have {tile[0]:g}; give --tile-px and --magnification to match"
         )
-    return [(x, y) for x, y in found.corners.tolist()]
+    middles = found.corners + found.size_l0 / 2
+    off = np.asarray(((middles < 0) | (middles > slide.size_l0)).any(axis=1))
+    if off.any():
+        raise SlideError(
+            f"{slide.name}: {int(off.sum())} of {len(off)} places of {path} lie off the slide; it "
+            "is of another slide or level"
+        )
+    corners = np.rint(middles - np.asarray(tile) / 2).astype(int)
+    return [(x, y) for x, y in corners.tolist()]
 
 
 def _publish_sheet(plan: TilePlan, values: dict[str, Any]) -> None:
@@ -119,14 +135,25 @@ def _shared(values: dict[str, Any], runs: Sequence[Sequence[RankedTile]]) -> lis
     # While this task waits, Ray gives its CPU to others.
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_cut_remotely)
     tasks = [remote.remote(shard, list(run), values) for shard, run in enumerate(runs)]
-    try:
-        found: list[CutShard | str] = ray.get(tasks)
-    except ray.exceptions.WorkerCrashedError:
-        raise SlideError(f"{values['slide']}: a worker that read it died") from None
+    found: list[CutShard | str | Exception] = [_ended(task, values["slide"]) for task in tasks]
+    for shard in found:  # all have ended: none publishes after this
+        if isinstance(shard, Exception):
+            raise shard
     errors = [shard for shard in found if isinstance(shard, str)]
     if errors:
         raise SlideError(errors[0])
     return [shard for shard in found if isinstance(shard, CutShard)]
+
+
+def _ended(task: "ray.ObjectRef[Any]", slide: str) -> CutShard | str | Exception:
+    """What a task gave, however it ended."""
+    try:
+        found: CutShard | str = ray.get(task)
+        return found
+    except ray.exceptions.RayTaskError as error:
+        return error  # a bug
+    except ray.exceptions.RayError as error:
+        return f"{slide}: a worker that read it ended ({type(error).__name__})"
 
 
 def _cut_remotely(

@@ -5,13 +5,14 @@ quality/SLIDE.jpg: what was taken for tissue, and where the tiles lie, for a per
 
 import hashlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pandas as pd
 
 from idhray.cohort import manifest_hash, read_manifest, slide_name, with_split, write_manifest
 from idhray.config import settings_dict, settings_hash
-from idhray.errors import ManifestError, StorageError
+from idhray.errors import ConfigError, ManifestError, StorageError
 from idhray.ledger import check_failures, counts
 from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings
@@ -26,6 +27,7 @@ from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
 
+STATS_AT_ONCE = 32  # files whose size is asked for; an object store takes its time
 COHORT = "_cohort.parquet"
 
 
@@ -57,8 +59,9 @@ def tile_slides(
             shards takes other free CPUs, too.
         regions: Folder of QuPath's GeoJSON, SLIDE.geojson each: only tissue in these regions
             counts, and a slide without a file is skipped.
-        coordinates: Folder of HDF5 files of CLAM (SLIDE.h5) or TRIDENT (SLIDE_patches.h5): tiles
-            are cut there and nowhere else, and a slide without a file is skipped.
+        coordinates: Folder of HDF5 files of CLAM (SLIDE.h5) or TRIDENT (SLIDE_patches.h5): all
+            tiles there are cut, in the middle of the squares, and none elsewhere, whatever --select
+            and --min-tissue-fraction say; a slide without a file is skipped.
         cache: Folder on a local disk of each node, to which slides (of an object store or a slow
             disk) are copied before they are read, the next ones while others are tiled.
         cache_gb: The most that the copies of a node may take; those not in use make room.
@@ -72,6 +75,13 @@ def tile_slides(
     kept = Cache(absolute(cache), int(cache_gb * 1e9)) if cache else None
     tasks_per_cpu = 2 if kept else 1  # one fetches while the other works
     cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)
+    names = set(cohort["slide"].map(slide_name))
+    beside = {
+        "regions": _files(regions, names, ".geojson"),
+        "coordinates": _files(coordinates, names, ".h5", "_patches"),
+    }
+    if regions is None and (settings.region_classes or settings.region_exclude):
+        raise ConfigError("--region-classes and --region-exclude need --regions")
     said = {
         "stage": "tile_slides",
         "manifest_hash": manifest_hash(_portable(cohort)),
@@ -82,11 +92,10 @@ def tile_slides(
         connect(address)
         write_manifest(join(out, COHORT), cohort)
         how = {"out": out, "workers": workers, "cache": kept and settings_dict(kept)}
-        beside = {
-            "regions": _files(regions, ".geojson"),
-            "coordinates": _files(coordinates, ".h5", "_patches"),
-        }
-        items = [_item(row, settings, how, beside) for row in cohort.to_dict("records")]
+        with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
+            sizes = list(pool.map(_size, cohort["slide"]))
+        rows = zip(cohort.to_dict("records"), sizes, strict=True)
+        items = [_item(row, size, settings, how, beside) for row, size in rows]
         found = map_items(
             items,
             tile_one,
@@ -115,23 +124,36 @@ def with_slides(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
     return slides
 
 
-def _files(folder: str | None, ending: str, tail: str = "") -> dict[str, str] | None:
+def _files(
+    folder: str | None, slides: set[str], ending: str, tail: str = ""
+) -> dict[str, str] | None:
     """Slide -> file of a folder; None where no folder was given.
 
+    A file is called after its slide, with or without the slide's own ending: QuPath keeps it.
+
     Raises:
-        StorageError: the folder has no such file.
+        StorageError: the folder has no such file, or none for any of the slides.
     """
     if folder is None:
         return None
     found = list_files(absolute(folder), suffix=ending)
     if not found:
         raise StorageError(f"{folder}: no {ending} file there")
-    name_of = {path: path.rsplit("/", 1)[-1].removesuffix(ending) for path in found}
-    return {name.removesuffix(tail): path for path, name in name_of.items()}
+    files = {}
+    for path in found:
+        name = path.rsplit("/", 1)[-1].removesuffix(ending).removesuffix(tail)
+        files[name if name in slides else slide_name(name)] = path
+    if not slides & set(files):
+        raise StorageError(
+            f"{folder}: none of its {len(found)} files is of a slide of the manifest; they must be "
+            f"called {min(slides)}{tail}{ending} and so on"
+        )
+    return files
 
 
 def _item(
     row: dict[str, Any],
+    size: int,
     settings: TilingSettings,
     how: dict[str, Any],
     beside: dict[str, dict[str, str] | None],
@@ -141,6 +163,7 @@ def _item(
     missing = [name for name, found in beside.items() if found and slide not in found]
     values = {
         "slide": slide,
+        "bytes": size,
         "mpp": None if pd.isna(row["mpp"]) else row["mpp"],
         "objective_power": None if pd.isna(row["objective_power"]) else row["objective_power"],
         **{name: row[name] for name in ("patient", "idh", "split")},
@@ -153,7 +176,7 @@ def _item(
         name=values["slide"],
         settings_hash=settings_hash(values),
         values={**values, "path": row["slide"], **files, **how},
-        size=_size(row["slide"]),
+        size=size,
     )
 
 

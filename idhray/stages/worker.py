@@ -16,9 +16,9 @@ from idhray import ledger
 from idhray.errors import IdhrayError, StorageError
 from idhray.ledger import Fate
 from idhray.storage import remove
-from idhray.tables import Published, other_parts, part_path, publish_table
+from idhray.tables import Published, further_parts, part_path, publish_table
 
-BUG = "bug"
+BUG = "bug"  # what the driver raises when all inputs are done
 NO_LEDGER = "no ledger"
 
 
@@ -75,7 +75,9 @@ def work_on_one(
         return {**said, "status": fate.status, "error": fate.error, "rows": fate.rows}
     except StorageError as error:
         return {**said, "status": NO_LEDGER, "error": ledger.reason(error)}
-    except Exception:  # noqa: BLE001 - the driver raises it; here it would cost its block silently
+    except Exception as error:  # noqa: BLE001 - of this input; the others are still done
+        text = f"{item.name}: a bug ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        ledger.record(out, _failed(item, row["attempts"], text))
         return {**said, "status": BUG, "error": traceback.format_exc()}
 
 
@@ -96,7 +98,7 @@ def _done(
             published = [Published(len(outcome.rows), digest)]
     except IdhrayError as error:
         outcome, published = Outcome(status="failed", note=ledger.reason(error)), []
-    for path in other_parts(out, item.name, len(published)):
+    for path in further_parts(out, item.name, len(published)):
         remove(path)  # of a run that was killed, or of a file that has changed since
     return Fate(
         input=item.name,
@@ -108,6 +110,17 @@ def _done(
         error=outcome.note,
         settings_hash=item.settings_hash,
         digest="-".join(part.digest for part in published),
+    )
+
+
+def _failed(item: Item, attempts: int, error: str) -> Fate:
+    return Fate(
+        input=item.name,
+        status="failed",
+        parts=0,
+        attempts=attempts,
+        error=error,
+        settings_hash=item.settings_hash,
     )
 
 
@@ -123,17 +136,10 @@ def _at_most(limit_s: float | None, out: str, item: Item, attempts: int) -> Iter
 
     def give_up() -> None:
         error = f"{item.name}: took longer than {limit_s:g} s; raise --limit-s if it only is large"
-        fate = Fate(
-            input=item.name,
-            status="failed",
-            parts=0,
-            seconds=limit_s,
-            attempts=attempts,
-            error=error,
-            settings_hash=item.settings_hash,
-        )
-        ledger.record(out, fate)
-        os._exit(1)
+        try:
+            ledger.record(out, _failed(item, attempts, error))
+        finally:
+            os._exit(1)
 
     timer = threading.Timer(limit_s, give_up)
     timer.daemon = True

@@ -1,6 +1,7 @@
 """make_phantom, tile_slides and cut_patches on Ray."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from idhray.errors import SettingsChangedError, SlideError, StorageError
+from idhray.errors import ConfigError, SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.export_images import export_images
+from idhray.stages.folder import seal
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
@@ -176,7 +178,7 @@ def never_ends_on_two(values):
 
 
 def bug_on_two(values):
-    return Outcome(rows=[{"no such": 1 / (values["i"] - 2)}])
+    return Outcome(rows=[{"density_per_mm2": 1 / (values["i"] - 2)}])
 
 
 def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local):
@@ -189,11 +191,14 @@ def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local):
 
 
 def test_a_bug_stops_the_job_with_its_traceback(tmp_path, ray_local):
-    """A programming error is no property of a slide, and must not hide in a ledger."""
-    items = [Item(name="i2", settings_hash="s", values={"i": 2})]
+    """A programming error must not hide in a ledger; but the other inputs are done."""
+    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in (2, 3)]
 
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with pytest.raises(RuntimeError, match=r"(?s)1 inputs met bugs.*ZeroDivisionError"):
         map_items(items, bug_on_two, out=str(tmp_path), schema=TRUTH)
+    found = fates(str(tmp_path))
+    assert (found["i2"].status, found["i3"].status) == ("failed", "done")
+    assert found["i2"].error == "i2: a bug (ZeroDivisionError: division by zero)"
 
 
 def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path, phantom):
@@ -264,6 +269,53 @@ def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
 
 def broken(values):
     raise SlideError("mended no more")
+
+
+def test_a_slide_that_is_given_up_leaves_no_tiles(tmp_path, phantom, monkeypatch):
+    """Its shards were being written by other workers; half a slide must not be sealed."""
+    manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
+    everything = replace(TILING, select="all", tile_px=64, mask_mpp=8.0, tiles_per_shard=4)
+    out = str(tmp_path / "tiles")
+    counts = tile_slides(manifest, out, everything, limit_s=0.15, max_failures=2)
+    found = fates(out)
+    known = sum(fate.parts for fate in found.values())
+
+    assert counts["failed"] > 0
+    assert "took longer than 0.15 s" in next(f.error for f in found.values() if f.status == "failed")
+    assert len(parts(out)) == known
+    assert seal(out)
+
+
+def test_a_finished_folder_stays_finished_when_a_command_is_refused(tmp_path, phantom):
+    """And one that lost a part is noticed by the stage that reads it."""
+    slides = first_slides(phantom, 2)
+    copies = {name: shutil.copy(path, tmp_path) for name, path in slides.items()}
+    manifest, out = manifest_of(tmp_path, **copies), str(tmp_path / "tiles")
+    tile_slides(manifest, out, TILING)
+    before = seal(out)
+    with pytest.raises(ConfigError, match="--workers must be above 0"):
+        tile_slides(manifest, out, TILING, workers=0)
+    with open(copies["P0"], "ab") as handle:
+        handle.write(b"another scan")
+    with pytest.raises(SettingsChangedError, match="1 inputs have changed since"):
+        tile_slides(manifest, out, TILING)
+    assert seal(out) == before
+
+    os.remove(parts(out)[0])
+    with pytest.raises(StorageError, match="part files, was finished with"):
+        cut_patches(out, str(tmp_path / "patches"), PATCH_SETTINGS)
+
+
+def test_files_beside_slides_must_be_of_these_slides(tmp_path, phantom):
+    """A folder of another cohort would skip every slide, and end well."""
+    manifest, drawn = manifest_of(tmp_path, **first_slides(phantom, 1)), tmp_path / "drawn"
+    drawn.mkdir()
+    (drawn / "other.geojson").write_text("{}")
+
+    with pytest.raises(StorageError, match="none of its 1 files is of a slide of the manifest"):
+        tile_slides(manifest, str(tmp_path / "tiles"), TILING, regions=str(drawn))
+    with pytest.raises(ConfigError, match="need --regions"):
+        tile_slides(manifest, str(tmp_path / "tiles"), replace(TILING, region_classes=("a",)))
 
 
 def test_parts_of_an_earlier_try_do_not_outlive_it(tmp_path, ray_local):
