@@ -106,6 +106,8 @@ def read_coordinates(path: str) -> Coordinates:
                 raise SlideError(
                     f"{path}: no data set `coords`; a file of CLAM or TRIDENT is needed"
                 )
+            if not data.size:
+                raise SlideError(f"{path}: coords is empty; leave the file out, or make it anew")
             if data.ndim != 2 or data.shape[1] != 2 or data.shape[0] > MOST:
                 raise SlideError(f"{path}: coords are {data.shape}; (n, 2) is needed")
             attributes = dict(data.attrs)
@@ -114,18 +116,26 @@ def read_coordinates(path: str) -> Coordinates:
         raise SlideError(f"{path}: not an HDF5 file, or a broken one ({error})") from None
     if corners.dtype.kind not in "iu" and not _whole(corners):
         raise SlideError(f"{path}: coords are {corners.dtype}; whole level-0 pixels are needed")
-    if corners.size and corners.min() < 0:
+    if corners.min() < 0:
         raise SlideError(f"{path}: a corner is at {corners.min()} px; level 0 begins at 0")
     size_l0, patch_px, tool = _size(path, attributes)
-    stem = PurePosixPath(path).stem.removesuffix("_patches")
-    name = attributes.get("name", stem)
     return Coordinates(
-        slide=name.decode() if isinstance(name, bytes) else str(name),
+        slide=_name(path, attributes),
         corners=corners.astype(np.int64),
         size_l0=size_l0,
         patch_px=patch_px,
         tool=tool,
     )
+
+
+def _name(path: str, attributes: dict[str, Any]) -> str:
+    name = attributes.get("name", PurePosixPath(path).stem.removesuffix("_patches"))
+    try:
+        text = name.decode() if isinstance(name, bytes) else str(name)
+        text.encode()  # HDF5's strings may hold bytes that are none
+    except UnicodeError:
+        raise SlideError(f"{path}: name is {name!r}, no UTF-8 text; write it anew") from None
+    return text
 
 
 def _whole(corners: NDArray[Any]) -> bool:
@@ -136,6 +146,8 @@ def _whole(corners: NDArray[Any]) -> bool:
 def _size(path: str, attributes: dict[str, Any]) -> tuple[float, int, Tool]:
     """(side in level-0 pixels, side of the image, whose file it is)."""
     patch = _number(path, attributes, "patch_size")
+    if "patch_size_level0" in attributes:
+        return _number(path, attributes, "patch_size_level0"), int(patch), "trident"
     if "level0_magnification" in attributes:
         level0 = _number(path, attributes, "level0_magnification")
         return (
@@ -145,7 +157,10 @@ def _size(path: str, attributes: dict[str, Any]) -> tuple[float, int, Tool]:
         )
     if "patch_level" not in attributes:
         raise SlideError(f"{path}: neither patch_level nor level0_magnification beside patch_size")
-    level = attributes["patch_level"]
+    level = np.asarray(attributes["patch_level"])
+    if level.size != 1:
+        raise SlideError(f"{path}: patch_level is {level.tolist()}; one number is needed")
+    level = level.item()
     if level != 0 and "downsample" not in attributes:
         raise SlideError(f"{path}: patches of level {level}, and no `downsample` says how large")
     scale = _number(path, attributes, "downsample") if "downsample" in attributes else 1.0

@@ -1,8 +1,11 @@
 """The files of a source: one that is named, or all of a kind under a folder."""
 
+import hashlib
 import os
 
 from idhray.errors import StorageError
+
+END_BYTES = 1 << 16
 
 
 def shards(source: str, endings: tuple[str, ...]) -> list[str]:
@@ -30,3 +33,17 @@ def files_under(folder: str, endings: tuple[str, ...]) -> list[str]:
             if name.lower().endswith(endings) and not name.startswith(".")
         ]
     return sorted(found)
+
+
+def mark(path: str) -> str:
+    """What changes when another file takes a file's place: its size, and a hash of its first and
+    last 64 KB; "" where it cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            size = os.fstat(handle.fileno()).st_size
+            ends = handle.read(END_BYTES)
+            handle.seek(max(size - END_BYTES, len(ends)))
+            ends += handle.read(END_BYTES)
+    except (OSError, ValueError):
+        return ""
+    return f"{size}-{hashlib.sha256(ends).hexdigest()[:16]}"

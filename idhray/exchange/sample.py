@@ -1,7 +1,6 @@
 """An image that came from another tool, and what its file says of it."""
 
 import io
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,9 @@ FARTHEST = 2**31  # level-0 pixels
 KEPT = {"JPEG": "jpg", "PNG": "png"}  # formats whose bytes go into a table as they are
 
 
+Span = tuple[int, int]  # (first byte, number of bytes) in a shard
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One image of a folder or shard."""
@@ -28,6 +30,12 @@ class Sample:
     said: dict[str, Any] = field(default_factory=dict)
     """What stands beside it: patient, idh, split, slide, x_l0, y_l0, size_l0, mpp."""
     data: bytes = b""
+    broken: str = ""
+    """Why there are no bytes, where the reader knows."""
+    span: Span | None = None
+    """Where its bytes stand in the shard, if they can be read from there alone."""
+    mark: str = ""
+    """Changes with its file, where it has one of its own."""
 
 
 class Reader(NamedTuple):
@@ -37,8 +45,8 @@ class Reader(NamedTuple):
     """The shards of a source, or the source itself."""
     listing: Callable[[str], Iterator[Sample]]
     """What a shard holds, without the images."""
-    images: Callable[[str, Sequence[str]], Iterator[Sample]]
-    """Those of a shard that are named."""
+    images: Callable[[str, Mapping[str, Span | None]], Iterator[Sample]]
+    """Those of a shard that are named, each with the span that the listing gave."""
 
 
 def refuse_twins(path: str, names: Sequence[str]) -> None:
@@ -93,7 +101,7 @@ def place_of(said: Mapping[str, Any]) -> dict[str, Any]:
 def _number(name: str, value: Any, *, whole: bool) -> float | int | None:
     if value is None:
         return None
-    good = isinstance(value, int | float) and math.isfinite(value) and abs(value) < FARTHEST
+    good = isinstance(value, int | float) and abs(value) < FARTHEST  # not so for NaN
     if not good or (whole and value != int(value)):
         raise TableError(f"its {name} is {str(value)[:40]!r}, not a {'whole ' * whole}number")
     return int(value) if whole else float(value)

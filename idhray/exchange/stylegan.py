@@ -13,7 +13,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,17 @@ from PIL import Image
 from idhray.cohort import LABELS
 from idhray.errors import TableError
 from idhray.exchange.files import shards
-from idhray.exchange.folder import plain
+from idhray.exchange.folder import by_file
 from idhray.exchange.output import new_file
 from idhray.exchange.rows import Kind, Row, index_row, index_schema, portable
-from idhray.exchange.sample import IMAGE_ENDINGS, LARGEST_BYTES, Reader, Sample, refuse_twins
+from idhray.exchange.sample import (
+    IMAGE_ENDINGS,
+    LARGEST_BYTES,
+    Reader,
+    Sample,
+    Span,
+    refuse_twins,
+)
 from idhray.images import resize
 
 ROWS = "rows.csv"
@@ -103,22 +110,15 @@ def _listing(path: str) -> Iterator[Sample]:
     with _opened(path) as archive:
         said = {}
         if ROWS in archive.namelist():
-            said = _rows(path, _member(archive, ROWS))
+            text = _member(archive, ROWS).decode(errors="replace")
+            said = by_file(io.StringIO(text, newline=""), f"{path}: {ROWS}")
         names = [name for name in archive.namelist() if name.lower().endswith(IMAGE_ENDINGS)]
         refuse_twins(path, names)
         for name in sorted(names):
             yield Sample(name=name, said=said.get(name, {}))
 
 
-def _rows(path: str, data: bytes) -> dict[str, dict[str, Any]]:
-    try:
-        rows = csv.DictReader(io.StringIO(data.decode()))
-        return {row.pop("file"): plain(row) for row in rows}
-    except (csv.Error, KeyError, UnicodeError) as error:
-        raise TableError(f"{path}: {ROWS} is no table with a column `file` ({error})") from None
-
-
-def _images(path: str, names: Sequence[str]) -> Iterator[Sample]:
+def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
     with _opened(path) as archive:
         there = set(archive.namelist())
         for name in names:

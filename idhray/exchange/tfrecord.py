@@ -9,8 +9,9 @@ tf.train.Example"; RFC 3720, B.4 (CRC-32C).
 """
 
 import json
+import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import google_crc32c
@@ -21,7 +22,7 @@ from idhray.errors import TableError
 from idhray.exchange.files import shards
 from idhray.exchange.output import new_file
 from idhray.exchange.rows import Kind, Row, facts, group_of, index_row, portable
-from idhray.exchange.sample import Reader, Sample
+from idhray.exchange.sample import Reader, Sample, Span
 
 ENDING = ".tfrecord"
 LARGEST = 1 << 30  # bytes of a record; more is a broken length
@@ -150,20 +151,33 @@ def records(path: str) -> Iterator[bytes]:
         TableError: it ends in the middle of one, or a checksum is wrong.
     """
     with open(path, "rb") as handle:
-        number = 0
-        while header := handle.read(HEADER.size):
-            yield _record(handle, header, f"{path}: record {number}")
-            number += 1
+        for number, span in enumerate(_spans(handle, path)):
+            yield _record(handle, span, f"{path}: record {number}")
 
 
-def _record(handle: IO[bytes], header: bytes, where: str) -> bytes:
-    if len(header) < HEADER.size:
-        raise TableError(f"{where} is cut off; get the file anew")
-    length, crc = HEADER.unpack(header)
-    if crc != masked_crc32c(header[:8]) or length > LARGEST:
-        raise TableError(f"{where} has a wrong checksum; not a TFRecord file, or a broken one")
+def _spans(handle: IO[bytes], path: str) -> Iterator[Span]:
+    """Where the records stand: by their headers alone, which are checked."""
+    size, at, number = os.fstat(handle.fileno()).st_size, 0, 0
+    while at < size:
+        handle.seek(at)
+        header, where = handle.read(HEADER.size), f"{path}: record {number}"
+        if len(header) < HEADER.size:
+            raise TableError(f"{where} is cut off; get the file anew")
+        length, crc = HEADER.unpack(header)
+        if crc != masked_crc32c(header[:8]) or length > LARGEST:
+            raise TableError(f"{where} has a wrong checksum; not a TFRecord file, or a broken one")
+        first, at = at + HEADER.size, at + HEADER.size + length + FOOTER.size
+        if at > size:
+            raise TableError(f"{where} is cut off; get the file anew")
+        yield first, length
+        number += 1
+
+
+def _record(handle: IO[bytes], span: Span, where: str) -> bytes:
+    first, length = span
+    handle.seek(first)
     data, footer = handle.read(length), handle.read(FOOTER.size)
-    if len(data) < length or len(footer) < FOOTER.size:
+    if len(footer) < FOOTER.size:
         raise TableError(f"{where} is cut off; get the file anew")
     if FOOTER.unpack(footer)[0] != masked_crc32c(data):
         raise TableError(f"{where} has a wrong checksum; get the file anew")
@@ -171,19 +185,25 @@ def _record(handle: IO[bytes], header: bytes, where: str) -> bytes:
 
 
 def _listing(path: str) -> Iterator[Sample]:
-    """The records, all of them of the slide of the first."""
+    """The records, all of them of the slide of the first; no other one is read."""
     said: dict[str, Any] = {}
-    for number, record in enumerate(records(path)):
-        said = said or _sample(record, number).said
-        shared = {name: said[name] for name in SHARED if name in said}
-        yield Sample(name=str(number), said=shared)
+    with open(path, "rb") as handle:
+        for number, span in enumerate(_spans(handle, path)):
+            if number == 0:
+                first = _sample(_record(handle, span, f"{path}: record 0"), 0).said
+                said = {name: first[name] for name in SHARED if name in first}
+            yield Sample(name=str(number), said=said, span=span)
 
 
-def _images(path: str, names: Sequence[str]) -> Iterator[Sample]:
-    wanted = set(names)
-    for number, record in enumerate(records(path)):
-        if str(number) in wanted:
-            yield _sample(record, number)
+def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
+    """A record that is broken costs none of the others."""
+    with open(path, "rb") as handle:
+        for name, span in names.items():
+            try:
+                assert span is not None
+                yield _sample(_record(handle, span, f"record {name}"), int(name))
+            except TableError as error:
+                yield Sample(name=name, broken=str(error))
 
 
 def _sample(record: bytes, number: int) -> Sample:

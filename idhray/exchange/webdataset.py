@@ -7,14 +7,21 @@ first dot of the file's name.
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from idhray.errors import TableError
 from idhray.exchange.files import shards
 from idhray.exchange.output import new_file
 from idhray.exchange.rows import Kind, Names, Row, facts, index_row, portable
-from idhray.exchange.sample import IMAGE_ENDINGS, LARGEST_BYTES, Reader, Sample, refuse_twins
+from idhray.exchange.sample import (
+    IMAGE_ENDINGS,
+    LARGEST_BYTES,
+    Reader,
+    Sample,
+    Span,
+    refuse_twins,
+)
 
 LARGEST_JSON = 1 << 20
 
@@ -49,23 +56,43 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def _listing(path: str) -> Iterator[Sample]:
     """The images, each with its JSON, which may stand before or after it."""
     said: dict[str, dict[str, Any]] = {}
-    images = []
+    images: list[tuple[str, str, Span | None]] = []
     for tar, member in _members(path):
         key, ending = _key(member.name)
         if ending == ".json":
             said[key] = _json(tar, member, path)
         elif f".{ending.rsplit('.', 1)[-1]}" in IMAGE_ENDINGS:
-            images.append((member.name, key))
-    refuse_twins(path, [name for name, _ in images])
-    for name, key in images:
-        yield Sample(name=name, said=said.get(key, {}))
+            images.append((member.name, key, _span(tar, member)))
+    refuse_twins(path, [name for name, _, _ in images])
+    for name, key, span in images:
+        yield Sample(name=name, said=said.get(key, {}), span=span)
 
 
-def _images(path: str, names: Sequence[str]) -> Iterator[Sample]:
-    wanted = set(names)
+def _span(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Span | None:
+    """Where a member's bytes stand in the file; None in a compressed archive, or of a file with
+    holes."""
+    plain = isinstance(tar.fileobj, io.BufferedReader) and not member.issparse()
+    return (member.offset_data, member.size) if plain else None
+
+
+def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
+    spans = {name: span for name, span in names.items() if span}
+    yield from _at(path, spans)
+    if len(spans) == len(names):
+        return
     for tar, member in _members(path):
-        if member.name in wanted:
+        if member.name in names and member.name not in spans:
             yield Sample(name=member.name, data=_read(tar, member))
+
+
+def _at(path: str, spans: Mapping[str, Span]) -> Iterator[Sample]:
+    try:
+        with open(path, "rb") as handle:
+            for name, (first, size) in spans.items():
+                handle.seek(first)
+                yield Sample(name=name, data=handle.read(size) if size <= LARGEST_BYTES else b"")
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error})") from None
 
 
 def _members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:

@@ -20,7 +20,7 @@ from idhray.errors import SlideError
 Mask = NDArray[np.bool_]  # (height, width)
 Ring = NDArray[np.float64]  # (n, 2): x and y, the last point is the first
 
-LARGEST_BYTES = 500_000_000
+LARGEST_BYTES = 100_000_000
 AREAS = ("Polygon", "MultiPolygon")
 UNCLASSIFIED = ""
 

@@ -68,7 +68,8 @@ def seal(folder: str) -> str:
             f"{folder}: not there, or not finished; run the stage that makes it, to its end"
         )
     sealed = read_json(path)
-    if (count := len(parts(folder))) != sealed["parts"]:
+    count = len(parts(folder))
+    if count != sealed.get("parts", count):
         raise StorageError(
             f"{folder}: {count} part files, was finished with {sealed['parts']}; run the stage "
             "that makes it again"

@@ -52,14 +52,14 @@ def test_clam_reads_level_0_in_level_0_pixels(tmp_path):
     assert (said["patch_level"], said["patch_size"]) == (0, 32)
 
 
-@pytest.mark.parametrize(("tool", "size"), [("trident", 32.5), ("clam", 32.0)])
-def test_what_was_written_is_read(tmp_path, tool, size):
-    """CLAM's file has whole pixels only."""
+@pytest.mark.parametrize("tool", ["trident", "clam"])
+def test_what_was_written_is_read(tmp_path, tool):
+    """Both tools cut whole pixels only: squares of 32.5 px become 32."""
     path, _ = written(tmp_path, [patch(1), patch(3)], tool)
     found = read_coordinates(path)
 
     assert found.corners.tolist() == [[10, 7], [30, 7]]
-    assert found.size_l0 == pytest.approx(size)
+    assert found.size_l0 == 32
     assert (found.slide, found.tool) == ("A.1-DX1", tool)
 
 
@@ -67,6 +67,7 @@ def test_what_was_written_is_read(tmp_path, tool, size):
     ("attributes", "size"),
     [
         (TRIDENT, 1024),
+        ({**TRIDENT, "patch_size_level0": 1016}, 1016),
         ({"patch_size": 256, "patch_level": 0}, 256),
         ({"patch_size": 256, "patch_level": 1, "downsample": (4.0001, 4.0)}, 1024.0256),
         ({"patch_size": 256, "patch_level": 0, "custom_downsample": 2}, 512),
@@ -85,6 +86,20 @@ def test_both_tools_say_the_size_in_their_own_way(tmp_path, attributes, size):
     ("coords", "attributes", "reason"),
     [
         (np.zeros((2, 3), int), TRIDENT, r"\(n, 2\) is needed"),
+        (np.zeros((0, 2), int), TRIDENT, "coords is empty"),
+        (h5py.Empty("int64"), TRIDENT, "coords is empty"),
+        (np.array([[1, 1]]), {**TRIDENT, "patch_size_level0": 0}, "patch_size_level0 is 0"),
+        (np.array([[1, 1]]), {**TRIDENT, "name": np.bytes_(b"\xff\xfe")}, "no UTF-8 text"),
+        (
+            np.array([[1, 1]]),
+            {**TRIDENT, "name": np.array(b"\xff", h5py.string_dtype())},
+            "no UTF-8 text",
+        ),
+        (
+            np.array([[1, 1]]),
+            {"patch_size": 256, "patch_level": [0, 1], "downsample": 1.0},
+            r"patch_level is \[0, 1\]",
+        ),
         (np.array([[0.5, 1.0]]), TRIDENT, "whole level-0 pixels"),
         (np.array([[np.nan, 1.0]]), TRIDENT, "whole level-0 pixels"),
         (np.array([[-1, 1]]), TRIDENT, "corner is at -1"),

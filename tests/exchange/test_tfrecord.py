@@ -86,13 +86,13 @@ def test_what_was_written_is_read(tmp_path):
     rows = [patch(n) for n in range(3)]
     path, _ = written(tmp_path, rows)
     listed = list(tfrecord.READER.listing(path))
-    found = list(tfrecord.READER.images(path, ["2", "0"]))
+    found = list(tfrecord.READER.images(path, {n: listed[int(n)].span for n in ("2", "0")}))
 
     assert [sample.name for sample in listed] == ["0", "1", "2"]
     assert listed[2].said["patient"] == "A/1"
-    assert [sample.name for sample in found] == ["0", "2"]
-    assert found[1].said["x_l0"] == 20
-    assert (pixels(found[1].data) == pixels(rows[2]["image"]["bytes"])).all()
+    assert [sample.name for sample in found] == ["2", "0"]
+    assert found[0].said["x_l0"] == 20
+    assert (pixels(found[0].data) == pixels(rows[2]["image"]["bytes"])).all()
 
 
 @pytest.mark.parametrize("cut", [1, 3, 11, 13, 200])
@@ -135,3 +135,18 @@ def test_a_killed_writer_leaves_no_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tfrecord.write_tfrecord(str(tmp_path / "o" / "A"), breaking(), KIND["patches"], "A")
     assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_a_listing_reads_the_first_record_and_headers_only(tmp_path):
+    """Terabytes must not pass the driver; a record that is broken costs itself only."""
+    path, _ = written(tmp_path, [patch(n) for n in range(3)])
+    spans = {sample.name: sample.span for sample in tfrecord.READER.listing(path)}
+    data = bytearray((tmp_path / "A.tfrecord").read_bytes())
+    data[spans["1"][0] + 40] ^= 1
+    (tmp_path / "A.tfrecord").write_bytes(data)
+    again = {sample.name: sample.span for sample in tfrecord.READER.listing(path)}
+    found = {sample.name: sample for sample in tfrecord.READER.images(path, spans)}
+
+    assert again == spans
+    assert "record 1 has a wrong checksum" in found["1"].broken
+    assert found["2"].data == patch(2)["image"]["bytes"]

@@ -1,5 +1,6 @@
 """Tar shards."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -61,7 +62,7 @@ def test_json_may_stand_after_its_image_or_be_missing(tmp_path):
     listed = {sample.name: sample.said for sample in webdataset.READER.listing(str(path))}
 
     assert listed == {"a/c.png": {"patient": "P"}, "a/d.png": {}}
-    (found,) = webdataset.READER.images(str(path), ["a/d.png"])
+    (found,) = webdataset.READER.images(str(path), {"a/d.png": None})
     assert found.data == image
 
 
@@ -106,3 +107,29 @@ def test_json_that_is_none_is_refused(tmp_path):
 
     with pytest.raises(TableError, match=r"a\.json is not JSON"):
         list(webdataset.READER.listing(str(path)))
+
+
+def test_images_are_read_from_where_the_listing_saw_them(tmp_path):
+    """256 images of a tar must not cost all of it: what lies before them may even be broken."""
+    rows = [patch(n) for n in range(4)]
+    path, _ = written(tmp_path, rows)
+    spans = {sample.name: sample.span for sample in webdataset.READER.listing(str(path))}
+    last = list(spans)[-1]
+    first, size = spans[last]
+    path.write_bytes(b"x" * (first - 1) + path.read_bytes()[first - 1 :])
+    (found,) = webdataset.READER.images(str(path), {last: spans[last]})
+
+    assert size == len(rows[3]["image"]["bytes"])
+    assert (found.name, found.data) == (last, rows[3]["image"]["bytes"])
+
+
+def test_a_compressed_tar_has_no_places_and_is_walked(tmp_path):
+    """Its offsets are those of the tar within."""
+    path, _ = written(tmp_path, [patch(0), patch(1)])
+    packed = tmp_path / "s.tar.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    spans = {sample.name: sample.span for sample in webdataset.READER.listing(str(packed))}
+    found = {s.name: s.data for s in webdataset.READER.images(str(packed), spans)}
+
+    assert set(spans.values()) == {None}
+    assert [found[name] for name in spans] == [patch(n)["image"]["bytes"] for n in range(2)]

@@ -1,6 +1,7 @@
 """QuPath regions as masks."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -151,3 +152,13 @@ def test_a_missing_file_is_a_slide_error(tmp_path):
     """In a stage it is one row of the ledger."""
     with pytest.raises(SlideError, match="not GeoJSON"):
         region_mask(str(tmp_path / "x.geojson"), size_l0=(9, 9), mask_shape=(9, 9))
+
+
+def test_a_file_of_cells_is_refused_before_it_is_read(tmp_path):
+    """JSON of a gigabyte is tens of gigabytes of Python objects."""
+    path = tmp_path / "x.geojson"
+    path.touch()
+    os.truncate(path, 100_000_001)
+
+    with pytest.raises(SlideError, match="above 100000000 bytes; export annotations, not cells"):
+        region_mask(str(path), size_l0=(9, 9), mask_shape=(9, 9))

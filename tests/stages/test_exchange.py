@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from idhray.cohort import read_manifest, with_split, write_manifest
 from idhray.errors import (
     ConfigError,
     LeakageError,
@@ -16,15 +17,23 @@ from idhray.errors import (
     SettingsChangedError,
     StorageError,
 )
+from idhray.exchange.rows import kind_of, stream
+from idhray.exchange.tfrecord import write_tfrecord
 from idhray.images import decode, encode
 from idhray.leakage import GeneratorRecord, read_generator, write_generator
 from idhray.ledger import fates
 from idhray.stages import mapping
 from idhray.stages.export_images import export_images
 from idhray.stages.folder import stage_folder
-from idhray.stages.import_images import import_images
+from idhray.stages.import_images import (
+    READERS,
+    _items,
+    import_images,
+    import_some,
+)
+from idhray.stages.import_listing import chunks_of, cohort_with_split
 from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES, part_path, publish_table, read_table
-from tests.exchange.made import patch, picture
+from tests.exchange.made import part_of, patch, picture
 
 WHO = [("A/1", "mutant", "train"), ("B 2", "wildtype", "val"), ("C", "", "test")]
 IMPORTS = {"folder": "", "tfrecord": "tfrecords", "webdataset": "shards", "stylegan": "zips"}
@@ -306,16 +315,21 @@ def test_a_broken_shard_costs_itself_only(tmp_path, ray_local):
     assert any("cut off" in fate.error for fate in fates(back).values())
 
 
+def tarred(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return str(path)
+
+
 def test_hostile_descriptions_are_ledger_rows(tmp_path, ray_local):
     """JSON with a place that is none; a split and a label that are no words of ours are passed."""
     shard, out = tmp_path / "x.tar", str(tmp_path / "in")
     said = {"a": b'{"x_l0": "left"}', "b": b'{"split": "training", "idh": "?", "mpp": 0.5}'}
-    with tarfile.open(shard, "w") as tar:
-        for key, text in said.items():
-            for ending, data in (("png", encode(picture(1))), ("json", text)):
-                info = tarfile.TarInfo(f"A-DX1_{key}.{ending}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
+    members = {f"A-DX1_{key}.json": text for key, text in said.items()}
+    tarred(shard, {f"A-DX1_{key}.png": encode(picture(1)) for key in said} | members)
     done = import_images(str(shard), manifest(tmp_path), out, format="webdataset", max_failures=1)
 
     assert done["rows"] == 1
@@ -337,3 +351,128 @@ def test_an_import_of_other_images_than_before_is_refused(tmp_path, ray_local):
     shutil.rmtree(source)
     with pytest.raises(StorageError, match="no such file or folder"):
         import_images(source, manifest(tmp_path), out, format="folder")
+
+
+def rows_without_ray(source, listed, form, out):
+    """The rows of an import, item by item; broken images are in the ledger of `out`."""
+    chunks = chunks_of(source, READERS[form], cohort_with_split(listed, 0), listed, None)
+    shared = {"out": str(out), "format": form, "image_px": 16}
+    return [row for item in _items(chunks, shared, {}) for row in import_some(item.values).rows]
+
+
+def test_names_in_a_tar_do_not_leave_the_folder(tmp_path):
+    """Somebody will unpack the table by its paths."""
+    members = {f"{name}.png": encode(picture(1)) for name in ("../../A-DX1_e", "/A-DX1/7", "A/..")}
+    shard = tarred(tmp_path / "A-DX1.tar", members)
+    listed = manifest(tmp_path, [["A", "mutant", "train", "A-DX1.svs"]])
+    rows = rows_without_ray(shard, listed, "webdataset", tmp_path / "in")
+    paths = [row["image"]["path"] for row in rows]
+
+    assert paths[:2] == ["A-DX1_e.png", "A-7.png"]
+    assert not any("/" in path or path.startswith(".") for path in paths)
+
+
+def test_a_number_of_hundreds_of_digits_costs_one_image(tmp_path):
+    """Python reads it, and no float holds it."""
+    members = {"A-DX1_0.png": encode(picture(1)), "A-DX1_1.png": encode(picture(2))}
+    said = {"A-DX1_0.json": b'{"mpp": 1' + b"0" * 400 + b"}"}
+    shard, out = tarred(tmp_path / "x.tar", members | said), tmp_path / "in"
+
+    assert len(rows_without_ray(shard, manifest(tmp_path), "webdataset", out)) == 1
+    assert "its mpp is '1000" in fates(str(out))["A-DX1_0.png"].error
+
+
+def test_a_record_of_another_patient_than_the_first_of_its_file_is_refused(tmp_path):
+    """The listing reads the first one only: B's image would become one of A."""
+    part = part_of(tmp_path / "t", [patch(0), patch(1), patch(2, patient="B 2", split="val")])
+    source, out = str(tmp_path / "A.tfrecord"), tmp_path / "in"
+    write_tfrecord(source, stream(part), kind_of(part), "A")
+    rows = rows_without_ray(source, manifest(tmp_path), "tfrecord", out)
+
+    assert [row["patient"] for row in rows] == ["A/1"] * 2
+    assert "is of patient B 2, in a file of A/1" in fates(str(out))["2"].error
+
+
+@pytest.mark.parametrize(
+    ("below", "with_csv"),
+    [("", True), ("images", True), ("images/train", True), ("", False), ("images", False)],
+)
+def test_exported_train_images_do_not_become_test_images(tmp_path, below, with_csv):
+    """From the export's folder or one below it; without its CSV, the folder's name tells."""
+    file = tmp_path / "out" / "images" / "train" / "mutant" / "A-DX1_0.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(encode(picture(0)))
+    if with_csv:
+        line = f"{file.relative_to(tmp_path / 'out')},A/1,train"
+        (tmp_path / "out" / "images.csv").write_text(f"file,patient,split\n{line}\n")
+    moved = manifest(tmp_path, [["A/1", "mutant", "test", "A-DX1.svs"]])
+
+    with pytest.raises(LeakageError, match="A/1 is in train, the manifest"):
+        import_images(str(tmp_path / "out" / below), moved, str(tmp_path / "in"), format="folder")
+
+
+def test_an_image_of_one_patient_and_a_slide_of_another_stops_the_import(tmp_path):
+    """One of the two is wrong; they may be in two sets."""
+    source = foreign(tmp_path, x=picture(0))
+    (tmp_path / "foreign" / "images.csv").write_text("file,patient,slide\nx.png,A/1,B-DX1\n")
+
+    with pytest.raises(ManifestError, match="says patient A/1 and slide B-DX1, which is of B 2"):
+        import_images(source, manifest(tmp_path), str(tmp_path / "in"), format="folder")
+
+
+def test_a_split_is_drawn_as_for_the_tiles_and_warned_of(tmp_path, caplog):
+    """Patients without a slide take no place in it, or the same seed would give other sets."""
+    who = [[f"P{n}", "mutant", "", f"/s/P{n}.svs" if n % 3 else ""] for n in range(24)]
+    listed = manifest(tmp_path, who)
+    (tmp_path / "slides").mkdir()
+    slides = manifest(tmp_path / "slides", [row for row in who if row[3]])
+    drawn = cohort_with_split(listed, 3)
+    expected = with_split(read_manifest(slides), 3)
+    every = with_split(read_manifest(listed), 3)
+    split = dict(zip(drawn["patient"], drawn["split"], strict=True))
+
+    assert split == dict(zip(expected["patient"], expected["split"], strict=True))
+    assert split != {
+        p: s for p, s in zip(every["patient"], every["split"], strict=True) if p in split
+    }
+    assert "gives no split; one is drawn with seed 3" in caplog.text
+    caplog.clear()
+    write_manifest(str(tmp_path / "_cohort.parquet"), drawn)
+    again = cohort_with_split(str(tmp_path / "_cohort.parquet"), 4)
+    assert dict(zip(again["patient"], again["split"], strict=True)) == split
+    assert caplog.text == ""
+
+
+def test_without_any_slide_all_patients_take_part_in_the_split(tmp_path):
+    """MRI, or photographs."""
+    listed = manifest(tmp_path, [[f"P{n}", "mutant", "", ""] for n in range(8)])
+
+    assert (cohort_with_split(listed, 0)["split"] != "").all()
+
+
+def test_a_tar_that_was_replaced_is_noticed(tmp_path, ray_local):
+    """Its names are the same, its pictures are not."""
+    listed, out = manifest(tmp_path), str(tmp_path / "in")
+    shard = tarred(tmp_path / "x.tar", {"A-DX1_0.png": encode(picture(0))})
+    import_images(shard, listed, out, format="webdataset")
+    assert import_images(shard, listed, out, format="webdataset")["rows"] == 1
+    tarred(shard, {"A-DX1_0.png": encode(picture(1))})
+
+    with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-0"):
+        import_images(shard, listed, out, format="webdataset")
+
+
+def test_a_picture_that_was_replaced_is_noticed_also_when_it_was_mended(tmp_path, ray_local):
+    """A broken one may be replaced until it is in."""
+    listed, out = manifest(tmp_path), str(tmp_path / "in")
+    source = foreign(tmp_path, **{"A-DX1_0": picture(0), "A-DX1_1": b"text"})
+    import_images(source, listed, out, format="folder", max_failures=1)
+    foreign(tmp_path, **{"A-DX1_1": picture(1)})
+    assert import_images(source, listed, out, format="folder")["rows"] == 2
+    assert import_images(source, listed, out, format="folder")["rows"] == 2
+    foreign(tmp_path, **{"A-DX1_1": picture(2)})
+    with pytest.raises(SettingsChangedError, match=r"1 inputs .*A-DX1_1"):
+        import_images(source, listed, out, format="folder")
+    foreign(tmp_path, **{"A-DX1_1": picture(1), "A-DX1_0": picture(3)})
+    with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-1"):
+        import_images(source, listed, out, format="folder")
