@@ -281,7 +281,9 @@ def test_a_slide_that_is_given_up_leaves_no_tiles(tmp_path, phantom, monkeypatch
     known = sum(fate.parts for fate in found.values())
 
     assert counts["failed"] > 0
-    assert "took longer than 0.15 s" in next(f.error for f in found.values() if f.status == "failed")
+    assert "took longer than 0.15 s" in next(
+        f.error for f in found.values() if f.status == "failed"
+    )
     assert len(parts(out)) == known
     assert seal(out)
 
