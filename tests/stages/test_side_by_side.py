@@ -41,6 +41,14 @@ def test_as_many_run_at_a_time_as_there_is_room_for(at_once):
     assert work.most == min(at_once, 3)
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_interrupts():
+    """As at a terminal: a test run in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def fail(error):
     """Work that raises this."""
 
