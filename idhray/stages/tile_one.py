@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,12 +175,10 @@ def _local(values: dict[str, Any]) -> AbstractContextManager[str]:
 
 
 def _place(values: dict[str, Any]) -> AbstractContextManager[object]:
-    """A CPU of this node, where more tasks run than there are CPUs: the others fetch meanwhile."""
-    if values["cache"] is None:
-        return nullcontext()
+    """A CPU of this node: more tasks run than there are CPUs, the others fetch or are ready."""
     here = ray.get_runtime_context().get_node_id()
     (cpus,) = (n["Resources"].get("CPU", 1) for n in ray.nodes() if n["NodeID"] == here)
-    return slot(values["cache"]["folder"], max(1, min(int(cpus), values["workers"] or int(cpus))))
+    return slot(values["places"], max(1, min(int(cpus), values["workers"] or int(cpus))))
 
 
 def _opened(path: str, values: dict[str, Any]) -> Slide:

@@ -5,6 +5,8 @@ quality/SLIDE.jpg: what was taken for tissue, and where the tiles lie, for a per
 
 import hashlib
 import logging
+import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +30,11 @@ from idhray.tables import TILES
 logger = logging.getLogger(__name__)
 
 STATS_AT_ONCE = 32  # files whose size is asked for; an object store takes its time
+TASKS_PER_CPU = 2
+"""One fetches its slide, or is ready, while the other works: between two tasks of one CPU, Ray Data
+takes 0.2 s, and a small slide takes no longer."""
+PLACES = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
+"""On each node: who holds one of its files works."""
 COHORT = "_cohort.parquet"
 
 
@@ -73,7 +80,6 @@ def tile_slides(
     """
     manifest, out = absolute(manifest), absolute(out)
     kept = Cache(absolute(cache), int(cache_gb * 1e9)) if cache else None
-    tasks_per_cpu = 2 if kept else 1  # one fetches while the other works
     cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)
     names = set(cohort["slide"].map(slide_name))
     beside = {
@@ -91,7 +97,12 @@ def tile_slides(
     with stage_folder(out, said, overwrite=overwrite, owns=("quality",)):
         connect(address)
         write_manifest(join(out, COHORT), cohort)
-        how = {"out": out, "workers": workers, "cache": kept and settings_dict(kept)}
+        how = {
+            "out": out,
+            "workers": workers,
+            "cache": kept and settings_dict(kept),
+            "places": kept.folder if kept else PLACES,
+        }
         with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
             sizes = list(pool.map(_size, cohort["slide"]))
         rows = zip(cohort.to_dict("records"), sizes, strict=True)
@@ -101,8 +112,8 @@ def tile_slides(
             tile_one,
             out=out,
             schema=TILES,
-            workers=workers and workers * tasks_per_cpu,
-            cpus=1 / tasks_per_cpu,
+            workers=workers and workers * TASKS_PER_CPU,
+            cpus=1 / TASKS_PER_CPU,
             limit_s=limit_s,
             max_attempts=max_attempts,
         )
