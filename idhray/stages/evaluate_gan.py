@@ -22,7 +22,7 @@ from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.channels import constant_channels
-from idhray.fidelity.copies import ImageSet, find_copies
+from idhray.fidelity.copies import ImageSet, Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.features import Images
 from idhray.fidelity.gate import CopySettings, Gate, copies_gate
@@ -46,7 +46,6 @@ from idhray.stages.gan_images import (
 )
 from idhray.stages.pretraining import (
     earlier_sets,
-    limits_of,
     pretraining_tables,
     unseen_tables,
     with_earlier_copies,
@@ -199,7 +198,7 @@ def _evaluate(values: dict[str, Any]) -> None:
         generator.settings.symmetry,
     )
     symmetry, tables = generator.settings.symmetry, values["tables"]
-    limits = limits_of(gate.figures)
+    limits = Limits(**gate.figures["limits"])
     sets = earlier_sets(tables, generator.settings, extractor, names, left_out)
     earlier = [find_copies(generated, known, limits, symmetry) for known in sets]
     verdict = with_earlier_copies(gate.as_dict(), earlier, tables, settings.copies.max_copy_share)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from idhray.errors import ConfigError, StorageError
-from idhray.fidelity.copies import Copies, ImageSet, Limits
+from idhray.fidelity.copies import Copies, ImageSet
 from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
 from idhray.stages.folder import seal
@@ -106,8 +106,3 @@ def with_earlier_copies(
         "reasons": [*gate["reasons"], *reasons],
         "figures": {**gate["figures"], "earlier_trainings": shares},
     }
-
-
-def limits_of(figures: Mapping[str, Any]) -> Limits:
-    """The limits that a gate chose."""
-    return Limits(**figures["limits"])

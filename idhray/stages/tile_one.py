@@ -18,6 +18,7 @@ from idhray.slides.reader import Slide
 from idhray.slides.tile_rows import tile_rows
 from idhray.slides.tiling import RankedTile, TilePlan, TilingSettings, plan_tiles, shards
 from idhray.stages.mapping import RETRIES, Outcome
+from idhray.stages.worker import unlimited
 from idhray.staging import Cache
 from idhray.staging_slots import slot
 from idhray.storage import is_uri, join, local_file, publish
@@ -174,11 +175,16 @@ def _local(values: dict[str, Any]) -> AbstractContextManager[str]:
     return settings_from(Cache, values["cache"]).file(values["path"])
 
 
-def _place(values: dict[str, Any]) -> AbstractContextManager[object]:
+@contextlib.contextmanager
+def _place(values: dict[str, Any]) -> Iterator[None]:
     """A CPU of this node: more tasks run than there are CPUs, the others fetch or are ready."""
     here = ray.get_runtime_context().get_node_id()
     (cpus,) = (n["Resources"].get("CPU", 1) for n in ray.nodes() if n["NodeID"] == here)
-    return slot(values["places"], max(1, min(int(cpus), values["workers"] or int(cpus))))
+    count = max(1, min(int(cpus), values["workers"] or int(cpus)))
+    with contextlib.ExitStack() as held:
+        with unlimited():
+            held.enter_context(slot(values["places"], count))
+        yield
 
 
 def _opened(path: str, values: dict[str, Any]) -> Slide:

@@ -72,7 +72,8 @@ def tile_slides(
         cache: Folder on a local disk of each node, to which slides (of an object store or a slow
             disk) are copied before they are read, the next ones while others are tiled.
         cache_gb: The most that the copies of a node may take; those not in use make room.
-        limit_s: Seconds that one slide may take, fetching included; then it counts as failed.
+        limit_s: Seconds that one slide may take to fetch, and as many to tile; then it counts as
+            failed.
         max_attempts: A slide that failed in this many runs is left alone.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
         max_failures: Slides that may fail before the command does; the others are done anyway.

@@ -1,0 +1,24 @@
+"""One input in a worker, within its time limit."""
+
+import time
+
+from idhray.ledger import fate
+from idhray.stages import worker
+from idhray.stages.worker import Item
+
+
+def test_waiting_for_others_takes_no_time_of_an_inputs_limit(tmp_path, monkeypatch):
+    """A slide that hangs must not take those with it that wait for its place."""
+    ended = []
+    monkeypatch.setattr(worker.os, "_exit", ended.append)
+    item = Item(name="a", settings_hash="s", values={})
+    with worker._at_most(0.2, str(tmp_path), item, 1), worker.unlimited():
+        time.sleep(0.4)
+    assert ended == []
+
+    with worker._at_most(0.2, str(tmp_path), item, 1):
+        with worker.unlimited():
+            pass
+        time.sleep(0.6)
+    assert ended == [1]
+    assert fate(str(tmp_path), "a").status == "failed"
