@@ -31,6 +31,9 @@ MOST_LIGHT, LEAST_DARK = 0.001, 0.5
 MAX_PIXELS = 300_000
 
 
+Planes = NDArray[np.int16]  # (3, pixels): red, green, blue
+
+
 def implausible_colors(thumbnail: RGB) -> str | None:
     """What about the colours cannot be H&E on glass; None if nothing.
 
@@ -41,13 +44,20 @@ def implausible_colors(thumbnail: RGB) -> str | None:
         thumbnail: (height, width, 3) uint8 of a whole slide, white where nothing was scanned.
     """
     step = math.ceil(math.sqrt(thumbnail.shape[0] * thumbnail.shape[1] / MAX_PIXELS))
-    pixels = thumbnail[::step, ::step].reshape(-1, 3).astype(np.int16)
-    return _false_white(pixels) or _opposed(pixels) or _on_black(pixels) or _unstained(pixels)
+    pixels = thumbnail[::step, ::step].reshape(-1, 3)
+    planes = np.ascontiguousarray(pixels.T, dtype=np.int16)
+    lowest, highest = planes.min(axis=0), planes.max(axis=0)
+    return (
+        _false_white(planes)
+        or _opposed(planes)
+        or _on_black(lowest, highest)
+        or _unstained(planes, highest - lowest)
+    )
 
 
-def _false_white(pixels: NDArray[np.int16]) -> str | None:
+def _false_white(planes: Planes) -> str | None:
     """White is (255, 128, 128) in YCbCr, and (255, 121, 255) where RGB is taken for YCbCr."""
-    red, green, blue = pixels.T
+    red, green, blue = planes
     neutral = (np.abs(green - 128) <= 8) & (np.abs(blue - 128) <= 8) & (red >= 190)
     violet = (red >= 250) & (blue >= 250) & (np.abs(green - 121) <= 40)
     for mask, what in ((neutral, "YCbCr taken for RGB"), (violet, "RGB taken for YCbCr")):
@@ -56,28 +66,30 @@ def _false_white(pixels: NDArray[np.int16]) -> str | None:
     return None
 
 
-def _opposed(pixels: NDArray[np.int16]) -> str | None:
-    if pixels.std(axis=0).max() < LEAST_SPREAD:
+def _opposed(planes: Planes) -> str | None:
+    centred = planes - planes.mean(axis=1, dtype=np.float32, keepdims=True)
+    covariance = centred @ centred.T / centred.shape[1]
+    spread = np.sqrt(np.diag(covariance))
+    if spread.max() < LEAST_SPREAD:
         return None
-    spread = np.where(np.ptp(pixels, axis=0) > 0, pixels.std(axis=0), 1.0)
-    centred = (pixels - pixels.mean(axis=0)) / spread
-    least = float((centred.T @ centred / len(pixels)).min())
+    spread = np.where(spread > 0, spread, 1.0)
+    least = float((covariance / np.outer(spread, spread)).min())
     if least >= LEAST_CORRELATION:
         return None
     return f"its channels do not darken together (correlation {least:.2f}), as undecoded YCbCr"
 
 
-def _on_black(pixels: NDArray[np.int16]) -> str | None:
-    light = ((pixels.min(axis=1) >= 180) & (np.ptp(pixels, axis=1) < 2 * COLOURED)).mean()
-    dark = (pixels.max(axis=1) < 60).mean()
+def _on_black(lowest: NDArray[np.int16], highest: NDArray[np.int16]) -> str | None:
+    light = ((lowest >= 180) & (highest - lowest < 2 * COLOURED)).mean()
+    dark = (highest < 60).mean()
     if light > MOST_LIGHT or dark < LEAST_DARK or dark == 1:
         return None
     return f"{dark:.0%} of it is black and none is light, as in fluorescence or a negative"
 
 
-def _unstained(pixels: NDArray[np.int16]) -> str | None:
-    red, green, blue = pixels.T
-    coloured = np.ptp(pixels, axis=1) > COLOURED
+def _unstained(planes: Planes, spread: NDArray[np.int16]) -> str | None:
+    red, green, blue = planes
+    coloured = spread > COLOURED
     stain = coloured & (green <= red) & (green <= blue)
     other = float((coloured & ~stain).mean())
     if other <= MOST_OTHER or stain.mean() >= LEAST_STAIN * other:

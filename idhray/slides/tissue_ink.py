@@ -116,5 +116,12 @@ def widened(mask: Mask, margin_px: int) -> Mask:
     """The mask and all within a square of `margin_px` around its pixels."""
     if margin_px < 1:
         return mask
-    size = 2 * margin_px + 1
-    return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), size, mode="nearest") > 0)
+    found = np.pad(mask, margin_px)
+    for axis in (0, 1):
+        rows = np.moveaxis(found, axis, 0)
+        reach = 1  # each pixel says whether one of so many, up to it, is set
+        while reach <= 2 * margin_px:
+            step = min(reach, 2 * margin_px + 1 - reach)
+            rows[step:] |= rows[:-step].copy()
+            reach += step
+    return found[2 * margin_px :, 2 * margin_px :]

@@ -1,5 +1,6 @@
 """A slide's contact sheet: its thumbnail, the mask's outline, what was removed, and its tiles."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -70,8 +71,9 @@ def contact_sheet(
     if reasons is not None:
         _tint(shown, _enlarged(reasons, size))
     inside = _enlarged(mask.view(np.uint8), size) > 0
-    shown[inside & widened(~inside, max(side_px // 400, 1))] = OUTLINE
+    outline = inside & widened(~inside, max(side_px // 400, 1))
     picture = Image.fromarray(shown)
+    picture.paste(OUTLINE, mask=Image.fromarray(outline.view(np.uint8) * 255))
     _draw_tiles(picture, tiles, scale)
     return _with_legend(picture, mask, reasons, len(tiles))
 
@@ -94,9 +96,14 @@ def _draw_tiles(picture: Image.Image, tiles: Sequence[TileBox], scale: float) ->
         draw.rectangle((left, top, max(right, left), max(bottom, top)), outline=TILE)
         if len(tiles) > MOST_RANKS:
             continue
-        font = ImageFont.load_default(max(min(side * scale / 3, 24), 8))
+        font = _font(max(min(side * scale / 3, 24), 8))
         if draw.textlength(str(rank), font) < side * scale:
             draw.text((left + 3, top + 1), str(rank), fill=TILE, font=font)
+
+
+@functools.lru_cache(maxsize=8)
+def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
 
 
 def _with_legend(picture: Image.Image, mask: Mask, reasons: Reasons | None, tiles: int) -> RGB:

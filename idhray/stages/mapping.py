@@ -8,7 +8,8 @@ that takes too long is given up by its own worker, which then ends.
 import functools
 import json
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,8 +19,9 @@ import ray
 from idhray import ledger
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.ledger import Fate
+from idhray.stages.grouping import grouped
 from idhray.stages.progress import progress
-from idhray.stages.worker import BUG, NO_LEDGER, work_on_one
+from idhray.stages.worker import BUG, NO_LEDGER, work_on_group
 from idhray.stages.worker import Item as Item
 from idhray.stages.worker import Outcome as Outcome
 from idhray.storage import remove
@@ -42,6 +44,7 @@ def map_items(
     cpus: float = 1,
     gpus: float = 0,
     memory_bytes: int = 0,
+    task_size: int = 0,
     limit_s: float | None = None,
     max_attempts: int | None = None,
 ) -> dict[str, Fate]:
@@ -54,6 +57,7 @@ def map_items(
     Args:
         workers: Items at a time; as many as the cluster has room for when None.
         cpus, gpus, memory_bytes: What one item takes; no more run on a node than it has room for.
+        task_size: Small items share a task, up to this sum of their sizes; see `grouped`.
         limit_s: An item that takes longer than this many seconds fails.
         max_attempts: An item that failed in this many runs is left alone.
 
@@ -74,7 +78,6 @@ def map_items(
         )
         todo = [item for item in todo if item.name not in set(given_up)]
     if todo:
-        todo.sort(key=lambda item: -item.size)
         if len(todo) + len(given_up) < len(items):
             done = len(items) - len(todo) - len(given_up)
             logger.info("%s: %d of %d done before", out, done, len(items))
@@ -83,9 +86,9 @@ def map_items(
             "num_gpus": gpus or None,
             "memory": memory_bytes or None,
         }
-        _run(
-            todo, work, before, out=out, schema=schema, workers=workers, room=room, limit_s=limit_s
-        )
+        one = functools.partial(work_on_group, work=work, out=out, schema=schema, limit_s=limit_s)
+        slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
+        _run(out, grouped(todo, task_size, slots), before, one, {**room, "workers": workers})
     found = ledger.fates(out)
     _remove_unaccounted(out, found)
     return found
@@ -141,34 +144,21 @@ def _check_same(out: str, items: Sequence[Item], before: dict[str, Fate]) -> Non
         )
 
 
+Work = Callable[[dict[str, Any]], list[dict[str, Any]]]
+
+
 def _run(
-    todo: Sequence[Item],
-    work: Callable[[dict[str, Any]], Outcome],
-    before: dict[str, Fate],
-    *,
     out: str,
-    schema: pa.Schema,
-    workers: int | None,
-    room: dict[str, Any],
-    limit_s: float | None,
+    groups: Sequence[Sequence[Item]],
+    before: Mapping[str, Fate],
+    work: Work,
+    room: Mapping[str, Any],
 ) -> None:
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a dead worker costs its input only; see _missing
+    todo = [item for group in groups for item in group]
     attempts = {i.name: before[i.name].attempts + 1 if i.name in before else 1 for i in todo}
-    # Arrow has no type for what an item may hold; JSON it reads and writes for sure.
-    rows = [{"item": json.dumps(asdict(i)), "attempts": attempts[i.name]} for i in todo]
-    one = functools.partial(work_on_one, work=work, out=out, schema=schema, limit_s=limit_s)
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        one,
-        **room,
-        max_retries=RETRIES,  # Ray Data's default is for ever
-        compute=ray.data.TaskPoolStrategy(size=workers),
-    )
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first use sets it
-    seen, bugs = set(), list[str]()
     sizes = {item.name: item.size for item in todo}
-    for row in progress(dataset.iter_rows(), sizes, what=out):
+    seen, bugs = set(), list[str]()
+    for row in progress(_said_of(groups, attempts, work, room), sizes, what=out):
         if row["status"] == BUG:
             bugs.append(f"{row['input']}: {row['error']}")
         if len(bugs) == MOST_BUGS:
@@ -181,6 +171,46 @@ def _run(
     for item in todo:
         if item.name not in seen:
             _record_death(out, item, attempts[item.name])
+
+
+def _said_of(
+    groups: Sequence[Sequence[Item]],
+    attempts: Mapping[str, int],
+    work: Work,
+    room: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """What became of the items; those whose worker died are not spoken of."""
+    seen = set()
+    for row in _on_ray(groups, attempts, work, room):
+        seen.add(row["input"])
+        yield row
+    # One of them kills its worker: each has a task of its own now, and the others are done.
+    alone = [[i] for group in groups if len(group) > 1 for i in group if i.name not in seen]
+    if alone:
+        yield from _on_ray(alone, attempts, work, room)
+
+
+def _on_ray(
+    groups: Sequence[Sequence[Item]],
+    attempts: Mapping[str, int],
+    work: Work,
+    room: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a dead worker costs its own group only
+    # Arrow has no type for what an item may hold; JSON it reads and writes for sure.
+    tasks = [[(asdict(item), attempts[item.name]) for item in group] for group in groups]
+    rows = [{"group": json.dumps(task)} for task in tasks]
+    options = {name: value for name, value in room.items() if name != "workers"}
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(
+        work,
+        **options,
+        max_retries=RETRIES,  # Ray Data's default is for ever
+        compute=ray.data.TaskPoolStrategy(size=room["workers"]),
+    )
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first use sets it
+    yield from dataset.iter_rows()
 
 
 def _record_death(out: str, item: Item, attempts: int) -> None:

@@ -24,15 +24,16 @@ from idhray.stages.session import connect
 from idhray.stages.tile_one import tile_one
 from idhray.staging import Cache
 from idhray.staging_source import source_of
-from idhray.storage import absolute, join, list_files, read_bytes
+from idhray.storage import absolute, is_uri, join, list_files, read_bytes
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
 
 STATS_AT_ONCE = 32  # files whose size is asked for; an object store takes its time
 TASKS_PER_CPU = 2
-"""One fetches its slide, or is ready, while the other works: between two tasks of one CPU, Ray Data
-takes 0.2 s, and a small slide takes no longer."""
+"""Where slides are fetched: one fetches while the other works."""
+TASK_BYTES = 10**9
+"""Of slides in one task, if they are several: some ten seconds of work."""
 PLACES = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
 """On each node: who holds one of its files works."""
 COHORT = "_cohort.parquet"
@@ -108,13 +109,16 @@ def tile_slides(
             sizes = list(pool.map(_size, cohort["slide"]))
         rows = zip(cohort.to_dict("records"), sizes, strict=True)
         items = [_item(row, size, settings, how, beside) for row, size in rows]
+        fetched = kept is not None or any(is_uri(path) for path in cohort["slide"])
+        tasks = TASKS_PER_CPU if fetched else 1
         found = map_items(
             items,
             tile_one,
             out=out,
             schema=TILES,
-            workers=workers and workers * TASKS_PER_CPU,
-            cpus=1 / TASKS_PER_CPU,
+            workers=workers and workers * tasks,
+            cpus=1 / tasks,
+            task_size=TASK_BYTES,
             limit_s=limit_s,
             max_attempts=max_attempts,
         )

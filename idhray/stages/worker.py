@@ -46,38 +46,52 @@ class Item:
     alone with a large one at the end; and how far the work is goes by it."""
 
 
-def work_on_one(
+def work_on_group(
     row: dict[str, Any],
     *,
     work: Callable[[dict[str, Any]], Outcome],
     out: str,
     schema: pa.Schema,
     limit_s: float | None,
-) -> dict[str, Any]:
-    """Do one item, publish its part and then its fate.
+) -> list[dict[str, Any]]:
+    """Do some items in turn: publish the part of each, and then its fate.
 
     Args:
-        row: The item as JSON, and which attempt this is.
+        row: "group": the items and which attempt this is of each, as JSON.
         work, out, schema, limit_s: As of `map_items`.
 
     Returns:
-        "input", "rows", "error" and "status": the fate's, or what must stop the job.
+        One an item, "input", "rows", "error" and "status": the fate's, or what must stop the job.
     """
-    item = Item(**json.loads(row["item"]))
+    said: list[dict[str, Any]] = []
+    for fields, attempts in json.loads(row["group"]):
+        limit = TimeLimit(limit_s, out, Item(**fields), attempts)
+        said.append(_work_on_one(limit, work, schema))
+        if said[-1]["status"] == NO_LEDGER:
+            break
+    return said
+
+
+def _work_on_one(
+    limit: "TimeLimit", work: Callable[[dict[str, Any]], Outcome], schema: pa.Schema
+) -> dict[str, Any]:
+    global _limit  # noqa: PLW0603 - a worker does one item at a time
+    item, attempts, out = limit.item, limit.attempts, limit.out
     said = {"input": item.name, "status": "", "error": "", "rows": 0}
     try:
-        fate = ledger.fate(out, item.name)
         # A worker that died after it had recorded a fate is begun anew by Ray.
-        if fate is None or fate.attempts < row["attempts"]:
-            with _at_most(limit_s, out, item, row["attempts"]):
-                fate = _done(item, row["attempts"], work, out, schema)
+        fate = limit.recorded()
+        if fate is None:
+            _limit = limit
+            with limit.running():
+                fate = _done(item, attempts, work, out, schema)
             ledger.record(out, fate)
         return {**said, "status": fate.status, "error": fate.error, "rows": fate.rows}
     except StorageError as error:
         return {**said, "status": NO_LEDGER, "error": ledger.reason(error)}
     except Exception as error:  # noqa: BLE001 - of this input; the others are still done
         text = f"{item.name}: a bug ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        ledger.record(out, _failed(item, row["attempts"], text))
+        ledger.record(out, _failed(item, attempts, text))
         return {**said, "status": BUG, "error": traceback.format_exc()}
 
 
@@ -124,31 +138,53 @@ def _failed(item: Item, attempts: int, error: str) -> Fate:
     )
 
 
-@contextlib.contextmanager
-def _at_most(limit_s: float | None, out: str, item: Item, attempts: int) -> Iterator[None]:
-    """End this process if the block takes longer, once the item is recorded as failed.
+@dataclass(frozen=True)
+class TimeLimit:
+    """Of one item; work that it hands to other workers takes this along, and has as long again."""
 
-    Nothing else stops a C library that never returns.
-    """
-    if limit_s is None:
-        yield
-        return
+    limit_s: float | None
+    out: str
+    item: Item
+    attempts: int
 
-    def give_up() -> None:
-        error = f"{item.name}: took longer than {limit_s:g} s; raise --limit-s if it only is large"
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """End this process if the block takes longer, once the item is recorded as failed.
+
+        Nothing else stops a C library that never returns.
+        """
+        if self.limit_s is None:
+            yield
+            return
+        clock = _Clock(self.limit_s, self._give_up)
+        _clocks.append(clock)
+        clock.start()
         try:
-            ledger.record(out, _failed(item, attempts, error))
+            yield
+        finally:
+            clock.stop()
+            _clocks.remove(clock)
+
+    def recorded(self) -> Fate | None:
+        """The fate of the item, if this attempt has one already."""
+        fate = ledger.fate(self.out, self.item.name)
+        return None if fate is None or fate.attempts < self.attempts else fate
+
+    def _give_up(self) -> None:
+        name, seconds = self.item.name, self.limit_s
+        error = f"{name}: took longer than {seconds:g} s; raise --limit-s if it only is large"
+        try:
+            ledger.record(self.out, _failed(self.item, self.attempts, error))
         finally:
             os._exit(1)
 
-    clock = _Clock(limit_s, give_up)
-    _clocks.append(clock)
-    clock.start()
-    try:
-        yield
-    finally:
-        clock.stop()
-        _clocks.remove(clock)
+
+_limit: TimeLimit
+
+
+def time_limit() -> TimeLimit:
+    """Of the item that this process works on."""
+    return _limit
 
 
 class _Clock:

@@ -181,10 +181,12 @@ def bug_on_two(values):
     return Outcome(rows=[{"density_per_mm2": 1 / (values["i"] - 2)}])
 
 
-def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local):
-    """A hostile slide may crash the C library that reads it; an archive must get past it."""
+@pytest.mark.parametrize("task_size", [0, 10])
+def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local, task_size):
+    """A hostile slide may crash the C library that reads it; an archive must get past it, and so
+    must those that share its task."""
     items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]
-    found = map_items(items, crash_on_two, out=str(tmp_path), schema=TRUTH)
+    found = map_items(items, crash_on_two, out=str(tmp_path), schema=TRUTH, task_size=task_size)
 
     assert [found[f"i{i}"].status for i in range(4)] == ["skipped", "skipped", "failed", "skipped"]
     assert "its worker died" in found["i2"].error
@@ -258,6 +260,7 @@ def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
             never_ends_on_two,
             out=str(tmp_path),
             schema=TRUTH,
+            task_size=10,  # all in one
             limit_s=1.5,
             max_attempts=2,
         )
