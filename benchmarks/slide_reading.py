@@ -10,7 +10,6 @@ openslide    `Slide.region`
 one by one   `DirectSlide.region`: blocks at tile borders are decoded for each tile
 full scale   `DirectSlide.regions`, blocks decoded at full scale and their means taken
 direct       `DirectSlide.regions`
-nearly       the same where 2.004 may be decoded as 2 (`nearly=0.005`)
 decode only  each block decoded as for `direct`, and thrown away: what bounds it
 
 Prints one JSON line: megapixels of level 0 in those tiles per CPU-second, median and range of the
@@ -97,7 +96,6 @@ def figures(path: str, mpp: float, tile_px: int, rounds: int) -> dict[str, objec
         Slide(path) as plain,
         DirectSlide(path) as direct,
         DirectSlide(path) as full,
-        DirectSlide(path, nearly=0.005) as nearly,
     ):
         full._levels = [
             replace(level, coding=replace(level.coding, scaled=())) for level in full._levels
@@ -109,7 +107,6 @@ def figures(path: str, mpp: float, tile_px: int, rounds: int) -> dict[str, objec
             "one by one": lambda: [direct.region(*place, size, mpp).shape for place in places],
             "full scale": lambda: [found[1].shape for found in full.regions(places, size, mpp)],
             "direct": lambda: [found[1].shape for found in direct.regions(places, size, mpp)],
-            "nearly": lambda: [found[1].shape for found in nearly.regions(places, size, mpp)],
             "decode only": lambda: decode_all(direct, places, size, mpp),
         }
         spent = {name: [] for name in ways}

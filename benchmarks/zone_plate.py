@@ -5,9 +5,8 @@
 A slide is made of cos(pi r^2 / side), rings that narrow from the middle outwards to two pixels at
 the middle of each edge: amplitude 100 gray values around 128. It is stored once without loss and
 once as JPEG (quality 95, 4:4:4). It is read whole at each scale (level-0 pixels per pixel) by
-OpenSlide ("openslide"), by the file's own blocks ("direct") and with what is nearly 2, 4 or 8
-decoded at it ("nearly"), and compared with the mean of the float64 rings over each pixel's exact
-area.
+OpenSlide ("openslide") and by the file's own blocks ("direct"), and compared with the mean of the
+float64 rings over each pixel's exact area.
 
 Prints a line per file, reader and scale: mean and largest difference from the area mean, in gray
 values; and how much of the rings that the coarser pixels cannot show (more than half a ring a
@@ -41,11 +40,7 @@ BAND = 0.25
 
 Plate = NDArray[np.float64]  # (height, width)
 
-READERS: dict[str, Callable[[str], Slide]] = {
-    "openslide": Slide,
-    "direct": DirectSlide,
-    "nearly": lambda path: DirectSlide(path, nearly=0.03),
-}
+READERS: dict[str, Callable[[str], Slide]] = {"openslide": Slide, "direct": DirectSlide}
 
 
 class Figures(NamedTuple):

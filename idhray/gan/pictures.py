@@ -6,28 +6,17 @@ an image too, and a style of one fits the other.
 Shapes: n images, H = W = resolution_px, C channels, Z latent size, L levels.
 """
 
-import io
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from idhray.errors import ConfigError
 from idhray.gan import stylegan2
 from idhray.gan.sample import TrainedGenerator, block_size, check_psi, grid, latent, render, styles
-
-Animation = Literal["apng", "gif", "webp"]
-
-_SAVED_AS: dict[str, dict[str, Any]] = {
-    "apng": {"format": "PNG"},
-    "gif": {"format": "GIF"},
-    "webp": {"format": "WEBP", "lossless": True},
-}
 
 
 @torch.no_grad()
@@ -94,30 +83,6 @@ def strip(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         ConfigError: there are no frames.
     """
     return grid(frames, max(1, len(frames)))
-
-
-def animation(frames: NDArray[np.uint8], kind: Animation = "apng", frame_ms: int = 80) -> bytes:
-    """The file of an animated picture of (n, H, W, C) frames, that goes round for ever.
-
-    APNG and WebP are lossless; a GIF has 256 colors and times in steps of 10 ms. Channels are shown
-    as by `sample.grid`.
-
-    Raises:
-        ConfigError: there are no frames, or no such kind, or no time for a frame.
-    """
-    if kind not in _SAVED_AS:
-        raise ConfigError(f"kind must be {', '.join(_SAVED_AS)}, got {kind!r}")
-    least_ms = 10 if kind == "gif" else 1
-    if frame_ms < least_ms:
-        raise ConfigError(f"frame_ms of a {kind} must be {least_ms} or more, got {frame_ms}")
-    if not len(frames):
-        raise ConfigError("an animation needs frames, got none")
-    first, *rest = (Image.fromarray(grid(frame[None], 1)) for frame in frames)
-    file = io.BytesIO()
-    first.save(
-        file, save_all=True, append_images=rest, duration=frame_ms, loop=0, **_SAVED_AS[kind]
-    )
-    return file.getvalue()
 
 
 @torch.no_grad()

@@ -23,11 +23,11 @@ def progress(
         sizes: How much work each input is, in any unit; alike where all are 0.
         what: The output folder.
     """
+    work = sum(sizes.values())
     if sys.stderr.isatty():
-        yield from tqdm(rows, total=len(sizes), unit="input", desc=what)
+        yield from _bar(rows, sizes if work else dict.fromkeys(sizes, 1), what)
         return
     start = said = time.monotonic()
-    work = sum(sizes.values())
     count, made, done = 0, 0, 0
     for row in rows:
         count, made, done = count + 1, made + row["rows"], done + sizes[row["input"]]
@@ -37,6 +37,20 @@ def progress(
             said = now
             part = done / work if work else count / len(sizes)
             logger.info("%s: %s", what, _line(count, len(sizes), made, part, now - start))
+
+
+def _bar(
+    rows: Iterable[dict[str, Any]], sizes: Mapping[str, int], what: str
+) -> Iterator[dict[str, Any]]:
+    """A bar as long as the work: the largest inputs come first, and counts would mislead."""
+    shown = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+    made = 0
+    with tqdm(total=sum(sizes.values()), desc=what, bar_format=shown) as bar:
+        for count, row in enumerate(rows, start=1):
+            made += row["rows"]
+            bar.set_postfix_str(f"{count}/{len(sizes)} inputs, {made} rows", refresh=False)
+            bar.update(sizes[row["input"]])
+            yield row
 
 
 def _line(count: int, total: int, rows: int, part: float, seconds: float) -> str:

@@ -1,17 +1,13 @@
-"""Walks between latents, animations, mixed styles."""
-
-import io
+"""Walks between latents, strips, mixed styles."""
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from idhray.errors import ConfigError
 from idhray.gan import pggan, stylegan2
 from idhray.gan.pggan_config import PgganSettings
 from idhray.gan.pictures import (
-    animation,
     interpolation,
     slerp,
     strip,
@@ -123,38 +119,6 @@ def test_a_strip_is_one_row():
     assert strip(frames)[0, ::4].tolist() == [0, 1, 2]
     with pytest.raises(ConfigError, match="needs images"):
         strip(frames[:0])
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["apng", "webp", "gif"])
-def test_an_animation_holds_its_frames(kind, channels):
-    """Read back: as many, in order, each as long; lossless but for GIF, whose grays are exact."""
-    frames = np.random.default_rng(0).integers(0, 256, (3, 16, 16, channels), np.uint8)
-    data = animation(frames, kind, frame_ms=70)
-
-    with Image.open(io.BytesIO(data)) as picture:
-        assert picture.n_frames == 3
-        for k, frame in enumerate(frames):
-            picture.seek(k)
-            found = np.asarray(picture.convert("RGB"))
-            assert picture.info["duration"] == 70
-            if kind != "gif" or channels == 1:
-                expected = frame if channels > 1 else frame.repeat(3, axis=-1)
-                np.testing.assert_array_equal(found[..., : expected.shape[-1]], expected)
-
-
-@pytest.mark.parametrize(
-    ("count", "kind", "frame_ms", "message"),
-    [
-        (1, "mp4", 80, "kind must be apng, gif, webp, got 'mp4'"),
-        (1, "gif", 5, "frame_ms of a gif must be 10 or more, got 5"),
-        (0, "apng", 80, "needs frames"),
-    ],
-)
-def test_impossible_animations_are_refused(count, kind, frame_ms, message):
-    """Before Pillow says it in many lines, or writes a GIF without time."""
-    with pytest.raises(ConfigError, match=message):
-        animation(np.zeros((count, 4, 4, 1), np.uint8), kind, frame_ms)
 
 
 def test_mixed_images_take_coarse_styles_of_rows_and_fine_ones_of_columns(styled):

@@ -150,21 +150,6 @@ def test_a_region_lies_where_it_should(tmp_path, times):
             assert np.abs(found - wanted)[:, 1:-1].max() <= 1.5
 
 
-def test_nearly_a_half_may_be_decoded_as_a_half(tmp_path):
-    """Faster and less even; the exact size and place remain."""
-    path = write_jpeg(tmp_path / "a.tiff", tissue(512, 512), subsampling="444", quality=95)
-    place = (0, 0, (200, 200), 0.5 * 2.004)
-
-    with DirectSlide(path) as exact, DirectSlide(path, nearly=0.005) as fast:
-        wanted = exact.region(*place).astype(int)
-        found = fast.region(*place).astype(int)
-        shrinks = [slide._plan(*place).shrink for slide in (exact, fast)]
-
-    assert shrinks == [1, 2]
-    assert np.abs(found - wanted).mean() < 6
-    assert abs((found - wanted).mean()) < 0.5
-
-
 def test_no_block_is_decoded_twice(tmp_path):
     """Neighbouring tiles share blocks; one pass decodes each once and keeps few."""
     path = write_jpeg(tmp_path / "a.tiff", tissue(640, 640))

@@ -1,6 +1,7 @@
 """What is said while a stage runs."""
 
 import logging
+from functools import partial
 
 import pytest
 
@@ -39,3 +40,15 @@ def test_the_time_left_goes_by_the_work_and_not_by_the_count(monkeypatch, caplog
 def test_long_times_are_not_given_in_seconds(seconds, text):
     """Nobody reads 9000 s."""
     assert module._span(seconds) == text
+
+
+def test_the_bar_of_a_terminal_goes_by_the_work_too(monkeypatch, capsys):
+    """Its estimate, too, is of what the inputs take."""
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(module, "tqdm", partial(module.tqdm, mininterval=0))
+    assert list(progress(ROWS, {"large": 300, "small": 100}, what="out")) == ROWS
+
+    shown = capsys.readouterr().err.split("\r")
+    assert any("75%" in line and "1/2 inputs, 30 rows" in line for line in shown)
+    assert "100%" in shown[-1]
+    assert "2/2 inputs, 40 rows" in shown[-1]

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import ray
 
 from idhray.errors import ConfigError, SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
@@ -20,6 +21,7 @@ from idhray.stages.folder import seal
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
+from idhray.stages.worker import time_limit, unlimited
 from idhray.tables import (
     PATCHES,
     TILES,
@@ -268,6 +270,36 @@ def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
 
     assert [found[f"i{i}"].status for i in range(4)] == ["done", "done", "failed", "done"]
     assert found["i2"].error == "i2: took longer than 1.5 s; raise --limit-s if it only is large"
+
+
+def in_another_worker(seconds, limit):
+    if given_up := limit.recorded():
+        return given_up.error
+    with limit.running():
+        time.sleep(seconds)
+    return "slept"
+
+
+def hands_on(values):
+    task = ray.remote(num_cpus=0, max_retries=2)(in_another_worker)
+    with unlimited():
+        said = [ray.get(task.remote(seconds, time_limit())) for seconds in values["seconds"]]
+    if set(said) != {"slept"}:
+        raise SlideError(said[-1])
+    return Outcome(rows=[{"patient": "A"}])
+
+
+def test_what_an_input_hands_to_others_has_its_limit_each(tmp_path, ray_local):
+    """A large slide must not fail because its shards queue behind other slides; a hanging shard
+    must not hang the archive."""
+    seconds = {"queued": [0.8, 0.8, 0.8], "hangs": [0.1, 1000]}
+    items = [Item(name=k, settings_hash="s", values={"seconds": v}) for k, v in seconds.items()]
+    found = map_items(items, hands_on, out=str(tmp_path), schema=TRUTH, limit_s=1.6)
+
+    assert found["queued"].status == "done"
+    assert found["hangs"].error == (
+        "hangs: took longer than 1.6 s; raise --limit-s if it only is large"
+    )
 
 
 def broken(values):
