@@ -27,6 +27,8 @@ from idhray.tables import PATCHES, TILES, read_rows, read_table
 
 logger = logging.getLogger(__name__)
 
+TASK_TILES = 200
+"""Tiles of the slides of one task, if they are several: some ten seconds of work."""
 STAIN_TILES = 24
 """Tiles that a slide's stains are fitted on, at most."""
 STAIN_PIXELS = 4096
@@ -82,7 +84,9 @@ def cut_patches(
             _item(tiles, slide, ranks, there[slide], settings=settings, seed=seed)
             for slide, ranks in wanted.items()
         ]
-        found = map_items(items, cut_one, out=out, schema=PATCHES, workers=workers)
+        found = map_items(
+            items, cut_one, out=out, schema=PATCHES, workers=workers, task_size=TASK_TILES
+        )
         check_failures(out, found, max_failures)
     for what, missing in plan.shortfall.items():
         logger.warning("%s: %d patches fewer than wanted, its tiles hold no more", what, missing)
@@ -201,4 +205,9 @@ def _item(
         "settings": settings_dict(settings),
         "seed": seed,
     }
-    return Item(name=slide, settings_hash=settings_hash(values), values={**values, "tiles": tiles})
+    return Item(
+        name=slide,
+        settings_hash=settings_hash(values),
+        values={**values, "tiles": tiles},
+        size=len(ranks),
+    )

@@ -17,19 +17,24 @@ def grouped(items: Sequence[Item], task_size: int, slots: float) -> list[list[It
     """The items in runs, the largest first.
 
     Args:
-        items: In any order.
+        items: In any order; each counts for 1 at least.
         task_size: The most that the sizes of one task's items may add up to, where they are
             several; 0 for one item a task.
         slots: Tasks that run at once, as far as that is known.
     """
     groups: list[list[Item]] = []
-    left = sum(item.size for item in items)
+    left = sum(_size(item) for item in items)
     room = 0.0
     for item in sorted(items, key=lambda item: -item.size):
-        if not groups or item.size > room or len(groups[-1]) == MOST_TOGETHER or not task_size:
+        size = _size(item)
+        if not groups or size > room or len(groups[-1]) == MOST_TOGETHER:
             groups.append([])
             room = min(task_size, left / (PARTS_LEFT * max(slots, 1)))
         groups[-1].append(item)
-        room -= item.size
-        left -= item.size
+        room -= size
+        left -= size
     return groups
+
+
+def _size(item: Item) -> int:
+    return max(item.size, 1)
