@@ -10,7 +10,6 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -200,8 +199,10 @@ def _on_ray(
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a dead worker costs its own group only
     # Arrow has no type for what an item may hold; JSON it reads and writes for sure.
-    tasks = [[(asdict(item), attempts[item.name]) for item in group] for group in groups]
-    rows = [{"group": json.dumps(task)} for task in tasks]
+    rows = [
+        {"group": json.dumps([(vars(item), attempts[item.name]) for item in group])}
+        for group in groups
+    ]
     options = {name: value for name, value in room.items() if name != "workers"}
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(
         work,

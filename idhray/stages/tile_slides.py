@@ -108,7 +108,8 @@ def tile_slides(
         with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
             sizes = list(pool.map(_size, cohort["slide"]))
         rows = zip(cohort.to_dict("records"), sizes, strict=True)
-        items = [_item(row, size, settings, how, beside) for row, size in rows]
+        plain = settings_dict(settings)  # one, that all items share
+        items = [_item(row, size, plain, how, beside) for row, size in rows]
         fetched = kept is not None or any(is_uri(path) for path in cohort["slide"])
         tasks = TASKS_PER_CPU if fetched else 1
         found = map_items(
@@ -170,7 +171,7 @@ def _files(
 def _item(
     row: dict[str, Any],
     size: int,
-    settings: TilingSettings,
+    settings: dict[str, Any],
     how: dict[str, Any],
     beside: dict[str, dict[str, str] | None],
 ) -> Item:
@@ -183,7 +184,7 @@ def _item(
         "mpp": None if pd.isna(row["mpp"]) else row["mpp"],
         "objective_power": None if pd.isna(row["objective_power"]) else row["objective_power"],
         **{name: row[name] for name in ("patient", "idh", "split")},
-        "settings": settings_dict(settings),
+        "settings": settings,
         "missing": missing,
         **{f"{name}_digest": _digest(path) for name, path in files.items() if path},
     }

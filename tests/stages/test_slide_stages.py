@@ -309,7 +309,7 @@ def broken(values):
 def test_a_slide_that_is_given_up_leaves_no_tiles(tmp_path, phantom, monkeypatch):
     """Its shards were being written by other workers; half a slide must not be sealed."""
     manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
-    everything = replace(TILING, select="all", tile_px=64, mask_mpp=8.0, tiles_per_shard=4)
+    everything = replace(TILING, select="all", tile_px=16, mask_mpp=8.0, tiles_per_shard=900)
     out = str(tmp_path / "tiles")
     counts = tile_slides(manifest, out, everything, limit_s=0.15, max_failures=2)
     found = fates(out)
