@@ -7,6 +7,7 @@ reported at once, with row numbers, before any work starts.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
@@ -24,6 +25,7 @@ SPLITS = ("train", "val", "test")
 PATIENT_LEVEL = ("idh", "age", "sex", "grade", "diagnosis", "site", "cohort", "split")
 FILES = ("slide", "t1ce", "flair", "brain_mask", "tumor_mask")
 NUMBERS = ("age", "mpp", "objective_power")
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
 COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power")
 
 _RANGES: dict[str, tuple[float, float, str]] = {
@@ -115,8 +117,13 @@ def manifest_hash(manifest: pd.DataFrame) -> str:
 
 
 def slide_name(path: str) -> str:
-    """The name of a slide in every table: its file's name without the ending."""
-    return PurePosixPath(path).stem
+    """The name of a slide in every table: its file's name without the ending.
+
+    What follows the last dot of a DICOM UID, of a GDC name without an ending or of a version is
+    part of the name.
+    """
+    file = PurePosixPath(path)
+    return file.stem if ENDING.fullmatch(file.suffix) else file.name
 
 
 def _order(seed: int, patient: str) -> str:

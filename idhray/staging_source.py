@@ -1,10 +1,13 @@
 """What has to be copied of a slide: its file and those that belong to it."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import posixpath
+import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +18,14 @@ from idhray.storage import absolute, filesystem, read_bytes
 
 CHUNK_BYTES = 16 << 20  # one request of an object store each
 FULL = (errno.ENOSPC, errno.EDQUOT)
+HEAD_BYTES = 1 << 16
+SERIES = re.compile(rb"\x20\0\x0d\0UI..[0-9.]{1,64}[\0 ]?\x20\0\x0e\0UI..([0-9.]{1,64})", re.DOTALL)
+"""(0020,000D), the study, and (0020,000E), the series, in explicit little endian as OpenSlide wants
+it. The pair stands together only where it is the file's own, not in a reference to others."""
+UNKNOWN = b""
+MAX_SEEN = 1 << 18
+_seen: dict[tuple[object, ...], bytes | None] = {}
+"""Series of files: in a folder of many slides each slide asks for all of them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ def source_of(path: str) -> Source:
     try:
         files, inner = filesystem(path)
         info = files.get_file_info(inner)
+        if info.type == fs.FileType.Directory:
+            raise StorageError(f"{path}: is a folder; name the slide's file in its manifest row")
         if info.type != fs.FileType.File:
             raise StorageError(f"{path}: no such file")
         folder = posixpath.dirname(info.path)
@@ -74,20 +87,45 @@ def source_of(path: str) -> Source:
 
 
 def _companions(path: str, files: fs.FileSystem, info: fs.FileInfo) -> Iterator[fs.FileInfo]:
-    """MIRAX: the folder of the same name. DICOM: the other .dcm files of its folder, among them
-    the slide's levels (one folder per slide, then). Hamamatsu VMS and VMU: the files they name."""
+    """MIRAX: the folder of the same name. DICOM: the other files of its series in its folder, among
+    them the slide's levels. Hamamatsu VMS and VMU: the files they name."""
     stem, ending = posixpath.splitext(info.path)
     ending = ending.lower()
     if ending == ".mrxs":
         yield from _listed(files, stem, recursive=True)
-    elif ending == ".dcm":
-        beside = _listed(files, posixpath.dirname(info.path))
-        yield from (i for i in beside if i.base_name.lower().endswith(ending))
     elif ending in (".vms", ".vmu"):
         lines = read_bytes(path).decode(errors="replace").splitlines()
         named = {line.partition("=")[2].strip() for line in lines}
         beside = _listed(files, posixpath.dirname(info.path))
         yield from (i for i in beside if i.base_name in named)
+    elif _may_be_dicom(info) and (series := _series(files, info)) is not None:
+        beside = _listed(files, posixpath.dirname(info.path))
+        for other in filter(_may_be_dicom, beside):
+            found = _series(files, other)
+            if found is not None and (found == series or UNKNOWN in (found, series)):
+                yield other
+
+
+def _may_be_dicom(info: fs.FileInfo) -> bool:
+    """By its name: many have no ending, and that of a UID is a number."""
+    ending = posixpath.splitext(info.base_name)[1].lower()
+    return ending == ".dcm" or not ending[1:].strip(string.digits)
+
+
+def _series(files: fs.FileSystem, info: fs.FileInfo) -> bytes | None:
+    """SeriesInstanceUID of a DICOM file; `UNKNOWN` where it is not found, None in another file."""
+    known = (files.type_name, info.path, info.size, info.mtime_ns)
+    with contextlib.suppress(KeyError):  # not `in`: another thread may empty it meanwhile
+        return _seen[known]
+    with files.open_input_file(info.path) as file:
+        head = file.read(HEAD_BYTES)
+    series = None
+    if head[128:132] == b"DICM":
+        series = found[1] if (found := SERIES.search(head)) else UNKNOWN
+    if len(_seen) >= MAX_SEEN:
+        _seen.clear()
+    _seen[known] = series
+    return series
 
 
 def _listed(files: fs.FileSystem, folder: str, *, recursive: bool = False) -> list[fs.FileInfo]:

@@ -3,7 +3,14 @@
 import pandas as pd
 import pytest
 
-from idhray.cohort import manifest_hash, patients_of, read_manifest, with_split, write_manifest
+from idhray.cohort import (
+    manifest_hash,
+    patients_of,
+    read_manifest,
+    slide_name,
+    with_split,
+    write_manifest,
+)
 from idhray.errors import ManifestError
 
 
@@ -120,3 +127,17 @@ def test_a_given_split_is_kept_and_a_class_of_two_is_refused(tmp_path):
     assert with_split(given, seed=0)["split"].tolist() == ["test", "train"]
     with pytest.raises(ManifestError, match=r"2 mutant patient\(s\)"):
         with_split(made_cohort(tmp_path, 2, 9), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        pytest.param("x/TCGA-02-0001-01Z-00-DX1.83fce43e.svs", "TCGA-02-0001-01Z-00-DX1.83fce43e"),
+        pytest.param("s3://b/a.ome.tiff", "a.ome", id="only the last ending"),
+        pytest.param("x/1.2.840.10008.77.1", "1.2.840.10008.77.1", id="a DICOM UID"),
+        pytest.param("x/1.2.840.10008.77.1.dcm", "1.2.840.10008.77.1", id="a DICOM UID with it"),
+    ],
+)
+def test_a_slide_is_called_after_its_file(path, name):
+    """Without the last number of a UID all slides of one maker would have one name."""
+    assert slide_name(path) == name

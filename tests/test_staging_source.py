@@ -2,6 +2,7 @@
 
 import errno
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,6 @@ def names(folder):
     ("main", "beside"),
     [
         pytest.param("a.mrxs", ["a/Slidedat.ini", "a/deep/Data0000.dat"], id="MIRAX"),
-        pytest.param("a.dcm", ["b.dcm", "c.DCM"], id="DICOM"),
         pytest.param("a.vms", ["b.jpg", "c.opt"], id="Hamamatsu VMS"),
         pytest.param("a.svs", [], id="all others"),
     ],
@@ -56,6 +56,47 @@ def test_files_that_belong_together_are_one_source(tmp_path, folder, main, besid
         assert names(folder) == sorted([main, *beside])
         assert source.size == sum((folder / name).stat().st_size for name in [main, *beside])
         assert all((folder / name).read_text() == name for name in beside)
+
+
+def dicom(series: str, study: str = "1.2.3") -> bytes:
+    """The head of a DICOM file, which refers to another series before it names its own."""
+
+    def uid(number: int, value: str) -> bytes:
+        data = value.encode() + b"\0" * (len(value) % 2)
+        return struct.pack("<HH2sH", 0x20, number, b"UI", len(data)) + data
+
+    other = uid(0xE, "9.9")
+    return b"\0" * 128 + b"DICM" + other + uid(0xD, study) + uid(0xE, series)
+
+
+@pytest.mark.parametrize("main", ["a.dcm", "1.2.840.1", "IM0001"])
+def test_dicom_files_of_one_series_are_one_source(tmp_path, folder, main):
+    """In a folder of many slides each would take all of them to the cache, and 4 GB or 100 come."""
+    (tmp_path / "source").mkdir()
+    files = {
+        main: dicom("1.4"),
+        "b.DCM": dicom("1.4"),
+        "1.2.840.2": dicom("1.4"),
+        "whoknows.dcm": dicom("")[:200],
+        "c.dcm": dicom("1.40"),
+        "d.dcm": dicom("1.5"),
+        "text.dcm": b"no DICOM",
+        "e.svs": dicom("1.4"),
+    }
+    for name, content in files.items():
+        (tmp_path / "source" / name).write_bytes(content)
+    for prefix in ("", "file://"):
+        source = source_of(f"{prefix}{tmp_path}/source/{main}")
+        fetch(source, str(folder))
+
+        assert source.name == main
+        assert names(folder) == sorted([main, "b.DCM", "1.2.840.2", "whoknows.dcm"])
+
+
+def test_a_folder_is_no_slide(tmp_path):
+    """One might name a DICOM slide's; that there is no such file would not help him."""
+    with pytest.raises(StorageError, match=r"is a folder; name the slide's file in its manifest"):
+        source_of(str(tmp_path))
 
 
 def test_a_change_of_any_of_its_files_makes_another_key(tmp_path):
@@ -102,8 +143,6 @@ def test_what_cannot_be_read_is_one_line(slide, folder, monkeypatch):
     slide.unlink()
     with pytest.raises(StorageError, match=r"^\S+a.svs: no such file$"):
         fetch(source, str(folder))
-    with pytest.raises(StorageError, match=r"^\S+source: no such file$"):
-        source_of(str(slide.parent))
 
     def broken(*args):
         raise OSError(errno.EIO, "AWS Error\nNETWORK_CONNECTION")

@@ -7,7 +7,6 @@ cannot be had, GLib ends the process.
 
 import math
 import os
-import re
 import stat
 import struct
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from itertools import islice
 import openslide
 import tifffile
 
+from idhray.slides.dicom_check import WHOLE_SLIDE_CLASS, class_of, is_dicom, other_shape
 from idhray.slides.tiff_tiles import BAD_TIFF, MAX_PAGES
 
 HEAD_BYTES = 2**20
@@ -28,8 +28,6 @@ MAX_BLOCK_PX = 2**26
 SPARE_BYTES = 65536
 MAX_SLIDE_MM = 200.0
 """Longer sides than any glass slide has; whole mounts of a brain's half are 150 mm."""
-WHOLE_SLIDE_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
-"""DICOM: VL Whole Slide Microscopy Image Storage."""
 YCBCR_JPEG2000 = 33003
 PALETTE, RGB, YCBCR = 3, 2, 6
 SIDES = ("width", "height")
@@ -52,12 +50,21 @@ def why_no_slide(path: str) -> str | None:
     return _other_file(path, head) or _changed(head) or _other_content(path, head)
 
 
-def why_unopened(path: str) -> str:
-    """What to say of a file that OpenSlide could not open."""
+def why_unopened(path: str, said: str) -> str:
+    """What to do about a file that OpenSlide could not open, of which it `said` why."""
     with open(path, "rb") as file:
         tiff = file.read(4) in TIFF_STARTS
     if tiff and _cut_short(path):
         return "the file is cut short; get it again"
+    if tiff and _in_strips(path):
+        return "it is stored in strips, a slide in tiles: convert it to a tiled pyramid"
+    if "transfer syntax" in said:
+        return (
+            "of DICOM it reads JPEG baseline, JPEG 2000 and uncompressed (explicit little endian): "
+            "convert it, or leave it out"
+        )
+    if "unexpected image" in said:
+        return "its series holds parts of several slides in one folder; give each its own folder"
     return "get the file again, or leave it out"
 
 
@@ -75,7 +82,7 @@ def wrong_levels(sizes: Sequence[tuple[int, int]], properties: Mapping[str, str]
         frame = [int(properties.get(f"openslide.level[{level}].tile-{side}", 1)) for side in SIDES]
         if dicom and math.prod(frame) > MAX_BLOCK_PX:
             return f"frames of {frame[0]} x {frame[1]} px, too large to decode; get the file again"
-    return None
+    return other_shape(sizes) if dicom else None
 
 
 def wrong_extent(size_l0: tuple[int, int], mpp_xy: tuple[float, float]) -> str | None:
@@ -105,7 +112,7 @@ def _other_file(path: str, head: bytes) -> str | None:
 
 def _changed(head: bytes) -> str | None:
     """Whether a transfer in text mode put a carriage return before each line feed."""
-    binary = head.startswith(TIFF_STARTS) or _is_dicom(head)
+    binary = head.startswith(TIFF_STARTS) or is_dicom(head)
     feeds = head.count(b"\n")
     if binary and feeds >= LEAST_NEWLINES and head.count(b"\r\n") == feeds:
         return "was destroyed by a transfer in text mode (line feeds changed); get it again"
@@ -116,23 +123,9 @@ def _other_content(path: str, head: bytes) -> str | None:
     """What about a TIFF or DICOM file is not of a slide."""
     if head.startswith(TIFF_STARTS):
         return _wrong_tiff(path)
-    if _is_dicom(head) and (found := _dicom_class(head)) not in (None, WHOLE_SLIDE_CLASS):
+    if is_dicom(head) and (found := class_of(head)) not in (None, WHOLE_SLIDE_CLASS):
         return f"is a DICOM file of the class {found}, not a whole slide ({WHOLE_SLIDE_CLASS})"
     return None
-
-
-def _is_dicom(head: bytes) -> bool:
-    return head[128:132] == b"DICM"
-
-
-def _dicom_class(head: bytes) -> str | None:
-    """MediaStorageSOPClassUID (0002,0002), which stands near the beginning."""
-    place = head[:1024].find(b"\x02\x00\x02\x00UI", 132)
-    if place < 0:
-        return None
-    length = int.from_bytes(head[place + 6 : place + 8], "little")
-    found = head[place + 8 : place + 8 + length].rstrip(b"\0 ")
-    return found.decode() if re.fullmatch(rb"[0-9.]{1,64}", found) else None
 
 
 def _wrong_tiff(path: str) -> str | None:
@@ -181,6 +174,15 @@ def _wrong_blocks(page: tifffile.TiffPage, file_bytes: int) -> str | None:
     if longest > most:
         return f"a block of {longest} bytes, at most {most} are plausible; get the file again"
     return None
+
+
+def _in_strips(path: str) -> bool:
+    """Whether no picture of a TIFF is stored in tiles."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return not any(page.aspage().is_tiled for page in islice(tiff.pages, MAX_PAGES))
+    except BAD_TIFF:
+        return False
 
 
 def _cut_short(path: str) -> bool:

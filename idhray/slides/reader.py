@@ -6,6 +6,7 @@ tissue from every scanner.
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -15,12 +16,8 @@ from PIL import Image
 from idhray.errors import SlideError
 from idhray.images import RGB
 from idhray.slides import color_profile
-from idhray.slides.file_check import (
-    why_no_slide,
-    why_unopened,
-    wrong_extent,
-    wrong_levels,
-)
+from idhray.slides.dicom_check import changed_colors, why_not_whole
+from idhray.slides.file_check import why_no_slide, why_unopened, wrong_extent, wrong_levels
 from idhray.slides.resample import Pair, Plan, level_downsamples, resampled
 from idhray.slides.resolution import UM_AT_1X as UM_AT_1X
 from idhray.slides.resolution import resolution
@@ -28,6 +25,9 @@ from idhray.slides.resolution import resolution
 LEVEL_TOLERANCE = 0.02
 """A level (or slide) this much coarser than wanted still serves. A 40x scan at 0.2527 um has its
 level of a quarter at 1.011 um; refusing it for 10x would read sixteen times the pixels."""
+
+MARGIN_PX = 4
+"""Around a region that is asked for: what it is resampled from may lie there."""
 
 
 class Slide:
@@ -73,8 +73,12 @@ class Slide:
         handle = self._opened()
         try:
             self.size_l0: tuple[int, int] = handle.dimensions
-            if reason := wrong_levels(handle.level_dimensions, handle.properties):
+            if reason := (
+                wrong_levels(handle.level_dimensions, handle.properties)
+                or why_not_whole(path, handle.properties)
+            ):
                 raise SlideError(f"{self.name}: {reason}")
+            self._scanned = _scanned(handle.properties)
             self._downsamples: list[Pair] = level_downsamples(handle.level_dimensions)
             x, y, self.mpp_source = resolution(
                 self.name,
@@ -86,6 +90,8 @@ class Slide:
             if reason := wrong_extent(self.size_l0, (x, y)):
                 raise SlideError(f"{self.name}: {reason}")
             self._converted = color_profile.to_srgb(handle, self.name) if to_srgb else None
+            if reason := self._changed_colors(handle):
+                raise SlideError(f"{self.name}: {reason}")
         except SlideError:
             self.close()
             raise
@@ -108,11 +114,19 @@ class Slide:
             try:
                 self._handle = openslide.OpenSlide(self.path)
             except openslide.OpenSlideError as error:
+                said = _one_line(error)
                 raise SlideError(
-                    f"{self.name}: OpenSlide cannot open it ({_one_line(error)}); "
-                    f"{why_unopened(self.path)}"
+                    f"{self.name}: OpenSlide cannot open it ({said}); "
+                    f"{why_unopened(self.path, said)}"
                 )
         return self._handle
+
+    def _changed_colors(self, handle: openslide.OpenSlide) -> str | None:
+        try:
+            return changed_colors(handle)
+        except openslide.OpenSlideError:
+            self.close()  # damaged there: a read that needs the place will say it
+            return None
 
     def extent_l0(self, size: Pair, mpp: float) -> Pair:
         """(width, height) in level-0 pixels of `size` (width, height) pixels of `mpp` um."""
@@ -166,12 +180,27 @@ class Slide:
                 regions can still be read.
         """
         plan = self._plan_at(x_l0, y_l0, size, mpp)
+        if self._is_bare(x_l0, y_l0, size, mpp):
+            return np.full((size[1], size[0], 3), 255, dtype=np.uint8)
         try:
             pixels, corner = self._read(plan)
         except openslide.OpenSlideError as error:
             self.close()  # OpenSlide refuses all further reads from a handle that failed once
             raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({_one_line(error)})")
         return self._in_srgb(resampled(pixels, corner, plan, size))
+
+    def _is_bare(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> bool:
+        """Whether nothing was scanned in a region, nor a few pixels around it.
+
+        Leica's and MIRAX's slides are of the whole glass, of which OpenSlide would paint it all.
+        """
+        if self._scanned is None:
+            return False
+        left, top, right, bottom = self._scanned
+        width, height = self.extent_l0(size, mpp)
+        across, down = self.extent_l0((MARGIN_PX, MARGIN_PX), mpp)
+        inside_x = left - across < x_l0 + width and x_l0 < right + across
+        return not (inside_x and top - down < y_l0 + height and y_l0 < bottom + down)
 
     def _in_srgb(self, region: RGB) -> RGB:
         return self._converted(region) if self._converted else region
@@ -181,16 +210,23 @@ class Slide:
 
         OpenSlide counts in whole pixels of level 0 and divides by its own mean downsample, which
         is not the level's (see `level_downsamples`): it is asked for what it takes for the place,
-        and what that is off by is put right in resampling.
+        and what that is off by is put right in resampling. Of Leica's files it shows whole pixels
+        of the level only, from the one on in which that place lies.
         """
         handle = self._opened()
         downsample = handle.level_downsamples[plan.level]
         corner, end = plan.box[:2], plan.box[2:]
-        asked = (
-            math.floor(corner[0] * downsample + 1e-6),
-            math.floor(corner[1] * downsample + 1e-6),
-        )
-        found = (asked[0] / downsample, asked[1] / downsample)
+        asked: tuple[int, int]
+        found: Pair
+        if handle.properties[openslide.PROPERTY_NAME_VENDOR] == "leica":
+            asked = (math.ceil(corner[0] * downsample), math.ceil(corner[1] * downsample))
+            found = corner
+        else:
+            asked = (
+                math.floor(corner[0] * downsample + 1e-6),
+                math.floor(corner[1] * downsample + 1e-6),
+            )
+            found = (asked[0] / downsample, asked[1] / downsample)
         level = handle.level_dimensions[plan.level]
         whole = (_whole(found[0], end[0], level[0]), _whole(found[1], end[1], level[1]))
         return np.asarray(_over_white(handle.read_region(asked, plan.level, whole))), found
@@ -203,6 +239,20 @@ def _whole(start: float, end: int, side: int) -> int:
     """
     pixels = math.ceil(end - start - 1e-6)
     return pixels - 1 if end <= side and start + pixels - side > 0.5 else pixels
+
+
+def _scanned(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom (level 0) of what was scanned; None where nothing says it."""
+    keys = (
+        openslide.PROPERTY_NAME_BOUNDS_X,
+        openslide.PROPERTY_NAME_BOUNDS_Y,
+        openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+        openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+    )
+    if not all(properties.get(key, "").isdecimal() for key in keys):
+        return None
+    x, y, width, height = (int(properties[key]) for key in keys)
+    return x, y, x + width, y + height
 
 
 def _over_white(rgba: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""A DICOM slide of one level, made for a test, byte by byte."""
+"""DICOM slides, one file a level, made for a test, byte by byte."""
 
 import struct
 from pathlib import Path
@@ -18,20 +18,25 @@ def write_dicom(
     transfer_syntax: str = JPEG_BASELINE,
     sop_class: str = WHOLE_SLIDE,
     mpp: float = 0.5,
+    instance: str = "1.2.3.4",
+    series: str = "1.2.3.6",
 ) -> str:
-    """Frames, left to right, then down; of `size` (width, height) px in blocks of `block_px`."""
+    """Frames, left to right, then down; of `size` (width, height) px in blocks of `block_px`.
+
+    Files of one folder and `series` are the levels of one slide.
+    """
     meta = _element(2, 1, "OB", b"\0\1") + _element(2, 2, "UI", sop_class)
-    meta += _element(2, 3, "UI", "1.2.3.4") + _element(2, 0x10, "UI", transfer_syntax)
+    meta += _element(2, 3, "UI", instance) + _element(2, 0x10, "UI", transfer_syntax)
     meta += _element(2, 0x12, "UI", "1.2.3")
     spacing = _element(0x28, 0x30, "DS", f"{mpp / 1000:.6f}\\{mpp / 1000:.6f}")
     measures = _element(0x28, 0x9110, "SQ", _item(spacing))
     body = [
         _element(8, 8, "CS", "ORIGINAL\\PRIMARY\\VOLUME\\NONE"),
         _element(8, 0x16, "UI", sop_class),
-        _element(8, 0x18, "UI", "1.2.3.4"),
+        _element(8, 0x18, "UI", instance),
         _element(8, 0x60, "CS", "SM"),
         _element(0x20, 0xD, "UI", "1.2.3.5"),
-        _element(0x20, 0xE, "UI", "1.2.3.6"),
+        _element(0x20, 0xE, "UI", series),
         _element(0x20, 0x13, "IS", "1"),
         _element(0x20, 0x52, "UI", "1.2.3.7"),
         _element(0x20, 0x9311, "CS", "TILED_FULL"),

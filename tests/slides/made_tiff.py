@@ -159,3 +159,44 @@ def write_plain(path: Path, image: np.ndarray, compression: str | None, predicto
             metadata=None,
         )
     return str(path)
+
+
+def write_leica(
+    path: Path, image: np.ndarray, *, corner: tuple[int, int], whole: tuple[int, int], mpp=0.5
+) -> str:
+    """An SCN of levels 1 and 4, its picture at `corner` of an empty glass of `whole` (w, h) px."""
+    small = np.asarray(Image.fromarray(image).reduce(4))
+    nm = round(mpp * 1000)
+
+    def scan(levels, size, place, power):
+        sizes = "".join(
+            f'<dimension sizeX="{level.shape[1]}" sizeY="{level.shape[0]}" r="{r}" ifd="{page}"/>'
+            for r, (page, level) in enumerate(levels)
+        )
+        return (
+            f'<image><device model="Leica SCN400" version="1"/><pixels>{sizes}</pixels>'
+            f'<view sizeX="{size[0] * nm}" sizeY="{size[1] * nm}" offsetX="{place[0] * nm}" '
+            f'offsetY="{place[1] * nm}"/><scanSettings><objectiveSettings><objective>{power}'
+            "</objective></objectiveSettings><illuminationSettings><illuminationSource>brightfield"
+            "</illuminationSource></illuminationSettings></scanSettings></image>"
+        )
+
+    macro = np.full((64, 64, 3), 255, dtype=np.uint8)
+    xml = (
+        '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection '
+        f'sizeX="{whole[0] * nm}" sizeY="{whole[1] * nm}">'
+        + scan([(0, macro)], whole, (0, 0), 0.6)
+        + scan([(1, image), (2, small)], (image.shape[1], image.shape[0]), corner, 20)
+        + "</collection></scn>"
+    )
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for page, pixels in enumerate((macro, image, small)):
+            tiff.write(
+                pixels,
+                tile=(BLOCK_PX, BLOCK_PX),
+                compression="zlib",
+                photometric="rgb",
+                description=xml if page == 0 else None,
+                metadata=None,
+            )
+    return str(path)

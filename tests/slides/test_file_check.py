@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from idhray.errors import SlideError
 from idhray.slides.direct import open_slide
@@ -88,6 +89,7 @@ def test_a_truncated_file(tmp_path, kept):
 
 
 PICTURE = tissue(SIDE, SIDE)
+HALF = np.asarray(Image.fromarray(PICTURE).reduce(2))
 GRAY, RGB = {"photometric": "minisblack"}, {"photometric": "rgb"}
 
 
@@ -209,8 +211,73 @@ def test_an_absurd_size_with_an_index(tmp_path):
     assert [line.startswith(said) for line in done.stdout.splitlines()] == [True, True]
 
 
-def frames(inside: str) -> list[bytes]:
-    return [jpeg(block, inside, "444") for block in blocks(PICTURE)]
+def test_a_picture_in_strips(tmp_path):
+    """OpenSlide calls it unsupported or missing, but to get it again would not help."""
+    tifffile.imwrite(tmp_path / "a.tiff", PICTURE, rowsperstrip=16, photometric="rgb", **SCALE)
+
+    refused(tmp_path / "a.tiff", r"cannot open it \(.*\); it is stored in strips, a slide in tiles")
+
+
+def frames(inside: str, image: np.ndarray = PICTURE) -> list[bytes]:
+    return [jpeg(block, inside, "444") for block in blocks(image)]
+
+
+def write_levels(folder, *, photometric: str = "YBR_FULL_422") -> None:
+    """whole.dcm, and half.dcm, whose colours are stored as YCbCr whatever it says."""
+    folder.mkdir()
+    write_dicom(folder / "whole.dcm", frames("ycbcr"), (SIDE, SIDE), 64)
+    write_dicom(
+        folder / "half.dcm",
+        frames("ycbcr", HALF),
+        (SIDE // 2, SIDE // 2),
+        64,
+        mpp=1.0,
+        instance="1.2.3.40",
+        photometric=photometric,
+    )
+
+
+def test_a_lesser_file_of_a_dicom_slide(tmp_path):
+    """OpenSlide opens the slide by any of its files: each in a manifest would be another slide."""
+    write_levels(tmp_path / "a")
+
+    refused(
+        tmp_path / "a" / "half.dcm", "not the full resolution of its DICOM slide; name whole.dc"
+    )
+    with open_slide(str(tmp_path / "a" / "whole.dcm")) as slide:
+        assert slide.level_for(1.0) == 1
+        off = slide.region(0, 0, (SIDE // 2, SIDE // 2), 1.0).astype(int) - HALF
+        assert np.abs(off).mean() < 20  # a pixel off: 33
+
+
+def test_dicom_levels_of_other_colours(tmp_path):
+    """Each file says for itself how its colours are stored, and a converter forgot one of them."""
+    write_levels(tmp_path / "a", photometric="RGB")
+
+    refused(tmp_path / "a" / "whole.dcm", "levels 0 and 1 have other colours in the same place")
+
+
+def test_a_damaged_level_of_dicom_is_no_reason_to_refuse_the_others(tmp_path):
+    """The check of colours meets it first, and OpenSlide's handle is of no use afterwards."""
+    write_levels(tmp_path / "a")
+    data = (tmp_path / "a" / "half.dcm").read_bytes()
+    (tmp_path / "a" / "half.dcm").write_bytes(data[: len(data) // 2])
+
+    with Slide(str(tmp_path / "a" / "whole.dcm")) as slide:
+        assert slide.region(0, 0, (64, 64), 0.5).shape == (64, 64, 3)
+
+
+def test_a_dicom_series_of_two_slides(tmp_path):
+    """OpenSlide takes the levels of both for one pyramid: tiles would be of the other slide."""
+    sizes = [(8000, 8000), (2220, 2967), (500, 500)]
+
+    assert "parts of several slides" in wrong_levels(sizes, {"openslide.vendor": "dicom"})
+    assert wrong_levels(sizes[::2], {"openslide.vendor": "dicom"}) is None
+    assert wrong_levels([(8000, 600), (500, 38)], {"openslide.vendor": "dicom"}) is None
+    for number in (4, 5):
+        path = tmp_path / f"{number}.dcm"
+        write_dicom(path, frames("ycbcr"), (SIDE, SIDE), 64, instance=f"1.2.3.{number}")
+    refused(tmp_path / "4.dcm", "its series holds parts of several slides in one folder; give each")
 
 
 def test_dicom_that_is_no_slide_or_of_another_coding(tmp_path):
@@ -230,7 +297,8 @@ def test_dicom_that_is_no_slide_or_of_another_coding(tmp_path):
     for number, uid in ((1, "80"), (2, "201")):
         refused(
             tmp_path / str(number) / "a.dcm",
-            rf"OpenSlide cannot open it \(.*Unsupported transfer syntax 1\.2\..*\.{uid}\)",
+            rf"OpenSlide cannot open it \(.*Unsupported transfer syntax 1\.2\..*\.{uid}\); of "
+            "DICOM it reads JPEG baseline, .* convert it, or leave it out",
         )
     with open_slide(str(tmp_path / "3" / "a.dcm")) as slide:
         assert slide.mpp == pytest.approx(0.5)

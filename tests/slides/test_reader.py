@@ -8,6 +8,7 @@ from idhray.slides.reader import Slide
 from idhray.slides.resolution import resolution
 
 from .made import PINK, damage, plain, write_slide
+from .made_tiff import tissue, write_leica
 
 MPP = {"openslide.mpp-x": "0.4999", "openslide.mpp-y": "0.5001"}
 POWER = {"openslide.objective-power": "20"}
@@ -104,6 +105,42 @@ def test_a_region_shows_its_place_at_the_exact_scale(tmp_path, mpp, downsamples,
     assert slide.mpp_source == "openslide.mpp"
     assert np.abs(error[2:-2, 2:-2].mean(axis=0)).max() < 3  # a column's: no place is off
     assert np.abs(error).max() < 8
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_level_of_leica_is_not_off_by_one(tmp_path, step):
+    """OpenSlide shows whole pixels of it: asked for a place between two it gives the one before."""
+    small = tissue(128, 128)
+    image = np.kron(small, np.ones((4, 4, 1), dtype=np.uint8))
+    # A glass of no whole number of level-1 pixels, so that OpenSlide's downsample is not 4.
+    path = write_leica(tmp_path / "a.scn", image, corner=(4000, 6000), whole=(9999, 20001))
+
+    with Slide(path) as slide:
+        level = slide.level_for(2.0)
+        left, top = 4000 + 4 * (20 + step), 6000 + 4 * (24 + step)
+        region = slide.region(left, top, (64, 64), 2.0)
+
+    assert level == 1
+    assert np.array_equal(region, small[24 + step : 88 + step, 20 + step : 84 + step])
+
+
+def test_glass_that_was_not_scanned_is_not_read(tmp_path, monkeypatch):
+    """A slide of Leica is of the whole glass: OpenSlide took 9 s to paint one thumbnail white."""
+    path = write_leica(
+        tmp_path / "a.scn", tissue(512, 512), corner=(4000, 6000), whole=(10000, 20000)
+    )
+    read = []
+
+    with Slide(path) as slide:
+        from_file = slide._read
+        monkeypatch.setattr(slide, "_read", lambda plan: read.append(plan) or from_file(plan))
+        for at in ((3700, 6100), (4100, 5700), (4600, 6100), (4100, 6600), (0, 0)):
+            assert (slide.region(*at, (256, 256), 0.5) == 255).all()
+        assert not read
+        for at in ((3800, 6100), (4100, 5800), (4500, 6100), (4100, 6500)):
+            assert (slide.region(*at, (256, 256), 0.5) != 255).any()
+
+    assert len(read) == 4
 
 
 def test_nothing_is_enlarged(tmp_path):
