@@ -25,6 +25,10 @@ class StorageError(IdhrayError):
     """A file or folder is missing, in use, or not what it should be."""
 
 
+class FullError(StorageError):
+    """There is no space left for output; what was begun is not, and nothing else can be."""
+
+
 class TableError(IdhrayError):
     """A Parquet table lacks columns or rows that its reader needs."""
 

@@ -13,7 +13,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from idhray.errors import ConfigError, StorageError
@@ -45,11 +46,17 @@ class Cache:
             raise ConfigError(f"wait_s must be 0 or more, got {self.wait_s}")
 
     @contextlib.contextmanager
-    def file(self, path: str) -> Iterator[str]:
+    def file(
+        self, path: str, *, while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Iterator[str]:
         """A local copy of the file at `path`, with those that belong to it beside it.
 
         It is copied if it is not there yet, as it is at the source now, and stays at least until
         the context ends. One who holds a file while asking for another may wait for himself.
+
+        Args:
+            path: Or URI.
+            while_waiting: Entered while there is no room, or another process copies the file.
 
         Raises:
             StorageError: the file is missing, unreadable, was not sent whole or changes; it is
@@ -62,7 +69,7 @@ class Cache:
                 f"{self.budget_bytes:,}; give a larger one"
             )
         try:
-            held = self._held(source)
+            held = self._held(source, while_waiting)
         except OSError as error:
             raise StorageError(f"{path}: cannot be kept in {self.folder} ({error})") from None
         try:
@@ -74,7 +81,9 @@ class Cache:
     def _place(self, source: Source) -> str:
         return os.path.join(self.folder, f"{source.key}-{source.size}")
 
-    def _held(self, source: Source) -> int:
+    def _held(
+        self, source: Source, while_waiting: Callable[[], AbstractContextManager[None]]
+    ) -> int:
         """A descriptor that keeps the source's copy from eviction until it is closed."""
         os.makedirs(self.folder, exist_ok=True)
         deadline = time.monotonic() + self.wait_s
@@ -93,7 +102,8 @@ class Cache:
                         break
                 if time.monotonic() > deadline:
                     raise StorageError(self._waited(source, under_way))
-                time.sleep(POLL_S)
+                with while_waiting():
+                    time.sleep(POLL_S)
         return self._filled(source, part, held)
 
     @contextlib.contextmanager

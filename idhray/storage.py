@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from idhray.config import differences
-from idhray.errors import SettingsChangedError, StorageError
+from idhray.errors import FullError, SettingsChangedError, StorageError
 
 SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
@@ -110,7 +110,7 @@ def publishing(path: str) -> Iterator[BinaryIO]:
     """A file to write to; `path` is it, at once, when the block ends without an error.
 
     Raises:
-        StorageError: it cannot be written, e.g. for want of space.
+        StorageError: it cannot be written; FullError, for want of space.
     """
     files, inner = filesystem(path)
     try:
@@ -124,7 +124,10 @@ def publishing(path: str) -> Iterator[BinaryIO]:
             with files.open_output_stream(inner) as stream:
                 shutil.copyfileobj(copy, stream, _COPY_BYTES)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from None
+        what = f"{path}: cannot be written ({error.strerror or error})"
+        if error.errno in NO_SPACE:
+            raise FullError(f"{what}; make room and run it again") from None
+        raise StorageError(what) from None
 
 
 @contextlib.contextmanager
@@ -189,7 +192,7 @@ def local_file(path: str) -> Iterator[str]:
     """
     if not is_uri(path):
         if not os.path.isfile(path):
-            raise StorageError(f"{path}: no such file")
+            raise StorageError(f"{path}: {_no_file(path)}")
         yield path
         return
     with _locked_temporary_folder() as folder:
@@ -202,6 +205,14 @@ def local_file(path: str) -> Iterator[str]:
         except OSError as error:
             raise StorageError(f"{path}: cannot be fetched ({error})") from None
         yield copy
+
+
+def _no_file(path: str) -> str:
+    if os.path.isdir(path):
+        return "is a folder; name a file in it"
+    if not os.path.lexists(path):
+        return "no such file"
+    return "is a pipe, a device or a broken link; name a file"
 
 
 @contextlib.contextmanager
@@ -258,6 +269,7 @@ def output_folder(
             stack.enter_context(_locked(out))
             for name in ("", LEDGER, *owns):
                 remove_abandoned(os.path.join(out, name))
+                stack.callback(remove_abandoned, os.path.join(out, name))  # before it is unlocked
         _adopt(out, settings, overwrite, owns)
         publish_json(join(out, SETTINGS), settings)
         _add_provenance(join(out, PROVENANCE), provenance)

@@ -206,9 +206,10 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     """Images are compressed already, and each is another: looking for more costs time only."""
     values = [field.name for field in schema if field.type != IMAGE]
     if len(values) == len(schema):
-        return {"compression": "zstd"}
+        return {"compression": "zstd", "write_page_checksum": True}
     values.append("image.path")
     return {
+        "write_page_checksum": True,
         "compression": {**dict.fromkeys(values, "zstd"), "image.bytes": "none"},
         "use_dictionary": values,
         "write_statistics": values,
@@ -264,14 +265,18 @@ def _opened_part(path: str, columns: Sequence[str] | None) -> Iterator[pq.Parque
     files, inner = filesystem(path)
     try:
         with files.open_input_file(inner) as handle:
-            part = pq.ParquetFile(handle)
+            part = pq.ParquetFile(handle, page_checksum_verification=True)
             if missing := sorted(set(columns or ()) - set(part.schema_arrow.names)):
                 raise TableError(f"{path}: no column {', '.join(missing)}")
             yield part
-    except pa.ArrowInvalid as error:
-        raise TableError(f"{path}: not a Parquet file ({error})") from None
     except FileNotFoundError:
         raise TableError(f"{path}: no such part; run the stage that makes it again") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        why = " ".join(str(error).split())
+        raise TableError(
+            f"{path}: not a Parquet file, or a damaged one ({why}); delete it and run the stage "
+            "that makes it again"
+        ) from None
 
 
 def may_hold(path: str, wanted: Mapping[str, str]) -> bool:

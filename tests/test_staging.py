@@ -113,6 +113,23 @@ def test_one_who_waits_for_room_gets_it_when_a_reader_leaves(cache, slow):
     assert got == [b"b" * 70]
 
 
+def test_waiting_is_told_from_working(cache, slow):
+    """The time limit of a slide is for fetching it, not for the slides that keep it waiting."""
+    a, b = slow("a.svs", 70), slow("b.svs", 70)
+    entered = []
+
+    @contextlib.contextmanager
+    def waits():
+        entered.append(1)
+        yield
+
+    with cache.file(a, while_waiting=waits):
+        assert entered == []
+        with pytest.raises(StorageError, match="no room"), cache.file(b, while_waiting=waits):
+            pass
+    assert entered
+
+
 def test_small_files_do_not_take_the_room_a_large_one_waits_for(cache, slow):
     """A 20 GB slide would else wait until the archive has no small ones left."""
     small, more, large = slow("a.svs", 40), slow("b.svs", 40), slow("c.svs", 90)

@@ -59,7 +59,7 @@ publish({str(tmp_path / "file")!r}, bytes(5000))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert "StorageError" in run.stderr
+    assert "FullError" in run.stderr
     assert "cannot be written (File too large)" in run.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -75,6 +75,15 @@ def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
 
     left = [path.name for path in (tmp_path / "out").rglob(".*")]
     assert sorted(left) == [".keep", ".lock"]
+
+
+def test_what_killed_workers_left_is_removed_at_the_end_of_a_run(tmp_path):
+    """A worker that ran out of memory leaves up to a shard of a slide; the run goes on."""
+    with output_folder(str(tmp_path / "out"), settings=SAID, provenance={}):
+        half = tmp_path / "out" / f".half-{'0b' * 16}"
+        half.touch()
+
+    assert not half.exists()
 
 
 def test_the_same_settings_continue_and_others_are_refused_by_name(tmp_path):

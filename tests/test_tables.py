@@ -58,6 +58,19 @@ def test_reading_what_is_not_there_says_so(tmp_path):
         read_table(str(tmp_path), PREDICTIONS)
 
 
+def test_a_changed_bit_of_an_image_is_not_read_as_one(tmp_path):
+    """JPEG decodes damaged bytes to wrong colours without a word; disks and transfers do err."""
+    path = tmp_path / "part-a.parquet"
+    cell = {"bytes": bytes(range(256)) * 20, "path": "x.jpg"}
+    publish_table(str(path), [{"patient": "A", "image": cell}], PATCHES)
+    data = bytearray(path.read_bytes())
+    data[data.index(bytes(range(256))) + 700] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(TableError, match=r"part-a.parquet: .*damaged one .*; delete it and run"):
+        read_part(str(path))
+
+
 def test_the_ledger_keeps_the_last_fate_of_each_input(tmp_path):
     """A slide that failed and was mended is done."""
     record(str(tmp_path), Fate(input="a", status="failed", error="a: broken"))

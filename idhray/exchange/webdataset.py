@@ -107,11 +107,17 @@ def _members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
 
 
 def _refuse_cut_off(tar: tarfile.TarFile) -> None:
-    """An archive ends with a block of zeros; tarfile takes the end of the file for it."""
+    """An archive ends with zeros; tarfile takes the end of the file for them, and a block of zeros
+    anywhere for the end."""
     assert tar.fileobj is not None
     tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+    rest = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if rest != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it is cut off")
+    while rest:
+        rest = tar.fileobj.read(1 << 20)
+        if rest.strip(b"\0"):
+            raise tarfile.ReadError("more follows what looks like its end")
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

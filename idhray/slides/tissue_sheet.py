@@ -108,7 +108,9 @@ def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _with_legend(picture: Image.Image, mask: Mask, reasons: Reasons | None, tiles: int) -> RGB:
     """The picture with one line per thing shown, and its share of the slide's area."""
-    lines = [(OUTLINE, f"tissue {_percent(mask)}"), (TILE, f"{tiles} tiles with their ranks")]
+    count = f"{tiles} tile{'' if tiles == 1 else 's'}"
+    ranked = f"{count} with ranks, 1 is the best" if 0 < tiles <= MOST_RANKS else count
+    lines = [(OUTLINE, f"tissue {_percent(mask)}"), (TILE, ranked)]
     if reasons is not None:
         for reason, colour in COLOURS.items():
             lines.append((colour, f"{reason.name.lower()} {_percent(reasons == reason)}"))

@@ -20,7 +20,7 @@ from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.grouping import grouped
 from idhray.stages.progress import progress
-from idhray.stages.worker import BUG, NO_LEDGER, work_on_group
+from idhray.stages.worker import BUG, MUST_STOP, work_on_group
 from idhray.stages.worker import Item as Item
 from idhray.stages.worker import Outcome as Outcome
 from idhray.storage import remove
@@ -64,7 +64,7 @@ def map_items(
         SettingsChangedError: `out` holds fates of other inputs than these, or made otherwise.
         StorageError: the ledger cannot be written; there is no space left.
     """
-    _check_numbers(workers, limit_s, max_attempts)
+    check_numbers(workers, limit_s, max_attempts)
     before = ledger.fates(out)
     _check_same(out, items, before)
     there = set(parts(out))
@@ -93,7 +93,7 @@ def map_items(
     return found
 
 
-def _check_numbers(workers: int | None, limit_s: float | None, max_attempts: int | None) -> None:
+def check_numbers(workers: int | None, limit_s: float | None, max_attempts: int | None) -> None:
     for flag, value in (
         ("workers", workers),
         ("limit-s", limit_s),
@@ -162,7 +162,7 @@ def _run(
             bugs.append(f"{row['input']}: {row['error']}")
         if len(bugs) == MOST_BUGS:
             break
-        if row["status"] == NO_LEDGER:
+        if row["status"] == MUST_STOP:
             raise StorageError(row["error"])
         seen.add(row["input"])
     if bugs:
@@ -186,6 +186,7 @@ def _said_of(
     # One of them kills its worker: each has a task of its own now, and the others are done.
     alone = [[i] for group in groups if len(group) > 1 for i in group if i.name not in seen]
     if alone:
+        logger.warning("%d inputs lost their worker; each has a task of its own now", len(alone))
         yield from _on_ray(alone, attempts, work, room)
 
 
@@ -210,12 +211,15 @@ def _on_ray(
         max_retries=RETRIES,  # Ray Data's default is for ever
         compute=ray.data.TaskPoolStrategy(size=room["workers"]),
     )
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first use sets it
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # only now: its first use sets it
     yield from dataset.iter_rows()
 
 
 def _record_death(out: str, item: Item, attempts: int) -> None:
-    error = f"{item.name}: its worker died {RETRIES + 1} times (out of memory, or a crashing file)"
+    error = (
+        f"{item.name}: its worker died again and again, out of memory or by a file that crashes "
+        "its reader; give it more memory, or get the file again"
+    )
     fate = Fate(
         input=item.name,
         status="failed",

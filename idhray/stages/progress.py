@@ -43,7 +43,7 @@ def _bar(
     rows: Iterable[dict[str, Any]], sizes: Mapping[str, int], what: str
 ) -> Iterator[dict[str, Any]]:
     """A bar as long as the work: the largest inputs come first, and counts would mislead."""
-    shown = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+    shown = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
     made = 0
     with tqdm(total=sum(sizes.values()), desc=what, bar_format=shown) as bar:
         for count, row in enumerate(rows, start=1):

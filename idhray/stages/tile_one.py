@@ -9,7 +9,7 @@ import numpy as np
 import ray
 
 from idhray.config import settings_from
-from idhray.errors import IdhrayError, SlideError
+from idhray.errors import FullError, IdhrayError, SlideError
 from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
 from idhray.ledger import reason
@@ -155,18 +155,22 @@ def _ended(task: "ray.ObjectRef[Any]", slide: str) -> CutShard | str | Exception
         found: CutShard | str = ray.get(task)
         return found
     except ray.exceptions.RayTaskError as error:
-        return error  # a bug
+        cause = error.cause
+        return cause if isinstance(cause, Exception) else error  # a bug, or there is no space
     except ray.exceptions.RayError as error:
-        return f"{slide}: a worker that read it ended ({type(error).__name__})"
+        return (
+            f"{slide}: a worker that read it died again and again ({type(error).__name__}), out of "
+            "memory or by a file that crashes it; give it more memory, or get the file again"
+        )
 
 
 def _cut_remotely(
     shard: int, tiles: Sequence[RankedTile], values: dict[str, Any], limit: TimeLimit
 ) -> CutShard | str:
     """A shard, or in one line why not; an exception would lose its type on the way."""
-    if given_up := limit.recorded():  # by a shard that took too long; Ray begins it anew
-        return given_up.error
     try:
+        if given_up := limit.recorded():  # by a shard that took too long; Ray begins it anew
+            return given_up.error
         with (
             limit.running(),
             _local(values) as path,
@@ -174,6 +178,8 @@ def _cut_remotely(
             _opened(path, values) as slide,
         ):
             return cut_shard(slide, shard, tiles, values)
+    except FullError:
+        raise
     except IdhrayError as error:
         return reason(error)
 
@@ -182,7 +188,7 @@ def _local(values: dict[str, Any]) -> AbstractContextManager[str]:
     """The slide as a file of this node, in its cache if there is one."""
     if values["cache"] is None:
         return local_file(values["path"])
-    return settings_from(Cache, values["cache"]).file(values["path"])
+    return settings_from(Cache, values["cache"]).file(values["path"], while_waiting=unlimited)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from idhray.ledger import check_failures, counts
 from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.folder import stage_folder
-from idhray.stages.mapping import Item, map_items
+from idhray.stages.mapping import Item, check_numbers, map_items
 from idhray.stages.session import connect
 from idhray.stages.tile_one import tile_one
 from idhray.staging import Cache
@@ -35,7 +35,7 @@ TASKS_PER_CPU = 2
 TASK_BYTES = 10**9
 """Of slides in one task, if they are several: some ten seconds of work."""
 PLACES = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
-"""On each node: who holds one of its files works."""
+"""On each node, a folder a run: who holds one of its files works."""
 COHORT = "_cohort.parquet"
 
 
@@ -80,6 +80,7 @@ def tile_slides(
         max_failures: Slides that may fail before the command does; the others are done anyway.
         overwrite: Start anew where the folder was made with other settings.
     """
+    check_numbers(workers, limit_s, max_attempts)
     manifest, out = absolute(manifest), absolute(out)
     kept = Cache(absolute(cache), int(cache_gb * 1e9)) if cache else None
     cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)
@@ -103,7 +104,7 @@ def tile_slides(
             "out": out,
             "workers": workers,
             "cache": kept and settings_dict(kept),
-            "places": kept.folder if kept else PLACES,
+            "places": join(PLACES, hashlib.sha256(out.encode()).hexdigest()[:16]),
         }
         with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
             sizes = list(pool.map(_size, cohort["slide"]))

@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from idhray import ledger
-from idhray.errors import IdhrayError, StorageError
+from idhray.errors import FullError, IdhrayError, StorageError
 from idhray.ledger import Fate
 from idhray.storage import remove
 from idhray.tables import Published, further_parts, part_path, publish_table
 
 BUG = "bug"  # what the driver raises when all inputs are done
-NO_LEDGER = "no ledger"
+MUST_STOP = "must stop"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def work_on_group(
     for fields, attempts in json.loads(row["group"]):
         limit = TimeLimit(limit_s, out, Item(**fields), attempts)
         said.append(_work_on_one(limit, work, schema))
-        if said[-1]["status"] == NO_LEDGER:
+        if said[-1]["status"] == MUST_STOP:
             break
     return said
 
@@ -88,7 +88,7 @@ def _work_on_one(
             ledger.record(out, fate)
         return {**said, "status": fate.status, "error": fate.error, "rows": fate.rows}
     except StorageError as error:
-        return {**said, "status": NO_LEDGER, "error": ledger.reason(error)}
+        return {**said, "status": MUST_STOP, "error": ledger.reason(error)}
     except Exception as error:  # noqa: BLE001 - of this input; the others are still done
         text = f"{item.name}: a bug ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         ledger.record(out, _failed(item, attempts, text))
@@ -110,6 +110,8 @@ def _done(
         if outcome.rows:
             digest = publish_table(part_path(out, item.name), outcome.rows, schema)
             published = [Published(len(outcome.rows), digest)]
+    except FullError:
+        raise  # it is not this input's fault, and the others would fail, too
     except IdhrayError as error:
         outcome, published = Outcome(status="failed", note=ledger.reason(error)), []
     for path in further_parts(out, item.name, len(published)):

@@ -97,6 +97,20 @@ def test_a_tar_that_was_cut_off_is_refused(tmp_path):
         list(webdataset.READER.listing(str(path)))
 
 
+@pytest.mark.parametrize("block", [0, 2])
+def test_zeros_in_the_middle_are_not_the_end(tmp_path, block):
+    """A stretch of a disk that was lost hides all images behind it."""
+    path, _ = written(tmp_path, [patch(i) for i in range(3)])
+    with tarfile.open(path) as tar:
+        place = tar.getmembers()[block].offset
+    data = bytearray(path.read_bytes())
+    data[place : place + 512] = bytes(512)
+    path.write_bytes(data)
+
+    with pytest.raises(TableError, match="broken one"):
+        list(webdataset.READER.listing(str(path)))
+
+
 def test_json_that_is_none_is_refused(tmp_path):
     """Its image would lose its patient."""
     path = tmp_path / "x.tar"

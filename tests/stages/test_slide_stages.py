@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import ray
 
-from idhray.errors import ConfigError, SettingsChangedError, SlideError, StorageError
+from idhray.errors import ConfigError, FullError, SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.cut_patches import cut_patches
@@ -181,6 +181,19 @@ def never_ends_on_two(values):
 
 def bug_on_two(values):
     return Outcome(rows=[{"density_per_mm2": 1 / (values["i"] - 2)}])
+
+
+def finds_no_space(values):
+    raise FullError("part-x: cannot be written (No space left on device); make room")
+
+
+def test_a_full_disk_stops_the_archive_and_is_nobodys_fault(tmp_path, ray_local):
+    """Sound slides would be read for nothing, fail, and after three runs be left alone."""
+    items = [Item(name=f"i{i}", settings_hash="s", values={}) for i in range(4)]
+    with pytest.raises(StorageError, match="No space left on device"):
+        map_items(items, finds_no_space, out=str(tmp_path), schema=TRUTH, workers=1, task_size=9)
+
+    assert fates(str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize("task_size", [0, 10])

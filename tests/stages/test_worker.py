@@ -12,11 +12,12 @@ def test_waiting_for_others_takes_no_time_of_an_inputs_limit(tmp_path, monkeypat
     ended = []
     monkeypatch.setattr(worker.os, "_exit", ended.append)
     item = Item(name="a", settings_hash="s", values={})
-    with worker._at_most(0.2, str(tmp_path), item, 1), worker.unlimited():
+    limit = worker.TimeLimit(0.2, str(tmp_path), item, 1)
+    with limit.running(), worker.unlimited():
         time.sleep(0.4)
     assert ended == []
 
-    with worker._at_most(0.2, str(tmp_path), item, 1):
+    with limit.running():
         with worker.unlimited():
             pass
         time.sleep(0.6)
