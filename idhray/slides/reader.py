@@ -39,6 +39,8 @@ class Slide:
         mpp: um per level-0 pixel, across.
         mpp_xy: The same across and down; two numbers where pixels are not square.
         mpp_source: Where `mpp` came from, see `resolution`.
+        scanned: Left, top, right and bottom (level 0) of what was scanned of the glass; None where
+            nothing says it.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Slide:
                 or why_not_whole(path, handle.properties)
             ):
                 raise SlideError(f"{self.name}: {reason}")
-            self._scanned = _scanned(handle.properties)
+            self.scanned = _scanned(handle.properties)
             self._downsamples: list[Pair] = level_downsamples(handle.level_dimensions)
             x, y, self.mpp_source = resolution(
                 self.name,
@@ -194,9 +196,9 @@ class Slide:
 
         Leica's and MIRAX's slides are of the whole glass, of which OpenSlide would paint it all.
         """
-        if self._scanned is None:
+        if self.scanned is None:
             return False
-        left, top, right, bottom = self._scanned
+        left, top, right, bottom = self.scanned
         width, height = self.extent_l0(size, mpp)
         across, down = self.extent_l0((MARGIN_PX, MARGIN_PX), mpp)
         inside_x = left - across < x_l0 + width and x_l0 < right + across

@@ -212,18 +212,42 @@ def plan_tiles(
     how: Select = settings.select if corners is None else "all"
     kept = select_tiles(found, how, settings.max_tiles_per_slide, tile_l0=tile_l0, slide=slide.name)
     tiles = [RankedTile(rank, *tile) for rank, tile in enumerate(kept, start=1)]
-    boxes = [
-        TileBox(tile.x_l0 / mask_l0[0], tile.y_l0 / mask_l0[1], tile_l0[0] / mask_l0[0], tile.rank)
-        for tile in tiles
-    ]
     return TilePlan(
         tiles=tiles,
         grid=len(grid),
         candidates=len(found),
         hidden=[place for place in grid if place not in shown],
         skipped_reason=None if tiles else f"none of {len(grid)} tiles has {least:.0%} tissue",
-        sheet=contact_sheet(image, mask, boxes, reasons=reasons),
+        sheet=_sheet(slide, image, mask, reasons, tiles, tile_l0=tile_l0, mask_l0=mask_l0),
     )
+
+
+def _sheet(
+    slide: Slide,
+    image: RGB,
+    mask: Mask,
+    reasons: Reasons | None,
+    tiles: Sequence[RankedTile],
+    *,
+    tile_l0: Extent,
+    mask_l0: Extent,
+) -> RGB:
+    """The contact sheet, of what was scanned: some scanners say it is a small part of the glass."""
+    left, top, right, bottom = slide.scanned or (0, 0, *slide.size_l0)
+    x, y = max(math.floor(left / mask_l0[0]), 0), max(math.floor(top / mask_l0[1]), 0)
+    end_x, end_y = math.ceil(right / mask_l0[0]), math.ceil(bottom / mask_l0[1])
+    window = (slice(y, max(end_y, y + 1)), slice(x, max(end_x, x + 1)))
+    boxes = [
+        TileBox(
+            tile.x_l0 / mask_l0[0] - x,
+            tile.y_l0 / mask_l0[1] - y,
+            tile_l0[0] / mask_l0[0],
+            tile.rank,
+        )
+        for tile in tiles
+    ]
+    shown = None if reasons is None else reasons[window]
+    return contact_sheet(image[window], mask[window], boxes, reasons=shown)
 
 
 def _tissue(image: RGB, settings: TilingSettings) -> tuple[Mask, Reasons | None]:

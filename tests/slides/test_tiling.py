@@ -27,6 +27,7 @@ from idhray.slides.tiling import (
 from idhray.tables import TILES
 
 from .made import PINK, WHITE, damage, plain, write_levels, write_slide
+from .made_tiff import write_leica
 
 SMALL = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0)
 
@@ -345,3 +346,18 @@ def test_shards_are_whole_rows_of_tiles():
         [17, 18, 19, 20],
     ]
     assert shards([], 6) == []
+
+
+def test_a_sheet_shows_what_was_scanned_of_the_glass(tmp_path):
+    """Leica's and MIRAX's slides are of the whole glass, on which tissue would be a speck."""
+    picture = np.full((1024, 1024, 3), 245, np.uint8)
+    picture[256:768, 256:768] = (190, 90, 170)
+    path = write_leica(tmp_path / "a.scn", picture, corner=(20_000, 40_000), whole=(50_000, 90_000))
+    settings = TilingSettings(tile_px=128, magnification=10, min_object_px=0, mask_mpp=8.0)
+    with Slide(path) as slide:
+        plan = plan_tiles(slide, settings)
+
+    assert plan.tiles
+    assert plan.sheet.shape[1] == 1024
+    ink = (np.abs(plan.sheet[:1024].astype(int) - (190, 90, 170)).max(axis=-1) < 12).mean()
+    assert 0.2 < ink < 0.26  # a quarter, less the lines drawn over it
