@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SAMPLE_S = 0.25
+SAMPLE_S = 1.0
+"""Looking at all processes takes some 25 ms each time, which the command has to share."""
 GRACE_S = 15.0
 """Daemons may take so long to end after the command; what is left is killed."""
 _MARK = "BENCHMARK_PROCESSES"

@@ -28,12 +28,14 @@ class TilingSettings:
     """Which tiles are cut, and how they are stored."""
 
     tile_px: int = 1024
+    """Side of a tile."""
     magnification: float = 10.0
     """10 is 1.0 um per pixel."""
     min_tissue_fraction: float = 0.5
     select: Select = "best"
-    """Which of the tiles with enough tissue are kept: those with the most of it, a random draw,
-    some of each neighbourhood, or all."""
+    """Which of the tiles with enough tissue are kept: those with the most of it (of equals, the
+    upper ones: where most tiles are full of tissue, take another), a random draw, some of each
+    neighbourhood, or all."""
     max_tiles_per_slide: int = 50
     """How many are kept, but for `select` all."""
     mask_mpp: float = 16.0
@@ -44,11 +46,13 @@ class TilingSettings:
     min_object_px: int = 500
     """Of "liu": tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
+    """JPEG of quality 95, or PNG, which loses nothing and is several times as large."""
     tiles_per_shard: int = 256
     """A slide with more tiles is stored in several files, of about this many each (200 MB of 1024
     px tiles), which several workers can cut."""
     region_classes: tuple[str, ...] = ()
-    """Where regions were drawn: tissue counts in those of these classes only; () takes all."""
+    """Where regions were drawn: tissue counts in those of these classes only; in all of them where
+    none is given."""
     region_exclude: tuple[str, ...] = ()
     """Classes of regions that are cut out again, such as artefacts."""
     assume_mpp: float | None = None

@@ -81,6 +81,8 @@ def tile_slides(
         overwrite: Start anew where the folder was made with other settings.
     """
     check_numbers(workers, limit_s, max_attempts)
+    if not cache_gb > 0:
+        raise ConfigError(f"--cache-gb must be above 0, got {cache_gb:g}")
     manifest, out = absolute(manifest), absolute(out)
     kept = Cache(absolute(cache), int(cache_gb * 1e9)) if cache else None
     cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)

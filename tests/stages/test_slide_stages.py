@@ -345,6 +345,8 @@ def test_a_finished_folder_stays_finished_when_a_command_is_refused(tmp_path, ph
     before = seal(out)
     with pytest.raises(ConfigError, match="--workers must be above 0"):
         tile_slides(manifest, out, TILING, workers=0)
+    with pytest.raises(ConfigError, match="--cache-gb must be above 0, got 0"):
+        tile_slides(manifest, out, TILING, cache_gb=0)
     with open(copies["P0"], "ab") as handle:
         handle.write(b"another scan")
     with pytest.raises(SettingsChangedError, match="1 inputs have changed since"):
