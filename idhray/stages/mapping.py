@@ -20,7 +20,7 @@ from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.grouping import grouped
 from idhray.stages.progress import progress
-from idhray.stages.worker import BUG, MUST_STOP, work_on_group
+from idhray.stages.worker import BUG, MUST_STOP, failed_fate, work_on_group
 from idhray.stages.worker import Item as Item
 from idhray.stages.worker import Outcome as Outcome
 from idhray.storage import remove
@@ -220,12 +220,4 @@ def _record_death(out: str, item: Item, attempts: int) -> None:
         f"{item.name}: its worker died again and again, out of memory or by a file that crashes "
         "its reader; give it more memory, or get the file again"
     )
-    fate = Fate(
-        input=item.name,
-        status="failed",
-        parts=0,
-        attempts=attempts,
-        error=error,
-        settings_hash=item.settings_hash,
-    )
-    ledger.record(out, fate)
+    ledger.record(out, failed_fate(item, attempts, error))

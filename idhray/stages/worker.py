@@ -91,7 +91,7 @@ def _work_on_one(
         return {**said, "status": MUST_STOP, "error": ledger.reason(error)}
     except Exception as error:  # noqa: BLE001 - of this input; the others are still done
         text = f"{item.name}: a bug ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        ledger.record(out, _failed(item, attempts, text))
+        ledger.record(out, failed_fate(item, attempts, text))
         return {**said, "status": BUG, "error": traceback.format_exc()}
 
 
@@ -129,7 +129,8 @@ def _done(
     )
 
 
-def _failed(item: Item, attempts: int, error: str) -> Fate:
+def failed_fate(item: Item, attempts: int, error: str) -> Fate:
+    """Of an item that gave nothing."""
     return Fate(
         input=item.name,
         status="failed",
@@ -176,7 +177,7 @@ class TimeLimit:
         name, seconds = self.item.name, self.limit_s
         error = f"{name}: took longer than {seconds:g} s; raise --limit-s if it only is large"
         try:
-            ledger.record(self.out, _failed(self.item, self.attempts, error))
+            ledger.record(self.out, failed_fate(self.item, self.attempts, error))
         finally:
             os._exit(1)
 
