@@ -46,7 +46,7 @@ class TilingSettings:
     min_object_px: int = 500
     """Of "liu": tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
-    """JPEG of quality 95, or PNG, which loses nothing and is several times as large."""
+    """JPEG of quality 95, or PNG, which loses nothing and is larger."""
     tiles_per_shard: int = 256
     """A slide with more tiles is stored in several files, of about this many each (200 MB of 1024
     px tiles), which several workers can cut."""
@@ -238,9 +238,11 @@ def _sheet(
 ) -> RGB:
     """The contact sheet, of what was scanned: some scanners say it is a small part of the glass."""
     left, top, right, bottom = slide.scanned or (0, 0, *slide.size_l0)
-    x, y = max(math.floor(left / mask_l0[0]), 0), max(math.floor(top / mask_l0[1]), 0)
+    x, y = math.floor(left / mask_l0[0]), math.floor(top / mask_l0[1])
     end_x, end_y = math.ceil(right / mask_l0[0]), math.ceil(bottom / mask_l0[1])
-    window = (slice(y, max(end_y, y + 1)), slice(x, max(end_x, x + 1)))
+    if not (0 <= x < end_x <= mask.shape[1] and 0 <= y < end_y <= mask.shape[0]):
+        x, y, end_x, end_y = 0, 0, mask.shape[1], mask.shape[0]  # the file contradicts itself
+    window = (slice(y, end_y), slice(x, end_x))
     boxes = [
         TileBox(
             tile.x_l0 / mask_l0[0] - x,

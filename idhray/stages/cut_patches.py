@@ -28,7 +28,7 @@ from idhray.tables import PATCHES, TILES, read_rows, read_table
 logger = logging.getLogger(__name__)
 
 TASK_TILES = 200
-"""Tiles of the slides of one task, if they are several: some ten seconds of work."""
+"""Tiles of the slides of one task, if they are several."""
 STAIN_TILES = 24
 """Tiles that a slide's stains are fitted on, at most."""
 STAIN_PIXELS = 4096

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import ray.train
 
-from idhray.errors import StorageError
+from idhray.errors import FullError, StorageError
 from idhray.gan.checkpoint import TRAINING, checkpoint_files, read_model
 from idhray.gan.roll_back import FACTOR, MOST
 from idhray.gan.run import Run
@@ -27,7 +27,7 @@ from idhray.images import encode
 from idhray.stages.gan_fidelity import Meter
 from idhray.stages.gan_signs import Sign, signs_of
 from idhray.stages.training import add_to_history, forget_after, history_of
-from idhray.storage import NO_SPACE, join, publish
+from idhray.storage import join, publish
 
 logger = logging.getLogger(__name__)
 
@@ -178,13 +178,11 @@ def explained(out: str, images_shown: int) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, StorageError) as error:
-        cause = error.__context__ if isinstance(error, StorageError) else error
-        if not isinstance(cause, OSError) or (cause is not error and cause.errno not in NO_SPACE):
-            raise
+    except (OSError, FullError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__
         last = newest_snapshot(join(out, LAST))
         shown = f"{read_model(last)['images_shown'] / 1000:g} kimg" if last else "none yet"
-        why = os.strerror(cause.errno) if cause.errno else str(cause)
+        why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(error)
         raise StorageError(
             f"{out}: cannot be written at {images_shown / 1000:g} kimg ({why}); the last "
             f"checkpoint ({shown}) is whole; make room and give the same command again"

@@ -1,6 +1,6 @@
 """Which inputs one Ray task does, one after the other.
 
-Between two tasks a worker waits some 0.2 s for Ray Data, which also keeps 26 KB a task on the
+Between two tasks a worker waits some 0.2 s for Ray Data, which also keeps a record of each on the
 driver. An input that takes no longer than that shares its task with others.
 """
 

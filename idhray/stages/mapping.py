@@ -80,14 +80,18 @@ def map_items(
         if len(todo) + len(given_up) < len(items):
             done = len(items) - len(todo) - len(given_up)
             logger.info("%s: %d of %d done before", out, done, len(items))
-        room: dict[str, Any] = {
+        options: dict[str, Any] = {
             "num_cpus": cpus,
             "num_gpus": gpus or None,
             "memory": memory_bytes or None,
+            "compute": ray.data.TaskPoolStrategy(size=workers),
+            "max_retries": RETRIES,  # Ray Data's default is for ever
         }
+        attempts = {i.name: before[i.name].attempts + 1 if i.name in before else 1 for i in todo}
         one = functools.partial(work_on_group, work=work, out=out, schema=schema, limit_s=limit_s)
+        run = functools.partial(_on_ray, attempts=attempts, work=one, options=options)
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
-        _run(out, grouped(todo, task_size, slots), before, one, {**room, "workers": workers})
+        _run(out, grouped(todo, task_size, slots), attempts, run)
     found = ledger.fates(out)
     _remove_unaccounted(out, found)
     return found
@@ -143,21 +147,19 @@ def _check_same(out: str, items: Sequence[Item], before: dict[str, Fate]) -> Non
         )
 
 
-Work = Callable[[dict[str, Any]], list[dict[str, Any]]]
+Groups = Sequence[Sequence[Item]]
 
 
 def _run(
     out: str,
-    groups: Sequence[Sequence[Item]],
-    before: Mapping[str, Fate],
-    work: Work,
-    room: Mapping[str, Any],
+    groups: Groups,
+    attempts: Mapping[str, int],
+    run: Callable[[Groups], Iterator[dict[str, Any]]],
 ) -> None:
     todo = [item for group in groups for item in group]
-    attempts = {i.name: before[i.name].attempts + 1 if i.name in before else 1 for i in todo}
     sizes = {item.name: item.size for item in todo}
     seen, bugs = set(), list[str]()
-    for row in progress(_said_of(groups, attempts, work, room), sizes, what=out):
+    for row in progress(_said_of(groups, run), sizes, what=out):
         if row["status"] == BUG:
             bugs.append(f"{row['input']}: {row['error']}")
         if len(bugs) == MOST_BUGS:
@@ -173,28 +175,26 @@ def _run(
 
 
 def _said_of(
-    groups: Sequence[Sequence[Item]],
-    attempts: Mapping[str, int],
-    work: Work,
-    room: Mapping[str, Any],
+    groups: Groups, run: Callable[[Groups], Iterator[dict[str, Any]]]
 ) -> Iterator[dict[str, Any]]:
     """What became of the items; those whose worker died are not spoken of."""
     seen = set()
-    for row in _on_ray(groups, attempts, work, room):
+    for row in run(groups):
         seen.add(row["input"])
         yield row
     # One of them kills its worker: each has a task of its own now, and the others are done.
     alone = [[i] for group in groups if len(group) > 1 for i in group if i.name not in seen]
     if alone:
         logger.warning("%d inputs lost their worker; each has a task of its own now", len(alone))
-        yield from _on_ray(alone, attempts, work, room)
+        yield from run(alone)
 
 
 def _on_ray(
-    groups: Sequence[Sequence[Item]],
+    groups: Groups,
+    *,
     attempts: Mapping[str, int],
-    work: Work,
-    room: Mapping[str, Any],
+    work: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    options: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -204,13 +204,7 @@ def _on_ray(
         {"group": json.dumps([(vars(item), attempts[item.name]) for item in group])}
         for group in groups
     ]
-    options = {name: value for name, value in room.items() if name != "workers"}
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(
-        work,
-        **options,
-        max_retries=RETRIES,  # Ray Data's default is for ever
-        compute=ray.data.TaskPoolStrategy(size=room["workers"]),
-    )
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(work, **options)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # only now: its first use sets it
     yield from dataset.iter_rows()
 

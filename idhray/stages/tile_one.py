@@ -26,7 +26,7 @@ from idhray.tables import TILES, Published, part_path, publish_rows
 
 ROWS_PER_GROUP = 8
 """Tiles of 1024 px in a row group: 6 MB that a worker holds, and a reader reads at once. Groups of
-32 took 6 % more CPU time, of the kernel, which hands out larger memory anew each time."""
+32 took some 5 % more CPU time, of the kernel, which hands out larger memory anew each time."""
 DOUBTFUL = 0.5
 NOMINAL = 0.1
 """Squares of other tools may be larger or smaller than tiles by this fraction."""

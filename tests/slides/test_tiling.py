@@ -361,3 +361,15 @@ def test_a_sheet_shows_what_was_scanned_of_the_glass(tmp_path):
     assert plan.sheet.shape[1] == 1024
     ink = (np.abs(plan.sheet[:1024].astype(int) - (190, 90, 170)).max(axis=-1) < 12).mean()
     assert 0.2 < ink < 0.26  # a quarter, less the lines drawn over it
+
+
+def test_a_sheet_of_a_file_that_scanned_beyond_its_glass_shows_all(tmp_path, monkeypatch):
+    """Bounds are words of the file; a slide must not fail for its picture."""
+    picture = np.full((1024, 1024, 3), 245, np.uint8)
+    picture[256:768, 256:768] = (190, 90, 170)
+    settings = TilingSettings(tile_px=128, magnification=10, min_object_px=0, mask_mpp=8.0)
+    with Slide(write_slide(tmp_path / "a.tiff", picture, 0.5)) as slide:
+        sheet = plan_tiles(slide, settings).sheet
+        monkeypatch.setattr(slide, "_is_bare", lambda *_: False)
+        monkeypatch.setattr(slide, "scanned", (5000, 0, 90_000, 1024))
+        np.testing.assert_array_equal(plan_tiles(slide, settings).sheet, sheet)
