@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from idhray.chance import generator
-from idhray.fidelity.copies import ImageSet, apartness, copy_limits, find_copies
+from idhray.fidelity.copies.search import ImageSet, apartness, copy_limits, find_copies
+from idhray.fidelity.copies.similarity import Symmetry, nearest_by_pixels, ssim_of_pairs
 from idhray.fidelity.distances import nearest
-from idhray.fidelity.similarity import Symmetry, nearest_by_pixels, ssim_of_pairs
 
 Found = TypeVar("Found")
 

@@ -49,9 +49,9 @@ from idhray.gan.engine import descend, only
 from idhray.gan.losses import score_gap
 from idhray.gan.run import Losses
 from idhray.gan.sample import generate, generator_of, grid
-from idhray.gan.stylegan2_config import StyleGan2Settings
-from idhray.gan.stylegan2_phases import Latents
-from idhray.gan.stylegan2_run import W_AVERAGE_DECAY, StyleGan2Run
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.phases import Latents
+from idhray.gan.stylegan2.run import W_AVERAGE_DECAY, StyleGan2Run
 from idhray.gan.trainer import new_run
 from idhray.images import encode, resize
 

@@ -47,10 +47,10 @@ from torch.optim import Adam, Optimizer
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
 from idhray.gan.engine import Engine, only
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.pggan_run import PgganRun
-from idhray.gan.stylegan2_config import StyleGan2Settings
-from idhray.gan.stylegan2_run import StyleGan2Run
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.pggan.run import PgganRun
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.run import StyleGan2Run
 from idhray.gan.trainer import new_run
 
 Settings = StyleGan2Settings | PgganSettings

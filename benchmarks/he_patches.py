@@ -18,9 +18,9 @@ import pandas as pd
 import tyro
 from PIL import Image
 
-from idhray.cohort import read_manifest, with_split, write_manifest
+from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
 from idhray.images import image_cell
-from idhray.stages.folder import stage_folder
+from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.study import PRESETS, study
 from idhray.tables import PATCHES, part_path, publish_table
 

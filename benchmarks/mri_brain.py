@@ -21,10 +21,16 @@ import numpy as np
 import tyro
 from matplotlib.axes import Axes
 
-from idhray.mri.brain import brain_mask
-from idhray.mri.brain_settings import PRESETS, BrainSettings
-from idhray.mri.gate import GateSettings, header_overlap, mask_figures, mask_problems, pair_problems
-from idhray.mri.reader import read_volume
+from idhray.mri.brain.extraction import brain_mask
+from idhray.mri.brain.gate import (
+    GateSettings,
+    header_overlap,
+    mask_figures,
+    mask_problems,
+    pair_problems,
+)
+from idhray.mri.brain.settings import PRESETS, BrainSettings
+from idhray.mri.nifti.reader import read_volume
 from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, mask_ml
 
 SEQUENCES = ("t1c", "fla")

@@ -17,10 +17,10 @@ import torch
 import tyro
 
 from idhray.images import encode
-from idhray.mri.brain import brain_mask
-from idhray.mri.brain_settings import BrainSettings
+from idhray.mri.brain.extraction import brain_mask
+from idhray.mri.brain.settings import BrainSettings
+from idhray.mri.nifti.reader import read_volume
 from idhray.mri.patient import MriSettings, Prepared, Scans, prepare
-from idhray.mri.reader import read_volume
 
 
 def main(t1ce: str, flair: str, repeats: int = 5, picture: Path | None = None) -> None:

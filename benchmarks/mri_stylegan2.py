@@ -32,15 +32,15 @@ from skimage.filters import threshold_otsu
 
 from idhray.chance import generator
 from idhray.fidelity.channels import MRI, channels_of
-from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
+from idhray.fidelity.copies.search import ImageSet
 from idhray.fidelity.evaluation import compare
 from idhray.fidelity.features import random_features
 from idhray.fidelity.figures import Fidelity
 from idhray.fidelity.gate import CopySettings, copies_gate
-from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.reference import Reference, reference_of
 from idhray.fidelity.settings import PRESETS as FIDELITY
-from idhray.gan.augment_config import PRESETS as AUGMENT
+from idhray.gan.augment.config import PRESETS as AUGMENT
 from idhray.gan.checkpoint import save
 from idhray.gan.config import STYLEGAN2
 from idhray.gan.sample import generate, generator_of, grid

@@ -19,17 +19,17 @@ import tyro
 
 from idhray.chance import generator
 from idhray.classify.settings import PRESETS as CLASSIFIER
-from idhray.cohort import patients_of, read_manifest, write_manifest
+from idhray.cohorts.manifest import patients_of, read_manifest, write_manifest
 from idhray.phantom.patients import PRESETS as PHANTOM
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.tiling import PRESETS as TILES
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.make_phantom import make_phantom
 from idhray.stages.predict import predict
-from idhray.stages.session import connect
+from idhray.stages.runtime.session import connect
 from idhray.stages.tile_slides import tile_slides
 from idhray.stages.train_classifier import train_classifier
-from idhray.stats.roc import auc_with_ci
+from idhray.stats.roc.area import auc_with_ci
 from idhray.tables import PREDICTIONS, read_table
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import tyro
 
-from idhray.stats.planning import detectable_auc
-from idhray.stats.planning_accuracy import fewest_discordant, mcnemar_patients, normal_patients
-from idhray.stats.planning_simulation import Design, auc_power
+from idhray.planning.accuracy import fewest_discordant, mcnemar_patients, normal_patients
+from idhray.planning.auc import detectable_auc
+from idhray.planning.simulation import Design, auc_power
 
 CORRELATIONS = (0.5, 0.8, 0.9)
 DETECTABLE = {  # (mutant, wildtype, AUC) -> at each correlation; NaN: nothing up to 1

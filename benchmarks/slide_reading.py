@@ -32,7 +32,7 @@ import tyro
 from idhray.chance import generator
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import UM_AT_1X, Slide
-from idhray.slides.tiff_blocks import Block, Blocks
+from idhray.slides.tiff.blocks import Block, Blocks
 from idhray.slides.tiling import tile_grid
 
 

@@ -35,9 +35,9 @@ import simplejpeg
 import tyro
 from pyarrow import fs
 
-from idhray import staging_source
-from idhray.staging import Cache
-from idhray.staging_slots import slot
+from idhray.slide_cache import source as staging_source
+from idhray.slide_cache.cache import Cache
+from idhray.slide_cache.slots import slot
 from idhray.storage import filesystem
 
 PROCESSES = multiprocessing.get_context("forkserver")

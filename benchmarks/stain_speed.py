@@ -27,7 +27,7 @@ from idhray.phantom.render import MACENKO, RUIFROK, Scene, bands
 from idhray.phantom.slide import make_scene
 from idhray.slides.patches import channel_stretch
 from idhray.slides.reader import Slide
-from idhray.slides.stain import (
+from idhray.slides.stain.normalize import (
     STAIN_METHODS,
     Recolour,
     StainMethod,
@@ -36,8 +36,8 @@ from idhray.slides.stain import (
     target_stains,
     tissue_pixels,
 )
-from idhray.slides.stain_target import StainTarget
-from idhray.slides.tissue import tissue_mask
+from idhray.slides.stain.target import StainTarget
+from idhray.slides.tissue.mask import tissue_mask
 
 TILES, PIXELS = 24, 4096  # as cut-patches draws them
 

@@ -26,8 +26,8 @@ import tyro
 from numpy.typing import NDArray
 
 from idhray.chance import generator
-from idhray.stats.auc_bootstrap import bootstrap_auc, bootstrap_auc_difference
-from idhray.stats.roc import auc_difference, delong_covariance
+from idhray.stats.roc.area import auc_difference, delong_covariance
+from idhray.stats.roc.bootstrap import bootstrap_auc, bootstrap_auc_difference
 
 DELONG_PATIENTS = 10_000
 PATIENTS = 500

@@ -25,9 +25,9 @@ from idhray.phantom.marks import COVERED
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_scene, make_slide
 from idhray.slides.reader import Slide
-from idhray.slides.tissue import Mask, tissue_mask
-from idhray.slides.tissue_robust import Reason, robust_tissue_mask, tissue_reasons
-from idhray.slides.tissue_sheet import contact_sheet
+from idhray.slides.tissue.mask import Mask, tissue_mask
+from idhray.slides.tissue.robust import Reason, robust_tissue_mask, tissue_reasons
+from idhray.slides.tissue.sheet import contact_sheet
 
 MASK_MPP = 16.0
 PRESETS: dict[str, Callable[[RGB], Mask]] = {"liu": tissue_mask, "robust": robust_tissue_mask}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from idhray.cli import STAGES, run
-from tests.test_cohort import manifest_file
+from tests.cohorts.test_manifest import manifest_file
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import IO, Any
 
-from idhray.cohort import SPLITS
+from idhray.cohorts.manifest import SPLITS
 from idhray.errors import TableError
 from idhray.exchange.files import files_under, mark
 from idhray.exchange.rows import Kind, Names, Row, index_row, portable

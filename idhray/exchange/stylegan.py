@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from idhray.cohort import LABELS
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import TableError
 from idhray.exchange.files import shards
 from idhray.exchange.folder import by_file

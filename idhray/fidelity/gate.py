@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, LeakageError, TableError
-from idhray.fidelity.copies import (
+from idhray.fidelity.copies.memorization import (
+    CopyTest,
+    DistanceRatio,
+    authenticity,
+    c_t_test,
+    distance_ratio,
+)
+from idhray.fidelity.copies.search import (
     Apartness,
     Copies,
     ImageSet,
@@ -23,15 +30,8 @@ from idhray.fidelity.copies import (
     copy_limits,
     find_copies,
 )
+from idhray.fidelity.copies.similarity import Symmetry, similarity_of_pairs
 from idhray.fidelity.diversity import Agree, DiversityTest, diversity_test
-from idhray.fidelity.memorization import (
-    CopyTest,
-    DistanceRatio,
-    authenticity,
-    c_t_test,
-    distance_ratio,
-)
-from idhray.fidelity.similarity import Symmetry, similarity_of_pairs
 
 
 @dataclass(frozen=True, kw_only=True)

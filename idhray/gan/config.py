@@ -9,8 +9,8 @@ from typing import Any
 
 from idhray.config import settings_from
 from idhray.errors import ConfigError
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 
 GanSettings = PgganSettings | StyleGan2Settings
 

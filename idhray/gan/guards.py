@@ -8,7 +8,7 @@ from torch import nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import GanSettings
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.schedule import growth_at
 
 GAP_LIMIT = 15.0

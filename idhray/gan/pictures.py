@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from idhray.errors import ConfigError
-from idhray.gan import stylegan2
 from idhray.gan.sample import TrainedGenerator, block_size, check_psi, grid, latent, render, styles
+from idhray.gan.stylegan2 import networks as stylegan2
 
 
 @torch.no_grad()

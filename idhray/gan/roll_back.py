@@ -3,10 +3,10 @@
 What a step draws depends on the images shown, so the same rate would lead to the same end.
 """
 
-from idhray.gan.pggan_run import PgganRun
+from idhray.gan.pggan.run import PgganRun
 from idhray.gan.run import Run
 from idhray.gan.schedule import growth_at
-from idhray.gan.stylegan2_run import StyleGan2Run
+from idhray.gan.stylegan2.run import StyleGan2Run
 
 FACTOR = 0.5  # of the learning rate, each time
 MOST = 3

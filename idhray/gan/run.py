@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from idhray.chance import seed_for
 from idhray.distributed import Worker
-from idhray.gan.augment import draw
-from idhray.gan.augment_adaptive import AdaptiveProbability
-from idhray.gan.augment_draws import AugmentDraws
+from idhray.gan.augment.adaptive import AdaptiveProbability
+from idhray.gan.augment.augment import draw
+from idhray.gan.augment.draws import AugmentDraws
 from idhray.gan.config import GanSettings
 from idhray.gan.data import Images, order, turned, unit
 from idhray.gan.engine import Engine

@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from idhray.chance import seed_for
 from idhray.errors import ConfigError
-from idhray.gan import pggan, stylegan2
 from idhray.gan.checkpoint import read_model, read_settings, read_weights
 from idhray.gan.config import GanSettings
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan import networks as pggan
+from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.run import Run
 from idhray.gan.schedule import growth_at
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2 import networks as stylegan2
+from idhray.gan.stylegan2.config import StyleGan2Settings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from idhray.gan.guards import (
     not_finite,
     out_of_memory,
 )
-from idhray.gan.pggan_run import PgganRun
+from idhray.gan.pggan.run import PgganRun
 from idhray.gan.roll_back import slow_down
 from idhray.gan.run import Losses, Run
-from idhray.gan.stylegan2_config import StyleGan2Settings
-from idhray.gan.stylegan2_run import StyleGan2Run
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.run import StyleGan2Run
 
 
 @dataclass(frozen=True, kw_only=True)

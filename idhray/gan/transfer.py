@@ -19,8 +19,8 @@ from idhray.errors import ConfigError
 from idhray.gan.checkpoint import Weights, networks, read_model, read_settings, read_weights
 from idhray.gan.data import Images
 from idhray.gan.run import Run
-from idhray.gan.stylegan2_config import NETWORK, StyleGan2Settings
-from idhray.gan.stylegan2_run import StyleGan2Run
+from idhray.gan.stylegan2.config import NETWORK, StyleGan2Settings
+from idhray.gan.stylegan2.run import StyleGan2Run
 
 _FROM_IMAGE = "discriminator.from_image.weight"
 _FROM_IMAGE_BIAS = "discriminator.from_image.bias"

@@ -6,14 +6,14 @@ from typing import Any
 
 from idhray.errors import MriError
 from idhray.images import RGB
-from idhray.mri.brain import BrainMask, brain_mask, tumour_mask
-from idhray.mri.brain_settings import PRESETS as BRAIN
-from idhray.mri.brain_settings import BrainSettings
-from idhray.mri.dicom import read_series
-from idhray.mri.gate import GateSettings, checked_brain, pair_problems
+from idhray.mri.brain.extraction import BrainMask, brain_mask, tumour_mask
+from idhray.mri.brain.gate import GateSettings, checked_brain, pair_problems
+from idhray.mri.brain.settings import PRESETS as BRAIN
+from idhray.mri.brain.settings import BrainSettings
+from idhray.mri.dicom.series import read_series
+from idhray.mri.nifti.reader import read_volume
+from idhray.mri.nifti.settings import ReaderSettings
 from idhray.mri.pair import Pair, paired_slices
-from idhray.mri.reader import read_volume
-from idhray.mri.reader_settings import ReaderSettings
 from idhray.mri.settings import PRESETS as SLICES
 from idhray.mri.settings import SliceSettings
 from idhray.mri.slices import Slice

@@ -17,9 +17,9 @@ from idhray.images import RGB
 from idhray.slides.file_check import why_no_slide
 from idhray.slides.reader import Slide
 from idhray.slides.resample import WHOLE_PX, Plan, resampled, whole_steps
-from idhray.slides.tiff_blocks import Block, Blocks
-from idhray.slides.tiff_check import readable_levels
-from idhray.slides.tiff_codecs import JPEG_SHRINKS
+from idhray.slides.tiff.blocks import Block, Blocks
+from idhray.slides.tiff.check import readable_levels
+from idhray.slides.tiff.codecs import JPEG_SHRINKS
 
 CACHE_BYTES = 256 * 2**20
 """Of decoded blocks kept for regions still to come. Along the lower edge of a row of tiles, a

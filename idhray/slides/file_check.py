@@ -16,7 +16,7 @@ import openslide
 import tifffile
 
 from idhray.slides.dicom_check import WHOLE_SLIDE_CLASS, class_of, is_dicom, other_shape
-from idhray.slides.tiff_tiles import BAD_TIFF, MAX_PAGES
+from idhray.slides.tiff.tiles import BAD_TIFF, MAX_PAGES
 
 HEAD_BYTES = 2**20
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from idhray.chance import generator, seed_for
 from idhray.errors import ConfigError, SlideError, TableError
 from idhray.images import RGB
-from idhray.slides.stain import Recolour
-from idhray.slides.stain_target import StainTarget
-from idhray.slides.tissue import Mask, tissue_mask
+from idhray.slides.stain.normalize import Recolour
+from idhray.slides.stain.target import StainTarget
+from idhray.slides.tissue.mask import Mask, tissue_mask
 
 Normalize = Literal["none", "channel_stretch", "macenko", "vahadane", "reinhard"]
 TileKey = tuple[str, int]  # slide, rank

@@ -7,7 +7,7 @@ import numpy as np
 from idhray.errors import SlideError
 from idhray.images import RGB
 from idhray.slides.reader import Slide
-from idhray.slides.tissue import Mask
+from idhray.slides.tissue.mask import Mask
 
 _BLOCK_PX = 2048  # of the level that a thumbnail is read from, at a time
 _SMALLEST_BLOCK_PX = 32  # of the thumbnail; a damaged place is located this exactly

@@ -8,7 +8,7 @@ from idhray.images import RGB, image_cell
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import Slide
 from idhray.slides.tiling import RankedTile, TilingSettings
-from idhray.slides.tissue import tissue_mask
+from idhray.slides.tissue.mask import tissue_mask
 
 OWN_STEP_PX = 4
 """Every fourth pixel of each fourth row says how much tissue a tile has: 65,536 of 1024 px."""

@@ -18,9 +18,9 @@ from idhray.slides.reader import Slide
 from idhray.slides.resolution import MAX_MPP, UM_AT_1X
 from idhray.slides.selection import Candidate, Select, select_tiles
 from idhray.slides.thumbnail import thumbnail
-from idhray.slides.tissue import Mask, tissue_fraction, tissue_mask
-from idhray.slides.tissue_robust import Reason, Reasons, tissue_reasons
-from idhray.slides.tissue_sheet import TileBox, contact_sheet
+from idhray.slides.tissue.mask import Mask, tissue_fraction, tissue_mask
+from idhray.slides.tissue.robust import Reason, Reasons, tissue_reasons
+from idhray.slides.tissue.sheet import TileBox, contact_sheet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,10 @@ from idhray.ledger import Fate, check_failures, counts, reason
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, plan_patches
 from idhray.slides.patches import cut_patches as cut_patches_of_tile
-from idhray.slides.stain import Recolour, fit_stain, tissue_pixels
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect
+from idhray.slides.stain.normalize import Recolour, fit_stain, tissue_pixels
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import connect
 from idhray.storage import absolute
 from idhray.tables import PATCHES, TILES, read_rows, read_table
 

@@ -22,35 +22,35 @@ from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.channels import constant_channels
-from idhray.fidelity.copies import ImageSet, Limits, find_copies
+from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
+from idhray.fidelity.copies.search import ImageSet, Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.features import Images
 from idhray.fidelity.gate import CopySettings, Gate, copies_gate
-from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
 from idhray.gan.sample import TrainedGenerator, generate, grid, load_generator
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.images import encode
 from idhray.leakage import GateRecord, write_gate
-from idhray.stages.feature_extractor import absolute_features, extractor_of
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.gan_images import (
+from idhray.stages.gan_training.extractors import absolute_features, extractor_of
+from idhray.stages.gan_training.image_sets import (
     RealImages,
     channel_names,
     image_set,
     real_images,
     training_images,
 )
-from idhray.stages.pretraining import (
+from idhray.stages.gan_training.pretraining import (
     earlier_sets,
     pretraining_tables,
     unseen_tables,
     with_earlier_copies,
 )
-from idhray.stages.session import cluster_gpus, connect
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute, join, publish, publish_json, read_json
 
 logger = logging.getLogger(__name__)

@@ -28,9 +28,9 @@ from idhray.exchange.tfrecord import ENDING, write_tfrecord
 from idhray.exchange.webdataset import write_shard
 from idhray.leakage import read_gate, read_generator, write_gate, write_generator
 from idhray.ledger import check_failures, counts
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, filesystem, join
 from idhray.tables import parts, read_part
 

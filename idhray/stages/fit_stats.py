@@ -5,16 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohort import manifest_hash, patients_of, read_manifest, read_text_table
+from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest, read_text_table
 from idhray.config import settings_dict, settings_hash
 from idhray.errors import ConfigError
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.paper_tables import liu_report_tables, park_report_tables, plain_text
-from idhray.stats.liu.tables import LiuTables, liu_files, liu_tables
-from idhray.stats.park.readings import CONSENSUS, read_readings
-from idhray.stats.park.tables import ParkTables, park_files, park_tables
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.studies.paper_tables import liu_report_tables, park_report_tables, plain_text
+from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
+from idhray.stats.papers.park.readings import CONSENSUS, read_readings
+from idhray.stats.papers.park.tables import ParkTables, park_files, park_tables
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, publish, publish_json

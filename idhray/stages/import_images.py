@@ -4,7 +4,7 @@ import os
 from typing import Any, Literal
 
 from idhray import ledger
-from idhray.cohort import manifest_hash, slide_name
+from idhray.cohorts.manifest import manifest_hash, slide_name
 from idhray.config import settings_hash
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.exchange import folder, stylegan, tfrecord, webdataset
@@ -12,10 +12,10 @@ from idhray.exchange.patients import checked_pattern
 from idhray.exchange.rows import safe_name
 from idhray.exchange.sample import Reader, Sample, place_of, stored
 from idhray.ledger import Fate, check_failures, counts, fates
-from idhray.stages.folder import stage_folder
 from idhray.stages.import_listing import WHOSE, Chunk, chunks_of, cohort_with_split, first_side
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, is_uri
 from idhray.tables import PATCHES
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohort import LABELS, SPLITS, read_manifest, slide_name, with_split
+from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, slide_name, with_split
 from idhray.errors import LeakageError, ManifestError, StorageError, TableError
 from idhray.exchange.files import mark
 from idhray.exchange.patients import People

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from idhray.bids import bids_manifest
-from idhray.cohort import LABELS, patients_of, write_manifest
+from idhray.cohorts.bids import bids_manifest
+from idhray.cohorts.importers import cptac_manifest, gdc_manifest, tcga_manifest
+from idhray.cohorts.manifest import LABELS, patients_of, write_manifest
 from idhray.errors import ConfigError, StorageError
-from idhray.importers import cptac_manifest, gdc_manifest, tcga_manifest
 from idhray.storage import exists
 
 

@@ -14,9 +14,9 @@ from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings, mri_pati
 from idhray.phantom.patients import PRESETS as SLIDES
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
-from idhray.stages.folder import stage_folder
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, join, publish
 from idhray.tables import MRI_TRUTH, TRUTH
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from idhray.errors import ConfigError
-from idhray.stats.planning_print import plan_text
-from idhray.stats.planning_simulation import Design
-from idhray.stats.planning_tables import CORRELATIONS, make_plan, plan_figures
+from idhray.planning.printing import plan_text
+from idhray.planning.simulation import Design
+from idhray.planning.tables import CORRELATIONS, make_plan, plan_figures
 from idhray.storage import publish_json
 
 

@@ -10,9 +10,9 @@ from idhray.classify.dataset import ImageSet, load_images
 from idhray.config import settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import cluster_gpus, connect
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import PREDICTIONS
 

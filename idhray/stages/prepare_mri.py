@@ -12,16 +12,16 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohort import manifest_hash, read_manifest, with_split, write_manifest
+from idhray.cohorts.manifest import manifest_hash, read_manifest, with_split, write_manifest
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ManifestError, MriError
 from idhray.images import encode, image_cell
 from idhray.ledger import check_failures, counts
 from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
-from idhray.stages.folder import stage_folder
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.session import connect
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import connect
 from idhray.storage import (
     absolute,
     is_uri,

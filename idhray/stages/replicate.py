@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idhray.stages.folder import stage_folder
+from idhray.stages.runtime.folder import stage_folder
 from idhray.stats.replicate.cells import tally_of
 from idhray.stats.replicate.paper import BLOCKS, Paper
 from idhray.stats.replicate.render import csv_of, json_of, text_of

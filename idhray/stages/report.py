@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from idhray.cohort import LABELS, SPLITS, patients_of, read_manifest
+from idhray.cohorts.manifest import LABELS, SPLITS, patients_of, read_manifest
 from idhray.config import settings_from
 from idhray.errors import StorageError
 from idhray.images import RGB, resize
@@ -30,17 +30,17 @@ from idhray.report.figures import (
     roc_figure,
 )
 from idhray.report.html import report_html
-from idhray.stages.generator_report import (
+from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
     pairs_picture,
 )
-from idhray.stages.mri_report import mri_report
-from idhray.stages.paper_tables import liu_report_tables
-from idhray.stages.table_images import images_of_table
-from idhray.stats.accuracy import printed
-from idhray.stats.liu.tables import LiuTables, liu_tables
+from idhray.stages.studies.paper_tables import liu_report_tables
+from idhray.stages.studies.reader_report import mri_report
+from idhray.stages.studies.sample_images import images_of_table
+from idhray.stats.accuracy.rates import printed
+from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed, with_interval
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json

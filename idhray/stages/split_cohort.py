@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idhray.cohort import SPLITS, patients_of, read_manifest, with_split, write_manifest
+from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest, with_split, write_manifest
 from idhray.errors import StorageError
 from idhray.storage import exists
 

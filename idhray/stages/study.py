@@ -14,7 +14,7 @@ import pandas as pd
 
 from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
-from idhray.cohort import (
+from idhray.cohorts.manifest import (
     LABELS,
     SPLITS,
     Label,
@@ -27,7 +27,7 @@ from idhray.cohort import (
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.gan.config import PGGAN, STYLEGAN2
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 from idhray.leakage import patient_splits
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
@@ -37,11 +37,16 @@ from idhray.stages.cut_patches import cut_patches
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import fit_stats
-from idhray.stages.folder import seal
-from idhray.stages.gan_task import GanTask
-from idhray.stages.mri_study import MriStudySettings, mri_presets, mri_study, say_what_can_be_shown
+from idhray.stages.gan_training.task import GanTask
 from idhray.stages.report import STUDY, report
-from idhray.stages.session import connect, provenance
+from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.studies.reader_study import (
+    MriStudySettings,
+    mri_presets,
+    mri_study,
+    say_what_can_be_shown,
+)
 from idhray.stages.sweep import check_counts, sweep
 from idhray.stages.synthesize import synthesize
 from idhray.stages.tile_slides import tile_slides, with_slides

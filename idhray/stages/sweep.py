@@ -30,10 +30,10 @@ from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.mapping import is_open
-from idhray.stages.session import cluster_gpus, connect
-from idhray.stages.training import with_absolute_weights
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.mapping import is_open
+from idhray.stages.runtime.session import cluster_gpus, connect
+from idhray.stages.runtime.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join
 from idhray.tables import PREDICTIONS, part_path, parts, publish_table
 

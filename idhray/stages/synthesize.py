@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from idhray.config import settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import constant_channels
-from idhray.fidelity.copies import ImageSet, Limits, find_copies
+from idhray.fidelity.copies.search import ImageSet, Limits, find_copies
 from idhray.fidelity.features import Extractor
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
@@ -25,12 +25,12 @@ from idhray.leakage import (
     write_generator,
 )
 from idhray.ledger import check_failures, counts, fates
-from idhray.stages.feature_extractor import extractor_of
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.gan_images import channel_names, image_set, training_images
-from idhray.stages.mapping import Item, Outcome, map_items
-from idhray.stages.pretraining import earlier_sets
-from idhray.stages.session import cluster_gpus, connect
+from idhray.stages.gan_training.extractors import extractor_of
+from idhray.stages.gan_training.image_sets import channel_names, image_set, training_images
+from idhray.stages.gan_training.pretraining import earlier_sets
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
 

@@ -13,14 +13,14 @@ from idhray.errors import FullError, IdhrayError, SlideError
 from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
 from idhray.ledger import reason
+from idhray.slide_cache.cache import Cache
+from idhray.slide_cache.slots import slot
 from idhray.slides.direct import open_slide
 from idhray.slides.reader import Slide
 from idhray.slides.tile_rows import tile_rows
 from idhray.slides.tiling import RankedTile, TilePlan, TilingSettings, plan_tiles, shards
-from idhray.stages.mapping import RETRIES, Outcome
-from idhray.stages.worker import TimeLimit, time_limit, unlimited
-from idhray.staging import Cache
-from idhray.staging_slots import slot
+from idhray.stages.runtime.mapping import RETRIES, Outcome
+from idhray.stages.runtime.worker import TimeLimit, time_limit, unlimited
 from idhray.storage import is_uri, join, local_file, publish
 from idhray.tables import TILES, Published, part_path, publish_rows
 

@@ -12,18 +12,24 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohort import manifest_hash, read_manifest, slide_name, with_split, write_manifest
+from idhray.cohorts.manifest import (
+    manifest_hash,
+    read_manifest,
+    slide_name,
+    with_split,
+    write_manifest,
+)
 from idhray.config import settings_dict, settings_hash
 from idhray.errors import ConfigError, ManifestError, StorageError
 from idhray.ledger import check_failures, counts
+from idhray.slide_cache.cache import Cache
+from idhray.slide_cache.source import source_of
 from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.folder import stage_folder
-from idhray.stages.mapping import Item, check_numbers, map_items
-from idhray.stages.session import connect
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.mapping import Item, check_numbers, map_items
+from idhray.stages.runtime.session import connect
 from idhray.stages.tile_one import tile_one
-from idhray.staging import Cache
-from idhray.staging_source import source_of
 from idhray.storage import absolute, is_uri, join, list_files, read_bytes
 from idhray.tables import TILES
 

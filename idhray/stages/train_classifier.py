@@ -15,9 +15,9 @@ from idhray.classify.trainer import Metrics, TrainingState
 from idhray.classify.trainer import train_classifier as train
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_failed, refuse_leaks
-from idhray.stages.folder import seal, stage_folder
-from idhray.stages.session import connect
-from idhray.stages.training import (
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.training import (
     add_to_history,
     fit,
     this_worker,

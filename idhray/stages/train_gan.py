@@ -13,16 +13,16 @@ from idhray.gan.config import PRESETS as PRESETS
 from idhray.gan.config import GanSettings
 from idhray.gan.engine import Engine, Precision
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
-from idhray.stages.feature_extractor import RANDOM
-from idhray.stages.folder import stage_folder
-from idhray.stages.gan_fidelity import IMAGES
-from idhray.stages.gan_loop import STOP, train_loop
-from idhray.stages.gan_reports import BEST, KEPT, LAST, WhenWorse, explained
-from idhray.stages.gan_task import GanTask, Idh, Keep
-from idhray.stages.session import connect
-from idhray.stages.side_by_side import side_by_side
-from idhray.stages.stopping import Stop, stop_on_signal
-from idhray.stages.training import remove_run, run_workers, trainings_at_once
+from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, WhenWorse, explained
+from idhray.stages.gan_training.extractors import RANDOM
+from idhray.stages.gan_training.fidelity_meter import IMAGES
+from idhray.stages.gan_training.loop import STOP, train_loop
+from idhray.stages.gan_training.task import GanTask, Idh, Keep
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.side_by_side import side_by_side
+from idhray.stages.runtime.stopping import Stop, stop_on_signal
+from idhray.stages.runtime.training import remove_run, run_workers, trainings_at_once
 from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_json, remove
 
 logger = logging.getLogger(__name__)

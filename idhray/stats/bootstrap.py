@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from idhray.chance import generator
-from idhray.stats.delong import z_of
+from idhray.stats.roc.delong import z_of
 from idhray.stats.sample import SampleError
 
 Interval = Literal["percentile", "BCa"]

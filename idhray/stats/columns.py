@@ -7,12 +7,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from idhray.stats.accuracy import Proportion
-from idhray.stats.calibration import calibration, spiegelhalter
-from idhray.stats.decision import decision_curve
-from idhray.stats.diagnostics import Estimate, diagnostics_at
-from idhray.stats.reliability import hosmer_lemeshow, reliability
-from idhray.stats.roc_intervals import auc_interval
+from idhray.stats.accuracy.diagnostics import Estimate, diagnostics_at
+from idhray.stats.accuracy.rates import Proportion
+from idhray.stats.probabilities.calibration import calibration, spiegelhalter
+from idhray.stats.probabilities.decision import decision_curve
+from idhray.stats.probabilities.reliability import hosmer_lemeshow, reliability
+from idhray.stats.roc.intervals import auc_interval
 from idhray.stats.sample import Labels, Scores
 
 _DECISIONS = [percent / 100 for percent in range(5, 100, 5)]

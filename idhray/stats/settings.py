@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idhray.errors import ConfigError
-from idhray.stats.age import Priors
-from idhray.stats.choice import Convention
+from idhray.stats.probabilities.age import Priors
+from idhray.stats.table1.choice import Convention
 
 
 @dataclass(frozen=True, kw_only=True)

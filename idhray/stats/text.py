@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 
 
 def signed(value: float) -> str:

@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from idhray.classify.backbones import build_network
 from idhray.classify.settings import PRESETS, ClassifierSettings
 from idhray.errors import ConfigError, StorageError
-
-from .made_up import tiny
+from tests.classify.made_up import tiny
 
 
 def test_timm_can_be_imported_even_after_it_failed():

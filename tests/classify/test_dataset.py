@@ -6,8 +6,7 @@ import pytest
 from idhray.classify.dataset import load_images, preprocess, training_set
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.images import encode
-
-from .made_up import cohort, dots, patch_row, synthetic, tiny, write_patches
+from tests.classify.made_up import cohort, dots, patch_row, synthetic, tiny, write_patches
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from idhray.classify.dataset import ImageSet
 from idhray.classify.trainer import train_classifier
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
-
-from .made_up import image_set, tiny
+from tests.classify.made_up import image_set, tiny
 
 
 @pytest.fixture(scope="module", autouse=True)

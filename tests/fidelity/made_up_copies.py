@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.copies.search import ImageSet
 
 
 def smooth(count, side=32, channels=2, seed=0):

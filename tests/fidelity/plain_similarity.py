@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
-from idhray.fidelity.views import turned, unit
+from idhray.fidelity.copies.views import turned, unit
 
 COARSE, FINE = (32, (0.7, 3.0)), (64, (1.0, 4.0))
 FLAT = 0.5

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from idhray.errors import ConfigError, LeakageError, TableError
-from idhray.fidelity.copies import ImageSet
+from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
+from idhray.fidelity.copies.search import ImageSet
 from idhray.fidelity.gate import CopySettings, copies_gate
-from idhray.fidelity.pair_picture import closest_pairs, pair_picture
 from tests.fidelity.made_up_copies import changed, features, generated, patients_set, smooth
 
 MIRROR = (CopySettings(), "mirror")

@@ -2,7 +2,7 @@
 
 import torch
 
-from idhray.gan.augment_draws import NORMAL, TRANSFORMS, UNIFORM, AugmentDraws, drawn
+from idhray.gan.augment.draws import NORMAL, TRANSFORMS, UNIFORM, AugmentDraws, drawn
 
 P = torch.tensor(0.5)
 

@@ -9,9 +9,9 @@ import torch.multiprocessing as mp
 from torch import distributed as dist
 
 from idhray.distributed import Worker
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.stylegan2_config import StyleGan2Settings
-from idhray.gan.stylegan2_run import StyleGan2Run
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.run import StyleGan2Run
 from idhray.gan.trainer import new_run, train
 
 PGGAN = PgganSettings(

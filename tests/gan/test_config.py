@@ -7,8 +7,8 @@ import pytest
 from idhray.config import settings_dict
 from idhray.errors import ConfigError
 from idhray.gan.config import PRESETS, architecture_of, gan_settings
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.stylegan2_config import NETWORK, StyleGan2Settings
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import NETWORK, StyleGan2Settings
 
 
 @pytest.mark.parametrize("name", PRESETS)

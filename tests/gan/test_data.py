@@ -6,7 +6,7 @@ import torch
 
 from idhray.errors import ConfigError
 from idhray.gan.data import check_images, faded, level_images, order, turned
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 
 SETTINGS = PgganSettings(resolution_px=16, batch_sizes=(4, 4, 4))
 

@@ -8,7 +8,7 @@ import torch
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
-from idhray.gan.augment_config import AugmentSettings
+from idhray.gan.augment.config import AugmentSettings
 from idhray.gan.checkpoint import restore, save
 from idhray.gan.engine import Engine, descend, only
 from idhray.gan.trainer import train

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from idhray.gan import guards
-from idhray.gan.pggan_config import PgganSettings
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 from tests.gan.made_up import PGGAN, STYLEGAN2
 
 

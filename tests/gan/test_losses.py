@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from idhray.gan import losses
-from idhray.gan.stylegan2 import Discriminator, Generator
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.networks import Discriminator, Generator
 
 
 def test_penalty_of_a_linear_critic_is_known():

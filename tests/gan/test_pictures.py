@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError
-from idhray.gan import pggan, stylegan2
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan import networks as pggan
+from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.pictures import (
     interpolation,
     slerp,
@@ -15,7 +15,8 @@ from idhray.gan.pictures import (
     style_mixing_grid,
 )
 from idhray.gan.sample import TrainedGenerator, generate, latent
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2 import networks as stylegan2
+from idhray.gan.stylegan2.config import StyleGan2Settings
 
 PGGAN = PgganSettings(
     resolution_px=16, channels=2, latent_size=16, fmap_base=64, fmap_max=32, batch_sizes=(4, 4, 4)

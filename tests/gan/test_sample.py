@@ -9,9 +9,9 @@ import torch
 from idhray.errors import ConfigError
 from idhray.gan import sample
 from idhray.gan.checkpoint import save
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.sample import block_size, generate, generator_of, grid, latent, load_generator
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.trainer import new_run
 
 PGGAN = PgganSettings(

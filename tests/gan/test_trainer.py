@@ -9,9 +9,9 @@ import torch
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, IdhrayError, TrainingError
 from idhray.gan.checkpoint import restore, save
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.sample import generate, generator_of
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.trainer import train
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start, trained_by_two
 

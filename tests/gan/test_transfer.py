@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
-from idhray.gan.augment_config import PRESETS as AUGMENT
+from idhray.gan.augment.config import PRESETS as AUGMENT
 from idhray.gan.checkpoint import Weights, read_model, restore, save
 from idhray.gan.trainer import train
 from idhray.gan.transfer import adapted, init_from, null_channels

@@ -7,8 +7,7 @@ from idhray.errors import MriError
 from idhray.mri.bias import without_bias
 from idhray.mri.transform import moved
 from idhray.mri.volume import Volume
-
-from .head import T1CE, WHITE, grid, scan, tissue
+from tests.mri.head import T1CE, WHITE, grid, scan, tissue
 
 SHAPE = (21, 24, 15)
 

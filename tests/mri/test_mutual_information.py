@@ -11,8 +11,7 @@ from idhray.mri.mutual_information import (
 )
 from idhray.mri.transform import rigid
 from idhray.mri.volume import mask_points_mm
-
-from .head import FLAIR, T1CE, grid, scan
+from tests.mri.head import FLAIR, T1CE, grid, scan
 
 
 def test_it_is_two_where_each_value_tells_the_other():

@@ -11,8 +11,7 @@ from idhray.mri.register import register
 from idhray.mri.settings import PRESETS, SliceSettings
 from idhray.mri.transform import displacements_mm, rigid
 from idhray.mri.volume import Volume, mask_points_mm
-
-from .head import LESION_MM, pair
+from tests.mri.head import LESION_MM, pair
 
 
 def test_a_pair_becomes_aligned_slices():

@@ -5,8 +5,7 @@ import numpy as np
 from idhray.mri.quality import GREEN, ORANGE, PANEL_PX, SQUARE_PX, quality_picture
 from idhray.mri.transform import rigid
 from idhray.mri.volume import Volume
-
-from .head import FLAIR, T1CE, grid, scan
+from tests.mri.head import FLAIR, T1CE, grid, scan
 
 SHAPE = (84, 92, 60)
 

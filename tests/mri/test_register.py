@@ -12,8 +12,7 @@ from idhray.mri.register import register
 from idhray.mri.settings import SliceSettings
 from idhray.mri.transform import displacements_mm, rigid, rotation_degrees
 from idhray.mri.volume import Volume, mask_points_mm
-
-from .head import FLAIR, T1CE, grid, pair, reordered, scan
+from tests.mri.head import FLAIR, T1CE, grid, pair, reordered, scan
 
 SETTINGS = SliceSettings()
 QUICK = replace(SETTINGS, registration_steps_mm=(4.0,))

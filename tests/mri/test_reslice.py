@@ -7,8 +7,7 @@ from scipy import ndimage
 from idhray.mri.reslice import Grid, resliced
 from idhray.mri.transform import moved, rigid
 from idhray.mri.volume import Volume
-
-from .head import grid
+from tests.mri.head import grid
 
 SLOPE = np.array([1.5, -2.0, 0.75])
 

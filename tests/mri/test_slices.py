@@ -10,8 +10,7 @@ from idhray.mri.settings import SliceSettings
 from idhray.mri.slices import Slice, cut_slices, evenly_spread, slice_grid
 from idhray.mri.transform import moved, rigid
 from idhray.mri.volume import Volume, canonical, canonical_mask
-
-from .head import (
+from tests.mri.head import (
     FLAIR,
     LESION_MM,
     LESION_RADII_MM,

@@ -19,8 +19,7 @@ from idhray.mri.volume import (
     mask_volume,
     padded,
 )
-
-from .head import grid
+from tests.mri.head import grid
 
 SHAPE = (4, 5, 6)
 ALL_48 = [

@@ -10,7 +10,7 @@ from idhray.phantom.mri.frequencies import (
     frequencies,
     necrosis_frequency,
 )
-from idhray.stats.park.features import BY_NAME
+from idhray.stats.papers.park.features import BY_NAME
 
 
 def test_levels_are_those_of_the_statistics():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from idhray.slides.stain_vectors import GLASS
+from idhray.slides.stain.vectors import GLASS
 
 HEMATOXYLIN = (0.65, 0.70, 0.29)
 EOSIN = (0.12, 0.95, 0.28)

@@ -8,9 +8,8 @@ from PIL import Image
 
 from idhray.slides.color_check import implausible_colors
 from idhray.slides.reader import Slide
-
-from .made_dicom import JPEG_2000, write_dicom
-from .made_tiff import blocks, jpeg
+from tests.slides.made_dicom import JPEG_2000, write_dicom
+from tests.slides.made_tiff import blocks, jpeg
 
 CHANNELS = {"green for red": [1, 0, 2], "blue for green": [0, 2, 1], "turned": [2, 0, 1]}
 

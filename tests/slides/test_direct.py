@@ -9,9 +9,8 @@ from PIL import Image, ImageCms
 from idhray.errors import SlideError
 from idhray.slides.direct import DirectSlide, can_read_directly, open_slide
 from idhray.slides.reader import Slide
-
-from .made import area_mean
-from .made_tiff import tissue, write_jpeg, write_jpeg2000, write_plain, zone_plate
+from tests.slides.made import area_mean
+from tests.slides.made_tiff import tissue, write_jpeg, write_jpeg2000, write_plain, zone_plate
 
 JPEGS = [
     {"photometric": "ycbcr", "subsampling": "420"},

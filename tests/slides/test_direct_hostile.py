@@ -11,9 +11,8 @@ import tifffile
 from idhray.errors import SlideError
 from idhray.slides.direct import DirectSlide, can_read_directly
 from idhray.slides.reader import Slide
-
-from .made import change_tag, damage
-from .made_tiff import BLOCK_PX, blocks, jpeg, tissue, write_jpeg, write_plain
+from tests.slides.made import change_tag, damage
+from tests.slides.made_tiff import BLOCK_PX, blocks, jpeg, tissue, write_jpeg, write_plain
 
 SIDE = 4 * BLOCK_PX
 LEFT, RIGHT = (0, 0, (BLOCK_PX, BLOCK_PX), 0.5), (BLOCK_PX, 0, (BLOCK_PX, BLOCK_PX), 0.5)
@@ -211,7 +210,7 @@ def test_missing_blocks_are_left_to_openslide(tmp_path):
 def test_colours_that_openslide_sees_otherwise_are_left_to_it(tmp_path, monkeypatch):
     """The block that is compared is the net below all other checks."""
     path = write_jpeg(tmp_path / "a.tiff", tissue(SIDE, SIDE))
-    from idhray.slides import tiff_tiles
+    from idhray.slides.tiff import tiles as tiff_tiles
 
     monkeypatch.setattr(tiff_tiles, "YCBCR_PHOTOMETRIC", 2)  # takes YCbCr for RGB
     monkeypatch.setattr(tiff_tiles, "RGB_PHOTOMETRIC", 6)

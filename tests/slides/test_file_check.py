@@ -14,10 +14,9 @@ from idhray.errors import SlideError
 from idhray.slides.direct import open_slide
 from idhray.slides.file_check import wrong_levels
 from idhray.slides.reader import Slide
-
-from .made import PINK, change_tag, plain, write_slide
-from .made_dicom import write_dicom
-from .made_tiff import blocks, jpeg, tissue, write_jpeg, write_plain
+from tests.slides.made import PINK, change_tag, plain, write_slide
+from tests.slides.made_dicom import write_dicom
+from tests.slides.made_tiff import blocks, jpeg, tissue, write_jpeg, write_plain
 
 SIDE = 256
 SCALE = {"resolution": (2e4, 2e4), "resolutionunit": "CENTIMETER", "metadata": None}

@@ -18,9 +18,8 @@ from idhray.slides.patches import (
     plan_patches,
     window_fractions,
 )
-from idhray.slides.stain_target import StainTarget
-
-from .made import PINK, WHITE, plain
+from idhray.slides.stain.target import StainTarget
+from tests.slides.made import PINK, WHITE, plain
 
 SMALL = PatchSettings(
     patch_px=16,

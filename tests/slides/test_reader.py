@@ -6,9 +6,8 @@ import pytest
 from idhray.errors import SlideError
 from idhray.slides.reader import Slide
 from idhray.slides.resolution import resolution
-
-from .made import PINK, damage, plain, write_slide
-from .made_tiff import tissue, write_leica
+from tests.slides.made import PINK, damage, plain, write_slide
+from tests.slides.made_tiff import tissue, write_leica
 
 MPP = {"openslide.mpp-x": "0.4999", "openslide.mpp-y": "0.5001"}
 POWER = {"openslide.objective-power": "20"}

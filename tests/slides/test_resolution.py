@@ -13,8 +13,7 @@ from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import Slide
 from idhray.slides.resample import level_downsamples
 from idhray.slides.resolution import _warn_once, resolution
-
-from .made import PINK, area_mean, plain, write_levels, write_slide
+from tests.slides.made import PINK, area_mean, plain, write_levels, write_slide
 
 X, Y = "openslide.mpp-x", "openslide.mpp-y"
 POWER = "openslide.objective-power"

@@ -25,9 +25,8 @@ from idhray.slides.tiling import (
     tiles_with_tissue,
 )
 from idhray.tables import TILES
-
-from .made import PINK, WHITE, damage, plain, write_levels, write_slide
-from .made_tiff import write_leica
+from tests.slides.made import PINK, WHITE, damage, plain, write_levels, write_slide
+from tests.slides.made_tiff import write_leica
 
 SMALL = TilingSettings(tile_px=64, mask_mpp=8.0, min_object_px=0)
 

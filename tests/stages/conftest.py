@@ -6,13 +6,13 @@ import pytest
 import ray
 
 from idhray.classify.settings import ClassifierSettings
-from idhray.gan.pggan_config import PgganSettings
+from idhray.gan.pggan.config import PgganSettings
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import make_phantom
-from idhray.stages.session import connect
+from idhray.stages.runtime.session import connect
 from idhray.stages.study import StudySettings, study
 
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)

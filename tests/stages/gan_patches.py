@@ -1,7 +1,7 @@
 """A table of made-up patches, as input of trainings."""
 
 from idhray.images import encode
-from idhray.stages.folder import DONE
+from idhray.stages.runtime.folder import DONE
 from idhray.storage import publish_json
 from idhray.tables import PATCHES, publish_table
 from tests.gan.made_up import noise_images

@@ -8,7 +8,7 @@ from idhray.images import decode, image_cell
 from idhray.ledger import Fate, fates, record
 from idhray.slides.patches import PatchSettings
 from idhray.stages.cut_patches import STAIN_LOST, cut_patches
-from idhray.stages.folder import stage_folder
+from idhray.stages.runtime.folder import stage_folder
 from idhray.tables import PATCHES, TILES, part_path, publish_table, read_table
 from tests.slides.made_stain import STAINS, amounts, picture, unit
 

@@ -12,8 +12,8 @@ from idhray.leakage import read_gate
 from idhray.ledger import fates
 from idhray.stages import evaluate_gan as stage
 from idhray.stages.evaluate_gan import PRESETS, evaluate_gan
-from idhray.stages.folder import seal
-from idhray.stages.gan_images import training_images
+from idhray.stages.gan_training.image_sets import training_images
+from idhray.stages.runtime.folder import seal
 from idhray.stages.sweep import sweep
 from idhray.stages.synthesize import judged, synthesize
 from idhray.stages.train_classifier import train_classifier

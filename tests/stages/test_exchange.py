@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from idhray.cohort import read_manifest, with_split, write_manifest
+from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
 from idhray.errors import (
     ConfigError,
     LeakageError,
@@ -22,9 +22,7 @@ from idhray.exchange.tfrecord import write_tfrecord
 from idhray.images import decode, encode
 from idhray.leakage import GeneratorRecord, read_generator, write_generator
 from idhray.ledger import fates
-from idhray.stages import mapping
 from idhray.stages.export_images import export_images
-from idhray.stages.folder import stage_folder
 from idhray.stages.import_images import (
     READERS,
     _items,
@@ -32,6 +30,8 @@ from idhray.stages.import_images import (
     import_some,
 )
 from idhray.stages.import_listing import chunks_of, cohort_with_split
+from idhray.stages.runtime import mapping
+from idhray.stages.runtime.folder import stage_folder
 from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES, part_path, publish_table, read_table
 from tests.exchange.made import part_of, patch, picture
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from idhray.cli import run
-from idhray.stats.park.readings import CONSENSUS
-from tests.stats.park.conftest import reader_study as reader_study
+from idhray.stats.papers.park.readings import CONSENSUS
+from tests.stats.papers.park.conftest import reader_study as reader_study
 
 QUICK = ["--bootstrap-draws", "100", "--optimism-resamples", "2"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from idhray.errors import TableError
 from idhray.images import encode
-from idhray.stages.gan_loop import images_to_learn
+from idhray.stages.gan_training.loop import images_to_learn
 from idhray.tables import PATCHES, publish_table
 from tests.gan.made_up import STYLEGAN2, noise_images
 

@@ -10,12 +10,12 @@ from idhray.cli import run as run_command
 from idhray.errors import ConfigError, StorageError, TrainingError
 from idhray.gan.checkpoint import read_model, save
 from idhray.gan.sample import load_generator
-from idhray.stages import training
-from idhray.stages.folder import DONE
-from idhray.stages.gan_reports import BEST, LAST
-from idhray.stages.gan_task import GanTask, Idh
+from idhray.stages.gan_training.callbacks import BEST, LAST
+from idhray.stages.gan_training.task import GanTask, Idh
+from idhray.stages.runtime import training
+from idhray.stages.runtime.folder import DONE
+from idhray.stages.runtime.training import history_of
 from idhray.stages.train_gan import train_gan
-from idhray.stages.training import history_of
 from idhray.storage import publish_json, read_json
 from tests.gan.made_up import STYLEGAN2, start
 from tests.stages.gan_patches import patches_of_mutants

@@ -9,11 +9,12 @@ from idhray.errors import TrainingError
 from idhray.gan.checkpoint import read_model, restore
 from idhray.gan.roll_back import MOST
 from idhray.gan.snapshots import newest_snapshot
-from idhray.stages import gan_reports, gan_signs
-from idhray.stages.gan_loop import go_on
-from idhray.stages.gan_reports import BEST, LAST, Reports
+from idhray.stages.gan_training import callbacks as gan_reports
+from idhray.stages.gan_training import warning_signs as gan_signs
+from idhray.stages.gan_training.callbacks import BEST, LAST, Reports
+from idhray.stages.gan_training.loop import go_on
+from idhray.stages.runtime.training import history_of
 from idhray.stages.train_gan import _publish
-from idhray.stages.training import history_of
 from idhray.storage import publish_json
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, start
 

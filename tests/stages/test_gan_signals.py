@@ -14,8 +14,8 @@ import pytest
 from idhray.gan.checkpoint import read_model
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot
-from idhray.stages.gan_reports import LAST
-from idhray.stages.training import history_of
+from idhray.stages.gan_training.callbacks import LAST
+from idhray.stages.runtime.training import history_of
 from tests.gan.made_up import STYLEGAN2
 from tests.stages.gan_patches import patches_of_mutants
 

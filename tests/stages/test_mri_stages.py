@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 
 from idhray.errors import ManifestError, SettingsChangedError, TableError
-from idhray.gan.stylegan2_config import StyleGan2Settings
+from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.ledger import fates
 from idhray.mri.patient import MriSettings
 from idhray.mri.settings import SliceSettings
 from idhray.phantom.mri.patients import MriPhantomSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import make_phantom
-from idhray.stages.mri_study import MriStudySettings
 from idhray.stages.prepare_mri import prepare_mri
 from idhray.stages.readers import real_cases
+from idhray.stages.studies.reader_study import MriStudySettings
 from idhray.stages.study import study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json

@@ -9,7 +9,7 @@ import pytest
 
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
 from idhray.stages.tile_slides import tile_slides
 from idhray.tables import TILES, TRUTH, parts, read_table
 from tests.slides.made import PINK, WHITE

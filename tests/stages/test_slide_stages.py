@@ -17,11 +17,11 @@ from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.cut_patches import cut_patches
 from idhray.stages.export_images import export_images
-from idhray.stages.folder import seal
 from idhray.stages.make_phantom import make_phantom
-from idhray.stages.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.worker import time_limit, unlimited
 from idhray.stages.tile_slides import tile_slides
-from idhray.stages.worker import time_limit, unlimited
 from idhray.tables import (
     PATCHES,
     TILES,

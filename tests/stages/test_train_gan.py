@@ -14,13 +14,13 @@ from idhray.gan.checkpoint import read_model
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_files
 from idhray.gan.trainer import train
-from idhray.stages import gan_reports
-from idhray.stages.gan_fidelity import meter_of, newly_worse
-from idhray.stages.gan_images import RealImages
-from idhray.stages.gan_loop import go_on
-from idhray.stages.gan_reports import BEST, KEPT, LAST, Reports
+from idhray.stages.gan_training import callbacks as gan_reports
+from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, Reports
+from idhray.stages.gan_training.fidelity_meter import meter_of, newly_worse
+from idhray.stages.gan_training.image_sets import RealImages
+from idhray.stages.gan_training.loop import go_on
+from idhray.stages.runtime.training import history_of
 from idhray.stages.train_gan import _publish
-from idhray.stages.training import history_of
 from tests.gan.made_up import STYLEGAN2, all_values, noise_images, start
 from tests.stages.gan_patches import PATIENTS
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from idhray.stats.design import Covariate, Factor, Predictor
+from idhray.stats.regression.design import Covariate, Factor, Predictor
 
 GROUPS = ("wild", "mutant", "synthetic")
 COUNTS = {  # finding: level: one count per group; the first level is the reference

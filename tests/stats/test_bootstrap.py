@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from idhray.stats.bootstrap import acceleration_of, bias_of, bootstrap, summary
-from idhray.stats.roc import auc
+from idhray.stats.roc.area import auc
 from idhray.stats.sample import SampleError
 
 VALUES = np.random.default_rng(0).gamma(2.0, size=60)

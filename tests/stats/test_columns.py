@@ -12,8 +12,8 @@ from idhray.stats.columns import (
     predictive_columns,
     reliability_rows,
 )
-from idhray.stats.reliability import hosmer_lemeshow
-from idhray.stats.roc_intervals import exact_auc_interval, hanley_mcneil_interval
+from idhray.stats.probabilities.reliability import hosmer_lemeshow
+from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
 
 LABELS = np.array([1] * 20 + [0] * 40)
 P = np.concatenate([np.linspace(0.2, 0.9, 20), np.linspace(0.05, 0.7, 40)])

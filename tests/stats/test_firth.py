@@ -8,10 +8,10 @@ import pytest
 from firthmodels import FirthLogisticRegression
 from scipy import optimize
 
-from idhray.stats.design import Covariate, Factor
-from idhray.stats.likelihood import Likelihood, NoMaximumError
-from idhray.stats.logistic import FIRTH, ML, fit_logistic
-from idhray.stats.profile import profile_interval
+from idhray.stats.regression.design import Covariate, Factor
+from idhray.stats.regression.likelihood import Likelihood, NoMaximumError
+from idhray.stats.regression.logistic import FIRTH, ML, fit_logistic
+from idhray.stats.regression.profile import profile_interval
 from idhray.stats.sample import SampleError
 from tests.stats.park_models import assert_close, r_model
 

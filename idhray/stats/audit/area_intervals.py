@@ -16,7 +16,7 @@ from idhray.stats.audit.findings import (
 from idhray.stats.audit.interval import Z95, Z_PRINTED, in_order
 from idhray.stats.audit.printed_number import Span, shortly
 from idhray.stats.audit.reported import ReportedRow
-from idhray.stats.roc_intervals import (
+from idhray.stats.roc.intervals import (
     exact_auc_interval,
     hanley_mcneil_se,
 )

@@ -8,7 +8,7 @@ from idhray.stats.audit.findings import Check, Finding, Severity, each, finding
 from idhray.stats.audit.interval import Z95, in_order, p_of_z, z_of_p
 from idhray.stats.audit.printed_number import PrintedP, Span, shortly
 from idhray.stats.audit.reported import ReportedRow
-from idhray.stats.roc_intervals import hanley_mcneil_se
+from idhray.stats.roc.intervals import hanley_mcneil_se
 
 AREA_P = "AUC interval agrees with P"
 _HALF, _SIGNIFICANT, _TINY = 0.5, 0.05, 0.001

@@ -12,7 +12,7 @@ from scipy.special import expit, log_expit
 from idhray.stats.audit.count_tests import p_values
 from idhray.stats.audit.interval import Z95, p_of_z
 from idhray.stats.audit.reported import Counts
-from idhray.stats.contingency import OddsRatio, odds_ratio
+from idhray.stats.hypothesis.contingency import OddsRatio, odds_ratio
 
 MAXIMUM, CONDITIONAL, FIRTH = "maximum likelihood", "conditional", "Firth (0.5 added)"
 WALD, PROFILE, EXACT = "Wald", "profile likelihood", "exact"

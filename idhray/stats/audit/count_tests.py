@@ -5,7 +5,7 @@ from functools import lru_cache
 from math import isfinite
 
 from idhray.stats.audit.reported import Counts
-from idhray.stats.contingency import chi_square, fisher_exact, g_test
+from idhray.stats.hypothesis.contingency import chi_square, fisher_exact, g_test
 from idhray.stats.sample import SampleError
 
 PEARSON, YATES, FISHER, LIKELIHOOD = "Pearson", "Yates", "Fisher", "likelihood ratio"

@@ -12,7 +12,7 @@ from scipy import stats
 
 from idhray.stats.replicate.cells import NAN, Status
 from idhray.stats.replicate.typed import number_in
-from idhray.stats.roc_intervals import exact_auc_interval, hanley_mcneil_interval
+from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
 
 Z = float(stats.norm.ppf(0.975))
 MEDCALC = " (MedCalc)"

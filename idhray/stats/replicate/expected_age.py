@@ -5,7 +5,7 @@ Source: Liu et al. 2020, tables 5 and 6.
 
 import numpy as np
 
-from idhray.stats.age import AgeModel
+from idhray.stats.probabilities.age import AgeModel
 from idhray.stats.replicate.liu_cohort import class_sizes, mean_sd, pooled_mean_sd
 from idhray.stats.replicate.typed import typed
 

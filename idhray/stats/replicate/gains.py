@@ -6,8 +6,8 @@ from math import hypot, sqrt
 from scipy import stats
 
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.contingency import fisher_exact
-from idhray.stats.mcnemar import mcnemar
+from idhray.stats.hypothesis.contingency import fisher_exact
+from idhray.stats.hypothesis.mcnemar import mcnemar
 from idhray.stats.replicate.cells import Cell
 from idhray.stats.sample import SampleError
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scipy import stats
 
-from idhray.stats.age_expected import (
+from idhray.stats.probabilities.age_expected import (
     ExpectedPerformance,
     expected_performance,
     share_called_mutant,
@@ -13,7 +13,7 @@ from idhray.stats.replicate.cells import Block, Cell
 from idhray.stats.replicate.expected_age import SOURCES, age_model
 from idhray.stats.replicate.liu_groups import errors_of_table3, patients_of_both_sets
 from idhray.stats.replicate.typed import Row, typed
-from idhray.stats.roc_intervals import hanley_mcneil_se
+from idhray.stats.roc.intervals import hanley_mcneil_se
 
 
 def age_block() -> Block:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from idhray.stats.accuracy import proportion
+from idhray.stats.accuracy.rates import proportion
 from idhray.stats.replicate.areas import PrintedArea, lattice_areas
 from idhray.stats.replicate.cells import Block, Cell, status_of
 from idhray.stats.replicate.typed import (
@@ -13,7 +13,7 @@ from idhray.stats.replicate.typed import (
     number_in,
     typed,
 )
-from idhray.stats.roc_intervals import hanley_mcneil_interval
+from idhray.stats.roc.intervals import hanley_mcneil_interval
 
 SHARES = ("sensitivity", "specificity", "accuracy")
 

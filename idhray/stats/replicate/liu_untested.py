@@ -5,7 +5,7 @@ from idhray.stats.replicate.cells import Block, Cell
 from idhray.stats.replicate.gains import accuracy_cells, area_cell
 from idhray.stats.replicate.liu_rows import counts_of_row, printed_area
 from idhray.stats.replicate.typed import Row, typed
-from idhray.stats.roc_intervals import hanley_mcneil_se
+from idhray.stats.roc.intervals import hanley_mcneil_se
 
 CORRELATIONS = (0.0, 0.8, 0.9, 0.95)
 GAINS = (

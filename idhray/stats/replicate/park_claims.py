@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.contingency import chi_square
+from idhray.stats.hypothesis.contingency import chi_square
 from idhray.stats.replicate.cells import Cell, Status, status_of
 from idhray.stats.replicate.typed import Row, counts_in, number_in, typed
 

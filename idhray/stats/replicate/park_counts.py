@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.contingency import (
+from idhray.stats.hypothesis.contingency import (
     FISHER,
     PEARSON,
     YATES,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from idhray.stats.contingency import chi_square, g_test
+from idhray.stats.hypothesis.contingency import chi_square, g_test
 from idhray.stats.replicate.typed import Pair, counts_in, typed
 from idhray.stats.sample import SampleError
 

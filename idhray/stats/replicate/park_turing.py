@@ -2,9 +2,9 @@
 
 from scipy import stats
 
-from idhray.stats.accuracy import proportion
-from idhray.stats.agreement import GATE
+from idhray.stats.accuracy.rates import proportion
 from idhray.stats.audit.printed_number import shortly
+from idhray.stats.readers.agreement import GATE
 from idhray.stats.replicate.cells import Block, Cell, Status
 from idhray.stats.replicate.typed import Row, number_in, typed
 

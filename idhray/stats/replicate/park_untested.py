@@ -2,7 +2,7 @@
 
 from math import exp, log
 
-from idhray.stats.accuracy import proportion
+from idhray.stats.accuracy.rates import proportion
 from idhray.stats.replicate.areas import interval_finding, lattice_areas
 from idhray.stats.replicate.cells import Block, Cell
 from idhray.stats.replicate.gains import accuracy_cells, area_cell

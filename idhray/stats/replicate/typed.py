@@ -12,8 +12,8 @@ Pair = tuple[int, ...]  # one level's counts, one per group
 
 
 def typed(name: str) -> list[Row]:
-    """The rows of `idhray/stats/published/NAME.csv`."""
-    file = resources.files("idhray.stats.published").joinpath(f"{name}.csv")
+    """The rows of `idhray/stats/papers/published/NAME.csv`."""
+    file = resources.files("idhray.stats.papers.published").joinpath(f"{name}.csv")
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from idhray.stats import published
 from idhray.stats.audit.checks import Audit, audit_table
 from idhray.stats.audit.reading import read_reported
 from idhray.stats.audit.reported import ReportedRow
+from idhray.stats.papers import published
 
 PUBLISHED = Path(published.__file__).parent
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.area_intervals import (
     ONE_METHOD,
     WIDTH,
@@ -13,7 +13,7 @@ from idhray.stats.audit.area_intervals import (
     too_narrow,
 )
 from idhray.stats.audit.findings import WHOLE_TABLE
-from idhray.stats.roc_intervals import auc_interval
+from idhray.stats.roc.intervals import auc_interval
 
 HEADER = "row,n,n_mutant,n_wildtype,auc,auc_low,auc_high"
 TRAINING = ["A,118,38,80,0.864,0.789,0.920", "B,156,76,80,0.899,0.841,0.942"]

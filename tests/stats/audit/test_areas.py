@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.areas import (
     LATTICE,
     YOUDEN,
@@ -13,7 +13,7 @@ from idhray.stats.audit.areas import (
     off_operating_point,
     off_youden,
 )
-from idhray.stats.roc import auc
+from idhray.stats.roc.area import auc
 
 HEADER = "row,n_mutant,n_wildtype,auc,sensitivity,specificity,threshold"
 

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.checks import CHECKS
 from idhray.stats.audit.contrasts import (
     log_odds_ratio,
@@ -15,7 +15,7 @@ from idhray.stats.audit.contrasts import (
 )
 from idhray.stats.audit.count_tests import p_values
 from idhray.stats.audit.interval import Z95
-from idhray.stats.roc_intervals import auc_interval
+from idhray.stats.roc.intervals import auc_interval
 from tests.stats.audit.conftest import PUBLISHED
 
 THALAMUS = "Thalamus or brainstem, univariable"

@@ -27,9 +27,9 @@ from idhray.stats.audit.contrasts import (
     wald_p,
 )
 from idhray.stats.audit.reading import read_reported
-from idhray.stats.contingency import g_test
-from idhray.stats.design import Factor
-from idhray.stats.logistic import fit_logistic
+from idhray.stats.hypothesis.contingency import g_test
+from idhray.stats.regression.design import Factor
+from idhray.stats.regression.logistic import fit_logistic
 from tests.stats.audit.conftest import PUBLISHED
 
 SEPARATED = ((0, 6), (33, 5))  # Park 2021, validation, margin

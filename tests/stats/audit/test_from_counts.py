@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.contrasts import beta_intervals, betas, firth_p_values
 from idhray.stats.audit.from_counts import (
     ESTIMATE,

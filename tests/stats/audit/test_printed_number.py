@@ -5,7 +5,7 @@ from math import floor
 
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.printed_number import printed_number, printed_p, shortly
 
 

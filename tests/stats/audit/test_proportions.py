@@ -2,7 +2,7 @@
 
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.proportions import (
     impossible_share,
     is_swapped,

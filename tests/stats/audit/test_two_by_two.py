@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy import printed
+from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.two_by_two import (
     ACCURACY,
     CLASS_SIZES,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idhray.stats.age_expected import expected_performance
+from idhray.stats.probabilities.age_expected import expected_performance
 from idhray.stats.replicate.expected_age import age_model
 from idhray.stats.replicate.liu_cohort import pooled_mean_sd
 from idhray.stats.replicate.liu_groups import errors_of_table3, errors_of_table4

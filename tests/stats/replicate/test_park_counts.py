@@ -2,7 +2,7 @@
 
 import pytest
 
-from idhray.stats.contingency import FISHER, PEARSON, YATES
+from idhray.stats.hypothesis.contingency import FISHER, PEARSON, YATES
 from idhray.stats.replicate.cells import tally
 from idhray.stats.replicate.park_counts import candidate_tests, exchanged_with, table1
 from idhray.stats.replicate.typed import counts_in, typed

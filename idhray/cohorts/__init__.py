@@ -1,0 +1,1 @@
+"""Cohorts: the manifest, its labels and split, and importers of public tables."""

@@ -1,0 +1,1 @@
+"""Search for generated images that are copies of training images."""

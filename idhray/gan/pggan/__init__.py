@@ -1,0 +1,1 @@
+"""PGGAN: settings, networks, losses and training steps."""

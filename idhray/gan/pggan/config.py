@@ -1,0 +1,93 @@
+"""Settings of one PGGAN run; the defaults are those of Liu et al. 2020."""
+
+from dataclasses import dataclass, field
+
+from idhray.errors import ConfigError
+from idhray.gan.augment.config import AugmentSettings, check_channels
+from idhray.gan.checks import (
+    Symmetry,
+    check_above_zero,
+    check_batch,
+    check_below_one,
+    check_not_negative,
+    check_resolution,
+    check_symmetry,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PgganSettings:
+    """Settings of one PGGAN run.
+
+    The defaults are those of the implementation that Liu et al. 2020 ran unchanged: github.com/
+    tkarras/progressive_growing_of_gans, `preset-v2-1gpu`; files and lines below are of that one.
+    """
+
+    resolution_px: int = 256
+    """Side of the images, a power of two. Source: Liu et al. 2020, Methods, patches of 256 px."""
+    channels: int = 3
+    latent_size: int = 512
+    """Numbers in a latent z. Source: networks.py:160."""
+    fmap_base: int = 8192
+    """Feature maps at stage s are fmap_base / 2^s, fmap_max at most. Source: networks.py:150."""
+    fmap_max: int = 512
+    """Source: networks.py:152."""
+    stabilise_kimg: float = 600.0
+    """Shown at each resolution once it is faded in. Source: train.py:90."""
+    fade_kimg: float = 600.0
+    """Shown while a resolution is faded in. Source: train.py:91."""
+    total_kimg: float = 12000.0
+    """Source: config.py:100."""
+    batch_sizes: tuple[int, ...] = (128, 128, 128, 64, 32, 16, 8)
+    """Images per step over all workers, at 4, 8, 16... px; more than needed are ignored.
+    Source: config.py:100."""
+    learning_rate: float = 1e-3
+    """Of both networks' Adam, whose beta1 is 0. Source: config.py:45-46,100."""
+    beta2: float = 0.99
+    """Source: config.py:45-46."""
+    ema_decay: float = 0.999
+    """Of the averaged generator, per step. Source: train.py:134."""
+    gradient_penalty: float = 10.0
+    """Weight of WGAN-GP's penalty. Source: loss.py:43."""
+    drift: float = 1e-3
+    """Weight of the squared score of real images. Source: loss.py:43."""
+    symmetry: Symmetry = "none"
+    """How real images are shown. Source for none: config.py:53, train.py:139."""
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    """Of what the discriminator sees; off, as in the paper."""
+    checkpoint_kimg: float = 200.0
+    sample_kimg: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ConfigError: the message names the field, what it is and what it may be.
+        """
+        check_resolution(self.resolution_px, 4)
+        if len(self.batch_sizes) < self.levels:
+            raise ConfigError(
+                f"batch_sizes needs {self.levels} numbers, for 4 to {self.resolution_px} px, "
+                f"got {len(self.batch_sizes)}"
+            )
+        for size in self.batch_sizes:
+            check_batch("batch_sizes", size)
+        check_above_zero(
+            self,
+            ("channels", "latent_size", "fmap_base", "fmap_max", "stabilise_kimg", "total_kimg",
+             "learning_rate", "checkpoint_kimg", "sample_kimg"),
+        )  # fmt: skip
+        check_not_negative(self, ("fade_kimg", "gradient_penalty", "drift"))
+        check_below_one(self, ("beta2", "ema_decay"))
+        check_symmetry(self.symmetry)
+        check_channels(self.augment, self.channels)
+        if self.augment.mode == "ada" and self.augment.fixed_p is None:
+            raise ConfigError(
+                "augment.mode ada goes by the sign of scores, which a Wasserstein critic's have no "
+                "meaning of: give augment.fixed_p, or take diffaugment"
+            )
+
+    @property
+    def levels(self) -> int:
+        """How many resolutions there are, 4 px included."""
+        return self.resolution_px.bit_length() - 2

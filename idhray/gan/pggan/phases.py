@@ -1,0 +1,92 @@
+"""The losses of PGGAN as functions of tensors: what is compiled, and what is differentiated.
+
+Shapes: N images, C channels, S side of the level, Z latent size.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from idhray.gan import losses
+from idhray.gan.augment.augment import apply
+from idhray.gan.augment.config import AugmentSettings
+from idhray.gan.augment.draws import AugmentDraws
+from idhray.gan.engine import Engine
+from idhray.gan.pggan.networks import Discriminator, Generator
+
+
+class Phases:
+    """The phases of two networks at one level; `draws` and `p` are those of augmentation.
+
+    `alpha` is how far the level is faded in, (), or None where it is.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        *,
+        level: int,
+        drift: float,
+        augment: AugmentSettings,
+        engine: Engine,
+        device: torch.device,
+    ) -> None:
+        self._generator = generator
+        self._discriminator = discriminator
+        self._level = level
+        self._drift = drift
+        self._augment = augment
+        self._dtype = engine.dtype(device)
+        self.generator = engine.phase(self._generator_loss)
+        self.discriminator = engine.phase(self._discriminator_loss)
+        self.penalty = engine.phase(self._penalty)
+
+    def _generator_loss(
+        self, latents: Tensor, alpha: Tensor | None, draws: Any, p: Tensor
+    ) -> Tensor:
+        fakes = self._generator(latents, self._level, alpha, self._dtype)
+        return losses.generator_loss(self._scores(self._seen(fakes, draws, p), alpha, self._dtype))
+
+    def _discriminator_loss(
+        self, latents: Tensor, reals: Tensor, alpha: Tensor | None, draws: Any, p: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The critic's loss without its penalty; its score gap; and the generated images.
+
+        Args:
+            draws: Of the real images, and of the generated ones.
+        """
+        with torch.no_grad():
+            fakes = self._generator(latents, self._level, alpha, self._dtype)
+        # One pass for both: the groups of the minibatch std lie within either half.
+        both = [self._seen(reals, draws[0], p), self._seen(fakes, draws[1], p)]
+        real_scores, fake_scores = self._scores(torch.cat(both), alpha, self._dtype).chunk(2)
+        gap = losses.score_gap(real_scores, fake_scores)
+        return self._drift * losses.drift(real_scores) - gap, gap.detach(), fakes
+
+    def _penalty(
+        self,
+        reals: Tensor,
+        fakes: Tensor,
+        mix: Tensor,
+        alpha: Tensor | None,
+        *,
+        draws: Any,
+        p: Tensor,
+    ) -> Tensor:
+        """The gradient penalty between real and generated images as the critic sees them."""
+        return losses.gradient_penalty(
+            lambda x: self._scores(x, alpha, None),
+            self._seen(reals, draws[0], p),
+            self._seen(fakes, draws[1], p),
+            mix,
+        )
+
+    def _scores(self, images: Tensor, alpha: Tensor | None, dtype: torch.dtype | None) -> Tensor:
+        scores: Tensor = self._discriminator(images, self._level, alpha, dtype)
+        return scores
+
+    def _seen(self, images: Tensor, draws: AugmentDraws | None, p: Tensor) -> Tensor:
+        """As the critic sees images."""
+        return images if draws is None else apply(images, draws, p, self._augment)

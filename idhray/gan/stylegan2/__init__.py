@@ -1,0 +1,1 @@
+"""StyleGAN2: settings, networks, losses and training steps."""

@@ -1,0 +1,188 @@
+"""The two networks of StyleGAN2: mapping and synthesis, and a residual discriminator.
+
+Level l works on images of S = 4 * 2^l px. A generator of L levels has 2L layers with a style of
+their own: one convolution at 4 px and two at each further level, and the last step to an image;
+the other such steps share the style of the convolution that comes next.
+
+Shapes: N batch, Z latent size (of z and of w), C image channels, P noise pixels of all layers.
+Source: Karras et al. 2020 (arXiv:1912.04958), figures 2 and 7; widths as in its code.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from idhray.gan.checks import STD_GROUP
+from idhray.gan.config import width_at
+from idhray.gan.layers import channels_last, leaky, minibatch_std, pixel_norm, precise
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.layers import GAIN, Conv, Dense, StyledConv, ToImage, doubled
+
+
+class Mapping(nn.Module):
+    """z -> w, (N, Z) -> (N, Z). Source: Karras et al. 2019 (arXiv:1812.04948), section 2."""
+
+    def __init__(self, settings: StyleGan2Settings) -> None:
+        super().__init__()
+        size = settings.latent_size
+        self.layers = nn.ModuleList(
+            Dense(size, size, gain=GAIN, lr=settings.mapping_lr)
+            for _ in range(settings.mapping_layers)
+        )
+
+    def forward(self, latents: Tensor) -> Tensor:
+        x = pixel_norm(latents)
+        for layer in self.layers:
+            x = leaky(layer(x))
+        return x
+
+
+class Synthesis(nn.Module):
+    """Styles and noise -> images. Every level adds its own to the image of the one below."""
+
+    def __init__(self, settings: StyleGan2Settings) -> None:
+        super().__init__()
+        size = settings.latent_size
+        widths = [width_at(settings, level) for level in range(settings.levels)]
+        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.first = StyledConv(widths[0], widths[0], size)
+        self.ups = nn.ModuleList(StyledConv(i, o, size, up=True) for i, o in pairwise(widths))
+        self.convs = nn.ModuleList(StyledConv(o, o, size) for o in widths[1:])
+        self.images = nn.ModuleList(ToImage(o, settings.channels, size) for o in widths)
+        sides = [4] + [4 << level for level in range(1, settings.levels) for _ in range(2)]
+        self.sides = tuple(sides)  # of each layer's noise
+
+    def forward(self, styles: Tensor, noise: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """(N, 2L, Z) and (N, P) -> (N, C, S, S) float32, -1..1 but for overshoot.
+
+        Feature maps are of `dtype`, that of the weights when not given; styles, norms and images
+        are float32 all the same.
+        """
+        ws = styles.unbind(1)
+        maps = noise.split([side**2 for side in self.sides], dim=1)
+        noises = [m.view(-1, 1, s, s) for m, s in zip(maps, self.sides, strict=True)]
+        x = self.constant.to(dtype or styles.dtype).expand(len(styles), -1, -1, -1)
+        x = self.first(x, ws[0], noises[0])
+        image: Tensor = self.images[0](x, ws[1])
+        for k, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
+            x = up(x, ws[2 * k + 1], noises[2 * k + 1])
+            x = conv(x, ws[2 * k + 2], noises[2 * k + 2])
+            image = doubled(image) + self.images[k + 1](x, ws[2 * k + 3])
+        return image
+
+
+class Generator(nn.Module):
+    """Latents -> images."""
+
+    w_average: Tensor
+    """(Z,): a running mean of w, the centre that truncation draws to."""
+    fixed_noise: Tensor
+    """(1, P): the noise of images that are to differ by their latents alone."""
+
+    def __init__(self, settings: StyleGan2Settings) -> None:
+        super().__init__()
+        self.mapping = Mapping(settings)
+        self.synthesis = Synthesis(settings)
+        self.layers = 2 * settings.levels
+        pixels = sum(side**2 for side in self.synthesis.sides)
+        self.register_buffer("w_average", torch.zeros(settings.latent_size))
+        self.register_buffer("fixed_noise", torch.randn(1, pixels))
+        channels_last(self)
+
+    def forward(self, latents: Tensor, noise: Tensor | None = None, psi: float = 1.0) -> Tensor:
+        """(N, Z) and (N, P), or fixed noise -> (N, C, S, S); psi below 1 gives typical images.
+
+        Source of psi: Karras et al. 2019 (arXiv:1812.04948), appendix B.
+        """
+        w = self.mapping(latents)
+        if psi != 1:
+            w = torch.lerp(self.w_average, w, psi)
+        styles = w[:, None].expand(-1, self.layers, -1)
+        images: Tensor = self.synthesis(styles, self.noise_or_fixed(noise, len(w)))
+        return images
+
+    def noise_or_fixed(self, noise: Tensor | None, count: int) -> Tensor:
+        """(N, P): the noise that is given, or the fixed one for every image."""
+        return self.fixed_noise.expand(count, -1) if noise is None else noise
+
+    def mixed_styles(self, pairs: Tensor, cutoff: Tensor) -> tuple[Tensor, Tensor]:
+        """Styles of two latents each, the second one's from layer `cutoff` on.
+
+        Args:
+            pairs: Latents, (2, N, Z).
+            cutoff: (), 1..2L; at 2L the second latents have no say.
+
+        Returns:
+            (N, 2L, Z) styles, and (N, Z) the first latents' w.
+
+        Source: Karras et al. 2019 (arXiv:1812.04948), section 3.1.
+        """
+        first, second = self.mapping(pairs.flatten(0, 1)).chunk(2)
+        layer = torch.arange(self.layers, device=pairs.device)[:, None]
+        return torch.where(layer < cutoff, first[:, None], second[:, None]), first
+
+
+class Residual(nn.Module):
+    """A block of the discriminator: (N, I, H, W) -> (N, O, H/2, W/2).
+
+    The mean of both branches is over sqrt(2), to keep the variance; it is folded into their gains.
+    Source: arXiv:1912.04958, section 4.1, figure 7c.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = Conv(inputs, inputs, gain=GAIN)
+        self.down = Conv(inputs, outputs, gain=GAIN / math.sqrt(2), down=True)
+        self.skip = Conv(inputs, outputs, 1, gain=1 / math.sqrt(2), bias=False, down=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = leaky(self.down(leaky(self.conv(x))))
+        y += self.skip(x)
+        return y
+
+
+class Verdict(nn.Module):
+    """The discriminator's last block: (N, I, 4, 4) -> (N,) scores, without bounds."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.conv = Conv(inputs + 1, inputs, gain=GAIN)
+        self.linear = Dense(inputs * 16, inputs, gain=GAIN)
+        self.score = Dense(inputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = leaky(self.conv(minibatch_std(x, STD_GROUP)))
+        scores: Tensor = self.score(leaky(self.linear(x.flatten(1)))).squeeze(1)
+        return scores
+
+
+class Discriminator(nn.Module):
+    """Images -> scores, high for real ones; N is a multiple of `STD_GROUP`."""
+
+    def __init__(self, settings: StyleGan2Settings) -> None:
+        super().__init__()
+        widths = [width_at(settings, level) for level in reversed(range(settings.levels))]
+        self.from_image = Conv(settings.channels, widths[0], 1, gain=GAIN)
+        self.blocks = nn.ModuleList(Residual(i, o) for i, o in pairwise(widths))
+        self.verdict = Verdict(widths[-1])
+        channels_last(self)
+
+    def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """(N, C, S, S) -> (N,) float32; feature maps are of `dtype` down to 4 px."""
+        x = leaky(self.from_image(images.to(dtype or images.dtype)))
+        for block in self.blocks:
+            x = block(x)
+        scores: Tensor = self.verdict(precise(x))
+        return scores
+
+    def freeze(self, blocks: int) -> None:
+        """Train all but the first `blocks` residual blocks, those nearest the image.
+
+        Source: Mo et al. 2020, FreezeD (arXiv:2002.10964), section 3.
+        """
+        self.requires_grad_(True)
+        if blocks:
+            self.from_image.requires_grad_(False)
+            self.blocks[:blocks].requires_grad_(False)

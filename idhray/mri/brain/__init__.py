@@ -1,0 +1,1 @@
+"""Brain extraction, and the gate that judges its masks."""

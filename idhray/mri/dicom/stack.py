@@ -1,0 +1,116 @@
+"""Slices that make one volume: alike, parallel, evenly spaced, in one line, each of them once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from idhray.errors import MriError
+from idhray.mri.dicom.slices import Slice, Vector
+from idhray.mri.nifti.header import MIN_SIDE
+from idhray.mri.transform import Matrix
+
+SAME_DIRECTION = 1e-3
+"""Between slices, of each number that gives their orientation."""
+SAME_PLACE_MM = 0.1
+GAP_TOLERANCE = 0.02
+"""Of the distance between slices."""
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
+    """Refuse files that cannot be slices of one volume.
+
+    Raises:
+        MriError: the message says in what they differ, or what they lack.
+    """
+    first = series[0]
+    problem = ""
+    if any(image.frames > 1 for image in series):
+        problem = "multi-frame files; convert the scan to NIfTI, with dcm2niix for instance"
+    elif any(image.components > 1 for image in series):
+        problem = "images in colour; give the scan itself, not a screenshot"
+    elif len({image.patient for image in series}) > 1:
+        problem = "files of several patients in one series; export each patient again"
+    elif modalities := {image.modality for image in series} - {"", "MR"}:
+        problem = f"modality {', '.join(sorted(modalities))}, must be MR; give another series"
+    elif not all(
+        image.position.size and image.axes.size and image.pixel_mm.size for image in series
+    ):
+        problem = "slices without position, orientation or spacing; export the original series"
+    elif not np.allclose(np.linalg.norm(first.axes.reshape(2, 3), axis=1), 1, atol=0.01):
+        problem = "an orientation whose directions are not of length 1; export the original series"
+    elif any(np.abs(image.axes - first.axes).max() > SAME_DIRECTION for image in series):
+        problem = "slices of several orientations, like a localizer's; give another series"
+    elif any(
+        image.size != first.size or not np.allclose(image.pixel_mm, first.pixel_mm, rtol=1e-3)
+        for image in series
+    ):
+        problem = "slices of several sizes; give a series of one acquisition"
+    elif min(*first.size, len(series)) < MIN_SIDE:
+        problem = (
+            f"{len(series)} slices of {first.size[1]} x {first.size[0]}, each side must have "
+            f"{MIN_SIDE}; give the whole scan"
+        )
+    elif len(series) * first.size[0] * first.size[1] > max_voxels:
+        problem = f"more than {max_voxels} voxels; raise max_voxels if they are meant"
+    if problem:
+        raise MriError(f"{label}: {problem}")
+
+
+def in_order(label: str, series: Sequence[Slice]) -> list[Slice]:
+    """Slices along their normal, evenly spaced.
+
+    Raises:
+        MriError: several lie at one place, or some are missing.
+    """
+    normal = np.cross(series[0].axes[:3], series[0].axes[3:])
+    ordered = sorted(series, key=lambda image: float(image.position @ normal))
+    steps = np.diff([float(image.position @ normal) for image in ordered])
+    usual = float(np.median(steps))
+    if steps.min() < SAME_PLACE_MM:
+        places = 1 + int((steps >= SAME_PLACE_MM).sum())
+        raise MriError(
+            f"{label}: {len(series)} slices at {places} places: several echoes, time points or "
+            "reconstructions under one UID; export one of them"
+        )
+    if (worst := np.abs(steps - usual)).max() > max(GAP_TOLERANCE * usual, SAME_PLACE_MM):
+        where = int(worst.argmax()) + 1
+        raise MriError(
+            f"{label}: {steps[where - 1]:.2f} mm between slices {where} and {where + 1} of "
+            f"{len(series)}, {usual:.2f} between others; slices are missing, export it again"
+        )
+    return ordered
+
+
+def stack_affine(label: str, series: Sequence[Slice], notes: list[str]) -> Matrix:
+    """(4, 4), voxel index -> RAS mm, from positions rather than from nominal spacing.
+
+    Args:
+        label: How messages call the series.
+        series: In order, evenly spaced.
+        notes: A nominal spacing that is another one is noted here.
+
+    Raises:
+        MriError: the slices lie beside one another, or twice as far apart as they should.
+    """
+    first, last = series[0], series[-1]
+    step = (last.position - first.position) / (len(series) - 1)
+    expected = first.position + np.arange(len(series))[:, None] * step
+    positions: Vector = np.array([image.position for image in series])
+    spacing = float(np.linalg.norm(step))
+    if np.abs(positions - expected).max() > max(GAP_TOLERANCE * spacing, SAME_PLACE_MM):
+        raise MriError(f"{label}: slices are not in one line; export the original series")
+    nominal = first.spacing_mm
+    if nominal and spacing > 1.5 * nominal:
+        raise MriError(
+            f"{label}: slices lie {spacing:.2f} mm apart, their headers say {nominal:.2f}; every "
+            "second one or more is missing, export it again"
+        )
+    if nominal and abs(spacing - nominal) > GAP_TOLERANCE * nominal:
+        notes.append(f"slices lie {spacing:.2f} mm apart, their headers say {nominal:.2f}")
+    affine = np.eye(4)
+    affine[:3, 0] = first.axes[:3] * first.pixel_mm[1]  # along a row, from column to column
+    affine[:3, 1] = first.axes[3:] * first.pixel_mm[0]
+    affine[:3, 2] = step
+    affine[:3, 3] = first.position
+    return np.asarray(LPS_TO_RAS @ affine)

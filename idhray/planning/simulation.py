@@ -1,0 +1,142 @@
+"""Simulated studies: how often the paired DeLong test finds a true gain in AUC.
+
+Two models score the same patients. Within each class both scores are normal with variance 1 and a
+given correlation, and mutants lie higher by sqrt(2) * probit(AUC). There is one training of each
+model; the variance between trainings comes on top: with it every power is lower.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from idhray.chance import generator
+from idhray.errors import ConfigError
+from idhray.planning.normal import normal_power
+from idhray.stats.roc.delong import NO_VARIANCE, Components, components, z_of
+
+STUDIES = 4000
+"""Simulated studies per figure: a power of 80% then has a standard error of 0.6 points."""
+MOST_SCORES = 1_000_000
+"""Per model and figure; of large cohorts fewer studies are simulated, down to `_FEWEST`."""
+MOST_PATIENTS = 4000
+"""Beyond, DeLong's test is normal enough for the closed formula."""
+_FEWEST = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A comparison of a new model with a baseline on the same test patients."""
+
+    n_mutant: int
+    n_wildtype: int
+    auc: float
+    """True AUC of the baseline."""
+    correlation: float = 0.8
+    """Of both models' scores within a class; the more alike the models, the higher."""
+    alpha: float = 0.05
+    """Two-sided."""
+
+    def __post_init__(self) -> None:
+        if min(self.n_mutant, self.n_wildtype) < 2:
+            raise ConfigError(
+                f"{self.n_mutant} mutant and {self.n_wildtype} wildtype patients: DeLong's test "
+                "needs two of each at least"
+            )
+        if not 0.5 < self.auc < 1:
+            raise ConfigError(f"the baseline's AUC must lie between 0.5 and 1, got {self.auc}")
+        if not 0 <= self.correlation < 1:
+            raise ConfigError(f"a correlation lies from 0 to below 1, got {self.correlation}")
+        if not 0 < self.alpha < 0.5:
+            raise ConfigError(f"alpha must lie between 0 and 0.5, got {self.alpha}")
+
+    @property
+    def patients(self) -> int:
+        """Of both classes."""
+        return self.n_mutant + self.n_wildtype
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """The share of studies in which the test is significant (in either direction)."""
+
+    value: float
+    mc_error: float
+    """Its standard error by simulation; 0 by formula."""
+    studies: int
+    """Simulated; 0: by formula."""
+
+
+def auc_power(
+    design: Design, auc: float, *, studies: int = STUDIES, seed: int = 0, scores: int = MOST_SCORES
+) -> Power:
+    """Power of the paired DeLong test if the new model's true AUC is `auc`.
+
+    With `auc` that of the baseline it is the type I error.
+
+    Args:
+        studies: Simulated ones; fewer where they would hold more than `scores` scores.
+
+    Raises:
+        ConfigError: `auc` is not between the baseline's and 1.
+    """
+    if not design.auc <= auc <= 1:
+        raise ConfigError(f"the new AUC must lie from {design.auc} to 1, got {auc}")
+    count = studies_of(design, studies, scores)
+    value = power_curve(design, count, seed)(auc)
+    error = float(np.sqrt(max(value * (1 - value), 1 / count) / count)) if count else 0.0
+    return Power(value=value, mc_error=error, studies=count)
+
+
+def studies_of(design: Design, studies: int = STUDIES, scores: int = MOST_SCORES) -> int:
+    """Studies to simulate: `studies`, fewer of a large cohort, 0 where the formula serves."""
+    if design.patients > MOST_PATIENTS:
+        return 0
+    return int(np.clip(scores // design.patients, min(_FEWEST, studies), studies))
+
+
+def power_curve(design: Design, studies: int, seed: int) -> Callable[[float], float]:
+    """The power as a function of the new model's AUC, with the same random numbers for all.
+
+    Args:
+        studies: Simulated ones; 0 for the closed formula.
+    """
+    if not studies:
+        return lambda auc: normal_power(
+            (design.n_mutant, design.n_wildtype),
+            (design.auc, auc),
+            design.correlation,
+            design.alpha,
+        )
+    size = (studies, design.patients)
+    rng = generator(seed, "planning", design.n_mutant, design.n_wildtype)
+    noise, own = rng.standard_normal(size), rng.standard_normal(size)
+    labels = np.repeat(np.array([1, 0]), [design.n_mutant, design.n_wildtype])
+    baseline = components(labels, noise + _shift(design.auc) * labels)
+    noise *= design.correlation
+    noise += np.sqrt(1 - design.correlation**2) * own
+
+    def power(auc: float) -> float:
+        moved = noise.copy()
+        moved[:, : design.n_mutant] += _shift(auc)
+        return float(_significant(components(labels, moved), baseline, design.alpha).mean())
+
+    return power
+
+
+def _shift(auc: float) -> float:
+    """How much higher mutants score; infinite for an AUC of 1."""
+    return float(np.sqrt(2) * stats.norm.ppf(auc))
+
+
+def _significant(new: Components, old: Components, alpha: float) -> NDArray[np.bool_]:
+    """Whether the paired DeLong test is, in each study (a row of components).
+
+    Where the variance is 0 the test has no P, and nothing was shown.
+    """
+    gains = [after - before for after, before in zip(new, old, strict=True)]
+    se = np.sqrt(sum(one.var(axis=1, ddof=1) / one.shape[1] for one in gains))
+    shown = np.abs(gains[0].mean(axis=1)) > z_of(1 - alpha) * se
+    return np.asarray(shown & (se > NO_VARIANCE))

@@ -1,0 +1,1 @@
+"""Copies of remote slides on the local disk of a node."""

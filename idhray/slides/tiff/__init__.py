@@ -1,0 +1,1 @@
+"""Direct reading of the compressed blocks of tiled TIFF files."""

@@ -1,0 +1,163 @@
+"""Where a tiled TIFF keeps its blocks: levels, offsets and byte counts, read once.
+
+A block is one of the file's own compressed tiles. What is indexed here are the TIFFs of one image
+and its smaller copies (Aperio SVS, generic pyramidal TIFF, BigTIFF too): 8-bit RGB or YCbCr, no
+block missing. All else is left to OpenSlide, and the reason said.
+"""
+
+import logging
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from idhray.slides.tiff.codecs import Coding, jpeg_tables
+
+# What is wrong with a file is said once, by a SlideError.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+MAX_PAGES = 100
+MAX_BLOCK_SIDE_PX = 4096
+MAX_BLOCKS = 4_000_000
+"""A slide of 500,000 px a side in blocks of 256."""
+CODECS = {
+    1: "none",
+    5: "lzw",
+    7: "jpeg",
+    8: "deflate",
+    32946: "deflate",
+    33003: "jpeg2000",
+    33005: "jpeg2000",
+}
+RGB_PHOTOMETRIC, YCBCR_PHOTOMETRIC = 2, 6
+# What tifffile raises on files that contradict themselves.
+BAD_TIFF = (
+    tifffile.TiffFileError,
+    struct.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+    RuntimeError,
+    OSError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiledLevel:
+    """One level of the pyramid as it lies in the file."""
+
+    size: tuple[int, int]
+    """(width, height) in pixels of the level."""
+    block: tuple[int, int]
+    """(width, height) of a block; the last ones of a row or column reach beyond the level."""
+    coding: Coding
+    offsets: NDArray[np.int64]
+    """Of each block in the file, left to right, then down."""
+    counts: NDArray[np.int64]
+    """Bytes of each block."""
+
+    @property
+    def across(self) -> int:
+        """Blocks in a row."""
+        return -(-self.size[0] // self.block[0])
+
+
+def tiled_levels(path: str, sizes: Sequence[tuple[int, int]]) -> list[TiledLevel] | str:
+    """One entry for each of `sizes`, or the reason why the file is not of this kind.
+
+    Args:
+        path: A local file.
+        sizes: (width, height) of the slide's levels, as OpenSlide gives them.
+    """
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            first = [page.aspage() for page in islice(tiff.pages, MAX_PAGES)]
+            pages = [page for page in first if page.is_tiled]
+            by_size = [
+                [page for page in pages if (page.imagewidth, page.imagelength) == tuple(size)]
+                for size in sizes
+            ]
+            found = [len(group) for group in by_size]
+            if found != [1] * len(sizes):
+                return f"tiled images of the levels' sizes: {found}, not one each"
+            levels = [_level(page) for (page,) in by_size]
+    except BAD_TIFF as error:
+        return f"tifffile cannot index it ({type(error).__name__})"
+    reasons = [
+        f"level {number}: {level}" for number, level in enumerate(levels) if isinstance(level, str)
+    ]
+    return reasons[0] if reasons else [level for level in levels if not isinstance(level, str)]
+
+
+def _level(page: tifffile.TiffPage) -> TiledLevel | str:
+    """The index of one page, or what about it is not read here."""
+    reason = _other_pixels(page) or _other_blocks(page)
+    if reason:
+        return reason
+    size, block = (page.imagewidth, page.imagelength), (page.tilewidth, page.tilelength)
+    wanted = -(-size[0] // block[0]) * -(-size[1] // block[1])
+    offsets, counts = (
+        np.array(values, dtype=np.int64) for values in (page.dataoffsets, page.databytecounts)
+    )  # OverflowError from 2^63 on: BigTIFF's are unsigned
+    if not len(offsets) == len(counts) == wanted:
+        return f"{len(offsets)} offsets and {len(counts)} byte counts for {wanted} blocks"
+    if (offsets <= 0).any() or (counts <= 0).any() or (offsets > np.iinfo(np.int64).max // 2).any():
+        return "blocks are missing"
+    ycbcr = page.compression == 33003 or (
+        page.compression == 7 and page.photometric == YCBCR_PHOTOMETRIC
+    )
+    tables = page.jpegtables if page.compression == 7 else None
+    coding = Coding(
+        codec=CODECS[int(page.compression)],
+        ycbcr=ycbcr,
+        difference=page.predictor == 2,
+        tables=jpeg_tables(tables) if tables else b"",
+    )
+    return TiledLevel(
+        size=size,
+        block=block,
+        coding=coding,
+        offsets=offsets,
+        counts=counts,
+    )
+
+
+def _other_pixels(page: tifffile.TiffPage) -> str | None:
+    """What is unusual about its pixels."""
+    samples = (page.samplesperpixel, page.bitspersample, int(page.sampleformat))
+    if samples != (3, 8, 1):
+        return "{} samples of {} bits, format {}: not 8-bit RGB".format(*samples)
+    if page.planarconfig != 1 or page.imagedepth != 1 or page.tiledepth != 1:
+        return "colours or depths lie apart"
+    if page.tags.valueof(274, 1) != 1:
+        return "it is stored turned or mirrored"
+    if page.fillorder != 1:
+        return "its bits are stored in reverse"
+    return None
+
+
+def _other_blocks(page: tifffile.TiffPage) -> str | None:
+    """What is unusual about its blocks."""
+    if page.compression not in CODECS:
+        return f"compression {int(page.compression)} is not read directly"
+    jpeg = CODECS[int(page.compression)] == "jpeg"
+    known = {RGB_PHOTOMETRIC, YCBCR_PHOTOMETRIC} if jpeg else {RGB_PHOTOMETRIC}
+    if page.photometric not in known and page.compression not in (33003, 33005):
+        return f"photometric {int(page.photometric)} is not read directly"
+    if page.predictor not in (1, 2):
+        return f"predictor {int(page.predictor)} is not read directly"
+    width, height = page.tilewidth, page.tilelength
+    if not (0 < width <= MAX_BLOCK_SIDE_PX and 0 < height <= MAX_BLOCK_SIDE_PX):
+        return f"blocks of {width} x {height} px"
+    if -(-page.imagewidth // width) * -(-page.imagelength // height) > MAX_BLOCKS:
+        return f"more than {MAX_BLOCKS} blocks"
+    return None

@@ -1,0 +1,1 @@
+"""Tissue masks of slide thumbnails."""

@@ -1,0 +1,129 @@
+"""A slide's contact sheet: its thumbnail, the mask's outline, what was removed, and its tiles."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from idhray.errors import SlideError
+from idhray.images import RGB
+from idhray.slides.tissue.density import Mask
+from idhray.slides.tissue.ink import widened
+from idhray.slides.tissue.robust import Reason, Reasons
+
+OUTLINE = (0, 110, 40)
+TILE = (20, 20, 20)
+COLOURS: Mapping[Reason, tuple[int, int, int]] = {
+    Reason.PEN: (230, 30, 30),
+    Reason.FOLD: (255, 150, 0),
+    Reason.BLUR: (0, 140, 230),
+    Reason.SMALL: (130, 130, 130),
+}
+"""Tints of what was removed; glass keeps its own colour."""
+MOST_RANKS = 500
+"""More tiles are drawn without their ranks, which nobody could read."""
+_TINT = 0.5
+_ROW_PX = 18
+_FONT_PX = 12
+_MIN_WIDTH_PX = 240
+
+
+class TileBox(NamedTuple):
+    """A tile on the thumbnail, in its pixels, and its rank, 1 for the best."""
+
+    x: float
+    y: float
+    size: float
+    rank: int
+
+
+def contact_sheet(
+    thumbnail: RGB,
+    mask: Mask,
+    tiles: Sequence[TileBox] = (),
+    *,
+    reasons: Reasons | None = None,
+    side_px: int = 1024,
+) -> RGB:
+    """One picture that shows at a glance what was taken of a slide, and why not the rest.
+
+    Args:
+        thumbnail: (height, width, 3) uint8.
+        mask: True = tissue; its outline is drawn in green.
+        tiles: Squares with their ranks written inside, as far as there is room.
+        reasons: Of `tissue_reasons`, tinted and explained below; only the outline without.
+        side_px: Of the longer side; the thumbnail is enlarged or reduced to it.
+
+    Returns:
+        (height, width, 3) uint8: the thumbnail and, under it, a legend.
+
+    Raises:
+        SlideError: thumbnail, mask and reasons do not have the same height and width, or none.
+    """
+    shapes = {thumbnail.shape[:2], mask.shape} | (set() if reasons is None else {reasons.shape})
+    if len(shapes) != 1 or mask.size == 0:
+        raise SlideError(f"a contact sheet needs one shape for all its layers, got {shapes}")
+    scale = side_px / max(mask.shape)
+    size = (max(round(mask.shape[1] * scale), 1), max(round(mask.shape[0] * scale), 1))
+    shown = np.array(Image.fromarray(thumbnail).resize(size, Image.Resampling.BILINEAR))
+    if reasons is not None:
+        _tint(shown, _enlarged(reasons, size))
+    inside = _enlarged(mask.view(np.uint8), size) > 0
+    outline = inside & widened(~inside, max(side_px // 400, 1))
+    picture = Image.fromarray(shown)
+    picture.paste(OUTLINE, mask=Image.fromarray(outline.view(np.uint8) * 255))
+    _draw_tiles(picture, tiles, scale)
+    return _with_legend(picture, mask, reasons, len(tiles))
+
+
+def _enlarged(layer: Reasons, size: tuple[int, int]) -> Reasons:
+    return np.asarray(Image.fromarray(layer).resize(size, Image.Resampling.NEAREST))
+
+
+def _tint(shown: RGB, reasons: Reasons) -> None:
+    """Mix the colours into the picture, in place."""
+    for reason, colour in COLOURS.items():
+        where = reasons == reason
+        shown[where] = (1 - _TINT) * shown[where] + _TINT * np.array(colour)
+
+
+def _draw_tiles(picture: Image.Image, tiles: Sequence[TileBox], scale: float) -> None:
+    draw = ImageDraw.Draw(picture)
+    for x, y, side, rank in tiles:
+        left, top, right, bottom = (edge * scale for edge in (x, y, x + side, y + side))
+        draw.rectangle((left, top, max(right, left), max(bottom, top)), outline=TILE)
+        if len(tiles) > MOST_RANKS:
+            continue
+        font = _font(max(min(side * scale / 3, 24), 8))
+        if draw.textlength(str(rank), font) < side * scale:
+            draw.text((left + 3, top + 1), str(rank), fill=TILE, font=font)
+
+
+@functools.lru_cache(maxsize=8)
+def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
+
+
+def _with_legend(picture: Image.Image, mask: Mask, reasons: Reasons | None, tiles: int) -> RGB:
+    """The picture with one line per thing shown, and its share of the slide's area."""
+    count = f"{tiles} tile{'' if tiles == 1 else 's'}"
+    ranked = f"{count} with ranks, 1 is the best" if 0 < tiles <= MOST_RANKS else count
+    lines = [(OUTLINE, f"tissue {_percent(mask)}"), (TILE, ranked)]
+    if reasons is not None:
+        for reason, colour in COLOURS.items():
+            lines.append((colour, f"{reason.name.lower()} {_percent(reasons == reason)}"))
+    width = max(picture.width, _MIN_WIDTH_PX)
+    sheet = Image.new("RGB", (width, picture.height + _ROW_PX * len(lines) + 6), "white")
+    sheet.paste(picture, (0, 0))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_PX)
+    for row, (colour, text) in enumerate(lines):
+        y = picture.height + 4 + row * _ROW_PX
+        draw.rectangle((6, y + 2, 18, y + 14), fill=colour)
+        draw.text((26, y), text, fill="black", font=font)
+    return np.asarray(sheet)
+
+
+def _percent(mask: Mask) -> str:
+    return f"{100 * float(mask.mean()):.1f} %"

@@ -1,0 +1,100 @@
+"""Fidelity while a GAN trains: the same latents each time, against one reference made once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from idhray.chance import seed_for
+from idhray.errors import TableError
+from idhray.fidelity.curve import worse_in_a_row
+from idhray.fidelity.evaluation import compare
+from idhray.fidelity.features import Extractor
+from idhray.fidelity.figures import Figure
+from idhray.fidelity.reference import Reference, reference_of
+from idhray.fidelity.settings import PRESETS
+from idhray.gan.run import Run
+from idhray.gan.sample import generate, generator_of
+from idhray.stages.gan_training.image_sets import RealImages
+
+IMAGES = 200
+LEAST = 10  # images on either side of a comparison; KID of fewer says nothing
+EVALUATIONS = 3
+"""Evaluations in a row, each worse than the one before, that count as a sign."""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Measures the averaged generator (EMA) of a run; nothing of the training is touched."""
+
+    reference: Reference
+
+    def __call__(self, run: Run) -> dict[str, Any]:
+        """KID and what real images of other patients reach, means over the channels.
+
+        Keys: kid, kid_floor, kid_floor_spread, kid_by_channel, fidelity_images, extractor.
+        """
+        seed = seed_for(run.seed, "fidelity in training")
+        made = generate(generator_of(run), seed, range(self.reference.n_generated))
+        found = compare(made, self.reference)
+        figures = [figure for figure in found.figures if figure.metric == "kid"]
+        return {
+            "kid": _mean([figure.value for figure in figures]),
+            "kid_floor": _mean([figure.floor for figure in figures]),
+            "kid_floor_spread": _mean([_spread(figure) for figure in figures]),
+            "kid_by_channel": {figure.channel: figure.value for figure in figures},
+            "fidelity_images": self.reference.n,
+            "extractor": found.extractor,
+        }
+
+
+def meter_of(real: RealImages, channels: Sequence[str], extractor: Extractor, count: int) -> Meter:
+    """What measures a training against its own training images.
+
+    Args:
+        real: Those images, with their patients.
+        channels: Their names.
+        extractor: What makes features of them.
+        count: Images to generate each time.
+
+    Raises:
+        TableError: there are too few images or patients; the message says how many.
+    """
+    if len(set(real.patients)) < 2:
+        raise TableError("the training images are of one patient, fidelity needs 2 or more")
+    reference = reference_of(
+        real.images,
+        real.patients,
+        extractor,
+        PRESETS["training"],
+        reference="training images",
+        n_generated=count,
+        channels=channels,
+    )
+    if reference.n < LEAST:
+        raise TableError(
+            f"{reference.n} images are all that half of the patients, or --fidelity-images {count}"
+            f", give; fidelity needs {LEAST} or more"
+        )
+    return Meter(reference)
+
+
+def newly_worse(history: Sequence[dict[str, Any]]) -> bool:
+    """Whether the last evaluation completes `EVALUATIONS` in a row, each worse than the one before.
+
+    A step counts only if it is larger than the floor differs between its draws: noise is no sign.
+    """
+    measured = [entry for entry in history if entry.get("kid") is not None]
+    if not measured or measured[-1] is not history[-1]:
+        return False
+    kids = [entry["kid"] for entry in measured]
+    tolerance = measured[-1]["kid_floor_spread"]
+    return worse_in_a_row(kids, tolerance=tolerance) == EVALUATIONS
+
+
+def _spread(figure: Figure) -> float:
+    return figure.floor_max - figure.floor_min
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

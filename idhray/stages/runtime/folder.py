@@ -1,0 +1,92 @@
+"""A stage's output folder: locked, with its settings, and a seal when it is finished.
+
+The seal (`_done.json`) holds a digest of what the folder contains. A later stage names the digests
+of its inputs among its own settings: it refuses an input that is unfinished, and notices one that
+was made anew with other content.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from idhray.errors import IdhrayError, StorageError
+from idhray.ledger import fates
+from idhray.stages.runtime.session import provenance
+from idhray.storage import (
+    exists,
+    join,
+    list_files,
+    output_folder,
+    publish_json,
+    read_bytes,
+    read_json,
+    remove,
+)
+from idhray.tables import parts
+
+DONE = "_done.json"
+
+
+@contextlib.contextmanager
+def stage_folder(
+    out: str, said: Mapping[str, Any], *, overwrite: bool, owns: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """`output_folder` for a stage; sealed when the block ends without an error.
+
+    Args:
+        said: `stage`, and all that decides what the folder holds.
+        owns: Names, beside parts and names with an underscore, that the stage makes; `--overwrite`
+            removes these and refuses a folder that holds others.
+    """
+    settings = dict(said)
+    origin = provenance(str(said["stage"]))
+    with output_folder(out, settings=settings, provenance=origin, overwrite=overwrite, owns=owns):
+        done = join(out, DONE)
+        before = read_json(done) if exists(done) else None
+        remove(done)
+        try:
+            yield
+        except IdhrayError:
+            # Refused before anything was done: what was finished still is.
+            if before is not None and before == _sealed(out):
+                publish_json(done, before)
+            raise
+        publish_json(done, _sealed(out))
+
+
+def seal(folder: str) -> str:
+    """The digest of a finished folder.
+
+    Raises:
+        StorageError: it is not there, not finished, or has lost or got parts since.
+    """
+    path = join(folder, DONE)
+    if not exists(path):
+        raise StorageError(
+            f"{folder}: not there, or not finished; run the stage that makes it, to its end"
+        )
+    sealed = read_json(path)
+    count = len(parts(folder))
+    if count != sealed.get("parts", count):
+        raise StorageError(
+            f"{folder}: {count} part files, was finished with {sealed['parts']}; run the stage "
+            "that makes it again"
+        )
+    return str(sealed["digest"])
+
+
+def _sealed(out: str) -> dict[str, Any]:
+    return {"digest": _digest(out), "parts": len(parts(out))}
+
+
+def _digest(out: str) -> str:
+    """Of the ledger, which holds a digest of each part, and of every other file that is output."""
+    known = fates(out)
+    found = [[name, fate.status, fate.digest] for name, fate in sorted(known.items())]
+    for path in list_files(out):
+        name = path.rsplit("/", 1)[-1]
+        if not name.startswith(("_", ".")) and not (known and name.startswith("part-")):
+            found.append([name, "file", hashlib.sha256(read_bytes(path)).hexdigest()])
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]

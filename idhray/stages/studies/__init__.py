@@ -1,0 +1,1 @@
+"""Parts that `study` and `report` assemble for each modality."""

@@ -1,0 +1,290 @@
+"""The report of a reader study on MRI: its folders -> one self-contained report.html."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest
+from idhray.config import settings_from
+from idhray.leakage import patient_splits, refuse_leaks
+from idhray.ledger import ledger_table
+from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
+from idhray.report.content import (
+    Flow,
+    Generator,
+    KeyFigure,
+    Picture,
+    ReportContent,
+    SplitCount,
+    flow_of,
+)
+from idhray.report.figures import RocCurve, pair_sheet, roc_figure
+from idhray.report.html import report_html
+from idhray.stages.fit_stats import SOURCES, readings_rows
+from idhray.stages.studies.generator_section import (
+    evaluation_figures,
+    evaluation_limits,
+    evaluation_note,
+    pairs_picture,
+)
+from idhray.stages.studies.paper_tables import park_report_tables
+from idhray.stages.studies.sample_images import images_of_table
+from idhray.stats.accuracy.rates import printed
+from idhray.stats.papers.park.readings import read_readings
+from idhray.stats.papers.park.tables import ParkTables, park_tables
+from idhray.stats.roc.curve import roc_points
+from idhray.stats.settings import StatsSettings
+from idhray.stats.text import signed
+from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
+
+SHOWN = 12  # pairs of a kind on the sheet
+MEASURED = 200  # images of a kind whose channels are compared
+STEPS = ("slices", "slices-normal")
+LIMITS = (
+    "One split of one cohort, one draw of synthetic cases, and these readers: others may give "
+    "another answer. Without an external test set this study says nothing of other hospitals.",
+    "Synthetic cases repeat what the training patients showed. They count as cases of models 2 and "
+    "3, whose standard errors are therefore too small, and are judged in no set.",
+    "IDH status goes with age and grade, and readers may have recognised either.",
+)
+
+
+def mri_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
+    """Write `report.html` into the folder of a study.
+
+    Args:
+        study: Folder that `idhray study` made.
+        tables: Its statistics, where they are at hand; else they are computed once more.
+    """
+    cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
+    path = join(study, "report.html")
+    page = report_html(_content(study, cohort, tables or _tables(study, cohort)))
+    publish(path, page.encode())
+    return {"report": path}
+
+
+def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
+    settings = read_json(join(study, SETTINGS))
+    made_up = bool(cohort["cohort"].str.startswith("phantom").all())
+    judged = join(study, "evaluation-mutant")
+    limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumours": judged})]
+    if settings["simulate_readers"]:
+        limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
+    return ReportContent(
+        title="IDH mutation from MRI: do GAN-made cases help the readers' model?",
+        question="Does adding GAN-made IDH-mutant cases to the training set improve a model of "
+        "readers' findings in patients nobody trained on, by how much, and could this cohort have "
+        "shown it?",
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.sentence,
+        demonstration=made_up,
+        key_figures=_key_figures(tables),
+        cohort=_split_counts(cohort),
+        flows=_flows(study),
+        tables=park_report_tables(tables),
+        conventions=tables.notes,
+        figures=_figures(tables),
+        generators=_generators(study),
+        generators_note=_generators_note(study),
+        sheets=[
+            _sheet(study),
+            *pairs_picture(judged, "IDH-mutant tumours", "CE-T1w is red, FLAIR green."),
+        ],
+        settings=_settings(settings),
+        provenance={k: str(v) for k, v in read_json(join(study, PROVENANCE)).items() if v},
+        limits=limits,
+    )
+
+
+def _tables(study: str, cohort: pd.DataFrame) -> ParkTables:
+    """The statistics once more, from the readings that they were made of."""
+    said = read_json(join(study, "statistics", SETTINGS))
+    settings = settings_from(
+        StatsSettings, {k: said[k] for k in StatsSettings.__dataclass_fields__}
+    )
+    sources = read_json(join(study, "statistics", SOURCES))
+    rows = readings_rows(sources["readings"])
+    settled = readings_rows(sources["consensus"]) if sources["consensus"] else None
+    return park_tables(read_readings(rows, cohort, settled), settings)
+
+
+def _key_figures(tables: ParkTables) -> list[KeyFigure]:
+    said = tables.verdict
+    if not said.split:
+        return []
+    method = said.ci_method.split(" of ")[0]
+    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)} ({method})"
+    return [
+        KeyFigure(
+            label="Difference in AUC, real and synthetic against real",
+            value=signed(said.difference),
+            detail=f"{interval}; mean of the readers",
+        ),
+        KeyFigure(
+            label="Gain that this cohort could have shown",
+            value=signed(said.detectable) if np.isfinite(said.detectable) else "none",
+            detail="in AUC, with 80% power",
+        ),
+        KeyFigure(
+            label="Patients judged",
+            value=f"{said.n_mutant} mutant, {said.n_wildtype} wildtype",
+            detail="nobody trained on them",
+        ),
+        *_turing(tables.turing),
+    ]
+
+
+def _turing(table: pd.DataFrame) -> list[KeyFigure]:
+    return [
+        KeyFigure(
+            label=f"Real told from synthetic, {row['reader']}",
+            value=printed(row["rate"], 2),
+            detail=f"95% CI {printed(row['rate_low'], 2)} to {printed(row['rate_high'], 2)}",
+        )
+        for row in table.to_dict("records")
+    ]
+
+
+def _split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
+    def count(split: str, idh: str) -> int:
+        return int(((cohort["split"] == split) & (cohort["idh"] == idh)).sum())
+
+    return [
+        SplitCount(
+            split=split,
+            mutant=count(split, "mutant"),
+            wildtype=count(split, "wildtype"),
+            unknown=count(split, ""),
+        )
+        for split in SPLITS
+    ]
+
+
+def _flows(study: str) -> list[Flow]:
+    folders = [join(study, step) for step in STEPS]
+    return [
+        flow_of(step, ledger_table([folder]).to_pylist())
+        for step, folder in zip(STEPS, folders, strict=True)
+        if exists(join(folder, SETTINGS))
+    ]
+
+
+def _figures(tables: ParkTables) -> list[Picture]:
+    """ROC curves of every model on the patients that nobody trained on, one panel per reader."""
+    frame = tables.by_patient[~tables.by_patient["age"].astype(bool)]
+    panels: dict[str, list[RocCurve]] = {}
+    for (split, reader, model), rows in frame.groupby(["split", "reader", "model"]):
+        fpr, tpr = roc_points(rows["label"], rows["p_mutant"])
+        name = {"val": "Validation", "test": "Test"}[str(split)]
+        panels.setdefault(f"{name}, {reader}", []).append(
+            RocCurve(
+                label=f"Model {model}: AUC {_area(tables, split, reader, model)}", fpr=fpr, tpr=tpr
+            )
+        )
+    if not panels:
+        return []
+    return [
+        Picture(
+            title="Receiver operating characteristic",
+            data=roc_figure(panels),
+            alt="ROC curves of models 1 to 3, one panel for each set and reader",
+            caption="From the image alone. Model 1: real mutants; 2: synthetic; 3: both.",
+        )
+    ]
+
+
+def _area(tables: ParkTables, split: Any, reader: Any, model: Any) -> str:
+    rows = tables.table3
+    row = rows[
+        (rows["split"] == split)
+        & (rows["reader"] == reader)
+        & (rows["model"] == model)
+        & ~rows["age"].astype(bool)
+    ].iloc[0]
+    return f"{printed(row['auc'])} ({printed(row['auc_low'])}\u2013{printed(row['auc_high'])})"
+
+
+def _generators(study: str) -> list[Generator]:
+    found = []
+    for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumours")):
+        if not exists(join(study, name, "model.json")):
+            continue
+        model = read_json(join(study, name, "model.json"))
+        figures = {"Resolution": f"{model['settings']['resolution_px']} px"}
+        if name == "gan-mutant":
+            made = read_json(join(study, "synthetic-mutant", SETTINGS))
+            judged = evaluation_figures(join(study, "evaluation-mutant"))
+            figures |= {"Images made": str(made["count"]), **_alignment(study), **judged}
+        found.append(
+            Generator(
+                name=f"StyleGAN2 of {title}",
+                training_patients=len(model["patients"]),
+                training_images=model["images"],
+                kimg=model["images_shown"] / 1000,
+                figures=figures,
+            )
+        )
+    return found
+
+
+def _alignment(study: str) -> dict[str, str]:
+    """Do both channels of a synthetic image show one brain, as those of real ones do?"""
+    said = {}
+    wanted = {"idh": "mutant", "split": "train"}
+    kinds = {
+        "real": images_of_table(join(study, "slices"), MEASURED, wanted),
+        "synthetic": images_of_table(join(study, "synthetic-mutant"), MEASURED, {}),
+    }
+    for kind, images in kinds.items():
+        dice = float(np.nanmean([outline_dice(image) for image in images]))
+        shared = float(np.nanmean([channel_information(image) for image in images]))
+        said[f"Outlines of the two channels, Dice, {kind}"] = printed(dice, 2)
+        said[f"Mutual information of the channels, {kind} (shuffled)"] = (
+            f"{printed(shared)} ({printed(shuffled_information(images))})"
+        )
+    return said
+
+
+def _generators_note(study: str) -> str:
+    """Checked again here, on the tables as they lie on disk; a leak stops the report."""
+    refuse_leaks(join(study, "slices"), [join(study, "synthetic-mutant")])
+    splits = patient_splits(join(study, "slices"))
+    held_out = sum(split != "train" for split in splits.values())
+    return (
+        f"Checked when this report was made: none of the {held_out} validation and test patients "
+        "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
+        "saw all mutants of the validation set.)"
+        + evaluation_note(join(study, "evaluation-mutant"), "IDH-mutant tumours")
+    )
+
+
+def _sheet(study: str) -> Picture:
+    wanted = {"idh": "mutant", "split": "train"}
+    kinds = {
+        "Real IDH-mutant": images_of_table(join(study, "slices"), SHOWN, wanted),
+        "Synthetic IDH-mutant": images_of_table(join(study, "synthetic-mutant"), SHOWN, {}),
+    }
+    return Picture(
+        title="Real and synthetic pairs",
+        data=pair_sheet(kinds),
+        alt="Rows of CE-T1w above FLAIR, real training slices and synthetic ones",
+        caption="CE-T1w above, FLAIR below. Real training slices, spread over patients; the first "
+        "synthetic ones, not selected.",
+    )
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Group -> setting -> value; what belongs to no group is `study`."""
+    groups: dict[str, dict[str, str]] = {"study": {}}
+    for name, value in settings.items():
+        if not isinstance(value, dict):
+            groups["study"][name] = str(value)
+            continue
+        plain = {k: str(v) for k, v in value.items() if not isinstance(v, dict)}
+        if plain:
+            groups[name] = plain
+        for inner, values in value.items():
+            if isinstance(values, dict):
+                groups[f"{name}, {inner}"] = {k: str(v) for k, v in values.items()}
+    return groups

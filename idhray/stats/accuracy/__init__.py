@@ -1,0 +1,1 @@
+"""Sensitivity, specificity and accuracy at a threshold."""

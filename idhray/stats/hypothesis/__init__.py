@@ -1,0 +1,1 @@
+"""Hypothesis tests of numbers, counts and paired answers."""

@@ -1,0 +1,196 @@
+"""Tests of contingency tables of counts: chi-square, G, Fisher's exact test, and an odds ratio.
+
+Rows are the levels of a variable and columns the groups, or the other way round; no P depends on
+it. Rows and columns without a single count are left out, and a note names them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from idhray.stats.hypothesis.fisher import fisher_p
+from idhray.stats.hypothesis.significance import Significance
+from idhray.stats.sample import SampleError
+
+PEARSON = "Pearson chi-square without continuity correction"
+YATES = "Pearson chi-square with Yates continuity correction"
+G_TEST = "G test (likelihood ratio) without continuity correction"
+FISHER = "Fisher exact"
+FEW = 5.0  # Cochran's rule: below it, the chi-square distribution is in doubt
+
+Counts = NDArray[np.int64]  # (rows, columns), none negative
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddsRatio:
+    """The odds ratio of a 2 x 2 table: first row over second, first column over second."""
+
+    conditional: float
+    """Maximum likelihood given the margins, as R's fisher.test prints it; may be 0 or infinite."""
+    sample: float
+    """Cross product ratio; infinite where only its denominator is 0."""
+    ci_low: float
+    ci_high: float
+    """Exact (of the noncentral hypergeometric distribution); may be infinite."""
+    confidence: float
+
+
+def counts_of(table: ArrayLike) -> Counts:
+    """A table of counts as (rows, columns) int64, at least 2 x 2.
+
+    Raises:
+        SampleError: another shape, a count that is negative, broken or missing, or no counts.
+    """
+    try:
+        cells = np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SampleError(f"a contingency table needs rows of counts of one length: {error}")
+    if cells.ndim != 2 or min(cells.shape) < 2:
+        raise SampleError(
+            f"a contingency table needs 2 or more rows and columns, got {cells.shape}"
+        )
+    wrong = ~np.isfinite(cells) | (cells < 0) | (cells != np.floor(cells))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise SampleError(
+            f"contingency table, row {row + 1}, column {column + 1}: {cells[row, column]:g} is not "
+            "a count; give numbers of cases, not percentages"
+        )
+    if not cells.any():
+        raise SampleError("a contingency table without a single case; check the groups")
+    return cells.astype(np.int64)
+
+
+def expected_counts(table: ArrayLike) -> NDArray[np.float64]:
+    """(rows, columns): row sum times column sum over the total.
+
+    Raises:
+        SampleError: not a table of counts.
+    """
+    return np.asarray(stats.contingency.expected_freq(counts_of(table)), dtype=np.float64)
+
+
+def chi_square(table: ArrayLike, *, yates: bool = False) -> Significance:
+    """Pearson's chi-square test of independence; a note counts the expected counts below 5.
+
+    Args:
+        table: (rows, columns) counts.
+        yates: Continuity correction, min(1/2, |O - E|) as in R. It exists for 2 x 2 tables only;
+            for a larger one none is made, and a note says so.
+
+    Returns:
+        P is NaN, and a note says why, where all cases are in one row or one column.
+
+    Raises:
+        SampleError: not a table of counts.
+
+    Source: Pearson 1900; Yates 1934; equal to R's chisq.test.
+    """
+    return _chi_square(table, yates=yates, likelihood=False)
+
+
+def g_test(table: ArrayLike) -> Significance:
+    """The likelihood-ratio chi-square test of independence; otherwise as `chi_square`."""
+    return _chi_square(table, yates=False, likelihood=True)
+
+
+def fisher_exact(table: ArrayLike) -> Significance:
+    """Fisher's exact test (Freeman and Halton's for more than 2 x 2), two-sided, never simulated.
+
+    P is the sum over all tables with the same margins that are no likelier than this one, with the
+    relative tolerance of R, 1e-7.
+
+    Returns:
+        The statistic of a 2 x 2 table is its conditional odds ratio; larger ones have none. P is
+        NaN, and a note says why, where all cases are in one row or one column.
+
+    Raises:
+        SampleError: not a table of counts, or so many tables with these margins that they cannot
+            be enumerated.
+
+    Source: Fisher 1935; Freeman and Halton 1951; equal to R's fisher.test.
+    """
+    counts, notes = _occupied(counts_of(table))
+    if min(counts.shape) < 2:
+        return Significance(method=FISHER, p=float("nan"), notes=notes)
+    statistic = float("nan")
+    if counts.shape == (2, 2):
+        statistic = float(stats.contingency.odds_ratio(counts, kind="conditional").statistic)
+    return Significance(method=FISHER, p=fisher_p(counts), statistic=statistic, notes=notes)
+
+
+def odds_ratio(table: ArrayLike, *, confidence: float = 0.95) -> OddsRatio:
+    """The odds ratio of a 2 x 2 table with its exact confidence interval.
+
+    Raises:
+        SampleError: not a 2 x 2 table of counts, a row or column is empty, or `confidence` is not
+            between 0 and 1.
+
+    Source: Cornfield 1956; the conditional estimate is that of R's fisher.test.
+    """
+    counts = counts_of(table)
+    if counts.shape != (2, 2):
+        raise SampleError(f"an odds ratio needs a 2 x 2 table, got {counts.shape}")
+    if not counts.sum(axis=0).all() or not counts.sum(axis=1).all():
+        raise SampleError(
+            f"no odds ratio in {counts.tolist()}: a row or column has no cases; both groups and "
+            "both levels are needed"
+        )
+    if not 0 < confidence < 1:
+        raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
+    found = stats.contingency.odds_ratio(counts, kind="conditional")
+    low, high = found.confidence_interval(confidence_level=confidence)
+    (a, b), (c, d) = counts.tolist()
+    return OddsRatio(
+        conditional=float(found.statistic),
+        sample=a * d / (b * c) if b * c else float("inf"),
+        ci_low=float(low),
+        ci_high=float(high),
+        confidence=confidence,
+    )
+
+
+def _chi_square(table: ArrayLike, *, yates: bool, likelihood: bool) -> Significance:
+    counts, notes = _occupied(counts_of(table))
+    if yates and counts.shape != (2, 2) and min(counts.shape) > 1:
+        notes = (*notes, "Yates' correction exists for 2 x 2 tables only; none was made.")
+        yates = False
+    method = G_TEST if likelihood else YATES if yates else PEARSON
+    if min(counts.shape) < 2:
+        return Significance(method=method, p=float("nan"), notes=notes)
+    power = "log-likelihood" if likelihood else "pearson"
+    found = stats.chi2_contingency(counts, correction=yates, lambda_=power)
+    return Significance(
+        method=method,
+        p=float(found.pvalue),
+        statistic=float(found.statistic),
+        df=int(found.dof),
+        notes=(*notes, *_few(found.expected_freq)),
+    )
+
+
+def _few(expected: NDArray[np.float64]) -> tuple[str, ...]:
+    """Cochran's warning, with the number of low expected counts and the lowest."""
+    low = int((expected < FEW).sum())
+    if not low:
+        return ()
+    be = "is" if low == 1 else "are"
+    return (
+        f"{low} of {expected.size} expected counts {be} below 5 (lowest {expected.min():.2f}).",
+    )
+
+
+def _occupied(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
+    """The table without empty rows and columns, and a note for each that was left out."""
+    notes = [
+        f"{name} {number + 1} has no cases and is left out."
+        for axis, name in enumerate(("Row", "Column"))
+        for number in np.flatnonzero(counts.sum(axis=1 - axis) == 0)
+    ]
+    occupied = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    for size, name in zip(occupied.shape, ("row", "column"), strict=True):
+        if size < 2:
+            notes.append(f"All cases are in one {name}: there is nothing to test.")
+    return occupied, tuple(notes)

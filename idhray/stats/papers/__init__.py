@@ -1,0 +1,1 @@
+"""The tables of two papers: Liu 2020 and Park 2021."""

@@ -1,0 +1,1 @@
+"""Predicted probabilities: calibration, decision curves and the age model."""

@@ -1,0 +1,1 @@
+"""Agreement of readers, and the visual Turing test."""

@@ -1,0 +1,198 @@
+"""Agreement feature by feature, the gate before the models, and consensus where readers differ.
+
+Readings are rows with `case`, `reader` and a column per feature (the READINGS table).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from idhray.stats.accuracy.rates import printed
+from idhray.stats.readers.kappa import ROUNDING, Kappa, Weights
+from idhray.stats.readers.kappa_readings import cohen, fleiss
+from idhray.stats.sample import SampleError
+
+GATE = 0.5
+"""Categories with kappa >= 0.5 enter the univariable analysis. Source: Park et al. 2021."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureAgreement:
+    """Agreement on one feature: of every pair of readers, and of all of them."""
+
+    feature: str
+    pairs: tuple[Kappa, ...]
+    overall: Kappa
+    """The only pair's kappa, or Fleiss' kappa of three and more readers."""
+
+
+def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
+    """One row per case (the index, in order of appearance), one column per reader (sorted).
+
+    Raises:
+        SampleError: a column is lacking, a row names no case or no reader, a reader read a case
+            twice, or there is but one reader.
+    """
+    if lacking := [name for name in ("case", "reader", feature) if name not in readings]:
+        raise SampleError(f"readings have no column {', '.join(lacking)}")
+    rows = readings[["case", "reader", feature]]
+    if nameless := int(rows[["case", "reader"]].isna().any(axis=1).sum()):
+        raise SampleError(f"{nameless} of {len(rows)} readings name no case or no reader")
+    twice = rows[rows.duplicated(["case", "reader"])]
+    if len(twice):
+        one = twice.iloc[0]
+        raise SampleError(
+            f"case {one['case']} was read twice by {one['reader']} ({len(twice)} such rows); "
+            "keep one reading each"
+        )
+    wide = rows.pivot(index="case", columns="reader", values=feature)
+    if wide.shape[1] < 2:
+        raise SampleError(f"{feature}: two readers are needed, found {list(wide.columns)}")
+    return wide.reindex(pd.unique(rows["case"]))
+
+
+def feature_agreement(
+    readings: pd.DataFrame,
+    feature: str,
+    *,
+    levels: Sequence[str] | None = None,
+    weights: Weights = "none",
+    confidence: float = 0.95,
+) -> FeatureAgreement:
+    """Kappa of every pair of readers; with three and more also Fleiss' (unweighted) kappa of all.
+
+    Raises:
+        SampleError: see `by_case` and `cohen`.
+    """
+    wide = by_case(readings, feature)
+    pairs = tuple(
+        cohen(wide[list(pair)], levels=levels, weights=weights, confidence=confidence)
+        for pair in combinations(wide.columns, 2)
+    )
+    overall = pairs[0] if len(pairs) == 1 else fleiss(wide, levels=levels)
+    return FeatureAgreement(feature=feature, pairs=pairs, overall=overall)
+
+
+def passes_gate(kappa: float, minimum: float = GATE) -> bool:
+    """Whether kappa, unrounded, reaches the minimum; one that is undefined does not."""
+    return bool(kappa >= minimum - ROUNDING)
+
+
+def gate_table(agreements: Sequence[FeatureAgreement], minimum: float = GATE) -> pd.DataFrame:
+    """One row per feature: kappa, interval, P, its word, whether it passes, and the reason."""
+    return pd.DataFrame([_gate_row(one, minimum) for one in agreements])
+
+
+def _gate_row(agreement: FeatureAgreement, minimum: float) -> dict[str, object]:
+    one = agreement.overall
+    passes = passes_gate(one.kappa, minimum)
+    if np.isnan(one.kappa):
+        reason = "kappa is undefined"
+    else:
+        reason = f"kappa {printed(one.kappa)} {'>=' if passes else '<'} {minimum:g}"
+    if passes and one.ci_low < minimum:
+        reason += f", but its interval begins at {printed(one.ci_low)}"
+    return {
+        "feature": agreement.feature,
+        "method": one.name,
+        "n": one.n,
+        "missing": one.missing,
+        "kappa": one.kappa,
+        "ci_low": one.ci_low,
+        "ci_high": one.ci_high,
+        "p": one.test.p,
+        "strength": one.strength,
+        "passes": passes,
+        "reason": reason,
+        "notes": " ".join((*one.notes, *one.test.notes)),
+    }
+
+
+def discordant(readings: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
+    """The cases on which readers differ: case, feature, reader1, reader2 (and so on).
+
+    Readers are in sorted order, features in the order given. A case that a reader left out is
+    listed too, its reading None: nobody has agreed on it.
+
+    Raises:
+        SampleError: see `by_case`.
+    """
+    found, readers = [], 2
+    for feature in features:
+        wide = by_case(readings, feature)
+        readers = max(readers, wide.shape[1])
+        for case, row in zip(wide.index, wide.to_numpy(), strict=True):
+            said = [None if pd.isna(value) or value == "" else str(value) for value in row]
+            if None in said or len(set(said)) > 1:
+                found.append([case, feature, *said])
+    columns = ["case", "feature", *(f"reader{i + 1}" for i in range(readers))]
+    return pd.DataFrame(found, columns=columns, dtype=object)
+
+
+def with_consensus(
+    readings: pd.DataFrame,
+    features: Sequence[str],
+    consensus: pd.DataFrame,
+    *,
+    levels: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """One row per case with the value of each feature: agreed upon at once, or by consensus.
+
+    Args:
+        consensus: `case`, `feature`, `consensus`: one row for each row of `discordant`.
+        levels: The categories of each feature; without them those that readers used. A consensus
+            outside them is taken for a slip of the pen.
+
+    Raises:
+        SampleError: a discordant case has no consensus or two, or one is given where the readers
+            agree on something else, or for a case or feature that does not exist.
+    """
+    decided = _decisions(consensus)
+    open_ = [(row.case, row.feature) for row in discordant(readings, features).itertuples()]
+    if lacking := [key for key in open_ if key not in decided]:
+        raise SampleError(
+            f"{len(lacking)} of {len(open_)} discordant readings have no consensus: "
+            f"{_first(lacking)}; let the readers settle them"
+        )
+    values = {feature: by_case(readings, feature) for feature in features}
+    table = pd.DataFrame({name: wide.iloc[:, 0] for name, wide in values.items()}, dtype=object)
+    for (case, feature), value in decided.items():
+        if feature not in values or case not in table.index:
+            raise SampleError(f"consensus on {_first([(case, feature)])}: nobody read that")
+        known = (levels or {}).get(feature) or _used(values[feature])
+        if value not in known:
+            raise SampleError(
+                f"consensus on {_first([(case, feature)])} is {value!r}, not one of "
+                f"{', '.join(known)}"
+            )
+        if (case, feature) not in open_ and value != str(table.loc[case, feature]):
+            raise SampleError(
+                f"consensus on {_first([(case, feature)])} is {value!r}, but all readers said "
+                f"{table.loc[case, feature]!r}"
+            )
+        table.loc[case, feature] = value
+    return table.rename_axis("case").reset_index()
+
+
+def _decisions(consensus: pd.DataFrame) -> dict[tuple[object, str], str]:
+    """The consensus by (case, feature); rows that are still blank decide nothing."""
+    if lacking := [n for n in ("case", "feature", "consensus") if n not in consensus]:
+        raise SampleError(f"the consensus table has no column {', '.join(lacking)}")
+    filled = consensus[consensus["consensus"].notna() & (consensus["consensus"] != "")]
+    keys = list(zip(filled["case"], filled["feature"].astype(str), strict=True))
+    if twice := sorted({key for key in keys if keys.count(key) > 1}, key=str):
+        raise SampleError(f"two rows of consensus on {_first(twice)}; keep one")
+    return dict(zip(keys, filled["consensus"].astype(str), strict=True))
+
+
+def _used(wide: pd.DataFrame) -> list[str]:
+    return sorted({str(value) for value in wide.to_numpy().ravel() if pd.notna(value)} - {""})
+
+
+def _first(keys: Sequence[tuple[object, str]]) -> str:
+    """The first three, as `P012 (margin)`."""
+    shown = ", ".join(f"{case} ({feature})" for case, feature in keys[:3])
+    return shown + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

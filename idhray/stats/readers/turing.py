@@ -1,0 +1,193 @@
+"""One reader's visual Turing test: are real and synthetic images told apart?
+
+Source: Park et al. 2021, "Evaluation of reality".
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import stats
+
+from idhray.stats.accuracy.rates import Proportion, printed, proportion
+from idhray.stats.hypothesis.significance import Significance
+from idhray.stats.readers.equivalence import CAUTION, CHANCE, Equivalence, equivalence_to_chance
+from idhray.stats.sample import SampleError
+from idhray.stats.text import p_text
+
+STOP_RATE = 0.6
+"""A GAN is trained until readers recognise fewer of its images. Source: Park et al. 2021, Methods,
+"aimed to less than 60% for synthetic images"."""
+EXACT_BINOMIAL = "exact binomial against 50%"
+Answer = Literal["tells them apart", "takes one for the other", "as if guessing", "open"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """What images were, and what a reader called them."""
+
+    real_called_real: int
+    real_called_synthetic: int
+    synthetic_called_real: int
+    synthetic_called_synthetic: int
+
+    @property
+    def real(self) -> int:
+        """Real images judged."""
+        return self.real_called_real + self.real_called_synthetic
+
+    @property
+    def synthetic(self) -> int:
+        """Synthetic images judged."""
+        return self.synthetic_called_real + self.synthetic_called_synthetic
+
+    @property
+    def right(self) -> int:
+        """Images called what they are."""
+        return self.real_called_real + self.synthetic_called_synthetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderTuring:
+    """One reader's visual Turing test."""
+
+    reader: str
+    confusion: Confusion
+    rate: Proportion
+    """Right answers, of real and synthetic images together: the classification rate."""
+    chance: Significance
+    """Exact binomial test of the rate against 50%."""
+    equivalence: Equivalence
+    synthetic: Proportion
+    """Synthetic images that were recognised as such."""
+    missing: int
+    """Images that this reader gave no judgement of."""
+    d_prime: float
+    """z(real called real) - z(synthetic called real): 0 for guessing, whatever the leaning."""
+    criterion: float
+    """Leaning: above 0 the reader prefers to say `synthetic`, below 0 `real`."""
+    answer: Answer
+    sentence: str
+    notes: tuple[str, ...]
+
+    @property
+    def under_stop_rate(self) -> bool | None:
+        """Park's stopping rule: fewer than 60% of the synthetic images were recognised."""
+        return self.synthetic.value < STOP_RATE if self.synthetic.n else None
+
+
+def d_prime(confusion: Confusion) -> tuple[float, float]:
+    """d' and criterion; where a rate is 0 or 1, half an image is added on both sides.
+
+    NaN where only real or only synthetic images were shown.
+
+    Source: Green and Swets 1966; the added halves are the log-linear rule of Hautus 1995.
+    """
+    if not (confusion.real and confusion.synthetic):
+        return float("nan"), float("nan")
+    half = 0.5 if _extreme(confusion) else 0.0
+    hit = stats.norm.ppf((confusion.real_called_real + half) / (confusion.real + 2 * half))
+    alarm = stats.norm.ppf(
+        (confusion.synthetic_called_real + half) / (confusion.synthetic + 2 * half)
+    )
+    return float(hit - alarm), float(-(hit + alarm) / 2)
+
+
+def _extreme(confusion: Confusion) -> bool:
+    """Whether a class of images was called the same throughout."""
+    return 0 in vars(confusion).values()
+
+
+def judge(
+    confusion: Confusion,
+    *,
+    reader: str = "reader",
+    margin: float = 0.1,
+    confidence: float = 0.95,
+    missing: int = 0,
+) -> ReaderTuring:
+    """The test of one reader, from the four counts.
+
+    Raises:
+        SampleError: no image was judged, or a count is negative.
+        ConfigError: the margin is not between 0 and 0.5.
+    """
+    n = confusion.real + confusion.synthetic
+    if n < 1 or min(vars(confusion).values()) < 0:
+        raise SampleError(f"{reader}: no image was judged (counts {confusion})")
+    alpha = 1 - confidence
+    rate = proportion(confusion.right, n, confidence)
+    p = float(stats.binomtest(confusion.right, n, CHANCE).pvalue)
+    equivalence = equivalence_to_chance(confusion.right, n, margin=margin, alpha=alpha)
+    answer = _answer(rate.value, p, equivalence)
+    prime, criterion = d_prime(confusion)
+    return ReaderTuring(
+        reader=reader,
+        confusion=confusion,
+        rate=rate,
+        chance=Significance(method=EXACT_BINOMIAL, p=p, statistic=confusion.right),
+        equivalence=equivalence,
+        synthetic=proportion(confusion.synthetic_called_synthetic, confusion.synthetic, confidence),
+        missing=missing,
+        d_prime=prime,
+        criterion=criterion,
+        answer=answer,
+        sentence=_sentence(reader, rate, p, equivalence, answer),
+        notes=tuple(_notes(confusion, missing)),
+    )
+
+
+def _answer(rate: float, p: float, equivalence: Equivalence) -> Answer:
+    if equivalence.shown:  # perhaps with a difference too, smaller than the margin
+        return "as if guessing"
+    if p < equivalence.alpha:
+        return "tells them apart" if rate > CHANCE else "takes one for the other"
+    return "open"
+
+
+def _sentence(
+    reader: str, rate: Proportion, p: float, equivalence: Equivalence, answer: Answer
+) -> str:
+    share, low, high = (printed(100 * v, 1) for v in (rate.value, rate.exact_low, rate.exact_high))
+    points = f"{100 * equivalence.margin:g} points"
+    said = {
+        "tells them apart": f"{reader} tells real from synthetic images.",
+        "takes one for the other": f"{reader} is wrong more often than guessing would be.",
+        "as if guessing": f"{reader} is shown to be within {points} of guessing.",
+        "open": (
+            f"{reader} is not shown to differ from guessing, nor to be within {points} of it "
+            f"({p_text(equivalence.p)} of equivalence). {CAUTION}"
+        ),
+    }[answer]
+    if answer == "as if guessing" and p < equivalence.alpha:
+        said += " The difference is significant, but smaller than that."
+    if answer == "open" and rate.n < equivalence.smallest_n:
+        said += (
+            f" {rate.n:g} images could not show it whatever was answered; "
+            f"{equivalence.smallest_n} could."
+        )
+    return (
+        f"{reader}: {rate.count:g} of {rate.n:g} right, {share}% "
+        f"({100 * (1 - equivalence.alpha):g}% CI {low} to {high}; {p_text(p)} against 50%). {said}"
+    )
+
+
+def _notes(confusion: Confusion, missing: int) -> list[str]:
+    """What else must be known: gaps, leanings, what the figures cannot tell."""
+    said = []
+    real, synthetic = confusion.real, confusion.synthetic
+    if missing:
+        said.append(f"{missing} images without a judgement are left out.")
+    if not (real and synthetic):
+        said.append("Only one kind of image was judged: d' does not exist.")
+        return said
+    if confusion.real_called_real + confusion.synthetic_called_real in (0, real + synthetic):
+        said.append("All images were called the same: nothing was told from anything.")
+    if _extreme(confusion):
+        said.append("A rate is 0 or 1: for d' half an image was added to either side.")
+    if real != synthetic:
+        most = max(real, synthetic) / (real + synthetic)
+        said.append(
+            f"{real} real and {synthetic} synthetic images: whoever always names the more frequent "
+            f"kind is right in {printed(100 * most, 1)}%; d' is fairer."
+        )
+    return said

@@ -1,0 +1,1 @@
+"""Logistic regression: design, fit, intervals, tests and stepwise choice."""

@@ -1,0 +1,199 @@
+"""The likelihood of a logistic regression, plain or with Firth's penalty, and its maxima.
+
+statsmodels fits the plain one, firthmodels the penalized one. Neither can hold several
+coefficients at fixed values, which every interval by profile and every test of a whole factor
+needs: with Firth's penalty a column that is held at 0 is not a column left out, as the penalty
+still counts it. So there is one small maximizer for both; the tests hold it to both libraries.
+
+Letters: N patients, K columns.
+Source: Firth 1993 (Biometrika 80:27), section 3; Heinze and Schemper 2002 (Stat Med 21:2409).
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.special import expit
+
+from idhray.stats.regression.design import Matrix
+from idhray.stats.sample import Labels, SampleError
+
+Vector = NDArray[np.float64]  # (K,), or (N,) where it has a value per patient
+Square = NDArray[np.float64]  # (K, K)
+_MAX_STEPS = 100  # fewer than 10 are usual
+_MAX_HALVINGS = 40
+_LONGEST_STEP = 5.0  # of a linear predictor; a longer one is cut to this
+_FLATTEST = 0.01  # curvature, as a share of the bound, that a step is willing to believe
+_FAR = 6.0  # mean change of the linear predictors at which another maximum is looked for
+_NEAR = 0.3  # of a linear predictor: a climb that comes so near a known maximum ends there
+_STEP = 1e-10  # a step that moves no linear predictor by more is the last
+_GAIN = 1e-9  # where rounding keeps steps from shrinking so far, they may promise this much value
+_SMALL = 0.01  # and be this long
+_NO_MAXIMUM = {
+    False: "the likelihood has no maximum: the predictors separate the classes; "
+    "use Firth's penalized likelihood (method firth)",
+    True: "Firth's penalized likelihood came to no maximum; "
+    "center and scale the numeric predictors, or use fewer predictors",
+}
+
+
+class NoMaximumError(SampleError):
+    """The likelihood grows without end (separated data), or no maximum was reached."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The likelihood and its derivatives at some coefficients."""
+
+    beta: Vector
+    value: float
+    """Log-likelihood, with the penalty where there is one."""
+    log_likelihood: float
+    """Without the penalty."""
+    score: Vector
+    information: Square
+    """(K, K), X'WX: its inverse is the covariance of the coefficients."""
+    curvature: Square
+    """Minus the second derivative; with the penalty it need not be positive definite."""
+    bound: Square
+    """Positive definite in its place: X'WX, weighted by 1 + leverage where there is the penalty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood:
+    """The log-likelihood of labels given a design, as a function of the coefficients."""
+
+    matrix: Matrix
+    labels: Labels
+    penalized: bool = False
+    """Firth's penalty: half the log determinant of the information (Jeffreys' prior)."""
+
+    def at(self, beta: Vector) -> Point:
+        """Value and derivatives; the value is -inf where the information is singular."""
+        eta = self.matrix @ beta
+        p = expit(eta)
+        weight = p * expit(-eta)
+        information = (self.matrix.T * weight) @ self.matrix
+        plain = -float(np.logaddexp(0, np.where(self.labels == 1, -eta, eta)).sum())
+        residual = np.where(self.labels == 1, expit(-eta), -p)  # labels - p is 0 too early
+        value, curvature, bound = plain, information, information
+        if self.penalized:
+            sign, logdet = np.linalg.slogdet(information)
+            value = plain + 0.5 * float(logdet) if sign > 0 else -np.inf
+            if np.isfinite(value):
+                inverse = np.linalg.inv(information)
+                leverage = weight * ((self.matrix @ inverse) * self.matrix).sum(axis=1)
+                residual = residual + leverage * (0.5 - p)
+                bound = (self.matrix.T * (weight * (1 + leverage))) @ self.matrix
+                curvature = bound - self._bend(0.5 - p, weight, leverage, inverse)
+        return Point(
+            beta=beta,
+            value=value,
+            log_likelihood=plain,
+            score=self.matrix.T @ residual,
+            information=information,
+            curvature=curvature,
+            bound=bound,
+        )
+
+    def _bend(self, off: Vector, weight: Vector, leverage: Vector, inverse: Square) -> Square:
+        """What the second derivative of the penalty adds to minus its `bound`.
+
+        The derivative of the leverages has the squared elements of X inverse(X'WX) X' between
+        patients; as products of rows (z_i . z_j)^2 they need no N by N matrix.
+        """
+        x, z = self.matrix, self.matrix @ np.linalg.cholesky(inverse)
+        squares = (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)  # (N, K * K)
+        twist = (x.T * (off * weight)) @ squares
+        return np.asarray((x.T * (2 * leverage * off**2)) @ x - 2 * twist @ twist.T)
+
+    def maximum(self, start: Vector | None = None, held: NDArray[np.bool_] | None = None) -> Point:
+        """The point with the highest value.
+
+        The plain likelihood has one maximum. With few patients the penalized one can have more,
+        above all with a coefficient held; so it is also climbed from far along each coefficient.
+
+        Args:
+            start: Coefficients to start from, (K,); zeros if not given.
+            held: True where a coefficient keeps the value it has in `start`, (K,).
+
+        Raises:
+            NoMaximumError: no maximum was reached; without the penalty that means separated
+                classes. Not all such data are found here: `separation` tells for certain.
+        """
+        best = self.climb(start, held)
+        if not self.penalized:
+            return best
+        lengths = np.sqrt((self.matrix**2).mean(axis=0))
+        centre = best.beta
+        for place in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
+            for side in (-1, 1):
+                far = centre.copy()
+                far[place] += side * _FAR / lengths[place]
+                with suppress(NoMaximumError):
+                    best = max(best, self.climb(far, held, best), key=lambda point: point.value)
+        return best
+
+    def climb(
+        self,
+        start: Vector | None = None,
+        held: NDArray[np.bool_] | None = None,
+        known: Point | None = None,
+    ) -> Point:
+        """The maximum reached from `start` by Newton steps that never descend.
+
+        Other arguments and errors are those of `maximum`.
+
+        Args:
+            known: A maximum; a climb that comes near it is not finished, and it comes back.
+        """
+        count = self.matrix.shape[1]
+        point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
+        free = np.flatnonzero(~held) if held is not None else np.arange(count)
+        settled, shortest = not len(free), np.inf
+        for _ in range(_MAX_STEPS if len(free) else 0):
+            try:
+                step = _step(point, free)
+            except np.linalg.LinAlgError:
+                break
+            reach = float(np.abs(self.matrix @ step).max())
+            settled = reach < _SMALL and float(point.score @ step) < _GAIN
+            if settled and reach > shortest / 2:
+                break  # steps that near the end and do not shrink are rounding
+            point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
+            if reach < _STEP or not moved:
+                break
+            if known and np.abs(self.matrix @ (point.beta - known.beta)).max() < _NEAR:
+                return known
+            shortest = min(reach, shortest)
+        if not settled:
+            raise NoMaximumError(_NO_MAXIMUM[self.penalized])
+        return point
+
+    def _along(self, point: Point, step: Vector) -> tuple[Point, bool]:
+        """The point after a step, halved until it does not descend; False if none ascends."""
+        slack = 1e-13 * abs(point.value)
+        for halving in range(_MAX_HALVINGS):
+            ahead = self.at(point.beta + step * 0.5**halving)
+            if ahead.value >= point.value - slack:
+                return ahead, True
+        return point, False
+
+
+def _step(point: Point, free: NDArray[np.intp]) -> Vector:
+    """Newton's step of the free coefficients; where the value is not concave, one that leaves it.
+
+    There the curvature along each axis (relative to the bound) is taken without its sign, so that
+    the step leads away from a saddle and not back to it.
+    """
+    block, step = np.ix_(free, free), np.zeros(len(point.beta))
+    score, curvature = point.score[free], point.curvature[block]
+    try:
+        np.linalg.cholesky(curvature)
+        step[free] = np.linalg.solve(curvature, score)
+    except np.linalg.LinAlgError:
+        bends, axes = eigh(curvature, point.bound[block])
+        step[free] = axes @ ((axes.T @ score) / np.maximum(np.abs(bends), _FLATTEST))
+    return step

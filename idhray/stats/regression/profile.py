@@ -1,0 +1,129 @@
+"""Likelihood-ratio tests and profile intervals of a logistic regression.
+
+Both compare the maximum with the maximum under a restriction: some coefficients held at 0, or one
+held at the end of its interval. Under Firth's penalty the same with the penalized likelihood.
+
+Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (Stat Med 21:2409).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import brentq
+
+from idhray.stats.hypothesis.significance import Significance
+from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point, Vector
+
+_MAX_DOUBLINGS = 40
+_MAX_RESTARTS = 10
+_HIGHER = 1e-7  # a local maximum that is higher by more is another one
+_LOST = "the likelihood could not be followed far enough for a profile; use fewer predictors"
+
+
+def likelihood_ratio(model: Likelihood, best: Point, places: Sequence[int]) -> Significance:
+    """Twice the loss of log-likelihood when the coefficients at `places` are held at 0."""
+    name = "penalized likelihood ratio" if model.penalized else "likelihood ratio"
+    if not len(places):
+        notes = ("There is no coefficient to test.",)
+        return Significance(method=name, p=float("nan"), statistic=0.0, df=0, notes=notes)
+    held = np.isin(np.arange(len(best.beta)), places)
+    nearby = _constrained(model, best, held, np.zeros(len(places)))
+    without = model.maximum(nearby.beta, held)
+    statistic = max(2 * (best.value - without.value), 0.0)
+    return Significance(
+        method=name,
+        p=float(stats.chi2.sf(statistic, len(places))),
+        statistic=statistic,
+        df=len(places),
+    )
+
+
+def wald(best: Point, places: Sequence[int]) -> Significance:
+    """Wald's chi-square of the coefficients at `places`, all 0 under the null hypothesis."""
+    covariance = np.linalg.inv(best.information)[np.ix_(list(places), list(places))]
+    beta = best.beta[list(places)]
+    statistic = float(beta @ np.linalg.solve(covariance, beta))
+    p = float(stats.chi2.sf(statistic, len(places)))
+    return Significance(method="Wald", p=p, statistic=statistic, df=len(places))
+
+
+def profile_interval(
+    model: Likelihood, best: Point, place: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The values of one coefficient that its likelihood-ratio test does not reject.
+
+    Raises:
+        NoMaximumError: an end was not found.
+    """
+    return _end(model, best, place, -1, confidence), _end(model, best, place, +1, confidence)
+
+
+def _end(model: Likelihood, best: Point, place: int, side: int, confidence: float) -> float:
+    held = np.arange(len(best.beta)) == place
+    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    se = float(np.sqrt(np.linalg.inv(best.information)[place, place]))
+    inside = best
+    for _ in range(_MAX_RESTARTS):
+        end, there = _crossing(model, best, inside, held, width=side * z * se, z=z)
+        highest = model.maximum(there.beta, held)
+        if highest.value < there.value + _HIGHER:
+            return end
+        inside = highest  # another local maximum is not rejected yet: go on from there
+    raise NoMaximumError(_LOST)
+
+
+def _crossing(
+    model: Likelihood,
+    best: Point,
+    inside: Point,
+    held: NDArray[np.bool_],
+    *,
+    width: float,
+    z: float,
+) -> tuple[float, Point]:
+    """Where the likelihood ratio grows to its critical value, outward from `inside`."""
+    points = {float(inside.beta[held][0]): inside}
+
+    def excess(value: float) -> float:
+        """The signed root of the likelihood ratio, less its critical value; nearly a line."""
+        nonlocal inside
+        if value not in points:  # a root finder that asks again gets the same local maximum
+            points[value] = _constrained(model, inside, held, np.array([value]))
+        above = float(np.sqrt(max(2 * (best.value - points[value].value), 0.0))) - z
+        inside = points[value] if above < 0 else inside
+        return above
+
+    inner = next(iter(points))
+    outer = inner + width
+    for _ in range(_MAX_DOUBLINGS):
+        if excess(outer) > 0:
+            end = float(brentq(excess, inner, outer, xtol=1e-10 * abs(width), rtol=1e-14))
+            return end, points[end]
+        inner, outer, width = outer, outer + width, 2 * width
+    raise NoMaximumError(_LOST)
+
+
+def _constrained(
+    model: Likelihood, start: Point, held: NDArray[np.bool_], target: Vector, halvings: int = 6
+) -> Point:
+    """The maximum with the held coefficients at `target`, by way of half the distance if needed."""
+    try:
+        return model.climb(_shifted(start, held, target), held)
+    except (NoMaximumError, np.linalg.LinAlgError):
+        if not halvings:
+            raise NoMaximumError(_LOST) from None
+    halfway = (start.beta[held] + target) / 2
+    nearer = _constrained(model, start, held, halfway, halvings - 1)
+    return _constrained(model, nearer, held, target, halvings - 1)
+
+
+def _shifted(point: Point, held: NDArray[np.bool_], target: Vector) -> Vector:
+    """Start values: the held ones at `target`, the others moved along with them."""
+    free, beta = ~held, point.beta.copy()
+    beta[held] = target
+    inner = point.information[np.ix_(free, free)]
+    moved = point.information[np.ix_(free, held)] @ (target - point.beta[held])
+    beta[free] -= np.linalg.solve(inner, moved)
+    return beta

@@ -1,0 +1,1 @@
+"""Areas under ROC curves: estimates, intervals, curves and thresholds."""

@@ -1,0 +1,1 @@
+"""Table 1: characteristics of the cases in each group."""

@@ -1,0 +1,143 @@
+"""Manifest reading, validation and the split."""
+
+import pandas as pd
+import pytest
+
+from idhray.cohorts.manifest import (
+    manifest_hash,
+    patients_of,
+    read_manifest,
+    slide_name,
+    with_split,
+    write_manifest,
+)
+from idhray.errors import ManifestError
+
+
+def manifest_file(tmp_path, text):
+    path = tmp_path / "manifest.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def made_cohort(tmp_path, mutants, wildtypes):
+    rows = [f"M{i},mutant" for i in range(mutants)] + [f"W{i},wildtype" for i in range(wildtypes)]
+    return read_manifest(manifest_file(tmp_path, "patient,idh\n" + "\n".join(rows)))
+
+
+def test_all_problems_are_told_at_once_with_rows(tmp_path):
+    """Fixing a manifest of a thousand rows one message at a time is no way to live."""
+    path = manifest_file(
+        tmp_path,
+        "patient,idh,age,grade,slide\n"
+        "A,mutant,40,4,a.svs\n"
+        "A,wildtype,40,4,b.svs\n"
+        ",mutant,,,c.svs\n"
+        "B,positive,-3,V,a.svs\n",
+    )
+
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+
+    lines = str(caught.value).splitlines()
+    assert "6 problems; nothing was done" in lines[0]
+    assert [line.strip().split(":")[0] for line in lines[1:]] == [
+        "row 4",
+        "row 5",
+        "row 5",
+        "row 5",
+        "rows 2, 3",
+        "rows 2, 5",
+    ]
+    assert "patient A has idh mutant and wildtype" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("idh\nmutant\n", "no column `patient`", id="no patient column"),
+        pytest.param("Patient\nA\n", "write it as `patient`", id="wrong case"),
+        pytest.param("patient,split\nA,train\nB,\n", "row 3: no split", id="half a split"),
+        pytest.param("patient,split\nA,train\nA,test\n", "split test and train", id="torn patient"),
+        pytest.param("patient\nab-1\nAB-1\n", "look like one", id="same name in other case"),
+        pytest.param(
+            "patient\nTCGA-02-0001-01A\nTCGA-02-0001-02A\n", "look like one", id="two samples"
+        ),
+        pytest.param("patient,slide\nA,x/s.svs\nB,y/s.svs\n", "slides are named s", id="stems"),
+        pytest.param("patient,mpp\nA,0\n", "number from 0.01 to 10", id="mpp of zero"),
+        pytest.param("patient,mpp\nA,nan\n", "mpp is 'nan'", id="mpp of nan"),
+        pytest.param("patient\n", "there are no rows", id="no rows"),
+        pytest.param("", "is empty", id="empty file"),
+        pytest.param("patient,idh\nA,mutant,\n", "row 2: 3 cells under a header of 2", id="comma"),
+        pytest.param("patient,idh,idh\nA,,\n", "column `idh` is there twice", id="two columns"),
+        pytest.param('patient\n"A\n', "not a table", id="open quote"),
+    ],
+)
+def test_a_contradictory_manifest_is_refused(tmp_path, text, said):
+    """Each of these would end in a wrong label or a patient in two sets."""
+    with pytest.raises(ManifestError, match=said):
+        read_manifest(manifest_file(tmp_path, text))
+
+
+def test_rows_of_a_patient_share_what_one_of_them_says(tmp_path):
+    """Labels often stand on the first slide only."""
+    cohort = read_manifest(manifest_file(tmp_path, "patient,idh,slide\nA,,1.svs\nA,mutant,2.svs\n"))
+
+    assert cohort["idh"].tolist() == ["mutant", "mutant"]
+    assert cohort["slide"].tolist() == [f"{tmp_path}/1.svs", f"{tmp_path}/2.svs"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_a_manifest_survives_writing_and_reading(tmp_path, ending):
+    """`split-cohort` writes what every stage reads."""
+    cohort = with_split(made_cohort(tmp_path, 8, 8), seed=1)
+    write_manifest(str(tmp_path / f"m.{ending}"), cohort)
+    again = read_manifest(str(tmp_path / f"m.{ending}"))
+
+    pd.testing.assert_frame_equal(again, cohort)
+    assert manifest_hash(again) == manifest_hash(cohort.iloc[::-1])
+
+
+def test_split_of_266_patients_is_that_of_liu_2020(tmp_path):
+    """136 mutant and 130 wildtype patients give 198, 34 and 34 (Liu et al. 2020, Results)."""
+    patients = patients_of(with_split(made_cohort(tmp_path, 136, 130), seed=0))
+
+    assert patients["split"].value_counts().to_dict() == {"train": 198, "val": 34, "test": 34}
+    by_class = patients.groupby(["split", "idh"]).size()
+    assert by_class["test"].to_dict() == {"mutant": 17, "wildtype": 17}
+
+
+def test_split_does_not_depend_on_the_order_of_rows(tmp_path):
+    """A re-sorted spreadsheet must not move a patient from test to training."""
+    cohort = made_cohort(tmp_path, 20, 20)
+    forward = patients_of(with_split(cohort, seed=3))
+    backward = patients_of(with_split(cohort.iloc[::-1].reset_index(drop=True), seed=3))
+
+    pd.testing.assert_frame_equal(forward, backward)
+    other = patients_of(with_split(cohort, seed=4))
+    assert (other["split"] != forward["split"]).any()
+
+
+def test_a_given_split_is_kept_and_a_class_of_two_is_refused(tmp_path):
+    """An external test set is the user's to name; two patients cannot fill three sets."""
+    given = read_manifest(
+        manifest_file(tmp_path, "patient,idh,split\nA,mutant,test\nB,mutant,train\n")
+    )
+
+    assert with_split(given, seed=0)["split"].tolist() == ["test", "train"]
+    with pytest.raises(ManifestError, match=r"2 mutant patient\(s\)"):
+        with_split(made_cohort(tmp_path, 2, 9), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        pytest.param("x/TCGA-02-0001-01Z-00-DX1.83fce43e.svs", "TCGA-02-0001-01Z-00-DX1.83fce43e"),
+        pytest.param("s3://b/a.ome.tiff", "a.ome", id="only the last ending"),
+        pytest.param("x/1.2.840.10008.77.1", "1.2.840.10008.77.1", id="a DICOM UID"),
+        pytest.param("x/1.2.840.10008.77.1.dcm", "1.2.840.10008.77.1", id="a DICOM UID with it"),
+    ],
+)
+def test_a_slide_is_called_after_its_file(path, name):
+    """Without the last number of a UID all slides of one maker would have one name."""
+    assert slide_name(path) == name

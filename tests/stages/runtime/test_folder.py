@@ -1,0 +1,55 @@
+"""Sealed output folders."""
+
+import pytest
+
+from idhray.errors import StorageError
+from idhray.ledger import Fate, record
+from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.tables import PREDICTIONS, part_path, publish_table
+from tests.test_tables import ROW
+
+SAID = {"stage": "test", "seed": 0}
+
+
+def make(out, p_mutant=0.5, breaks=False):
+    with stage_folder(str(out), SAID, overwrite=False):
+        row = {**ROW, "p_mutant": p_mutant}
+        digest = publish_table(part_path(str(out), "a"), [row], PREDICTIONS)
+        if breaks:
+            raise KeyboardInterrupt
+        record(str(out), Fate(input="a", status="done", rows=1, digest=digest))
+    return seal(str(out))
+
+
+def test_an_unfinished_folder_is_no_input(tmp_path):
+    """A GAN trained on a third of the patches would look like one trained on all of them."""
+    make(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", breaks=True)
+
+    with pytest.raises(StorageError, match="not finished"):
+        seal(str(tmp_path / "out"))
+    with pytest.raises(StorageError, match="not there"):
+        seal(str(tmp_path / "nowhere"))
+
+
+def test_a_seal_follows_the_content(tmp_path):
+    """Made again with the same content it is the same, with other content another."""
+    first = make(tmp_path / "one")
+
+    assert make(tmp_path / "two") == first
+    assert make(tmp_path / "one") == first
+    assert make(tmp_path / "other", p_mutant=0.6) != first
+
+
+def test_files_beside_the_table_count_too(tmp_path):
+    """A checkpoint is files, not parts."""
+    seals = set()
+    for weights in (b"one", b"two"):
+        out = tmp_path / weights.decode()
+        with stage_folder(str(out), SAID, overwrite=False):
+            (out / "weights.safetensors").write_bytes(weights)
+            (out / "_history.json").write_bytes(b"seconds differ")
+        seals.add(seal(str(out)))
+
+    assert len(seals) == 2

@@ -1,0 +1,186 @@
+"""Figures of a 2 x 2 table: against R's epiR, closed forms, and tables with empty cells."""
+
+import numpy as np
+import pytest
+
+from idhray.stats.accuracy.diagnostics import at_prevalence, diagnostics, diagnostics_at
+from idhray.stats.accuracy.rates import accuracy_at
+from idhray.stats.sample import SampleError
+
+
+def number(value):
+    """R's NA and Inf as JSON has them."""
+    return np.nan if value is None else float(value)
+
+
+def test_all_figures_are_those_of_epir(reference):
+    """epi.tests, binom.test and prop.test on the 2x2 tables of both papers."""
+    for case in reference("diagnostic"):
+        found = diagnostics(case["tp"], case["fn"], case["fp"], case["tn"])
+        shares = {
+            "sens": found.sensitivity,
+            "spec": found.specificity,
+            "acc": found.accuracy,
+            "ppv": found.ppv,
+            "npv": found.npv,
+        }
+        for name, share in shares.items():
+            exact = (share.exact_low, share.exact_high)
+            assert share.value == pytest.approx(case[name], abs=1e-6), case["id"]
+            assert exact == pytest.approx(case[f"{name}_exact"], abs=1e-6), case["id"]
+            if f"{name}_wilson" in case:
+                wilson = (share.wilson_low, share.wilson_high)
+                assert wilson == pytest.approx(case[f"{name}_wilson"], abs=1e-6), case["id"]
+        estimates = {
+            "lr_pos": found.lr_positive,
+            "lr_neg": found.lr_negative,
+            "youden": found.youden,
+            "diag_or": found.odds_ratio,
+        }
+        for name, one in estimates.items():
+            expected = [number(value) for value in case["epiR"][name]]
+            assert (one.value, one.ci_low, one.ci_high) == pytest.approx(
+                expected, rel=1e-6, abs=1e-6, nan_ok=True
+            ), (case["id"], name)
+        assert found.balanced_accuracy == pytest.approx(case["balanced_acc"], abs=1e-6)
+        assert found.f1 == pytest.approx(case["f1"], abs=1e-6)
+        assert found.mcc == pytest.approx(case["mcc"], abs=1e-6)
+
+
+def test_a_row_of_liu_2020_restated_from_epir():
+    """Table 2, test, +3K: 16 of 18 mutants and 13 of 16 wildtypes; epiR 2.0.57."""
+    found = diagnostics(16, 2, 3, 13)
+
+    assert (found.ppv.value, found.npv.value) == (16 / 19, 13 / 15)
+    assert (found.ppv.exact_low, found.ppv.exact_high) == pytest.approx(
+        (0.604215448733326, 0.966173750998235), abs=1e-12
+    )
+    assert (found.lr_positive.ci_low, found.lr_positive.ci_high) == pytest.approx(
+        (1.68742158984453, 13.3189138423847), rel=1e-12
+    )
+    assert (found.odds_ratio.value, found.odds_ratio.ci_low) == pytest.approx(
+        (34.6666666666667, 5.01632308501306), rel=1e-12
+    )
+    assert found.balanced_accuracy == pytest.approx((16 / 18 + 13 / 16) / 2)
+    assert found.notes == ()
+
+
+def test_the_ratio_of_likelihood_ratios_is_the_odds_ratio():
+    """LR+ / LR- = (TP TN) / (FN FP)."""
+    found = diagnostics(22, 16, 4, 76)
+
+    assert found.lr_positive.value / found.lr_negative.value == pytest.approx(22 * 76 / (16 * 4))
+
+
+def test_scores_and_counts_give_the_same():
+    """Called mutant from the threshold on; sensitivity and the rest as in `accuracy_at`."""
+    truth = [1, 1, 1, 0, 0, 0, 0]
+    scores = [0.9, 0.5, 0.2, 0.7, 0.5, 0.1, 0.3]
+    found = diagnostics_at(truth, scores, 0.5)
+
+    assert found == diagnostics(2, 1, 2, 2)
+    assert found.sensitivity == accuracy_at(truth, scores, 0.5).sensitivity
+
+
+def test_repeats_give_the_mean_table():
+    """Tables 2, 0, 0, 2 and 1, 1, 1, 1: PPV is 1.5 of 2, its spread that of 1 and .5."""
+    found = diagnostics_at([1, 1, 0, 0], [[0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]])
+
+    assert (found.tp, found.fn, found.fp, found.tn) == (1.5, 0.5, 0.5, 1.5)
+    assert (found.ppv.value, found.ppv.n) == (0.75, 2)
+    assert found.ppv.sd_repeats == pytest.approx(np.std([1, 0.5], ddof=1))
+
+
+def test_predictive_values_at_the_tables_own_prevalence_are_its_own():
+    """Bayes' theorem undoes the division by class."""
+    found = diagnostics(16, 2, 3, 13)
+    same = at_prevalence(found, 18 / 34)
+
+    assert same.ppv.value == pytest.approx(found.ppv.value)
+    assert same.npv.value == pytest.approx(found.npv.value)
+
+
+def test_predictive_values_at_another_prevalence_are_bayes():
+    """8% mutants, as in an unselected series: PPV falls from .84 to .29."""
+    found = at_prevalence(diagnostics(16, 2, 3, 13), 0.08)
+    sensitivity, specificity = 16 / 18, 13 / 16
+    called = 0.08 * sensitivity + 0.92 * (1 - specificity)
+
+    assert found.ppv.value == pytest.approx(0.08 * sensitivity / called)
+    assert found.npv.value == pytest.approx(0.92 * specificity / (1 - called))
+
+
+def test_the_interval_at_a_prevalence_is_mercaldos_logit():
+    """Normal on the logit, with variance (1 - Se) / (Se n) + Sp / ((1 - Sp) n) by class."""
+    found = at_prevalence(diagnostics(16, 2, 3, 13), 0.08).ppv
+    half = 1.959963984540054 * np.sqrt((2 / 18) / 16 + (13 / 16) / 3)
+    centre = np.log(found.value / (1 - found.value))
+
+    assert found.ci_low == pytest.approx(1 / (1 + np.exp(half - centre)))
+    assert found.ci_high == pytest.approx(1 / (1 + np.exp(-half - centre)))
+
+
+def test_limits_at_a_prevalence_enclose_the_value():
+    """LR- falls where NPV rises: its limits change places."""
+    npv = at_prevalence(diagnostics(16, 2, 3, 13), 0.08).npv
+
+    assert npv.ci_low < npv.value < npv.ci_high
+
+
+@pytest.mark.parametrize(
+    ("counts", "missing", "note"),
+    [
+        pytest.param((0, 5, 0, 7), "ppv", "Nobody is called mutant", id="none called"),
+        pytest.param((5, 0, 7, 0), "npv", "Nobody is called wildtype", id="all called"),
+    ],
+)
+def test_a_predictive_value_of_nobody_is_nan_with_its_reason(counts, missing, note):
+    """0 of 0 is no proportion; Matthews' correlation goes with it."""
+    found = diagnostics(*counts)
+
+    assert np.isnan([getattr(found, missing).value, found.mcc]).all()
+    assert note in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "positive", "negative", "note"),
+    [
+        pytest.param((4, 7, 0, 33), np.inf, 7 / 11, "FP 0", id="Park 2021, reader 1, model 1"),
+        pytest.param((5, 0, 1, 6), 7.0, 0.0, "FN 0", id="every mutant found"),
+        pytest.param((5, 0, 0, 7), np.inf, 0.0, "FN and FP 0", id="perfect"),
+    ],
+)
+def test_an_empty_cell_is_noted(counts, positive, negative, note):
+    """Ratios of 0 or infinity lack a limit, and a note names the cell."""
+    found = diagnostics(*counts)
+
+    assert found.lr_positive.value == pytest.approx(positive)
+    assert found.lr_negative.value == pytest.approx(negative)
+    assert note in found.notes[0]
+
+
+def test_infinite_ratios_still_give_predictive_values():
+    """No false positive: PPV 1 at any prevalence, without a lower limit."""
+    found = at_prevalence(diagnostics(4, 7, 0, 33), 0.1)
+
+    assert (found.ppv.value, found.ppv.ci_high) == (1.0, 1.0)
+    assert np.isnan(found.ppv.ci_low)
+    assert "FP 0" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        pytest.param(lambda: diagnostics(0, 0, 3, 4), "0 mutant and 7", id="no mutants"),
+        pytest.param(lambda: diagnostics(2, -1, 3, 4), "whole numbers", id="negative"),
+        pytest.param(lambda: diagnostics(2, 0.5, 3, 4), "whole numbers", id="broken"),
+        pytest.param(lambda: diagnostics(np.nan, 1, 3, 4), "whole numbers", id="missing"),
+        pytest.param(lambda: diagnostics_at([1, 0], [1, np.nan]), "NaN", id="NaN score"),
+        pytest.param(lambda: diagnostics_at([1, 0], [1, 0], np.nan), "threshold", id="no cut"),
+        pytest.param(lambda: at_prevalence(diagnostics(2, 1, 3, 4), 8), "prevalence", id="8, .08"),
+    ],
+)
+def test_what_is_no_table_is_refused(call, message):
+    """One line that says what was given."""
+    with pytest.raises(SampleError, match=message):
+        call()

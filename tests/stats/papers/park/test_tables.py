@@ -1,0 +1,171 @@
+"""A whole reader study: against R, against Park's table 1, and on what must not shift a figure."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from idhray.stats.papers.park.features import FEATURES
+from idhray.stats.papers.park.readings import read_readings
+from idhray.stats.papers.park.tables import park_files, park_tables
+from idhray.stats.sample import SampleError
+from idhray.stats.settings import PRESETS, StatsSettings
+
+NAMES = [feature.name for feature in FEATURES]
+QUICK = {"bootstrap_draws": 100, "optimism_resamples": 4}
+SPLITS = {"train": "train", "valid": "test"}
+
+
+def readings_of(cohort):
+    """READINGS of two readers who both see what the cohort's consensus is, and the patients."""
+    kinds = {
+        "case": cohort["id"],
+        "patient": cohort["id"].where(cohort["group"] != "synthetic", ""),
+        "idh": cohort["idh"].map({0: "wildtype", 1: "mutant"}),
+        "split": cohort["set"].map(SPLITS),
+        "real": (cohort["group"] != "synthetic").map({True: "1", False: "0"}),
+        **{name: cohort[name] for name in NAMES},
+    }
+    rows = [pd.DataFrame({**kinds, "reader": f"reader {number}"}) for number in (1, 2)]
+    people = pd.DataFrame({name: kinds[name] for name in ("patient", "idh", "split")})
+    people["age"] = cohort["age"]
+    return pd.concat(rows, ignore_index=True), people[kinds["patient"] != ""]
+
+
+@pytest.fixture
+def simulated(reference_data):
+    """The cohort of `park_like.csv` as READINGS."""
+    rows, people = readings_of(reference_data("park_like"))
+    return read_readings(rows, people)
+
+
+def test_the_regressions_of_every_model_are_those_of_r_glm(simulated, reference):
+    """glm at a tight tolerance, on the three training sets; by feature, and all together."""
+    settings = StatsSettings(kappa_gate=-1, alpha=0.9999, elimination="none", **QUICK)
+    table = park_tables(simulated, settings).table2
+    cases = {case["id"]: case for case in reference("logistic")}
+    for model in (1, 2, 3):
+        for name in NAMES:
+            case = cases[f"park M{model} uni {name}"]
+            rows = table[(table["model"] == model) & (table["analysis"] == "univariable")]
+            rows = rows[rows["feature"] == name].set_index("level")
+            levels = [term.removeprefix(name) for term in case["terms"][1:]]
+            rows = rows.loc[levels]
+
+            assert rows["beta"].to_numpy() == pytest.approx(case["coef"][1:], abs=1e-6)
+            assert rows["se"].to_numpy() == pytest.approx(case["se"][1:], abs=1e-6)
+            assert rows["wald_p"].to_numpy() == pytest.approx(case["p"][1:], abs=1e-6)
+            assert rows["r2_nagelkerke"].iloc[0] == pytest.approx(case["r2_nagelkerke"], abs=1e-6)
+        case = cases[f"park M{model} full"]
+        final = table[(table["model"] == model) & (table["analysis"] == "final")]
+        names = (final["feature"] + final["level"]).tolist()
+        found = dict(zip(names, final["beta"], strict=True))
+        expected = dict(zip(case["terms"], case["coef"], strict=True))
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_elimination_is_that_of_r(simulated, reference):
+    """Backward by likelihood ratio at .05 from all five features, in every model."""
+    settings = StatsSettings(kappa_gate=-1, alpha=0.05, **QUICK)
+    table = park_tables(simulated, settings).models.set_index("model")
+    for model, case in enumerate(reference("stepwise"), start=1):
+        assert table.loc[model, "candidates"].split(", ") == NAMES  # all are significant alone
+        kept = set(table.loc[model, "kept"].split(", "))
+        assert kept == set(case["p_backward_LR_0.05"]["final"])
+
+
+def test_table_1_is_that_of_park(reader_study):
+    """Readers without errors: the margins are Park's, so all its sound P values are."""
+    tables = park_tables(
+        read_readings(*reader_study(errors=0)), StatsSettings(tests="park2021", **QUICK)
+    )
+    p = {
+        (one.first, one.second, row.variable.name): one.test.p
+        for row in tables.characteristics["train"]
+        for one in row.comparisons
+    }
+
+    # P+, P* and P** of table 1, by Pearson's chi-square; ../facts in benchmarks/README.md.
+    assert p["Mutant", "Mutant (GAN)", "enhancement"] == pytest.approx(0.010608, abs=1e-6)
+    assert p["Wildtype", "Mutant", "location"] == pytest.approx(0.010023, abs=1e-6)
+    assert p["Wildtype", "Mutant", "necrosis"] == pytest.approx(0.000159, abs=1e-6)
+    assert p["Wildtype", "Mutant (GAN)", "margin"] < 1e-13
+    assert np.isnan(p["Mutant", "Mutant (GAN)", "age"])  # a synthetic image has no age
+
+
+def test_synthetic_cases_are_judged_in_no_set(reader_study):
+    """Only patients count: 44 in the test set, whatever the models were trained on."""
+    tables = park_tables(read_readings(*reader_study()), StatsSettings(**QUICK))
+    test = tables.table3[tables.table3["split"] == "test"]
+
+    assert set(test["model"]) == {1, 2, 3}
+    assert set(test["n_mutant"] + test["n_wildtype"]) == {44}
+    assert set(tables.by_patient["patient"].str[0]) == {"V"}
+
+
+def test_the_threshold_comes_from_training(reader_study):
+    """Other labels in the test set change no threshold and no model."""
+    rows, people = reader_study()
+    swapped = {"VM00": "wildtype", "VW00": "mutant"}
+    for table in (rows, people):
+        table["idh"] = table["patient"].map(swapped).fillna(table["idh"])
+    one = park_tables(read_readings(*reader_study()), StatsSettings(**QUICK))
+    other = park_tables(read_readings(rows, people), StatsSettings(**QUICK))
+
+    pd.testing.assert_frame_equal(one.models, other.models)
+    pd.testing.assert_frame_equal(one.table2, other.table2)
+    assert one.table3["threshold"].tolist() == other.table3["threshold"].tolist()
+
+
+def test_without_synthetic_cases_there_is_model_1_and_no_verdict(reader_study):
+    """A baseline alone is a study, too."""
+    rows, people = reader_study()
+    found = park_tables(read_readings(rows[rows["real"] == "true"], people), StatsSettings(**QUICK))
+
+    assert found.models["model"].tolist() == [1]
+    assert found.verdict.answer == "this cohort cannot tell"
+    assert "there is no synthetic mutant among the training cases" in found.verdict.sentence
+    assert [note for note in found.notes if "does not exist" in note] == [
+        f"Model {number} does not exist: there is no synthetic mutant among the training cases."
+        for number in ("2 (synthetic)", "3 (real and synthetic)")
+    ]
+
+
+def test_without_ages_there_are_no_rows_with_age(reader_study):
+    """And the notes say why."""
+    rows, _ = reader_study()
+    found = park_tables(read_readings(rows), StatsSettings(**QUICK))
+
+    assert not found.table3["age"].any()
+    assert any("no known age" in note for note in found.notes)
+
+
+def test_readers_who_do_not_agree_have_no_model(reader_study):
+    """Features under the gate are not analysed; nothing is left, and it is said."""
+    found = park_tables(
+        read_readings(*reader_study(errors=0.95)), StatsSettings(kappa_gate=0.9, **QUICK)
+    )
+
+    assert not found.agreement["passes"].any()
+    assert found.models.empty
+    assert sum("does not exist" in note for note in found.notes) == 3
+
+
+def test_training_needs_both_classes(reader_study):
+    """One line, before anything is fitted."""
+    rows, people = reader_study()
+
+    with pytest.raises(SampleError, match="training has 0 mutant and 80 wildtype cases"):
+        park_tables(read_readings(rows[(rows["idh"] == "wildtype")], people))
+
+
+def test_the_files_hold_every_table_and_no_nan(reader_study):
+    """JSON knows no NaN; whoever reads the files finds what the page shows."""
+    files = park_files(park_tables(read_readings(*reader_study()), StatsSettings(**QUICK)))
+    everything = json.loads(files["statistics.json"])
+
+    assert {"table1.csv", "table2.csv", "table3.csv", "turing.csv", "comparisons.csv"} <= set(files)
+    assert everything["verdict"]["sentence"]
+    assert everything["table3"][0]["auc"] > 0.5
+    assert PRESETS["park2021"].tests == "park2021"
