@@ -3,7 +3,7 @@
     python benchmarks/fidelity_speed.py [--side 64] [--train 2000] [--generated 1000]
         [--symmetry mirror] [--features 240] [--device cpu] [--threads 1]
 
-Images are smooth random fields in colour, a tenth of the generated ones copies. Prints one JSON
+Images are smooth random fields in color, a tenth of the generated ones copies. Prints one JSON
 object: seconds of the processor (of the clock on another device) for each step, and how far the
 largest memory of the process rose above that of the images alone.
 """

@@ -314,7 +314,7 @@ def tell(candidate: Candidate, real: RealImages, out: Path) -> None:
 
 
 def picture(real: RealImages, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """MRI as pairs of channels in gray, patches in colour; enlarged."""
+    """MRI as pairs of channels in gray, patches in color; enlarged."""
     if real.name == "mri":
         return sheet(images)
     return grid(images, columns=9).repeat(3, axis=0).repeat(3, axis=1)

@@ -34,7 +34,7 @@ from idhray.mri.nifti.reader import read_volume
 from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, mask_ml
 
 SEQUENCES = ("t1c", "fla")
-COLOURS = ("cyan", "lime", "red", "orange", "magenta")
+COLORS = ("cyan", "lime", "red", "orange", "magenta")
 
 
 def main(data: Path, out: Path | None = None, threads: int = 1, five_folds: bool = False) -> None:
@@ -135,7 +135,7 @@ def picture(data: Path, sequence: str, masks: dict[str, Mask], out: Path) -> Non
         places = (0.1, 0.3, 0.5, 0.7, 0.93) if axis == 2 else (0.2, 0.35, 0.5, 0.65, 0.8)
         for panel, where in zip(axes[row], places, strict=True):
             plane(panel, seen, outlines, axis, int(where * seen.voxels.shape[axis]))
-    legend = ", ".join(f"{c} {name}" for c, name in zip(COLOURS, masks, strict=False))
+    legend = ", ".join(f"{c} {name}" for c, name in zip(COLORS, masks, strict=False))
     figure.suptitle(f"{sequence}: {legend}")
     figure.tight_layout()
     out.mkdir(parents=True, exist_ok=True)
@@ -149,10 +149,10 @@ def plane(panel: Axes, volume: Volume, outlines: dict[str, Mask], axis: int, ind
     white = np.percentile(volume.voxels, 99.5)
     image = volume.voxels.take(index, axis).T
     panel.imshow(image, cmap="gray", origin="lower", aspect=up / across, vmax=white)
-    for colour, mask in zip(COLOURS, outlines.values(), strict=False):
+    for color, mask in zip(COLORS, outlines.values(), strict=False):
         outline = mask.take(index, axis).T
         if outline.any():
-            panel.contour(outline.astype(float), [0.5], colors=colour, linewidths=0.8)
+            panel.contour(outline.astype(float), [0.5], colors=color, linewidths=0.8)
     panel.axis("off")
 
 

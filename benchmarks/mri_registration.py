@@ -4,7 +4,7 @@
 
 FOLDER holds the CE-T1w, the FLAIR and their brain masks of one patient, PREFIX_t1c.nii.gz,
 PREFIX_fla.nii.gz, PREFIX_hdbet_mask_native_t1c.nii.gz and PREFIX_hdbet_mask_native_fla.nii.gz.
-Each draw moves the FLAIR by up to 10 degrees and 10 mm, about the brain's centre. The error is the
+Each draw moves the FLAIR by up to 10 degrees and 10 mm, about the brain's center. The error is the
 distance of points of the brain from where the registration of the FLAIR as it was puts them, in the
 plane of the CE-T1w's slices and through it. Two ways to move it:
 
@@ -65,12 +65,12 @@ def volume(data: Path, name: str) -> Volume:
     return Volume(name=name, voxels=voxels, affine=image.affine)
 
 
-def drawn(centre: Points, chance: np.random.Generator) -> Matrix:
+def drawn(center: Points, chance: np.random.Generator) -> Matrix:
     """A turn of up to 10 degrees about any axis and a shift of up to 10 mm in any direction."""
     axis, way = (vector / np.linalg.norm(vector) for vector in chance.normal(size=(2, 3)))
     angle, far = chance.uniform(0, (np.radians(10), 10))
     # Euler angles of so small a turn are not quite its vector: it is up to 10 degrees all the same.
-    return rigid(far * way, angle * axis, centre)
+    return rigid(far * way, angle * axis, center)
 
 
 def in_header(flair: Volume, brain: Mask, motion: Matrix) -> tuple[Volume, Mask]:

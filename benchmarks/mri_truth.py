@@ -26,7 +26,7 @@ from idhray.mri.settings import SliceSettings
 from idhray.mri.transform import Matrix, displacements_mm, moved, rigid
 from idhray.mri.volume import Mask, Volume, Voxels, mask_points_mm
 
-CENTRE = np.array([0.0, -17.0, 20.0])
+CENTER = np.array([0.0, -17.0, 20.0])
 LESION = np.array([30.0, 20.0, 25.0])
 SCANS = {
     "thick": (((256, 224, 28), (0.9, 0.9, 5.5)), ((208, 256, 28), (0.9, 0.9, 5.5))),
@@ -46,7 +46,7 @@ def main(template: Path, draws: int = 8, steps: tuple[float, ...] = (4.0, 2.0)) 
             motion = rigid(
                 chance.uniform(-1, 1, 3) * 10 / 3**0.5,
                 np.radians(chance.uniform(-1, 1, 3) * 10 / 3**0.5),
-                CENTRE,
+                CENTER,
             )
             fixed = scan(t1ce, brain, *first, tilt_degrees=6, motion=np.eye(4), chance=chance)
             moving = scan(flair, brain, *second, tilt_degrees=15, motion=motion, chance=chance)
@@ -99,9 +99,9 @@ def scan(
     chance: np.random.Generator,
 ) -> tuple[Volume, Mask]:
     """A scan of the moved head on a grid tilted by up to `tilt_degrees`, and a brain mask of it."""
-    tilt = rigid((0, 0, 0), np.radians(chance.uniform(-tilt_degrees, tilt_degrees, 3)), CENTRE)
+    tilt = rigid((0, 0, 0), np.radians(chance.uniform(-tilt_degrees, tilt_degrees, 3)), CENTER)
     affine = np.diag([-spacing[0], spacing[1], spacing[2], 1.0])
-    affine[:3, 3] = CENTRE - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    affine[:3, 3] = CENTER - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     grid = Grid(affine=tilt @ affine, shape=shape)
     voxels, covered = (
         np.stack([picture for picture, _ in resliced(each, grid, motion)], axis=-1)

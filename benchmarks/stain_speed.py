@@ -29,7 +29,7 @@ from idhray.slides.patches import channel_stretch
 from idhray.slides.reader import Slide
 from idhray.slides.stain.normalize import (
     STAIN_METHODS,
-    Recolour,
+    Recolor,
     StainMethod,
     find_stains,
     fit_stain,
@@ -63,9 +63,9 @@ def main(*, data: Path, out: Path | None = None, runs: int = 15, slides: int = 6
         "draw its pixels for a fit": lambda: draw(tile),
     }
     sample = np.concatenate([draw(t) for t in real["glioma"]] * (TILES // 3))
-    for method, recolour in recolourings(sample).items():
-        costs[f"{method}: map its 16 patches"] = lambda f=recolour: [f(patch) for patch in patches]
-        costs[f"{method}: map the tile at once"] = lambda f=recolour: f(tile)
+    for method, recolor in recolorings(sample).items():
+        costs[f"{method}: map its 16 patches"] = lambda f=recolor: [f(patch) for patch in patches]
+        costs[f"{method}: map the tile at once"] = lambda f=recolor: f(tile)
         costs[f"{method}: fit a slide, {len(sample)} pixels"] = lambda m=method: fit_stain(
             sample, m, StainTarget()
         )
@@ -108,8 +108,7 @@ def known_stains(slides: int) -> None:
                 found.append([degrees(a, b) for a, b in zip(stains.vectors, true, strict=True)])
         for name, distances in apart.items():
             one, two = (
-                image if name == "none" else recolourings(draw(image))[name](image)
-                for image in pair
+                image if name == "none" else recolorings(draw(image))[name](image) for image in pair
             )
             distances.append(float(np.abs(one.astype(np.int16) - two).mean()))
     for name, found in errors.items():
@@ -140,14 +139,14 @@ def draw(tile: RGB) -> RGB:
     return tissue_pixels(tile, PIXELS, np.random.default_rng(0), min_object_px=500)
 
 
-def recolourings(pixels: RGB) -> dict[str, Recolour]:
+def recolorings(pixels: RGB) -> dict[str, Recolor]:
     return {method: fit_stain(pixels, method, StainTarget()) for method in STAIN_METHODS}
 
 
 def side_by_side(tiles: Sequence[RGB]) -> RGB:
     """The upper left quarter of the first tile, before and after."""
-    found = recolourings(np.concatenate([draw(tile) for tile in tiles]))
-    images = [tiles[0], *(recolour(tiles[0]) for recolour in found.values())]
+    found = recolorings(np.concatenate([draw(tile) for tile in tiles]))
+    images = [tiles[0], *(recolor(tiles[0]) for recolor in found.values())]
     images.append(channel_stretch(tiles[0]))
     return np.concatenate([image[:512, :512] for image in images], axis=1)
 

@@ -71,7 +71,7 @@ def main(side_px: int = 2048, scales: tuple[float, ...] = SCALES) -> None:
 
 
 def zone_plate(side_px: int) -> Plate:
-    """Rings of cos(pi r^2 / side), r from the middle, sampled at pixel centres."""
+    """Rings of cos(pi r^2 / side), r from the middle, sampled at pixel centers."""
     place = np.arange(side_px) - (side_px - 1) / 2
     square = place**2
     return MIDDLE + AMPLITUDE * np.cos(np.pi * (square[:, None] + square[None, :]) / side_px)

@@ -30,9 +30,9 @@ def encode(image: NDArray[np.uint8], codec: Codec = "png", quality: int = 95) ->
 
 def _jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     """By libjpeg-turbo without Pillow's detours: four fifths of the time."""
-    coloured = image.ndim == 3
-    pixels = np.ascontiguousarray(image if coloured else image[..., None])
-    space, sampling = ("RGB", "420") if coloured else ("GRAY", "Gray")
+    colored = image.ndim == 3
+    pixels = np.ascontiguousarray(image if colored else image[..., None])
+    space, sampling = ("RGB", "420") if colored else ("GRAY", "Gray")
     return bytes(simplejpeg.encode_jpeg(pixels, quality, space, sampling))
 
 

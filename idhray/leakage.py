@@ -204,7 +204,7 @@ def _check_rows(folder: str, record: GeneratorRecord) -> None:
             )
         if others := sorted(set(table["idh"].to_pylist()) - {record.idh}, key=str):
             raise LeakageError(
-                f"{path}: images labelled {others[0]!r} of a generator of {record.idh!r}; "
+                f"{path}: images labeled {others[0]!r} of a generator of {record.idh!r}; "
                 "synthesize again"
             )
 

@@ -62,7 +62,7 @@ SLICES = _schema(
     study=pa.string(),  # one pair of scans
     z_mm=pa.float64(),  # height (RAS) of the slice in the space of the CE-T1w
     brain_fraction=pa.float64(),  # of the image's pixels
-    tumor_fraction=pa.float64(),  # null where no tumour mask was given
+    tumor_fraction=pa.float64(),  # null where no tumor mask was given
     image=IMAGE,  # CE-T1w, FLAIR, null
 )
 SYNTHETIC = _schema(
@@ -134,7 +134,7 @@ TRUTH = _schema(  # of a made-up slide
 
 MRI_TRUTH = _schema(  # of a made-up patient with MRI
     patient=pa.string(),
-    idh=pa.string(),  # normal where there is no tumour
+    idh=pa.string(),  # normal where there is no tumor
     age=pa.int64(),
     sex=pa.string(),
     grade=pa.int64(),

@@ -21,9 +21,9 @@ def test_png_is_lossless_and_jpeg_is_close():
     np.testing.assert_array_equal(decode(encode(image)), image)
     assert np.abs(decode(encode(image, "jpeg")).astype(int) - image).mean() < 8
     assert image_cell(image, "a", "jpeg")["path"] == "a.jpg"
-    grey = decode(encode(image[..., 0], "jpeg"))  # decoded as RGB of three equal channels
-    assert np.abs(grey.astype(int) - image[..., :1]).mean() < 8
-    assert np.ptp(grey, axis=2).max() == 0
+    gray = decode(encode(image[..., 0], "jpeg"))  # decoded as RGB of three equal channels
+    assert np.abs(gray.astype(int) - image[..., :1]).mean() < 8
+    assert np.ptp(gray, axis=2).max() == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encode(noise(32, 32, 3))[:-40]])
@@ -48,7 +48,7 @@ def test_images_of_more_than_8_bits_are_refused(image):
 
 
 def test_shrinking_averages_areas():
-    """A checkerboard becomes its mean, not one of its colours."""
+    """A checkerboard becomes its mean, not one of its colors."""
     board = np.indices((8, 8)).sum(0) % 2 * np.uint8(200)
 
     assert set(resize(board.astype(np.uint8), 4).ravel()) == {100}

@@ -57,7 +57,7 @@ def test_images_of_another_class_than_their_generator_are_refused(tmp_path):
     folder = synthetic(tmp_path / "fake", "wildtype", 2)
     write_generator(folder, GeneratorRecord.of("g", "mutant", ["T0", "T1"]))
 
-    with pytest.raises(LeakageError, match="labelled 'wildtype'"):
+    with pytest.raises(LeakageError, match="labeled 'wildtype'"):
         refuse_leaks(images, [folder])
 
 

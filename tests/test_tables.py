@@ -59,7 +59,7 @@ def test_reading_what_is_not_there_says_so(tmp_path):
 
 
 def test_a_changed_bit_of_an_image_is_not_read_as_one(tmp_path):
-    """JPEG decodes damaged bytes to wrong colours without a word; disks and transfers do err."""
+    """JPEG decodes damaged bytes to wrong colors without a word; disks and transfers do err."""
     path = tmp_path / "part-a.parquet"
     cell = {"bytes": bytes(range(256)) * 20, "path": "x.jpg"}
     publish_table(str(path), [{"patient": "A", "image": cell}], PATCHES)

@@ -88,7 +88,7 @@ def prediction_rows(
 
 
 def patient_scores(images: ImageSet, p_mutant: NDArray[np.float64]) -> dict[str, float | None]:
-    """Mean log loss over labelled patients, and their AUC (none where one class is missing)."""
+    """Mean log loss over labeled patients, and their AUC (none where one class is missing)."""
     labels = patient_labels(images)
     _, p, _ = patient_means(images.patients, p_mutant)
     known = labels != UNKNOWN

@@ -70,7 +70,7 @@ def model_card(
         history=state.history,
         train_patients=patients,
         trained_on=patients_hash(patients),
-        val_patients=sorted(set(val.labelled().patients.tolist())),
+        val_patients=sorted(set(val.labeled().patients.tolist())),
         generator_patients=sorted({name for record in generators for name in record.patients}),
     )
 

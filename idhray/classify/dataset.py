@@ -34,7 +34,7 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def labelled(self) -> "ImageSet":
+    def labeled(self) -> "ImageSet":
         """The images whose label is known."""
         known = self.labels != UNKNOWN
         return ImageSet(self.pixels[known], self.labels[known], self.patients[known])
@@ -80,7 +80,7 @@ def training_set(
     synthetic: Sequence[str] = (),
     n_synthetic: int = 0,
 ) -> ImageSet:
-    """The labelled images of the training split, then the first synthetic ones.
+    """The labeled images of the training split, then the first synthetic ones.
 
     Args:
         images: A PATCHES or SLICES folder.
@@ -96,7 +96,7 @@ def training_set(
     if n_synthetic < 0 or n_synthetic % 2:
         raise ConfigError(f"n_synthetic is split evenly over two classes, got {n_synthetic}")
     refuse_leaks(images, synthetic)
-    real = load_images(images, "train", settings).labelled()
+    real = load_images(images, "train", settings).labeled()
     for label, count in enumerate(np.bincount(real.labels, minlength=2)):
         if not count:
             raise TableError(f"{images}: no {IDH[label]} image in split 'train'")

@@ -77,8 +77,8 @@ def train_classifier(
     """The state after the last epoch; its `best` are the weights to predict with.
 
     Args:
-        train: Labelled images, real and synthetic; all of them on every worker.
-        val: Images of the validation patients; unlabelled ones are left out.
+        train: Labeled images, real and synthetic; all of them on every worker.
+        val: Images of the validation patients; unlabeled ones are left out.
         seed: Of the first weights, the order of images, dropout and augmentation.
         state: Where an earlier run with the same settings and images stopped.
         on_epoch: Called on every worker after each epoch. The tensors of the state are the live
@@ -90,7 +90,7 @@ def train_classifier(
         SettingsChangedError: `state` is of a run with other settings, seed or images.
         TableError: no validation image has a label.
     """
-    run = _Run(train, val.labelled(), settings, seed, worker)
+    run = _Run(train, val.labeled(), settings, seed, worker)
     _check_sets(run)
     torch.backends.cudnn.deterministic = True
     network, optimizer, state = _start(run, torch.device(device), state)
@@ -114,7 +114,7 @@ def _check_sets(run: _Run) -> None:
             " lower --batch-size"
         )
     if not len(run.val):
-        raise TableError("no validation image has a label; give the val split labelled patients")
+        raise TableError("no validation image has a label; give the val split labeled patients")
 
 
 def _check_finite(metrics: Metrics) -> None:

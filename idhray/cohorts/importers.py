@@ -15,7 +15,7 @@ from idhray.errors import ManifestError
 SLIDE_ENDINGS = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm")
 # TCGA-HT-7603-01Z-00-DX3.<uuid>: project, site, participant, sample, portion, slide
 BARCODE = re.compile(r"TCGA-(?P<site>\w\w)-\w{4}-\d\d[A-Z]-\w\w-(?P<kind>DX|TS|BS|MS)", re.I)
-# C3L-00016-21: CPTAC-3 with its programme, case, slide
+# C3L-00016-21: CPTAC-3 with its program, case, slide
 CPTAC = re.compile(r"(?P<case>C3[A-Z]-\d{5})(-\d\d)?(?!\d)", re.I)
 POWER = ("objective_power", "mag", "appmag")
 
@@ -53,7 +53,7 @@ def tcga_manifest(
             rows.append({"patient": case_of(name), "site": site, "cohort": "TCGA", "slide": path})
     if not rows:
         raise ManifestError(f"{slides}: no TCGA slides ({left_out}); names must start TCGA-XX-XXXX")
-    return _labelled(rows, labels, columns), left_out
+    return _labeled(rows, labels, columns), left_out
 
 
 def gdc_manifest(
@@ -101,7 +101,7 @@ def gdc_manifest(
     )
     if not rows:
         raise ManifestError(f"{slides}: no slide of {sheet} is there ({dict(left_out)})")
-    return _labelled(rows, labels, columns), dict(left_out)
+    return _labeled(rows, labels, columns), dict(left_out)
 
 
 def cptac_manifest(
@@ -112,7 +112,7 @@ def cptac_manifest(
     Args:
         slides: Folder, searched through all its folders.
         sheet: The collection's table of slides with slide_id and tissue_type, which tells slides of
-            normal tissue; without it, all are taken for tumour.
+            normal tissue; without it, all are taken for tumor.
         labels: CSV or TSV; its patient column holds case IDs or slide names.
         columns: Names of the label table's columns where they are not in `ALIASES`.
 
@@ -135,7 +135,7 @@ def cptac_manifest(
             rows.append({"patient": case_of(name), "cohort": "CPTAC", "slide": path})
     if not rows:
         raise ManifestError(f"{slides}: no CPTAC slides ({left_out}); names are like C3L-00016-21")
-    return _labelled(rows, labels, columns), left_out
+    return _labeled(rows, labels, columns), left_out
 
 
 def case_of(text: str) -> str:
@@ -180,7 +180,7 @@ def _site(name: str) -> dict[str, str]:
     return {"site": barcode["site"].upper()} if barcode else {}
 
 
-def _labelled(
+def _labeled(
     rows: list[dict[str, Any]], labels: str, columns: Mapping[str, str | None]
 ) -> pd.DataFrame:
     """The manifest: rows with what the labels say of their patients."""

@@ -43,7 +43,7 @@ def write_images(out: str, rows: Iterable[Row], kind: Kind, folder: str) -> list
 
 def _file(row: Row, kind: Kind, names: Names) -> str:
     split = row.values.get("split") or ("synthetic" if kind.name == "synthetic" else "unsplit")
-    return f"{split}/{row.values.get('idh') or 'unlabelled'}/{names.of(row)}"
+    return f"{split}/{row.values.get('idh') or 'unlabeled'}/{names.of(row)}"
 
 
 def by_file(handle: IO[str], where: str) -> dict[str, dict[str, Any]]:

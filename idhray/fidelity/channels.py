@@ -1,4 +1,4 @@
-"""Which pictures a network for RGB images is shown of images whose channels are no colours.
+"""Which pictures a network for RGB images is shown of images whose channels are no colors.
 
 Shapes: N images, C channels.
 """
@@ -32,7 +32,7 @@ def channels_of(
 ) -> dict[str, Images]:
     """The images that a network is shown, by what is seen in them.
 
-    Colours stay together. Of other images each channel is an image of its own, in gray; two or
+    Colors stay together. Of other images each channel is an image of its own, in gray; two or
     three channels are shown together as well, the first one twice if they are two, because channels
     that are perfect apart need not fit each other.
 

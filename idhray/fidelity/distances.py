@@ -1,4 +1,4 @@
-"""Nearest neighbours in a space of features, a block at a time.
+"""Nearest neighbors in a space of features, a block at a time.
 
 Shapes: N queries, M references, F features.
 """
@@ -26,7 +26,7 @@ def nearest(queries: Tensor, references: Tensor, k: int = 1) -> tuple[Tensor, Te
         TableError: k references are more than there are.
     """
     if not 1 <= k <= len(references):
-        raise TableError(f"{k} nearest neighbours asked for, but there are {len(references)}")
+        raise TableError(f"{k} nearest neighbors asked for, but there are {len(references)}")
     found = [_nearest_of(block, references, k) for block in queries.split(BLOCK)]
     distances, places = zip(*found, strict=True)
     return torch.cat(distances), torch.cat(places)

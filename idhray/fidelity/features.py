@@ -25,7 +25,7 @@ Images = NDArray[np.uint8]  # (N, height, width, channels), of 1 or 3 channels
 
 RANDOM_PX = 96
 RANDOM_CHANNELS = (8, 16, 32, 64)
-EDGES = 4.0  # gain of the filters of edges, as neighbouring pixels differ little
+EDGES = 4.0  # gain of the filters of edges, as neighboring pixels differ little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +126,13 @@ def module_features(
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise ConfigError(f"mean and std are of three channels, std above 0, got {mean} and {std}")
     frozen = copy.deepcopy(module).to(device).eval().requires_grad_(False)
-    centre, spread = (
+    center, spread = (
         torch.tensor(tuple(v), dtype=torch.float32, device=device).view(1, 3, 1, 1)
         for v in (mean, std)
     )
 
     def embed(x: Tensor) -> Tensor:
-        features: Tensor = frozen((resized(x, size_px) / 255 - centre) / spread)
+        features: Tensor = frozen((resized(x, size_px) / 255 - center) / spread)
         return features
 
     return Extractor(

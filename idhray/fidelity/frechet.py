@@ -10,7 +10,7 @@ from torch import Tensor
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """|mean x - mean y|^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)), covariances by n - 1; 0 or more.
 
-    The root of the symmetrised product Cx^(1/2) Cy Cx^(1/2) has as eigenvalues the singular values
+    The root of the symmetrized product Cx^(1/2) Cy Cx^(1/2) has as eigenvalues the singular values
     of Rx Ry', where Cx = Rx' Rx: no matrix root is taken, and no eigenvalue that rounding made
     negative. It serves singular covariances (fewer images than features) just as well.
 

@@ -61,7 +61,7 @@ class CopySettings:
     """The same of the Vendi score."""
     max_near_duplicates: float = 0.1
     """Share of near-duplicates of a collapsed one, above that of as many images of as few real
-    patients: neighbouring slices are near-duplicates by nature. Pixels must agree, too. Of 321 H&E
+    patients: neighboring slices are near-duplicates by nature. Pixels must agree, too. Of 321 H&E
     patches of 107 source tiles one half against the other exceeded it in 1 of 40 halvings."""
     cells: int = 5
     """Of the C_T test, at most."""

@@ -54,7 +54,7 @@ def _weights(path: str, data: bytes, own: dict[str, Tensor]) -> dict[str, Tensor
         raise StorageError(f"{path}: no weights can be read ({reason})") from None
     if not isinstance(state, dict):
         raise StorageError(f"{path}: holds no state_dict; save network.state_dict() alone")
-    # The counters of batch normalisation, which older files lack, are not used.
+    # The counters of batch normalization, which older files lack, are not used.
     state = {name: state.get(name, own[name] if name.endswith("tracked") else None) for name in own}
     wrong = [n for n, v in state.items() if not isinstance(v, Tensor) or v.shape != own[n].shape]
     if wrong:

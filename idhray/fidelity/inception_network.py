@@ -17,7 +17,7 @@ SIDE_PX = 299
 
 
 class Conv(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU."""
+    """Convolution without bias, batch normalization, ReLU."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class InceptionV3(nn.Module):
 
 
 def tensorflow1_resized(x: Tensor, size_px: int) -> Tensor:
-    """Bilinear as in TensorFlow 1: output pixel i is input pixel i * in / out, without centres.
+    """Bilinear as in TensorFlow 1: output pixel i is input pixel i * in / out, without centers.
 
     Shapes: x (N, C, H, W) -> (N, C, size_px, size_px). Not antialiased; published FIDs are not.
     """

@@ -1,7 +1,7 @@
 """Precision, recall, density, coverage: who lies within the balls around whom.
 
 A sample's manifold is the union of balls, each around one image and as wide as the distance to
-its k-th nearest neighbour in the sample.
+its k-th nearest neighbor in the sample.
 
 Shapes: N generated, M real images, F features.
 """
@@ -47,7 +47,7 @@ def manifold_scores(generated: Tensor, real: Tensor, k: int) -> Manifold:
     """
     if not 1 <= k < min(len(generated), len(real)):
         raise TableError(
-            f"{k} neighbours need {k + 1} or more images on either side, got {len(generated)} "
+            f"{k} neighbors need {k + 1} or more images on either side, got {len(generated)} "
             f"generated and {len(real)} real"
         )
     real_radius, generated_radius = radii(real, k), radii(generated, k)

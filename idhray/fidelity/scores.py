@@ -45,7 +45,7 @@ def score(
     Args:
         generated: (N, F).
         real: (M, F).
-        settings: Neighbours and subsets; images are not subsampled here.
+        settings: Neighbors and subsets; images are not subsampled here.
         chance: What draws KID's subsets.
 
     Raises:
@@ -103,6 +103,6 @@ def _notes(x: Tensor, y: Tensor, settings: FidelitySettings, subset_size: int) -
         few = f"subsets of {subset_size}, as there are {n} images"
         notes |= {"kid_subset_mean": few, "kid_subset_sd": few}
     if n <= k:
-        few = f"{k} neighbours need {k + 1} or more images, got {n}"
+        few = f"{k} neighbors need {k + 1} or more images, got {n}"
         notes |= dict.fromkeys(("precision", "recall", "density", "coverage"), few)
     return notes

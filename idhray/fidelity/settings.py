@@ -7,7 +7,7 @@ from idhray.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class FidelitySettings:
-    """How many images are compared, how often, and by how many neighbours."""
+    """How many images are compared, how often, and by how many neighbors."""
 
     neighbours: int = 5
     """k of precision, recall, density and coverage (Naeem et al. 2020, section 3.2: 5)."""

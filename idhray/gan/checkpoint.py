@@ -186,7 +186,7 @@ def _identity(run: Run) -> dict[str, Any]:
         "images": len(run.images),
         "patients": list(run.patients),
         "trained_on": patients_hash(run.patients),
-        "initialised_from": run.initialised_from,
+        "initialised_from": run.initialized_from,
         "freeze_layers": run.freeze_layers,
     }
 

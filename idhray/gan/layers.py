@@ -96,7 +96,7 @@ def pixel_norm(x: Tensor) -> Tensor:
 def minibatch_std(x: Tensor, group: int) -> Tensor:
     """(N, C, H, W) with one channel more: how much the images of a group differ.
 
-    Groups are neighbours in the batch, so a worker that holds a contiguous share of the batch, in
+    Groups are neighbors in the batch, so a worker that holds a contiguous share of the batch, in
     whole groups, computes what one worker with all of it would.
 
     Source: arXiv:1710.10196, section 3; groups of 4 as in its code.

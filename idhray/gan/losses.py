@@ -1,4 +1,4 @@
-"""What discriminator and generator minimise: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
+"""What discriminator and generator minimize: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
 
 Scores are (N,), high for real images. Images are (N, C, H, W). Slopes are taken by
 `torch.func.grad`, which can be compiled and differentiated once more.

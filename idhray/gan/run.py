@@ -51,7 +51,7 @@ class Run(ABC):
     """Images are 4 * 2^level px; -1 before the first step."""
     alpha: float = 1.0
     """How far that level is faded in."""
-    initialised_from: str | None = None
+    initialized_from: str | None = None
     """Hash of the weights that the networks started from, if not from chance."""
     freeze_layers: int | None = None
     """Blocks of the discriminator that keep those weights."""
@@ -88,7 +88,7 @@ class Run(ABC):
             return None
         return AdaptiveProbability(
             self.settings.augment,
-            transferring=self.initialised_from is not None,
+            transferring=self.initialized_from is not None,
             device=self.device,
         )
 

@@ -23,16 +23,16 @@ class Growth:
 
 
 def growth_at(settings: PgganSettings, images_shown: int) -> Growth:
-    """Start at 4 px, stabilise, fade in the next level, stabilise, ... and stay at the last.
+    """Start at 4 px, stabilize, fade in the next level, stabilize, ... and stay at the last.
 
     Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1; train.py:103-116 of its code.
     """
-    stabilise = round(settings.stabilise_kimg * 1000)
+    stabilize = round(settings.stabilise_kimg * 1000)
     fade = round(settings.fade_kimg * 1000)
-    level, since = divmod(images_shown, stabilise + fade)
+    level, since = divmod(images_shown, stabilize + fade)
     last = settings.levels - 1
     if level >= last:
         return Growth(last, 1.0, settings.batch_sizes[last])
-    if since <= stabilise:
+    if since <= stabilize:
         return Growth(level, 1.0, settings.batch_sizes[level])
-    return Growth(level + 1, (since - stabilise) / fade, settings.batch_sizes[level + 1])
+    return Growth(level + 1, (since - stabilize) / fade, settings.batch_sizes[level + 1])

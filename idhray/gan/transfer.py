@@ -3,7 +3,7 @@
 Where the numbers of image channels differ, first and last layers are adapted on request. C is the
 number of channels, O that of the feature maps next to the image.
 
-Source: Park et al. 2021, Methods: 500 normal brains first, then IDH-mutant tumours.
+Source: Park et al. 2021, Methods: 500 normal brains first, then IDH-mutant tumors.
 """
 
 import dataclasses
@@ -68,7 +68,7 @@ def init_from(
     for name, network in networks(run).items():
         weights.fill(network, name)
     run.patients = tuple(sorted({*run.patients, *model["patients"]}))
-    run.initialised_from = weights.hash
+    run.initialized_from = weights.hash
     run.freeze_layers = freeze_layers
     run.discriminator.freeze(freeze_layers)
     run.start_optimizers()

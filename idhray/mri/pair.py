@@ -29,7 +29,7 @@ def paired_slices(
     flair_brain: Mask,
     settings: SliceSettings,
     *,
-    tumour: Mask | None = None,
+    tumor: Mask | None = None,
 ) -> Pair:
     """The paired slices of a patient.
 
@@ -39,7 +39,7 @@ def paired_slices(
         flair: As acquired, on a grid of its own.
         flair_brain: Its brain.
         settings: All steps.
-        tumour: On the grid of `t1ce`; where given, only slices that show some of it are kept.
+        tumor: On the grid of `t1ce`; where given, only slices that show some of it are kept.
 
     Raises:
         MriError: a mask does not fit or is empty, a brain has one value only, is larger than the
@@ -53,7 +53,7 @@ def paired_slices(
     flair = windowed(flair, window(flair, flair_brain, *limits))
     return Pair(
         registration=found,
-        slices=cut_slices(t1ce, t1ce_brain, flair, found.matrix, settings, tumour=tumour),
+        slices=cut_slices(t1ce, t1ce_brain, flair, found.matrix, settings, tumor=tumor),
         picture=quality_picture(
             t1ce, t1ce_brain, flair, flair_brain, found.matrix, fov_mm=settings.fov_mm
         ),

@@ -52,7 +52,7 @@ class Scans:
     brain_mask: str | None = None
     """On the grid of the CE-T1w."""
     tumor_mask: str | None = None
-    """On the grid of the CE-T1w, 0 where there is no tumour; slices without any are left out."""
+    """On the grid of the CE-T1w, 0 where there is no tumor; slices without any are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def prepare(scans: Scans, settings: MriSettings) -> Prepared:
     t1ce = _read(scans.t1ce, f"{scans.study} CE-T1w", reader, notes)
     flair = _read(scans.flair, f"{scans.study} FLAIR", reader, notes)
     given = _read_mask(scans.brain_mask, scans.study, reader, notes)
-    tumour = _read_mask(scans.tumor_mask, scans.study, reader, notes)
+    tumor = _read_mask(scans.tumor_mask, scans.study, reader, notes)
     t1ce_brain, t1ce_method = _brain(t1ce, settings, given, notes)
     flair_brain, flair_method = _brain(flair, settings, None, notes)
     if "none" not in (t1ce_method, flair_method) and (
@@ -95,7 +95,7 @@ def prepare(scans: Scans, settings: MriSettings) -> Prepared:
         flair,
         flair_brain,
         settings.slices,
-        tumour=None if tumour is None else tumour_mask(t1ce, tumour),
+        tumor=None if tumor is None else tumour_mask(t1ce, tumor),
     )
     if found.registration.implausible:
         notes.append(f"{scans.study}: FLAIR {found.registration.implausible}; see its picture")
@@ -158,7 +158,7 @@ def _figures(found: Pair) -> dict[str, Any]:
         "planes": cut.planes,
         "planes_with_brain": cut.with_brain,
         "planes_covered_by_flair": cut.covered,
-        "planes_with_tumour": cut.with_tumour,
+        "planes_with_tumour": cut.with_tumor,
         "slices": len(cut.slices),
         "spacing_mm": cut.spacing_mm,
     }
@@ -168,5 +168,5 @@ def _why_none(found: Pair) -> str:
     cut = found.slices
     return (
         f"no slice of {cut.planes} is left: {cut.with_brain} have enough brain, {cut.covered} of "
-        f"these are covered by the FLAIR, {cut.with_tumour} of these show tumour"
+        f"these are covered by the FLAIR, {cut.with_tumor} of these show tumor"
     )

@@ -65,7 +65,7 @@ def _planes(t1ce: Volume, brain: Mask, fov_mm: float) -> list[tuple[Grid, str]]:
     def grid(
         down: NDArray[np.float64], across: NDArray[np.float64], voxel: NDArray[np.float64]
     ) -> Grid:
-        """One plane, centred on a voxel."""
+        """One plane, centered on a voxel."""
         affine = np.eye(4)
         affine[:3, :3] = np.stack([down, across, np.cross(down, across)], axis=1)
         affine[:3, :2] *= fov_mm / PANEL_PX
@@ -98,8 +98,8 @@ def _checkerboard() -> Covered:
 def _painted(picture: Picture, outlines: dict[tuple[int, int, int], Covered]) -> RGB:
     gray = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     image = np.repeat(gray[..., None], 3, axis=-1)
-    for colour, outline in outlines.items():
-        image[outline] = colour
+    for color, outline in outlines.items():
+        image[outline] = color
     return image
 
 

@@ -56,7 +56,7 @@ class Registration:
     nmi_after: float
     rotation_degrees: float
     translation_mm: float
-    """Of the centre of the brain."""
+    """Of the center of the brain."""
     displacement_mean_mm: float
     """Over the brain, turn and shift together."""
     displacement_max_mm: float
@@ -82,14 +82,14 @@ def register(
         MriError: a mask does not fit or is empty, or a brain has one value only.
     """
     a, b = _comparable(fixed, fixed_brain), _comparable(moving, moving_brain)
-    centre = mask_points_mm(fixed_brain, fixed).mean(axis=1)
-    shift = mask_points_mm(moving_brain, moving).mean(axis=1) - centre
-    starts = [np.eye(4), rigid(shift, np.zeros(3), centre)]  # by the headers, or centre on centre
+    center = mask_points_mm(fixed_brain, fixed).mean(axis=1)
+    shift = mask_points_mm(moving_brain, moving).mean(axis=1) - center
+    starts = [np.eye(4), rigid(shift, np.zeros(3), center)]  # by the headers, or center on center
     found, reach = None, FIRST_STEP_MM
     for step in settings.registration_steps_mm:
         similarity = similarity_at(a, b, _points(fixed, fixed_brain, step))
         start = max(starts, key=similarity) if found is None else found
-        found, reach = _powell(similarity, start, centre, reach), LATER_STEP_MM
+        found, reach = _powell(similarity, start, center, reach), LATER_STEP_MM
     assert found is not None  # settings have one step or more
     return _judged(
         inverse(found),
@@ -113,8 +113,8 @@ def _points(volume: Volume, brain: Mask, step_mm: float) -> Points:
     lowest, highest = inside.min(axis=1) - 2 * MARGIN_MM, inside.max(axis=1) + 2 * MARGIN_MM
     shape = np.ceil((highest - lowest) / step_mm).astype(int)
     corners = np.indices(shape).reshape(3, -1)
-    centres = lowest[:, None] + (corners + 0.5) * step_mm
-    in_brain = _within(brain, volume, np.eye(4), centres)
+    centers = lowest[:, None] + (corners + 0.5) * step_mm
+    in_brain = _within(brain, volume, np.eye(4), centers)
     near = ndimage.binary_dilation(
         in_brain.reshape(shape), iterations=int(np.ceil(MARGIN_MM / step_mm))
     )
@@ -131,12 +131,12 @@ def _within(mask: Mask, volume: Volume, matrix: Matrix, points: Points) -> NDArr
 
 
 def _powell(
-    similarity: Callable[[Matrix], float], start: Matrix, centre: Points, reach_mm: float
+    similarity: Callable[[Matrix], float], start: Matrix, center: Points, reach_mm: float
 ) -> Matrix:
     """`start` after the small turn and shift that agree best; `reach_mm` is the first try."""
 
     def matrix(move: Points) -> Matrix:
-        return start @ rigid(move[:3], move[3:] / RADIUS_MM, centre)
+        return start @ rigid(move[:3], move[3:] / RADIUS_MM, center)
 
     best = optimize.minimize(
         lambda move: -similarity(matrix(move)),
@@ -172,13 +172,13 @@ def _judged(
         f"brains overlap by {overlap:.2f} only": overlap < settings.min_overlap,
         f"mutual information {nmi[1]:.3f} only": nmi[1] < settings.min_nmi,
     }
-    centre = brain.mean(axis=1, keepdims=True)
+    center = brain.mean(axis=1, keepdims=True)
     return Registration(
         matrix=matrix,
         nmi_before=nmi[0],
         nmi_after=nmi[1],
         rotation_degrees=turn,
-        translation_mm=float(displacements_mm(inverse(matrix), centre)[0]),
+        translation_mm=float(displacements_mm(inverse(matrix), center)[0]),
         displacement_mean_mm=mean,
         displacement_max_mm=float(distances.max()),
         overlap=overlap,

@@ -27,7 +27,7 @@ class Grid:
     """Where the pixels of a stack of pictures lie."""
 
     affine: Matrix
-    """(4, 4): row, column, slice -> RAS mm of pixel centres."""
+    """(4, 4): row, column, slice -> RAS mm of pixel centers."""
     shape: tuple[int, int, int]
     """Rows, columns, slices."""
 
@@ -75,19 +75,19 @@ def resliced(
 
 
 def _fractions(n: int, parts: int) -> NDArray[np.float32]:
-    """Where the `parts` points of each of `n` pixels lie, 0 being the centre of the first."""
+    """Where the `parts` points of each of `n` pixels lie, 0 being the center of the first."""
     return ((np.arange(n * parts) + 0.5) / parts - 0.5).astype(np.float32)
 
 
 def _inside(places: list[Values], shape: tuple[int, ...]) -> Covered:
-    """Up to half a voxel beyond the outermost centres: that is what the scan covers."""
+    """Up to half a voxel beyond the outermost centers: that is what the scan covers."""
     pairs = zip(places, shape, strict=True)
     within = [(at >= -0.5) & (at <= side - 0.5) for at, side in pairs]
     return np.asarray(np.logical_and.reduce(within))
 
 
 def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Values]], Values]:
-    """Values at places in voxels; beyond the outermost centres, what is there."""
+    """Values at places in voxels; beyond the outermost centers, what is there."""
     if interpolation == "linear":
         linear = Trilinear(voxels)
         return lambda places: linear(*places)

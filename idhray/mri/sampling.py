@@ -10,7 +10,7 @@ Values = NDArray[np.float32]  # of any shape
 
 
 class Trilinear:
-    """Values of a volume between its voxels; beyond the outermost centres, what is there.
+    """Values of a volume between its voxels; beyond the outermost centers, what is there.
 
     This is scipy's map_coordinates of order 1, mode "nearest", four times as fast.
     """

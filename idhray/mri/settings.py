@@ -35,7 +35,7 @@ class SliceSettings:
     high_percentile: float = 99.5
     """Becomes white."""
     fov_mm: float = 240.0
-    """Side of the square that a slice shows, centred on the brain; the same for all patients."""
+    """Side of the square that a slice shows, centered on the brain; the same for all patients."""
     size_px: int = 256
     slice_spacing_mm: float | None = None
     """Distance of slices; when not given, one for each slice of the CE-T1w, none invented."""
@@ -89,7 +89,7 @@ PRESETS = {
     #   - SPM12's options: its defaults are normalized mutual information and steps of 4 and 2 mm,
     #     used here, and a spline of degree 4, for which cubic stands here;
     #   - bias field (none is corrected here), intensity window, bit depth;
-    #   - how 512 px at 256 mm become 256 px (here: by area), and where the field is centred;
+    #   - how 512 px at 256 mm become 256 px (here: by area), and where the field is centered;
     #   - which slices were used. 178 at 1 mm is more than a brain is high, so hardly any was left
     #     out: here all with 1 % of brain, some 150 of such a scan; or patients had several scans.
     "park2021": SliceSettings(fov_mm=256.0, interpolation="cubic", min_brain_fraction=0.01),

@@ -38,11 +38,11 @@ class Slice:
     """One slice, and where it lies."""
 
     z_mm: float
-    """Height (RAS) of the centre of the image, in the space of the CE-T1w."""
+    """Height (RAS) of the center of the image, in the space of the CE-T1w."""
     brain_fraction: float
     """Part of the pixels that are brain."""
-    tumour_fraction: float | None
-    """Part of the pixels that are tumour; None where no tumour mask was given."""
+    tumor_fraction: float | None
+    """Part of the pixels that are tumor; None where no tumor mask was given."""
     image: RGB
     """(size_px, size_px, 3) uint8: CE-T1w, FLAIR, 0."""
 
@@ -58,8 +58,8 @@ class SliceSet:
     """Of these, slices with enough brain."""
     covered: int
     """Of these, slices whose brain the FLAIR covers."""
-    with_tumour: int
-    """Of these, slices with tumour; all where no tumour mask was given. `slices` are these, or
+    with_tumor: int
+    """Of these, slices with tumor; all where no tumor mask was given. `slices` are these, or
     `max_slices` of them."""
     spacing_mm: float
 
@@ -71,7 +71,7 @@ def cut_slices(
     flair_to_t1ce: Matrix,
     settings: SliceSettings,
     *,
-    tumour: Mask | None = None,
+    tumor: Mask | None = None,
 ) -> SliceSet:
     """The slices of a patient.
 
@@ -81,7 +81,7 @@ def cut_slices(
         flair: Values 0..1, on a grid of its own.
         flair_to_t1ce: RAS mm of `flair` -> RAS mm of `t1ce`.
         settings: Geometry, and which slices.
-        tumour: Of `t1ce`; where given, only slices that show some of it are kept.
+        tumor: Of `t1ce`; where given, only slices that show some of it are kept.
 
     Raises:
         MriError: a mask does not fit or is empty, the brain is larger than the field of view, or
@@ -95,7 +95,7 @@ def cut_slices(
         resliced(upright, grid, interpolation=settings.interpolation),
         resliced(flair, grid, flair_to_t1ce, settings.interpolation),
         _resliced_mask(t1ce, brain, grid),
-        repeat(_ALL) if tumour is None else _resliced_mask(t1ce, tumour, grid),
+        repeat(_ALL) if tumor is None else _resliced_mask(t1ce, tumor, grid),
         strict=False,  # `repeat` has no end
     )
     kept: list[Slice] = []
@@ -114,7 +114,7 @@ def cut_slices(
                 Slice(
                     z_mm=_height_mm(grid, k),
                     brain_fraction=fraction,
-                    tumour_fraction=None if tumour is None else float(lesion.mean()),
+                    tumor_fraction=None if tumor is None else float(lesion.mean()),
                     image=image,
                 )
             )
@@ -123,13 +123,13 @@ def cut_slices(
         planes=grid.shape[2],
         with_brain=with_brain,
         covered=covered,
-        with_tumour=len(kept),
+        with_tumor=len(kept),
         spacing_mm=float(np.linalg.norm(grid.affine[:3, 2])),
     )
 
 
 def slice_grid(t1ce: Volume, brain: Mask, settings: SliceSettings) -> Grid:
-    """Where the slices of a canonical CE-T1w lie: the field of view, centred on its brain.
+    """Where the slices of a canonical CE-T1w lie: the field of view, centered on its brain.
 
     Raises:
         MriError: the brain is larger than the field of view, or the voxels are too coarse.
@@ -153,8 +153,8 @@ def slice_grid(t1ce: Volume, brain: Mask, settings: SliceSettings) -> Grid:
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = -anterior * settings.pixel_mm, -right * settings.pixel_mm
     affine[:3, 2] = superior * step
-    centre = moved(t1ce.affine, ((low + high) / 2)[:, None])[:, 0]
-    affine[:3, 3] = centre - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    center = moved(t1ce.affine, ((low + high) / 2)[:, None])[:, 0]
+    affine[:3, 3] = center - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(affine=affine, shape=shape)
 
 

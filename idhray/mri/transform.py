@@ -1,4 +1,4 @@
-"""Rigid transforms as 4 x 4 matrices in millimetres, and how far they move things.
+"""Rigid transforms as 4 x 4 matrices in millimeters, and how far they move things.
 
 Points are multiplied out one coordinate at a time: a matrix product of many points is handed to
 BLAS, whose last bits depend on its number of threads.
@@ -18,12 +18,12 @@ def moved(matrix: Matrix, points: NDArray[np.generic]) -> Points:
     return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in matrix[:3]])
 
 
-def rigid(shift_mm: ArrayLike, angles_rad: ArrayLike, centre_mm: ArrayLike) -> Matrix:
-    """A turn about `centre_mm` (about x, then y, then z), then a shift."""
-    centre = np.asarray(centre_mm, dtype=np.float64)
+def rigid(shift_mm: ArrayLike, angles_rad: ArrayLike, center_mm: ArrayLike) -> Matrix:
+    """A turn about `center_mm` (about x, then y, then z), then a shift."""
+    center = np.asarray(center_mm, dtype=np.float64)
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler("xyz", np.asarray(angles_rad)).as_matrix()
-    matrix[:3, 3] = centre + np.asarray(shift_mm) - matrix[:3, :3] @ centre
+    matrix[:3, 3] = center + np.asarray(shift_mm) - matrix[:3, :3] @ center
     return matrix
 
 

@@ -1,7 +1,7 @@
 """A volume: voxels, and the affine that says where each of them lies in the patient.
 
-The affine maps voxel indices (i, j, k) to millimetres towards the patient's right, anterior and
-superior (RAS), as in nibabel: index 0 is the centre of the first voxel. Nothing here resamples.
+The affine maps voxel indices (i, j, k) to millimeters towards the patient's right, anterior and
+superior (RAS), as in nibabel: index 0 is the center of the first voxel. Nothing here resamples.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Volume:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance between voxel centres along i, j and k."""
+        """Distance between voxel centers along i, j and k."""
         i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(i), float(j), float(k)
 
@@ -109,7 +109,7 @@ def check_mask(volume: Volume, mask: Mask) -> None:
 
 
 def mask_ml(mask: Mask, volume: Volume) -> float:
-    """Millilitres inside a mask of `volume`."""
+    """Milliliters inside a mask of `volume`."""
     return float(np.count_nonzero(mask) * np.abs(np.linalg.det(volume.affine[:3, :3])) / 1000)
 
 

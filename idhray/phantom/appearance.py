@@ -17,7 +17,7 @@ class Appearance:
     """The true tissue parameters of one patient; the first four depend on the class."""
 
     density_per_mm2: float
-    """Tumour nuclei in viable tissue of middling crowding."""
+    """Tumor nuclei in viable tissue of middling crowding."""
     pleomorphism: float
     """SD of the logarithm of the nuclear diameter; the outlines' irregularity follows it."""
     necrosis_fraction: float

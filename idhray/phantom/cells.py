@@ -24,45 +24,45 @@ class Cells:
     y: NDArray[np.int64]
     stamp: NDArray[np.int64]
     """Place in `all_stamps`."""
-    tumour_count: int
+    tumor_count: int
     nest_count: int
 
 
 def all_stamps(stamps: Stamps) -> list[Stamp]:
     """The stamps of a slide as one list."""
-    return [*stamps.walls, *stamps.tumour, *stamps.endothelium, *stamps.debris]
+    return [*stamps.walls, *stamps.tumor, *stamps.endothelium, *stamps.debris]
 
 
 def place_cells(
     random: np.random.Generator, layout: Layout, look: Appearance, stamps: Stamps, mpp: float
 ) -> Cells:
-    """Tumour nuclei by crowding, fragments in dead tissue, capillaries and nests in viable."""
-    tumour = _scattered(random, layout.crowding, look.density_per_mm2, mpp)
+    """Tumor nuclei by crowding, fragments in dead tissue, capillaries and nests in viable."""
+    tumor = _scattered(random, layout.crowding, look.density_per_mm2, mpp)
     dead = np.where(layout.tissue, layout.necrosis, 0)
     debris = _scattered(random, dead, DEBRIS_PER_MM2, mpp)
     viable = ((layout.border > 0.1) & (layout.necrosis < 0.5)).astype(np.float32)
     capillaries = _scattered(random, viable, CAPILLARIES_PER_MM2, mpp)
     nests = _scattered(random, viable, look.proliferating_vessels_per_mm2, mpp)
     walls, endothelium, angles = _rings(random, capillaries, nests, mpp)
-    tumour = tumour[~_near(tumour, walls, 9 / mpp)]
+    tumor = tumor[~_near(tumor, walls, 9 / mpp)]
 
-    first = np.cumsum([0, len(stamps.walls), len(stamps.tumour), len(stamps.endothelium)])
+    first = np.cumsum([0, len(stamps.walls), len(stamps.tumor), len(stamps.endothelium)])
     stamp = np.concatenate(
         [
             first[0] + walls[:, 2].astype(np.int64),
-            first[1] + random.integers(len(stamps.tumour), size=len(tumour)),
+            first[1] + random.integers(len(stamps.tumor), size=len(tumor)),
             first[2] + angles,
             first[3] + random.integers(len(stamps.debris), size=len(debris)),
         ]
     )
-    points = np.concatenate([walls[:, :2], tumour, endothelium, debris])
+    points = np.concatenate([walls[:, :2], tumor, endothelium, debris])
     x, y = np.rint(points).astype(np.int64).T
     order = np.argsort(y, kind="stable")
     return Cells(
         x=x[order],
         y=y[order],
         stamp=stamp[order],
-        tumour_count=len(tumour),
+        tumor_count=len(tumor),
         nest_count=len(nests),
     )
 
@@ -97,11 +97,11 @@ def _rings(
     sizes = np.concatenate(
         [np.ones(len(capillaries), dtype=np.int64), random.integers(4, 9, size=len(nests))]
     )
-    centres = np.repeat(np.concatenate([capillaries, nests]), sizes, axis=0)
+    centers = np.repeat(np.concatenate([capillaries, nests]), sizes, axis=0)
     alone = np.repeat(sizes == 1, sizes)
     spread = np.where(alone, 0, 14 / mpp)[:, None]
-    centres = centres + spread * random.standard_normal(centres.shape)
-    kind = random.integers(len(VESSEL_RADII_UM) * VESSEL_SHAPES, size=len(centres))
+    centers = centers + spread * random.standard_normal(centers.shape)
+    kind = random.integers(len(VESSEL_RADII_UM) * VESSEL_SHAPES, size=len(centers))
     radius = kind // VESSEL_SHAPES
     ring_um = VESSEL_RADII_UM[radius] + 2.5
     gap_um = np.where(alone, 11.0, 6.0)
@@ -111,13 +111,13 @@ def _rings(
     step = 2 * np.pi / np.repeat(count, count)
     theta = (np.arange(count.sum()) - start) * step + 0.25 * step * np.cos(turn)
     arm = np.repeat(ring_um / mpp, count) * random.uniform(0.9, 1.25, size=count.sum())
-    nuclei = np.repeat(centres, count, axis=0)
+    nuclei = np.repeat(centers, count, axis=0)
     nuclei = nuclei + arm[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=1)
     angles = np.rint((theta / np.pi + 0.5) * ANGLES).astype(np.int64) % ANGLES  # along the ring
-    return np.column_stack([centres, kind]), nuclei, angles
+    return np.column_stack([centers, kind]), nuclei, angles
 
 
 def _near(points: Points, walls: NDArray[np.float64], reach_px: float) -> NDArray[np.bool_]:
-    """Which points share a square of twice `reach_px` with the centre of a wall."""
+    """Which points share a square of twice `reach_px` with the center of a wall."""
     taken = {(int(x), int(y)) for x, y in walls[:, :2] // (2 * reach_px)}
     return np.array([(int(x), int(y)) in taken for x, y in points // (2 * reach_px)], dtype=bool)

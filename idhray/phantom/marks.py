@@ -1,6 +1,6 @@
-"""What lies on a slide and is no tissue to analyse: pen strokes and a fold.
+"""What lies on a slide and is no tissue to analyze: pen strokes and a fold.
 
-Both are maps at 1 / MAP_PX of level 0, opacity 0 to 255, laid over the finished colours.
+Both are maps at 1 / MAP_PX of level 0, opacity 0 to 255, laid over the finished colors.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def make_marks(
     pen_fraction: float,
     fold_fraction: float,
 ) -> Marks:
-    """Pens on a share of slides, one to three colours each, and a fold on a share of them."""
+    """Pens on a share of slides, one to three colors each, and a fold on a share of them."""
     cell_um = MAP_PX * mpp
     marked, folded = random.random() < pen_fraction, random.random() < fold_fraction
     names = random.permutation(list(INKS))[: random.integers(1, 4)]

@@ -1,7 +1,7 @@
 """Cells as stamps: small drawn images of nuclei and vessels, pasted many times.
 
 Stamps hold optical density in steps of OD_STEP. A nucleus darkens hematoxylin; the cytoplasm
-around it darkens eosin, or a halo lightens it. Every tumour stamp is there in eight symmetries.
+around it darkens eosin, or a halo lightens it. Every tumor stamp is there in eight symmetries.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from PIL import Image
 OD_STEP = 0.01
 Density = NDArray[np.uint8]  # (height, width), optical density in steps of OD_STEP
 
-DIAMETER_UM = 9.0  # median of the tumour nuclei
+DIAMETER_UM = 9.0  # median of the tumor nuclei
 SHAPES = 128
 ANGLES = 24
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """One thing to paste, centred: `darken` by maximum, `lighten` by minimum."""
+    """One thing to paste, centered: `darken` by maximum, `lighten` by minimum."""
 
     hematoxylin: Density | None = None
     eosin_darken: Density | None = None
@@ -52,7 +52,7 @@ def _paste(ufunc: np.ufunc, stamp: Density, plane: Density, x: int, y: int) -> N
 class Stamps:
     """The stamps of one slide, by kind."""
 
-    tumour: list[Stamp]
+    tumor: list[Stamp]
     endothelium: list[Stamp]
     """Elongated; stamp k lies at angle pi * k / ANGLES."""
     debris: list[Stamp]
@@ -78,12 +78,12 @@ def make_stamps(
     diameters = np.clip(diameters, 4.5, 22)
     dark = np.clip(1.40 + 0.28 * random.standard_normal(SHAPES), 0.7, 2.1) * hematoxylin
     stretch = np.exp(np.abs(0.22 * random.standard_normal(SHAPES)))
-    tumour = []
+    tumor = []
     for k in range(SHAPES):
         roughness = 0.45 * pleomorphism
         outline = _Outline(random, diameters[k] / mpp, stretch[k], roughness, np.pi * k / SHAPES)
         stamp = _cell(random, outline, dark[k], eosin, random.random())
-        tumour += _symmetries(stamp)
+        tumor += _symmetries(stamp)
     endothelium = [
         Stamp(
             _nucleus(random, _Outline(random, 7 / mpp, 1.7, 0.05, np.pi * k / ANGLES), hematoxylin)
@@ -99,7 +99,7 @@ def make_stamps(
         for radius in VESSEL_RADII_UM
         for _ in range(VESSEL_SHAPES)
     ]
-    return Stamps(tumour, endothelium, debris, walls)
+    return Stamps(tumor, endothelium, debris, walls)
 
 
 class _Outline:
@@ -141,7 +141,7 @@ def _nucleus(random: np.random.Generator, outline: _Outline, dark: float) -> Den
     chromatin = np.asarray(Image.fromarray(clumps).resize((side, side), Image.Resampling.BICUBIC))
     rim = np.exp(-((depth / (0.18 * outline.radius) - 1) ** 2))
     od = dark * (1 + 0.16 * chromatin + 0.15 * rim) * np.clip(depth / 1.5 + 0.5, 0, 1)
-    return _quantised(od)
+    return _quantized(od)
 
 
 def _cell(
@@ -152,17 +152,17 @@ def _cell(
     if kind < 0.35:
         grow = outline.radius * random.uniform(0.4, 1.1)
         body = outline.depth(grow_px=grow, half=outline.half + int(np.ceil(grow * 1.5)))
-        # Off centre, as in gemistocytes.
+        # Off center, as in gemistocytes.
         body = np.roll(body, random.integers(-3, 4, size=2), axis=(0, 1))
         shade = eosin * random.uniform(0.55, 0.85)
         soft = np.clip(body / (0.5 * outline.radius), 0, 1)
-        return Stamp(nucleus, eosin_darken=_quantised(shade * soft))
+        return Stamp(nucleus, eosin_darken=_quantized(shade * soft))
     if kind < 0.65:
         grow = random.uniform(0.3, 0.6) * outline.radius
         ring = outline.depth(grow_px=grow, half=outline.half + int(np.ceil(grow * 1.5)))
         # At its soft edge the halo is as dark as the stroma around it, inside nearly clear.
         clear = 0.8 - random.uniform(0.45, 0.75) * np.clip(ring / grow, 0, 1)
-        return Stamp(nucleus, lighten=_quantised(np.where(ring > 0, clear, 2.55)))
+        return Stamp(nucleus, lighten=_quantized(np.where(ring > 0, clear, 2.55)))
     return Stamp(nucleus)
 
 
@@ -176,8 +176,8 @@ def _vessel(random: np.random.Generator, radius_px: float, wall_px: float, eosin
     wall = np.clip(depth / 2, 0, 1) * (1 - inside)
     blood = 0.9 * eosin * inside if random.random() < 0.4 else 0.0
     return Stamp(
-        lighten=_quantised(2.55 - 2.5 * inside),
-        eosin_darken=_quantised(0.85 * eosin * wall + blood),
+        lighten=_quantized(2.55 - 2.5 * inside),
+        eosin_darken=_quantized(0.85 * eosin * wall + blood),
     )
 
 
@@ -188,5 +188,5 @@ def _symmetries(stamp: Stamp) -> list[Stamp]:
     return [Stamp(*planes) for planes in turned + flipped]
 
 
-def _quantised(od: NDArray[np.float64] | NDArray[np.float32]) -> Density:
+def _quantized(od: NDArray[np.float64] | NDArray[np.float32]) -> Density:
     return np.asarray(np.clip(od / OD_STEP, 0, 255), dtype=np.uint8)

@@ -58,7 +58,7 @@ class PhantomSettings:
 
     @property
     def mpp(self) -> float:
-        """Micrometres per level-0 pixel."""
+        """Micrometers per level-0 pixel."""
         return 10 / self.objective_power
 
 
@@ -155,15 +155,15 @@ def _patient(index: int, idh: str, settings: PhantomSettings, seed: int) -> Pati
     cohort = "phantom-TCGA" if random.random() < TCGA_SHARE else "phantom-local"
     male = random.random() < MALES[cohort, idh]
     counts, diagnoses, grades = zip(*TUMOURS[cohort, idh], strict=True)
-    tumour = int(np.searchsorted(np.cumsum(counts) / sum(counts), random.random(), side="right"))
+    tumor = int(np.searchsorted(np.cumsum(counts) / sum(counts), random.random(), side="right"))
     site = f"PH-{random.integers(1, 16):02d}" if cohort == "phantom-TCGA" else "PH-local"
     return Patient(
         patient=f"PH-{index + 1:04d}",
         idh=idh,
         age=_age(random, cohort, idh, settings.age_effect),
         sex="male" if male else "female",
-        grade=grades[tumour],
-        diagnosis=diagnoses[tumour],
+        grade=grades[tumor],
+        diagnosis=diagnoses[tumor],
         cohort=cohort,
         site=site,
     )

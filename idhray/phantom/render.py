@@ -1,7 +1,7 @@
 """The pixels of a slide: rows of it at a time, from its layout, stamps and marks.
 
-Colour follows Beer-Lambert: RGB = white * exp(-(H * hematoxylin + E * eosin)), with H and E
-in steps of OD_STEP, so that one table of 65,536 colours holds them all.
+Color follows Beer-Lambert: RGB = white * exp(-(H * hematoxylin + E * eosin)), with H and E
+in steps of OD_STEP, so that one table of 65,536 colors holds them all.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class Scene:
     """Where the repeating textures begin."""
 
 
-def colour_table(look: Appearance) -> NDArray[np.uint32]:
+def color_table(look: Appearance) -> NDArray[np.uint32]:
     """RGB of every (H, E) step, packed: index H * 256 + E."""
     vectors = (1 - look.stain_mix) * RUIFROK + look.stain_mix * MACENKO
     od = np.arange(256) * OD_STEP
@@ -59,13 +59,13 @@ def colour_table(look: Appearance) -> NDArray[np.uint32]:
 
 def bands(scene: Scene, rows: int = 512) -> Iterator[RGB]:
     """The slide from top to bottom, `rows` (a multiple of MAP_PX) at a time."""
-    table = colour_table(scene.look)
+    table = color_table(scene.look)
     for top in range(0, scene.height, rows):
         bottom = min(top + rows, scene.height)
         h, e = _stroma(scene, top, bottom)
         _paste_all(scene, h, e, top)
-        colours = table[h.astype(np.uint16) << 8 | e]
-        rgb = colours.view(np.uint8).reshape(*h.shape, 4)[..., :3]
+        colors = table[h.astype(np.uint16) << 8 | e]
+        rgb = colors.view(np.uint8).reshape(*h.shape, 4)[..., :3]
         yield _marked(scene, rgb, top)
 
 

@@ -195,7 +195,7 @@ def _truth(scene: Scene, patient: Patient, name: str, usable: NDArray[np.bool_])
         "tissue_mm2": tissue_mm2,
         "tissue_fraction": float(layout.tissue.mean()),
         "usable_fraction": float(usable.mean()),
-        "drawn_density_per_mm2": scene.cells.tumour_count / max(tissue_mm2, cell_mm2),
+        "drawn_density_per_mm2": scene.cells.tumor_count / max(tissue_mm2, cell_mm2),
         "drawn_necrosis_fraction": float((layout.necrosis > 0.5)[layout.tissue].sum() / inside),
         "drawn_nests": scene.cells.nest_count,
         "pens": ",".join(sorted(scene.marks.pens)),

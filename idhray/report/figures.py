@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 Format = Literal["svg", "png"]
 Images = Sequence[NDArray[np.uint8]]  # each (height, width[, 3])
 
-# Okabe and Ito 2008: told apart by colour-blind readers; the line styles by everyone in print.
+# Okabe and Ito 2008: told apart by color-blind readers; the line styles by everyone in print.
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":")
-CLASS_COLOURS = {"mutant": "#0072B2", "wildtype": "#D55E00"}
+CLASS_COLORS = {"mutant": "#0072B2", "wildtype": "#D55E00"}
 _STYLE: Any = {  # matplotlib types the keys one by one
     "svg.hashsalt": "idhray",  # otherwise the ids inside an SVG are random
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
@@ -160,7 +160,7 @@ def age_figure(
             axes.plot(
                 years,
                 density,
-                color=CLASS_COLOURS[name],
+                color=CLASS_COLORS[name],
                 linestyle="-" if name == "mutant" else "--",
                 label=f"{name}: {mean:.1f} \u00b1 {sd:.1f} years",
             )
@@ -168,7 +168,7 @@ def age_figure(
             known = np.asarray(values, dtype=float)
             known = known[np.isfinite(known)]
             place = np.full(len(known), -(0.05 + 0.06 * row) * highest)
-            axes.plot(known, place, "|", color=CLASS_COLOURS[name], markersize=8)
+            axes.plot(known, place, "|", color=CLASS_COLORS[name], markersize=8)
         for root in (one for one in roots if years[0] <= one <= years[-1]):
             axes.axvline(root, color="#4d5661", linewidth=1, linestyle=":")
             axes.text(root + 0.8, highest * 1.1, f"{root:.1f} years", color="#4d5661", va="top")

@@ -49,7 +49,7 @@ def region_mask(
         size_l0: (width, height) of the slide at level 0.
         mask_shape: (height, width) of the mask, which shows the whole slide.
         classes: Names of the classes; every region but the excluded ones when None.
-        exclude: Classes that are cut out again, such as artefacts.
+        exclude: Classes that are cut out again, such as artifacts.
 
     Raises:
         SlideError: the file is no such GeoJSON, no polygon of these classes is in it, or one lies

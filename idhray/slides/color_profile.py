@@ -1,4 +1,4 @@
-"""Colours as a scanner saw them, to sRGB by the ICC profile in the slide's file."""
+"""Colors as a scanner saw them, to sRGB by the ICC profile in the slide's file."""
 
 from collections.abc import Callable
 
@@ -28,5 +28,5 @@ def to_srgb(handle: openslide.OpenSlide, name: str) -> Callable[[RGB], RGB]:
         target = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, target, "RGB", "RGB", intent)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        raise SlideError(f"{name}: its colour profile is broken ({error}); leave --to-srgb off")
+        raise SlideError(f"{name}: its color profile is broken ({error}); leave --to-srgb off")
     return lambda image: np.asarray(ImageCms.applyTransform(Image.fromarray(image), transform))

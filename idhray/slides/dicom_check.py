@@ -64,10 +64,10 @@ def why_not_whole(path: str, properties: Mapping[str, str]) -> str | None:
 
 
 def changed_colors(handle: openslide.OpenSlide) -> str | None:
-    """Whether the middle of a DICOM slide has other colours in one level than in the next.
+    """Whether the middle of a DICOM slide has other colors in one level than in the next.
 
-    Each level is a file that says for itself how its colours are stored: a thumbnail of the right
-    colours does not vouch for tiles that are read from another level.
+    Each level is a file that says for itself how its colors are stored: a thumbnail of the right
+    colors does not vouch for tiles that are read from another level.
 
     Raises:
         OpenSlideError: a level is damaged there; the handle must be closed.
@@ -85,14 +85,14 @@ def changed_colors(handle: openslide.OpenSlide) -> str | None:
         change = float(np.abs(one - other).max())
         if change > MAX_COLOR_CHANGE:
             return (
-                f"its levels {finer} and {coarser} have other colours in the same place (by "
+                f"its levels {finer} and {coarser} have other colors in the same place (by "
                 f"{change:.0f} of 255), as where one of them is wrongly decoded; convert it again"
             )
     return None
 
 
 def _middle(handle: openslide.OpenSlide, level: int, side: int) -> NDArray[np.float64] | None:
-    """The mean colour below and right of the middle; None where most of it was not scanned."""
+    """The mean color below and right of the middle; None where most of it was not scanned."""
     width, height = handle.dimensions
     region = np.asarray(handle.read_region((width // 2, height // 2), level, (side, side)))
     scanned = region[..., 3] > 0

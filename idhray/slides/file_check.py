@@ -1,7 +1,7 @@
-"""Whether a file can be a slide of colours at all, asked before OpenSlide opens it.
+"""Whether a file can be a slide of colors at all, asked before OpenSlide opens it.
 
 OpenSlide says "Unsupported or missing image file" of whatever is none. It shows 16-bit samples and
-fluorescence channels as if they were 8-bit colours, and allocates what a file claims: where that
+fluorescence channels as if they were 8-bit colors, and allocates what a file claims: where that
 cannot be had, GLib ends the process.
 """
 
@@ -146,14 +146,14 @@ def _wrong_tiff(path: str) -> str | None:
 
 
 def _wrong_pixels(page: tifffile.TiffPage) -> str | None:
-    """Whether they are not 8-bit colours; alpha is allowed, and a table of colours."""
+    """Whether they are not 8-bit colors; alpha is allowed, and a table of colors."""
     samples, bits = page.samplesperpixel, page.bitspersample
     kind = int(page.photometric)
     alpha = samples == 4 and any(int(extra) in (1, 2) for extra in page.extrasamples)
-    colours = (samples == 3 or alpha) and (
+    colors = (samples == 3 or alpha) and (
         kind in (RGB, YCBCR) or int(page.compression) == YCBCR_JPEG2000
     )
-    if bits == 8 and (colours or (samples == 1 and kind == PALETTE)):
+    if bits == 8 and (colors or (samples == 1 and kind == PALETTE)):
         return None
     name = str(getattr(page.photometric, "name", kind)).lower()
     return (

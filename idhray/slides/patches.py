@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from idhray.chance import generator, seed_for
 from idhray.errors import ConfigError, SlideError, TableError
 from idhray.images import RGB
-from idhray.slides.stain.normalize import Recolour
+from idhray.slides.stain.normalize import Recolor
 from idhray.slides.stain.target import StainTarget
 from idhray.slides.tissue.mask import Mask, tissue_mask
 
@@ -27,7 +27,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, kw_only=True)
 class PatchSettings:
-    """How many patches are cut, where, and what is done to their colours."""
+    """How many patches are cut, where, and what is done to their colors."""
 
     patch_px: int = 256
     tile_px: int = 1024
@@ -88,7 +88,7 @@ class PatchPlan:
     """(slide, rank) -> patches; tiles that give none are left out."""
     shortfall: dict[str, int]
     """"train mutant" or "test PATIENT" -> patches that its tiles are too few for."""
-    unlabelled: list[str]
+    unlabeled: list[str]
     """Patients without a known IDH status; they give no patches."""
 
 
@@ -128,8 +128,8 @@ def plan_patches(tiles: pd.DataFrame, settings: PatchSettings, seed: int) -> Pat
     Raises:
         TableError: a tile is there twice, or a split is none of train, val and test.
     """
-    labelled = tiles["idh"].isin(["mutant", "wildtype"])
-    _check(tiles[labelled])
+    labeled = tiles["idh"].isin(["mutant", "wildtype"])
+    _check(tiles[labeled])
     counts: dict[TileKey, int] = {}
     shortfall: dict[str, int] = {}
 
@@ -139,14 +139,14 @@ def plan_patches(tiles: pd.DataFrame, settings: PatchSettings, seed: int) -> Pat
         if missing := wanted - sum(given.values()):
             shortfall[what] = missing
 
-    for (split, idh), rows in tiles[labelled].groupby(["split", "idh"]):
+    for (split, idh), rows in tiles[labeled].groupby(["split", "idh"]):
         if split == "train":
             share(f"train {idh}", settings.train_per_class, rows)
         else:
             for patient, own in rows.groupby("patient"):
                 share(f"{split} {patient}", settings.eval_per_patient, own)
-    unlabelled = sorted(set(tiles.loc[~labelled, "patient"]))
-    return PatchPlan(counts=counts, shortfall=shortfall, unlabelled=unlabelled)
+    unlabeled = sorted(set(tiles.loc[~labeled, "patient"]))
+    return PatchPlan(counts=counts, shortfall=shortfall, unlabeled=unlabeled)
 
 
 def _check(tiles: pd.DataFrame) -> None:
@@ -168,7 +168,7 @@ def _spread(
         shares = fair_shares(
             wanted,
             {int(rank): each for rank in rows["rank"]},
-            # Ranks of one slide are told apart from those of others, so that none is favoured.
+            # Ranks of one slide are told apart from those of others, so that none is favored.
             lambda rank: seed_for(seed, "patches", slide, rank),
         )
         return {(slide, rank): count for rank, count in shares.items()}
@@ -207,19 +207,19 @@ def cut_patches(
     slide: str,
     rank: int,
     origin: tuple[int, int, float, float],
-    recolour: Recolour | None = None,
+    recolor: Recolor | None = None,
 ) -> list[Patch]:
     """`count` different patches of a tile; fewer where not enough of its places are tissue.
 
     Args:
         tile: (tile_px, tile_px, 3) uint8.
         count: Patches to cut.
-        settings: Size, lattice, tissue and colours.
+        settings: Size, lattice, tissue and colors.
         seed: Of the run; with `slide` and `rank` it decides which places are taken.
         slide: Name of the slide.
         rank: Of the tile on its slide.
         origin: (x_l0, y_l0, size_l0, height_l0) of the tile.
-        recolour: The slide's stain normalization, where it has one.
+        recolor: The slide's stain normalization, where it has one.
 
     Raises:
         SlideError: the tile has another size than `settings` say.
@@ -236,7 +236,7 @@ def cut_patches(
     places = list(product(settings.lattice_px, repeat=2))
     drawn = generator(seed, "patch", slide, rank).permutation(len(places))
     chosen = [k for k in drawn if fractions.flat[k] >= settings.min_tissue_fraction][:count]
-    images = _coloured([places[k] for k in chosen], tile, settings, recolour)
+    images = _colored([places[k] for k in chosen], tile, settings, recolor)
     x_l0, y_l0 = origin[:2]
     across, down = (length / settings.tile_px for length in origin[2:])
     return [
@@ -255,19 +255,19 @@ def cut_patches(
     ]
 
 
-def _coloured(
-    places: list[tuple[int, int]], tile: RGB, settings: PatchSettings, recolour: Recolour | None
+def _colored(
+    places: list[tuple[int, int]], tile: RGB, settings: PatchSettings, recolor: Recolor | None
 ) -> list[RGB]:
-    """The patches at `places` (y, x), their colours normalized."""
+    """The patches at `places` (y, x), their colors normalized."""
     side = settings.patch_px
     if settings.normalize == "channel_stretch" and places:
         tile = channel_stretch(tile)
-    # A recolouring goes pixel by pixel, so only wanted pixels need it; where many patches overlap,
+    # A recoloring goes pixel by pixel, so only wanted pixels need it; where many patches overlap,
     # the whole tile is less work, with the same result.
-    elif recolour and len(places) * side**2 > settings.tile_px**2:
-        tile, recolour = recolour(tile), None
+    elif recolor and len(places) * side**2 > settings.tile_px**2:
+        tile, recolor = recolor(tile), None
     cut = [tile[y : y + side, x : x + side] for y, x in places]
-    return [recolour(patch) if recolour else patch.copy() for patch in cut]
+    return [recolor(patch) if recolor else patch.copy() for patch in cut]
 
 
 def window_fractions(mask: Mask, side: int, offsets: range) -> NDArray[np.float64]:
@@ -284,7 +284,7 @@ def channel_stretch(tile: RGB, low: float = 0.5, high: float = 99.5) -> RGB:
     """Each channel stretched so that its percentiles `low` and `high` become 0 and 255.
 
     The percentiles are those of the whole tile: stretched one by one, patches of a single tile
-    would differ in colour, and one without a pale pixel would lose its stain.
+    would differ in color, and one without a pale pixel would lose its stain.
 
     Source: Liu et al. 2020, Methods, "Image pre-processing" ("histogram normalization in each
     channel" of the tiles); the percentiles are not stated there.

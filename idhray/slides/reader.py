@@ -1,6 +1,6 @@
 """Open a slide, know its resolution and where that came from, read regions at an exact mpp.
 
-A region is resampled to the micrometre, across and down, so that a tile shows the same square of
+A region is resampled to the micrometer, across and down, so that a tile shows the same square of
 tissue from every scanner.
 """
 
@@ -61,11 +61,11 @@ class Slide:
             mpp: The manifest's, where it has one.
             objective_power: The manifest's, where it has one.
             assume_mpp: Used where nothing says the resolution; without it such a slide is refused.
-            to_srgb: Convert colours by the file's ICC profile; without one nothing changes.
+            to_srgb: Convert colors by the file's ICC profile; without one nothing changes.
 
         Raises:
             SlideError: there is no such file, it is no slide, OpenSlide cannot open it,
-                `resolution` refuses, or its colour profile is broken.
+                `resolution` refuses, or its color profile is broken.
         """
         self.path = path
         self.name = name or os.path.basename(path)

@@ -1,4 +1,4 @@
-"""How many micrometres a pixel of a slide is wide and high, and who says so.
+"""How many micrometers a pixel of a slide is wide and high, and who says so.
 
 10x means 1.0 um per pixel here, 20x 0.5, whatever the scanner calls it.
 """

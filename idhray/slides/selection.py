@@ -32,7 +32,7 @@ def select_tiles(
         candidates: All tiles with enough tissue.
         how: "best": most tissue first, ties by place, from the top and then from the left;
             "uniform": each with the same chance; "stratified": spread over the tissue, from each
-            of `count` neighbourhoods of equal size the tile with the most of it; "all": every one,
+            of `count` neighborhoods of equal size the tile with the most of it; "all": every one,
             in the order of "best".
         count: How many at most; no matter for "all".
         tile_l0: (width, height) of a tile in level-0 pixels.
@@ -55,7 +55,7 @@ def _merit(tile: Candidate) -> tuple[float, int, int]:
 def _one_each(
     best: Sequence[Candidate], count: int, tile_l0: tuple[float, float]
 ) -> list[Candidate]:
-    """The best of each of `count` runs along a Z-order curve, on which near tiles are neighbours.
+    """The best of each of `count` runs along a Z-order curve, on which near tiles are neighbors.
 
     Source: Morton 1966, "A computer oriented geodetic data base".
     """

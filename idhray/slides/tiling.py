@@ -35,14 +35,14 @@ class TilingSettings:
     select: Select = "best"
     """Which of the tiles with enough tissue are kept: those with the most of it (of equals, the
     upper ones: where most tiles are full of tissue, take another), a random draw, some of each
-    neighbourhood, or all."""
+    neighborhood, or all."""
     max_tiles_per_slide: int = 50
     """How many are kept, but for `select` all."""
     mask_mpp: float = 16.0
     """um per pixel of the thumbnail that tissue is found on; 1/32 of a 20x scan."""
     tissue: Literal["liu", "robust"] = "liu"
     """How tissue is told from glass: the filters of the pipeline that Liu et al. cite, or ours,
-    which also leave out folds, blur and pens of any colour."""
+    which also leave out folds, blur and pens of any color."""
     min_object_px: int = 500
     """Of "liu": tissue of fewer pixels of that thumbnail is dropped; 500 are 0.13 mm2."""
     codec: Codec = "jpeg"
@@ -54,14 +54,14 @@ class TilingSettings:
     """Where regions were drawn: tissue counts in those of these classes only; in all of them where
     none is given."""
     region_exclude: tuple[str, ...] = ()
-    """Classes of regions that are cut out again, such as artefacts."""
+    """Classes of regions that are cut out again, such as artifacts."""
     assume_mpp: float | None = None
     """um per pixel of slides of which neither the manifest nor the file says it; refused if not
     given."""
     to_srgb: bool = False
-    """Convert colours by the file's ICC profile, where it has one."""
+    """Convert colors by the file's ICC profile, where it has one."""
     check_colors: bool = True
-    """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colours, fluorescence,
+    """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colors, fluorescence,
     but also other stains."""
     direct: bool = True
     """Decode the file's own JPEG blocks where it is tiled TIFF, at half scale where that fits: some
@@ -133,7 +133,7 @@ def tiles_with_tissue(
         mask_l0: Of a pixel of the mask, in level-0 pixels.
         least: 0..1.
     """
-    side = tile_l0[0] / mask_l0[0]  # the same in both directions: both are square in micrometres
+    side = tile_l0[0] / mask_l0[0]  # the same in both directions: both are square in micrometers
     scored = [
         Candidate(x, y, tissue_fraction(mask, x / mask_l0[0], y / mask_l0[1], side))
         for x, y in grid
@@ -186,7 +186,7 @@ def plan_tiles(
             grid; how much tissue they have decides their ranks, but all of them are cut.
 
     Raises:
-        SlideError: the slide is coarser than the tiles, its colours cannot be H&E, or the regions
+        SlideError: the slide is coarser than the tiles, its colors cannot be H&E, or the regions
             are none.
     """
     slide.level_for(settings.mpp)  # refuses a coarse slide before any work

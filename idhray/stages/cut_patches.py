@@ -18,7 +18,7 @@ from idhray.ledger import Fate, check_failures, counts, reason
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, plan_patches
 from idhray.slides.patches import cut_patches as cut_patches_of_tile
-from idhray.slides.stain.normalize import Recolour, fit_stain, tissue_pixels
+from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
 from idhray.stages.runtime.session import connect
@@ -33,7 +33,7 @@ STAIN_TILES = 24
 """Tiles that a slide's stains are fitted on, at most."""
 STAIN_PIXELS = 4096
 """Of each of them, at most."""
-STAIN_LOST = "colours left as they were"
+STAIN_LOST = "colors left as they were"
 """What the LEDGER says of a slide that no stain normalization could be fitted to."""
 
 
@@ -51,7 +51,7 @@ def cut_patches(
     """Cut the patches that networks see from the tiles of a cohort.
 
     `stain_fallbacks` of the result counts the slides that the stain normalization could not be
-    fitted to; their patches keep their colours, and the LEDGER says why.
+    fitted to; their patches keep their colors, and the LEDGER says why.
 
     Args:
         tiles: Folder of the TILES table.
@@ -67,7 +67,7 @@ def cut_patches(
     listed = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
     plan = plan_patches(listed, settings, seed)
     if not plan.counts:
-        raise TableError(f"{tiles}: no tile has a labelled patient; patches need labels")
+        raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
     said = {
         "stage": "cut_patches",
         "tiles": seal(tiles),
@@ -102,7 +102,7 @@ def cut_patches(
         "shortfall": plan.shortfall,
         "per_class": per_class,
         "stain_fallbacks": len(fallbacks),
-        "unlabelled_patients": len(plan.unlabelled),
+        "unlabelled_patients": len(plan.unlabeled),
     }
 
 
@@ -113,12 +113,12 @@ def _patches_per_class(out: str) -> dict[str, int]:
 
 
 def _stain_fallbacks(found: dict[str, Fate]) -> list[str]:
-    """The slides that kept their colours, also told to the log."""
+    """The slides that kept their colors, also told to the log."""
     slides = sorted(name for name, fate in found.items() if STAIN_LOST in fate.error)
     if slides:
         named = ", ".join(slides[:10]) + (", ..." if len(slides) > 10 else "")
         logger.warning(
-            "%d of %d slides keep their colours, no stain normalization fits them (the LEDGER "
+            "%d of %d slides keep their colors, no stain normalization fits them (the LEDGER "
             "says why): %s",
             len(slides),
             len(found),
@@ -131,7 +131,7 @@ def cut_one(values: dict[str, Any]) -> Outcome:
     """The patches of one slide as PATCHES rows."""
     settings = settings_from(PatchSettings, values["settings"])
     wanted = dict(values["ranks"])
-    recolour, note = _recolouring(values, settings)
+    recolor, note = _recoloring(values, settings)
     notes = [note] if note else []
     rows = []
     for tile in read_rows(values["tiles"], values["slide"], only=("rank", wanted)):
@@ -143,7 +143,7 @@ def cut_one(values: dict[str, Any]) -> Outcome:
             slide=tile["slide"],
             rank=tile["rank"],
             origin=_origin(tile),
-            recolour=recolour,
+            recolor=recolor,
         )
         rows += [
             {
@@ -167,7 +167,7 @@ def _origin(tile: dict[str, Any]) -> tuple[int, int, float, float]:
     return tile["x_l0"], tile["y_l0"], width, tile["height_l0"] or width
 
 
-def _recolouring(values: dict[str, Any], settings: PatchSettings) -> tuple[Recolour | None, str]:
+def _recoloring(values: dict[str, Any], settings: PatchSettings) -> tuple[Recolor | None, str]:
     """The slide's stain normalization, or why it has none where it was asked for."""
     method = settings.normalize
     if method == "none" or method == "channel_stretch":  # noqa: PLR1714 - mypy understands this one
@@ -199,7 +199,7 @@ def _item(
     values = {
         "slide": slide,
         "ranks": sorted(ranks.items()),
-        # Of all its tiles, not of those that patches are wanted from: the colours of a slide do not
+        # Of all its tiles, not of those that patches are wanted from: the colors of a slide do not
         # depend on how many patches others give.
         "stain_ranks": sorted(int(rank) for rank in drawn[:STAIN_TILES]),
         "settings": settings_dict(settings),

@@ -48,7 +48,7 @@ def chunks_of(
     """The images of every shard, some hundred at a time, each with its patient.
 
     Raises:
-        ManifestError: images of no patient, or labelled otherwise than the manifest says.
+        ManifestError: images of no patient, or labeled otherwise than the manifest says.
         LeakageError: images that say that they are of another split.
         StorageError: there are none.
     """
@@ -122,7 +122,7 @@ def _refuse_torn(where: str, said: dict[str, Any], patient: str, known: list[str
             f"for it) has {split}; write the split of its first study into the manifest"
         )
     if said.get("idh") in LABELS and idh and said["idh"] != idh:
-        raise ManifestError(f"{where} is labelled {said['idh']}, the manifest has {idh}")
+        raise ManifestError(f"{where} is labeled {said['idh']}, the manifest has {idh}")
 
 
 def first_side(chunks: list[Chunk], reader: Reader) -> int:

@@ -47,7 +47,7 @@ def make_phantom(
         out: Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides;
             or mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains.
         settings: What they are like; of MRI, how many normal brains come on top.
-        patients: How many with a tumour; when not given 72, or of MRI as many as `tumours` says.
+        patients: How many with a tumor; when not given 72, or of MRI as many as `tumours` says.
         seed: The same seed gives the same bytes.
         workers: Slides at a time; as many as there are CPUs when not given.
         address: Of a running Ray cluster; Ray starts on this machine when not given.
@@ -108,10 +108,10 @@ def _items(
 
 
 def _mri_manifests(cohort: Sequence[MriPatient]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the patients with a tumour, and of the normal brains if there are any."""
+    """Rows of the patients with a tumor, and of the normal brains if there are any."""
     rows: dict[str, list[dict[str, Any]]] = {
-        "manifest": [_mri_row(one) for one in cohort if one.has_tumour],
-        "normals": [_mri_row(one) for one in cohort if not one.has_tumour],
+        "manifest": [_mri_row(one) for one in cohort if one.has_tumor],
+        "normals": [_mri_row(one) for one in cohort if not one.has_tumor],
     }
     return {name: found for name, found in rows.items() if found}
 
@@ -129,7 +129,7 @@ def _mri_row(patient: MriPatient) -> dict[str, Any]:
     own = {name: getattr(patient, name) for name in _WHO}
     files = {name: f"mri/{file}" for name, file in mri_files(patient).items()}
     row = {**own, "t1ce": files["t1ce"], "flair": files["flair"]}
-    if not patient.has_tumour:
+    if not patient.has_tumor:
         return {**row, "idh": "", "grade": ""}
     return {**row, "tumor_mask": files["tumour_mask"]}
 

@@ -133,7 +133,7 @@ def prepare_one(values: dict[str, Any]) -> Outcome:
             "study": study,
             "z_mm": one.z_mm,
             "brain_fraction": one.brain_fraction,
-            "tumor_fraction": one.tumour_fraction,
+            "tumor_fraction": one.tumor_fraction,
             "image": image_cell(one.image, f"{study}-{number:03d}"),
         }
         for number, one in enumerate(found.slices)

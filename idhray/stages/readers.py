@@ -56,11 +56,11 @@ def readers(
             programs that look at the images and err at a stated rate, for made-up cohorts.
         out: form: a folder. collect, simulate: the READINGS file (.csv or .parquet).
         slices: SLICES table; one slice of each patient of known IDH status: the one with most
-            tumour where masks were given, else with most brain.
+            tumor where masks were given, else with most brain.
         synthetic: SYNTHETIC tables made from MRI.
         count: Synthetic cases of each table; as many as training patients of its class when not
             given (Park et al. 2021: 38 of either).
-        grades: Only patients with a tumour of these grades; all when not given (Park et al. 2021
+        grades: Only patients with a tumor of these grades; all when not given (Park et al. 2021
             showed readers grade 4, and trained the GAN on grade 3 as well).
         form: Folder that `readers form` made.
         answers: Filled in copies of form.csv, one per reader, named after them; one named

@@ -53,7 +53,7 @@ STEPS = ("tiles", "patches", "sweep")
 LIMITS = (
     "One split of one cohort: another split, or patients of another hospital, may give another "
     "answer. Without an external test set this study says nothing of them.",
-    "IDH status goes with tumour type, grade and age. A model may have learned any of these; a "
+    "IDH status goes with tumor type, grade and age. A model may have learned any of these; a "
     "comparison within one grade is not part of this report.",
     "Synthetic images repeat what the training patients showed; they add no patients, and never "
     "count as cases in any figure here.",

@@ -29,7 +29,7 @@ class StatsSettings:
     discordant: Literal["consensus", "first reader"] = "consensus"
     """Where readers differ on a training case: what `consensus` rows say, or the first reader."""
     kappa_gate: float = 0.5
-    """Features on which readers agree less are not analysed. Source: Park et al. 2021, Methods."""
+    """Features on which readers agree less are not analyzed. Source: Park et al. 2021, Methods."""
     alpha: float = 0.05
     """Features with a smaller P enter the multivariable model, and stay in it."""
     elimination: Literal["lr", "wald", "aic", "bic", "none"] = "lr"

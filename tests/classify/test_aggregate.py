@@ -16,7 +16,7 @@ def images_of(patients, labels):
 
 
 def test_a_patient_has_the_mean_probability_of_its_images(tmp_path):
-    """Sorted by patient; an unlabelled one is predicted too, its idh is empty."""
+    """Sorted by patient; an unlabeled one is predicted too, its idh is empty."""
     images = images_of(["C", "B", "C", "A"], [1, 0, 1, -1])
     rows = prediction_rows(
         images, np.array([0.5, 0.25, 1.0, 0.75]), split="test", model="m", n_synthetic=4, repeat=2

@@ -27,7 +27,7 @@ def test_timm_can_be_imported_even_after_it_failed():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_gray_bytes_are_normalised_like_imagenet():
+def test_gray_bytes_are_normalized_like_imagenet():
     """White is (1 - mean) / std in each channel."""
     network = build_network(tiny(), seed=0)
     network.network = torch.nn.Identity()

@@ -50,7 +50,7 @@ def test_a_split_is_read_with_its_labels_and_unknown_ones(tmp_path):
 
     assert images.patients.tolist() == ["A", "C", "D"]
     assert images.labels.tolist() == [1, -1, -1]
-    assert images.labelled().patients.tolist() == ["A"]
+    assert images.labeled().patients.tolist() == ["A"]
 
 
 def test_the_first_synthetic_images_of_each_class_are_taken(images, fakes):

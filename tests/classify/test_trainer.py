@@ -144,14 +144,14 @@ def test_the_eight_turns_differ_and_the_first_is_the_image():
 
 def test_sets_that_cannot_be_trained_on_are_refused():
     """Before the first step, with what to do."""
-    unlabelled = ImageSet(VAL.pixels, np.full_like(VAL.labels, -1), VAL.patients)
+    unlabeled = ImageSet(VAL.pixels, np.full_like(VAL.labels, -1), VAL.patients)
 
     with pytest.raises(ConfigError, match="40 training images do not fill one batch of 64"):
         train_classifier(TRAIN, VAL, tiny(batch_size=64), seed=0)
     with pytest.raises(ConfigError, match="does not divide over 3 workers"):
         train_classifier(TRAIN, VAL, tiny(), seed=0, worker=Worker(0, 3))
     with pytest.raises(TableError, match="no validation image has a label"):
-        train_classifier(TRAIN, unlabelled, tiny(), seed=0)
+        train_classifier(TRAIN, unlabeled, tiny(), seed=0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():

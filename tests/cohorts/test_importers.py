@@ -196,7 +196,7 @@ def test_a_gdc_file_of_two_cases_is_refused(tmp_path):
 
 
 def test_cptac_slides_of_one_case_are_one_patient_and_normal_tissue_stays_out(tmp_path):
-    """The last two digits count a case's slides, tumour and normal; only the table tells which."""
+    """The last two digits count a case's slides, tumor and normal; only the table tells which."""
     slides = made_folder(
         tmp_path, "C3L-00016-21.svs", "C3L-00016-26.svs", "c3n-00663-22.svs", "C3L-000161-21.svs"
     )

@@ -59,7 +59,7 @@ def test_patients_and_splits_travel_in_the_zip(tmp_path):
 
 
 def test_no_labels_at_all_are_null(tmp_path):
-    """The format's word for an unlabelled set."""
+    """The format's word for an unlabeled set."""
     path = written(tmp_path, [patch(0, idh=None), patch(2, idh=None)])
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("dataset.json")) == {"labels": None}

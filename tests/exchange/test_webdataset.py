@@ -20,7 +20,7 @@ def written(tmp_path, rows, name="s.tar"):
 
 
 def test_a_sample_is_an_image_and_its_json_of_one_name(tmp_path):
-    """WebDataset joins neighbours whose names agree up to the first dot."""
+    """WebDataset joins neighbors whose names agree up to the first dot."""
     rows = [patch(0), patch(1)]
     path, index = written(tmp_path, rows)
     with tarfile.open(path) as tar:

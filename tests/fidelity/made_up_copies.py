@@ -1,4 +1,4 @@
-"""Made-up patients whose images are smooth random fields, three neighbouring slices each."""
+"""Made-up patients whose images are smooth random fields, three neighboring slices each."""
 
 import numpy as np
 import torch

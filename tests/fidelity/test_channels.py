@@ -1,4 +1,4 @@
-"""What a network is shown of images whose channels are no colours."""
+"""What a network is shown of images whose channels are no colors."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ IMAGES = np.random.default_rng(0).integers(1, 256, (4, 5, 6, 3), dtype=np.uint8)
 IMAGES[..., 2] = 0
 
 
-def test_colours_stay_together():
+def test_colors_stay_together():
     """Slides are shown as they are."""
     shown = channels_of(IMAGES, RGB)
 

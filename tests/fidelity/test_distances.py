@@ -1,4 +1,4 @@
-"""Nearest neighbours, block by block."""
+"""Nearest neighbors, block by block."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_ties_go_to_the_first():
     assert places.tolist() == [[0, 1]]
 
 
-def test_more_neighbours_than_references_are_refused():
+def test_more_neighbors_than_references_are_refused():
     """In one line."""
-    with pytest.raises(TableError, match="5 nearest neighbours asked for, but there are 4"):
+    with pytest.raises(TableError, match="5 nearest neighbors asked for, but there are 4"):
         nearest(torch.zeros(1, 2), torch.ones(4, 2), k=5)

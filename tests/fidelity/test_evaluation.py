@@ -118,7 +118,7 @@ def test_rows_are_fit_for_csv_and_json(healthy):
     assert "covariance singular" in rows[0]["notes"]
 
 
-def test_colours_are_one_channel():
+def test_colors_are_one_channel():
     """Slides have no channels of their own meaning."""
     found = run(channels=RGB)
 
@@ -144,7 +144,7 @@ def test_one_patient_has_figures_without_a_floor():
 
 
 def test_few_images_give_notes_not_crashes():
-    """Three generated images: no neighbours, distances all the same."""
+    """Three generated images: no neighbors, distances all the same."""
     found = run(GENERATED[:3])
 
     assert math.isnan(found.of("coverage").value)

@@ -28,7 +28,7 @@ def test_features_of_an_image_do_not_depend_on_its_batch():
 
 
 def test_a_network_in_training_mode_is_frozen_and_left_alone():
-    """Batch normalisation by the batch would mix images; training on must not change figures."""
+    """Batch normalization by the batch would mix images; training on must not change figures."""
     module = nn.Sequential(nn.BatchNorm2d(3), channel_means())
     extractor = module_features(module, name="own", size_px=8)
     before = extractor(IMAGES)
@@ -39,7 +39,7 @@ def test_a_network_in_training_mode_is_frozen_and_left_alone():
     torch.testing.assert_close(extractor(IMAGES[:1]), before[:1])
 
 
-def test_pixels_are_normalised_as_asked():
+def test_pixels_are_normalized_as_asked():
     """(pixel / 255 - mean) / std, by channel, in the order R, G, B."""
     image = np.zeros((1, 4, 4, 3), np.uint8)
     image[..., 0], image[..., 1] = 255, 51

@@ -178,7 +178,7 @@ def test_settings_out_of_range_are_refused(field, value):
 
 
 def test_the_picture_shows_copies_first_and_turned_back(train, held_out):
-    """Generated, neighbour, difference: of an exact mirror copy the difference is black."""
+    """Generated, neighbor, difference: of an exact mirror copy the difference is black."""
     images = np.concatenate([smooth(3, seed=5), changed(train.images[6:7], "mirrored")])
     gate = copies_gate(generated(images), train, held_out, *MIRROR)
     shown = closest_pairs(gate.found, 2)

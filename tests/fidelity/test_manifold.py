@@ -63,7 +63,7 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 def test_balls_around_repeated_images_hold_their_copies():
-    """Each image five times: balls of radius 0, whose centre the rounding must not move out."""
+    """Each image five times: balls of radius 0, whose center the rounding must not move out."""
     once = normal(20, 50, 0) * 17 + 3
     found = manifold_scores(once, once.repeat(5, 1), 3)
 
@@ -71,7 +71,7 @@ def test_balls_around_repeated_images_hold_their_copies():
 
 
 @pytest.mark.parametrize("k", [0, 30])
-def test_more_neighbours_than_images_are_refused(k):
+def test_more_neighbors_than_images_are_refused(k):
     """The message must say how many would be needed."""
-    with pytest.raises(TableError, match=f"{k} neighbours need {k + 1}"):
+    with pytest.raises(TableError, match=f"{k} neighbors need {k + 1}"):
         manifold_scores(GENERATED, REAL, k)

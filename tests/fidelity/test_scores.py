@@ -35,12 +35,12 @@ def test_images_no_more_than_features_are_said():
     assert "fid" not in scores(normal(7, 6, 0), REAL).notes
 
 
-def test_images_no_more_than_neighbours_give_no_shares():
+def test_images_no_more_than_neighbors_give_no_shares():
     """Not a number and a note; distances are still told."""
     found = scores(GENERATED[:3], REAL)
 
     assert math.isnan(found.values["coverage"])
-    assert found.notes["coverage"] == "3 neighbours need 4 or more images, got 3"
+    assert found.notes["coverage"] == "3 neighbors need 4 or more images, got 3"
     assert found.values["fid"] > 0
     assert math.isfinite(scores(GENERATED[:4], REAL).values["coverage"])
 

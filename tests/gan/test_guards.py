@@ -73,7 +73,7 @@ def test_half_a_batch_in_whole_groups_is_advised(images, fits):
 
 
 def test_the_batch_that_did_not_fit_is_that_of_its_level():
-    """PGGAN has other batches at other sizes; stabilise and fade are 40 images each here."""
+    """PGGAN has other batches at other sizes; stabilize and fade are 40 images each here."""
     settings = dataclasses.replace(PGGAN, batch_sizes=(16, 8))
 
     assert guards.batch_of(settings, 0) == (16, 4)

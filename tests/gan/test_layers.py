@@ -61,7 +61,7 @@ def test_pixel_norm_gives_each_pixel_mean_square_one():
     torch.testing.assert_close(y[1, :, 2, 0], a / math.sqrt(sum(v * v for v in a.tolist()) / 7))
 
 
-def test_minibatch_std_is_that_of_each_group_of_neighbours():
+def test_minibatch_std_is_that_of_each_group_of_neighbors():
     """Section 3, in plain loops: std over the group at each place, then the mean of all places."""
     x = torch.randn(8, 2, 3, 3)
     y = minibatch_std(x, 4)

@@ -31,7 +31,7 @@ def test_penalty_is_taken_between_real_and_fake():
     torch.testing.assert_close(penalty, (lengths - 1).square().mean())
 
 
-def test_penalty_can_be_minimised():
+def test_penalty_can_be_minimized():
     """Its derivative by the critic's weights: d/dw of (|w| - 1)^2 is 2 (|w| - 1) w / |w|."""
     w = torch.tensor([3.0, 4.0], requires_grad=True)
     x = torch.zeros(1, 2, 1, 1)
@@ -82,7 +82,7 @@ def plain_r1(discriminator, reals, step=1e-5):
 
 
 def test_r1_is_the_mean_squared_slope_of_the_scores():
-    """Against differences, image by image; an image's neighbours in its group have their say."""
+    """Against differences, image by image; an image's neighbors in its group have their say."""
     _, discriminator = small_stylegan2()
     reals = torch.randn(4, 2, 8, 8, dtype=torch.double)
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_r1_is_the_mean_squared_slope_of_the_scores():
     torch.testing.assert_close(losses.r1_penalty(discriminator, reals), plain, rtol=1e-5, atol=0)
 
 
-def test_r1_can_be_minimised():
+def test_r1_can_be_minimized():
     """Its derivative by a weight is the difference of two penalties."""
     _, discriminator = small_stylegan2()
     reals = torch.randn(4, 2, 8, 8, dtype=torch.double)

@@ -201,8 +201,8 @@ def test_truncation_brings_images_nearer_to_the_mean(styled):
 
     np.testing.assert_array_equal(whole, generate(generator, 3, range(5)))
     np.testing.assert_array_equal(mean, np.broadcast_to(mean[:1], mean.shape))
-    centre = mean[0].astype(float)
-    assert 0 < np.abs(half - centre).mean() < np.abs(whole - centre).mean()
+    center = mean[0].astype(float)
+    assert 0 < np.abs(half - center).mean() < np.abs(whole - center).mean()
 
 
 def test_pggan_has_no_truncation(run):

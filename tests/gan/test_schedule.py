@@ -14,7 +14,7 @@ LIU = PRESETS["liu2020"]
     ("kimg", "level", "alpha", "batch_size"),
     [
         pytest.param(0, 0, 1, 128, id="starts at 4 px"),
-        pytest.param(600, 0, 1, 128, id="stabilised for 600"),
+        pytest.param(600, 0, 1, 128, id="stabilized for 600"),
         pytest.param(900, 1, 0.5, 128, id="8 px half faded in"),
         pytest.param(1200, 1, 1, 128, id="8 px faded in after 600"),
         pytest.param(3300, 3, 0.5, 64, id="32 px half faded in, half the batch"),

@@ -38,15 +38,15 @@ LEARNERS = [
 
 
 @pytest.mark.parametrize("settings", LEARNERS)
-def test_gan_learns_the_two_colours_of_its_images(settings):
+def test_gan_learns_the_two_colors_of_its_images(settings):
     """Half of the images are red, half are blue; so are the generated ones, none in between."""
     side = settings.resolution_px
-    colours = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
-    images = np.broadcast_to(np.repeat(colours, 16, 0)[:, None, None, :], (32, side, side, 3))
+    colors = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
+    images = np.broadcast_to(np.repeat(colors, 16, 0)[:, None, None, :], (32, side, side, 3))
     run = start(settings, images=np.ascontiguousarray(images), seed=6)
     train(run, ignore)
     made = generate(generator_of(run), 0, range(64)).mean((1, 2))
-    nearest = np.abs(made[:, None] - colours).max(-1)
+    nearest = np.abs(made[:, None] - colors).max(-1)
 
     assert np.median(nearest.min(1)) < 30
     assert 0.3 < nearest.argmin(1).mean() < 0.7

@@ -95,7 +95,7 @@ def test_a_run_begun_otherwise_is_not_continued(source, tmp_path):
     frozen = tumours()
     init_from(frozen, folder, freeze_layers=1)
 
-    with pytest.raises(SettingsChangedError, match="initialised_from: was"):
+    with pytest.raises(SettingsChangedError, match="initialized_from: was"):
         restore(tumours(), str(tmp_path / "saved"))
     with pytest.raises(SettingsChangedError, match="freeze_layers: was 0, now 1"):
         restore(frozen, str(tmp_path / "saved"))
@@ -309,7 +309,7 @@ def test_adapted_run_trains_saves_and_resumes(source, tmp_path):
     restore(second, str(tmp_path / "gray"))
 
     assert torch.equal(all_values(second), all_values(first))
-    assert first.initialised_from == read_model(str(tmp_path / "gray"))["initialised_from"]
+    assert first.initialized_from == read_model(str(tmp_path / "gray"))["initialised_from"]
 
 
 def test_other_channels_are_refused_with_the_way_out(source):

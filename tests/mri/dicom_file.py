@@ -34,7 +34,7 @@ def dicom_bytes(pixels, **changes):
     Changes are values of the elements named below; None leaves an element out.
     """
     rows, columns = pixels.shape[:2]
-    colour, bits = pixels.ndim == 3, 8 * pixels.itemsize
+    color, bits = pixels.ndim == 3, 8 * pixels.itemsize
     elements = {
         "image_type": (0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY"),
         "class_uid": (0x0008, 0x0016, "UI", MR_IMAGE),
@@ -48,9 +48,9 @@ def dicom_bytes(pixels, **changes):
         "series_uid": (0x0020, 0x000E, "UI", "1.2.3.4"),
         "position": (0x0020, 0x0032, "DS", numbers((0, 0, 0))),
         "axes": (0x0020, 0x0037, "DS", numbers((1, 0, 0, 0, 1, 0))),
-        "samples": (0x0028, 0x0002, "US", short(3 if colour else 1)),
-        "colours": (0x0028, 0x0004, "CS", "RGB" if colour else "MONOCHROME2"),
-        "planar": (0x0028, 0x0006, "US", short(0) if colour else None),
+        "samples": (0x0028, 0x0002, "US", short(3 if color else 1)),
+        "colors": (0x0028, 0x0004, "CS", "RGB" if color else "MONOCHROME2"),
+        "planar": (0x0028, 0x0006, "US", short(0) if color else None),
         "frames": (0x0028, 0x0008, "IS", None),
         "rows": (0x0028, 0x0010, "US", short(rows)),
         "columns": (0x0028, 0x0011, "US", short(columns)),
@@ -58,7 +58,7 @@ def dicom_bytes(pixels, **changes):
         "allocated": (0x0028, 0x0100, "US", short(bits)),
         "stored": (0x0028, 0x0101, "US", short(bits)),
         "high_bit": (0x0028, 0x0102, "US", short(bits - 1)),
-        "signed": (0x0028, 0x0103, "US", short(0 if colour else 1)),
+        "signed": (0x0028, 0x0103, "US", short(0 if color else 1)),
         "intercept": (0x0028, 0x1052, "DS", None),
         "slope": (0x0028, 0x1053, "DS", None),
         "pixels": (0x7FE0, 0x0010, "OW", pixels.tobytes()),

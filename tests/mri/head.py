@@ -16,13 +16,13 @@ AIR, WHITE, GRAY, VENTRICLE, LESION = range(5)
 T1CE = (0.0, 100.0, 70.0, 20.0, 150.0)
 FLAIR = (0.0, 60.0, 90.0, 10.0, 160.0)
 LESION_MM = (30.0, 25.0, 20.0)
-"""Right, anterior and superior of the centre."""
+"""Right, anterior and superior of the center."""
 LESION_RADII_MM = (16.0, 13.0, 14.0)
 
 
-def ellipsoid(points, centre, radii):
+def ellipsoid(points, center, radii):
     """Which of (3, n) points lie in an ellipsoid."""
-    offset = (points - np.array(centre)[:, None]) / np.array(radii)[:, None]
+    offset = (points - np.array(center)[:, None]) / np.array(radii)[:, None]
     return (offset**2).sum(axis=0) < 1
 
 
@@ -38,15 +38,15 @@ def tissue(points):
     return label
 
 
-def grid(spacing_mm, shape, axes="RAS", tilt_degrees=(0, 0, 0), centre_mm=(0, 0, 0)):
-    """The affine of a grid round `centre_mm` whose axes point as named, then tilted."""
+def grid(spacing_mm, shape, axes="RAS", tilt_degrees=(0, 0, 0), center_mm=(0, 0, 0)):
+    """The affine of a grid round `center_mm` whose axes point as named, then tilted."""
     affine = np.eye(4)
     for axis, letter in enumerate(axes):
         row = next(k for k, pair in enumerate(("RL", "AP", "SI")) if letter in pair)
         affine[:3, axis] = 0
         affine[row, axis] = spacing_mm[axis] * (1 if letter in "RAS" else -1)
-    affine[:3, 3] = np.array(centre_mm) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return rigid((0, 0, 0), np.radians(tilt_degrees), centre_mm) @ affine
+    affine[:3, 3] = np.array(center_mm) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return rigid((0, 0, 0), np.radians(tilt_degrees), center_mm) @ affine
 
 
 def scan(values, affine, shape, head=None, name="scan"):

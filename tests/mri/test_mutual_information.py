@@ -50,7 +50,7 @@ def test_every_point_is_counted_once_shared_between_two_bins():
 
 
 def test_it_is_highest_where_the_heads_lie_on_each_other():
-    """And falls with each degree and each millimetre on either side."""
+    """And falls with each degree and each millimeter on either side."""
     a, brain = scan(np.array(T1CE) / 160, grid((2, 2, 3), (80, 90, 48)), (80, 90, 48))
     b, _ = scan(np.array(FLAIR) / 160, grid((2, 2, 5), (80, 84, 30), "LPS"), (80, 84, 30))
     similarity = similarity_at(a, b, mask_points_mm(brain, a))

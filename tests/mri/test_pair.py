@@ -19,10 +19,10 @@ def test_a_pair_becomes_aligned_slices():
     head = rigid((8, -5, 3), np.radians((4, -5, 6)), (0, 0, 0))
     found = paired_slices(*pair(head), SliceSettings(size_px=120))
     cut = min(found.slices.slices, key=lambda one: abs(one.z_mm - LESION_MM[2]))
-    centres = [np.argwhere(cut.image[..., c] > 230).mean(axis=0) for c in (0, 1)]
+    centers = [np.argwhere(cut.image[..., c] > 230).mean(axis=0) for c in (0, 1)]
 
     assert found.registration.implausible == ""
-    assert centres[0] == pytest.approx(centres[1], abs=1.0)
+    assert centers[0] == pytest.approx(centers[1], abs=1.0)
     assert found.picture.ndim == 3
 
 
@@ -30,7 +30,7 @@ def test_the_demo_preset_works_on_the_made_up_head():
     """64 px, sixteen slices."""
     found = paired_slices(*pair(), PRESETS["demo"])
 
-    assert len(found.slices.slices) == 16 < found.slices.with_tumour
+    assert len(found.slices.slices) == 16 < found.slices.with_tumor
     assert found.slices.slices[0].image.shape == (64, 64, 3)
     assert found.registration.implausible == ""
 
@@ -70,7 +70,7 @@ def test_a_real_patient(patient):
     assert found.registration.rotation_degrees == pytest.approx(13.5, abs=0.3)
     assert (found.slices.planes, len(found.slices.slices)) == (26, 23)
     assert found.slices.covered == 23
-    # The tumour is in the right frontal lobe: on the left of the image, in its upper half.
+    # The tumor is in the right frontal lobe: on the left of the image, in its upper half.
     cut = min(found.slices.slices, key=lambda one: abs(one.z_mm - 40))
     row, column = np.argwhere(cut.image[..., 1] > 235).mean(axis=0)
     assert row < 110

@@ -51,8 +51,8 @@ def test_squares_come_from_the_two_in_turn():
     t1ce, brain, flair, own = heads()
     black = Volume(name="flair", voxels=np.zeros_like(flair.voxels), affine=flair.affine)
     *_, board = rows(quality_picture(t1ce, brain, black, own, np.eye(4)))
-    centre = PANEL_PX // 2 + SQUARE_PX // 2
-    squares = [board[centre, centre + k * SQUARE_PX].max() > 0 for k in range(-2, 3)]
+    center = PANEL_PX // 2 + SQUARE_PX // 2
+    squares = [board[center, center + k * SQUARE_PX].max() > 0 for k in range(-2, 3)]
 
     assert squares in ([True, False] * 2 + [True], [False, True] * 2 + [False])
 

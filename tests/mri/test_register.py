@@ -56,7 +56,7 @@ def test_figures_of_a_motion_are_those_of_the_brain():
 
 @pytest.mark.parametrize("axes", ["RAS", "LPI", "ASR"])
 def test_the_order_of_axes_changes_nothing(axes):
-    """Millimetres are compared, not indices: sagittal FLAIR, or one written upside down."""
+    """Millimeters are compared, not indices: sagittal FLAIR, or one written upside down."""
     head = draw(7)
     t1ce, t1ce_brain, flair, flair_brain = pair(head)
     found = register(t1ce, t1ce_brain, *reordered(flair, flair_brain, axes), QUICK)
@@ -65,7 +65,7 @@ def test_the_order_of_axes_changes_nothing(axes):
 
 
 def test_headers_far_apart_are_found_and_flagged():
-    """An origin was lost: centres of the brains are the start, and the distance is said."""
+    """An origin was lost: centers of the brains are the start, and the distance is said."""
     head = rigid((300, -200, 90), np.radians((5, 4, -3)), (0, 0, 0))
     t1ce, t1ce_brain, flair, flair_brain = pair()
     lost = Volume(name="flair", voxels=flair.voxels, affine=head @ flair.affine)

@@ -56,7 +56,7 @@ def test_a_ramp_is_read_where_registration_moved_it(axes, interpolation):
     assert found.ravel() == pytest.approx(SLOPE @ came_from + 7, abs=1e-2)
 
 
-def test_half_a_voxel_beyond_the_last_centre_is_covered():
+def test_half_a_voxel_beyond_the_last_center_is_covered():
     """A slice of 5 mm was acquired over 5 mm; beyond it there is nothing, and it reads 0."""
     volume = ramp(grid((1, 1, 5), (8, 8, 4)), (8, 8, 4))
     column = Grid(affine=grid((1, 1, 1), (1, 1, 26)), shape=(1, 1, 26))

@@ -48,9 +48,9 @@ def test_left_is_on_the_right_and_front_is_up():
     found = cut_slices(*heads(), STAY, SETTINGS)
     image = middle(found, LESION_MM[2]).image
     bright = np.argwhere(image[..., 1] > 200).mean(axis=0)
-    centre = (SETTINGS.size_px - 1) / 2
+    center = (SETTINGS.size_px - 1) / 2
 
-    assert bright == pytest.approx([centre - LESION_MM[1] / 2, centre - LESION_MM[0] / 2], abs=1.0)
+    assert bright == pytest.approx([center - LESION_MM[1] / 2, center - LESION_MM[0] / 2], abs=1.0)
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "RAI", "PSR", "SLA", "ILP"])
@@ -119,7 +119,7 @@ def test_another_spacing_is_had_by_asking():
 
 
 def test_slices_are_cut_along_the_scan_not_along_the_scanner():
-    """A tilted CE-T1w keeps its own slices; z is that of their centres."""
+    """A tilted CE-T1w keeps its own slices; z is that of their centers."""
     found = cut_slices(*heads(tilt=(10, 0, 0)), STAY, SETTINGS)
     steps = np.diff([cut.z_mm for cut in found.slices])
 
@@ -164,14 +164,14 @@ def test_slices_that_the_flair_does_not_reach_are_left_out():
     assert max(cut.z_mm for cut in found.slices) < 5
 
 
-def test_only_slices_with_tumour_are_kept_where_its_mask_is_given():
+def test_only_slices_with_tumor_are_kept_where_its_mask_is_given():
     """The lesion reaches 14 mm up and down from 20."""
     t1ce, brain, flair = heads()
     points = moved(t1ce.affine, np.indices(brain.shape).reshape(3, -1))
-    tumour = ellipsoid(points, LESION_MM, LESION_RADII_MM).reshape(brain.shape)
-    found = cut_slices(t1ce, brain, flair, STAY, SETTINGS, tumour=tumour)
+    tumor = ellipsoid(points, LESION_MM, LESION_RADII_MM).reshape(brain.shape)
+    found = cut_slices(t1ce, brain, flair, STAY, SETTINGS, tumor=tumor)
 
-    assert found.with_tumour == len(found.slices) == 6
+    assert found.with_tumor == len(found.slices) == 6
     assert [cut.z_mm for cut in found.slices] == pytest.approx([10, 14, 18, 22, 26, 30])
 
 
@@ -181,7 +181,7 @@ def test_the_cap_is_spread_and_its_loss_recorded():
     found = cut_slices(*heads(), STAY, replace(SETTINGS, max_slices=5))
     heights = [cut.z_mm for cut in found.slices]
 
-    assert found.with_tumour == len(whole.slices) > 5
+    assert found.with_tumor == len(whole.slices) > 5
     assert (heights[0], heights[-1]) == (whole.slices[0].z_mm, whole.slices[-1].z_mm)
     assert np.ptp(np.diff(heights)) <= 4.1
 
@@ -194,7 +194,7 @@ def test_a_spread(there, most, kept):
     """No slice twice, none where there are none."""
     black = np.zeros((1, 1, 3), dtype=np.uint8)
     slices = [
-        Slice(z_mm=k, brain_fraction=1.0, tumour_fraction=None, image=black) for k in range(there)
+        Slice(z_mm=k, brain_fraction=1.0, tumor_fraction=None, image=black) for k in range(there)
     ]
 
     assert [cut.z_mm for cut in evenly_spread(slices, most)] == kept
@@ -218,19 +218,19 @@ def test_a_brain_beyond_the_field_of_view_is_refused():
 
 
 def test_thick_sagittal_slices_are_refused():
-    """Axial images across them would have five columns in three centimetres."""
+    """Axial images across them would have five columns in three centimeters."""
     t1ce, brain, flair = heads(spacing=(6, 2, 2))
 
     with pytest.raises(MriError, match=r"t1ce: .* pixels of 6.0 x 2.0 mm"):
         cut_slices(*reordered(t1ce, brain, "ASL"), flair, STAY, SETTINGS)
 
 
-def test_a_tumour_mask_of_another_grid_is_refused():
+def test_a_tumor_mask_of_another_grid_is_refused():
     """Cut to fit, it would show the wrong slices."""
     t1ce, brain, flair = heads()
 
     with pytest.raises(MriError, match="t1ce: its mask is"):
-        cut_slices(t1ce, brain, flair, STAY, SETTINGS, tumour=brain[:-1])
+        cut_slices(t1ce, brain, flair, STAY, SETTINGS, tumor=brain[:-1])
 
 
 def test_ventricles_are_dark_in_both():

@@ -59,7 +59,7 @@ def test_spacing_follows_its_axis():
     assert canonical(volume).voxels.shape == (6, 4, 5)
 
 
-def test_millilitres_count_the_size_of_voxels():
+def test_milliliters_count_the_size_of_voxels():
     """3 voxels of 2 x 3 x 5 mm."""
     mask = np.zeros(SHAPE, dtype=np.bool_)
     mask[1, 1:4, 2] = True
@@ -81,7 +81,7 @@ def test_a_few_points_of_a_mask_are_from_all_over_it():
 
 
 def test_a_crop_keeps_every_voxel_in_its_place():
-    """Registration works on the box of the brain, in the millimetres of the whole."""
+    """Registration works on the box of the brain, in the millimeters of the whole."""
     volume = made(grid((1, 2, 3), SHAPE, "PIL", (10, 5, 0)))
     mask = np.zeros(SHAPE, dtype=np.bool_)
     mask[1:3, 2, 3:6] = True

@@ -39,13 +39,13 @@ def flair_on_t1ce(made, shape, affine, motion=None):
     return ndimage.affine_transform(flair, index, output_shape=shape, order=1)
 
 
-def tumour_slice(made, size_px=64, fov_mm=240.0):
-    """The axial slice with most tumour as a reader sees it: front up, left side on the right."""
+def tumor_slice(made, size_px=64, fov_mm=240.0):
+    """The axial slice with most tumor as a reader sees it: front up, left side on the right."""
     t1ce, affine = upright(made.t1ce)
-    tumour, _ = upright(made.tumour_mask)
+    tumor, _ = upright(made.tumour_mask)
     brain = upright(made.brain_mask)[0] > 0
     channels = [t1ce, flair_on_t1ce(made, t1ce.shape, affine)]
-    k = int(tumour.sum(axis=(0, 1)).argmax())
+    k = int(tumor.sum(axis=(0, 1)).argmax())
     planes = [_windowed(channel, brain)[:, :, k] for channel in channels]
     step = fov_mm / size_px / made_mm(affine)
     middle = [np.flatnonzero(brain.any(axis=axes))[[0, -1]].mean() for axes in ((1, 2), (0, 2))]

@@ -45,7 +45,7 @@ def test_wildtype_is_higher_but_overlaps(name):
 
 @pytest.mark.parametrize("name", SAME)
 def test_stain_says_nothing_of_the_class(name):
-    """A classifier that learned colour would look right on the phantom and fail on slides."""
+    """A classifier that learned color would look right on the phantom and fail on slides."""
     settings = PhantomSettings(effect=1)
 
     assert [getattr(look, name) for look in looks(settings, "wildtype", 20)] == [

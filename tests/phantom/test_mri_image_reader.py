@@ -11,7 +11,7 @@ from idhray.phantom.mri.frequencies import COUNTS, FEATURES
 from idhray.phantom.mri.image_reader import best_slice, read_features
 from idhray.phantom.mri.measure import brain_mask, lesion_mm2, measures
 from idhray.phantom.mri.render import render_mri
-from tests.phantom.mri_slice import QUICK, patients_of_all_kinds, tumour_slice
+from tests.phantom.mri_slice import QUICK, patients_of_all_kinds, tumor_slice
 
 SIDE = 128  # px over 240 mm
 KAPPAS = {"location": 0.85, "enhancement": 0.7, "necrosis": 0.6, "surrounding": 0.7, "margin": 0.6}
@@ -21,7 +21,7 @@ KAPPAS = {"location": 0.85, "enhancement": 0.7, "necrosis": 0.6, "surrounding": 
 def seen():
     """Truth and slice of 36 patients on whom no threshold was set."""
     patients = patients_of_all_kinds(36, seed=41)
-    return patients, [tumour_slice(render_mri(p, QUICK, seed=41)) for p in patients]
+    return patients, [tumor_slice(render_mri(p, QUICK, seed=41)) for p in patients]
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -56,15 +56,15 @@ def test_a_mirrored_image_is_read_alike(seen):
 
 
 def drawn(
-    *, ring=0.0, core=18.0, peak=2.2, lesion=28.0, soft=1.0, centre=(0.0, 30.0), fingers=0, dark=0.3
+    *, ring=0.0, core=18.0, peak=2.2, lesion=28.0, soft=1.0, center=(0.0, 30.0), fingers=0, dark=0.3
 ):
-    """A brain of 140 x 170 mm with a tumour, in mm from its middle: x, y to the front."""
+    """A brain of 140 x 170 mm with a tumor, in mm from its middle: x, y to the front."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(float)
     mm = 240 / SIDE
     x, y = (columns - (SIDE - 1) / 2) * mm, ((SIDE - 1) / 2 - rows) * mm
     brain = np.hypot(x / 70, y / 85) < 1
-    r = np.hypot(x - centre[0], y - centre[1])
-    theta = np.arctan2(y - centre[1], x - centre[0])
+    r = np.hypot(x - center[0], y - center[1])
+    theta = np.arctan2(y - center[1], x - center[0])
     reach = lesion * (1 + 0.5 * np.cos(fingers * theta) if fingers else 1)
     flair = 1 + 1.0 * np.clip((reach - r) / soft + 0.5, 0, 1)
     t1ce = np.where(r < core, peak, 1.0)
@@ -87,20 +87,20 @@ def drawn(
         pytest.param({"fingers": 6}, "surrounding", "edema", id="fingers"),
         pytest.param({}, "margin", "clear", id="sharp edge"),
         pytest.param({"soft": 20}, "margin", "indistinct", id="soft edge"),
-        pytest.param({"centre": (-35, 40)}, "location", "frontal_insula", id="in front"),
-        pytest.param({"centre": (35, 40)}, "location", "frontal_insula", id="the other side"),
-        pytest.param({"centre": (8, -18)}, "location", "thalamus_brainstem", id="in the middle"),
-        pytest.param({"centre": (-40, -40)}, "location", "other", id="behind"),
+        pytest.param({"center": (-35, 40)}, "location", "frontal_insula", id="in front"),
+        pytest.param({"center": (35, 40)}, "location", "frontal_insula", id="the other side"),
+        pytest.param({"center": (8, -18)}, "location", "thalamus_brainstem", id="in the middle"),
+        pytest.param({"center": (-40, -40)}, "location", "other", id="behind"),
     ],
 )
-def test_a_drawn_tumour_is_read_as_drawn(changes, feature, level):
+def test_a_drawn_tumor_is_read_as_drawn(changes, feature, level):
     """One change of a plain drawing, one level: no phantom is involved."""
     assert read_features(drawn(**changes))[feature] == level
 
 
 def test_measures_are_those_of_the_drawing():
     """mm and shares, not only their order."""
-    found = measures(drawn(ring=6, centre=(-35, 17)))
+    found = measures(drawn(ring=6, center=(-35, 17)))
 
     assert found.hollow == pytest.approx((12 / 18) ** 2, abs=0.1)
     assert found.necrosis_mm2 == pytest.approx(np.pi * 11**2, rel=0.25)  # its edge is blurred
@@ -140,7 +140,7 @@ def test_any_image_gets_valid_levels(kind, size_px):
     assert all(level in COUNTS[name] for name, level in levels.items())
 
 
-def test_the_best_slice_has_most_tumour():
+def test_the_best_slice_has_most_tumor():
     """And the middle one where there is none."""
     none, small, large = (drawn(lesion=r) for r in (-9, 12, 25))
 

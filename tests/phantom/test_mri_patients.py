@@ -73,7 +73,7 @@ def test_a_normal_brain_has_no_feature():
     """Its cells in the truth are empty, and it has no side."""
     patient = mri_patients(MriPhantomSettings(tumours=0, normals=1), seed=6)[0]
 
-    assert (patient.idh, patient.has_tumour, patient.side) == (NORMAL, False, "")
+    assert (patient.idh, patient.has_tumor, patient.side) == (NORMAL, False, "")
     assert features(patient) == [""] * len(COUNTS)
 
 

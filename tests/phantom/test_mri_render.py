@@ -1,4 +1,4 @@
-"""The made-up scans show the truth: anatomy, motion, sides, and every feature of the tumour."""
+"""The made-up scans show the truth: anatomy, motion, sides, and every feature of the tumor."""
 
 from dataclasses import replace
 
@@ -30,15 +30,15 @@ def dice(a, b):
 
 
 def scans(**features):
-    """CE-T1w and FLAIR per median of the brain, distance from the tumour's middle, and masks."""
+    """CE-T1w and FLAIR per median of the brain, distance from the tumor's middle, and masks."""
     made = render_mri(replace(PATIENT, **features), QUICK, seed=1)
     t1ce, affine = upright(made.t1ce)
     flair = flair_on_t1ce(made, t1ce.shape, affine)
-    tumour, brain = (upright(m)[0] > 0 for m in (made.tumour_mask, made.brain_mask))
-    places = np.argwhere(tumour)
+    tumor, brain = (upright(m)[0] > 0 for m in (made.tumour_mask, made.brain_mask))
+    places = np.argwhere(tumor)
     grids = np.indices(t1ce.shape) - places.mean(axis=0)[:, None, None, None]
     away = np.sqrt((grids**2).sum(axis=0)) * made_mm(affine)
-    return t1ce / np.median(t1ce[brain]), flair / np.median(flair[brain]), away, tumour, brain
+    return t1ce / np.median(t1ce[brain]), flair / np.median(flair[brain]), away, tumor, brain
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +105,16 @@ def test_left_is_the_patients_left(side):
 
 
 @pytest.mark.parametrize("location", PLACES)
-def test_the_tumour_lies_where_the_truth_says(location):
-    """Frontal and insular tumours before the middle of the brain, others behind it, or deep."""
+def test_the_tumor_lies_where_the_truth_says(location):
+    """Frontal and insular tumors before the middle of the brain, others behind it, or deep."""
     for seed in range(4):
         made = render_mri(replace(PATIENT, location=location), QUICK, seed=seed)
-        tumour, brain = (
+        tumor, brain = (
             np.argwhere(upright(mask)[0]) * QUICK.t1ce_mm
             for mask in (made.tumour_mask, made.brain_mask)
         )
         middle = (brain.min(axis=0) + brain.max(axis=0)) / 2
-        x, y, _ = tumour.mean(axis=0) - middle
+        x, y, _ = tumor.mean(axis=0) - middle
 
         assert (y > 3) == (location == "frontal_insula")
         assert (np.hypot(x, y + 15) < 24) == (location == "thalamus_brainstem")
@@ -162,16 +162,16 @@ def test_a_node_is_bright_throughout():
 
 
 def test_patches_are_faint_and_partial():
-    """Some of the tumour enhances, and less than a node does."""
-    t1ce, _, away, tumour, _ = scans(enhancement="patch", necrosis="no")
+    """Some of the tumor enhances, and less than a node does."""
+    t1ce, _, away, tumor, _ = scans(enhancement="patch", necrosis="no")
     within = t1ce[away < 18]
 
     assert 0.03 < (within > 1.2).mean() < 0.5
     assert np.percentile(within, 99) < 1.9
-    assert np.median(t1ce[tumour]) < 0.95
+    assert np.median(t1ce[tumor]) < 0.95
 
 
-def test_a_patchy_tumour_with_necrosis_has_a_dark_pocket():
+def test_a_patchy_tumor_with_necrosis_has_a_dark_pocket():
     """Necrosis is to be seen without a ring too."""
     t1ce, flair, away, *_ = scans(enhancement="patch", necrosis="yes")
     without = scans(enhancement="patch", necrosis="no")[0]
@@ -182,7 +182,7 @@ def test_a_patchy_tumour_with_necrosis_has_a_dark_pocket():
 
 
 def test_edema_is_larger_and_spares_the_cortex():
-    """Fingers in white matter, against a compact tumour."""
+    """Fingers in white matter, against a compact tumor."""
     *_, compact, brain = scans()
     *_, fingers, _ = scans(surrounding="edema")
     cortex = brain & ~ndimage.binary_erosion(brain, iterations=2)
@@ -193,7 +193,7 @@ def test_edema_is_larger_and_spares_the_cortex():
 
 
 def test_an_indistinct_margin_fades():
-    """Away from the middle FLAIR falls over more millimetres."""
+    """Away from the middle FLAIR falls over more millimeters."""
     widths = {}
     for margin in ("clear", "indistinct"):
         _, flair, away, _, brain = scans(margin=margin, enhancement="nodular", necrosis="no")
@@ -205,22 +205,22 @@ def test_an_indistinct_margin_fades():
     assert widths["indistinct"] >= 2 * widths["clear"]
 
 
-def test_the_tumour_mask_is_bright_on_flair():
-    """Every kind of tumour; it lies in the brain."""
+def test_the_tumor_mask_is_bright_on_flair():
+    """Every kind of tumor; it lies in the brain."""
     for patient in patients_of_all_kinds(6, seed=2):
         made = render_mri(patient, QUICK, seed=2)
         brain, affine = upright(made.brain_mask)
-        tumour = upright(made.tumour_mask)[0] > 0
+        tumor = upright(made.tumour_mask)[0] > 0
         flair = flair_on_t1ce(made, brain.shape, affine)
-        rest = (brain > 0) & ~tumour
+        rest = (brain > 0) & ~tumor
 
-        assert np.median(flair[tumour]) > 1.5 * np.median(flair[rest])
-        assert (tumour & (brain > 0)).sum() > 0.98 * tumour.sum()
-        assert made.truth["tumour_ml"] == pytest.approx(tumour.sum() * 27 / 1000)
+        assert np.median(flair[tumor]) > 1.5 * np.median(flair[rest])
+        assert (tumor & (brain > 0)).sum() > 0.98 * tumor.sum()
+        assert made.truth["tumour_ml"] == pytest.approx(tumor.sum() * 27 / 1000)
 
 
-def test_a_normal_brain_has_no_tumour(made):
-    """Its mask is empty, and no FLAIR is as bright as a tumour's."""
+def test_a_normal_brain_has_no_tumor(made):
+    """Its mask is empty, and no FLAIR is as bright as a tumor's."""
     patient = mri_patients(QUICK, seed=1)[-1]
     normal = render_mri(patient, QUICK, seed=1)
     bright = [
@@ -258,7 +258,7 @@ def test_a_head_has_a_scalp_and_a_dark_skull(made):
 
 
 def test_size_and_place_do_not_depend_on_the_class():
-    """A tumour's radius must not give the class away beyond its features."""
+    """A tumor's radius must not give the class away beyond its features."""
     random = [np.random.default_rng(0) for _ in range(2)]
     lesions = [
         draw_lesion(r, replace(PATIENT, idh=idh))

@@ -25,17 +25,17 @@ def test_a_random_motion_stays_within_its_limits():
         assert motion[:3, :3] @ motion[:3, :3].T == pytest.approx(np.eye(3))
 
 
-def test_a_turn_about_a_centre_leaves_it_where_it_is():
-    """So that the recorded shift is that of the brain's centre."""
-    centre = np.array([10.0, -20, 30])
-    turned = about(rigid(np.array([5.0, 3, 2]), np.zeros(3)), centre)
+def test_a_turn_about_a_center_leaves_it_where_it_is():
+    """So that the recorded shift is that of the brain's center."""
+    center = np.array([10.0, -20, 30])
+    turned = about(rigid(np.array([5.0, 3, 2]), np.zeros(3)), center)
 
-    assert turned @ [*centre, 1] == pytest.approx([*centre, 1])
+    assert turned @ [*center, 1] == pytest.approx([*center, 1])
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LAS", "LPS", "PSR"])
 def test_a_grid_has_the_orientation_asked_for(orientation):
-    """nibabel reads the same from the affine, and the field of view is centred."""
+    """nibabel reads the same from the affine, and the field of view is centered."""
     shape, affine = grid(orientation, (2, 2, 4), np.eye(4))
     middle = affine @ [*(np.array(shape) - 1) / 2, 1]
 

@@ -62,7 +62,7 @@ def test_ages_match_liu_2020(cohort, idh):
     assert 18 <= min(ages) <= max(ages) <= 90
 
 
-def test_tumours_match_liu_2020():
+def test_tumors_match_liu_2020():
     """Seventy of a hundred wildtype patients of table 5 have a glioblastoma."""
     patients = of(phantom_patients(4000, LIU, seed=6), cohort="phantom-TCGA", idh="wildtype")
     glioblastoma = of(patients, diagnosis="Glioblastoma, IDH-wildtype", grade=4)
@@ -70,7 +70,7 @@ def test_tumours_match_liu_2020():
     assert len(glioblastoma) / len(patients) == pytest.approx(0.70, abs=0.04)
 
 
-def test_tumours_are_copied_right():
+def test_tumors_are_copied_right():
     """The rows of tables 5 and 6 add up to their totals."""
     totals = {who: sum(count for count, *_ in rows) for who, rows in TUMOURS.items()}
 

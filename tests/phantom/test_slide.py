@@ -40,7 +40,7 @@ def marked():
 
 
 def ink_on_glass(scene, name):
-    """Map cells under full ink of one colour and nothing else."""
+    """Map cells under full ink of one color and nothing else."""
     others = [ink for other, ink in scene.marks.pens.items() if other != name]
     alone = np.all([ink == 0 for ink in others], axis=0)
     return (scene.marks.pens[name] > 150) & alone & (scene.layout.border < -0.05)
@@ -85,7 +85,7 @@ def test_tifffile_finds_the_same_levels(slide):
 
 
 def test_the_file_holds_the_pixels_drawn(slide, tmp_path):
-    """A wrong colour space or tile order would still open; JPEG may cost a few gray values."""
+    """A wrong color space or tile order would still open; JPEG may cost a few gray values."""
     drawn = np.concatenate(list(bands(make_scene(PATIENT, 0, SMALL, seed=0)))).astype(np.int16)
     with opened(slide.svs, tmp_path) as file:
         read = np.asarray(file.read_region((0, 0), 0, (1300, 1000)).convert("RGB"))
@@ -115,7 +115,7 @@ def test_the_seed_decides_the_bytes(slide):
 
 
 def test_slides_of_a_patient_differ_and_share_the_parameters():
-    """Two slides are two cuts through one tumour."""
+    """Two slides are two cuts through one tumor."""
     settings = replace(SMALL, slides_per_patient=2)
     first, second = (make_slide(PATIENT, index, settings, seed=0) for index in (0, 1))
 
@@ -181,7 +181,7 @@ def test_the_background_is_white(marked):
     assert pixels.std(axis=0).max() < 3
 
 
-def test_pens_have_their_colours(marked):
+def test_pens_have_their_colors(marked):
     """On empty glass each ink is brightest in its own channel, and darkens the other two."""
     scene, image, _ = marked
     small = shrunk(image)

@@ -44,6 +44,6 @@ def test_a_picture_must_be_png_or_svg():
 
 
 def test_an_answer_is_one_of_three(content):
-    """A fourth answer has no colour and no meaning."""
+    """A fourth answer has no color and no meaning."""
     with pytest.raises(ConfigError, match="answer must be one of"):
         content(answer="maybe")

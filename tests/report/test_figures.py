@@ -50,7 +50,7 @@ def ages(kind):
 
 
 def patches(kind):
-    """Gray and colour, a full class and one without synthetic images."""
+    """Gray and color, a full class and one without synthetic images."""
     return patch_sheet({"mutant": ([PINK] * 5, [GRAY] * 2), "wildtype": ([PINK], [])}, kind=kind)
 
 

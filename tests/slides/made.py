@@ -12,7 +12,7 @@ WHITE = (245, 245, 245)
 
 def write_slide(path: Path, image: np.ndarray, mpp: float | None, downsamples=(1,)) -> str:
     """A pyramidal TIFF of 64 px tiles, without loss; its levels are means of level 0."""
-    centimetre = None if mpp is None else (1e4 / mpp, 1e4 / mpp)
+    centimeter = None if mpp is None else (1e4 / mpp, 1e4 / mpp)
     with tifffile.TiffWriter(path) as tiff:
         for downsample in downsamples:
             tiff.write(
@@ -20,7 +20,7 @@ def write_slide(path: Path, image: np.ndarray, mpp: float | None, downsamples=(1
                 tile=(64, 64),
                 compression="deflate",
                 photometric="rgb",
-                resolution=centimetre,
+                resolution=centimeter,
                 resolutionunit=None if mpp is None else "CENTIMETER",
                 subfiletype=int(downsample > 1),
                 metadata=None,
@@ -86,6 +86,6 @@ def change_tag(path: str, tag: int, value: int, page: int = 0) -> None:
         file.write(value.to_bytes(size, "little"))
 
 
-def plain(colour: tuple[int, int, int], size_px: int) -> np.ndarray:
-    """A square of one colour."""
-    return np.full((size_px, size_px, 3), colour, dtype=np.uint8)
+def plain(color: tuple[int, int, int], size_px: int) -> np.ndarray:
+    """A square of one color."""
+    return np.full((size_px, size_px, 3), color, dtype=np.uint8)

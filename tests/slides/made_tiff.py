@@ -38,7 +38,7 @@ def blocks(image: np.ndarray, block_px: int = BLOCK_PX) -> list[np.ndarray]:
 
 
 def jpeg(pixels: np.ndarray, photometric: str, subsampling: str, quality: int = 70) -> bytes:
-    """One block; inside a stream that is called RGB the colours are RGB."""
+    """One block; inside a stream that is called RGB the colors are RGB."""
     inside = "YCBCR" if photometric == "ycbcr" else "RGB"
     return bytes(
         imagecodecs.jpeg8_encode(

@@ -74,7 +74,7 @@ def test_polygons_agree_with_scikit_image(tmp_path):
 
 
 def test_classes_are_chosen_and_excluded_ones_cut_out(tmp_path):
-    """An artefact drawn on a tumour is no tumour, whichever was drawn first."""
+    """An artifact drawn on a tumor is no tumor, whichever was drawn first."""
     value = [
         feature([HOLE], "Ignore*"),
         feature([SQUARE], "Tumor", color=[200, 0, 0]),

@@ -51,10 +51,10 @@ def test_made_sections(seed):
     assert "YCbCr taken for RGB" in implausible_colors(undecoded(image))
     assert "RGB taken for YCbCr" in implausible_colors(decoded_twice(image))
     for order in CHANNELS.values():
-        assert "of other colours" in implausible_colors(image[..., order])
+        assert "of other colors" in implausible_colors(image[..., order])
 
 
-def test_what_has_no_colours_is_plausible():
+def test_what_has_no_colors_is_plausible():
     """An empty slide is for the tissue mask to refuse; undecoded, it is seen here too."""
     for gray in (0, 128, 245, 255):
         assert implausible_colors(np.full((50, 40, 3), gray, dtype=np.uint8)) is None

@@ -90,8 +90,8 @@ def test_a_scaled_decode_is_nearly_the_mean(tmp_path, times, most):
     assert np.abs(direct - plain).max() <= most
 
 
-def test_colours_that_would_blur_are_not_decoded_smaller(tmp_path):
-    """libjpeg halves 4:2:2 colours once more across; the mean of the pixels is taken instead."""
+def test_colors_that_would_blur_are_not_decoded_smaller(tmp_path):
+    """libjpeg halves 4:2:2 colors once more across; the mean of the pixels is taken instead."""
     path = write_jpeg(tmp_path / "a.tiff", tissue(256, 256), subsampling="422", quality=80)
 
     direct, plain = both(path, 0, 0, (64, 64), 2.0)
@@ -150,7 +150,7 @@ def test_a_region_lies_where_it_should(tmp_path, times):
 
 
 def test_no_block_is_decoded_twice(tmp_path):
-    """Neighbouring tiles share blocks; one pass decodes each once and keeps few."""
+    """Neighboring tiles share blocks; one pass decodes each once and keeps few."""
     path = write_jpeg(tmp_path / "a.tiff", tissue(640, 640))
     places = [(x, y) for x in range(0, 600, 100) for y in range(0, 600, 100)]
 
@@ -229,7 +229,7 @@ def test_a_closed_slide_opens_again(tmp_path):
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_colours_are_converted_only_if_asked(tmp_path, direct):
+def test_colors_are_converted_only_if_asked(tmp_path, direct):
     """sRGB's own profile changes nothing, a broken one is refused, by either reader."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = tissue(64, 64)
@@ -249,7 +249,7 @@ def test_colours_are_converted_only_if_asked(tmp_path, direct):
         assert slide.region(0, 0, (64, 64), 0.5).shape == (64, 64, 3)
 
 
-def test_a_profile_of_other_colours_is_applied(tmp_path):
+def test_a_profile_of_other_colors_is_applied(tmp_path):
     """sRGB's profile with the primaries of red and green exchanged exchanges the channels."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")

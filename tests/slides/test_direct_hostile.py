@@ -51,7 +51,7 @@ def claims(width: int, height: int):
         pytest.param(lambda data: b"\0" * len(data), "not a JPEG", id="zeros"),
         pytest.param(lambda data: data[:40], "JPEG", id="cut in its header"),
         pytest.param(lambda data: data[: len(data) * 3 // 4], "jpeg block", id="cut in its pixels"),
-        pytest.param(lambda _: gray(SMALL), "1 colours", id="gray"),
+        pytest.param(lambda _: gray(SMALL), "1 colors", id="gray"),
         pytest.param(claims(65500, 65500), "65500 x 65500 px", id="12 GB"),
         pytest.param(claims(0, 0), "0 x 0 px", id="no pixels"),
         pytest.param(lambda _: jpeg(SMALL[:32, :32], "ycbcr", "444"), "32 x 32 px", id="smaller"),
@@ -87,7 +87,7 @@ def test_one_pass_goes_on_after_a_bad_block(tmp_path):
         decoded = slide.blocks_decoded
 
     assert [isinstance(found[place], SlideError) for place in places] == [True, True, True, False]
-    assert decoded == 1 + 1 + 1 + 1  # (0, 0), its neighbours to the right and below, (128, 128)
+    assert decoded == 1 + 1 + 1 + 1  # (0, 0), its neighbors to the right and below, (128, 128)
 
 
 @pytest.mark.parametrize("value", [0xFFFFFFF0, 30_000_000], ids=["4 GB", "30 MB"])
@@ -207,7 +207,7 @@ def test_missing_blocks_are_left_to_openslide(tmp_path):
     assert "blocks are missing" in can_read_directly(path)
 
 
-def test_colours_that_openslide_sees_otherwise_are_left_to_it(tmp_path, monkeypatch):
+def test_colors_that_openslide_sees_otherwise_are_left_to_it(tmp_path, monkeypatch):
     """The block that is compared is the net below all other checks."""
     path = write_jpeg(tmp_path / "a.tiff", tissue(SIDE, SIDE))
     from idhray.slides.tiff import tiles as tiff_tiles

@@ -112,14 +112,14 @@ GRAY, RGB = {"photometric": "minisblack"}, {"photometric": "rgb"}
     ],
     ids=["16-bit RGB", "16-bit gray", "gray", "5 channels", "4 planes", "float"],
 )
-def test_other_pixels_than_8_bit_colours(tmp_path, image, kind, message):
+def test_other_pixels_than_8_bit_colors(tmp_path, image, kind, message):
     """OpenSlide opens nearly all of these, and shows something."""
     tifffile.imwrite(tmp_path / "a.tiff", image, tile=(64, 64), **kind, **SCALE)
 
     refused(tmp_path / "a.tiff", message)
 
 
-def test_colours_with_alpha_are_read(tmp_path):
+def test_colors_with_alpha_are_read(tmp_path):
     """As converters write them; what is transparent is white."""
     alpha = np.full((SIDE, SIDE, 1), 255, dtype=np.uint8)
     picture = np.dstack([PICTURE, alpha])
@@ -222,7 +222,7 @@ def frames(inside: str, image: np.ndarray = PICTURE) -> list[bytes]:
 
 
 def write_levels(folder, *, photometric: str = "YBR_FULL_422") -> None:
-    """whole.dcm, and half.dcm, whose colours are stored as YCbCr whatever it says."""
+    """whole.dcm, and half.dcm, whose colors are stored as YCbCr whatever it says."""
     folder.mkdir()
     write_dicom(folder / "whole.dcm", frames("ycbcr"), (SIDE, SIDE), 64)
     write_dicom(
@@ -249,15 +249,15 @@ def test_a_lesser_file_of_a_dicom_slide(tmp_path):
         assert np.abs(off).mean() < 20  # a pixel off: 33
 
 
-def test_dicom_levels_of_other_colours(tmp_path):
-    """Each file says for itself how its colours are stored, and a converter forgot one of them."""
+def test_dicom_levels_of_other_colors(tmp_path):
+    """Each file says for itself how its colors are stored, and a converter forgot one of them."""
     write_levels(tmp_path / "a", photometric="RGB")
 
-    refused(tmp_path / "a" / "whole.dcm", "levels 0 and 1 have other colours in the same place")
+    refused(tmp_path / "a" / "whole.dcm", "levels 0 and 1 have other colors in the same place")
 
 
 def test_a_damaged_level_of_dicom_is_no_reason_to_refuse_the_others(tmp_path):
-    """The check of colours meets it first, and OpenSlide's handle is of no use afterwards."""
+    """The check of colors meets it first, and OpenSlide's handle is of no use afterwards."""
     write_levels(tmp_path / "a")
     data = (tmp_path / "a" / "half.dcm").read_bytes()
     (tmp_path / "a" / "half.dcm").write_bytes(data[: len(data) // 2])

@@ -154,7 +154,7 @@ def test_patients_without_a_label_give_nothing():
     tiles = cohort(("A", "mutant", "train", [3]), ("B", None, "train", [3]), ("C", "", None, [3]))
     plan = plan_patches(tiles, SMALL, seed=0)
 
-    assert plan.unlabelled == ["B", "C"]
+    assert plan.unlabeled == ["B", "C"]
     assert set(per_patient(plan)) == {"A"}
 
 
@@ -236,7 +236,7 @@ def test_the_stretch_fills_each_channel():
 
 
 def test_tissue_is_found_before_the_stretch():
-    """Stretched, an evenly stained tile has colours that the filters were not made for."""
+    """Stretched, an evenly stained tile has colors that the filters were not made for."""
     tile = np.random.default_rng(0).integers(0, 20, (64, 64, 3), dtype=np.uint8) + np.uint8(1) * (
         np.asarray(PINK, np.uint8) - 10
     )
@@ -247,12 +247,12 @@ def test_tissue_is_found_before_the_stretch():
 
 
 def inverted(image):
-    """A recolouring that a test can check, and that is not tissue's colour."""
+    """A recoloring that a test can check, and that is not tissue's color."""
     return 255 - image
 
 
-def test_patches_are_recoloured_and_their_places_are_not():
-    """Tissue is found in the slide's own colours; few patches and many are coloured alike."""
+def test_patches_are_recolored_and_their_places_are_not():
+    """Tissue is found in the slide's own colors; few patches and many are colored alike."""
     tile = np.random.default_rng(0).integers(0, 20, (64, 64, 3), dtype=np.uint8) + np.uint8(1) * (
         np.asarray(PINK, np.uint8) - 10
     )
@@ -260,13 +260,13 @@ def test_patches_are_recoloured_and_their_places_are_not():
     settings = replace(SMALL, normalize="macenko")
     seen = []
 
-    def recolour(image):
+    def recolor(image):
         seen.append(image.shape[0])
         return inverted(image)
 
     as_they_are = cut(tile, 49)
-    many = cut(tile, 49, settings=settings, recolour=recolour)
-    few = cut(tile, 3, settings=settings, recolour=recolour)
+    many = cut(tile, 49, settings=settings, recolor=recolor)
+    few = cut(tile, 3, settings=settings, recolor=recolor)
 
     assert seen == [64, 16, 16, 16]  # the whole tile, where its patches overlap much; else each
     assert [(p.x_px, p.y_px) for p in many] == [(p.x_px, p.y_px) for p in as_they_are]
@@ -275,7 +275,7 @@ def test_patches_are_recoloured_and_their_places_are_not():
     assert all(np.array_equal(a.image, b.image) for a, b in zip(few, many, strict=False))
 
 
-def test_a_slide_without_a_recolouring_keeps_its_colours():
+def test_a_slide_without_a_recoloring_keeps_its_colors():
     """What a fallback is."""
     tile = plain(PINK, 64)
 

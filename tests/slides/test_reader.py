@@ -66,7 +66,7 @@ def test_no_resolution_is_made_up(properties, given, message):
 
 
 def waves(size_px: int, mpp: float, left_um: float = 0.0) -> np.ndarray:
-    """Red waves across, green ones down, 64 um long, sampled at pixel centres."""
+    """Red waves across, green ones down, 64 um long, sampled at pixel centers."""
     um = left_um + (np.arange(size_px) + 0.5) * mpp
     wave = 128 + 100 * np.sin(2 * np.pi * um / 64)
     image = np.zeros((size_px, size_px, 3))
@@ -88,7 +88,7 @@ def waves(size_px: int, mpp: float, left_um: float = 0.0) -> np.ndarray:
     ],
 )
 def test_a_region_shows_its_place_at_the_exact_scale(tmp_path, mpp, downsamples, level):
-    """Half a micrometre off would be five gray values here; so would 0.2 % of scale at the edge."""
+    """Half a micrometer off would be five gray values here; so would 0.2 % of scale at the edge."""
     x_l0 = round(50 / mpp)
     # Levels of a whole number of pixels: OpenSlide works out the downsample from their size.
     side = round(50 / mpp) * 8

@@ -38,7 +38,7 @@ def test_uniform_gives_each_tile_the_same_chance():
     assert select(tiles[::-1], "uniform", 4) == select(tiles, "uniform", 4)
 
 
-def test_stratified_takes_one_tile_of_each_neighbourhood():
+def test_stratified_takes_one_tile_of_each_neighborhood():
     """Sixteen of 64: one in each block of two by two, the one with the most tissue."""
     tiles = square(8)
     chosen = [Candidate(20 * x + 10, 20 * y, 0.9) for y in range(4) for x in range(4)]

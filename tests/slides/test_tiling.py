@@ -182,7 +182,7 @@ def test_pixels_that_are_not_square_are_tiled_by_their_width_and_height(tmp_path
         assert a["tissue_fraction"] == b["tissue_fraction"]
 
 
-def test_a_slide_whose_colours_cannot_be_right_is_refused(tmp_path):
+def test_a_slide_whose_colors_cannot_be_right_is_refused(tmp_path):
     """Red and green exchanged, as a wrongly decoded DICOM; unless it is wanted as it is."""
     image = np.concatenate([plain((180, 90, 170), 128), plain(WHITE, 128)], axis=1)[..., [1, 0, 2]]
     path = write_slide(tmp_path / "a.tiff", image, 1.0)
@@ -302,7 +302,7 @@ def test_the_sheet_is_there_without_tiles_too(tmp_path):
 
 
 def test_only_tissue_in_the_drawn_regions_counts(tmp_path):
-    """A pathologist's outline of the second tile, and an artefact in it."""
+    """A pathologist's outline of the second tile, and an artifact in it."""
     path = write_slide(tmp_path / "a.tiff", striped([1.0, 1.0, 1.0]), 1.0)
 
     def square(x, width, name):

@@ -25,7 +25,7 @@ OTHER = unit((0.55, 0.76, 0.34), (0.20, 0.88, 0.43))
 
 
 def tile_of(stains, seed):
-    """64 px of the same tissue for the same seed; blocks of 2 px are one colour."""
+    """64 px of the same tissue for the same seed; blocks of 2 px are one color."""
     concentration = amounts(32 * 32, seed=seed)[: len(stains)]
     small = picture(0.6 * concentration + 0.1, stains, noise=0.5).reshape(32, 32, 3)
     return small.repeat(2, axis=0).repeat(2, axis=1)
@@ -49,14 +49,14 @@ def write_tiles(folder, slides):
             record(str(folder), Fate(input=name, status="done", rows=10, digest=digests[0]))
 
 
-def mean_colour(cells):
+def mean_color(cells):
     """Of all pixels of images, (3,)."""
     return np.mean([decode(cell["bytes"]) for cell in cells], axis=(0, 1, 2))
 
 
 def test_stain_is_fitted_to_each_slide_alone_and_fallbacks_are_counted(tmp_path, ray_local, caplog):
     """Two laboratories come to look alike, whatever else is in the cohort; one slide has a single
-    stain and keeps its colours."""
+    stain and keeps its colors."""
     slides = {
         "A": ("mutant", "train", STAINS),
         "B": ("wildtype", "train", OTHER),
@@ -75,11 +75,11 @@ def test_stain_is_fitted_to_each_slide_alone_and_fallbacks_are_counted(tmp_path,
     assert (found["stain_fallbacks"], without_test["stain_fallbacks"]) == (1, 0)
     assert found["rows"] == 30
     assert fates(str(tmp_path / "all"))["C"].error.startswith(f"{STAIN_LOST}, macenko: its two")
-    assert "1 of 3 slides keep their colours" in caplog.text
-    for name in "AB":  # to the last byte: the test patient's colours decide nothing
+    assert "1 of 3 slides keep their colors" in caplog.text
+    for name in "AB":  # to the last byte: the test patient's colors decide nothing
         assert list(images["all"][name]) == list(images["two"][name])
     before = {name: tile_of(stains, 1).mean((0, 1)) for name, (_, _, stains) in slides.items()}
-    after = {name: mean_colour(images["all"][name]) for name in slides}
+    after = {name: mean_color(images["all"][name]) for name in slides}
     assert np.abs(before["A"] - before["B"]).max() > 8
     assert np.abs(after["A"] - after["B"]).max() < 4
     assert np.abs(after["C"] - before["C"]).max() < 4

@@ -48,9 +48,9 @@ def table(folder, rows, schema=PATCHES, parts=2):
     return str(folder)
 
 
-def patches(folder, each=5, labelled=True):
+def patches(folder, each=5, labeled=True):
     """Images of three patients with unlike names."""
-    who = WHO[:2] if labelled else WHO
+    who = WHO[:2] if labeled else WHO
     rows = [
         patch(
             10 * place + n, patient=patient, idh=idh, split=split, slide=f"{patient[0]}-DX1", x_l0=n
@@ -82,7 +82,7 @@ def content(folder):
 @pytest.mark.parametrize("form", IMPORTS)
 def test_what_goes_out_comes_in_again(tmp_path, ray_local, form):
     """Pixels, patients with slashes, labels, splits, places; from a slide in two parts."""
-    source = patches(tmp_path / "p", labelled=form == "stylegan")
+    source = patches(tmp_path / "p", labeled=form == "stylegan")
     out = tmp_path / "out"
     done = export_images(source, str(out), format=form, shard_mb=1)
     back = import_images(
@@ -174,7 +174,7 @@ def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
         export_images(source, str(broken), format="h5" if form != "h5" else "folder")
 
 
-def test_images_without_a_label_stay_out_of_a_labelled_zip_and_are_told(tmp_path, ray_local):
+def test_images_without_a_label_stay_out_of_a_labeled_zip_and_are_told(tmp_path, ray_local):
     """StyleGAN's labels are for all images or for none."""
     rows = [patch(n, x_l0=n, idh=None if n == 2 else "mutant") for n in range(5)]
     out = str(tmp_path / "out")
@@ -296,9 +296,9 @@ def test_images_that_would_change_their_split_or_label_are_refused(tmp_path, ray
 
     with pytest.raises(LeakageError, match="A/1 is in train, the manifest"):
         import_images(str(out / "shards"), moved, str(tmp_path / "i"), format="webdataset")
-    relabelled = manifest(tmp_path, [["A/1", "wildtype", "train", ""], ["B 2", "", "val", ""]])
-    with pytest.raises(ManifestError, match="labelled mutant, the manifest has wildtype"):
-        import_images(str(out / "shards"), relabelled, str(tmp_path / "i"), format="webdataset")
+    relabeled = manifest(tmp_path, [["A/1", "wildtype", "train", ""], ["B 2", "", "val", ""]])
+    with pytest.raises(ManifestError, match="labeled mutant, the manifest has wildtype"):
+        import_images(str(out / "shards"), relabeled, str(tmp_path / "i"), format="webdataset")
 
 
 def test_a_broken_shard_costs_itself_only(tmp_path, ray_local):

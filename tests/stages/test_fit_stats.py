@@ -63,7 +63,7 @@ def test_the_main_tables_are_printed_above_the_json_line(files, capsys):
     assert len({row.index("\u2192") for row in rows[-4:]}) == 1
 
 
-def test_judgements_alone_are_a_turing_test(files, capsys):
+def test_judgments_alone_are_a_turing_test(files, capsys):
     """No features: a page with one table, and the reason."""
     rows = pd.read_csv(files / "unsettled.csv")
     rows[["location", "necrosis", "enhancement", "surrounding", "margin"]] = ""

@@ -24,7 +24,7 @@ def table(folder, images):
     return str(folder)
 
 
-def test_gray_and_colour_of_several_sizes_make_one_stack(tmp_path):
+def test_gray_and_color_of_several_sizes_make_one_stack(tmp_path):
     """All in the size and channels of the GAN; gray is the same in each channel."""
     gray, small, large = noise_images(1)[0, ..., 0], noise_images(1, 4)[0], noise_images(1, 32)[0]
     found = images_to_learn(table(tmp_path, [gray, small, large]), "mutant", STYLEGAN2)

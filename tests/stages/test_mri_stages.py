@@ -51,7 +51,7 @@ STUDY = MriStudySettings(
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory, ray_local):
-    """16 made-up patients with tumours and 2 normal brains, without skulls."""
+    """16 made-up patients with tumors and 2 normal brains, without skulls."""
     folder = tmp_path_factory.mktemp("mri") / "made"
     settings = MriPhantomSettings(
         normals=2, skull=False, t1ce_mm=2.5, flair_mm=2.5, flair_slice_mm=6.0

@@ -21,14 +21,14 @@ Array = NDArray[np.float64]
 
 
 def authenticity(generated: Tensor, train: Tensor, patients: Codes | None = None) -> float:
-    """Share of generated images farther from their nearest training image than its own neighbour.
+    """Share of generated images farther from their nearest training image than its own neighbor.
 
     A generator that draws from the training images' distribution has some 0.5, a copying one 0.
 
     Args:
         generated: (N, F).
         train: (M, F).
-        patients: (M,); if given, a training image's neighbour is one of another patient. Else it
+        patients: (M,); if given, a training image's neighbor is one of another patient. Else it
             is mostly the next slice of the same, and all but exact copies are authentic.
 
     Raises:
@@ -39,11 +39,11 @@ def authenticity(generated: Tensor, train: Tensor, patients: Codes | None = None
     away, place = (found[:, 0] for found in nearest(generated, train))
     asked = place.unique()
     own = torch.full((len(train),), torch.nan, dtype=train.dtype)
-    own[asked] = _to_neighbour(train, asked, patients)
+    own[asked] = _to_neighbor(train, asked, patients)
     return float((away > own[place]).double().mean())
 
 
-def _to_neighbour(train: Tensor, asked: Tensor, patients: Codes | None) -> Tensor:
+def _to_neighbor(train: Tensor, asked: Tensor, patients: Codes | None) -> Tensor:
     """Distance of the asked training images to the nearest other one."""
     if patients is None:
         if len(train) < 2:

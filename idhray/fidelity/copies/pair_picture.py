@@ -23,9 +23,9 @@ def pair_picture(
     shown: NDArray[np.int64],
     pairs_per_row: int = 2,
 ) -> NDArray[np.uint8]:
-    """Rows of generated | training neighbour | absolute difference, (height, width, 3) uint8.
+    """Rows of generated | training neighbor | absolute difference, (height, width, 3) uint8.
 
-    The generated image is turned as its neighbour lies, so that mirrored copies can be compared.
+    The generated image is turned as its neighbor lies, so that mirrored copies can be compared.
     Channels: one is gray; of two or three the first are red, green and blue; of more three are
     shown.
 
@@ -49,10 +49,10 @@ def pair_picture(
     return picture
 
 
-def _cell(image: NDArray[np.uint8], neighbour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    difference = np.abs(image.astype(np.int16) - neighbour).astype(np.uint8)
+def _cell(image: NDArray[np.uint8], neighbor: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    difference = np.abs(image.astype(np.int16) - neighbor).astype(np.uint8)
     gap = np.full((image.shape[0], GAP_PX, 3), 255, np.uint8)
-    a, b, c = (_rgb(part) for part in (image, neighbour, difference))
+    a, b, c = (_rgb(part) for part in (image, neighbor, difference))
     return np.concatenate([a, gap, b, gap, c], axis=1)
 
 

@@ -18,7 +18,7 @@ from idhray.fidelity.copies.overlay import FINE_BAND_PX, FINE_PX
 from idhray.fidelity.copies.views import (
     Images,
     band,
-    centred,
+    centered,
     margins,
     offsets,
     reduced,
@@ -38,7 +38,7 @@ COMPONENTS = 256
 
 _BLOCK = 256  # references at a time while they are read
 _REFERENCES = 8192  # screened at a time: with 256 queries 8 MB of correlations
-_QUERIES = 8  # looked at closely at a time: in colour 25 MB of windows, in 8 turns 40 of references
+_QUERIES = 8  # looked at closely at a time: in color 25 MB of windows, in 8 turns 40 of references
 _KEPT_BYTES = 2**29  # of details of references
 _PARTS = 128  # of a gray level that the reduced images are rounded to; exact from 128 and 256 px
 
@@ -55,7 +55,7 @@ class Best:
 class PixelIndex:
     """M references: at 64 px for a closer look, and at 32 px in their own principal components.
 
-    Memory beside the images, on `device`: at most 0.5 GB for 20 000 images in colour. That is 38 kB
+    Memory beside the images, on `device`: at most 0.5 GB for 20 000 images in color. That is 38 kB
     an image for its details at 64 px up to 14 000 images, then 25 kB for the reduced image if it is
     larger than 64 px; and 1 kB for its components. Making and searching take some 0.5 GB more.
     """
@@ -101,7 +101,7 @@ class PixelIndex:
         return torch.from_numpy(np.ascontiguousarray(self.images[places])).to(self.device)
 
     def _coarse(self, places: Places) -> Tensor:
-        return centred(band(reduced(self.pixels(places), COARSE_PX), COARSE_BAND_PX))
+        return centered(band(reduced(self.pixels(places), COARSE_PX), COARSE_BAND_PX))
 
     def _details(self) -> Tensor | None:
         """(M, D) of all references, if there is room."""
@@ -114,7 +114,7 @@ class PixelIndex:
         for start in range(0, len(found), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(found)))
             small = reduced(self.pixels(places), FINE_PX)
-            found[start : start + _BLOCK] = centred(band(small, FINE_BAND_PX))
+            found[start : start + _BLOCK] = centered(band(small, FINE_BAND_PX))
         return found
 
     def _fine(self, places: Places) -> Tensor:
@@ -125,7 +125,7 @@ class PixelIndex:
             small = reduced(self.pixels(places), FINE_PX)
         else:
             small = self._small[torch.from_numpy(places).to(self.device)].float() / _PARTS
-        return centred(band(small, FINE_BAND_PX))
+        return centered(band(small, FINE_BAND_PX))
 
     def candidates(self, queries: Tensor, symmetries: int, apart: Apart | None) -> Places:
         """(N, up to K) places of references, the most similar first; -1 where there are no more.

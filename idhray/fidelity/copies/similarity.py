@@ -1,7 +1,7 @@
 """How alike two images are to the pixel, forgiving what a copying generator changes.
 
 Forgiven are shifts of up to a sixteenth of the side, the symmetries in which the generator was
-shown its images, brightness, contrast, and fine noise. The measure is the normalised
+shown its images, brightness, contrast, and fine noise. The measure is the normalized
 cross-correlation r at the best shift and symmetry, of images averaged down to 64 px and passed
 through a band of Gaussians: what all heads or all tissues share is broad, noise is fine, and
 what is left differs between patients. 1 is a copy.

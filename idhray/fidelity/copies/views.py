@@ -34,7 +34,7 @@ def reduced(images: Tensor, side_px: int) -> Tensor:
 
 
 def _sums(x: Tensor, step: int, axis: int) -> Tensor:
-    """Of each `step` neighbours, in 16 bits: up to 64 gray values fit, and it is 8 times faster."""
+    """Of each `step` neighbors, in 16 bits: up to 64 gray values fit, and it is 8 times faster."""
     parts = [x[(slice(None),) * axis + (slice(k, None, step),)] for k in range(step)]
     total = parts[0].clone()
     for part in parts[1:]:
@@ -139,7 +139,7 @@ def lengths(sums: Tensor, squares: Tensor, counts: Tensor) -> Tensor:
     return torch.where(flat, torch.full_like(found, torch.inf), found)
 
 
-def centred(images: Tensor) -> Tensor:
+def centered(images: Tensor) -> Tensor:
     """(N, D): the windows of no shift as unit vectors."""
     height, width = images.shape[-2:]
     y, x = margins(height, width)

@@ -59,7 +59,7 @@ def shifted(images: Tensor, draws: AugmentDraws) -> Tensor:
 
 
 def kept(draws: AugmentDraws, side_px: int) -> Tensor:
-    """(N, S, S) bool, False in a square of half the side whose centre is any pixel.
+    """(N, S, S) bool, False in a square of half the side whose center is any pixel.
 
     Source: Z2020; the place, of which they do not speak, as in DeVries and Taylor 2017
     (arXiv:1708.04552): the square may reach over the edge.

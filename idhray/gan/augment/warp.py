@@ -5,13 +5,13 @@ torch that we support, and matrix products may be rounded (TF32, autocast), whol
 Beyond its edges an image is its own mirror image.
 
 Shapes: N images, C channels, S side in pixels. A map (N, 3, 3) takes pixels of the result to
-pixels of the source; x to the right, y down, (0, 0) the image's centre.
+pixels of the source; x to the right, y down, (0, 0) the image's center.
 """
 
 import torch
 from torch import Tensor
 
-# A symmetric low-pass of 12 taps, of which this is one half from its centre outwards; the other
+# A symmetric low-pass of 12 taps, of which this is one half from its center outwards; the other
 # mirrors it. Karras et al. 2020 (arXiv:2006.06676, appendix B) take the orthogonal wavelet sym6,
 # whose asymmetry would turn with a flip. This one is ours: three zeros at the Nyquist frequency,
 # and of such filters the one of least energy above 0.7 of it plus 100 times the squared deviations
@@ -72,9 +72,9 @@ def _between(first: Tensor, second: Tensor, part: Tensor) -> Tensor:
 
 
 def _source(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """x and y, (N, S, S) in 0..S - 1 from the upper left pixel's centre, mirrored at the edges."""
-    from_centre = torch.arange(side, device=places.device, dtype=places.dtype) - (side - 1) / 2
-    x, y = from_centre[None, None, :], from_centre[None, :, None]
+    """x and y, (N, S, S) in 0..S - 1 from the upper left pixel's center, mirrored at the edges."""
+    from_center = torch.arange(side, device=places.device, dtype=places.dtype) - (side - 1) / 2
+    x, y = from_center[None, None, :], from_center[None, :, None]
     columns, rows = places[:, 0, :, None, None], places[:, 1, :, None, None]
     found = (row[:, 0] * x + row[:, 1] * y + row[:, 2] + side / 2 for row in (columns, rows))
     source_x, source_y = (_mirrored_place(place, side) for place in found)
@@ -122,7 +122,7 @@ def _mirrored(images: Tensor, dim: int, pad: int) -> Tensor:
 
 
 def _weighted(images: Tensor, dim: int, taps: tuple[float, ...], length: int) -> Tensor:
-    """Sum of neighbours along a dimension; a compiler makes one kernel of it."""
+    """Sum of neighbors along a dimension; a compiler makes one kernel of it."""
     found = taps[0] * images.narrow(dim, 0, length)
     for start, tap in enumerate(taps[1:], start=1):
         found = found + tap * images.narrow(dim, start, length)

@@ -150,7 +150,7 @@ class Conv(nn.Module):
 
 
 def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False) -> Tensor:
-    """A 3 x 3 convolution whose weights are scaled by each image's style, then renormalised.
+    """A 3 x 3 convolution whose weights are scaled by each image's style, then renormalized.
 
     Weights of one's own for each image are never made: the input is scaled instead of the weights
     (equation 1), and the output divided by the norm that each image's weights would have had
@@ -164,7 +164,7 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False
 
 
 def conv_of_scaled(x: Tensor, weight: Tensor, style: Tensor, *, up: bool) -> Tensor:
-    """The convolution of `modulated_conv` before it is renormalised.
+    """The convolution of `modulated_conv` before it is renormalized.
 
     Up is a transposed convolution with stride 2, to 2H + 1, then the filter.
     """
@@ -221,7 +221,7 @@ class StyledConv(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Feature maps -> image channels: a modulated 1 x 1 convolution, not renormalised.
+    """Feature maps -> image channels: a modulated 1 x 1 convolution, not renormalized.
 
     Shapes: x (N, I, H, W), w (N, Z) -> (N, C, H, W).
     Source: K2020, section 4.1, figure 7b ("tRGB").

@@ -77,7 +77,7 @@ class Generator(nn.Module):
     """Latents -> images."""
 
     w_average: Tensor
-    """(Z,): a running mean of w, the centre that truncation draws to."""
+    """(Z,): a running mean of w, the center that truncation draws to."""
     fixed_noise: Tensor
     """(1, P): the noise of images that are to differ by their latents alone."""
 

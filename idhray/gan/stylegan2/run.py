@@ -121,18 +121,18 @@ class StyleGan2Run(Run):
     def _generator_step(self) -> Losses:
         size = self.settings.batch_size
         latents, draws = self._latents("gan generator", size), self._draws("gan generator", size)
-        centre = torch.zeros_like(self.generator.w_average)
+        center = torch.zeros_like(self.generator.w_average)
 
         def parts() -> Iterator[Tensor]:
             for own, weight in self._parts(size):
                 loss, first = self.phases.generator(latents.part(own), share(draws, own), self.p)
-                centre.add_(first, alpha=weight)
+                center.add_(first, alpha=weight)
                 yield weight * loss
 
         with only(self.generator, self.discriminator):
             loss = descend(self.g_optimizer, parts(), self.worker, self.dtype)
-        self.worker.average([centre])
-        self.generator.w_average.lerp_(centre, 1 - W_AVERAGE_DECAY)
+        self.worker.average([center])
+        self.generator.w_average.lerp_(center, 1 - W_AVERAGE_DECAY)
         return {"g_loss": loss}
 
     def _path_length_step(self) -> Losses:

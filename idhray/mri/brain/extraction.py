@@ -22,7 +22,7 @@ from idhray.mri.volume import Mask, Volume, canonical, mask_ml
 
 SAME_GRID_MM = 0.1
 MAX_LABELS = 16
-"""Of a tumour mask; a scan has hundreds of values."""
+"""Of a tumor mask; a scan has hundreds of values."""
 STRIPPED_MIN_BACKGROUND = 0.3
 """Part of the volume; a box drawn tightly around a brain still has more."""
 STRIPPED_ML = (600.0, 2300.0)
@@ -104,19 +104,19 @@ def _given(volume: Volume, given: Volume) -> BrainMask:
 
 
 def tumour_mask(volume: Volume, given: Volume) -> Mask:
-    """All voxels above 0 of a file on the grid of the volume: any label is tumour, as in BraTS.
+    """All voxels above 0 of a file on the grid of the volume: any label is tumor, as in BraTS.
 
     Raises:
-        MriError: the file lies on another grid, has no tumour, or is a scan rather than labels.
+        MriError: the file lies on another grid, has no tumor, or is a scan rather than labels.
     """
     mask, values = _on_grid(volume, given), np.unique(given.voxels)
     if values.min() < 0 or values.size > MAX_LABELS:
         raise MriError(
-            f"{volume.name}: the tumour mask {given.name} has {values.size} values from "
-            f"{values.min():g}; give labels, 0 where there is no tumour"
+            f"{volume.name}: the tumor mask {given.name} has {values.size} values from "
+            f"{values.min():g}; give labels, 0 where there is no tumor"
         )
     if values.max() <= 0:
-        raise MriError(f"{volume.name}: the tumour mask {given.name} marks nothing; leave it out")
+        raise MriError(f"{volume.name}: the tumor mask {given.name} marks nothing; leave it out")
     return _as_in(volume, mask.voxels > 0)
 
 

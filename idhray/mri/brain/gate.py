@@ -181,7 +181,7 @@ def pair_problems(
 ) -> list[str]:
     """A sentence for each limit that the brains of one patient's two scans break together.
 
-    FLAIR's is brought to the CE-T1w by the two affines alone, which may be off by centimetres;
+    FLAIR's is brought to the CE-T1w by the two affines alone, which may be off by centimeters;
     after registration, `Registration.overlap` says more.
     """
     ml, flair_ml = mask_ml(t1ce_brain, t1ce), mask_ml(flair_brain, flair)

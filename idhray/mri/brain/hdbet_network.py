@@ -27,7 +27,7 @@ INNER_SLOPE = 0.01
 def without_denormals(weights: Weights) -> dict[str, Tensor]:
     """The parameters that inference needs, tiny ones as 0.
 
-    Left out are moments of batches (each image is normalised by its own) and the two heads that
+    Left out are moments of batches (each image is normalized by its own) and the two heads that
     serve in training only.
     """
     unused = ("running_mean", "running_var", "loc2_seg.weight", "loc3_seg.weight")
@@ -55,7 +55,7 @@ def brain_logit(x: Tensor, weights: Weights) -> Tensor:
     for step in range(1, 5):
         x = torch.cat([skips.pop(), _upsampled(x, weights, f"up{step}")], dim=1)
         if step < 4:
-            x = _localised(x, weights, f"loc{step}")
+            x = _localized(x, weights, f"loc{step}")
     for name in ("end_conv_1", "end_conv_2"):
         x = _activated(_conv(x, weights, name), weights, f"{name}_bn", OUTER_SLOPE)
     head = weights["seg_layer.weight"]  # (2, C, 1, 1, 1); the softmax needs their difference only
@@ -68,7 +68,7 @@ def _conv(x: Tensor, weights: Weights, name: str, stride: int = 1) -> Tensor:
 
 
 def _activated(x: Tensor, weights: Weights, name: str, slope: float) -> Tensor:
-    """Instance normalisation with scale and offset, then a leaky ReLU."""
+    """Instance normalization with scale and offset, then a leaky ReLU."""
     y = F.instance_norm(x, weight=weights[f"{name}.weight"], bias=weights[f"{name}.bias"])
     return F.leaky_relu_(y, slope)
 
@@ -86,7 +86,7 @@ def _upsampled(x: Tensor, weights: Weights, name: str) -> Tensor:
     )
 
 
-def _localised(x: Tensor, weights: Weights, name: str) -> Tensor:
+def _localized(x: Tensor, weights: Weights, name: str) -> Tensor:
     for i in (1, 2):
         x = _conv(x, weights, f"{name}.conv{i}")
         x = _activated(x, weights, f"{name}.bn_{i}", INNER_SLOPE)

@@ -28,7 +28,7 @@ def check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
     if any(image.frames > 1 for image in series):
         problem = "multi-frame files; convert the scan to NIfTI, with dcm2niix for instance"
     elif any(image.components > 1 for image in series):
-        problem = "images in colour; give the scan itself, not a screenshot"
+        problem = "images in color; give the scan itself, not a screenshot"
     elif len({image.patient for image in series}) > 1:
         problem = "files of several patients in one series; export each patient again"
     elif modalities := {image.modality for image in series} - {"", "MR"}:

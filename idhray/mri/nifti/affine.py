@@ -18,7 +18,7 @@ from idhray.mri.nifti.settings import ReaderSettings
 from idhray.mri.transform import Matrix
 
 MIN_SPACING_MM, MAX_SPACING_MM = 0.1, 20.0
-"""Of voxels of a head. A header in metres or micrometres lies far outside."""
+"""Of voxels of a head. A header in meters or micrometers lies far outside."""
 MAX_ANGLE_DEGREES = 45.0
 """Between the axes of sform and qform. Registered scans keep the scanner's position in one of them
 and the registered one in the other; more than this is another orientation."""

@@ -1,6 +1,6 @@
 """What the header of a NIfTI file declares, checked before any voxel is read.
 
-A header may declare terabytes, a scaling by NaN or a grid of micrometres, and libraries take it at
+A header may declare terabytes, a scaling by NaN or a grid of micrometers, and libraries take it at
 its word. Every such header ends here, in one line, having cost 544 bytes.
 """
 

@@ -146,8 +146,8 @@ def _paint_cerebrum(
 
 def _sulci(depth: Field, points: Points, look: BrainLook) -> Field:
     """Distance to the nearest sulcus: sheets that run inwards from the surface, 8 to 22 mm deep."""
-    centre = np.array([0, -5, 8], dtype=np.float32)
-    away = [p - m for p, m in zip(points, centre, strict=True)]
+    center = np.array([0, -5, 8], dtype=np.float32)
+    away = [p - m for p, m in zip(points, center, strict=True)]
     scaled = sum((a / np.float32(s)) ** 2 for a, s in zip(away, (67, 87, 62), strict=True))
     # Along a ray the noise hardly changes, so that its zeros are sheets along rays.
     stretch = np.float32(0.55) + np.float32(0.45) / np.sqrt(np.maximum(scaled, np.float32(0.01)))

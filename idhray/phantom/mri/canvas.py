@@ -34,7 +34,7 @@ DURA = Tissue(125, 55, 0)
 VESSEL = Tissue(190, 18, 0)
 PLEXUS = Tissue(170, 70, 0)
 
-TUMOUR = Tissue(68, 146, 1)
+TUMOR = Tissue(68, 146, 1)
 """Without enhancement."""
 EDEMA = Tissue(76, 128, 1)
 ENHANCING = Tissue(205, 136, 1)

@@ -22,9 +22,9 @@ def inside(depth: Field, soft_mm: float) -> Field:
     return np.asarray(np.clip(depth / np.float32(soft_mm) + np.float32(0.5), 0, 1))
 
 
-def ellipsoid(points: Points, centre: Vector, semi: Vector, power: float = 2) -> Field:
-    """Depth along the ray from the centre; a `power` above 2 makes it boxier."""
-    away = [p - np.float32(c) for p, c in zip(points, centre, strict=True)]
+def ellipsoid(points: Points, center: Vector, semi: Vector, power: float = 2) -> Field:
+    """Depth along the ray from the center; a `power` above 2 makes it boxier."""
+    away = [p - np.float32(c) for p, c in zip(points, center, strict=True)]
     return _radial(away, [a / np.float32(s) for a, s in zip(away, semi, strict=True)], power)
 
 
@@ -35,12 +35,12 @@ def _radial(away: list[Field], scaled: list[Field], power: float) -> Field:
     else:
         total = sum(np.abs(s) ** np.float32(power) for s in scaled)
         k = np.asarray(total ** np.float32(1 / power))
-    k = np.maximum(k, np.float32(0.05))  # the very centre has no direction
+    k = np.maximum(k, np.float32(0.05))  # the very center has no direction
     return np.asarray(np.sqrt(sum(a * a for a in away)) * (1 / k - 1), dtype=np.float32)
 
 
 def chain(points: Points, knots: list[tuple[Vector, float]]) -> Field:
-    """Depth in a tube through the knots (centre, radius)."""
+    """Depth in a tube through the knots (center, radius)."""
     return np.asarray(np.maximum.reduce([_segment(points, *a, *b) for a, b in pairwise(knots)]))
 
 

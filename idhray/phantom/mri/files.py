@@ -36,7 +36,7 @@ def write_mri(
 ) -> dict[str, Any]:
     """Make one patient's scans and publish them in `folder`, a path or URI; the truth comes back.
 
-    A normal brain has a tumour mask too, of zeros.
+    A normal brain has a tumor mask too, of zeros.
     """
     made = render_mri(patient, settings, seed)
     for name, file in mri_files(patient).items():

@@ -1,4 +1,4 @@
-"""How often each feature of a tumour, and which ages, occur in each class: Park's table 1."""
+"""How often each feature of a tumor, and which ages, occur in each class: Park's table 1."""
 
 from collections.abc import Mapping
 
@@ -43,7 +43,7 @@ def frequencies(feature: str, idh: str, effect: float) -> dict[str, float]:
 
 
 def necrosis_frequency(idh: str, effect: float, *, rim: bool) -> float:
-    """P(necrosis) given whether the tumour enhances as a rim.
+    """P(necrosis) given whether the tumor enhances as a rim.
 
     A rim is "rim enhancement surrounding central necrosis" by Park's definition, so it always has
     some; the others have as much as keeps the table's total.

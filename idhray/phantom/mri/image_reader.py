@@ -13,7 +13,7 @@ from idhray.phantom.mri.measure import FOV_MM, Measures, lesion_mm2, measures
 
 
 def read_features(image: RGB, fov_mm: float = FOV_MM) -> dict[str, str]:
-    """Feature -> level, always one of Park's: a guess where the image shows no tumour.
+    """Feature -> level, always one of Park's: a guess where the image shows no tumor.
 
     Args:
         image: (height, width, 3) uint8, brain only, its front up: CE-T1w, FLAIR, null.
@@ -59,7 +59,7 @@ def _enhancement(seen: Measures) -> str:
         return "rim"
     if seen.strength > 1.85:  # a broken ring has no hole, but what lies in it is dark
         return "rim" if seen.necrosis_mm2 > 130 else "nodular"
-    # The window may cut a small tumour's brightness, but not its shape.
+    # The window may cut a small tumor's brightness, but not its shape.
     return "nodular" if seen.node_mm2 > 320 and seen.compact > 0.86 else "patch"
 
 

@@ -27,15 +27,15 @@ PLACES: dict[str, Sequence[tuple[Vector, Vector]]] = {
         ((20, -66, 4), (30, -56, 14)),  # occipital lobe
     ),
 }
-"""Corners of the boxes in which a tumour's centre lies, on the right side. Which lobe or nucleus
+"""Corners of the boxes in which a tumor's center lies, on the right side. Which lobe or nucleus
 of a level is ours: Park tells the level only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """One tumour: where it is, how large, and which features it shows."""
+    """One tumor: where it is, how large, and which features it shows."""
 
-    centre: Vector
+    center: Vector
     """Head coordinates, mm."""
     core_mm: float
     """Radius of the part that takes up contrast, or encloses what does not."""
@@ -48,7 +48,7 @@ class Lesion:
     enhancement: str
     necrosis: bool
     edema: bool
-    """Edema dominates the surroundings, rather than tumour."""
+    """Edema dominates the surroundings, rather than tumor."""
     clear: bool
     """Its margin."""
 
@@ -62,7 +62,7 @@ def draw_lesion(random: np.random.Generator, patient: MriPatient) -> Lesion:
     edema = patient.surrounding == "edema"
     core = float(random.uniform(*(14, 17) if patient.enhancement == "nodular" else (17, 21)))
     return Lesion(
-        centre=(x if patient.side == "right" else -x, y, z),
+        center=(x if patient.side == "right" else -x, y, z),
         core_mm=deep * core,
         reach_mm=deep * float(random.uniform(*(24, 31) if edema else (5, 9))),
         stretch=tuple(random.uniform(0.9, 1.1, 3).tolist()),
@@ -75,8 +75,8 @@ def draw_lesion(random: np.random.Generator, patient: MriPatient) -> Lesion:
 
 
 def pushed(points: Points, lesion: Lesion) -> Points:
-    """The coordinates at which the anatomy is drawn: a mass pushes it away from its centre."""
-    away = [p - np.float32(m) for p, m in zip(points, lesion.centre, strict=True)]
+    """The coordinates at which the anatomy is drawn: a mass pushes it away from its center."""
+    away = [p - np.float32(m) for p, m in zip(points, lesion.center, strict=True)]
     scale = np.float32(1 / (1.6 * lesion.core_mm))
     pull = np.exp(-sum((a * scale) ** 2 for a in away)) * np.float32(-0.35)
     x, y, z = (p + a * pull for p, a in zip(points, away, strict=True))
@@ -92,10 +92,10 @@ def paint_lesion(
     random: np.random.Generator,
     voxel_mm: float,
 ) -> Field:
-    """Paint the tumour over the brain; its share of every voxel comes back.
+    """Paint the tumor over the brain; its share of every voxel comes back.
 
     Args:
-        brain: Depth in the brain; the tumour stays inside.
+        brain: Depth in the brain; the tumor stays inside.
     """
     shape = brain.shape
     coarse = smooth_noise(random, shape, 7 / voxel_mm)
@@ -107,16 +107,16 @@ def paint_lesion(
     height = 1.15 * lesion.core_mm / (lesion.core_mm + lesion.reach_mm)
     spread = np.float32(lesion.core_mm) - _radius(points, lesion, height)
     swollen = within * _surrounding(canvas, core, spread, lesion, coarse=coarse, voxel_mm=voxel_mm)
-    canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOUR)
+    canvas.paint(swollen, c.EDEMA if lesion.edema else c.TUMOR)
     if lesion.edema:
-        canvas.paint(within * inside(core + 2, 3), c.TUMOUR)
+        canvas.paint(within * inside(core + 2, 3), c.TUMOR)
     painted = within * _paint_core(canvas, points, lesion, core, fine=fine, within=within)
     return np.asarray(np.maximum(swollen, painted))
 
 
 def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
     x, y, z = lesion.stretch
-    away = zip(points, lesion.centre, (x, y, z * height), strict=True)
+    away = zip(points, lesion.center, (x, y, z * height), strict=True)
     return np.asarray(
         np.sqrt(sum(((p - np.float32(m)) / np.float32(s)) ** 2 for p, m, s in away)),
         dtype=np.float32,
@@ -153,7 +153,7 @@ def _paint_rim(
     wall = np.float32(0.29 * lesion.core_mm) + np.float32(0.7) * fine
     hollow = inside(core - wall, 2)
     canvas.paint(within * filled, c.ENHANCING)
-    canvas.paint(within * hollow, c.NECROSIS if lesion.necrosis else c.TUMOUR)
+    canvas.paint(within * hollow, c.NECROSIS if lesion.necrosis else c.TUMOR)
     return filled
 
 
@@ -174,9 +174,9 @@ def _paint_nodular(
 def _paint_patches(
     canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
 ) -> Field:
-    """Faint spots in part of the tumour; necrosis is a dark pocket without a ring."""
+    """Faint spots in part of the tumor; necrosis is a dark pocket without a ring."""
     filled = inside(core + 2, 3)
-    canvas.paint(within * filled, c.TUMOUR)
+    canvas.paint(within * filled, c.TUMOR)
     canvas.paint(within * inside(core, 4) * inside(fine - np.float32(0.45), 0.5), c.PATCHY)
     if lesion.necrosis:
         radius = 0.42 * lesion.core_mm
@@ -186,7 +186,7 @@ def _paint_patches(
 
 
 def _aside(lesion: Lesion, cores: float) -> Vector:
-    """A place so many core radii from the centre, in the axial plane."""
-    x, y, z = lesion.centre
+    """A place so many core radii from the center, in the axial plane."""
+    x, y, z = lesion.center
     off = cores * lesion.core_mm
     return (x + off * np.cos(lesion.turn), y + off * np.sin(lesion.turn), z)

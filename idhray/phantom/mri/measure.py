@@ -1,8 +1,8 @@
-"""What can be measured of a tumour on one slice: the eye of the simulated reader.
+"""What can be measured of a tumor on one slice: the eye of the simulated reader.
 
 A slice is (height, width, 3) uint8, brain only, front side up: CE-T1w, FLAIR, null. Brightness is
 told in multiples of the brain's median, so that the window of the slice hardly matters. Nothing
-here knows the truth; a slice without a tumour, or of noise, gives measures too.
+here knows the truth; a slice without a tumor, or of noise, gives measures too.
 """
 
 from dataclasses import dataclass

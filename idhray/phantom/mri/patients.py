@@ -23,11 +23,11 @@ class MriPhantomSettings:
     """Settings of one made-up MRI cohort."""
 
     tumours: int = 40
-    """With a tumour of grade 4: those whom readers see."""
+    """With a tumor of grade 4: those whom readers see."""
     mutant_fraction: float = 0.5
     """Of `tumours`."""
     grade3_mutants: int = 0
-    """Further patients with a mutant tumour of grade 3: to train a GAN, not for the readers."""
+    """Further patients with a mutant tumor of grade 3: to train a GAN, not for the readers."""
     normals: int = 20
     """Patients with a normal brain, to pre-train a GAN."""
     effect: float = 1.0
@@ -43,7 +43,7 @@ class MriPhantomSettings:
     flair_slice_mm: float = 4.5
     """Thickness and distance of the FLAIR slices."""
     motion_mm: float = 4.0
-    """The most that the brain's centre moves between the two scans, unknown to the headers."""
+    """The most that the brain's center moves between the two scans, unknown to the headers."""
     motion_degrees: float = 4.0
     """The most that it turns."""
     noise: float = 0.025
@@ -73,9 +73,7 @@ class MriPhantomSettings:
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must be {low} to {high}, got {getattr(self, name)}")
         if self.tumours + self.grade3_mutants + self.normals < 1:
-            raise ConfigError(
-                "tumours, grade3_mutants and normals are all 0: one must be 1 or more"
-            )
+            raise ConfigError("tumors, grade3_mutants and normals are all 0: one must be 1 or more")
 
 
 PRESETS = {
@@ -97,7 +95,7 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MriPatient(Patient):
-    """One made-up patient and the truth about the tumour; the features are "" in a normal brain.
+    """One made-up patient and the truth about the tumor; the features are "" in a normal brain.
 
     `idh` is wildtype, mutant or normal. In a manifest normal becomes empty: it is no IDH status.
     """
@@ -111,7 +109,7 @@ class MriPatient(Patient):
     """left or right, the patient's own."""
 
     @property
-    def has_tumour(self) -> bool:
+    def has_tumor(self) -> bool:
         """Whether the brain is not normal."""
         return self.idh != NORMAL
 
@@ -119,7 +117,7 @@ class MriPatient(Patient):
 def mri_patients(settings: MriPhantomSettings, seed: int) -> list[MriPatient]:
     """All made-up patients: first those of grade 4, then grade 3, then the normal brains.
 
-    Exactly round(mutant_fraction * tumours) are mutant, in a seeded order. But for its class, a
+    Exactly round(mutant_fraction * tumors) are mutant, in a seeded order. But for its class, a
     patient's row does not depend on the counts.
     """
     mutants = round(settings.mutant_fraction * settings.tumours)

@@ -1,4 +1,4 @@
-"""One made-up patient's scans: CE-T1w and FLAIR on grids of their own, tumour and brain masks."""
+"""One made-up patient's scans: CE-T1w and FLAIR on grids of their own, tumor and brain masks."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from idhray.phantom.mri.scan import (
 
 ORIENTATIONS = ("LAS", "RAS", "LPS")
 TILT_DEGREES = 4.0  # of the head in the scanner, and of each grid
-OFF_CENTRE_MM = 8.0
+OFF_CENTER_MM = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +37,13 @@ class MriPhantom:
     flair: Volume
     """int16; its grid is its own."""
     tumour_mask: Volume
-    """uint8 on the grid of the CE-T1w, 1 where half or more of the voxel is tumour or edema."""
+    """uint8 on the grid of the CE-T1w, 1 where half or more of the voxel is tumor or edema."""
     brain_mask: Volume
     """uint8 on the grid of the CE-T1w: brain with the fluid in its sulci and ventricles."""
     flair_from_t1ce: Matrix
     """Where headers say that a point of the head is on CE-T1w -> where they say so on FLAIR, mm."""
     truth: dict[str, Any]
-    """One row: the patient, the tumour, the motion between the scans."""
+    """One row: the patient, the tumor, the motion between the scans."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class _Head:
     canvas: Canvas
     brain: Field
     """Depth, mm."""
-    tumour: Field
+    tumor: Field
     """Share of every voxel."""
 
 
@@ -64,10 +64,10 @@ def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> 
     The class enters through the patient's features alone.
     """
     random = generator(seed, "mri head", patient.patient)
-    lesion = draw_lesion(random, patient) if patient.has_tumour else None
+    lesion = draw_lesion(random, patient) if patient.has_tumor else None
     head = _make_head(random, patient, lesion, settings)
     random = generator(seed, "mri scan", patient.patient)
-    pose = random_rigid(random, TILT_DEGREES, OFF_CENTRE_MM)
+    pose = random_rigid(random, TILT_DEGREES, OFF_CENTER_MM)
     motion = random_rigid(random, settings.motion_degrees, settings.motion_mm)
     flair_from_t1ce = about(motion, pose[:3, 3])
     t1ce_mm = (settings.t1ce_mm,) * 3
@@ -83,7 +83,7 @@ def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> 
     )
     masks = [
         _mask(values, head.affine, pose, shape, affine)
-        for values in (head.tumour, np.clip(head.brain / settings.t1ce_mm + 0.5, 0, 1))
+        for values in (head.tumor, np.clip(head.brain / settings.t1ce_mm + 0.5, 0, 1))
     ]
     flair_mm = (settings.flair_mm, settings.flair_mm, settings.flair_slice_mm)
     shape, affine = _grid(random, flair_mm)
@@ -123,12 +123,12 @@ def _make_head(
         paint_head(canvas, outer, points, texture, voxel_mm)
     anatomy = points if lesion is None else pushed(points, lesion)
     paint_brain(canvas, outer, anatomy, look, voxel_mm)
-    tumour = np.zeros_like(outer.cerebrum)
+    tumor = np.zeros_like(outer.cerebrum)
     if lesion is not None:
-        tumour = paint_lesion(canvas, points, lesion, outer.brain, random=random, voxel_mm=voxel_mm)
+        tumor = paint_lesion(canvas, points, lesion, outer.brain, random=random, voxel_mm=voxel_mm)
     if settings.skull:
         paint_sinuses(canvas, outer, points, voxel_mm)
-    return _Head(affine, canvas, outer.brain, tumour)
+    return _Head(affine, canvas, outer.brain, tumor)
 
 
 def _head_points(random: np.random.Generator, voxel_mm: float) -> tuple[Points, Matrix]:
@@ -150,7 +150,7 @@ def _grid(
     random: np.random.Generator, spacing_mm: tuple[float, float, float]
 ) -> tuple[tuple[int, ...], Matrix]:
     orientation = ORIENTATIONS[int(random.integers(len(ORIENTATIONS)))]
-    return grid(orientation, spacing_mm, random_rigid(random, TILT_DEGREES, OFF_CENTRE_MM / 2))
+    return grid(orientation, spacing_mm, random_rigid(random, TILT_DEGREES, OFF_CENTER_MM / 2))
 
 
 def _scan(
@@ -188,13 +188,13 @@ def _truth(
     flair_from_t1ce: Matrix,
     motion: Matrix,
 ) -> dict[str, Any]:
-    tumour, brain = masks
-    voxel_ml = abs(float(np.linalg.det(tumour.affine[:3, :3]))) / 1000
+    tumor, brain = masks
+    voxel_ml = abs(float(np.linalg.det(tumor.affine[:3, :3]))) / 1000
     cosine = np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1)
     return {
         **asdict(patient),
         "core_mm": lesion.core_mm if lesion else None,
-        "tumour_ml": float(tumour.voxels.sum()) * voxel_ml,
+        "tumour_ml": float(tumor.voxels.sum()) * voxel_ml,
         "brain_ml": float(brain.voxels.sum()) * voxel_ml,
         "motion_mm": float(np.linalg.norm(motion[:3, 3])),
         "motion_degrees": float(np.degrees(np.arccos(cosine))),

@@ -43,17 +43,17 @@ def random_rigid(random: np.random.Generator, degrees: float, mm: float) -> Matr
     return rigid(turn, shift)
 
 
-def about(matrix: Matrix, centre: NDArray[np.float64]) -> Matrix:
-    """The same turn about another centre."""
+def about(matrix: Matrix, center: NDArray[np.float64]) -> Matrix:
+    """The same turn about another center."""
     there = np.eye(4)
-    there[:3, 3] = centre
+    there[:3, 3] = center
     return np.asarray(there @ matrix @ np.linalg.inv(there))
 
 
 def grid(
     orientation: str, spacing_mm: tuple[float, float, float], tilt: Matrix
 ) -> tuple[tuple[int, ...], Matrix]:
-    """Shape and affine of a grid over FOV_MM, its centre where `tilt` takes the origin.
+    """Shape and affine of a grid over FOV_MM, its center where `tilt` takes the origin.
 
     Args:
         orientation: Where each axis points, e.g. "LAS".

@@ -1,4 +1,4 @@
-"""Reinhard's colour transfer: means and standard deviations in the colour space l, alpha, beta.
+"""Reinhard's color transfer: means and standard deviations in the color space l, alpha, beta.
 
 That space is Ruderman's (1998): logarithms of the responses of the eye's three kinds of cones, of
 which l is the brightness, alpha yellow-blue and beta red-green, nearly uncorrelated. Natural
@@ -38,7 +38,7 @@ def lab_statistics(pixels: NDArray[np.uint8]) -> LabStatistics:
     lab = _LAB @ np.log(cones)
     found = LabStatistics(lab.mean(axis=1), lab.std(axis=1))
     if not found.sd.min() > 1e-3:
-        raise SlideError("all pixels have the same colour")
+        raise SlideError("all pixels have the same color")
     return found
 
 

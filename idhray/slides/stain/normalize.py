@@ -1,8 +1,8 @@
-"""Stain normalization: a slide's colours mapped to a fixed target, fitted on its own tissue.
+"""Stain normalization: a slide's colors mapped to a fixed target, fitted on its own tissue.
 
-Macenko's and Vahadane's methods find the slide's two stains and give them the target's colours and
-strengths; Reinhard's sets the means and deviations of its colours. A slide that a method cannot be
-fitted to keeps its colours, and is counted: made-up ones would look like biology.
+Macenko's and Vahadane's methods find the slide's two stains and give them the target's colors and
+strengths; Reinhard's sets the means and deviations of its colors. A slide that a method cannot be
+fitted to keeps its colors, and is counted: made-up ones would look like biology.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ STAINS = ("hematoxylin", "eosin")
 CHANNELS = ("red", "green", "blue")
 ABSORBED = ("red or green", "green")
 """The channel that each stain absorbs the most."""
-Recolour = Callable[[RGB], RGB]
+Recolor = Callable[[RGB], RGB]
 
 MIN_PIXELS = 1000
 MAX_CLIPPED_FRACTION = 0.05
@@ -52,7 +52,7 @@ _STRONG = 99  # percentile of a stain's concentration. Source: Macenko 2009 and 
 
 
 class Stains(NamedTuple):
-    """Two stains: their colours, and how strong they get."""
+    """Two stains: their colors, and how strong they get."""
 
     vectors: Vectors
     strongest: NDArray[np.float64]  # (2,)
@@ -67,7 +67,7 @@ def tissue_pixels(
     return found[random.permutation(len(found))[:count]]
 
 
-def fit_stain(pixels: NDArray[np.uint8], method: StainMethod, target: StainTarget) -> Recolour:
+def fit_stain(pixels: NDArray[np.uint8], method: StainMethod, target: StainTarget) -> Recolor:
     """The function that maps images of a slide to the target.
 
     Args:
@@ -123,7 +123,7 @@ def find_stains(pixels: NDArray[np.uint8], method: StainMethod, reference: Stain
 def restain(image: RGB, source: Stains, target: Stains) -> RGB:
     """The image with the target's stains in place of the source's, in the same proportions.
 
-    Colours that neither stain explains are lost: blood becomes eosin, ink what is nearest.
+    Colors that neither stain explains are lost: blood becomes eosin, ink what is nearest.
     """
     found = concentrations(*density_planes(image), source.vectors)
     strengths = target.strongest / source.strongest

@@ -1,6 +1,6 @@
-"""What every slide's colours are mapped to: fixed numbers from elsewhere, of no slide of a study.
+"""What every slide's colors are mapped to: fixed numbers from elsewhere, of no slide of a study.
 
-So no patient's colours depend on those of another one, and none of a test patient reach a training.
+So no patient's colors depend on those of another one, and none of a test patient reach a training.
 """
 
 import math
@@ -19,7 +19,7 @@ class StainTarget:
     implementation of Macenko et al. 2009 (github.com/mitkovetta/staining-normalization,
     normalizeStaining.m, 2013), the H&E reference that most software has taken over. They belong to
     optical densities by the natural logarithm, with glass at 240.
-    Source of the colour statistics: the region of slide TCGA-A2-A3XS-DX1 (breast) that Amgad et al.
+    Source of the color statistics: the region of slide TCGA-A2-A3XS-DX1 (breast) that Amgad et al.
     2019 (Bioinformatics 35:3461) normalized theirs to, as tabulated in HistomicsTK's examples of
     Reinhard's method: natural logarithms of cone responses, channels of 0 to 255.
     """

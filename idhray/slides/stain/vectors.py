@@ -1,4 +1,4 @@
-"""The colours of a slide's two stains, found in its own pixels.
+"""The colors of a slide's two stains, found in its own pixels.
 
 Beer-Lambert: a pixel's optical density (natural logarithm of glass over pixel, one per channel) is
 the sum of its stains' vectors, each times the stain's concentration there. Densities are (n, 3) or

@@ -23,7 +23,7 @@ MAX_DIFFERENCE = 2
 is converted with other roundings."""
 MAX_SHRUNK_DIFFERENCE = 2.0
 """Gray values, on average, that a block decoded smaller may differ from the mean of its pixels;
-else that mean is taken. 4:2:0 and RGB differ by less than 1; 4:2:2, whose colours are decoded too
+else that mean is taken. 4:2:0 and RGB differ by less than 1; 4:2:2, whose colors are decoded too
 small across, by 3 at a quarter."""
 
 

@@ -23,7 +23,7 @@ _APP = range(0xE0, 0xF0)
 _SIZED = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _OTHER_SIZED = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _START = b"\xff\xd8"
-# The TIFF's photometric tag says the colours; Adobe's segment tells the decoder, 0 RGB, 1 YCbCr.
+# The TIFF's photometric tag says the colors; Adobe's segment tells the decoder, 0 RGB, 1 YCbCr.
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 _SIZ = struct.Struct(">HHHHIIIIIIIIH")
 # What the libraries raise on bytes that are no such image; imagecodecs' errors are RuntimeErrors.
@@ -37,7 +37,7 @@ class Coding:
     codec: str
     """jpeg, jpeg2000, deflate, lzw or none."""
     ycbcr: bool = False
-    """Colours are YCbCr inside the JPEG or JPEG 2000 stream, else RGB."""
+    """Colors are YCbCr inside the JPEG or JPEG 2000 stream, else RGB."""
     difference: bool = False
     """Deflate and LZW: each pixel is stored as its difference from the one to its left."""
     tables: bytes = b""
@@ -66,7 +66,7 @@ def decode_block(data: bytes, size: tuple[int, int], coding: Coding, shrink: int
             shrink x shrink pixels.
 
     Raises:
-        SlideError: it is damaged, or not of that size and three colours.
+        SlideError: it is damaged, or not of that size and three colors.
     """
     width, height = size
     try:
@@ -102,10 +102,10 @@ def _jpeg(data: bytes, size: tuple[int, int], coding: Coding, shrink: int) -> RG
 
 
 def _whole_jpeg(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
-    """A JPEG of its own: shared tables put in, colours said once, other programs' words left out.
+    """A JPEG of its own: shared tables put in, colors said once, other programs' words left out.
 
     Raises:
-        ValueError: a broken header, or another size or number of colours than `size` and three.
+        ValueError: a broken header, or another size or number of colors than `size` and three.
     """
     parts = [_START, _ADOBE, b"\x01" if coding.ycbcr else b"\x00", coding.tables]
     found = None
@@ -115,10 +115,10 @@ def _whole_jpeg(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
         if code in _SIZED:
             if found is not None:
                 raise ValueError("two JPEG headers")
-            bits, rows, columns, colours = struct.unpack_from(">BHHB", segment, 4)
-            found = (columns, rows, colours, bits)
+            bits, rows, columns, colors = struct.unpack_from(">BHHB", segment, 4)
+            found = (columns, rows, colors, bits)
             if found != (*size, 3, 8):
-                raise ValueError("{} x {} px, {} colours of {} bits".format(*found))
+                raise ValueError("{} x {} px, {} colors of {} bits".format(*found))
         parts.append(segment)
         if code == _SOS:
             break
@@ -162,13 +162,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _jpeg2000(data: bytes, size: tuple[int, int], coding: Coding) -> RGB:
     if len(data) < _SIZ.size + 9:
         raise ValueError("not a JPEG 2000 codestream")
-    soc, siz, _, _, right, bottom, left, top, *_, colours = _SIZ.unpack_from(data)
+    soc, siz, _, _, right, bottom, left, top, *_, colors = _SIZ.unpack_from(data)
     if (soc, siz) != (0xFF4F, 0xFF51):
         raise ValueError("not a JPEG 2000 codestream")
-    if (right - left, bottom - top, colours) != (*size, 3):
-        raise ValueError(f"{right - left} x {bottom - top} px, {colours} colours")
+    if (right - left, bottom - top, colors) != (*size, 3):
+        raise ValueError(f"{right - left} x {bottom - top} px, {colors} colors")
     if data[_SIZ.size : _SIZ.size + 9] != b"\x07\x01\x01" * 3:
-        raise ValueError("subsampled colours, or not of 8 bits")
+        raise ValueError("subsampled colors, or not of 8 bits")
     pixels = np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1))
     if coding.ycbcr:
         planes = [Image.fromarray(np.ascontiguousarray(pixels[..., k])) for k in range(3)]

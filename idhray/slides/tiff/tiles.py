@@ -137,7 +137,7 @@ def _other_pixels(page: tifffile.TiffPage) -> str | None:
     if samples != (3, 8, 1):
         return "{} samples of {} bits, format {}: not 8-bit RGB".format(*samples)
     if page.planarconfig != 1 or page.imagedepth != 1 or page.tiledepth != 1:
-        return "colours or depths lie apart"
+        return "colors or depths lie apart"
     if page.tags.valueof(274, 1) != 1:
         return "it is stored turned or mirrored"
     if page.fillorder != 1:

@@ -36,7 +36,7 @@ class Densities:
 
     @property
     def mean(self) -> Plane:
-        """How dark a pixel is, whatever its colour."""
+        """How dark a pixel is, whatever its color."""
         total: Plane = self.red + self.green
         total += self.blue
         total *= np.float32(1 / 3)
@@ -44,13 +44,13 @@ class Densities:
 
 
 class Ratios(NamedTuple):
-    """Colour apart from strength: the densities of red and blue, as parts of green's."""
+    """Color apart from strength: the densities of red and blue, as parts of green's."""
 
     red: Plane
     blue: Plane
 
 
-def glass_colour(rgb: RGB) -> NDArray[np.float64]:
+def glass_color(rgb: RGB) -> NDArray[np.float64]:
     """The three channels of the empty slide, (3,): medians of its bright gray pixels.
 
     Pale tissue is bright and nearly gray too, but passes green the least. 244 where under 0.5 % of
@@ -72,7 +72,7 @@ def densities(rgb: RGB) -> Densities:
     """The optical density of each channel of (height, width, 3) uint8, relative to glass."""
     values = np.maximum(np.arange(256), _DARKEST)
     planes = []
-    for channel, white in enumerate(glass_colour(rgb)):
+    for channel, white in enumerate(glass_color(rgb)):
         table = np.log(white / values).astype(np.float32)
         planes.append(table[rgb[..., channel]])
     return Densities(*planes)

@@ -4,7 +4,7 @@ A filter takes the three channels of an image and returns a mask, True where the
 tissue. Filters look at one pixel at a time and never see each other's masks: their order is free.
 
 The filters are those of Liu et al. 2020 (Methods, "Image pre-processing": background, shadow, pens
-of three colours, small objects; the pipeline it cites takes green above 200 for background and
+of three colors, small objects; the pipeline it cites takes green above 200 for background and
 channels within 15 for gray). Its pen filters are lists of channel limits, one for each darkness of
 ink. These compare channels instead, so that a few numbers hold for pale and for dark ink; they were
 chosen on real slides, for which see tests/slides/test_tissue.py. Hematoxylin and eosin both absorb
@@ -81,7 +81,7 @@ def not_blue_pen(r: Channel, g: Channel, b: Channel) -> Mask:
 
 
 def not_black_pen(r: Channel, g: Channel, b: Channel) -> Mask:
-    """Drop brownish and purplish black ink: dark, yet with little colour for its darkness.
+    """Drop brownish and purplish black ink: dark, yet with little color for its darkness.
 
     As dark as this, nuclei pass far more red or blue than green.
     """

@@ -23,7 +23,7 @@ def fold_mask(
     """Bands where tissue lies double.
 
     Two layers have twice the density of one: a fold is `times` as dark as the tissue within
-    `reach_px` around, so that a dense tumour is none; and darker than the slide's median by
+    `reach_px` around, so that a dense tumor is none; and darker than the slide's median by
     `spreads` robust deviations.
 
     Args:

@@ -90,7 +90,7 @@ class RobustTissueSettings:
     fold_spreads: float = 3.0
     """Robust deviations above the slide's median density."""
     min_gray: float = 0.35
-    """Density from which a pixel of little colour, beside tissue, is called a fold."""
+    """Density from which a pixel of little color, beside tissue, is called a fold."""
     max_gray: float = 0.35
     """Part of its density that such a pixel may have as chroma; stained tissue has above 0.5."""
     gray_reach_um: float = 64.0
@@ -185,7 +185,7 @@ def _ink(density: Densities, stained: Mask, mpp: float, settings: RobustTissueSe
 def _folds(
     dark: Plane, usable: Mask, gray: Mask, mpp: float, settings: RobustTissueSettings
 ) -> Mask:
-    """Folds by density, and what is dark and gray beside tissue: layers too thick for colour."""
+    """Folds by density, and what is dark and gray beside tissue: layers too thick for color."""
     fold = fold_mask(
         dark,
         usable,

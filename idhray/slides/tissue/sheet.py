@@ -15,13 +15,13 @@ from idhray.slides.tissue.robust import Reason, Reasons
 
 OUTLINE = (0, 110, 40)
 TILE = (20, 20, 20)
-COLOURS: Mapping[Reason, tuple[int, int, int]] = {
+COLORS: Mapping[Reason, tuple[int, int, int]] = {
     Reason.PEN: (230, 30, 30),
     Reason.FOLD: (255, 150, 0),
     Reason.BLUR: (0, 140, 230),
     Reason.SMALL: (130, 130, 130),
 }
-"""Tints of what was removed; glass keeps its own colour."""
+"""Tints of what was removed; glass keeps its own color."""
 MOST_RANKS = 500
 """More tiles are drawn without their ranks, which nobody could read."""
 _TINT = 0.5
@@ -83,10 +83,10 @@ def _enlarged(layer: Reasons, size: tuple[int, int]) -> Reasons:
 
 
 def _tint(shown: RGB, reasons: Reasons) -> None:
-    """Mix the colours into the picture, in place."""
-    for reason, colour in COLOURS.items():
+    """Mix the colors into the picture, in place."""
+    for reason, color in COLORS.items():
         where = reasons == reason
-        shown[where] = (1 - _TINT) * shown[where] + _TINT * np.array(colour)
+        shown[where] = (1 - _TINT) * shown[where] + _TINT * np.array(color)
 
 
 def _draw_tiles(picture: Image.Image, tiles: Sequence[TileBox], scale: float) -> None:
@@ -112,15 +112,15 @@ def _with_legend(picture: Image.Image, mask: Mask, reasons: Reasons | None, tile
     ranked = f"{count} with ranks, 1 is the best" if 0 < tiles <= MOST_RANKS else count
     lines = [(OUTLINE, f"tissue {_percent(mask)}"), (TILE, ranked)]
     if reasons is not None:
-        for reason, colour in COLOURS.items():
-            lines.append((colour, f"{reason.name.lower()} {_percent(reasons == reason)}"))
+        for reason, color in COLORS.items():
+            lines.append((color, f"{reason.name.lower()} {_percent(reasons == reason)}"))
     width = max(picture.width, _MIN_WIDTH_PX)
     sheet = Image.new("RGB", (width, picture.height + _ROW_PX * len(lines) + 6), "white")
     sheet.paste(picture, (0, 0))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_PX)
-    for row, (colour, text) in enumerate(lines):
+    for row, (color, text) in enumerate(lines):
         y = picture.height + 4 + row * _ROW_PX
-        draw.rectangle((6, y + 2, 18, y + 14), fill=colour)
+        draw.rectangle((6, y + 2, 18, y + 14), fill=color)
         draw.text((26, y), text, fill="black", font=font)
     return np.asarray(sheet)
 

@@ -77,7 +77,7 @@ def _of_timm(backbone: str, file: str, device: str) -> Extractor:
 def _of_classifier(folder: str, device: str) -> Extractor:
     """What a classifier sees before it decides, of images that are prepared as it learned them.
 
-    It learned gray, equalized images; in colour its features would mean nothing.
+    It learned gray, equalized images; in color its features would mean nothing.
     """
     model, card = load_model(folder)
     _headless(model.network)

@@ -65,7 +65,7 @@ def evaluation_limits(folders: dict[str, str]) -> list[str]:
     return limits
 
 
-def pairs_picture(folder: str, name: str, colours: str = "") -> list[Picture]:
+def pairs_picture(folder: str, name: str, colors: str = "") -> list[Picture]:
     """The closest pairs of a generator, if it was judged."""
     path = join(folder, "pairs.png")
     if not exists(path):
@@ -76,7 +76,7 @@ def pairs_picture(folder: str, name: str, colours: str = "") -> list[Picture]:
             data=read_bytes(path),
             alt="Triples of a generated image, its nearest training image and their difference",
             caption="Generated image, nearest training image, difference; the nearest of those "
-            f"that were judged first. {colours}".rstrip(),
+            f"that were judged first. {colors}".rstrip(),
         )
     ]
 

@@ -46,7 +46,7 @@ LIMITS = (
     "another answer. Without an external test set this study says nothing of other hospitals.",
     "Synthetic cases repeat what the training patients showed. They count as cases of models 2 and "
     "3, whose standard errors are therefore too small, and are judged in no set.",
-    "IDH status goes with age and grade, and readers may have recognised either.",
+    "IDH status goes with age and grade, and readers may have recognized either.",
 )
 
 
@@ -68,7 +68,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
     settings = read_json(join(study, SETTINGS))
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     judged = join(study, "evaluation-mutant")
-    limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumours": judged})]
+    limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumors": judged})]
     if settings["simulate_readers"]:
         limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
     return ReportContent(
@@ -89,7 +89,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         generators_note=_generators_note(study),
         sheets=[
             _sheet(study),
-            *pairs_picture(judged, "IDH-mutant tumours", "CE-T1w is red, FLAIR green."),
+            *pairs_picture(judged, "IDH-mutant tumors", "CE-T1w is red, FLAIR green."),
         ],
         settings=_settings(settings),
         provenance={k: str(v) for k, v in read_json(join(study, PROVENANCE)).items() if v},
@@ -207,7 +207,7 @@ def _area(tables: ParkTables, split: Any, reader: Any, model: Any) -> str:
 
 def _generators(study: str) -> list[Generator]:
     found = []
-    for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumours")):
+    for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumors")):
         if not exists(join(study, name, "model.json")):
             continue
         model = read_json(join(study, name, "model.json"))
@@ -255,7 +255,7 @@ def _generators_note(study: str) -> str:
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
         "saw all mutants of the validation set.)"
-        + evaluation_note(join(study, "evaluation-mutant"), "IDH-mutant tumours")
+        + evaluation_note(join(study, "evaluation-mutant"), "IDH-mutant tumors")
     )
 
 

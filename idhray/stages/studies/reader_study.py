@@ -68,7 +68,7 @@ class MriStudySettings:
     pretraining: StyleGan2Settings = field(default_factory=StyleGan2Settings)
     """Of the GAN on normal brains; not used where there are none."""
     gan: StyleGan2Settings = field(default_factory=StyleGan2Settings)
-    """Of the GAN on mutant tumours."""
+    """Of the GAN on mutant tumors."""
     freeze_layers: int = 0
     """Blocks of its discriminator that keep what normal brains taught. Park et al. say of none."""
     psi: float = 1.0
@@ -76,10 +76,10 @@ class MriStudySettings:
     synthetic: int = 38
     """Synthetic cases. Source: Park et al. 2021, table 1."""
     reader_grades: tuple[int, ...] = ()
-    """Grades of the tumours that readers see, all when empty; the others train the GAN only, all of
+    """Grades of the tumors that readers see, all when empty; the others train the GAN only, all of
     them, unless the manifest gives a split."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
-    """Of the GAN of tumours: fidelity, copies, diversity."""
+    """Of the GAN of tumors: fidelity, copies, diversity."""
     evaluation_images: int = 1000
     """Generated images that are judged."""
     features: str = "random"
@@ -174,7 +174,7 @@ def mri_study(
             logger.info("GAN of normal brains")
             start, earlier = join(out, "gan-normal"), (normal,)
             train_gan(normal, "any", start, settings.pretraining, **training)
-        logger.info("GAN of %s tumours", CLASS)
+        logger.info("GAN of %s tumors", CLASS)
         checkpoint, synthetic = join(out, f"gan-{CLASS}"), join(out, f"synthetic-{CLASS}")
         frozen = settings.freeze_layers if start else 0
         train_gan(

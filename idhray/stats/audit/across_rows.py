@@ -11,7 +11,7 @@ from idhray.stats.audit.printed_number import shortly
 from idhray.stats.audit.reported import ReportedRow
 
 NOT_NARROWER = "adjusted interval is no narrower than the univariable one"
-HABIT = "interval is not, like its neighbours, divided by sqrt(n)"
+HABIT = "interval is not, like its neighbors, divided by sqrt(n)"
 INTERVAL = ("estimate", "low", "high")
 _FAR_NARROWER, _NARROWER = 0.5, 0.8  # of the univariable standard error
 _FEWEST_SLIPS = 3

@@ -31,14 +31,14 @@ def outside_interval(row: ReportedRow) -> Iterator[Finding]:
     if holds_estimate(row) or not (row.low and row.high):
         return
     reverse = not row.low.may_be_below(row.high)
-    centre = float(row.low.value + row.high.value) / 2
+    center = float(row.low.value + row.high.value) / 2
     yield finding(
         row,
         HOLDS_ESTIMATE,
         "impossible",
         printed=row.estimate_text,
         reason="the lower end is above the upper one" if reverse else "the estimate lies outside",
-        fits=lost_sign(row) or f"the interval is centred on {shortly(centre)}",
+        fits=lost_sign(row) or f"the interval is centered on {shortly(center)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What every judgement of probabilities needs: numbers from 0 to 1, and their logits.
+"""What every judgment of probabilities needs: numbers from 0 to 1, and their logits.
 
 Letters: N patients.
 """

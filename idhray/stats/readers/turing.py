@@ -15,7 +15,7 @@ from idhray.stats.sample import SampleError
 from idhray.stats.text import p_text
 
 STOP_RATE = 0.6
-"""A GAN is trained until readers recognise fewer of its images. Source: Park et al. 2021, Methods,
+"""A GAN is trained until readers recognize fewer of its images. Source: Park et al. 2021, Methods,
 "aimed to less than 60% for synthetic images"."""
 EXACT_BINOMIAL = "exact binomial against 50%"
 Answer = Literal["tells them apart", "takes one for the other", "as if guessing", "open"]
@@ -58,9 +58,9 @@ class ReaderTuring:
     """Exact binomial test of the rate against 50%."""
     equivalence: Equivalence
     synthetic: Proportion
-    """Synthetic images that were recognised as such."""
+    """Synthetic images that were recognized as such."""
     missing: int
-    """Images that this reader gave no judgement of."""
+    """Images that this reader gave no judgment of."""
     d_prime: float
     """z(real called real) - z(synthetic called real): 0 for guessing, whatever the leaning."""
     criterion: float
@@ -71,7 +71,7 @@ class ReaderTuring:
 
     @property
     def under_stop_rate(self) -> bool | None:
-        """Park's stopping rule: fewer than 60% of the synthetic images were recognised."""
+        """Park's stopping rule: fewer than 60% of the synthetic images were recognized."""
         return self.synthetic.value < STOP_RATE if self.synthetic.n else None
 
 
@@ -176,7 +176,7 @@ def _notes(confusion: Confusion, missing: int) -> list[str]:
     said = []
     real, synthetic = confusion.real, confusion.synthetic
     if missing:
-        said.append(f"{missing} images without a judgement are left out.")
+        said.append(f"{missing} images without a judgment are left out.")
     if not (real and synthetic):
         said.append("Only one kind of image was judged: d' does not exist.")
         return said

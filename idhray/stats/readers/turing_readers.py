@@ -1,6 +1,6 @@
 """The visual Turing test of all readers: one by one, pooled, and as a table.
 
-Each row is one judgement: `reader`, `case`, `real` (the truth) and `judged_real`.
+Each row is one judgment: `reader`, `case`, `real` (the truth) and `judged_real`.
 Source: Park et al. 2021, "Evaluation of reality".
 """
 
@@ -22,12 +22,12 @@ COLUMNS = ("reader", "case", "real", "judged_real")
 
 @dataclass(frozen=True, kw_only=True)
 class PooledTuring:
-    """All judgements of all readers together; they share cases, so they are not independent."""
+    """All judgments of all readers together; they share cases, so they are not independent."""
 
     readers: int
     cases: int
     rate: Proportion
-    """Its intervals count every judgement as a case of its own: too narrow as a rule."""
+    """Its intervals count every judgment as a case of its own: too narrow as a rule."""
     chance: Significance
     """Exact binomial test, with the same flaw, which its note names."""
     by_case: Bootstrapped
@@ -43,7 +43,7 @@ class TuringTest:
 
 
 def turing_test(
-    judgements: pd.DataFrame,
+    judgments: pd.DataFrame,
     *,
     margin: float = 0.1,
     confidence: float = 0.95,
@@ -53,7 +53,7 @@ def turing_test(
     """The visual Turing test of every reader.
 
     Args:
-        judgements: Columns reader, case, real, judged_real (True or False, 1 or 0); judged_real
+        judgments: Columns reader, case, real, judged_real (True or False, 1 or 0); judged_real
             may be missing, which is counted.
         margin: Rates this close to 50% count as guessing, in the equivalence test.
         confidence: Of the intervals; each test has the level 1 - confidence.
@@ -64,7 +64,7 @@ def turing_test(
             twice, or nobody judged anything.
         ConfigError: the margin is not between 0 and 0.5.
     """
-    rows = _checked(judgements)
+    rows = _checked(judgments)
     names = sorted(rows["reader"].unique())
     by_reader = [rows[rows["reader"] == name] for name in names]
     readers = tuple(
@@ -77,16 +77,16 @@ def turing_test(
 
 
 def turing_table(
-    judgements: pd.DataFrame, margin: float = 0.1, *, draws: int = 2000, seed: int = 0
+    judgments: pd.DataFrame, margin: float = 0.1, *, draws: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """`turing_test` as one row per reader and one for all; empty where nothing was judged.
 
     Raises:
         SampleError, ConfigError: see `turing_test`.
     """
-    if judgements.empty:
+    if judgments.empty:
         return pd.DataFrame()
-    test = turing_test(judgements, margin=margin, draws=draws, seed=seed)
+    test = turing_test(judgments, margin=margin, draws=draws, seed=seed)
     rows = [_row(one) for one in test.readers]
     if test.pooled is not None:
         rows.append(_pooled_row(test.pooled))
@@ -138,15 +138,15 @@ def _pooled_row(pooled: PooledTuring) -> dict[str, object]:
     }
 
 
-def _checked(judgements: pd.DataFrame) -> pd.DataFrame:
+def _checked(judgments: pd.DataFrame) -> pd.DataFrame:
     """The four columns, `real` as bool and `judged_real` as True, False or None."""
-    if lacking := [name for name in COLUMNS if name not in judgements]:
-        raise SampleError(f"judgements have no column {', '.join(lacking)}")
-    rows = judgements[list(COLUMNS)].astype(object)
+    if lacking := [name for name in COLUMNS if name not in judgments]:
+        raise SampleError(f"judgments have no column {', '.join(lacking)}")
+    rows = judgments[list(COLUMNS)].astype(object)
     rows = rows.where(rows.notna(), None)
     for name in ("reader", "case", "real"):
         if gaps := int(rows[name].isna().sum()):
-            raise SampleError(f"{gaps} of {len(rows)} judgements have no {name}")
+            raise SampleError(f"{gaps} of {len(rows)} judgments have no {name}")
     for name in ("real", "judged_real"):
         strange = [v for v in rows[name] if v is not None and v not in (0, 1)]
         if strange:
@@ -155,7 +155,7 @@ def _checked(judgements: pd.DataFrame) -> pd.DataFrame:
     twice = rows[rows.duplicated(["reader", "case"])]
     if len(twice):
         one = twice.iloc[0]
-        raise SampleError(f"{one['reader']} judged case {one['case']} twice; keep one judgement")
+        raise SampleError(f"{one['reader']} judged case {one['case']} twice; keep one judgment")
     truths = rows.groupby("case")["real"].nunique()
     if (truths > 1).any():
         raise SampleError(f"case {truths.idxmax()} is both real and synthetic; check its rows")
@@ -198,7 +198,7 @@ def _pooled(rows: pd.DataFrame, confidence: float, draws: int, seed: int) -> Poo
             p=float(stats.binomtest(int(right.sum()), n, CHANCE).pvalue),
             statistic=int(right.sum()),
             notes=(
-                f"{n} judgements of {len(counts)} cases: the exact P takes them for independent, "
+                f"{n} judgments of {len(counts)} cases: the exact P takes them for independent, "
                 "though readers share cases; and these readers are not all readers.",
             ),
         ),

@@ -127,10 +127,10 @@ class Likelihood:
         if not self.penalized:
             return best
         lengths = np.sqrt((self.matrix**2).mean(axis=0))
-        centre = best.beta
+        center = best.beta
         for place in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
             for side in (-1, 1):
-                far = centre.copy()
+                far = center.copy()
                 far[place] += side * _FAR / lengths[place]
                 with suppress(NoMaximumError):
                     best = max(best, self.climb(far, held, best), key=lambda point: point.value)

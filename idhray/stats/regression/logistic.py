@@ -102,7 +102,7 @@ def fit_logistic(
     """
     if not 0 < confidence < 1:
         raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
-    labels, design = labelled_design(frame, truth, predictors)
+    labels, design = labeled_design(frame, truth, predictors)
     found = separation(design, labels)
     if found and method == "ml":
         raise SampleError(_refusal(found))
@@ -117,7 +117,7 @@ def univariable(
     return [fit_logistic(frame, truth, [one], **kw) for one in predictors]
 
 
-def labelled_design(
+def labeled_design(
     frame: pd.DataFrame, truth: ArrayLike, predictors: Sequence[Predictor]
 ) -> tuple[Labels, Design]:
     """0/1 labels and the design they belong to; raises SampleError as `fit_logistic`."""

@@ -124,7 +124,7 @@ def optimism(
             is a patient of its own.
         train_only: True for rows that are fitted and never judged: synthetic cases. A GAN's image
             is no patient, tells nothing of patients to come, and looks like those that it was made
-            of; judged by it, a model is good at recognising its own training. Such cases are drawn
+            of; judged by it, a model is good at recognizing its own training. Such cases are drawn
             apart from the patients: how many there are is the investigator's choice, not chance.
         resamples: A resample that cannot be fitted is left out and counted; never drawn again.
 

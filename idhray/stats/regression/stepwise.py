@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from idhray.stats.regression.candidates import Candidate, Models, Rule
 from idhray.stats.regression.design import Predictor
-from idhray.stats.regression.logistic import LogisticFit, fit_logistic, labelled_design
+from idhray.stats.regression.logistic import LogisticFit, fit_logistic, labeled_design
 from idhray.stats.regression.separation import Separation, is_separated, separation
 from idhray.stats.sample import SampleError
 
@@ -98,7 +98,7 @@ def stepwise(
     if not 0 < alpha < 1:
         raise SampleError(f"alpha must lie between 0 and 1, got {alpha}")
     policy = _Policy(rule=rule, direction=direction, alpha=alpha)
-    labels, design = labelled_design(frame, truth, predictors)
+    labels, design = labeled_design(frame, truth, predictors)
     found = separation(design, labels)
     trace = _trace(Models(design=design, labels=labels, penalized=found is not None), policy)
     chosen = trace[-1].predictors
@@ -126,7 +126,7 @@ def chosen_by(
     Raises:
         SampleError: as `fit_logistic`.
     """
-    labels, design = labelled_design(frame, truth, predictors)
+    labels, design = labeled_design(frame, truth, predictors)
     penalized = is_separated(design.matrix, labels)
     models = Models(design=design, labels=labels, penalized=penalized, lean=True)
     return _trace(models, _Policy(rule=rule, direction="backward", alpha=alpha))[-1].predictors

@@ -70,15 +70,15 @@ class IntervalFinding:
 def lattice_areas(area: PrintedArea) -> tuple[Status, list[Fraction]]:
     """How the area may have been printed, and the areas of the lattice that print so.
 
-    An uncut symmetric interval is centred at the area, and so tells between neighbours.
+    An uncut symmetric interval is centered at the area, and so tells between neighbors.
     """
     number = number_in(area.auc)
     points = [Fraction(k, 2 * area.pairs) for k in number.counts(2 * area.pairs)]
     for reading, status in (("rounded", "match"), ("truncated", "truncated")):
         found = [point for point in points if number.reading(point) == reading]
         if area.uncut and area.symmetric:
-            centre = (number_in(area.low).value + number_in(area.high).value) / 2
-            found = [point for point in found if abs(point - centre) <= number.unit / 2]
+            center = (number_in(area.low).value + number_in(area.high).value) / 2
+            found = [point for point in found if abs(point - center) <= number.unit / 2]
         if found:
             return ("match" if status == "match" else "truncated"), found
     return "impossible", []

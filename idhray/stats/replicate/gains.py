@@ -53,7 +53,7 @@ def accuracy_cells(gains: Sequence[Right], n: int) -> list[Cell]:
                 published="",
                 recomputed=f"{shortly(p)} at best",
                 status="added",
-                convention="exact McNemar, the most favourable of all pairings",
+                convention="exact McNemar, the most favorable of all pairings",
                 remark=f"{c} against {b} discordant patients; unpaired (Fisher) P "
                 f"{shortly(unpaired)}",
                 value=p,

@@ -103,7 +103,7 @@ def _area(row: Row) -> Cell:
     low, high = hanley_mcneil_interval(float(row["auc"]), area.n_mutant, area.n_wildtype)
     remark = f"Hanley-McNeil 95% CI {low:.3f}-{min(high, 1):.3f}"
     if not points:
-        remark = f"{_neighbours(area)}; {remark}"
+        remark = f"{_neighbors(area)}; {remark}"
     return Cell(
         row=_label(row),
         item="AUC",
@@ -118,7 +118,7 @@ def _area(row: Row) -> Cell:
     )
 
 
-def _neighbours(area: PrintedArea) -> str:
+def _neighbors(area: PrintedArea) -> str:
     """The two areas of the lattice around a printed one that is not on it."""
     below = number_in(area.auc).value * 2 * area.pairs // 1
     around = [Fraction(int(below) + i, 2 * area.pairs) for i in (0, 1)]

@@ -50,7 +50,7 @@ def _area(row: Row) -> list[Cell]:
             recomputed=f"{_pairs(middle, area)} = {float(middle):.4f}" if points else "",
             status=status,
             convention=f"half pairs of {area.n_mutant} x {area.n_wildtype}"
-            + (", centred in its interval" if area.uncut and area.symmetric else ""),
+            + (", centered in its interval" if area.uncut and area.symmetric else ""),
             remark=f"{len(points)} such areas print so" if len(points) > 1 else "",
             value=float(middle),
         ),

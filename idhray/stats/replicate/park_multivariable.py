@@ -85,7 +85,7 @@ def _faults(one: Interval, rule: str, intervals: Sequence[Interval]) -> list[str
         return [f"its lower end is above its upper one; {mended}"]
     if not one.low <= one.beta <= one.high:
         return [f"does not contain its own estimate {one.row['estimate']}"]
-    faults = [] if one.centred else ["not symmetric about the estimate"]
+    faults = [] if one.centered else ["not symmetric about the estimate"]
     if one.row["p"].startswith("<"):
         literal = one.half / Z
         single = _univariable_se(one.row)
@@ -93,7 +93,7 @@ def _faults(one: Interval, rule: str, intervals: Sequence[Interval]) -> list[str
             faults.append(
                 f"as a true interval, SE {literal:.2f} is below the univariable {single:.2f}"
             )
-    elif one.centred:
+    elif one.centered:
         implied = 2 * stats.norm.sf(abs(one.beta) / (one.half / RULES[rule](1.0, one.n)))
         faults.append(f"the rule would mean P {shortly(float(implied))}")
     faults += _copied(one, rule, intervals)

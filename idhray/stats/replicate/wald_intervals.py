@@ -44,7 +44,7 @@ class Interval:
         return int(self.row["n"])
 
     @property
-    def centred(self) -> bool:
+    def centered(self) -> bool:
         """Whether the estimate lies in the middle, as far as rounding lets one see."""
         allowed = self.slack + float(number_in(self.row["estimate"]).unit) / 2
         return abs((self.low + self.high) / 2 - self.beta) <= allowed + 1e-9
@@ -53,7 +53,7 @@ class Interval:
         """Whether the printed half-width is what the rule makes of some allowed standard error."""
         low, high = (RULES[rule](se, self.n) for se in self.se)
         overlap = low <= self.half + self.slack and self.half - self.slack <= high
-        return self.centred and self.high > self.low and overlap
+        return self.centered and self.high > self.low and overlap
 
     def with_sign(self, *, low: float, high: float) -> "Interval":
         """The same with other ends."""

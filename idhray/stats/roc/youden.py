@@ -90,7 +90,7 @@ def operating_points(truth: ArrayLike, scores: ArrayLike) -> tuple[OperatingPoin
 
 def _midpoints(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     middle = levels[:-1] / 2 + levels[1:] / 2
-    # Between neighbouring floating-point numbers there is no middle; the upper one cuts as well.
+    # Between neighboring floating-point numbers there is no middle; the upper one cuts as well.
     middle = np.where(middle > levels[:-1], middle, levels[1:])
     return np.concatenate([[-np.inf], middle, [np.inf]])
 

@@ -25,7 +25,7 @@ def column(*values):
 
 
 def test_authenticity_of_a_case_by_hand():
-    """Training points 0, 1, 5: own neighbours at 1, 1, 4. Of 0.5, 2.5, 8 and 10, nearest to 0, 1,
+    """Training points 0, 1, 5: own neighbors at 1, 1, 4. Of 0.5, 2.5, 8 and 10, nearest to 0, 1,
     5, 5 at 0.5, 1.5, 3 and 5, the second and the last are farther than those."""
     made, train = column(0.5, 2.5, 8.0, 10.0), column(0.0, 1.0, 5.0)
 
@@ -33,7 +33,7 @@ def test_authenticity_of_a_case_by_hand():
 
 
 def test_authenticity_between_patients_leaves_out_the_patients_own_images():
-    """With 0 and 1 of one patient their neighbour is 5: at 5 and 4, farther than all but 10."""
+    """With 0 and 1 of one patient their neighbor is 5: at 5 and 4, farther than all but 10."""
     made, train = column(0.5, 2.5, 8.0, 10.0), column(0.0, 1.0, 5.0)
 
     assert authenticity(made, train, np.array([0, 0, 1])) == 0.25
@@ -49,7 +49,7 @@ def test_copies_are_not_authentic_and_fresh_draws_are_by_half():
 
 @pytest.mark.parametrize("patients", [None, np.zeros(1, np.int64)])
 def test_authenticity_of_one_image_is_refused(patients):
-    """It has no neighbour."""
+    """It has no neighbor."""
     with pytest.raises(TableError, match="got 1"):
         authenticity(normal(3, 0), normal(1, 1), patients)
 

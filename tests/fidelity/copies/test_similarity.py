@@ -99,7 +99,7 @@ def test_a_set_too_large_to_keep_details_of_gives_the_same(monkeypatch):
 
 
 def test_memory_of_an_index_is_what_is_said(monkeypatch):
-    """Up to 39 kB an image in colour; beyond 0.5 GB of that 26 kB, or 1 kB at 64 px."""
+    """Up to 39 kB an image in color; beyond 0.5 GB of that 26 kB, or 1 kB at 64 px."""
     most = {side: _bytes(smooth(100, side, 3)) for side in (64, 256)}
     monkeypatch.setattr(pixel_index, "_KEPT_BYTES", 0)
     least = {side: _bytes(smooth(100, side, 3)) for side in (64, 256)}

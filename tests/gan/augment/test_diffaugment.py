@@ -76,7 +76,7 @@ def test_translation_moves_by_an_eighth_at_most_and_gray_enters():
     ],
 )
 def test_cutout_is_a_square_of_half_the_side(x, y, rows, columns):
-    """Its centre is any pixel, so at an edge less is cut."""
+    """Its center is any pixel, so at an edge less is cut."""
     expected = np.ones((16, 16), bool)
     expected[rows, columns] = False
 

@@ -15,13 +15,13 @@ SETTINGS = AugmentSettings(mode="ada", quarter_turns=True)
 
 
 def by_scipy(image, matrix, shift=(0.0, 0.0)):
-    """(S, S) whose pixel at x is `image` at matrix^-1 (x - shift), from the centre; (x, y)."""
+    """(S, S) whose pixel at x is `image` at matrix^-1 (x - shift), from the center; (x, y)."""
     inverse = np.linalg.inv(np.asarray(matrix))
     offset = -inverse @ np.asarray(shift)
     rows = inverse[::-1, ::-1]  # SciPy counts (y, x)
-    centre = np.full(2, (len(image) - 1) / 2)
+    center = np.full(2, (len(image) - 1) / 2)
     return ndimage.affine_transform(
-        image, rows, centre + offset[::-1] - rows @ centre, order=3, mode="reflect"
+        image, rows, center + offset[::-1] - rows @ center, order=3, mode="reflect"
     )
 
 

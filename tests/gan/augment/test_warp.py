@@ -19,7 +19,7 @@ def any_maps(count, dtype=torch.float32):
 
 
 def test_four_taps_equal_grid_sample():
-    """Pixel centres, edges that reflect, order of x and y."""
+    """Pixel centers, edges that reflect, order of x and y."""
     images, places = noise(5, 2, 12, 12), any_maps(5)
     to_unit = places[:, :2].clone()
     to_unit[:, :, 2] *= 2 / 12

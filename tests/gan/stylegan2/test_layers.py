@@ -94,7 +94,7 @@ def test_a_layer_is_convolution_noise_bias_and_activation_in_that_order(up):
     torch.testing.assert_close(layer(x, w, noise), math.sqrt(2) * F.leaky_relu(y, 0.2))
 
 
-def test_image_channels_are_modulated_but_not_renormalised():
+def test_image_channels_are_modulated_but_not_renormalized():
     """Section 4.1; each image has its own 1 x 1 weights, so twice the style is twice the image."""
     layer = ToImage(5, 2, 3)
     torch.nn.init.normal_(layer.bias)
@@ -127,7 +127,7 @@ def test_doubling_is_four_times_the_adjoint_of_halving():
 
 
 def test_doubling_puts_zeros_between_and_filters():
-    """[1, 3, 3, 1] by [1, 3, 3, 1], over 64, times 4; pixel centres stay where they are."""
+    """[1, 3, 3, 1] by [1, 3, 3, 1], over 64, times 4; pixel centers stay where they are."""
     x = torch.zeros(1, 1, 4, 4)
     x[0, 0, 1, 2] = 1
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
@@ -161,7 +161,7 @@ def test_down_convolution_filters_then_takes_every_other(kernel):
     plain = (
         F.conv2d(smoothed(x, pad=2), weight, padding=kernel // 2) + 1.5 * conv.bias[:, None, None]
     )
-    # Between pixels 2k and 2k + 1 lies the centre of output k, in `smoothed` at 2k + 1.
+    # Between pixels 2k and 2k + 1 lies the center of output k, in `smoothed` at 2k + 1.
     plain = plain[..., 1::2, 1::2][..., :4, :4]
 
     assert conv(x).shape == (2, 5, 4, 4)

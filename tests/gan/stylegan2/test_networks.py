@@ -96,10 +96,10 @@ def test_no_truncation_changes_nothing_and_full_truncation_is_the_mean(generator
     def image_of(w):
         return generator.synthesis(w[:, None].expand(-1, 6, -1), noise.expand(len(w), -1))
 
-    centre = generator.w_average[None]
+    center = generator.w_average[None]
     torch.testing.assert_close(generator(z, psi=1.0), image_of(w), rtol=0, atol=0)
-    torch.testing.assert_close(generator(z, psi=0.0), image_of(centre).expand(3, -1, -1, -1))
-    torch.testing.assert_close(generator(z, psi=0.25), image_of(centre + 0.25 * (w - centre)))
+    torch.testing.assert_close(generator(z, psi=0.0), image_of(center).expand(3, -1, -1, -1))
+    torch.testing.assert_close(generator(z, psi=0.25), image_of(center + 0.25 * (w - center)))
 
 
 def test_noise_is_fixed_unless_given(generator):
@@ -117,7 +117,7 @@ def test_noise_is_fixed_unless_given(generator):
 
 
 def test_size_of_the_latent_does_not_matter(generator):
-    """Z is normalised before it is mapped."""
+    """Z is normalized before it is mapped."""
     z = torch.randn(2, 6)
 
     torch.testing.assert_close(generator(z), generator(3 * z))

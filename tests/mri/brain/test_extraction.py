@@ -21,9 +21,9 @@ AFFINE = np.diag([-4.0, 4, 5, 1])  # LAS
 FAST = BrainSettings(method="hdbet", hdbet_folds=1, hdbet_mirrors=False)
 
 
-def ellipsoid(radii_mm, centre=(30, 31, 21)):
+def ellipsoid(radii_mm, center=(30, 31, 21)):
     """Which voxels lie in an ellipsoid; not alike at both ends of any axis."""
-    index = np.indices(SHAPE) - np.array(centre)[:, None, None, None]
+    index = np.indices(SHAPE) - np.array(center)[:, None, None, None]
     offset = index * np.array([4, 4, 5])[:, None, None, None]
     inside = ((offset / np.array(radii_mm)[:, None, None, None]) ** 2).sum(axis=0) < 1
     return inside & ~((offset[0] > 10) & (offset[1] > 10) & (offset[2] > 10))
@@ -135,7 +135,7 @@ def test_a_stripped_volume_may_be_cut_off_or_cropped():
 
 
 def test_a_head_in_black_air_is_not_stripped():
-    """Scanners and anonymisers set air to 0, and then the head is what is not background."""
+    """Scanners and anonymizers set air to 0, and then the head is what is not background."""
     whole = np.where(HEAD, noise(), 0)
 
     assert stripped_brain(volume(whole)) is None
@@ -164,7 +164,7 @@ def test_a_given_mask_counts_before_everything(values, notes):
 
 
 def test_a_mask_of_another_grid_or_of_labels_is_refused():
-    """FLAIR's mask for the CE-T1w, or a tumour segmentation with its labels."""
+    """FLAIR's mask for the CE-T1w, or a tumor segmentation with its labels."""
     scan, shifted = volume(noise()), AFFINE.copy()
     shifted[0, 3] += 1
 
@@ -176,8 +176,8 @@ def test_a_mask_of_another_grid_or_of_labels_is_refused():
         brain_mask(scan, BrainSettings(), given=volume(BRAIN * 1.0 + 3 * HEAD, name="m"))
 
 
-def test_a_tumour_mask_may_hold_labels():
-    """BraTS: 1 necrosis, 2 edema, 4 enhancing tumour; axes in another order are the same grid."""
+def test_a_tumor_mask_may_hold_labels():
+    """BraTS: 1 necrosis, 2 edema, 4 enhancing tumor; axes in another order are the same grid."""
     labels = BRAIN * 2 + 2 * HEAD
     voxels, affine = reordered(labels, AFFINE, "PSR")
 
@@ -195,7 +195,7 @@ def test_a_tumour_mask_may_hold_labels():
         (BRAIN[..., 1:] * 1.0, "lies on another grid"),
     ],
 )
-def test_what_is_no_tumour_mask_is_refused(values, message):
+def test_what_is_no_tumor_mask_is_refused(values, message):
     """Slices would be chosen by it."""
     with pytest.raises(MriError, match=message):
         tumour_mask(volume(noise()), volume(values, name="m"))
@@ -353,7 +353,7 @@ def test_deepbet_finds_the_brain_of_a_real_patient(real_data):
     assert 1500 < mask_ml(found.mask, scan) < 1620
 
 
-def test_a_real_stripped_scan_is_recognised(real_data):
+def test_a_real_stripped_scan_is_recognized(real_data):
     """The FLAIR ends below the vertex, so its brain touches the uppermost slice."""
     for sequence in ("t1c", "fla"):
         scan, reference = patient(real_data, sequence)

@@ -22,8 +22,8 @@ AFFINE = np.diag([-4.0, 4, 5, 1])
 LIMITS = GateSettings()
 
 
-def ellipsoid(radii_mm, centre=(30, 31, 22), shape=SHAPE):
-    index = np.indices(shape) - np.array(centre)[:, None, None, None]
+def ellipsoid(radii_mm, center=(30, 31, 22), shape=SHAPE):
+    index = np.indices(shape) - np.array(center)[:, None, None, None]
     offset = index * np.array([4, 4, 5])[:, None, None, None]
     return ((offset / np.array(radii_mm)[:, None, None, None]) ** 2).sum(axis=0) < 1
 

@@ -160,7 +160,7 @@ def cut(folder, voxels):
 
 
 TWO = np.zeros((20, 12), np.int16)
-COLOUR = np.zeros((10, 12, 3), np.uint8)
+COLOR = np.zeros((10, 12, 3), np.uint8)
 BROKEN = {
     "a missing slice": (without(4), "10.00 mm between slices 4 and 5 of 8, 5.00 between others"),
     "every second missing": (
@@ -178,7 +178,7 @@ BROKEN = {
     "another pixel size": (broken(pixel_mm="1\\1"), "several sizes"),
     "another patient": (broken(patient_id="HOSPITAL-78"), "files of several patients"),
     "a multi-frame file": (broken(image=TWO, rows=short(10), frames="2"), "multi-frame"),
-    "a screenshot": (broken(image=COLOUR), "images in colour"),
+    "a screenshot": (broken(image=COLOR), "images in color"),
     "no position": (broken(position=None), "without position"),
     "no number in its position": (broken(position="a\\b\\c"), "without position"),
     "CT": (whole(modality="CT"), "modality CT, must be MR"),

@@ -45,15 +45,15 @@ def test_after_the_transfer_the_statistics_are_the_targets():
 
 
 def test_a_transfer_to_its_own_statistics_changes_nothing():
-    """Every colour there is, but the darkest, whose logarithm is bounded."""
+    """Every color there is, but the darkest, whose logarithm is bounded."""
     levels = np.arange(3, 256, 12, dtype=np.uint8)
-    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(22, -1, 3)
-    own = lab_statistics(colours.reshape(-1, 3))
+    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(22, -1, 3)
+    own = lab_statistics(colors.reshape(-1, 3))
 
-    assert np.array_equal(transfer(colours, own, own), colours)
+    assert np.array_equal(transfer(colors, own, own), colors)
 
 
-def test_one_colour_has_no_deviation_to_scale():
+def test_one_color_has_no_deviation_to_scale():
     """It would be divided by 0."""
-    with pytest.raises(SlideError, match="same colour"):
+    with pytest.raises(SlideError, match="same color"):
         lab_statistics(np.full((50, 3), 128, np.uint8))

@@ -67,8 +67,8 @@ def test_restaining_is_beer_lambert_with_other_numbers():
 @pytest.mark.parametrize("method", ["macenko", "vahadane"])
 def test_glass_stays_glass(method):
     """Without a cast, whatever the slide's stains are."""
-    recolour = fit_stain(slide_of(OTHER).reshape(-1, 3), method, TARGET)
-    glass = recolour(np.array([[[245] * 3, [250, 248, 252], [255] * 3]], np.uint8))
+    recolor = fit_stain(slide_of(OTHER).reshape(-1, 3), method, TARGET)
+    glass = recolor(np.array([[[245] * 3, [250, 248, 252], [255] * 3]], np.uint8))
 
     assert (glass == GLASS).all()
 
@@ -77,9 +77,9 @@ def test_glass_stays_glass(method):
 def test_a_patch_is_mapped_as_its_tile_is(method):
     """To the last bit: how many patches are cut must not change them."""
     slide = slide_of(STAINS)
-    recolour = fit_stain(slide.reshape(-1, 3), method, TARGET)
+    recolor = fit_stain(slide.reshape(-1, 3), method, TARGET)
 
-    assert np.array_equal(recolour(slide)[13:77, 50:121], recolour(slide[13:77, 50:121]))
+    assert np.array_equal(recolor(slide)[13:77, 50:121], recolor(slide[13:77, 50:121]))
 
 
 def one_stain(stain, noise=1.0):
@@ -112,7 +112,7 @@ UNFIT = {
 @pytest.mark.parametrize("method", ["macenko", "vahadane"])
 @pytest.mark.parametrize(("pixels", "reason"), UNFIT.values(), ids=UNFIT)
 def test_a_slide_that_does_not_fit_is_refused(pixels, reason, method):
-    """It keeps its colours then; a made-up stain would pass for biology."""
+    """It keeps its colors then; a made-up stain would pass for biology."""
     with pytest.raises(SlideError, match=reason):
         fit_stain(pixels, method, TARGET)
 
@@ -125,11 +125,11 @@ def test_a_stain_is_not_made_many_times_stronger():
         fit_stain(pixels, "macenko", replace(TARGET, strongest=(20.0, 1.0)))
 
 
-def test_reinhard_needs_pixels_of_more_than_one_colour():
+def test_reinhard_needs_pixels_of_more_than_one_color():
     """The only things that can go wrong there."""
     for pixels, reason in [
         (picture(amounts(900)), "900 pixels"),
-        (np.full((5000, 3), 100, np.uint8), "same colour"),
+        (np.full((5000, 3), 100, np.uint8), "same color"),
         (UNFIT["black in a channel"][0], "black in a channel"),
     ]:
         with pytest.raises(SlideError, match=reason):

@@ -126,7 +126,7 @@ def test_the_dictionary_does_not_depend_on_where_the_search_begins():
 
 
 def test_no_two_hues_are_an_error(monkeypatch):
-    """Made-up vectors would recolour noise."""
+    """Made-up vectors would recolor noise."""
     same = np.outer(np.linspace(0.2, 1, 100), unit(EOSIN)[0])
     with pytest.raises(SlideError, match="same hue"):
         macenko_vectors(same)

@@ -1,4 +1,4 @@
-"""Tissue stays, glass and pens go: on single colours, and on real slides."""
+"""Tissue stays, glass and pens go: on single colors, and on real slides."""
 
 import numpy as np
 import pytest
@@ -46,16 +46,16 @@ NOT_TISSUE = {
 }
 
 
-@pytest.mark.parametrize("colour", STAINED.values(), ids=STAINED)
-def test_stain_is_tissue(colour):
+@pytest.mark.parametrize("color", STAINED.values(), ids=STAINED)
+def test_stain_is_tissue(color):
     """Most are pixels of real slides; blue nuclei must not pass for blue pen."""
-    assert tissue_mask(plain(colour, 32)).all()
+    assert tissue_mask(plain(color, 32)).all()
 
 
-@pytest.mark.parametrize("colour", NOT_TISSUE.values(), ids=NOT_TISSUE)
-def test_glass_shadow_and_ink_are_not(colour):
+@pytest.mark.parametrize("color", NOT_TISSUE.values(), ids=NOT_TISSUE)
+def test_glass_shadow_and_ink_are_not(color):
     """Red, green and black are pixels of real pen marks; the blue ones are made up."""
-    assert not tissue_mask(plain(colour, 32)).any()
+    assert not tissue_mask(plain(color, 32)).any()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_glioma_stays_whole(real_data):
 
 
 def test_lung_stains_stay(real_data):
-    """Violet stains, bluer than any glioma here: inks of all colours together take 0.5 %."""
+    """Violet stains, bluer than any glioma here: inks of all colors together take 0.5 %."""
     paths = sorted((real_data / "he_patches").glob("*/*.jpeg"))[::20]
     images = np.concatenate([picture(path) for path in paths])
     below = (images[..., 1] <= 200) & (np.ptp(images, axis=-1) > 15)

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from idhray.errors import ConfigError, SlideError
 from idhray.slides.reader import Slide
-from idhray.slides.tissue.density import densities, glass_colour
+from idhray.slides.tissue.density import densities, glass_color
 from idhray.slides.tissue.robust import (
     PRESETS,
     Reason,
@@ -144,7 +144,7 @@ def test_blur_can_be_left_in(slide):
 
 
 def test_a_fold_is_twice_as_dark_and_narrow():
-    """Two layers; a dense tumour as dark as they are, but broad, stays."""
+    """Two layers; a dense tumor as dark as they are, but broad, stays."""
     h, e = amounts()
     h[30:170, 60:66] *= 2.2
     e[30:170, 60:66] *= 2.2
@@ -159,7 +159,7 @@ def test_a_fold_is_twice_as_dark_and_narrow():
 
 
 def test_dust_is_small_and_gray_dust_is_background(slide):
-    """A coloured speck beside the tissue; a gray one has no stain."""
+    """A colored speck beside the tissue; a gray one has no stain."""
     image = slide.copy()
     image[10:18, 10:18] = (210, 130, 170)
     image[180:190, 10:20] = (120, 120, 122)
@@ -203,8 +203,8 @@ def test_glass_is_measured_where_it_is_seen(slide):
     lamp = np.array([1.0, 0.98, 0.92])
     yellow = (slide * lamp).astype(np.uint8)
 
-    assert glass_colour(yellow) == pytest.approx(244 * lamp, abs=1)
-    assert glass_colour(np.full((9, 9, 3), 100, np.uint8)).tolist() == [244, 244, 244]
+    assert glass_color(yellow) == pytest.approx(244 * lamp, abs=1)
+    assert glass_color(np.full((9, 9, 3), 100, np.uint8)).tolist() == [244, 244, 244]
     assert densities(yellow).blue[0, 0] == pytest.approx(0, abs=0.01)
     assert robust_tissue_mask(yellow)[INNER].mean() > 0.99
 
@@ -221,7 +221,7 @@ def test_tiny_pictures_give_a_mask(shape):
         assert mask.dtype == np.bool_
 
 
-def test_random_colours_give_a_mask():
+def test_random_colors_give_a_mask():
     """Pictures of nothing: no warning, no crash."""
     image = np.random.default_rng(4).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     with np.errstate(all="raise"):

@@ -74,7 +74,7 @@ def test_the_file_decides_not_its_format(files):
 
 
 def test_a_backbone_gives_what_timm_gives(files):
-    """The pooled features of the same network, at the size and normalisation it was made for."""
+    """The pooled features of the same network, at the size and normalization it was made for."""
     network = timm.create_model(NET, pretrained=False, num_classes=0)
     weights = torch.load(files / "net.pth", weights_only=True)
     network.load_state_dict({k: v for k, v in weights.items() if not k.startswith("fc.")})
@@ -99,7 +99,7 @@ def test_a_network_of_one_size_gets_it(tmp_path):
 
 
 def test_a_classifier_sees_what_it_learned_to_see(files):
-    """Gray, equalized and resized as in its training; in colour its features mean nothing."""
+    """Gray, equalized and resized as in its training; in color its features mean nothing."""
     extractor = extractor_of(f"classifier:{files}/model", "cpu")
     gray = np.stack([preprocess(encode(image), tiny()) for image in RGB])
     luma = np.stack([preprocess(encode(image[..., ::-1]), tiny()) for image in RGB])
@@ -110,7 +110,7 @@ def test_a_classifier_sees_what_it_learned_to_see(files):
 
 
 def test_the_channels_of_all_images_are_taken(words):
-    """Colours, gray, and the views of CE-T1w and FLAIR."""
+    """Colors, gray, and the views of CE-T1w and FLAIR."""
     extractor = extractor_of(words, "cpu")
     gray = RGB[..., :1]
     views = channels_of(smooth(12, channels=3), MRI, ("null",))

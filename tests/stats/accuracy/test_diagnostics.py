@@ -114,10 +114,10 @@ def test_the_interval_at_a_prevalence_is_mercaldos_logit():
     """Normal on the logit, with variance (1 - Se) / (Se n) + Sp / ((1 - Sp) n) by class."""
     found = at_prevalence(diagnostics(16, 2, 3, 13), 0.08).ppv
     half = 1.959963984540054 * np.sqrt((2 / 18) / 16 + (13 / 16) / 3)
-    centre = np.log(found.value / (1 - found.value))
+    center = np.log(found.value / (1 - found.value))
 
-    assert found.ci_low == pytest.approx(1 / (1 + np.exp(half - centre)))
-    assert found.ci_high == pytest.approx(1 / (1 + np.exp(-half - centre)))
+    assert found.ci_low == pytest.approx(1 / (1 + np.exp(half - center)))
+    assert found.ci_high == pytest.approx(1 / (1 + np.exp(-half - center)))
 
 
 def test_limits_at_a_prevalence_enclose_the_value():

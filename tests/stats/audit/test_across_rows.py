@@ -47,7 +47,7 @@ def test_the_smallest_error_of_a_group_is_taken(rows_of):
     assert [*narrower_than_alone(rows[2:], rows)] == []
 
 
-def test_a_bound_on_p_is_judged_by_the_neighbours(rows_of):
+def test_a_bound_on_p_is_judged_by_the_neighbors(rows_of):
     """Distinct margin of models 1 and 2: one fits the table's habit, the other nothing."""
     rows = rows_of(
         HEADER,

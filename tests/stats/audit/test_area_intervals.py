@@ -42,7 +42,7 @@ def test_methods_of_park_2021(rows_of, line, methods):
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("method", ["delong", "exact binomial", "hanley-mcneil"])
-def test_an_interval_is_recognised_as_its_method(rows_of, seed, method):
+def test_an_interval_is_recognized_as_its_method(rows_of, seed, method):
     """Printed with 2 or 3 decimals, cut at 0 and 1."""
     rng = np.random.default_rng(seed)
     m, w = rng.integers(5, 60, 2)

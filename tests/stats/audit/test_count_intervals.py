@@ -31,7 +31,7 @@ def test_both_ends_are_by_the_same_usual_z(rows_of, ends, counts, fits):
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("z", [1.96, 1.959963985])
-def test_woolf_intervals_are_recognised_by_either_z(rows_of, seed, z):
+def test_woolf_intervals_are_recognized_by_either_z(rows_of, seed, z):
     """30 odds ratios of random counts, with 1 or 2 decimals."""
     rng = np.random.default_rng(seed)
     lines = []

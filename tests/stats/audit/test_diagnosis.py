@@ -41,7 +41,7 @@ def test_the_slip_is_named(rows_of, factor, said):
     assert "0.22 to 2.18" in diagnosis(row, interval, row.p)
 
 
-def test_a_one_sided_p_is_recognised(rows_of):
+def test_a_one_sided_p_is_recognized(rows_of):
     """Half of the two-sided one; here far enough to contradict."""
     (row,) = rows_of(HEADER, "A,118,beta,0.400,-0.580,1.380,0.212")
     assert "one-sided" in diagnosis(row, interval_of(row, "beta"), row.p)

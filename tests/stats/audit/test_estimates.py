@@ -89,7 +89,7 @@ def test_p_values_apart_from_their_interval_are_told(rows_of, line, severity):
 
 
 def test_a_p_apart_is_told_with_what_the_interval_means(rows_of):
-    """.014 by Wald; and an interval of another level is recognised."""
+    """.014 by Wald; and an interval of another level is recognized."""
     one, other = rows_of(
         HEADER, "A,118,odds ratio,2.50,1.20,5.21,0.045", "B,118,beta,1.00,0.000,2.000,0.010"
     )
@@ -103,11 +103,13 @@ def test_a_p_apart_is_told_with_what_the_interval_means(rows_of):
 @pytest.mark.parametrize(
     ("line", "fits"),
     [
-        pytest.param("156,beta,1.13,-0.52,0.78,0.08", "centred on 0.13", id="model 3, no necrosis"),
+        pytest.param(
+            "156,beta,1.13,-0.52,0.78,0.08", "centered on 0.13", id="model 3, no necrosis"
+        ),
         pytest.param("156,beta,-0.58,0.66,-0.49,0.27", DIVIDED, id="model 3, nodular: lost minus"),
         pytest.param("156,beta,0.20,0.50,-0.10,0.2", "ends exchanged", id="exchanged ends"),
         pytest.param(
-            "156,odds ratio,0.20,0.50,0.90,0.2", "centred on 0.70", id="below an interval"
+            "156,odds ratio,0.20,0.50,0.90,0.2", "centered on 0.70", id="below an interval"
         ),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_zero_cell_has_no_finite_estimate(rows_of):
         "Wald of Firth's estimate",
     ],
 )
-def test_intervals_of_every_method_are_recognised(rows_of, method):
+def test_intervals_of_every_method_are_recognized(rows_of, method):
     """A remark names the method, unless it is Wald's."""
     low, high = (printed(exp(end)) for end in beta_intervals(((4, 20), (76, 18)))[method])
     rows = rows_of(HEADER, f"A,odds ratio,21.111,{low},{high},,4/20; 76/18")

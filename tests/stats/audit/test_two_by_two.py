@@ -59,7 +59,7 @@ def test_accuracy_follows_from_both_classes(rows_of, shares, right):
         assert right in found[0].reason
 
 
-def test_the_mean_of_both_shares_is_recognised(rows_of):
+def test_the_mean_of_both_shares_is_recognized(rows_of):
     """Balanced accuracy, printed under the name of accuracy."""
     (row,) = rows_of(HEADER, "A,44,11,33,63.6%,93.9%,78.8%,")
     (found,) = accuracy_from_classes(row)

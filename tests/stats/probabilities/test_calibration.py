@@ -97,7 +97,7 @@ def test_in_the_large_makes_the_expected_count_the_one_found():
     assert se == pytest.approx(np.sqrt(1 / 2 + 1 / 3))
 
 
-def test_distorted_probabilities_are_recognised():
+def test_distorted_probabilities_are_recognized():
     """Logits doubled and raised by 1: the slope is 1/2, and the tests say so."""
     truth, p = cohort(4000, slope=2.0, shift=1.0)
     found = calibration(truth, p)

@@ -32,7 +32,7 @@ SECOND = Confusion(
 
 
 def guesses(confusion, reader="ann", seed=0):
-    """Judgements behind four counts; the seed decides which images were called wrong."""
+    """Judgments behind four counts; the seed decides which images were called wrong."""
     rng = np.random.default_rng(seed)
     calls = [
         rng.permutation([1] * confusion.real_called_real + [0] * confusion.real_called_synthetic),
@@ -81,7 +81,7 @@ def test_exact_binomial_p_and_clopper_pearson_are_those_of_r(reference):
     ],
 )
 def test_both_readers_of_park_2021(confusion, p, interval, answer, under_stop):
-    """Reader 2 does tell them apart, and recognises 32 of 50: the stopping rule is missed."""
+    """Reader 2 does tell them apart, and recognizes 32 of 50: the stopping rule is missed."""
     found = judge(confusion)
 
     assert found.chance.p == pytest.approx(p, abs=1e-6)
@@ -97,7 +97,7 @@ def test_pooled_readers_of_park_2021_and_their_caution():
 
     assert (pooled.rate.count, pooled.rate.n, pooled.cases) == (117, 200, 100)
     assert pooled.chance.p == pytest.approx(0.019397, abs=1e-6)
-    assert "200 judgements of 100 cases" in pooled.chance.notes[0]
+    assert "200 judgments of 100 cases" in pooled.chance.notes[0]
     assert pooled.by_case.ci_low < 0.585 < pooled.by_case.ci_high
 
 
@@ -259,7 +259,7 @@ def test_one_kind_of_image_has_no_d_prime_and_says_so():
     assert found.notes == ("Only one kind of image was judged: d' does not exist.",)
 
 
-def test_missing_judgements_are_counted():
+def test_missing_judgments_are_counted():
     """Left out, and said."""
     rows = guesses(FIRST).astype({"judged_real": object})
     rows.loc[:4, "judged_real"] = None
@@ -267,7 +267,7 @@ def test_missing_judgements_are_counted():
 
     assert found.readers[0].missing == 5
     assert found.readers[0].rate.n == 95
-    assert found.readers[0].notes[0] == "5 images without a judgement are left out."
+    assert found.readers[0].notes[0] == "5 images without a judgment are left out."
     assert found.pooled is None
 
 
@@ -275,7 +275,7 @@ def test_missing_judgements_are_counted():
     ("change", "message"),
     [
         pytest.param(lambda r: r.drop(columns="real"), "no column real", id="column"),
-        pytest.param(lambda r: r.assign(real=None), "100 of 100 judgements have no real", id="gap"),
+        pytest.param(lambda r: r.assign(real=None), "100 of 100 judgments have no real", id="gap"),
         pytest.param(lambda r: r.assign(judged_real="perhaps"), "found 'perhaps'", id="word"),
         pytest.param(lambda r: r.assign(judged_real=None), "no Turing test", id="none"),
         pytest.param(lambda r: pd.concat([r, r[:1]]), "ann judged case I000 twice", id="twice"),
@@ -291,7 +291,7 @@ def test_missing_judgements_are_counted():
         ),
     ],
 )
-def test_judgements_that_cannot_be_counted_are_refused(change, message):
+def test_judgments_that_cannot_be_counted_are_refused(change, message):
     """One line that says what was found."""
     with pytest.raises(SampleError, match=message):
         turing_test(change(guesses(FIRST)))

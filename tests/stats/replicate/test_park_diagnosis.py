@@ -125,8 +125,8 @@ def test_implied_standard_errors(block, cell, which, model, se):
     assert found.value == pytest.approx(se, abs=5e-5)
 
 
-def test_the_centre_of_an_interval_tells_neighbouring_areas_apart():
-    """.747 with the centre .7475 is 271.5 of 363 pairs, cut off; alone it would be 271."""
+def test_the_center_of_an_interval_tells_neighboring_areas_apart():
+    """.747 with the center .7475 is 271.5 of 363 pairs, cut off; alone it would be 271."""
     alone = lattice_areas(PrintedArea(auc="0.747", n_mutant=11, n_wildtype=33))
     inside = lattice_areas(
         PrintedArea(auc="0.747", n_mutant=11, n_wildtype=33, low="0.517", high="0.978")
@@ -153,7 +153,7 @@ def test_an_asymmetric_interval_has_no_method_here():
     assert (found.status, found.method) == ("mismatch", "no method found")
 
 
-def test_hanley_mcneil_is_recognised():
+def test_hanley_mcneil_is_recognized():
     """265 of 288 pairs with 18 and 16 patients: .824 to 1 (Liu's baseline, table 1)."""
     found = interval_finding(
         PrintedArea(auc="0.920", n_mutant=18, n_wildtype=16, low="0.824", high="1.000")

@@ -80,7 +80,7 @@ def test_true_intervals_are_those_of_beta_and_p(block, row, half, true):
         assert cell.value == pytest.approx(half, abs=5e-4)
 
 
-def test_the_rule_is_recognised_and_others_are_not():
+def test_the_rule_is_recognized_and_others_are_not():
     """An interval made with SE/sqrt(n) follows that rule, and no other."""
     one = interval_of(made(1.34, 0.576, 118, p="0.020"))
 

@@ -115,7 +115,7 @@ def test_three_of_four_kappas_have_the_wrong_word(park):
      (37, 40, 44, 0.25), (38, 41, 44, 0.25), (28, 34, 34, 0.03125)],
 )  # fmt: skip
 def test_the_best_pairing_is_that_of_r_mcnemar(before, after, n, p):
-    """mcnemar.exact on the most favourable table (reference vectors)."""
+    """mcnemar.exact on the most favorable table (reference vectors)."""
     assert best_mcnemar(before, after, n)[0] == pytest.approx(p, abs=1e-12)
 
 

@@ -98,7 +98,7 @@ def test_a_threshold_is_fixed_on_one_set_and_judged_on_another():
     assert found.threshold == 4.5
 
 
-def test_a_threshold_between_neighbouring_numbers_still_cuts():
+def test_a_threshold_between_neighboring_numbers_still_cuts():
     """Their mean rounds to the lower one, which would then be called mutant."""
     low = 1.0
     high = np.nextafter(low, 2)

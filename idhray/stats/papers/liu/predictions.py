@@ -33,7 +33,7 @@ class SplitScores:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predictions of labelled validation and test patients."""
+    """Predictions of labeled validation and test patients."""
 
     rows: pd.DataFrame
     excluded: dict[str, int]

@@ -1,4 +1,4 @@
-"""What a reader says of a tumour on CE-T1w and FLAIR, and how it is named in tables.
+"""What a reader says of a tumor on CE-T1w and FLAIR, and how it is named in tables.
 
 Source: Park et al. 2021, Methods, "Morphologic assessment", and tables 1 and 2.
 """

@@ -34,7 +34,7 @@ class ReaderModel:
     cases: pd.DataFrame
     """Its training cases: label, real, age, and the features."""
     univariable: Mapping[str, LogisticFit]
-    """Of every feature that can be analysed."""
+    """Of every feature that can be analyzed."""
     not_analysed: Mapping[str, str]
     """Every other feature -> why: it failed the gate, or these cases allow no regression on it."""
     candidates: tuple[str, ...]
@@ -136,10 +136,10 @@ def _model(
     if not significant_ones:
         why = "; ".join(f"{name}: {reason}" for name, reason in unusable.items())
         if not usable:
-            raise SampleError(f"no feature could be analysed ({why})")
+            raise SampleError(f"no feature could be analyzed ({why})")
         raise SampleError(
             f"none of {', '.join(usable)} has a univariable P under {settings.alpha:g}"
-            + (f" (not analysed: {why})" if why else "")
+            + (f" (not analyzed: {why})" if why else "")
         )
     candidates, dropped = independent(cases, significant_ones)
     chosen = [BY_NAME[name].factor for name in candidates]

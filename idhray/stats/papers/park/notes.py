@@ -54,7 +54,7 @@ def _of_models(models: list[ReaderModel]) -> list[str]:
     """What is to be said of each model, once where it holds for several."""
     holders: dict[str, list[str]] = {}
     for model in models:
-        absent = [f"{name} was not analysed: {why}." for name, why in model.not_analysed.items()]
+        absent = [f"{name} was not analyzed: {why}." for name, why in model.not_analysed.items()]
         for note in [*model.notes, *absent]:
             holders.setdefault(note, []).append(str(model.number))
     return [

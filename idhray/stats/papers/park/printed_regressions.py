@@ -60,8 +60,8 @@ def _coefficients(rows: pd.DataFrame, reasons: Reasons) -> Iterator[dict[str, st
     for name, levels in single.groupby("feature", sort=False):
         feature = BY_NAME[str(name)]
         if why := levels["not_analysed"].iloc[0]:
-            mark = reasons.mark(f"not analysed: {why}")
-            yield {"Feature": feature.label, "Beta": f"not analysed{mark}"}
+            mark = reasons.mark(f"not analyzed: {why}")
+            yield {"Feature": feature.label, "Beta": f"not analyzed{mark}"}
             continue
         reference = levels["reference"].iloc[0]
         yield {

@@ -198,7 +198,7 @@ def _unread(table: pd.DataFrame) -> Iterator[str]:
     if cases and read["reader"].nunique() < 2:
         yield f"one reader only, {read['reader'].iloc[0]}; agreement needs two"
     if not cases and not (table["judged_real"] != "").any():
-        yield "no reader gave any feature or judgement"
+        yield "no reader gave any feature or judgment"
 
 
 def _cases(read: pd.DataFrame, patients: pd.DataFrame | None) -> pd.DataFrame:
@@ -224,8 +224,8 @@ def _refuse_leaks(cases: pd.DataFrame) -> None:
         raise TableError(f"readings: case {nameless[0]} is real but has no patient")
     if named := list(cases.index[~cases["real"] & (cases["patient"] != "")]):
         raise TableError(f"readings: case {named[0]} is synthetic but has a patient; empty it")
-    if unlabelled := list(cases.index[~cases["real"] & (cases["idh"] == "")]):
-        raise TableError(f"readings: case {unlabelled[0]} is synthetic and has no idh")
+    if unlabeled := list(cases.index[~cases["real"] & (cases["idh"] == "")]):
+        raise TableError(f"readings: case {unlabeled[0]} is synthetic and has no idh")
     both = real.groupby("patient")["split"].nunique()
     if (crossing := both[both > 1]).size:
         raise LeakageError(f"readings: patient {crossing.index[0]} is in two splits")

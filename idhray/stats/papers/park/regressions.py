@@ -25,7 +25,7 @@ UNIVARIABLE, FULL, FINAL, WITH_AGE = "univariable", "multivariable", "final", "f
 def table2(models: list[ReaderModel]) -> pd.DataFrame:
     """A row per model, analysis and coefficient.
 
-    The analyses: `univariable`, one feature at a time; `multivariable`, all candidates together;
+    The analyzes: `univariable`, one feature at a time; `multivariable`, all candidates together;
     `final`, after elimination, what predicts; `final with age`, the image's log odds and age. A
     feature that is in none of them has a row `univariable` without figures, and `not_analysed`.
     """

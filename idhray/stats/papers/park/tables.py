@@ -73,7 +73,7 @@ class ParkTables:
 
 
 def park_tables(readings: Readings, settings: StatsSettings | None = None) -> ParkTables:
-    """The statistics of a reader study; of judgements alone, the Turing test and nothing else.
+    """The statistics of a reader study; of judgments alone, the Turing test and nothing else.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus, or training lacks

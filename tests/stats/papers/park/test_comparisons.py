@@ -72,11 +72,11 @@ def test_mcnemar_counts_patients_that_one_model_alone_gets_right():
     )
 
 
-def drawn_around(centre, *, spread=0.02, missing=0):
+def drawn_around(center, *, spread=0.02, missing=0):
     """A bootstrap of 200 resamples around a difference, some of them without a model."""
-    draws = centre + spread * np.random.default_rng(0).normal(size=200)
+    draws = center + spread * np.random.default_rng(0).normal(size=200)
     draws[:missing] = np.nan
-    return summary(centre, draws, method=METHOD, seed=0, confidence=0.95, null=0.0)
+    return summary(center, draws, method=METHOD, seed=0, confidence=0.95, null=0.0)
 
 
 def verdict(shift_1, shift_3, resampled):
@@ -85,7 +85,7 @@ def verdict(shift_1, shift_3, resampled):
 
 
 @pytest.mark.parametrize(
-    ("shift_1", "shift_3", "centre", "answer"),
+    ("shift_1", "shift_3", "center", "answer"),
     [
         pytest.param(0.2, 3.0, 0.3, "helps", id="helps"),
         pytest.param(3.0, 0.2, -0.3, "hurts", id="hurts"),
@@ -94,9 +94,9 @@ def verdict(shift_1, shift_3, resampled):
         pytest.param(1.0, 1.1, 0.3, "this cohort cannot tell", id="bootstrap alone"),
     ],
 )
-def test_the_verdict_needs_both_intervals(shift_1, shift_3, centre, answer):
+def test_the_verdict_needs_both_intervals(shift_1, shift_3, center, answer):
     """Over patients, and over training cases with the choice made anew: both leave zero out."""
-    resampled = drawn_around(centre)
+    resampled = drawn_around(center)
     found = verdict(shift_1, shift_3, resampled)
 
     assert found.answer == answer

@@ -1,4 +1,4 @@
-"""What cannot be analysed: the study goes on without it, and every gap has its true reason."""
+"""What cannot be analyzed: the study goes on without it, and every gap has its true reason."""
 
 import numpy as np
 import pandas as pd
@@ -56,14 +56,14 @@ def test_an_unusable_feature_is_left_out_with_its_reason(reader_study, old, new,
     assert set(found.models["model"]) == {1, 2, 3}
     assert reason in row["not_analysed"]
     assert np.isnan(row["beta"])
-    assert printed.frame["Beta"].str.startswith("not analysed\u00a0").sum() == 3
-    assert any("not analysed: " in note and reason in note for note in printed.notes)
+    assert printed.frame["Beta"].str.startswith("not analyzed\u00a0").sum() == 3
+    assert any("not analyzed: " in note and reason in note for note in printed.notes)
     assert any(name in note and reason in note for note in found.notes)
     assert not found.models["candidates"].str.contains(name).any()
 
 
 def test_a_feature_that_fails_the_gate_has_a_row_with_its_kappa(reader_study):
-    """Park et al. analyse only what readers agree on."""
+    """Park et al. analyze only what readers agree on."""
     rows, people = reader_study(errors=0)
     rng = np.random.default_rng(0)
     second = rows["reader"] == "reader 2"
@@ -171,7 +171,7 @@ def test_doubts_about_a_model_are_among_the_notes(reader_study):
     assert any(note.startswith("Models 1, 2, 3: Complete separation by margin") for note in notes)
 
 
-def test_judgements_alone_make_the_turing_test_alone(reader_study):
+def test_judgments_alone_make_the_turing_test_alone(reader_study):
     """Readers who read no feature; all else is empty, and the verdict says why."""
     rows, people = reader_study()
     rows = without(rows, reader=CONSENSUS)

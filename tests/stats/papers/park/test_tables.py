@@ -142,7 +142,7 @@ def test_without_ages_there_are_no_rows_with_age(reader_study):
 
 
 def test_readers_who_do_not_agree_have_no_model(reader_study):
-    """Features under the gate are not analysed; nothing is left, and it is said."""
+    """Features under the gate are not analyzed; nothing is left, and it is said."""
     found = park_tables(
         read_readings(*reader_study(errors=0.95)), StatsSettings(kappa_gate=0.9, **QUICK)
     )
