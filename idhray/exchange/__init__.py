@@ -1,1 +1,1 @@
-"""Images and coordinates in the formats of other tools, out and in; no Ray."""
+"""Images and coordinates in the formats of other tools: written and read, without Ray."""

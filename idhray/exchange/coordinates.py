@@ -1,8 +1,8 @@
-"""Places on a slide as CLAM and TRIDENT keep them: HDF5 with a data set `coords` and attributes.
+"""Places on a slide in the files of CLAM and TRIDENT: HDF5 with a data set `coords` and attributes.
 
-`coords` are the upper left corners in level-0 pixels. Both tools have `patch_size`, and mean pixels
-of different images: CLAM those of `patch_level`, TRIDENT those at `target_magnification`. So a file
-is for one of them.
+`coords` are upper left corners in level-0 pixels. Both tools have an attribute `patch_size`, in
+different pixels: CLAM counts those of `patch_level`, TRIDENT those at `target_magnification`. A
+file therefore fits only one of the two.
 
 Source: CLAM (mahmoodlab/CLAM, patches of create_patches_fp.py) and TRIDENT (mahmoodlab/TRIDENT,
 coordinates of a slide); the names and meanings of their attributes.
@@ -24,7 +24,7 @@ from idhray.exchange.rows import Kind, Row, group_of, index_row, portable, size_
 Tool = Literal["trident", "clam"]
 UM_AT_1X = 10.0
 SQUARE = 0.01  # width and height of a square agree to this fraction
-MOST = 10_000_000  # places on a slide; more is a broken or hostile file
+MAX_PLACES = 10_000_000  # on one slide; more is a broken or hostile file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,29 +32,33 @@ class Coordinates:
     """Squares of one slide."""
 
     slide: str
-    """Its name, as the file says it or is called."""
+    """Name of the slide, from the attribute `name` or the name of the file."""
     corners: NDArray[np.int64]
     """(n, 2): x and y of the upper left corners, level-0 pixels."""
     size_l0: float
     """Side of the squares in level-0 pixels."""
     patch_px: int
-    """Side of the image that the tool made of a square."""
+    """Side of the image that the tool cuts from a square."""
     tool: Tool
 
 
 def write_coordinates(
     path: str, rows: Iterable[Row], kind: Kind, file: str, tool: Tool
 ) -> list[dict[str, Any]]:
-    """An HDF5 file of the places of one slide; what an index says of them comes back.
+    """Write an HDF5 file of the places of one slide; return the rows of the index.
 
     Args:
-        file: How the index calls the HDF5 file.
+        path: Path of the HDF5 file.
+        rows: Rows of the slide.
+        kind: Kind of the table.
+        file: Name of the HDF5 file in the index.
+        tool: Tool that will read the file.
 
     Raises:
-        TableError: a place is unknown, or the squares or images are not of one size.
+        TableError: a place is unknown, or the squares or images differ in size.
     """
     index: list[dict[str, Any]] = []
-    corners, kinds, name = [], set(), ""
+    corners, sizes, name = [], set(), ""
     for number, row in enumerate(rows):
         values = row.values
         if None in (values["x_l0"], values["y_l0"], values["size_l0"], values["mpp"]):
@@ -63,12 +67,12 @@ def write_coordinates(
             raise TableError(f"{row.part} row {row.number}: its pixels at level 0 are not square")
         corners.append((values["x_l0"], values["y_l0"]))
         width, _ = size_of(portable(row)[0])
-        kinds.add((values["size_l0"], values["mpp"], width))
+        sizes.add((values["size_l0"], values["mpp"], width))
         name = group_of(row, kind)
         index.append(index_row(f"{file}#{number}", row))
-    if len(kinds) > 1:
-        raise TableError(f"{name}: images of {len(kinds)} sizes; a file of coordinates has one")
-    size_l0, mpp, side = kinds.pop()
+    if len(sizes) > 1:
+        raise TableError(f"{name}: images of {len(sizes)} sizes; a file of coordinates has one")
+    size_l0, mpp, side = sizes.pop()
     attributes = _trident(size_l0, mpp, side) if tool == "trident" else _clam(size_l0)
     with new_file(path) as handle, h5py.File(handle, "w") as h5:
         data = h5.create_dataset("coords", data=np.asarray(corners, dtype=np.int64))
@@ -78,7 +82,7 @@ def write_coordinates(
 
 
 def _trident(size_l0: float, mpp: float, side: int) -> dict[str, Any]:
-    """10x is 1 um per pixel. Magnifications need not be whole: their ratio is the exact one."""
+    """Attributes for TRIDENT. 10x is 1 um per pixel; magnifications need not be whole numbers."""
     return {
         "patch_size": side,
         "patch_size_level0": round(size_l0),
@@ -89,15 +93,15 @@ def _trident(size_l0: float, mpp: float, side: int) -> dict[str, Any]:
 
 
 def _clam(size_l0: float) -> dict[str, Any]:
-    """Read at level 0, which every slide has: CLAM scales the square itself."""
+    """Attributes for CLAM: level 0, which every slide has. CLAM scales the square itself."""
     return {"patch_size": round(size_l0), "patch_level": 0, "downsample": (1.0, 1.0)}
 
 
 def read_coordinates(path: str) -> Coordinates:
-    """The squares in an HDF5 file of CLAM or TRIDENT, told apart by its attributes.
+    """Squares in an HDF5 file of CLAM or TRIDENT; its attributes tell which tool wrote it.
 
     Raises:
-        SlideError: it is no such file, or does not say how large the squares are.
+        SlideError: the file is of neither tool, or lacks the size of the squares.
     """
     try:
         with h5py.File(path, "r") as h5:
@@ -108,7 +112,7 @@ def read_coordinates(path: str) -> Coordinates:
                 )
             if not data.size:
                 raise SlideError(f"{path}: coords is empty; leave the file out, or make it anew")
-            if data.ndim != 2 or data.shape[1] != 2 or data.shape[0] > MOST:
+            if data.ndim != 2 or data.shape[1] != 2 or data.shape[0] > MAX_PLACES:
                 raise SlideError(f"{path}: coords are {data.shape}; (n, 2) is needed")
             attributes = dict(data.attrs)
             corners = data[:]
@@ -132,19 +136,19 @@ def _name(path: str, attributes: dict[str, Any]) -> str:
     name = attributes.get("name", PurePosixPath(path).stem.removesuffix("_patches"))
     try:
         text = name.decode() if isinstance(name, bytes) else str(name)
-        text.encode()  # HDF5's strings may hold bytes that are none
+        text.encode()  # strings of HDF5 may hold bytes that are no text
     except UnicodeError:
         raise SlideError(f"{path}: name is {name!r}, no UTF-8 text; write it anew") from None
     return text
 
 
 def _whole(corners: NDArray[Any]) -> bool:
-    """Whether floats are whole numbers, as some tools save them."""
+    """True for floats that are whole numbers; some tools save coordinates so."""
     return corners.dtype.kind == "f" and bool(np.all(np.mod(corners, 1) == 0))
 
 
 def _size(path: str, attributes: dict[str, Any]) -> tuple[float, int, Tool]:
-    """(side in level-0 pixels, side of the image, whose file it is)."""
+    """(side in level-0 pixels, side of the image, tool that wrote the file)."""
     patch = _number(path, attributes, "patch_size")
     if "patch_size_level0" in attributes:
         return _number(path, attributes, "patch_size_level0"), int(patch), "trident"
@@ -153,7 +157,7 @@ def _size(path: str, attributes: dict[str, Any]) -> tuple[float, int, Tool]:
         return (
             patch * level0 / _number(path, attributes, "target_magnification"),
             int(patch),
-            ("trident"),
+            "trident",
         )
     if "patch_level" not in attributes:
         raise SlideError(f"{path}: neither patch_level nor level0_magnification beside patch_size")
@@ -170,7 +174,7 @@ def _size(path: str, attributes: dict[str, Any]) -> tuple[float, int, Tool]:
 
 
 def _number(path: str, attributes: dict[str, Any], name: str) -> float:
-    """A positive number; of (x, y), the one that both are to 1 %."""
+    """A positive attribute; a pair (x, y) must agree to 1 %."""
     try:
         values = np.asarray(attributes[name], dtype=np.float64).ravel()
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The files of a source: one that is named, or all of a kind under a folder."""
+"""Files of a source: the named file, or all files with given endings under a folder."""
 
 import hashlib
 import os
@@ -8,36 +8,38 @@ from idhray.errors import StorageError
 END_BYTES = 1 << 16
 
 
-def shards(source: str, endings: tuple[str, ...]) -> list[str]:
-    """`source` itself if it is a file, else the files under it with these endings, sorted.
+def shard_files(source: str, endings: tuple[str, ...]) -> list[str]:
+    """`source` itself if it is a file, else the sorted files under it with these endings.
 
     Raises:
-        StorageError: there are none.
+        StorageError: `source` has no such file.
     """
     if os.path.isfile(source):
         return [source]
-    found = files_under(source, endings)
-    if not found:
+    files = files_under(source, endings)
+    if not files:
         raise StorageError(f"{source}: no {' or '.join(endings)} files there")
-    return found
+    return files
 
 
 def files_under(folder: str, endings: tuple[str, ...]) -> list[str]:
-    """Files with these endings in a folder and its folders, but for hidden ones."""
-    found = []
-    for here, folders, names in os.walk(folder):
+    """Sorted files with these endings in a folder and its subfolders; hidden ones are skipped."""
+    paths = []
+    for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        found += [
-            os.path.join(here, name)
+        paths += [
+            os.path.join(parent, name)
             for name in names
             if name.lower().endswith(endings) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(paths)
 
 
 def mark(path: str) -> str:
-    """What changes when another file takes a file's place: its size, and a hash of its first and
-    last 64 KB; "" where it cannot be read."""
+    """Mark of a file's content: its size and a hash of its first and last 64 KB.
+
+    It changes when another file takes this one's place; "" if the file cannot be read.
+    """
     try:
         with open(path, "rb") as handle:
             size = os.fstat(handle.fileno()).st_size

@@ -1,4 +1,4 @@
-"""Image files in folders split/class/, with a CSV of all columns beside them."""
+"""Image files in folders split/class/, with a CSV of all other columns."""
 
 import csv
 import os
@@ -11,53 +11,65 @@ from idhray.cohorts.manifest import SPLITS
 from idhray.errors import TableError
 from idhray.exchange.files import files_under, mark
 from idhray.exchange.rows import Kind, Names, Row, index_row, portable
-from idhray.exchange.sample import IMAGE_ENDINGS, LARGEST_BYTES, Reader, Sample, Span, refuse_twins
+from idhray.exchange.sample import (
+    IMAGE_ENDINGS,
+    LARGEST_BYTES,
+    ByteRange,
+    Reader,
+    Sample,
+    refuse_twins,
+)
 from idhray.storage import join, publish
 
 INDEX = "images.csv"
-ABOVE = 3  # folders of an export from images.csv down to the images: images/split/class
-AT_ONCE = 16  # files: each waits for the disk, and disks take many at a time
+MAX_PARENTS = 3  # folders between images.csv and the images of an export: images/split/class
+PARALLEL_FILES = 16  # each file waits for the disk, and disks serve many requests at a time
 NUMBERS = {"x_l0": int, "y_l0": int, "size_l0": float, "height_l0": float, "mpp": float}
 
 
 def write_images(out: str, rows: Iterable[Row], kind: Kind, folder: str) -> list[dict[str, Any]]:
-    """One file an image, its own bytes; what an index says of them comes back.
+    """Write one file per image, with the image's own bytes; return the rows of the index.
 
     Args:
-        out: Root of the export.
-        folder: In it, where the folders of the splits go.
+        out: Root folder of the export.
+        rows: Rows of the table.
+        kind: Kind of the table.
+        folder: Folder in `out` that holds the folders of the splits.
     """
     index: list[dict[str, Any]] = []
     names, rows = Names(kind), iter(rows)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while batch := list(islice(rows, 4 * AT_ONCE)):
-            files = [_file(row, kind, names) for row in batch]
+    with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+        while batch := list(islice(rows, 4 * PARALLEL_FILES)):
+            stems = [_stem(row, kind, names) for row in batch]
             images = [portable(row) for row in batch]
-            named = [
-                f"{folder}/{file}.{ending}" for file, (_, ending) in zip(files, images, strict=True)
+            files = [
+                f"{folder}/{stem}.{ending}" for stem, (_, ending) in zip(stems, images, strict=True)
             ]
-            list(pool.map(lambda file, image: publish(join(out, file), image[0]), named, images))
-            index += [index_row(file, row) for file, row in zip(named, batch, strict=True)]
+            list(pool.map(lambda file, image: publish(join(out, file), image[0]), files, images))
+            index += [index_row(file, row) for file, row in zip(files, batch, strict=True)]
     return index
 
 
-def _file(row: Row, kind: Kind, names: Names) -> str:
+def _stem(row: Row, kind: Kind, names: Names) -> str:
+    """Path of an image below the export's image folder, without its ending."""
     split = row.values.get("split") or ("synthetic" if kind.name == "synthetic" else "unsplit")
-    return f"{split}/{row.values.get('idh') or 'unlabeled'}/{names.of(row)}"
+    # Exports on disk have a folder of this spelling.
+    return f"{split}/{row.values.get('idh') or 'unlabelled'}/{names.of(row)}"
 
 
 def by_file(handle: IO[str], where: str) -> dict[str, dict[str, Any]]:
-    """What a CSV says of each file.
+    """Metadata of each file that a CSV lists, by the file's name.
 
     Args:
-        where: How a message calls the CSV.
+        handle: The open CSV.
+        where: Name of the CSV in messages.
 
     Raises:
-        TableError: there is no column `file`, a row has more or fewer cells than the header or a
-            number that is none, or a file has two rows.
+        TableError: the CSV has no column `file`; a row has more or fewer cells than the header, or
+            text where a number belongs; or a file has two rows.
     """
     rows = csv.DictReader(handle)
-    found: list[tuple[str, dict[str, Any]]] = []
+    entries: list[tuple[str, dict[str, Any]]] = []
     try:
         if "file" not in (rows.fieldnames or ()):
             raise TableError(f"{where} is no table with a column `file`")
@@ -66,44 +78,47 @@ def by_file(handle: IO[str], where: str) -> dict[str, dict[str, Any]]:
                 raise TableError(
                     f"{where}: line {rows.line_num} has no file, or other cells than the header"
                 )
-            found.append((row.pop("file"), _plain(row, where)))
+            entries.append((row.pop("file"), _parsed(row, where)))
     except (csv.Error, UnicodeError) as error:
         raise TableError(f"{where} is no table with a column `file` ({error})") from None
-    refuse_twins(where, [name for name, _ in found])
-    return dict(found)
+    refuse_twins(where, [name for name, _ in entries])
+    return dict(entries)
 
 
-def _plain(row: dict[str, str], where: str) -> dict[str, Any]:
-    """Numbers as numbers, nothing of empty cells."""
-    said: dict[str, Any] = {name: value for name, value in row.items() if name and value}
-    for name, kind in NUMBERS.items():
+def _parsed(row: dict[str, str], where: str) -> dict[str, Any]:
+    """Cells of a row, numbers converted; empty cells are dropped."""
+    metadata: dict[str, Any] = {name: value for name, value in row.items() if name and value}
+    for name, number_type in NUMBERS.items():
         try:
-            if name in said:
-                said[name] = kind(said[name])
+            if name in metadata:
+                metadata[name] = number_type(metadata[name])
         except ValueError:
-            raise TableError(f"{where}: {name} is {said[name]!r}, not a number") from None
-    return said
+            raise TableError(f"{where}: {name} is {metadata[name]!r}, not a number") from None
+    return metadata
 
 
 def _listing(source: str) -> Iterator[Sample]:
-    """Every image file under a folder, and those that its images.csv promises."""
-    said = _said(source)
-    found = {os.path.relpath(file, source) for file in files_under(source, IMAGE_ENDINGS)}
-    names = iter(sorted(found | set(said)))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while batch := list(islice(names, 64 * AT_ONCE)):
+    """Every image file under a folder, and every file that its images.csv lists."""
+    by_name = _csv_metadata(source)
+    on_disk = {os.path.relpath(file, source) for file in files_under(source, IMAGE_ENDINGS)}
+    names = iter(sorted(on_disk | set(by_name)))
+    with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+        while batch := list(islice(names, 64 * PARALLEL_FILES)):
             marks = pool.map(mark, [os.path.join(source, name) for name in batch])
-            for name, found_mark in zip(batch, marks, strict=True):
-                yield Sample(name=name, said=_with_split(name, said.get(name, {})), mark=found_mark)
+            for name, file_mark in zip(batch, marks, strict=True):
+                metadata = _with_split(name, by_name.get(name, {}))
+                yield Sample(name=name, metadata=metadata, mark=file_mark)
 
 
-def _said(source: str) -> dict[str, dict[str, Any]]:
-    """What the nearest images.csv says of the files of a folder: it lies there or, where the source
-    is a folder of an export, above it."""
-    for above in range(ABOVE + 1):
-        root = os.path.abspath(os.path.join(source, *[os.pardir] * above))
+def _csv_metadata(source: str) -> dict[str, dict[str, Any]]:
+    """Metadata of the files in a folder, from the nearest images.csv.
+
+    The CSV lies in the folder or, if the source is a folder inside an export, above it.
+    """
+    for parents in range(MAX_PARENTS + 1):
+        root = os.path.abspath(os.path.join(source, *[os.pardir] * parents))
         path = os.path.join(root, INDEX)
-        if not os.path.isfile(path) or (above and not _has_files(path)):
+        if not os.path.isfile(path) or (parents and not _has_file_column(path)):
             continue
         with open(path, encoding="utf-8-sig", newline="") as handle:
             rows = by_file(handle, path)
@@ -111,15 +126,15 @@ def _said(source: str) -> dict[str, dict[str, Any]]:
             if os.path.normpath(name).startswith(("..", "/")):
                 raise TableError(f"{path}: {name} lies outside the folder")
         inside = os.path.relpath(source, root)
-        here = {os.path.relpath(name, inside): said for name, said in rows.items()}
-        mine = {name: said for name, said in here.items() if not name.startswith("..")}
-        if mine or not above:
-            return mine
+        relative = {os.path.relpath(name, inside): metadata for name, metadata in rows.items()}
+        below = {name: data for name, data in relative.items() if not name.startswith("..")}
+        if below or not parents:
+            return below
     return {}
 
 
-def _has_files(path: str) -> bool:
-    """Whether a CSV that lies above the source has a column `file`; another one is not meant."""
+def _has_file_column(path: str) -> bool:
+    """True if a CSV has a column `file`; one above the source without it belongs to others."""
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
         try:
             return "file" in next(csv.reader(handle), [])
@@ -127,22 +142,22 @@ def _has_files(path: str) -> bool:
             return False
 
 
-def _with_split(name: str, said: dict[str, Any]) -> dict[str, Any]:
-    """A folder that is called like a split says that its images are of this split.
+def _with_split(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata of an image with the split that a folder on its path is named after, if any.
 
     Raises:
-        TableError: images.csv says another one.
+        TableError: images.csv names another split.
     """
     folders = (part.lower() for part in name.split("/")[:-1])
     split = next((part for part in folders if part in SPLITS), None)
     if split is None:
-        return said
-    if said.get("split") in SPLITS and said["split"] != split:
-        raise TableError(f"{name}: {INDEX} says that it is in {said['split']}, not in {split}")
-    return {**said, "split": split}
+        return metadata
+    if metadata.get("split") in SPLITS and metadata["split"] != split:
+        raise TableError(f"{name}: {INDEX} says that it is in {metadata['split']}, not in {split}")
+    return {**metadata, "split": split}
 
 
-def _images(source: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
+def _images(source: str, names: Mapping[str, ByteRange | None]) -> Iterator[Sample]:
     for name in names:
         path = os.path.join(source, name)
         if os.path.isfile(path):

@@ -1,4 +1,4 @@
-"""A file that is written bit by bit and appears at once when it is whole."""
+"""A file that is written in pieces and published in one step when it is complete."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from idhray.storage import filesystem
 
 @contextlib.contextmanager
 def new_file(path: str) -> Iterator[IO[bytes]]:
-    """A binary file, open for writing; `path` holds it when the block ends without an error."""
+    """Binary file, open for writing; it appears at `path` when the block ends without an error."""
     files, inner = filesystem(path)
     local = isinstance(files, fs.LocalFileSystem)
     if local:
@@ -36,7 +36,7 @@ def new_file(path: str) -> Iterator[IO[bytes]]:
 
 
 def _umask() -> int:
-    """The process's mask; asking for it means setting it."""
+    """File mode mask of this process. It can only be read by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""The rows of a table as they go out to other tools: streamed, named, as JPEG or PNG."""
+"""Rows of a table for export: streamed, named, their images as JPEG or PNG."""
 
 import hashlib
 import io
@@ -15,9 +15,9 @@ from idhray.images import decode, encode
 from idhray.storage import filesystem
 from idhray.tables import IMAGE, PATCHES, SLICES, SYNTHETIC, TILES
 
-BATCH = 16  # rows in memory at a time: some 11 MB of 1024 px tiles
+BATCH = 16  # rows in memory at a time: about 11 MB of 1024 px tiles
 BUFFER_BYTES = 1 << 20
-LONGEST = 80  # letters of a name; folders and tar headers have limits
+MAX_NAME_LENGTH = 80  # letters; folders and tar headers have limits
 ENDINGS = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
@@ -27,9 +27,9 @@ class Kind(NamedTuple):
     name: str
     schema: pa.Schema
     group: str
-    """The column that says what an image was taken from."""
-    own: str
-    """A column that tables below this one in the list do not have."""
+    """Column with the slide, study or generator that an image comes from."""
+    marker: str
+    """Column that no table further down in `KINDS` has."""
 
 
 KINDS = (
@@ -41,7 +41,7 @@ KINDS = (
 
 
 class Row(NamedTuple):
-    """One row and where it stands, which names it for ever."""
+    """One row and its place in the table, which identifies it permanently."""
 
     values: dict[str, Any]
     part: str
@@ -49,15 +49,15 @@ class Row(NamedTuple):
 
 
 def kind_of(path: str) -> Kind:
-    """The kind of the table that a part belongs to.
+    """Kind of the table that a part belongs to.
 
     Raises:
-        TableError: its columns are of no table with images.
+        TableError: no table with images has these columns.
     """
     with _opened(path) as part:
         names = set(part.schema_arrow.names)
     for kind in KINDS:
-        if {"image", kind.group, kind.own} <= names:
+        if {"image", kind.group, kind.marker} <= names:
             return kind
     raise TableError(
         f"{path}: columns {', '.join(sorted(names))}; tiles, patches, slices or synthetic images "
@@ -66,26 +66,30 @@ def kind_of(path: str) -> Kind:
 
 
 def index_schema(kind: Kind) -> pa.Schema:
-    """What a table of the exported images says of each: its file, and all columns but the image."""
+    """Schema of an export's index: the file of each image, and all columns but the image."""
     fields = [field for field in kind.schema if field.type != IMAGE]
     return pa.schema([pa.field("file", pa.string()), *fields])
 
 
 def index_row(file: str, row: Row) -> dict[str, Any]:
-    """The row of such a table."""
-    return {"file": file, **facts(row)}
+    """Row of an export's index."""
+    return {"file": file, **row_metadata(row)}
 
 
-def facts(row: Row) -> dict[str, Any]:
+def row_metadata(row: Row) -> dict[str, Any]:
     """All columns of a row but the image, as plain JSON values."""
     return {name: value for name, value in row.values.items() if name != "image"}
 
 
 def stream(path: str, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of one part, a few in memory at a time.
+    """Rows of one part, a few in memory at a time.
+
+    Args:
+        path: Path of the part.
+        columns: Names of the columns to read; all columns when None.
 
     Raises:
-        TableError: it is no Parquet file, or a broken one.
+        TableError: the file is no Parquet file, or a broken one.
     """
     name, number = path.rsplit("/", 1)[-1], 0
     with _opened(path) as part:
@@ -101,7 +105,7 @@ def stream(path: str, columns: Sequence[str] | None = None) -> Iterator[Row]:
 def _opened(path: str) -> pq.ParquetFile:
     files, inner = filesystem(path)
     try:
-        # Else Arrow keeps what it read: the whole part in the end.
+        # With pre_buffer Arrow keeps all that it has read, in the end the whole part.
         return pq.ParquetFile(
             files.open_input_file(inner), buffer_size=BUFFER_BYTES, pre_buffer=False
         )
@@ -110,15 +114,15 @@ def _opened(path: str) -> pq.ParquetFile:
 
 
 def group_of(row: Row, kind: Kind) -> str:
-    """Slide, study or generator; the patient where a foreign table does not say it."""
+    """Slide, study or generator of a row; its patient in a foreign table that lacks them."""
     return str(row.values[kind.group] or row.values.get("patient") or "unnamed")
 
 
 def portable(row: Row) -> tuple[bytes, str]:
-    """The image of a row as (bytes, jpg or png): its own bytes where they are one of these.
+    """Image of a row as (bytes, "jpg" or "png"); JPEG and PNG keep their bytes.
 
     Raises:
-        TableError: there is no image, or a broken one.
+        TableError: the row has no image, or a broken one.
     """
     data = (row.values["image"] or {}).get("bytes") or b""
     for magic, ending in ENDINGS.items():
@@ -128,10 +132,10 @@ def portable(row: Row) -> tuple[bytes, str]:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """(width, height) of an encoded image, by its header.
+    """(width, height) of an encoded image, from its header.
 
     Raises:
-        TableError: it is none.
+        TableError: the bytes are no image.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
@@ -141,39 +145,40 @@ def size_of(data: bytes) -> tuple[int, int]:
 
 
 def safe_name(text: str, *, dots: bool = True) -> str:
-    """A file name for any text; what cannot be kept is replaced, and a hash keeps names apart.
+    """File name for any text; other characters are replaced, and a hash keeps names distinct.
 
     Args:
-        dots: Keep them; WebDataset ends the name of a sample at the first.
+        text: Any text.
+        dots: Keep dots. WebDataset ends the name of a sample at the first dot.
     """
-    kept = re.sub(r"[^A-Za-z0-9._-]" if dots else r"[^A-Za-z0-9_-]", "_", text)
-    kept = kept.lstrip(".-")[:LONGEST]
-    return kept if kept == text != "" else f"{kept or 'x'}-{_hash(text)}"
+    name = re.sub(r"[^A-Za-z0-9._-]" if dots else r"[^A-Za-z0-9_-]", "_", text)
+    name = name.lstrip(".-")[:MAX_NAME_LENGTH]
+    return name if name == text != "" else f"{name or 'x'}-{_hash(text)}"
 
 
 def image_name(row: Row, kind: Kind) -> str:
-    """A name, without ending, that no other image of the table has: by its place on the slide, or
-    by its row."""
+    """Name of an image, without ending, by its place on the slide or else by its row."""
     group = safe_name(group_of(row, kind), dots=False)
     values = row.values
     if values.get("x_l0") is not None and values.get("y_l0") is not None:
         return f"{group}_x{values['x_l0']}_y{values['y_l0']}"
     stem = re.sub(r"\.\w+$", "", (values["image"] or {}).get("path") or "").rsplit("/", 1)[-1]
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", stem)[:LONGEST]
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", stem)[:MAX_NAME_LENGTH]
     return f"{group}_{stem}-{_hash(f'{row.part} {row.number}')}"
 
 
 class Names:
-    """Image names, each given once: a place that is in a table twice gets another name."""
+    """Image names, each used once: a place that a table holds twice gets a second name."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._given: dict[str, int] = {}
+        self._uses: dict[str, int] = {}
 
     def of(self, row: Row) -> str:
+        """Name of a row's image that no earlier row got."""
         name = image_name(row, self._kind)
-        again = self._given[name] = self._given.get(name, 0) + 1
-        return name if again == 1 else f"{name}-{again}"
+        uses = self._uses[name] = self._uses.get(name, 0) + 1
+        return name if uses == 1 else f"{name}-{uses}"
 
 
 def _hash(text: str) -> str:

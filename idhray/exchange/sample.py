@@ -1,4 +1,4 @@
-"""An image that came from another tool, and what its file says of it."""
+"""An image of another tool, with its metadata."""
 
 import io
 from collections import Counter
@@ -11,14 +11,13 @@ from PIL import Image
 from idhray.errors import TableError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-LARGEST_BYTES = 256_000_000  # of a file; more is no image of ours
+LARGEST_BYTES = 256_000_000  # of an image file; larger files are refused
 PLACE = ("x_l0", "y_l0", "size_l0", "height_l0", "mpp")
-WHOLE = ("x_l0", "y_l0")
-FARTHEST = 2**31  # level-0 pixels
-KEPT = {"JPEG": "jpg", "PNG": "png"}  # formats whose bytes go into a table as they are
+INTEGERS = ("x_l0", "y_l0")
+MAX_NUMBER = 2**31  # level-0 pixels
+STORED_FORMATS = {"JPEG": "jpg", "PNG": "png"}  # a table holds their bytes unchanged
 
-
-Span = tuple[int, int]  # (first byte, number of bytes) in a shard
+ByteRange = tuple[int, int]  # (first byte, number of bytes) in a shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,34 +25,34 @@ class Sample:
     """One image of a folder or shard."""
 
     name: str
-    """Its name there: a path, a member of the archive, the number of the record."""
-    said: dict[str, Any] = field(default_factory=dict)
-    """What stands beside it: patient, idh, split, slide, x_l0, y_l0, size_l0, mpp."""
+    """Name in its source: a path, a member of an archive, or the number of a record."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Patient, idh, split, slide, x_l0, y_l0, size_l0 and mpp, as far as its file has them."""
     data: bytes = b""
     broken: str = ""
-    """Why there are no bytes, where the reader knows."""
-    span: Span | None = None
-    """Where its bytes stand in the shard, if they can be read from there alone."""
+    """Reason why there are no bytes, if the reader knows it."""
+    span: ByteRange | None = None
+    """Place of its bytes in the shard, if they can be read without the rest."""
     mark: str = ""
-    """Changes with its file, where it has one of its own."""
+    """Mark of its file, if the image has a file of its own; see `files.mark`."""
 
 
 class Reader(NamedTuple):
-    """How one format is read. Both raise TableError for what is not of the format."""
+    """Functions that read one format. `listing` and `images` raise TableError for other content."""
 
     files: Callable[[str], list[str]]
-    """The shards of a source, or the source itself."""
+    """Shards of a source, or the source itself."""
     listing: Callable[[str], Iterator[Sample]]
-    """What a shard holds, without the images."""
-    images: Callable[[str, Mapping[str, Span | None]], Iterator[Sample]]
-    """Those of a shard that are named, each with the span that the listing gave."""
+    """Samples of a shard, without their bytes."""
+    images: Callable[[str, Mapping[str, ByteRange | None]], Iterator[Sample]]
+    """Samples of a shard with their bytes; takes their names and the spans of the listing."""
 
 
 def refuse_twins(path: str, names: Sequence[str]) -> None:
-    """Archives may hold a name twice; which of the two was meant, nobody can tell.
+    """Refuse an archive that holds a name twice: the right one of the two is unknown.
 
     Raises:
-        TableError: this one does.
+        TableError: a name stands twice in `names`.
     """
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
@@ -61,12 +60,13 @@ def refuse_twins(path: str, names: Sequence[str]) -> None:
 
 
 def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
-    """(bytes, ending) as a table keeps an image: JPEG and PNG as they are, others as PNG.
+    """(bytes, ending) of an image as a table stores it: JPEG and PNG unchanged, others as PNG.
 
-    It is decoded once, to the last pixel, unless its header is refused before.
+    The image is decoded once, to the last pixel, unless its header is refused before.
 
     Raises:
-        TableError: it is no image, a broken one, not 8-bit RGB or gray, or not of `side_px`.
+        TableError: the bytes are no image or a broken one, the pixels are not 8-bit RGB or gray,
+            or the image is not `side_px` square.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
@@ -76,7 +76,7 @@ def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
                 width, height = picture.size
                 raise TableError(f"is {width} x {height} px, not {side_px} x {side_px}")
             picture.load()
-            if ending := KEPT.get(picture.format or ""):
+            if ending := STORED_FORMATS.get(picture.format or ""):
                 return data, ending
             buffer = io.BytesIO()
             picture.save(buffer, "PNG", compress_level=1)
@@ -85,23 +85,23 @@ def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
         raise TableError(f"{len(data)} bytes that are no whole image ({error})") from None
 
 
-def place_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Slide and place as columns of a table, null where nothing is said.
+def place_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Slide and place of an image as columns of a table, null if the metadata lack them.
 
     Raises:
-        TableError: what is said is no number.
+        TableError: a coordinate, size or mpp is no number.
     """
-    slide = said.get("slide") or said.get("study")
+    slide = metadata.get("slide") or metadata.get("study")
     return {
         "slide": None if slide is None else str(slide),
-        **{name: _number(name, said.get(name), whole=name in WHOLE) for name in PLACE},
+        **{name: _number(name, metadata.get(name), whole=name in INTEGERS) for name in PLACE},
     }
 
 
 def _number(name: str, value: Any, *, whole: bool) -> float | int | None:
     if value is None:
         return None
-    good = isinstance(value, int | float) and abs(value) < FARTHEST  # not so for NaN
-    if not good or (whole and value != int(value)):
+    valid = isinstance(value, int | float) and abs(value) < MAX_NUMBER  # False for NaN
+    if not valid or (whole and value != int(value)):
         raise TableError(f"its {name} is {str(value)[:40]!r}, not a {'whole ' * whole}number")
     return int(value) if whole else float(value)

@@ -1,8 +1,8 @@
-"""TFRecord files as slideflow has them: one a slide, one record an image.
+"""TFRecord files in the form that slideflow uses: one file per slide, one record per image.
 
 A record is a `tf.train.Example` with `image_raw` (JPEG or PNG), `slide`, and `loc_x`, `loc_y`: the
-middle of the image in level-0 pixels. Ours also have `patient`, `idh`, `split` and `row`, all
-columns as JSON.
+middle of the image in level-0 pixels. Files of this package also have `patient`, `idh`, `split` and
+`row`, which holds all columns as JSON.
 
 Source: slideflow's documentation, "TFRecords: Reading and Writing"; TensorFlow's, "TFRecord and
 tf.train.Example"; RFC 3720, B.4 (CRC-32C).
@@ -19,24 +19,24 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from idhray.errors import TableError
-from idhray.exchange.files import shards
+from idhray.exchange.files import shard_files
 from idhray.exchange.output import new_file
-from idhray.exchange.rows import Kind, Row, facts, group_of, index_row, portable
-from idhray.exchange.sample import Reader, Sample, Span
+from idhray.exchange.rows import Kind, Row, group_of, index_row, portable, row_metadata
+from idhray.exchange.sample import ByteRange, Reader, Sample
 
 ENDING = ".tfrecord"
-LARGEST = 1 << 30  # bytes of a record; more is a broken length
+MAX_RECORD_BYTES = 1 << 30  # more is a broken length
 HEADER = struct.Struct("<QI")  # length, its checksum
 FOOTER = struct.Struct("<I")  # checksum of the record
 
-SHARED: tuple[str, ...] = ("slide", "patient", "idh", "split")  # by all records of a slide
+SHARED: tuple[str, ...] = ("slide", "patient", "idh", "split")  # equal in all records of a slide
 
 Features = dict[str, bytes | int]
 
 
 def _example_class() -> Any:
-    """The message `tf.train.Example`. A map is, on the wire, a list of entries."""
-    message, one, many = (
+    """Class of the message `tf.train.Example`. A map is encoded as a list of entries."""
+    message, single, many = (
         descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
         descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
         descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED,
@@ -47,22 +47,25 @@ def _example_class() -> Any:
         "FloatList": [("value", 1, many, kinds.TYPE_FLOAT, "")],
         "Int64List": [("value", 1, many, kinds.TYPE_INT64, "")],
         "Feature": [
-            ("bytes_list", 1, one, message, "BytesList"),
-            ("float_list", 2, one, message, "FloatList"),
-            ("int64_list", 3, one, message, "Int64List"),
+            ("bytes_list", 1, single, message, "BytesList"),
+            ("float_list", 2, single, message, "FloatList"),
+            ("int64_list", 3, single, message, "Int64List"),
         ],
-        "Entry": [("key", 1, one, kinds.TYPE_STRING, ""), ("value", 2, one, message, "Feature")],
+        "Entry": [
+            ("key", 1, single, kinds.TYPE_STRING, ""),
+            ("value", 2, single, message, "Feature"),
+        ],
         "Features": [("feature", 1, many, message, "Entry")],
-        "Example": [("features", 1, one, message, "Features")],
+        "Example": [("features", 1, single, message, "Features")],
     }
     file = descriptor_pb2.FileDescriptorProto(
         name="idhray/example.proto", package="idhray", syntax="proto3"
     )
     for name, fields in layout.items():
-        described = file.message_type.add(name=name)
-        for field, number, label, kind, of in fields:
-            type_name = f".idhray.{of}" if of else None
-            described.field.add(
+        message_type = file.message_type.add(name=name)
+        for field, number, label, kind, target in fields:
+            type_name = f".idhray.{target}" if target else None
+            message_type.field.add(
                 name=field, number=number, label=label, type=kind, type_name=type_name
             )
     pool = descriptor_pool.DescriptorPool()
@@ -74,13 +77,13 @@ _Example = _example_class()
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of TFRecord: CRC-32C, rotated by 15 bits, plus a constant."""
+    """Checksum of TFRecord: CRC-32C, rotated by 15 bits, plus a constant."""
     crc = int(google_crc32c.value(data))
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def encoded(features: Features) -> bytes:
-    """A `tf.train.Example`, features by name."""
+    """Bytes of a `tf.train.Example` with these features, sorted by name."""
     example = _Example()
     for name, value in sorted(features.items()):
         entry = example.features.feature.add(key=name)
@@ -92,10 +95,10 @@ def encoded(features: Features) -> bytes:
 
 
 def decoded(data: bytes) -> Features:
-    """The first bytes or whole number of each feature.
+    """First bytes value or integer of each feature of a record.
 
     Raises:
-        TableError: it is no `tf.train.Example`.
+        TableError: the record is no `tf.train.Example`.
     """
     try:
         example = _Example.FromString(data)
@@ -103,19 +106,22 @@ def decoded(data: bytes) -> Features:
         raise TableError(
             f"a record of {len(data)} bytes is no tf.train.Example ({error})"
         ) from None
-    found: Features = {}
+    features: Features = {}
     for entry in example.features.feature:
         for values in (entry.value.bytes_list.value, entry.value.int64_list.value):
             if values:
-                found[entry.key] = values[0]
-    return found
+                features[entry.key] = values[0]
+    return features
 
 
 def write_tfrecord(path: str, rows: Iterable[Row], kind: Kind, file: str) -> list[dict[str, Any]]:
-    """A TFRecord file of the rows of one slide; what an index says of them comes back.
+    """Write a TFRecord file of the rows of one slide; return the rows of the index.
 
     Args:
-        file: How the index calls the TFRecord file.
+        path: Path of the TFRecord file.
+        rows: Rows of the slide.
+        kind: Kind of the table.
+        file: Name of the TFRecord file in the index.
     """
     index = []
     with new_file(path) as handle:
@@ -133,7 +139,7 @@ def _features(row: Row, kind: Kind) -> Features:
     features: Features = {
         "image_raw": portable(row)[0],
         "slide": group_of(row, kind).encode(),
-        "row": json.dumps(facts(row)).encode(),
+        "row": json.dumps(row_metadata(row)).encode(),
     }
     for name in ("patient", "idh", "split"):
         features[name] = str(values.get(name) or "").encode()
@@ -144,36 +150,30 @@ def _features(row: Row, kind: Kind) -> Features:
     return features
 
 
-def records(path: str) -> Iterator[bytes]:
-    """The records of a TFRecord file.
+def _spans(handle: IO[bytes], path: str) -> Iterator[ByteRange]:
+    """Byte ranges of the records, from their headers, whose checksums are checked.
 
     Raises:
-        TableError: it ends in the middle of one, or a checksum is wrong.
+        TableError: a record is cut off, or the checksum of its header is wrong.
     """
-    with open(path, "rb") as handle:
-        for number, span in enumerate(_spans(handle, path)):
-            yield _record(handle, span, f"{path}: record {number}")
-
-
-def _spans(handle: IO[bytes], path: str) -> Iterator[Span]:
-    """Where the records stand: by their headers alone, which are checked."""
-    size, at, number = os.fstat(handle.fileno()).st_size, 0, 0
-    while at < size:
-        handle.seek(at)
+    size, position, number = os.fstat(handle.fileno()).st_size, 0, 0
+    while position < size:
+        handle.seek(position)
         header, where = handle.read(HEADER.size), f"{path}: record {number}"
         if len(header) < HEADER.size:
             raise TableError(f"{where} is cut off; get the file anew")
         length, crc = HEADER.unpack(header)
-        if crc != masked_crc32c(header[:8]) or length > LARGEST:
+        if crc != masked_crc32c(header[:8]) or length > MAX_RECORD_BYTES:
             raise TableError(f"{where} has a wrong checksum; not a TFRecord file, or a broken one")
-        first, at = at + HEADER.size, at + HEADER.size + length + FOOTER.size
-        if at > size:
+        first = position + HEADER.size
+        position = first + length + FOOTER.size
+        if position > size:
             raise TableError(f"{where} is cut off; get the file anew")
         yield first, length
         number += 1
 
 
-def _record(handle: IO[bytes], span: Span, where: str) -> bytes:
+def _record(handle: IO[bytes], span: ByteRange, where: str) -> bytes:
     first, length = span
     handle.seek(first)
     data, footer = handle.read(length), handle.read(FOOTER.size)
@@ -185,18 +185,18 @@ def _record(handle: IO[bytes], span: Span, where: str) -> bytes:
 
 
 def _listing(path: str) -> Iterator[Sample]:
-    """The records, all of them of the slide of the first; no other one is read."""
-    said: dict[str, Any] = {}
+    """Samples of a file. Only the first record is read: all are of its slide."""
+    shared: dict[str, Any] = {}
     with open(path, "rb") as handle:
         for number, span in enumerate(_spans(handle, path)):
             if number == 0:
-                first = _sample(_record(handle, span, f"{path}: record 0"), 0).said
-                said = {name: first[name] for name in SHARED if name in first}
-            yield Sample(name=str(number), said=said, span=span)
+                first = _sample(_record(handle, span, f"{path}: record 0"), 0).metadata
+                shared = {name: first[name] for name in SHARED if name in first}
+            yield Sample(name=str(number), metadata=shared, span=span)
 
 
-def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
-    """A record that is broken costs none of the others."""
+def _images(path: str, names: Mapping[str, ByteRange | None]) -> Iterator[Sample]:
+    """Samples with their bytes. A broken record does not stop the others."""
     with open(path, "rb") as handle:
         for name, span in names.items():
             try:
@@ -208,20 +208,24 @@ def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
 
 def _sample(record: bytes, number: int) -> Sample:
     features = decoded(record)
-    said: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         name: value.decode(errors="replace")
         for name, value in features.items()
         if name in SHARED and isinstance(value, bytes)
     }
     row = features.get("row")
     try:
-        said |= json.loads(row) if isinstance(row, bytes) else {}
+        metadata |= json.loads(row) if isinstance(row, bytes) else {}
     except (ValueError, TypeError, RecursionError):
         raise TableError(f"record {number}: its feature `row` is no JSON object") from None
     image = features.get("image_raw", b"")
-    return Sample(name=str(number), said=said, data=image if isinstance(image, bytes) else b"")
+    return Sample(
+        name=str(number), metadata=metadata, data=image if isinstance(image, bytes) else b""
+    )
 
 
 READER = Reader(
-    files=lambda source: shards(source, (ENDING, ".tfrecords")), listing=_listing, images=_images
+    files=lambda source: shard_files(source, (ENDING, ".tfrecords")),
+    listing=_listing,
+    images=_images,
 )

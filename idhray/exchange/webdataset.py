@@ -1,7 +1,7 @@
-"""WebDataset shards: tar files in which NAME.jpg (or png) and NAME.json are one sample.
+"""WebDataset shards: tar files in which NAME.jpg (or png) and NAME.json form one sample.
 
-Source: the WebDataset format, github.com/webdataset/webdataset, README; a sample's name ends at the
-first dot of the file's name.
+Source: the WebDataset format, github.com/webdataset/webdataset, README. The name of a sample ends
+at the first dot of the file name.
 """
 
 import io
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from idhray.errors import TableError
-from idhray.exchange.files import shards
+from idhray.exchange.files import shard_files
 from idhray.exchange.output import new_file
-from idhray.exchange.rows import Kind, Names, Row, facts, index_row, portable
+from idhray.exchange.rows import Kind, Names, Row, index_row, portable, row_metadata
 from idhray.exchange.sample import (
     IMAGE_ENDINGS,
     LARGEST_BYTES,
+    ByteRange,
     Reader,
     Sample,
-    Span,
     refuse_twins,
 )
 
@@ -27,10 +27,13 @@ LARGEST_JSON = 1 << 20
 
 
 def write_shard(path: str, rows: Iterable[Row], kind: Kind, file: str) -> list[dict[str, Any]]:
-    """A tar file of the rows, the same bytes every time; what an index says of them comes back.
+    """Write a tar file of the rows, the same bytes every time; return the rows of the index.
 
     Args:
-        file: How the index calls the tar file.
+        path: Path of the tar file.
+        rows: Rows of the table.
+        kind: Kind of the table.
+        file: Name of the tar file in the index.
     """
     index, names = [], Names(kind)
     with new_file(path) as handle, _tar(handle) as tar:
@@ -38,7 +41,7 @@ def write_shard(path: str, rows: Iterable[Row], kind: Kind, file: str) -> list[d
             data, ending = portable(row)
             name = names.of(row)
             _add(tar, f"{name}.{ending}", data)
-            _add(tar, f"{name}.json", json.dumps(facts(row)).encode())
+            _add(tar, f"{name}.json", json.dumps(row_metadata(row)).encode())
             index.append(index_row(f"{file}#{name}.{ending}", row))
     return index
 
@@ -54,28 +57,27 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _listing(path: str) -> Iterator[Sample]:
-    """The images, each with its JSON, which may stand before or after it."""
-    said: dict[str, dict[str, Any]] = {}
-    images: list[tuple[str, str, Span | None]] = []
+    """Images of a tar file, each with its JSON, which may stand before or after it."""
+    by_key: dict[str, dict[str, Any]] = {}
+    images: list[tuple[str, str, ByteRange | None]] = []
     for tar, member in _members(path):
         key, ending = _key(member.name)
         if ending == ".json":
-            said[key] = _json(tar, member, path)
+            by_key[key] = _json(tar, member, path)
         elif f".{ending.rsplit('.', 1)[-1]}" in IMAGE_ENDINGS:
             images.append((member.name, key, _span(tar, member)))
     refuse_twins(path, [name for name, _, _ in images])
     for name, key, span in images:
-        yield Sample(name=name, said=said.get(key, {}), span=span)
+        yield Sample(name=name, metadata=by_key.get(key, {}), span=span)
 
 
-def _span(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Span | None:
-    """Where a member's bytes stand in the file; None in a compressed archive, or of a file with
-    holes."""
+def _span(tar: tarfile.TarFile, member: tarfile.TarInfo) -> ByteRange | None:
+    """Byte range of a member in the file; None in a compressed archive and for sparse files."""
     plain = isinstance(tar.fileobj, io.BufferedReader) and not member.issparse()
     return (member.offset_data, member.size) if plain else None
 
 
-def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
+def _images(path: str, names: Mapping[str, ByteRange | None]) -> Iterator[Sample]:
     spans = {name: span for name, span in names.items() if span}
     yield from _at(path, spans)
     if len(spans) == len(names):
@@ -85,7 +87,7 @@ def _images(path: str, names: Mapping[str, Span | None]) -> Iterator[Sample]:
             yield Sample(name=member.name, data=_read(tar, member))
 
 
-def _at(path: str, spans: Mapping[str, Span]) -> Iterator[Sample]:
+def _at(path: str, spans: Mapping[str, ByteRange]) -> Iterator[Sample]:
     try:
         with open(path, "rb") as handle:
             for name, (first, size) in spans.items():
@@ -107,16 +109,18 @@ def _members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
 
 
 def _refuse_cut_off(tar: tarfile.TarFile) -> None:
-    """An archive ends with zeros; tarfile takes the end of the file for them, and a block of zeros
-    anywhere for the end."""
+    """Refuse an archive that does not end in zeros, or has data after a block of zeros.
+
+    tarfile accepts the end of the file, and a block of zeros anywhere, as the end of the archive.
+    """
     assert tar.fileobj is not None
     tar.fileobj.seek(tar.offset)
-    rest = tar.fileobj.read(tarfile.BLOCKSIZE)
-    if rest != bytes(tarfile.BLOCKSIZE):
+    block = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if block != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it is cut off")
-    while rest:
-        rest = tar.fileobj.read(1 << 20)
-        if rest.strip(b"\0"):
+    while block:
+        block = tar.fileobj.read(1 << 20)
+        if block.strip(b"\0"):
             raise tarfile.ReadError("more follows what looks like its end")
 
 
@@ -136,14 +140,14 @@ def _json(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> dict[str,
 
 
 def _key(name: str) -> tuple[str, str]:
-    """(name of the sample, ending from the first dot on, small letters)."""
+    """(name of the sample, lower-case ending from the first dot on)."""
     folder, _, base = name.rpartition("/")
     stem, dot, ending = base.partition(".")
     return f"{folder}/{stem}", (dot + ending).lower()
 
 
 READER = Reader(
-    files=lambda source: shards(source, (".tar", ".tar.gz", ".tgz")),
+    files=lambda source: shard_files(source, (".tar", ".tar.gz", ".tgz")),
     listing=_listing,
     images=_images,
 )

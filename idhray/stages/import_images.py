@@ -180,9 +180,9 @@ def _row(sample: Sample, listed: list[Any], values: dict[str, Any]) -> dict[str,
     if sample.broken:
         raise TableError(sample.broken)
     for name in WHOSE:
-        if sample.said.get(name) and sample.said[name] != said.get(name):
-            raise TableError(f"is of {name} {sample.said[name]}, in a file of {said.get(name)}")
-    place = place_of({**said, **sample.said})
+        if sample.metadata.get(name) and sample.metadata[name] != said.get(name):
+            raise TableError(f"is of {name} {sample.metadata[name]}, in a file of {said.get(name)}")
+    place = place_of({**said, **sample.metadata})
     data, ending = stored(sample.data, values["image_px"])
     idh, split = values["people"][patient]
     stem = safe_name(os.path.splitext(os.path.basename(sample.name))[0])

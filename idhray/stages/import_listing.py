@@ -73,7 +73,7 @@ def chunks_of(
             part = mine[first : first + CHUNK]
             who = {patient: known.loc[patient].tolist() for _, patient in part}
             for sample, patient in part:
-                _refuse_torn(f"{shard}: {sample.name}", sample.said, patient, who[patient])
+                _refuse_torn(f"{shard}: {sample.name}", sample.metadata, patient, who[patient])
             changed = {
                 "first": first,
                 "images": [[s.name, patient, _place(s), s.span] for s, patient in part],
@@ -101,12 +101,12 @@ def _listed(
     for sample in reader.listing(shard):
         # Records have numbers, their file is named after the slide.
         name = os.path.basename(shard) if sample.name.isdecimal() else sample.name
-        found.append((sample, people.patient(name, sample.said, pattern)))
+        found.append((sample, people.patient(name, sample.metadata, pattern)))
     return found
 
 
 def _place(sample: Sample) -> dict[str, Any]:
-    return {name: sample.said[name] for name in SAID if name in sample.said}
+    return {name: sample.metadata[name] for name in SAID if name in sample.metadata}
 
 
 def _with_slide(cohort: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import pytest
 
 from idhray.errors import StorageError, TableError
 from idhray.exchange import folder
-from idhray.exchange.files import END_BYTES, mark, shards
+from idhray.exchange.files import END_BYTES, mark, shard_files
 from tests.exchange.made import KIND, patch, rows_of
 
 
@@ -32,7 +32,7 @@ def test_a_listing_holds_what_lies_there_and_what_the_csv_promises(tmp_path):
         (tmp_path / name).touch()
     text = "file,patient,x_l0,mpp\na/x.png,P,3,0.5\ngone.png,Q,,\n"
     (tmp_path / folder.INDEX).write_text(text)
-    listed = {sample.name: sample.said for sample in folder.READER.listing(str(tmp_path))}
+    listed = {sample.name: sample.metadata for sample in folder.READER.listing(str(tmp_path))}
 
     images = folder.READER.images(str(tmp_path), {"gone.png": None, "b.JPG": None})
 
@@ -71,10 +71,10 @@ def test_shards_are_one_file_or_all_of_a_kind(tmp_path):
     for name in ("b.tar", "a.tar", "c.zip"):
         (tmp_path / name).touch()
 
-    assert [path[-5:] for path in shards(str(tmp_path), (".tar",))] == ["a.tar", "b.tar"]
-    assert shards(str(tmp_path / "c.zip"), (".tar",)) == [str(tmp_path / "c.zip")]
+    assert [path[-5:] for path in shard_files(str(tmp_path), (".tar",))] == ["a.tar", "b.tar"]
+    assert shard_files(str(tmp_path / "c.zip"), (".tar",)) == [str(tmp_path / "c.zip")]
     with pytest.raises(StorageError, match=r"no \.npz files"):
-        shards(str(tmp_path), (".npz",))
+        shard_files(str(tmp_path), (".npz",))
 
 
 @pytest.mark.parametrize("below", ["images", "images/train", "images/train/mutant"])
@@ -88,7 +88,7 @@ def test_a_folder_of_an_export_is_said_of_by_the_csv_above_it(tmp_path, below):
     (sample,) = folder.READER.listing(str(tmp_path / below))
 
     assert str(tmp_path / below / sample.name) == str(here / "x.png")
-    assert sample.said == {"patient": "P", "split": "train"}
+    assert sample.metadata == {"patient": "P", "split": "train"}
 
 
 @pytest.mark.parametrize("text", ["name,patient\nx,P\n", "file,patient\nelsewhere/x.png,P\n", ""])
@@ -98,7 +98,7 @@ def test_a_csv_above_that_says_nothing_of_the_source_is_not_meant(tmp_path, text
     (tmp_path / "a" / "x.png").touch()
     (tmp_path / folder.INDEX).write_text(text)
 
-    assert [sample.said for sample in folder.READER.listing(str(tmp_path / "a"))] == [{}]
+    assert [sample.metadata for sample in folder.READER.listing(str(tmp_path / "a"))] == [{}]
 
 
 def test_a_folder_called_like_a_split_says_the_split(tmp_path):
@@ -106,7 +106,7 @@ def test_a_folder_called_like_a_split_says_the_split(tmp_path):
     for name in ("test/a.png", "images/Train/c.png", "b.png", "testing/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    listed = {sample.name: sample.said for sample in folder.READER.listing(str(tmp_path))}
+    listed = {sample.name: sample.metadata for sample in folder.READER.listing(str(tmp_path))}
 
     assert listed == {
         "b.png": {},

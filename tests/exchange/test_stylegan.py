@@ -16,7 +16,7 @@ from tests.exchange.made import KIND, patch, picture, pixels, rows_of
 
 def written(tmp_path, rows, name="s.zip"):
     path = tmp_path / name
-    stylegan.write_zip(str(path), rows_of(tmp_path / "t", rows), KIND["patches"], "s.zip")
+    stylegan.write_zip(str(path), rows_of(tmp_path / "t", rows), KIND["patches"], "s.zip", None)
     return path
 
 
@@ -53,9 +53,9 @@ def test_patients_and_splits_travel_in_the_zip(tmp_path):
     path = written(tmp_path, [patch(0), patch(1)])
     listed = list(stylegan.READER.listing(str(path)))
 
-    assert [sample.said["patient"] for sample in listed] == ["A/1", "A/1"]
-    assert listed[1].said["split"] == "train"
-    assert (listed[1].said["x_l0"], listed[1].said["size_l0"]) == (10, 32.5)
+    assert [sample.metadata["patient"] for sample in listed] == ["A/1", "A/1"]
+    assert listed[1].metadata["split"] == "train"
+    assert (listed[1].metadata["x_l0"], listed[1].metadata["size_l0"]) == (10, 32.5)
 
 
 def test_no_labels_at_all_are_null(tmp_path):

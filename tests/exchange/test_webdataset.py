@@ -59,7 +59,7 @@ def test_json_may_stand_after_its_image_or_be_missing(tmp_path):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    listed = {sample.name: sample.said for sample in webdataset.READER.listing(str(path))}
+    listed = {sample.name: sample.metadata for sample in webdataset.READER.listing(str(path))}
 
     assert listed == {"a/c.png": {"patient": "P"}, "a/d.png": {}}
     (found,) = webdataset.READER.images(str(path), {"a/d.png": None})
