@@ -1,7 +1,7 @@
-"""Data-parallel training without a wrapper: who this worker is, and averages over all workers.
+"""Data-parallel training without a wrapper: rank of this worker, and averages over all workers.
 
 Gradients are averaged by one flat all-reduce after a backward pass. DistributedDataParallel
-expects one network and one backward a step; GAN training has two networks and several.
+expects one network and one backward pass per step; GAN training has two networks and several.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ from idhray.errors import ConfigError
 
 @dataclass(frozen=True)
 class Worker:
-    """One of `size` workers; `Worker()` is a run without any others."""
+    """One of `size` workers; `Worker()` is the only worker of a run."""
 
     rank: int = 0
     size: int = 1
 
     def share(self, batch_size: int) -> slice:
-        """This worker's part of a global batch, so that any number of workers sees one batch.
+        """This worker's part of a global batch, whose size does not depend on the worker count.
 
         Raises:
-            ConfigError: the batch does not divide evenly.
+            ConfigError: The batch size is not a multiple of the number of workers.
         """
         if batch_size % self.size:
             raise ConfigError(f"batch size {batch_size} does not divide over {self.size} workers")
@@ -33,18 +33,18 @@ class Worker:
         return slice(self.rank * part, (self.rank + 1) * part)
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by its mean over all workers, in one message."""
-        found = list(tensors)
-        if self.size == 1 or not found:
+        """Replace each tensor by its mean over all workers, in one all-reduce."""
+        local = list(tensors)
+        if self.size == 1 or not local:
             return
-        flat = torch.cat([tensor.detach().flatten() for tensor in found])
+        flat = torch.cat([tensor.detach().flatten() for tensor in local])
         dist.all_reduce(flat)
         flat /= self.size
-        for tensor, part in zip(found, flat.split([t.numel() for t in found]), strict=True):
-            tensor.detach().copy_(part.view_as(tensor))
+        for tensor, mean in zip(local, flat.split([t.numel() for t in local]), strict=True):
+            tensor.detach().copy_(mean.view_as(tensor))
 
     def average_gradients(self, network: nn.Module) -> None:
-        """`average` of every gradient of a network; a missing one counts as zero."""
+        """Average every gradient of a network; a missing gradient counts as zero."""
         if self.size == 1:
             return
         parameters = [p for p in network.parameters() if p.requires_grad]

@@ -1,12 +1,12 @@
-"""Errors that idhray raises on purpose: one message that says where, what was found, what to do.
+"""Errors that idhray raises on purpose. The message says where, what was found and what to do.
 
-Each takes one message only: an exception with another constructor loses its type on its way from
-a Ray worker to the driver.
+Each error takes one message only: an exception with another constructor loses its type on its way
+from a Ray worker to the driver.
 """
 
 
 class IdhrayError(Exception):
-    """Any error that the user can act upon; the command line prints it as one line."""
+    """Any error that the user can act on; the command line prints it as one line."""
 
 
 class ConfigError(IdhrayError):
@@ -14,19 +14,19 @@ class ConfigError(IdhrayError):
 
 
 class ManifestError(IdhrayError):
-    """The manifest is contradictory or incomplete; the message lists all its problems."""
+    """The manifest is contradictory or incomplete; the message lists all problems."""
 
 
 class SettingsChangedError(ConfigError):
-    """An output folder was made with other settings or inputs than the ones given now."""
+    """An output folder was made with other settings or inputs than those of this run."""
 
 
 class StorageError(IdhrayError):
-    """A file or folder is missing, in use, or not what it should be."""
+    """A file or folder is missing, in use, or of the wrong kind."""
 
 
 class FullError(StorageError):
-    """There is no space left for output; what was begun is not, and nothing else can be."""
+    """No space is left for output: the file in progress is not published, nor can any other be."""
 
 
 class TableError(IdhrayError):
@@ -34,16 +34,16 @@ class TableError(IdhrayError):
 
 
 class SlideError(IdhrayError):
-    """A slide is missing, unreadable, or does not say its resolution."""
+    """A slide is missing, unreadable, or has no resolution."""
 
 
 class TrainingError(IdhrayError):
-    """A training diverged: its loss is not a finite number any more."""
+    """A training diverged: its loss is no longer finite."""
 
 
 class LeakageError(IdhrayError):
-    """Patients that must stay apart (training, validation, test) would meet."""
+    """Patients that must stay apart (training, validation, test) would be mixed."""
 
 
 class MriError(IdhrayError):
-    """An MRI volume is missing, unreadable, implausible, or does not fit its partner."""
+    """An MRI volume is missing, unreadable, implausible, or does not match its partner."""

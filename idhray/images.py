@@ -1,4 +1,4 @@
-"""What slides, MRI and classifiers share on images: encode, decode, gray, CLAHE, gamma, resize."""
+"""Image operations that slides, MRI and classifiers share: codecs, gray, CLAHE, gamma, resize."""
 
 import io
 from typing import Any, Literal
@@ -17,10 +17,13 @@ Gray = NDArray[np.uint8]  # (height, width)
 Codec = Literal["jpeg", "png"]
 
 
-def encode(image: NDArray[np.uint8], codec: Codec = "png", quality: int = 95) -> bytes:
-    """(height, width[, 3]) uint8 as JPEG (4:2:0, `quality`) or lossless PNG."""
+JPEG_QUALITY = 95
+
+
+def encode(image: NDArray[np.uint8], codec: Codec = "png") -> bytes:
+    """Encode (height, width[, 3]) uint8 as JPEG (4:2:0, quality 95) or lossless PNG."""
     if codec == "jpeg":
-        return _jpeg(image, quality)
+        return _jpeg(image)
     if codec != "png":
         raise ConfigError(f"codec must be jpeg or png, got {codec!r}")
     buffer = io.BytesIO()
@@ -28,36 +31,36 @@ def encode(image: NDArray[np.uint8], codec: Codec = "png", quality: int = 95) ->
     return buffer.getvalue()
 
 
-def _jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
-    """By libjpeg-turbo without Pillow's detours: four fifths of the time."""
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    """JPEG by libjpeg-turbo directly, which takes four fifths of Pillow's time."""
     colored = image.ndim == 3
     pixels = np.ascontiguousarray(image if colored else image[..., None])
     space, sampling = ("RGB", "420") if colored else ("GRAY", "Gray")
-    return bytes(simplejpeg.encode_jpeg(pixels, quality, space, sampling))
+    return bytes(simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, space, sampling))
 
 
 def image_cell(image: NDArray[np.uint8], name: str, codec: Codec = "png") -> dict[str, Any]:
-    """The value of an image column (Hugging Face convention)."""
+    """Value of an image column, in the Hugging Face convention."""
     return {"bytes": encode(image, codec), "path": f"{name}.{'jpg' if codec == 'jpeg' else codec}"}
 
 
 def decode(data: bytes) -> RGB:
-    """(height, width, 3) uint8 of an encoded image.
+    """Decode an image to (height, width, 3) uint8.
 
     Raises:
-        TableError: the bytes are no image, or a truncated one.
+        TableError: The bytes are not an image, or the image is truncated.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
-                raise ValueError(f"its pixels are {picture.mode}, must be of 8 bits")
+                raise ValueError(f"its pixels are {picture.mode}, must be 8-bit")
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TableError(f"an image of {len(data)} bytes cannot be decoded ({error})") from None
 
 
 def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """A square of `size_px`: by area when it shrinks (no aliasing), else by Lanczos."""
+    """Resize to a square of `size_px`, by area when it shrinks (no aliasing), else by Lanczos."""
     if image.shape[0] == image.shape[1] == size_px:
         return image
     shrinks = size_px <= min(image.shape[:2])
@@ -66,15 +69,15 @@ def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 
 
 def gray(image: RGB) -> Gray:
-    """Luma of ITU-R 601, (height, width) uint8."""
+    """Luma of ITU-R BT.601, (height, width) uint8."""
     return np.asarray(Image.fromarray(image).convert("L"))
 
 
 def clahe(image: Gray, *, clip_limit: float = 0.01, tiles: int = 8) -> Gray:
-    """Adaptive histogram equalization over a grid of `tiles` by `tiles`, contrast limited.
+    """Contrast-limited adaptive histogram equalization over a grid of `tiles` by `tiles`.
 
-    Source: Liu et al. 2020, Methods, "Image pre-processing"; clip limit and grid are not stated
-    there, these are scikit-image's defaults.
+    Source: Liu et al. 2020, Methods, "Image pre-processing". The paper does not state the clip
+    limit and the grid; these are scikit-image's defaults.
     """
     if image.min() == image.max():
         return image  # nothing to equalize, and scikit-image would divide by zero
@@ -84,5 +87,5 @@ def clahe(image: Gray, *, clip_limit: float = 0.01, tiles: int = 8) -> Gray:
 
 
 def gamma(image: Gray, value: float) -> Gray:
-    """Pixels to the power `value` on a 0..1 scale."""
+    """Raise pixels on a 0..1 scale to the power `value`."""
     return np.asarray(exposure.adjust_gamma(image, value), dtype=np.uint8)

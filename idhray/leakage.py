@@ -1,7 +1,7 @@
-"""Which patients a generator saw, and the refusal of sets in which patients would meet.
+"""Patients that a generator was trained on, and the refusal of sets that would mix patients.
 
 A folder of SYNTHETIC images holds `_generator.json`, the record of the generator that made them,
-and `_gate.json`, whether that one copies, if it was judged.
+and, if the generator was evaluated, `_gate.json`, the result of the test for copies and diversity.
 """
 
 import hashlib
@@ -18,118 +18,118 @@ logger = logging.getLogger(__name__)
 
 GENERATOR = "_generator.json"
 GATE = "_gate.json"
-SHOWN = 5  # patients that a message names
+MAX_NAMES = 5  # patients that a message names
 
 
 def patients_hash(patients: Iterable[str]) -> str:
-    """16 hex digits of a set of patients, whatever their order."""
+    """Hash of a set of patients, 16 hex digits, independent of their order."""
     text = "\n".join(sorted(set(patients)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRecord:
-    """What is known of the generator that made a folder of synthetic images."""
+    """Record of the generator that made a folder of synthetic images."""
 
     generator: str
     idh: str
     patients: tuple[str, ...]
-    """All patients that it saw in training."""
+    """All patients of its training set."""
     trained_on: str
-    """`patients_hash` of them."""
+    """`patients_hash` of `patients`."""
 
     @classmethod
     def of(cls, generator: str, idh: str, patients: Iterable[str]) -> "GeneratorRecord":
-        """The record of a generator that was trained on `patients`."""
+        """Record of a generator that was trained on `patients`."""
         names = tuple(sorted(set(patients)))
         return cls(generator=generator, idh=idh, patients=names, trained_on=patients_hash(names))
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateRecord:
-    """What an evaluation found of a generator, beside its checkpoint and beside its images."""
+    """Result of the test for copies and diversity, stored with a checkpoint and with its images."""
 
     generator: str
-    """Seal of the checkpoint that was judged."""
+    """Seal of the checkpoint that was evaluated."""
     passed: bool
     reasons: tuple[str, ...]
-    """Why it failed."""
+    """Reasons why the generator failed."""
     images: str
-    """The images that it was trained on, in which copies are looked for."""
+    """Folder of its training images, in which copies are searched."""
     images_digest: str
     features: str
-    """What made features of images, as a flag says it."""
+    """Feature extractor, as given by the flag `features`."""
     extractor: str
-    """The network that it was, and a digest of its weights."""
+    """Network of the feature extractor, and a digest of its weights."""
     psi: float
-    """Truncation of the images that were judged; below it they vary less."""
+    """Truncation of the images that were evaluated; images of a lower psi vary less."""
     limits: dict[str, float]
-    """Below these distances an image is a copy."""
+    """Distances below which an image is a copy."""
     evaluation: str
-    """Folder of the figures."""
+    """Folder of the evaluation's figures."""
     pretraining: tuple[dict[str, str], ...] = ()
-    """Tables of earlier trainings in which copies are looked for, too: folder, digest and idh."""
+    """Tables of earlier trainings in which copies are searched, too: folder, digest and idh."""
 
 
 def write_gate(folder: str, record: GateRecord) -> None:
-    """Put the verdict on a generator into a folder."""
+    """Write the gate record of a generator into a folder."""
     publish_json(join(folder, GATE), asdict(record))
 
 
 def read_gate(folder: str) -> GateRecord | None:
-    """The verdict in a folder; None where nobody judged.
+    """Gate record in a folder, or None if the generator was not evaluated.
 
     Raises:
-        StorageError: it is none.
+        StorageError: The file is not a gate record.
     """
     path = join(folder, GATE)
     if not exists(path):
         return None
     values = read_json(path)
     if set(values) != {field.name for field in fields(GateRecord)}:
-        raise StorageError(f"{path}: no verdict on a generator; run `idhray evaluate-gan` again")
+        raise StorageError(f"{path}: not a gate record; run `idhray evaluate-gan` again")
     lists = {name: tuple(values[name]) for name in ("reasons", "pretraining")}
     return GateRecord(**{**values, **lists})
 
 
 def refuse_failed(synthetic: Sequence[str], *, allowed: bool) -> None:
-    """Refuse images of a generator that copies or repeats itself; warn where nobody judged it.
+    """Refuse images of a generator that failed its gate; warn if it was not evaluated.
 
     Args:
         synthetic: SYNTHETIC folders.
-        allowed: Take those of a generator that failed.
+        allowed: Accept images of a generator that failed.
 
     Raises:
-        LeakageError: a generator failed, and that is not allowed.
+        LeakageError: A generator failed, and this is not allowed.
     """
     for folder in synthetic:
         gate = read_gate(folder)
         if gate is None:
-            logger.warning("%s: nobody looked for copies (`idhray evaluate-gan`)", folder)
+            logger.warning("%s: not tested for copies; run `idhray evaluate-gan`", folder)
         elif not gate.passed and not allowed:
             raise LeakageError(
                 f"{folder}: its generator failed the test for copies and diversity "
                 f"({' '.join(gate.reasons)} See {gate.evaluation}); train another one, or "
-                "take its images all the same with --allow-failed-gan"
+                "use its images anyway with --allow-failed-gan"
             )
 
 
 def write_generator(folder: str, record: GeneratorRecord) -> None:
-    """Put the record into a folder of synthetic images."""
+    """Write the generator record into a folder of synthetic images."""
     publish_json(join(folder, GENERATOR), asdict(record))
 
 
 def read_generator(folder: str) -> GeneratorRecord:
-    """The record of a folder of synthetic images.
+    """Generator record of a folder of synthetic images.
 
     Raises:
-        LeakageError: there is none, or its hash is not that of its patients.
-        StorageError: it is no such record.
+        LeakageError: There is no record, or its hash does not match its patients.
+        StorageError: The file is not a generator record.
     """
     path = join(folder, GENERATOR)
     if not exists(path):
         raise LeakageError(
-            f"{folder}: no {GENERATOR}, so nobody can tell which patients its generator saw; "
+            f"{folder}: no {GENERATOR}, so the training patients of its generator are unknown; "
             "make the images with `idhray synthesize`"
         )
     values = read_json(path)
@@ -139,17 +139,18 @@ def read_generator(folder: str) -> GeneratorRecord:
     record = GeneratorRecord(**{**values, "patients": tuple(values["patients"])})
     if record.trained_on != patients_hash(record.patients):
         raise LeakageError(
-            f"{path}: trained_on is {record.trained_on}, but its {len(record.patients)} patients "
-            f"make {patients_hash(record.patients)}; the list was changed: synthesize again"
+            f"{path}: trained_on is {record.trained_on}, but the hash of its "
+            f"{len(record.patients)} patients is {patients_hash(record.patients)}; the list was "
+            "changed: synthesize again"
         )
     return record
 
 
 def patient_splits(images: str) -> dict[str, str]:
-    """The split of every patient of a PATCHES or SLICES folder.
+    """Split of every patient of a PATCHES or SLICES folder.
 
     Raises:
-        LeakageError: a patient is in two splits or has two labels.
+        LeakageError: A patient is in two splits or has two labels.
     """
     splits, labels = defaultdict(set), defaultdict(set)
     for path in parts(images):
@@ -157,36 +158,40 @@ def patient_splits(images: str) -> dict[str, str]:
         for row in table.group_by(table.column_names).aggregate([]).to_pylist():
             splits[row["patient"]].add(row["split"] or "")
             labels[row["patient"]].add(row["idh"] or "")
-    for what, found in (("split", splits), ("label", labels)):
-        if torn := sorted(patient for patient, values in found.items() if len(values) > 1):
-            values = ", ".join(sorted(found[torn[0]]))
+    for noun, by_patient in (("split", splits), ("label", labels)):
+        if torn := sorted(patient for patient, values in by_patient.items() if len(values) > 1):
+            values = ", ".join(sorted(by_patient[torn[0]]))
             raise LeakageError(
-                f"{images}: more than one {what} for {_named(torn)} ({torn[0]}: {values}); "
-                "make the table anew from one manifest"
+                f"{images}: more than one {noun} for {_listed(torn)} ({torn[0]}: {values}); "
+                "make the table again from one manifest"
             )
     return {patient: next(iter(values)) for patient, values in splits.items()}
 
 
 def refuse_leaks(images: str, synthetic: Sequence[str]) -> list[GeneratorRecord]:
-    """The records of the synthetic folders, if a classifier may be trained on `images` with them.
+    """Refuse synthetic images by which held-out patients would reach the training of a classifier.
 
     Args:
-        images: A PATCHES or SLICES folder with all its splits.
+        images: PATCHES or SLICES folder with all its splits.
         synthetic: SYNTHETIC folders.
 
+    Returns:
+        Generator records of the synthetic folders.
+
     Raises:
-        LeakageError: a patient of `images` is in two splits or has two labels; a generator saw a
-            patient that is not in the training split; or its record does not fit its images.
+        LeakageError: A patient of `images` is in two splits or has two labels; a generator was
+            trained on a patient outside the training split; or its record does not fit its images.
     """
     held_out = {name: split for name, split in patient_splits(images).items() if split != "train"}
     records = []
     for folder in synthetic:
         record = read_generator(folder)
-        if seen := sorted(set(record.patients) & set(held_out)):
+        if leaked := sorted(set(record.patients) & set(held_out)):
             raise LeakageError(
-                f"{folder}: its generator saw {len(seen)} patients that {images} keeps for "
-                f"validation or test: {_named(seen)} ({seen[0]}: {held_out[seen[0]]}); train the "
-                "generator on the training split only"
+                f"{folder}: its generator was trained on {len(leaked)} patients that {images} "
+                f"holds out for validation or test: {_listed(leaked)} "
+                f"({leaked[0]}: {held_out[leaked[0]]}); train the generator on the training split "
+                "only"
             )
         _check_rows(folder, record)
         records.append(record)
@@ -194,7 +199,7 @@ def refuse_leaks(images: str, synthetic: Sequence[str]) -> list[GeneratorRecord]
 
 
 def _check_rows(folder: str, record: GeneratorRecord) -> None:
-    """Refuse images that the generator of the record did not make."""
+    """Refuse images that were not made by the generator of the record."""
     for path in parts(folder):
         table = read_part(path, ["trained_on", "idh"])
         if others := sorted(set(table["trained_on"].to_pylist()) - {record.trained_on}, key=str):
@@ -209,6 +214,6 @@ def _check_rows(folder: str, record: GeneratorRecord) -> None:
             )
 
 
-def _named(patients: Sequence[str]) -> str:
-    more = f" and {len(patients) - SHOWN} more" if len(patients) > SHOWN else ""
-    return ", ".join(patients[:SHOWN]) + more
+def _listed(patients: Sequence[str]) -> str:
+    more = f" and {len(patients) - MAX_NAMES} more" if len(patients) > MAX_NAMES else ""
+    return ", ".join(patients[:MAX_NAMES]) + more

@@ -1,8 +1,8 @@
-"""The Arrow schema of every table that passes between stages, and how parts are kept on disk.
+"""Arrow schemas of the tables that pass between stages, and their storage as parts.
 
-A table is a folder of `part-<key>.parquet`; a large input has several, `part-<key>-0001.parquet`
-and so on after the first. Images are `struct<bytes, path>` with the Hugging Face metadata, so that
-`datasets`, pandas, Polars and DuckDB read them as they are.
+A table is a folder of parts, `part-<key>.parquet`. A large input has further parts after the first,
+`part-<key>-0001.parquet` and so on. Images are `struct<bytes, path>` with the Hugging Face
+metadata, so that `datasets`, pandas, Polars and DuckDB read them directly.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
-    """A schema with the metadata by which Hugging Face `datasets` knows the image column."""
+    """Schema with the metadata by which Hugging Face `datasets` recognizes the image column."""
     features = {
         name: {"_type": "Image"} if kind == IMAGE else {"_type": "Value", "dtype": _hf_name(kind)}
         for name, kind in columns.items()
@@ -37,8 +37,8 @@ def _hf_name(kind: pa.DataType) -> str:
     return {"double": "float64", "float": "float32", "bool": "bool"}.get(str(kind), str(kind))
 
 
-_WHO = {"patient": pa.string(), "idh": pa.string(), "split": pa.string()}
-_PLACE = {
+_PATIENT = {"patient": pa.string(), "idh": pa.string(), "split": pa.string()}
+_POSITION = {
     "slide": pa.string(),
     "x_l0": pa.int64(),
     "y_l0": pa.int64(),
@@ -48,21 +48,21 @@ _PLACE = {
 }
 
 TILES = _schema(
-    **_WHO,
-    **_PLACE,
+    **_PATIENT,
+    **_POSITION,
     mpp_source=pa.string(),
-    tissue_fraction=pa.float64(),  # by the slide's mask
-    own_tissue_fraction=pa.float64(),  # by the tile's own pixels
+    tissue_fraction=pa.float64(),  # from the slide's mask
+    own_tissue_fraction=pa.float64(),  # from the tile's pixels
     rank=pa.int64(),  # 1 is the best of its slide
     image=IMAGE,
 )
-PATCHES = _schema(**_WHO, **_PLACE, image=IMAGE)
+PATCHES = _schema(**_PATIENT, **_POSITION, image=IMAGE)
 SLICES = _schema(
-    **_WHO,
+    **_PATIENT,
     study=pa.string(),  # one pair of scans
     z_mm=pa.float64(),  # height (RAS) of the slice in the space of the CE-T1w
-    brain_fraction=pa.float64(),  # of the image's pixels
-    tumor_fraction=pa.float64(),  # null where no tumor mask was given
+    brain_fraction=pa.float64(),  # share of the image's pixels
+    tumor_fraction=pa.float64(),  # null without a tumor mask
     image=IMAGE,  # CE-T1w, FLAIR, null
 )
 SYNTHETIC = _schema(
@@ -75,7 +75,7 @@ SYNTHETIC = _schema(
     image=IMAGE,
 )
 PREDICTIONS = _schema(
-    **_WHO,
+    **_PATIENT,
     model=pa.string(),
     n_synthetic=pa.int64(),
     repeat=pa.int64(),
@@ -84,11 +84,11 @@ PREDICTIONS = _schema(
     n_images=pa.int64(),
 )
 READINGS = _schema(
-    **_WHO,  # patient: null for a synthetic image
+    **_PATIENT,  # patient: null for a synthetic image
     reader=pa.string(),
-    case=pa.string(),  # one image as readers saw it
-    real=pa.bool_(),  # the truth: of a patient, or synthetic
-    judged_real=pa.bool_(),  # what the reader thought; null where no Turing test was held
+    case=pa.string(),  # one image as shown to readers
+    real=pa.bool_(),  # truth: from a patient, not synthetic
+    judged_real=pa.bool_(),  # the reader's judgment; null without a Turing test
     location=pa.string(),
     enhancement=pa.string(),
     necrosis=pa.string(),
@@ -99,7 +99,7 @@ LEDGER = _schema(
     input=pa.string(),
     status=pa.string(),
     rows=pa.int64(),
-    parts=pa.int64(),  # files that hold them
+    parts=pa.int64(),  # files that hold the rows
     seconds=pa.float64(),
     attempts=pa.int64(),
     error=pa.string(),
@@ -109,7 +109,7 @@ LEDGER = _schema(
 )
 
 
-TRUTH = _schema(  # of a made-up slide
+TRUTH = _schema(  # one row per phantom slide
     patient=pa.string(),
     slide=pa.string(),
     idh=pa.string(),
@@ -132,9 +132,9 @@ TRUTH = _schema(  # of a made-up slide
 )
 
 
-MRI_TRUTH = _schema(  # of a made-up patient with MRI
+MRI_TRUTH = _schema(  # one row per phantom patient with MRI
     patient=pa.string(),
-    idh=pa.string(),  # normal where there is no tumor
+    idh=pa.string(),  # normal without a tumor
     age=pa.int64(),
     sex=pa.string(),
     grade=pa.int64(),
@@ -157,10 +157,11 @@ MRI_TRUTH = _schema(  # of a made-up patient with MRI
 
 
 def part_path(folder: str, key: str, shard: int = 0) -> str:
-    """Where a part of one input lies; `key` may be any text, a path or URI too.
+    """Path of one part of an input.
 
     Args:
-        shard: 0 is the first; small inputs have no other.
+        key: Name of the input: any text, such as a path or URI.
+        shard: Number of the part, from 0; small inputs have one part only.
     """
     number = f"-{shard:04d}" if shard else ""
     return join(folder, f"{_part_name(key)}{number}.parquet")
@@ -171,39 +172,40 @@ def _part_name(key: str) -> str:
 
 
 def publish_table(path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
-    """Write rows as one Parquet file, atomically; 16 hex digits of its content come back."""
-    # Small row groups: readers of single images need not decode a whole slide's column chunk.
+    """Write rows atomically as one Parquet file, and return 16 hex digits of its content."""
+    # In small row groups, readers of single images need not decode a whole slide's column chunk.
     return publish_rows(path, rows, schema, rows_per_group=256).digest
 
 
-class Published(NamedTuple):
-    """A file of a table."""
+class PublishedPart(NamedTuple):
+    """One published part of a table."""
 
     rows: int
     digest: str
-    """16 hex digits of its content."""
+    """Digest of the file's content, 16 hex digits."""
 
 
 def publish_rows(
     path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema, *, rows_per_group: int
-) -> Published:
-    """Write rows as they come, atomically; memory holds one row group of them.
+) -> PublishedPart:
+    """Write rows atomically as they arrive; memory holds one row group at a time.
 
     Raises:
-        StorageError: there is no space left. What `rows` raises comes through; no file appears.
+        StorageError: No space is left. Errors of `rows` pass through. In both cases no file
+            appears.
     """
     count, content = 0, hashlib.sha256()
     with publishing(path) as handle:
-        hashed = _Hashed(handle, content.update)
+        hashed = _HashedFile(handle, content.update)
         with pq.ParquetWriter(hashed, schema, **_encoding(schema)) as writer:
             for group in _batched(rows, rows_per_group):
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
                 count += len(group)
-    return Published(count, content.hexdigest()[:16])
+    return PublishedPart(count, content.hexdigest()[:16])
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
-    """Images are compressed already, and each is another: looking for more costs time only."""
+    """Writer options. Images are compressed and distinct already, so they are stored plain."""
     values = [field.name for field in schema if field.type != IMAGE]
     if len(values) == len(schema):
         return {"compression": "zstd", "write_page_checksum": True}
@@ -216,45 +218,45 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-class _Hashed(io.RawIOBase):
-    """A file whose content is also shown to `see`, piece by piece."""
+class _HashedFile(io.RawIOBase):
+    """File that also passes each written piece to `update`."""
 
-    def __init__(self, handle: BinaryIO, see: Callable[[Any], None]) -> None:
-        self._handle, self._see = handle, see
+    def __init__(self, handle: BinaryIO, update: Callable[[Any], None]) -> None:
+        self._handle, self._update = handle, update
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._see(data)
+        self._update(data)
         return self._handle.write(data)
 
 
 def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    left = iter(rows)
-    while batch := list(itertools.islice(left, size)):
+    remaining = iter(rows)
+    while batch := list(itertools.islice(remaining, size)):
         yield batch
 
 
 def parts(folder: str) -> list[str]:
-    """The part files of a table, sorted by name."""
+    """Part files of a table, sorted by name."""
     return list_files(folder, prefix="part-", suffix=".parquet")
 
 
 def further_parts(folder: str, key: str, shards: int) -> list[str]:
-    """The part files of an input beside its first `shards`: of an earlier, larger version."""
-    found = []
-    while exists(part_path(folder, key, shards)):
-        found.append(part_path(folder, key, shards))
+    """Part files of an input after its first `shards`, left by an earlier, larger version."""
+    paths = []
+    while exists(path := part_path(folder, key, shards)):
+        paths.append(path)
         shards += 1
-    return found
+    return paths
 
 
 def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """One part.
+    """Read one part.
 
     Raises:
-        TableError: it is no Parquet file, or a column is missing.
+        TableError: The file is not a Parquet file, or a column is missing.
     """
     with _opened_part(path, columns) as part:
         return part.read(columns=columns)
@@ -272,30 +274,30 @@ def _opened_part(path: str, columns: Sequence[str] | None) -> Iterator[pq.Parque
     except FileNotFoundError:
         raise TableError(f"{path}: no such part; run the stage that makes it again") from None
     except (pa.ArrowInvalid, OSError) as error:
-        why = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise TableError(
-            f"{path}: not a Parquet file, or a damaged one ({why}); delete it and run the stage "
+            f"{path}: not a Parquet file, or a damaged one ({reason}); delete it and run the stage "
             "that makes it again"
         ) from None
 
 
-def may_hold(path: str, wanted: Mapping[str, str]) -> bool:
-    """Whether a part can have a row with these values, by its statistics: no row is read.
+def may_hold(path: str, values: Mapping[str, str]) -> bool:
+    """True if a part can have a row with these values, by its statistics; no row is read.
 
     Raises:
-        TableError: it is no Parquet file, or a column is missing.
+        TableError: The file is not a Parquet file, or a column is missing.
     """
-    with _opened_part(path, list(wanted)) as part:
+    with _opened_part(path, list(values)) as part:
         groups = [part.metadata.row_group(k) for k in range(part.num_row_groups)]
-        return any(_group_may_hold(group, wanted) for group in groups)
+        return any(_group_may_hold(group, values) for group in groups)
 
 
-def _group_may_hold(group: pq.RowGroupMetaData, wanted: Mapping[str, str]) -> bool:
+def _group_may_hold(group: pq.RowGroupMetaData, values: Mapping[str, str]) -> bool:
     columns = (group.column(k) for k in range(group.num_columns))
-    found = {column.path_in_schema: column.statistics for column in columns}
-    for name, value in wanted.items():
-        known = found.get(name)
-        if known is not None and known.has_min_max and not known.min <= value <= known.max:
+    statistics = {column.path_in_schema: column.statistics for column in columns}
+    for name, value in values.items():
+        limits = statistics.get(name)
+        if limits is not None and limits.has_min_max and not limits.min <= value <= limits.max:
             return False
     return True
 
@@ -307,15 +309,15 @@ def read_rows(
     *,
     only: tuple[str, Collection[Any]] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one input, shard after shard; memory holds one row group at a time.
+    """Rows of one input, part by part; memory holds one row group at a time.
 
     Args:
-        columns: All when None.
-        only: A column and the values of it that are wanted; of other rows no image is read, where
-            their whole row group is not wanted.
+        columns: Columns to read; all if None.
+        only: A column and its values to select. Row groups without any such row are skipped, and
+            their images are not read.
 
     Raises:
-        TableError: the input has no part, a shard is no Parquet file, or a column is missing.
+        TableError: The input has no part, a part is not a Parquet file, or a column is missing.
     """
     shard = 0
     while shard == 0 or exists(part_path(folder, key, shard)):
@@ -331,22 +333,23 @@ def _rows_of_part(
             if only is None:
                 yield from part.read_row_group(group, columns=columns).to_pylist()
                 continue
-            there = part.read_row_group(group, columns=[only[0]])[only[0]]
-            wanted = pc.is_in(there, value_set=pa.array(list(only[1]), there.type))
-            if pc.any(wanted).as_py():
-                found = part.read_row_group(group, columns=columns)
-                yield from found.filter(wanted).to_pylist()
+            name, values = only
+            column = part.read_row_group(group, columns=[name])[name]
+            selected = pc.is_in(column, value_set=pa.array(list(values), column.type))
+            if pc.any(selected).as_py():
+                rows = part.read_row_group(group, columns=columns)
+                yield from rows.filter(selected).to_pylist()
 
 
 def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """All parts of a table, in the order of their names, cast to `schema`.
+    """All parts of a table in the order of their names, cast to `schema`.
 
     Raises:
-        TableError: there are no parts, or a part lacks a column of the schema.
+        TableError: There are no parts, or a part lacks a column of the schema.
     """
     names = list(columns or schema.names)
-    wanted = pa.schema([schema.field(name) for name in names])
-    found = [read_part(path, names) for path in parts(folder)]
-    if not found:
+    selected_schema = pa.schema([schema.field(name) for name in names])
+    tables = [read_part(path, names) for path in parts(folder)]
+    if not tables:
         raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
-    return pa.concat_tables([table.select(names).cast(wanted) for table in found])
+    return pa.concat_tables([table.select(names).cast(selected_schema) for table in tables])

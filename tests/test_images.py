@@ -43,7 +43,7 @@ def test_images_of_more_than_8_bits_are_refused(image):
     buffer = io.BytesIO()
     image.save(buffer, "TIFF")
 
-    with pytest.raises(TableError, match="must be of 8 bits"):
+    with pytest.raises(TableError, match="must be 8-bit"):
         decode(buffer.getvalue())
 
 

@@ -1,1 +1,1 @@
-"""Cohorts: the manifest, its labels and split, and importers of public tables."""
+"""Cohorts: the manifest, labels, the patient split, and importers of public tables."""

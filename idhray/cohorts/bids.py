@@ -1,6 +1,6 @@
-"""A manifest from a BIDS folder: CE-T1w and FLAIR of every subject, labels from participants.tsv.
+"""Manifest of a BIDS folder: CE-T1w and FLAIR of every subject, labels from participants.tsv.
 
-CE-T1w is a `_T1w` file with a `ce-` entity, FLAIR a `_FLAIR` file, both under `anat`.
+CE-T1w is a `_T1w` file with a `ce-` entity, FLAIR is a `_FLAIR` file, both under `anat`.
 Source: Brain Imaging Data Structure 1.10, "Magnetic Resonance Imaging", anatomy imaging data.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from idhray.cohorts.labels import ALIASES, label_column, people_of
+from idhray.cohorts.labels import ALIASES, label_column, patient_labels
 from idhray.cohorts.manifest import COLUMNS, NUMBERS, read_text_table
 from idhray.errors import ManifestError
 
@@ -24,35 +24,38 @@ SEQUENCES = ("t1ce", "flair")
 def bids_manifest(
     folder: str, labels: str | None, *, columns: Mapping[str, str | None]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """One row per session with both sequences, and how many sessions were left out and why.
+    """Manifest with one row per session that has both sequences.
 
     Args:
-        folder: The data set's root.
-        labels: CSV or TSV of labels; `participants.tsv` of the folder when not given.
-        columns: Names of its columns where they are not the usual ones.
+        folder: Root of the data set.
+        labels: CSV or TSV of labels; defaults to `participants.tsv` in the folder.
+        columns: Column names of the label table that are not in `ALIASES`.
+
+    Returns:
+        The manifest, and the number of sessions left out for each reason.
 
     Raises:
-        ManifestError: no session has both sequences, one of them is there more than once, or the
-            labels contradict themselves; the message lists all of it.
+        ManifestError: No session has both sequences, a session has several files of one sequence,
+            or the labels contradict each other. The message lists all problems.
     """
     path = labels or os.path.join(folder, "participants.tsv")
     table = read_text_table(path).map(str.strip)
     aliases = {**columns, "patient": columns.get("patient") or _participants(table)}
-    named = {name: label_column(table, name, aliases.get(name), path) for name in ALIASES}
-    people = people_of(table, named, path, _subject)
+    label_columns = {name: label_column(table, name, aliases.get(name), path) for name in ALIASES}
+    labels_by_patient = patient_labels(table, label_columns, path, _subject)
     sessions: dict[tuple[str, str], dict[str, list[str]]] = {}
     for subject, session, sequence, file in _images(folder):
-        found = sessions.setdefault((subject, session), {name: [] for name in SEQUENCES})
-        found[sequence].append(file)
-    _refuse_several(folder, sessions)
+        files = sessions.setdefault((subject, session), {name: [] for name in SEQUENCES})
+        files[sequence].append(file)
+    _refuse_choices(folder, sessions)
     left_out = {f"no_{name}": 0 for name in SEQUENCES}
     rows = []
-    for (subject, _), found in sorted(sessions.items()):
-        if missing := [name for name in SEQUENCES if not found[name]]:
+    for (subject, _), files in sorted(sessions.items()):
+        if missing := [name for name in SEQUENCES if not files[name]]:
             left_out[f"no_{missing[0]}"] += 1
             continue
-        files = {name: found[name][0] for name in SEQUENCES}
-        rows.append({"patient": subject, **files, **people.get(subject, {})})
+        scans = {name: files[name][0] for name in SEQUENCES}
+        rows.append({"patient": subject, **scans, **labels_by_patient.get(subject, {})})
     if not rows:
         raise ManifestError(
             f"{folder}: no session with CE-T1w (_ce-..._T1w) and FLAIR under anat ({left_out})"
@@ -64,7 +67,7 @@ def bids_manifest(
 
 
 def _participants(table: pd.DataFrame) -> str | None:
-    """The column that BIDS requires, if it is there."""
+    """The patient column that BIDS requires, if the table has it."""
     return "participant_id" if "participant_id" in table else None
 
 
@@ -73,30 +76,32 @@ def _subject(text: str) -> str:
 
 
 def _images(folder: str) -> Iterator[tuple[str, str, str, str]]:
-    """Subject, session, sequence and path of every file that may be used; not of derivatives."""
-    for here, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if name not in ("derivatives", "sourcedata"))
-        if os.path.basename(here) != "anat":
+    """Subject, session, sequence and path of every usable file; derivatives are skipped."""
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted({*subfolders} - {"derivatives", "sourcedata"})
+        if os.path.basename(parent) != "anat":
             continue
         for name in sorted(names):
-            found = IMAGE.match(name)
-            if not found or (found["suffix"] == "T1w" and "ce-" not in found["entities"]):
+            match = IMAGE.match(name)
+            if not match or (match["suffix"] == "T1w" and "ce-" not in match["entities"]):
                 continue
-            sequence = "t1ce" if found["suffix"] == "T1w" else "flair"
-            file = os.path.abspath(os.path.join(here, name))
-            yield found["subject"], found["session"] or "", sequence, file
+            sequence = "t1ce" if match["suffix"] == "T1w" else "flair"
+            file = os.path.abspath(os.path.join(parent, name))
+            yield match["subject"], match["session"] or "", sequence, file
 
 
-def _refuse_several(
+def _refuse_choices(
     folder: str, sessions: Mapping[tuple[str, str], Mapping[str, list[str]]]
 ) -> None:
     problems = [
         f"{' '.join(filter(None, key))}: {len(files)} {name} files, "
         f"{os.path.basename(files[0])} and {os.path.basename(files[1])}"
-        for key, found in sessions.items()
-        for name, files in found.items()
+        for key, by_sequence in sessions.items()
+        for name, files in by_sequence.items()
         if len(files) > 1
     ]
     if problems:
-        said = f"{folder}: {len(problems)} sessions with a choice; keep one file of each sequence"
-        raise ManifestError("\n  ".join([said, *problems[:10]]))
+        heading = (
+            f"{folder}: {len(problems)} sessions with several files of one sequence; keep one file"
+        )
+        raise ManifestError("\n  ".join([heading, *problems[:10]]))

@@ -1,4 +1,4 @@
-"""A manifest from slides of TCGA, GDC or CPTAC with a table of labels."""
+"""Manifests of TCGA, GDC or CPTAC slides with a table of labels."""
 
 import os
 import re
@@ -8,37 +8,39 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.labels import ALIASES, label_column, people_of
+from idhray.cohorts.labels import ALIASES, label_column, patient_labels
 from idhray.cohorts.manifest import COLUMNS, NUMBERS, read_text_table
 from idhray.errors import ManifestError
 
 SLIDE_ENDINGS = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm")
 # TCGA-HT-7603-01Z-00-DX3.<uuid>: project, site, participant, sample, portion, slide
 BARCODE = re.compile(r"TCGA-(?P<site>\w\w)-\w{4}-\d\d[A-Z]-\w\w-(?P<kind>DX|TS|BS|MS)", re.I)
-# C3L-00016-21: CPTAC-3 with its program, case, slide
+# C3L-00016-21: CPTAC-3 program, case, slide
 CPTAC = re.compile(r"(?P<case>C3[A-Z]-\d{5})(-\d\d)?(?!\d)", re.I)
 POWER = ("objective_power", "mag", "appmag")
 
-Found = tuple[pd.DataFrame, dict[str, int]]
+ManifestAndCounts = tuple[pd.DataFrame, dict[str, int]]
+"""The manifest, and the number of files left out for each reason."""
 
 
 def tcga_manifest(
     slides: str, labels: str, *, frozen: bool, columns: Mapping[str, str | None]
-) -> Found:
-    """A manifest of the TCGA slides under a folder, and how many files were left out and why.
+) -> ManifestAndCounts:
+    """Manifest of the TCGA slides in a folder.
 
-    Patient: the first 12 characters of the barcode; site: its second field; DX: an FFPE diagnostic
-    slide; TS, BS, MS: frozen. A slide whose patient has no label keeps an empty `idh`.
+    The patient is the first 12 characters of the barcode, the site its second field. DX is an FFPE
+    diagnostic slide; TS, BS and MS are frozen. A slide whose patient has no label keeps an empty
+    `idh`.
 
     Args:
-        slides: Folder, searched through all its folders.
+        slides: Folder, searched with all subfolders.
         labels: CSV or TSV; its patient column may hold patient or slide barcodes.
-        frozen: Take frozen sections, too.
-        columns: Names of the label table's columns where they are not in `ALIASES`.
+        frozen: Include frozen sections.
+        columns: Column names of the label table that are not in `ALIASES`.
 
     Raises:
-        ManifestError: no slide is found, a column is missing or of unknown meaning, or the rows of
-            a patient contradict each other; the message lists all of it.
+        ManifestError: No slide is found, a column is missing or has unknown values, or the rows of
+            a patient contradict each other. The message lists all problems.
     """
     left_out = {"not_a_tcga_slide": 0, "frozen": 0}
     rows = []
@@ -58,21 +60,22 @@ def tcga_manifest(
 
 def gdc_manifest(
     slides: str, sheet: str, labels: str, *, frozen: bool, columns: Mapping[str, str | None]
-) -> Found:
-    """A manifest of slides that were downloaded from the GDC, by their sample sheet.
+) -> ManifestAndCounts:
+    """Manifest of slides downloaded from the GDC, by their sample sheet.
 
-    `gdc-client` puts a file into a folder that has the File ID for a name; where there is none, the
-    File Name decides. Patient: the Case ID. cohort: the Project ID.
+    `gdc-client` puts each file into a folder named by its File ID. Without such a folder, the File
+    Name decides. The patient is the Case ID, the cohort the Project ID.
 
     Args:
-        slides: Folder, searched through all its folders.
-        sheet: The GDC's sample sheet (TSV) with File ID, File Name and Case ID.
+        slides: Folder, searched with all subfolders.
+        sheet: Sample sheet of the GDC (TSV) with File ID, File Name and Case ID.
         labels: CSV or TSV; its patient column holds case IDs or slide names.
-        frozen: Take frozen sections, too (by the barcode, or by Preservation Method).
-        columns: Names of the label table's columns where they are not in `ALIASES`.
+        frozen: Include frozen sections (by the barcode, else by Preservation Method).
+        columns: Column names of the label table that are not in `ALIASES`.
 
     Raises:
-        ManifestError: as `tcga_manifest`; or the sheet lacks a column, or a slide has two cases.
+        ManifestError: As for `tcga_manifest`; or the sheet lacks a column, or a slide has two
+            cases.
 
     Source: GDC Data Portal, Sample Sheet; GDC Data Transfer Tool User's Guide.
     """
@@ -80,15 +83,15 @@ def gdc_manifest(
     files = {row["File ID"].lower(): row for row in table}
     names = {row["File Name"]: row for row in table}
     left_out = Counter(not_in_sample_sheet=0, normal_tissue=0, frozen=0)
-    rows, seen = [], set()
+    rows, present_ids = [], set()
     for path in _slide_files(slides):
         folder, name = os.path.split(path)
         row = files.get(os.path.basename(folder).lower()) or names.get(name)
         if row is None:
             left_out["not_in_sample_sheet"] += 1
             continue
-        seen.add(row["File ID"])
-        if reason := _unwanted(row, name, frozen=frozen):
+        present_ids.add(row["File ID"])
+        if reason := _exclusion_reason(row, name, frozen=frozen):
             left_out[reason] += 1
             continue
         case = _only_case(sheet, row)
@@ -96,28 +99,28 @@ def gdc_manifest(
             {"patient": case, **_site(name), "cohort": row.get("Project ID"), "slide": path}
         )
     left_out["files_missing"] = sum(
-        row["File ID"] not in seen and row["File Name"].lower().endswith(SLIDE_ENDINGS)
+        row["File ID"] not in present_ids and row["File Name"].lower().endswith(SLIDE_ENDINGS)
         for row in table
     )
     if not rows:
-        raise ManifestError(f"{slides}: no slide of {sheet} is there ({dict(left_out)})")
+        raise ManifestError(f"{slides}: no slide of {sheet} in this folder ({dict(left_out)})")
     return _labeled(rows, labels, columns), dict(left_out)
 
 
 def cptac_manifest(
     slides: str, sheet: str | None, labels: str, *, columns: Mapping[str, str | None]
-) -> Found:
-    """A manifest of CPTAC-3 slides, such as C3L-00016-21.svs of patient C3L-00016.
+) -> ManifestAndCounts:
+    """Manifest of CPTAC-3 slides, such as C3L-00016-21.svs of patient C3L-00016.
 
     Args:
-        slides: Folder, searched through all its folders.
-        sheet: The collection's table of slides with slide_id and tissue_type, which tells slides of
-            normal tissue; without it, all are taken for tumor.
+        slides: Folder, searched with all subfolders.
+        sheet: Slide table of the collection with slide_id and tissue_type, by which slides of
+            normal tissue are left out. Without it, all slides count as tumor.
         labels: CSV or TSV; its patient column holds case IDs or slide names.
-        columns: Names of the label table's columns where they are not in `ALIASES`.
+        columns: Column names of the label table that are not in `ALIASES`.
 
     Raises:
-        ManifestError: as `tcga_manifest`; or the sheet lacks a column.
+        ManifestError: As for `tcga_manifest`; or the sheet lacks a column.
 
     Source: The Cancer Imaging Archive, CPTAC pathology collections; their slide metadata.
     """
@@ -127,9 +130,9 @@ def cptac_manifest(
     rows = []
     for path in _slide_files(slides):
         name = os.path.basename(path)
-        if not (found := CPTAC.match(name)):
+        if not (match := CPTAC.match(name)):
             left_out["not_a_cptac_slide"] += 1
-        elif kinds.get(found[0].upper(), "").lower().startswith("normal"):
+        elif kinds.get(match[0].upper(), "").lower().startswith("normal"):
             left_out["normal_tissue"] += 1
         else:
             rows.append({"patient": case_of(name), "cohort": "CPTAC", "slide": path})
@@ -139,15 +142,15 @@ def cptac_manifest(
 
 
 def case_of(text: str) -> str:
-    """The patient in a case ID, barcode or slide name: TCGA-HT-7603, C3L-00016, or all of it."""
+    """Patient of a case ID, barcode or slide name: TCGA-HT-7603, C3L-00016, else the whole text."""
     if re.match(r"TCGA-\w\w-\w{4}", text, re.I):
         return text[:12].upper()
-    found = CPTAC.match(text)
-    return found["case"].upper() if found else text.strip()
+    match = CPTAC.match(text)
+    return match["case"].upper() if match else text.strip()
 
 
 def _sheet(path: str, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a table with these columns, whatever the case of their letters."""
+    """Rows of a table with the `needed` columns, whose names are compared without case."""
     table = read_text_table(path).map(str.strip)
     by_name = {column.strip().lower(): column for column in table}
     if missing := [name for name in needed if name.lower() not in by_name]:
@@ -156,19 +159,19 @@ def _sheet(path: str, needed: tuple[str, ...]) -> list[dict[str, str]]:
     return [dict(row) for row in renamed.to_dict("records")]
 
 
-def _unwanted(row: Mapping[str, str], name: str, *, frozen: bool) -> str:
-    """Why a slide of a sample sheet is left out; "" if it is not."""
+def _exclusion_reason(row: Mapping[str, str], name: str, *, frozen: bool) -> str:
+    """Reason why a slide of a sample sheet is left out; "" if it is included."""
     # Older sheets say "Solid Tissue Normal" as Sample Type, newer ones "Normal" as Tissue Type.
     if "normal" in f"{row.get('Sample Type', '')} {row.get('Tissue Type', '')}".lower():
         return "normal_tissue"
     barcode = BARCODE.match(name)
-    kept_by = row.get("Preservation Method", "").lower()
-    is_frozen = barcode["kind"].upper() != "DX" if barcode else kept_by in ("frozen", "oct")
+    preservation = row.get("Preservation Method", "").lower()
+    is_frozen = barcode["kind"].upper() != "DX" if barcode else preservation in ("frozen", "oct")
     return "frozen" if is_frozen and not frozen else ""
 
 
 def _only_case(sheet: str, row: Mapping[str, str]) -> str:
-    """The Case ID; the sheet repeats it for each sample of a file."""
+    """Case ID of a file; the sheet repeats it for each sample of the file."""
     cases = {case_of(text.strip()) for text in row["Case ID"].split(",") if text.strip()}
     if len(cases) != 1:
         raise ManifestError(f"{sheet}: file {row['File Name']} has Case ID {row['Case ID']!r}")
@@ -183,17 +186,20 @@ def _site(name: str) -> dict[str, str]:
 def _labeled(
     rows: list[dict[str, Any]], labels: str, columns: Mapping[str, str | None]
 ) -> pd.DataFrame:
-    """The manifest: rows with what the labels say of their patients."""
+    """The manifest: rows with the labels of their patients."""
     table = read_text_table(labels).map(str.strip)
-    named = {name: label_column(table, name, columns.get(name), labels) for name in ALIASES}
-    people = people_of(table, named, labels, case_of)
-    power = _power(table, named["patient"])
-    whole = [
-        {**row, "objective_power": power.get(_stem(row["slide"]), ""), **people.get(who, {})}
+    label_columns = {name: label_column(table, name, columns.get(name), labels) for name in ALIASES}
+    labels_by_patient = patient_labels(table, label_columns, labels, case_of)
+    power = _objective_powers(table, label_columns["patient"])
+    labeled_rows = [
+        {
+            **row,
+            "objective_power": power.get(_stem(row["slide"]), ""),
+            **labels_by_patient.get(row["patient"], {}),
+        }
         for row in rows
-        for who in (row["patient"],)
     ]
-    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in whole])
+    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in labeled_rows])
     for name in NUMBERS:
         manifest[name] = [float(value or "nan") for value in manifest[name]]
     return manifest.sort_values("slide", ignore_index=True)
@@ -204,17 +210,17 @@ def _stem(path: str) -> str:
 
 
 def _slide_files(folder: str) -> Iterator[str]:
-    found = [
-        os.path.abspath(os.path.join(here, name))
-        for here, _, names in os.walk(folder)
+    paths = [
+        os.path.abspath(os.path.join(parent, name))
+        for parent, _, names in os.walk(folder)
         for name in names
         if name.lower().endswith(SLIDE_ENDINGS)
     ]
-    yield from sorted(found)
+    yield from sorted(paths)
 
 
-def _power(table: pd.DataFrame, slide_column: str | None) -> dict[str, str]:
-    """Objective power by slide, where the labels have one; it serves slides that say none."""
+def _objective_powers(table: pd.DataFrame, slide_column: str | None) -> dict[str, str]:
+    """Objective power by slide, if the labels have one; for slides that do not state theirs."""
     by_name = {column.strip().lower(): column for column in table}
     power = next((by_name[name] for name in POWER if name in by_name), None)
     slide = by_name.get("slide_id", by_name.get("slide", slide_column))

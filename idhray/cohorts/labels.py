@@ -1,4 +1,4 @@
-"""Tables of labels, as hospitals and archives keep them: whose row, which IDH status, what age."""
+"""Label tables of hospitals and archives: patient, IDH status, age, grade, diagnosis."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 from idhray.cohorts.manifest import PATIENT_LEVEL
 from idhray.errors import ManifestError
 
-# Where label tables keep what a manifest needs, best first; compared without case.
+# Column names of label tables for each manifest column, best first; compared without case.
 ALIASES = {
     "patient": (
         "case_id",
@@ -37,15 +37,15 @@ UNKNOWN = {"", "na", "n/a", "nan", "none", "unknown", "nos", "--", "'--", "not r
 
 
 def idh_status(text: str) -> str:
-    """`mutant`, `wildtype`, or "" for what is unknown.
+    """IDH status of a label: `mutant`, `wildtype`, or "" if unknown.
 
     Raises:
-        ManifestError: the text is none of these.
+        ManifestError: The text has another meaning.
     """
     word = text.strip().lower()
     if word in UNKNOWN:
         return ""
-    # Whole words only: "R132H not detected" and "mutation: none" begin like a mutant, too.
+    # Match whole words only: "R132H not detected" and "mutation: none" also begin like a mutant.
     word = re.sub(r"\s*\(maf\)$|^idh[- ]?[12]?[- ]+", "", word)
     if re.fullmatch(r"(idh)?mut(ant|ated|ation)?([- ](non-)?codel)?|[rp.]*r1[37]2[a-z]?", word):
         return "mutant"
@@ -55,83 +55,95 @@ def idh_status(text: str) -> str:
 
 
 def grade(text: str) -> str:
-    """`1` to `4` from G4, Grade 4, IV or 4; "" for what is unknown."""
-    found = re.fullmatch(r"(?:who )?(?:grade|g)? ?([1-4]|i{1,3}|iv)", text.strip().lower())
-    if not found:
+    """Grade `1` to `4` from G4, Grade 4, IV or 4; "" if unknown."""
+    match = re.fullmatch(r"(?:who )?(?:grade|g)? ?([1-4]|i{1,3}|iv)", text.strip().lower())
+    if not match:
         return ""
-    return {"i": "1", "ii": "2", "iii": "3", "iv": "4"}.get(found[1], found[1])
+    return {"i": "1", "ii": "2", "iii": "3", "iv": "4"}.get(match[1], match[1])
 
 
-def label_column(table: pd.DataFrame, name: str, given: str | None, labels: str) -> str | None:
-    """The column that holds what a manifest calls `name`; None where it has none.
+def label_column(table: pd.DataFrame, name: str, column: str | None, labels: str) -> str | None:
+    """Column of a label table for the manifest column `name`; None if the table has none.
+
+    Args:
+        table: Label table.
+        name: Manifest column.
+        column: Name chosen by the user; if None, the first of `ALIASES` in the table.
+        labels: Name of the table in messages.
 
     Raises:
-        ManifestError: the column that was named is not there, or patient or idh has none.
+        ManifestError: The table does not have `column`, or has none for patient or idh.
     """
-    if given is not None:
-        if given not in table:
-            raise ManifestError(f"{labels}: no column {given!r}; it has {', '.join(table)}")
-        return given
+    if column is not None:
+        if column not in table:
+            raise ManifestError(f"{labels}: no column {column!r}; it has {', '.join(table)}")
+        return column
     by_name = {column.strip().lower(): column for column in table}
     for alias in ALIASES[name]:
         if alias in by_name:
             return str(by_name[alias])
     if name in ("patient", "idh"):
         raise ManifestError(
-            f"{labels}: no column for {name} among {', '.join(table)}; name it by --{name}-column"
+            f"{labels}: no column for {name} among {', '.join(table)}; name it with --{name}-column"
         )
     return None
 
 
-def people_of(
+def patient_labels(
     table: pd.DataFrame,
-    named: Mapping[str, str | None],
+    label_columns: Mapping[str, str | None],
     labels: str,
     key: Callable[[str], str],
 ) -> dict[str, dict[str, str]]:
-    """What the labels say of each patient.
+    """Labels of each patient: patient -> manifest column -> value.
 
     Args:
-        table: Labels, every cell as text.
-        named: What a manifest needs -> the table's column, as `label_column` found it.
-        labels: How messages call the table.
-        key: The patient's name in the manifest from the text in the patient column.
+        table: Label table, every cell as text.
+        label_columns: Manifest column -> column of the table, as given by `label_column`.
+        labels: Name of the table in messages.
+        key: Function from the text in the patient column to the patient's name in the manifest.
 
     Raises:
-        ManifestError: listing every value of unknown meaning and every contradiction.
+        ManifestError: Values are unknown or contradict each other. The message lists all of them.
     """
     problems: list[str] = []
-    people: dict[str, dict[str, str]] = {}
+    patients: dict[str, dict[str, str]] = {}
     for number, row in enumerate(table.to_dict("records"), start=2):
-        patient = key(row[named["patient"]])
-        said = {name: row[column] for name, column in named.items() if column}
+        patient = key(row[label_columns["patient"]])
+        values = {name: row[column] for name, column in label_columns.items() if column}
         try:
-            said["idh"] = idh_status(said["idh"])
+            values["idh"] = idh_status(values["idh"])
         except ManifestError as error:
             problems.append(f"row {number}: {error}")
             continue
-        if "grade" in said:
-            said["grade"] = grade(said["grade"])
-        said = {k: "" if v.lower() in UNKNOWN else v for k, v in said.items() if k in PATIENT_LEVEL}
-        problems += _age_problem(said, number)
-        known = people.setdefault(patient, {})
-        for name, value in said.items():
-            if value and known.get(name, value) != value:
+        if "grade" in values:
+            values["grade"] = grade(values["grade"])
+        values = {
+            name: "" if value.lower() in UNKNOWN else value
+            for name, value in values.items()
+            if name in PATIENT_LEVEL
+        }
+        problems += _age_problem(values, number)
+        earlier = patients.setdefault(patient, {})
+        for name, value in values.items():
+            if value and earlier.get(name, value) != value:
                 problems.append(
-                    f"row {number}: patient {patient} has {name} {known[name]} and {value}"
+                    f"row {number}: patient {patient} has {name} {earlier[name]} and {value}"
                 )
             if value:
-                known[name] = value
+                earlier[name] = value
     if problems:
         raise ManifestError("\n  ".join([f"{labels}: {len(problems)} problems", *problems]))
-    return people
+    return patients
 
 
-def _age_problem(said: dict[str, Any], number: int) -> list[str]:
-    text = said.get("age", "")
+def _age_problem(values: dict[str, Any], number: int) -> list[str]:
+    text = values.get("age", "")
     try:
         if text and not 0 <= float(text) <= 120:
-            return [f"row {number}: age {text} is not in years (days?); name another --age-column"]
+            return [
+                f"row {number}: age {text} is not in years (days?); choose another --age-column"
+            ]
     except ValueError:
         return [f"row {number}: age {text!r} is not a number"]
     return []

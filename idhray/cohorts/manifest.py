@@ -1,7 +1,7 @@
-"""The manifest: patients, their files, IDH, age, grade; and the split by patient.
+"""The manifest: patients, their files, IDH status, age and grade; and the patient split.
 
-A manifest is a CSV, TSV or Parquet file with one row per slide or study. All its problems are
-reported at once, with row numbers, before any work starts.
+A manifest is a CSV, TSV or Parquet file with one row per slide or study. All problems are reported
+at once, with row numbers, before any work starts.
 """
 
 import csv
@@ -36,25 +36,24 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 
 
 def read_manifest(path: str) -> pd.DataFrame:
-    """A manifest with every column of `COLUMNS`, one row per slide or study.
+    """Read a manifest with every column of `COLUMNS`, one row per slide or study.
 
-    Text columns hold "" where nothing is known, `age`, `mpp` and `objective_power` NaN. File paths
-    are made absolute (relative ones are relative to the manifest); rows of one patient share what
-    any of them says.
+    Unknown values are "" in text columns and NaN in `age`, `mpp` and `objective_power`. File paths
+    become absolute (relative paths are relative to the manifest). A patient-level value in one row
+    of a patient applies to all rows of the patient.
 
     Raises:
-        ManifestError: anything contradicts itself; the message has one line per problem.
+        ManifestError: The manifest has problems; the message has one line per problem.
     """
     text = read_text_table(path)
-    missing = [] if "patient" in text else ["there is no column `patient`; it is required"]
-    unknown = [name for name in text.columns if name.strip().lower() in COLUMNS]
-    missing += [
+    problems = [] if "patient" in text else ["there is no column `patient`; it is required"]
+    problems += [
         f"column `{name}`: write it as `{name.strip().lower()}`"
-        for name in unknown
-        if name not in COLUMNS
+        for name in text.columns
+        if name.strip().lower() in COLUMNS and name not in COLUMNS
     ]
-    if missing:
-        raise ManifestError(_message(path, missing))
+    if problems:
+        raise ManifestError(_message(path, problems))
     text = text.reindex(columns=list(COLUMNS), fill_value="").apply(lambda c: c.str.strip())
     if problems := [*_problems(text)]:
         raise ManifestError(_message(path, problems))
@@ -68,26 +67,26 @@ def patients_of(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_split(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The manifest with every patient in train, val or test: as given, else drawn.
+    """Add the patient split (train, val, test) to a manifest, unless it has one.
 
-    Drawn 6:1:1 by patient within each label: one eighth of a label's patients, rounded up, to val
-    and as many to test (198/34/34 of 266 in Liu et al. 2020, Results). Who goes where depends on
-    the seed and the patient's name only, not on the order of rows.
+    Patients are drawn 6:1:1 within each label: one eighth of a label's patients, rounded up, for
+    val and as many for test (198/34/34 of 266 in Liu et al. 2020, Results). A patient's order in
+    the draw depends on the seed and the patient's name only, not on the order of rows.
 
     Raises:
-        ManifestError: a label has fewer than 3 patients, too few for three sets.
+        ManifestError: A label has fewer than 3 patients, too few for three sets.
     """
     if (manifest["split"] != "").any():
         return manifest
     patients = patients_of(manifest)
     split: dict[str, str] = {}
     for label, group in patients.groupby("idh"):
-        names = sorted(group["patient"], key=lambda name: _order(seed, name))
+        names = sorted(group["patient"], key=lambda name: _draw_key(seed, name))
         held_out = -(-len(names) // 8)
         if label and len(names) < 3:
             raise ManifestError(
                 f"{len(names)} {label} patient(s): a split needs 3 or more of each label; "
-                "add patients, or give the column `split`"
+                "add patients, or add the column `split`"
             )
         for i, name in enumerate(names):
             split[name] = (
@@ -97,7 +96,7 @@ def with_split(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def write_manifest(path: str, manifest: pd.DataFrame) -> None:
-    """Publish a manifest as CSV, TSV or Parquet, by the ending of `path`."""
+    """Publish a manifest as CSV, TSV or Parquet, chosen by the ending of `path`."""
     if path.endswith(".parquet"):
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pandas(manifest, preserve_index=False), buffer)
@@ -111,30 +110,30 @@ def write_manifest(path: str, manifest: pd.DataFrame) -> None:
 
 
 def manifest_hash(manifest: pd.DataFrame) -> str:
-    """16 hex digits of a manifest's content, whatever the order of its rows."""
+    """Hash of a manifest's content, 16 hex digits, independent of the order of its rows."""
     rows = manifest.apply(_as_text).sort_values(list(manifest.columns))
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def slide_name(path: str) -> str:
-    """The name of a slide in every table: its file's name without the ending.
+    """Name of a slide in every table: its file name without the ending.
 
-    What follows the last dot of a DICOM UID, of a GDC name without an ending or of a version is
-    part of the name.
+    The text after the last dot of a DICOM UID, of a GDC name without an ending or of a version
+    number is no ending but part of the name.
     """
     file = PurePosixPath(path)
     return file.stem if ENDING.fullmatch(file.suffix) else file.name
 
 
-def _order(seed: int, patient: str) -> str:
+def _draw_key(seed: int, patient: str) -> str:
     return hashlib.sha256(f"{seed}\x1f{patient}".encode()).hexdigest()
 
 
 def read_text_table(path: str) -> pd.DataFrame:
-    """A CSV, TSV or Parquet file, every cell as text, "" where empty.
+    """Read a CSV, TSV or Parquet file with every cell as text, "" if empty.
 
     Raises:
-        ManifestError: it is no such table.
+        ManifestError: The file is not such a table.
     """
     try:
         data = read_bytes(path)
@@ -149,11 +148,11 @@ def read_text_table(path: str) -> pd.DataFrame:
 
 
 def _rectangle(path: str, rows: list[list[str]]) -> pd.DataFrame:
-    """Rows under their header; a row that is longer would have its columns shifted."""
+    """Table of rows under their header. Longer rows are refused: their columns are shifted."""
     if not rows:
         raise ManifestError(f"{path}: is empty; a header and rows are needed")
     header, *body = rows
-    problems = [f"column `{name}` is there twice" for name in header if header.count(name) > 1]
+    problems = [f"column `{name}` occurs twice" for name in header if header.count(name) > 1]
     problems += [
         f"row {number}: {len(row)} cells under a header of {len(header)}; quote cells with commas"
         for number, row in enumerate(body, start=2)
@@ -180,10 +179,10 @@ def _message(path: str, problems: list[str]) -> str:
 
 
 def _rows(index: "pd.Index[int]") -> str:
-    """File rows as an editor numbers them: the header is row 1."""
+    """Row numbers as in an editor: the header is row 1."""
     numbers = [str(i + 2) for i in index]
-    shown = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if numbers[10:] else "")
-    return f"row {shown}" if len(numbers) == 1 else f"rows {shown}"
+    listed = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if numbers[10:] else "")
+    return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"
 
 
 def _problems(text: pd.DataFrame) -> Iterator[str]:
@@ -195,8 +194,8 @@ def _problems(text: pd.DataFrame) -> Iterator[str]:
     yield from _contradictions(text)
     yield from _twins(text)
     for name in ("slide", "t1ce", "flair"):
-        given = text[text[name] != ""]
-        for value, rows in given.groupby(name):
+        filled = text[text[name] != ""]
+        for value, rows in filled.groupby(name):
             if len(rows) > 1:
                 yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
     yield from _same_stem(text)
@@ -214,15 +213,15 @@ def _bad_values(text: pd.DataFrame) -> Iterator[str]:
     }
     for name in NUMBERS:
         low, high, unit = _RANGES[name]
-        checks[name] = (_within(low, high), f"write a number from {low} to {high}, {unit}")
+        checks[name] = (_in_range(low, high), f"write a number from {low} to {high}, {unit}")
     for name, (good, advice) in checks.items():
-        given = text[text[name] != ""]
-        bad = given[~given[name].map(good).astype(bool)]
+        filled = text[text[name] != ""]
+        bad = filled[~filled[name].map(good).astype(bool)]
         for value, rows in bad.groupby(name):
             yield f"{_rows(rows.index)}: {name} is {value!r}; {advice}"
 
 
-def _within(low: float, high: float) -> Callable[[str], bool]:
+def _in_range(low: float, high: float) -> Callable[[str], bool]:
     def good(value: str) -> bool:
         try:
             return low <= float(value) <= high
@@ -238,14 +237,14 @@ def _contradictions(text: pd.DataFrame) -> Iterator[str]:
         if len(rows) == 1:
             continue
         for name in PATIENT_LEVEL:
-            said = rows[rows[name] != ""]
-            values = sorted(set(said[name]))
+            filled = rows[rows[name] != ""]
+            values = sorted(set(filled[name]))
             if len(values) > 1:
-                yield f"{_rows(said.index)}: patient {patient} has {name} {' and '.join(values)}"
+                yield f"{_rows(filled.index)}: patient {patient} has {name} {' and '.join(values)}"
 
 
 def _twins(text: pd.DataFrame) -> Iterator[str]:
-    """Names that are probably one patient: the split would tear them apart."""
+    """Report names that are probably one patient, whom the split could tear apart."""
     names = pd.Series(sorted(set(text["patient"]) - {""}), dtype=object)
     is_tcga = names.str.match(r"(?i)TCGA-\w\w-\w{4}")
     person = names.str.lower().where(~is_tcga, names.str.lower().str[:12])
@@ -265,9 +264,9 @@ def _same_stem(text: pd.DataFrame) -> Iterator[str]:
 def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
     shared = text.astype(object)
     for name in PATIENT_LEVEL:
-        said = text[text[name] != ""]
-        known = dict(zip(said["patient"], said[name], strict=True))
-        shared[name] = [known.get(patient, "") for patient in text["patient"]]
+        filled = text[text[name] != ""]
+        by_patient = dict(zip(filled["patient"], filled[name], strict=True))
+        shared[name] = [by_patient.get(patient, "") for patient in text["patient"]]
     for name in NUMBERS:
         shared[name] = [float(value or "nan") for value in shared[name]]
     folder = absolute(path).rsplit("/", 1)[0]

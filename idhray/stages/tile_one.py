@@ -22,7 +22,7 @@ from idhray.slides.tiling import RankedTile, TilePlan, TilingSettings, plan_tile
 from idhray.stages.runtime.mapping import RETRIES, Outcome
 from idhray.stages.runtime.worker import TimeLimit, time_limit, unlimited
 from idhray.storage import is_uri, join, local_file, publish
-from idhray.tables import TILES, Published, part_path, publish_rows
+from idhray.tables import TILES, PublishedPart, part_path, publish_rows
 
 ROWS_PER_GROUP = 8
 """Tiles of 1024 px in a row group: 6 MB that a worker holds, and a reader reads at once. Groups of
@@ -104,7 +104,7 @@ def _publish_sheet(plan: TilePlan, values: dict[str, Any]) -> None:
 class CutShard(NamedTuple):
     """A shard that is on disk."""
 
-    published: Published
+    published: PublishedPart
     doubtful: int
     """Tiles on whose own pixels there is less than `DOUBTFUL` of the tissue the mask shows."""
 

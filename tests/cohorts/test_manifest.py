@@ -69,7 +69,7 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
         pytest.param("patient\n", "there are no rows", id="no rows"),
         pytest.param("", "is empty", id="empty file"),
         pytest.param("patient,idh\nA,mutant,\n", "row 2: 3 cells under a header of 2", id="comma"),
-        pytest.param("patient,idh,idh\nA,,\n", "column `idh` is there twice", id="two columns"),
+        pytest.param("patient,idh,idh\nA,,\n", "column `idh` occurs twice", id="two columns"),
         pytest.param('patient\n"A\n', "not a table", id="open quote"),
     ],
 )

@@ -16,7 +16,7 @@ from idhray import ledger
 from idhray.errors import FullError, IdhrayError, StorageError
 from idhray.ledger import Fate
 from idhray.storage import remove
-from idhray.tables import Published, further_parts, part_path, publish_table
+from idhray.tables import PublishedPart, further_parts, part_path, publish_table
 
 BUG = "bug"  # what the driver raises when all inputs are done
 MUST_STOP = "must stop"
@@ -27,7 +27,7 @@ class Outcome:
     """What one input gave: rows, or parts that the work function published itself."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
-    published: Sequence[Published] = ()
+    published: Sequence[PublishedPart] = ()
     """The files at `part_path(out, name, 0)` and on."""
     status: ledger.Status = "done"
     note: str = ""
@@ -109,7 +109,7 @@ def _done(
         published = list(outcome.published)
         if outcome.rows:
             digest = publish_table(part_path(out, item.name), outcome.rows, schema)
-            published = [Published(len(outcome.rows), digest)]
+            published = [PublishedPart(len(outcome.rows), digest)]
     except FullError:
         raise  # it is not this input's fault, and the others would fail, too
     except IdhrayError as error:
