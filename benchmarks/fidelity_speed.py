@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from idhray.chance import generator
-from idhray.fidelity.copies.search import ImageSet, apartness, copy_limits, find_copies
+from idhray.fidelity.copies.search import EmbeddedImages, apartness, copy_limits, find_copies
 from idhray.fidelity.copies.similarity import Symmetry, nearest_by_pixels, ssim_of_pairs
 from idhray.fidelity.distances import nearest
 
@@ -61,8 +61,8 @@ def main(
     images, made = textures(train, side, 0), textures(generated, side, 1)
     made[::10] = np.roll(images[: len(made[::10])], (1, -2), (1, 2))
     names = [f"p{k // 3}" for k in range(train)]
-    known = ImageSet(images, vectors(train, features, 0), names, device=device)
-    asked = ImageSet(made, vectors(generated, features, 1), device=device)
+    known = EmbeddedImages(images, vectors(train, features, 0), names, device=device)
+    asked = EmbeddedImages(made, vectors(generated, features, 1), device=device)
     before, now = peak_mb(), process_time if device == "cpu" else perf_counter
     seconds: dict[str, float] = {}
 

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from benchmarks.mri_stylegan2 import read_slices, sheet
 from idhray.chance import generator
-from idhray.fidelity.channels import MRI, RGB
+from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS
 from idhray.fidelity.evaluation import compare
 from idhray.fidelity.features import random_features
 from idhray.fidelity.reference import Reference, reference_of
@@ -243,7 +243,7 @@ def mri_images(data: Path) -> RealImages:
     index = pd.read_csv(data / "mri_slices" / "index.csv").sort_values("image", ignore_index=True)
     index = index[index["has_post"]]
     slices = read_slices(data / "mri_slices", index["image"], SIDE_PX)
-    return halved("mri", slices, index["patient"].to_numpy(), MRI)
+    return halved("mri", slices, index["patient"].to_numpy(), MRI_CHANNELS)
 
 
 def he_images(data: Path) -> RealImages:
@@ -253,7 +253,7 @@ def he_images(data: Path) -> RealImages:
         resize(np.asarray(Image.open(data / "he_patches" / name).convert("RGB")), SIDE_PX)
         for name in groups["file"]
     ]
-    return halved("he", np.stack(patches), groups["source_tile"].to_numpy(), RGB)
+    return halved("he", np.stack(patches), groups["source_tile"].to_numpy(), RGB_CHANNELS)
 
 
 def halved(
@@ -283,7 +283,7 @@ def figures(found: Any) -> dict[str, list[float]]:
     return {
         metric: [float(f"{number:.3g}") for number in (one.value, one.floor)]
         for metric in METRICS
-        for one in (found.of(metric, channel),)
+        for one in (found.figure(metric, channel),)
     }
 
 

@@ -31,9 +31,9 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from idhray.chance import generator
-from idhray.fidelity.channels import MRI, channels_of
+from idhray.fidelity.channels import MRI_CHANNELS, channels_of
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
-from idhray.fidelity.copies.search import ImageSet
+from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.evaluation import compare
 from idhray.fidelity.features import random_features
 from idhray.fidelity.figures import Fidelity
@@ -102,7 +102,7 @@ def main(
         FIDELITY["training"],
         reference="training patients",
         n_generated=count,
-        channels=MRI,
+        channels=MRI_CHANNELS,
     )
     train(run, progress(out, began, reference, count))
     seconds = time.process_time() - began
@@ -191,11 +191,13 @@ def agreement(images: Slices) -> dict[str, float]:
     }
 
 
-def judged(made: Slices, train: ImageSet, held_out: ImageSet, out: Path) -> dict[str, Any]:
+def judged(
+    made: Slices, train: EmbeddedImages, held_out: EmbeddedImages, out: Path
+) -> dict[str, Any]:
     """The copies gate's verdict; the closest pairs as a picture, CE-T1w red and FLAIR green."""
     shown = with_features(made, None)
     found = copies_gate(shown, train, held_out, CopySettings(), "mirror")
-    pairs = pair_picture(made, train.images, found.found, closest_pairs(found.found, 16))
+    pairs = pair_picture(made, train.images, found.copies, closest_pairs(found.copies, 16))
     (out / "pairs.png").write_bytes(encode(pairs))
     names = ("copies", "generated", "copy_share_of_held_out", "authenticity_patients", "c_t")
     diversity = found.figures["diversity"]
@@ -208,10 +210,10 @@ def judged(made: Slices, train: ImageSet, held_out: ImageSet, out: Path) -> dict
     }
 
 
-def with_features(images: Slices, patients: "pd.Series[str] | None") -> ImageSet:
+def with_features(images: Slices, patients: "pd.Series[str] | None") -> EmbeddedImages:
     """Images with features of both channels together."""
-    together = random_features()(list(channels_of(images, MRI, ("null",)).values())[-1])
-    return ImageSet(images, together, () if patients is None else tuple(patients))
+    together = random_features()(list(channels_of(images, MRI_CHANNELS, ("null",)).values())[-1])
+    return EmbeddedImages(images, together, () if patients is None else tuple(patients))
 
 
 def main_figures(fidelity: Fidelity) -> dict[str, str]:
@@ -220,7 +222,7 @@ def main_figures(fidelity: Fidelity) -> dict[str, str]:
     return {
         metric: f"{one.value:.3g} ({one.floor:.3g})"
         for metric in ("fid", "kid", "precision", "recall", "coverage")
-        for one in (fidelity.of(metric, channel),)
+        for one in (fidelity.figure(metric, channel),)
     }
 
 

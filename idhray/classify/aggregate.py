@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from idhray.classify.dataset import IDH, UNKNOWN, ImageSet
+from idhray.classify.dataset import IDH_OF_LABEL, UNLABELED, ImageSet
 from idhray.errors import TableError
 
-LEAST = 1e-7  # of a probability whose logarithm is taken
+MIN_PROBABILITY = 1e-7  # of a probability whose logarithm is taken
 
 
 def mutant_probabilities(
@@ -76,7 +76,7 @@ def prediction_rows(
     return [
         {
             "patient": str(patient),
-            "idh": IDH[int(label)],
+            "idh": IDH_OF_LABEL[int(label)],
             **of_run,
             "repeat": repeat,
             "fold": fold,
@@ -91,13 +91,13 @@ def patient_scores(images: ImageSet, p_mutant: NDArray[np.float64]) -> dict[str,
     """Mean log loss over labeled patients, and their AUC (none where one class is missing)."""
     labels = patient_labels(images)
     _, p, _ = patient_means(images.patients, p_mutant)
-    known = labels != UNKNOWN
-    p, labels = p[known].clip(LEAST, 1 - LEAST), labels[known]
+    known = labels != UNLABELED
+    p, labels = p[known].clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY), labels[known]
     loss = -np.where(labels == 1, np.log(p), np.log1p(-p)).mean()
-    return {"val_loss": float(loss), "val_auc": auc(labels, p)}
+    return {"val_loss": float(loss), "val_auc": concordance(labels, p)}
 
 
-def auc(labels: NDArray[np.int8], p: NDArray[np.float64]) -> float | None:
+def concordance(labels: NDArray[np.int8], p: NDArray[np.float64]) -> float | None:
     """The share of (mutant, wildtype) pairs that `p` ranks rightly, ties counted half."""
     ahead = p[labels == 1][:, None] - p[labels == 0][None, :]
     return float(np.mean(np.sign(ahead) / 2 + 0.5)) if ahead.size else None

@@ -18,7 +18,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
 RESNET_CHANNELS = (64, 128, 256, 512)  # of the four stages; He et al. 2016, table 1
-CLASSES = 2  # wildtype 0, mutant 1
+N_CLASSES = 2  # wildtype 0, mutant 1
 
 
 class GrayClassifier(nn.Module):
@@ -80,7 +80,7 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
     network: nn.Module = timm.create_model(
         settings.backbone,
         pretrained=pretrained,
-        num_classes=CLASSES,
+        num_classes=N_CLASSES,
         drop_rate=settings.dropout,
         **options,
     )

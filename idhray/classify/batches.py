@@ -22,7 +22,7 @@ def epoch_batches(
     """The images of each global batch of an epoch, and how each one is turned and mirrored.
 
     Returns:
-        Two arrays (steps, batch_size): rows of the image set, and numbers for `turned` (0 where
+        Two arrays (steps, batch_size): rows of the image set, and numbers for `rotated` (0 where
         `settings.dihedral` is off).
     """
     rng = generator(seed, "classifier", "epoch", epoch)
@@ -33,7 +33,7 @@ def epoch_batches(
     return rows.reshape(shape), turns.reshape(shape)
 
 
-def turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+def rotated(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
     """One of the eight rotations by quarter turns, mirrored or not; 0 is the image itself."""
     image = np.rot90(image, turn % 4)
     return image[:, ::-1] if turn >= 4 else image
@@ -46,5 +46,5 @@ def batches(
     share = worker.share(settings.batch_size)
     for rows, turns in zip(*epoch_batches(len(images), settings, seed, epoch), strict=True):
         mine, turn = rows[share], turns[share]
-        pixels = np.stack([turned(images.pixels[r], t) for r, t in zip(mine, turn, strict=True)])
+        pixels = np.stack([rotated(images.pixels[r], t) for r, t in zip(mine, turn, strict=True)])
         yield torch.from_numpy(pixels)[:, None], torch.from_numpy(images.labels[mine]).long()

@@ -26,7 +26,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.leakage import GeneratorRecord, patients_hash
 from idhray.storage import exists, join, publish, publish_json, read_bytes, read_json
 
-WEIGHTS, CARD, TRAINING = "weights.safetensors", "model.json", "training.pt"
+WEIGHTS_FILE, CARD_FILE, TRAINING_FILE = "weights.safetensors", "model.json", "training.pt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ def model_card(
 def save_model(folder: str, state: TrainingState, card: ModelCard) -> None:
     """Write the kept weights and the card."""
     data = save(state.best)
-    publish(join(folder, WEIGHTS), data)
+    publish(join(folder, WEIGHTS_FILE), data)
     values = {**dataclasses.asdict(card), "weights_sha256": hashlib.sha256(data).hexdigest()}
-    publish_json(join(folder, CARD), values)
+    publish_json(join(folder, CARD_FILE), values)
 
 
 def load_card(folder: str) -> ModelCard:
@@ -99,23 +99,25 @@ def load_model(folder: str) -> tuple[GrayClassifier, ModelCard]:
         StorageError: the folder holds none, or one of its files is broken.
     """
     card, sha256 = _card(folder)
-    path = join(folder, WEIGHTS)
+    path = join(folder, WEIGHTS_FILE)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError(f"{path}: not the weights that {CARD} was written for; train again")
+        raise StorageError(f"{path}: not the weights that {CARD_FILE} was written for; train again")
     network = bare_network(card.settings)
     try:
         network.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).split("\n")[0]
-        raise StorageError(f"{path}: not the weights of {CARD}'s network ({reason})") from None
+        raise StorageError(f"{path}: not the weights of {CARD_FILE}'s network ({reason})") from None
     return network.eval(), card
 
 
 def _card(folder: str) -> tuple[ModelCard, str]:
-    path = join(folder, CARD)
+    path = join(folder, CARD_FILE)
     if not exists(path):
-        raise StorageError(f"{folder}: no {CARD}, so no trained classifier; finish its training")
+        raise StorageError(
+            f"{folder}: no {CARD_FILE}, so no trained classifier; finish its training"
+        )
     values = read_json(path)
     try:
         sha256 = str(values.pop("weights_sha256"))
@@ -129,7 +131,7 @@ def save_training(folder: str, state: TrainingState) -> None:
     """Write the state to resume from."""
     buffer = io.BytesIO()
     torch.save({f.name: getattr(state, f.name) for f in dataclasses.fields(state)}, buffer)
-    publish(join(folder, TRAINING), buffer.getvalue())
+    publish(join(folder, TRAINING_FILE), buffer.getvalue())
 
 
 def load_training(folder: str) -> TrainingState | None:
@@ -138,7 +140,7 @@ def load_training(folder: str) -> TrainingState | None:
     Raises:
         StorageError: the file is broken, or holds something else.
     """
-    path = join(folder, TRAINING)
+    path = join(folder, TRAINING_FILE)
     if not exists(path):
         return None
     try:

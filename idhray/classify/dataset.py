@@ -18,9 +18,9 @@ from idhray.tables import may_hold, parts, read_part
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN = -1
-LABELS = {"wildtype": 0, "mutant": 1, "": UNKNOWN}
-IDH = {label: idh for idh, label in LABELS.items()}
+UNLABELED = -1
+LABEL_OF_IDH = {"wildtype": 0, "mutant": 1, "": UNLABELED}
+IDH_OF_LABEL = {label: idh for idh, label in LABEL_OF_IDH.items()}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ImageSet:
 
     def labeled(self) -> "ImageSet":
         """The images whose label is known."""
-        known = self.labels != UNKNOWN
+        known = self.labels != UNLABELED
         return ImageSet(self.pixels[known], self.labels[known], self.patients[known])
 
 
@@ -99,7 +99,7 @@ def training_set(
     real = load_images(images, "train", settings).labeled()
     for label, count in enumerate(np.bincount(real.labels, minlength=2)):
         if not count:
-            raise TableError(f"{images}: no {IDH[label]} image in split 'train'")
+            raise TableError(f"{images}: no {IDH_OF_LABEL[label]} image in split 'train'")
     added = list(_synthetic_sets(synthetic, n_synthetic // 2, settings))
     logger.info("training set: %d real and %d synthetic images", len(real), n_synthetic)
     return _joined([real, *added])
@@ -161,9 +161,9 @@ def _image_set(
 
 
 def _labels(path: str, idh: Sequence[str | None]) -> NDArray[np.int8]:
-    if strange := sorted({value or "" for value in idh} - set(LABELS)):
+    if strange := sorted({value or "" for value in idh} - set(LABEL_OF_IDH)):
         raise TableError(f"{path}: idh {strange[0]!r} is not mutant, wildtype or empty")
-    return np.array([LABELS[value or ""] for value in idh], dtype=np.int8)
+    return np.array([LABEL_OF_IDH[value or ""] for value in idh], dtype=np.int8)
 
 
 def _joined(sets: Sequence[ImageSet]) -> ImageSet:

@@ -63,7 +63,7 @@ class _Run:
 OnEpoch = Callable[[Metrics, TrainingState], None]
 
 
-def train_classifier(
+def fit_classifier(
     train: ImageSet,
     val: ImageSet,
     settings: ClassifierSettings,

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from idhray.errors import ConfigError, TableError
-from idhray.fidelity.features import Images
+from idhray.fidelity.arrays import ImageArray
 
-RGB = ("RGB",)  # the name of three channels that belong together
-MRI = ("CE-T1w", "FLAIR", "null")
+RGB_CHANNELS = ("RGB",)  # the name of three channels that belong together
+MRI_CHANNELS = ("CE-T1w", "FLAIR", "null")
 
 
-def constant_channels(images: Images, names: Sequence[str]) -> tuple[str, ...]:
+def constant_channels(images: ImageArray, names: Sequence[str]) -> tuple[str, ...]:
     """The channels in which all images have one and the same value throughout, as Park's null.
 
     Raises:
@@ -28,8 +28,8 @@ def constant_channels(images: Images, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def channels_of(
-    images: Images, names: Sequence[str], left_out: Sequence[str] = ()
-) -> dict[str, Images]:
+    images: ImageArray, names: Sequence[str], left_out: Sequence[str] = ()
+) -> dict[str, ImageArray]:
     """The images that a network is shown, by what is seen in them.
 
     Colors stay together. Of other images each channel is an image of its own, in gray; two or
@@ -54,7 +54,7 @@ def channels_of(
     return parts
 
 
-def _parts(images: Images, names: Sequence[str]) -> dict[str, Images]:
+def _parts(images: ImageArray, names: Sequence[str]) -> dict[str, ImageArray]:
     if len(set(names)) != len(names) or not names:
         raise ConfigError(
             f"channels need names, each another one, got {', '.join(names) or 'none'}"
@@ -64,7 +64,7 @@ def _parts(images: Images, names: Sequence[str]) -> dict[str, Images]:
             f"fidelity needs (n, height, width, channels) uint8 images, got {images.shape} "
             f"{images.dtype}"
         )
-    if tuple(names) == RGB and images.shape[-1] == 3:
+    if tuple(names) == RGB_CHANNELS and images.shape[-1] == 3:
         return {"RGB": images}
     if images.shape[-1] != len(names):
         raise TableError(

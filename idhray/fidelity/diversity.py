@@ -13,11 +13,10 @@ from torch import Tensor
 
 from idhray.chance import generator
 from idhray.errors import TableError
+from idhray.fidelity.arrays import Indices, PatientCodes
 from idhray.fidelity.distances import nearest
 
-Codes = NDArray[np.int64]  # number of the patient of each image
-Places = NDArray[np.int64]
-Agree = Callable[[Places, Places], NDArray[np.bool_]]
+Agree = Callable[[Indices, Indices], NDArray[np.bool_]]
 """Whether the pixels of images at these places agree with those at the others, pair by pair."""
 
 
@@ -112,7 +111,7 @@ def near_duplicate_share(
 def diversity_test(
     generated: Tensor,
     real: Tensor,
-    patients: Codes,
+    patients: PatientCodes,
     limit: float,
     *,
     most: int = 1000,
@@ -164,7 +163,7 @@ def _drawn(chance: np.random.Generator, available: int, count: int) -> Tensor:
     return torch.tensor(np.sort(chance.permutation(available)[:count]))
 
 
-def _whole_patients(chance: np.random.Generator, patients: Codes, count: int) -> Tensor:
+def _whole_patients(chance: np.random.Generator, patients: PatientCodes, count: int) -> Tensor:
     """Places of `count` images: all of one drawn patient, then all of the next."""
     turn = chance.permutation(patients.max() + 1)[patients]
     return torch.tensor(np.argsort(turn, kind="stable")[:count])
@@ -176,7 +175,7 @@ def _bandwidth(features: Tensor) -> float:
 
 
 def _halves(
-    chance: np.random.Generator, real: Tensor, patients: Codes, most: int, splits: int
+    chance: np.random.Generator, real: Tensor, patients: PatientCodes, most: int, splits: int
 ) -> dict[str, float] | None:
     names = np.unique(patients)
     if len(names) < 4:

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from idhray.errors import TableError
-from idhray.fidelity.channels import RGB, channels_of
-from idhray.fidelity.features import Extractor, Images
+from idhray.fidelity.arrays import ImageArray
+from idhray.fidelity.channels import RGB_CHANNELS, channels_of
+from idhray.fidelity.features import Extractor
 from idhray.fidelity.figures import Fidelity, Figure
 from idhray.fidelity.reference import Reference, features_of, reference_of, subset_chance
-from idhray.fidelity.scores import METRICS, Scores, score
+from idhray.fidelity.scores import METRICS, MetricValues, score
 from idhray.fidelity.settings import FidelitySettings
 
 
 def evaluate(
-    generated: Images,
-    real: Images,
+    generated: ImageArray,
+    real: ImageArray,
     patients: Sequence[str],
     extractor: Extractor,
     settings: FidelitySettings,
     *,
     reference: str,
-    channels: Sequence[str] = RGB,
+    channels: Sequence[str] = RGB_CHANNELS,
 ) -> Fidelity:
     """Every metric of the generated images, by channel, beside its floor.
 
@@ -52,7 +53,7 @@ def evaluate(
     return compare(generated, known)
 
 
-def compare(generated: Images, reference: Reference) -> Fidelity:
+def compare(generated: ImageArray, reference: Reference) -> Fidelity:
     """The figures of generated images beside the reference's floor.
 
     Args:
@@ -82,7 +83,7 @@ def compare(generated: Images, reference: Reference) -> Fidelity:
     )
 
 
-def _check(generated: Images, expected: tuple[int, ...]) -> None:
+def _check(generated: ImageArray, expected: tuple[int, ...]) -> None:
     if generated.shape != expected or generated.dtype != np.uint8:
         raise TableError(
             f"generated images are {generated.shape} {generated.dtype}, but the real ones need "
@@ -90,7 +91,7 @@ def _check(generated: Images, expected: tuple[int, ...]) -> None:
         )
 
 
-def _figure(metric: str, channel: str, scores: list[Scores], reference: Reference) -> Figure:
+def _figure(metric: str, channel: str, scores: list[MetricValues], reference: Reference) -> Figure:
     values = [part.values[metric] for part in scores]
     floors = [part.values[metric] for part in reference.floors[channel]] or [math.nan]
     notes = [scores[0].notes[metric]] if metric in scores[0].notes else []

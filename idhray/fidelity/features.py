@@ -13,15 +13,13 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from idhray.chance import seed_for
 from idhray.errors import ConfigError, TableError
-
-Images = NDArray[np.uint8]  # (N, height, width, channels), of 1 or 3 channels
+from idhray.fidelity.arrays import ImageArray
 
 RANDOM_PX = 96
 RANDOM_CHANNELS = (8, 16, 32, 64)
@@ -38,7 +36,7 @@ class Extractor:
     device: str = "cpu"
     batch_size: int = 64
 
-    def __call__(self, images: Images) -> Tensor:
+    def __call__(self, images: ImageArray) -> Tensor:
         """(N, F) float64 on the CPU; gray images are shown to the network as three equal channels.
 
         Raises:
@@ -70,7 +68,7 @@ class Extractor:
         return features
 
 
-def _check_images(images: Images) -> None:
+def _check_images(images: ImageArray) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise TableError(
             f"features need (n, height, width, 1 or 3) uint8 images, got {images.shape} "

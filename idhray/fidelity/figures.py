@@ -44,7 +44,7 @@ class Fidelity:
     left_out: tuple[str, ...] = ()
     """Channels of one value only, which no figure speaks of."""
 
-    def of(self, metric: str, channel: str | None = None) -> Figure:
+    def figure(self, metric: str, channel: str | None = None) -> Figure:
         """The figure of a metric, in the first channel when none is named.
 
         Raises:

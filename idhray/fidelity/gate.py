@@ -24,7 +24,7 @@ from idhray.fidelity.copies.memorization import (
 from idhray.fidelity.copies.search import (
     Apartness,
     Copies,
-    ImageSet,
+    EmbeddedImages,
     Limits,
     apartness,
     copy_limits,
@@ -97,7 +97,7 @@ class Gate:
     """One row a generated image: `index`, `copy`, `by`, `nearest` training image, its `patient`,
     `feature_distance`, `correlation`, `ssim`."""
     settings: CopySettings
-    found: Copies
+    copies: Copies
 
     def as_dict(self) -> dict[str, Any]:
         """All but the arrays, as plain JSON values."""
@@ -112,9 +112,9 @@ class Gate:
 
 
 def copies_gate(
-    generated: ImageSet,
-    train: ImageSet,
-    held_out: ImageSet | None,
+    generated: EmbeddedImages,
+    train: EmbeddedImages,
+    held_out: EmbeddedImages | None,
     settings: CopySettings,
     symmetry: Symmetry = "none",
 ) -> Gate:
@@ -177,11 +177,11 @@ def copies_gate(
         figures=figures,
         images=tuple(_row(index, found, train) for index in range(len(generated))),
         settings=settings,
-        found=found,
+        copies=found,
     )
 
 
-def _check(train: ImageSet, held_out: ImageSet | None) -> None:
+def _check(train: EmbeddedImages, held_out: EmbeddedImages | None) -> None:
     for name, images in (("training", train), ("held-out", held_out)):
         if images is not None and not images.patients:
             raise TableError(f"the copies gate needs the patients of the {name} images")
@@ -194,8 +194,8 @@ def _check(train: ImageSet, held_out: ImageSet | None) -> None:
 
 
 def _limits(
-    train: ImageSet,
-    held_out: ImageSet | None,
+    train: EmbeddedImages,
+    held_out: EmbeddedImages | None,
     settings: CopySettings,
     symmetry: Symmetry,
     notes: list[str],
@@ -225,7 +225,7 @@ def _limits(
     return limits, real
 
 
-def _some(images: ImageSet, settings: CopySettings) -> ImageSet:
+def _some(images: EmbeddedImages, settings: CopySettings) -> EmbeddedImages:
     if len(images) <= settings.reference_images:
         return images
     places = np.linspace(0, len(images) - 1, settings.reference_images).astype(np.int64)
@@ -233,9 +233,9 @@ def _some(images: ImageSet, settings: CopySettings) -> ImageSet:
 
 
 def _against_held_out(
-    generated: ImageSet,
-    train: ImageSet,
-    held_out: ImageSet | None,
+    generated: EmbeddedImages,
+    train: EmbeddedImages,
+    held_out: EmbeddedImages | None,
     settings: CopySettings,
     notes: list[str],
 ) -> tuple[CopyTest | None, DistanceRatio | None]:
@@ -260,7 +260,10 @@ def _against_held_out(
 
 
 def _authenticity(
-    generated: ImageSet, train: ImageSet, held_out: ImageSet | None, codes: NDArray[np.int64]
+    generated: EmbeddedImages,
+    train: EmbeddedImages,
+    held_out: EmbeddedImages | None,
+    codes: NDArray[np.int64],
 ) -> dict[str, float | None]:
     """As published and between patients; and the latter of held-out images, as a control."""
     several = len(np.unique(codes)) > 1
@@ -277,7 +280,7 @@ def _authenticity(
     }
 
 
-def _agree(images: ImageSet, limits: Limits, symmetry: Symmetry) -> Agree:
+def _agree(images: EmbeddedImages, limits: Limits, symmetry: Symmetry) -> Agree:
     """Whether pixels of two of these images agree, as they must where features call one a copy."""
 
     def agree(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -334,7 +337,7 @@ def _quantiles(real: Apartness) -> dict[str, Any]:
     }
 
 
-def _row(index: int, found: Copies, train: ImageSet) -> dict[str, Any]:
+def _row(index: int, found: Copies, train: EmbeddedImages) -> dict[str, Any]:
     place = int(found.nearest[index])
     by = [n for n in ("pixels", "features") if getattr(found, f"by_{n}")[index]]
     return {

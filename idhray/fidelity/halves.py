@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from idhray.chance import generator
 from idhray.errors import TableError
+from idhray.fidelity.arrays import Indices
 from idhray.fidelity.settings import FidelitySettings
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 SIDE_PX = 299
 
 
-class Conv(nn.Module):
+class ConvNorm(nn.Module):
     """Convolution without bias, batch normalization, ReLU."""
 
     def __init__(
@@ -45,12 +45,15 @@ class BlockA(nn.Module):
 
     def __init__(self, channels: int, pool: int) -> None:
         super().__init__()
-        self.branch1x1 = Conv(channels, 64, 1)
-        self.branch5x5_1, self.branch5x5_2 = Conv(channels, 48, 1), Conv(48, 64, 5, padding=2)
-        self.branch3x3dbl_1 = Conv(channels, 64, 1)
-        self.branch3x3dbl_2 = Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Conv(96, 96, 3, padding=1)
-        self.branch_pool = Conv(channels, pool, 1)
+        self.branch1x1 = ConvNorm(channels, 64, 1)
+        self.branch5x5_1, self.branch5x5_2 = (
+            ConvNorm(channels, 48, 1),
+            ConvNorm(48, 64, 5, padding=2),
+        )
+        self.branch3x3dbl_1 = ConvNorm(channels, 64, 1)
+        self.branch3x3dbl_2 = ConvNorm(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = ConvNorm(96, 96, 3, padding=1)
+        self.branch_pool = ConvNorm(channels, pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         five = self.branch5x5_2(self.branch5x5_1(x))
@@ -63,10 +66,10 @@ class BlockB(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.branch3x3 = Conv(channels, 384, 3, stride=2)
-        self.branch3x3dbl_1 = Conv(channels, 64, 1)
-        self.branch3x3dbl_2 = Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Conv(96, 96, 3, stride=2)
+        self.branch3x3 = ConvNorm(channels, 384, 3, stride=2)
+        self.branch3x3dbl_1 = ConvNorm(channels, 64, 1)
+        self.branch3x3dbl_2 = ConvNorm(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = ConvNorm(96, 96, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -79,16 +82,16 @@ class BlockC(nn.Module):
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
         wide, tall = (1, 7), (7, 1)
-        self.branch1x1 = Conv(channels, 192, 1)
-        self.branch7x7_1 = Conv(channels, inner, 1)
-        self.branch7x7_2 = Conv(inner, inner, wide, padding=(0, 3))
-        self.branch7x7_3 = Conv(inner, 192, tall, padding=(3, 0))
-        self.branch7x7dbl_1 = Conv(channels, inner, 1)
-        self.branch7x7dbl_2 = Conv(inner, inner, tall, padding=(3, 0))
-        self.branch7x7dbl_3 = Conv(inner, inner, wide, padding=(0, 3))
-        self.branch7x7dbl_4 = Conv(inner, inner, tall, padding=(3, 0))
-        self.branch7x7dbl_5 = Conv(inner, 192, wide, padding=(0, 3))
-        self.branch_pool = Conv(channels, 192, 1)
+        self.branch1x1 = ConvNorm(channels, 192, 1)
+        self.branch7x7_1 = ConvNorm(channels, inner, 1)
+        self.branch7x7_2 = ConvNorm(inner, inner, wide, padding=(0, 3))
+        self.branch7x7_3 = ConvNorm(inner, 192, tall, padding=(3, 0))
+        self.branch7x7dbl_1 = ConvNorm(channels, inner, 1)
+        self.branch7x7dbl_2 = ConvNorm(inner, inner, tall, padding=(3, 0))
+        self.branch7x7dbl_3 = ConvNorm(inner, inner, wide, padding=(0, 3))
+        self.branch7x7dbl_4 = ConvNorm(inner, inner, tall, padding=(3, 0))
+        self.branch7x7dbl_5 = ConvNorm(inner, 192, wide, padding=(0, 3))
+        self.branch_pool = ConvNorm(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
@@ -102,11 +105,14 @@ class BlockD(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.branch3x3_1, self.branch3x3_2 = Conv(channels, 192, 1), Conv(192, 320, 3, stride=2)
-        self.branch7x7x3_1 = Conv(channels, 192, 1)
-        self.branch7x7x3_2 = Conv(192, 192, (1, 7), padding=(0, 3))
-        self.branch7x7x3_3 = Conv(192, 192, (7, 1), padding=(3, 0))
-        self.branch7x7x3_4 = Conv(192, 192, 3, stride=2)
+        self.branch3x3_1, self.branch3x3_2 = (
+            ConvNorm(channels, 192, 1),
+            ConvNorm(192, 320, 3, stride=2),
+        )
+        self.branch7x7x3_1 = ConvNorm(channels, 192, 1)
+        self.branch7x7x3_2 = ConvNorm(192, 192, (1, 7), padding=(0, 3))
+        self.branch7x7x3_3 = ConvNorm(192, 192, (7, 1), padding=(3, 0))
+        self.branch7x7x3_4 = ConvNorm(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         three = self.branch3x3_2(self.branch3x3_1(x))
@@ -121,15 +127,15 @@ class BlockE(nn.Module):
         super().__init__()
         self.by_maximum = by_maximum
         wide, tall = (1, 3), (3, 1)
-        self.branch1x1 = Conv(channels, 320, 1)
-        self.branch3x3_1 = Conv(channels, 384, 1)
-        self.branch3x3_2a = Conv(384, 384, wide, padding=(0, 1))
-        self.branch3x3_2b = Conv(384, 384, tall, padding=(1, 0))
-        self.branch3x3dbl_1 = Conv(channels, 448, 1)
-        self.branch3x3dbl_2 = Conv(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a = Conv(384, 384, wide, padding=(0, 1))
-        self.branch3x3dbl_3b = Conv(384, 384, tall, padding=(1, 0))
-        self.branch_pool = Conv(channels, 192, 1)
+        self.branch1x1 = ConvNorm(channels, 320, 1)
+        self.branch3x3_1 = ConvNorm(channels, 384, 1)
+        self.branch3x3_2a = ConvNorm(384, 384, wide, padding=(0, 1))
+        self.branch3x3_2b = ConvNorm(384, 384, tall, padding=(1, 0))
+        self.branch3x3dbl_1 = ConvNorm(channels, 448, 1)
+        self.branch3x3dbl_2 = ConvNorm(448, 384, 3, padding=1)
+        self.branch3x3dbl_3a = ConvNorm(384, 384, wide, padding=(0, 1))
+        self.branch3x3dbl_3b = ConvNorm(384, 384, tall, padding=(1, 0))
+        self.branch_pool = ConvNorm(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         three = self.branch3x3_1(x)
@@ -145,11 +151,11 @@ class InceptionV3(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Conv(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = Conv(32, 32, 3)
-        self.Conv2d_2b_3x3 = Conv(32, 64, 3, padding=1)
-        self.Conv2d_3b_1x1 = Conv(64, 80, 1)
-        self.Conv2d_4a_3x3 = Conv(80, 192, 3)
+        self.Conv2d_1a_3x3 = ConvNorm(3, 32, 3, stride=2)
+        self.Conv2d_2a_3x3 = ConvNorm(32, 32, 3)
+        self.Conv2d_2b_3x3 = ConvNorm(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = ConvNorm(64, 80, 1)
+        self.Conv2d_4a_3x3 = ConvNorm(80, 192, 3)
         self.Mixed_5b, self.Mixed_5c = BlockA(192, 32), BlockA(256, 64)
         self.Mixed_5d, self.Mixed_6a = BlockA(288, 64), BlockB(288)
         self.Mixed_6b, self.Mixed_6c = BlockC(768, 128), BlockC(768, 160)

@@ -14,7 +14,9 @@ from torch import Tensor
 from idhray.errors import TableError
 from idhray.fidelity.distances import BLOCK
 
-SAME = 1e-12  # of the squared lengths: what float32 features cannot tell apart is one point
+COINCIDENT_FRACTION = 1e-12
+"""Squared distances up to this fraction of the squared lengths count as 0: float32 features cannot
+tell such points apart."""
 
 
 @dataclass(frozen=True)
@@ -85,4 +87,4 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """
     lengths = x.square().sum(1)[:, None] + y.square().sum(1)
     away = torch.addmm(lengths, x, y.T, alpha=-2)
-    return torch.where(away <= SAME * lengths, 0.0, away)
+    return torch.where(away <= COINCIDENT_FRACTION * lengths, 0.0, away)

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from idhray.chance import generator
 from idhray.errors import TableError
-from idhray.fidelity.channels import RGB, channels_of, constant_channels
-from idhray.fidelity.features import Extractor, Images
-from idhray.fidelity.halves import Draw, Indices, draws_of
-from idhray.fidelity.scores import Scores, score
+from idhray.fidelity.arrays import ImageArray, Indices
+from idhray.fidelity.channels import RGB_CHANNELS, channels_of, constant_channels
+from idhray.fidelity.features import Extractor
+from idhray.fidelity.halves import Draw, draws_of
+from idhray.fidelity.scores import MetricValues, score
 from idhray.fidelity.settings import FidelitySettings
 
 
@@ -31,7 +32,7 @@ class Reference:
     n_generated: int
     features: dict[str, tuple[Tensor, ...]]
     """By channel and draw: (n, F) of the real images of the reference."""
-    floors: dict[str, tuple[Scores, ...]]
+    floors: dict[str, tuple[MetricValues, ...]]
     """By channel and draw; empty where there is one patient."""
 
     @property
@@ -41,14 +42,14 @@ class Reference:
 
 
 def reference_of(
-    real: Images,
+    real: ImageArray,
     patients: Sequence[str],
     extractor: Extractor,
     settings: FidelitySettings,
     *,
     reference: str,
     n_generated: int,
-    channels: Sequence[str] = RGB,
+    channels: Sequence[str] = RGB_CHANNELS,
 ) -> Reference:
     """The real side of `evaluate`, for `n_generated` images that `compare` will be given.
 
@@ -85,7 +86,9 @@ def reference_of(
     )
 
 
-def features_of(images: Images, chosen: list[Indices], extractor: Extractor) -> tuple[Tensor, ...]:
+def features_of(
+    images: ImageArray, chosen: list[Indices], extractor: Extractor
+) -> tuple[Tensor, ...]:
     """(n, F) of each choice of images; an image in several choices is seen once."""
     used, places = np.unique(np.concatenate(chosen), return_inverse=True)
     features = extractor(images[used])

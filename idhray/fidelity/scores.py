@@ -28,7 +28,7 @@ METRICS = (
 
 
 @dataclass(frozen=True)
-class Scores:
+class MetricValues:
     """Every metric's value, and what must be said beside it."""
 
     values: dict[str, float]
@@ -39,7 +39,7 @@ class Scores:
 
 def score(
     generated: Tensor, real: Tensor, settings: FidelitySettings, chance: np.random.Generator
-) -> Scores:
+) -> MetricValues:
     """FID, KID, precision, recall, density and coverage.
 
     Args:
@@ -68,7 +68,7 @@ def score(
         "kid_subset_sd": kid.subset_sd,
         **_shares(x, y, settings.neighbours),
     }
-    return Scores(values, _notes(x, y, settings, kid.subset_size))
+    return MetricValues(values, _notes(x, y, settings, kid.subset_size))
 
 
 def _checked(features: Tensor, whose: str) -> Tensor:

@@ -118,7 +118,7 @@ def flow_of(step: str, ledger: Iterable[Mapping[str, Any]]) -> Flow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generator:
+class GeneratorSummary:
     """What one GAN saw and made."""
 
     name: str
@@ -150,7 +150,7 @@ class ReportContent:
     conventions: Sequence[str]
     """Threshold, intervals, how the count was chosen (`stats.LiuTables.notes`)."""
     figures: Sequence[Picture]
-    generators: Sequence[Generator]
+    generators: Sequence[GeneratorSummary]
     generators_note: str
     """Whom the generators saw: that no validation or test patient was among them, if checked."""
     sheets: Sequence[Picture]

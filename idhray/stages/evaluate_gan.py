@@ -21,11 +21,11 @@ import torch
 from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
+from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
-from idhray.fidelity.copies.search import ImageSet, Limits, find_copies
+from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
-from idhray.fidelity.features import Images
 from idhray.fidelity.gate import CopySettings, Gate, copies_gate
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
@@ -186,7 +186,7 @@ def _evaluate(values: dict[str, Any]) -> None:
     publish(join(out, "fidelity.csv"), _csv(list(fidelity.rows())))
     left_out = constant_channels(train.images, names)
 
-    def with_features(found: RealImages | None, pixels: Images) -> ImageSet:
+    def with_features(found: RealImages | None, pixels: ImageArray) -> EmbeddedImages:
         return image_set(found, pixels, extractor, names, left_out)
 
     generated = with_features(None, made)
@@ -234,9 +234,11 @@ def _check_patients(train: RealImages, held_out: RealImages, seen: list[str], fo
         )
 
 
-def _write(out: str, gate: Gate, verdict: dict[str, Any], made: Images, train: RealImages) -> None:
-    shown = closest_pairs(gate.found, 12)
-    publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.found, shown)))
+def _write(
+    out: str, gate: Gate, verdict: dict[str, Any], made: ImageArray, train: RealImages
+) -> None:
+    shown = closest_pairs(gate.copies, 12)
+    publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.copies, shown)))
     publish(join(out, "samples.png"), encode(grid(made[:SAMPLES], columns=6)))
     publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
     publish_json(join(out, "gate.json"), {k: v for k, v in verdict.items() if k != "images"})

@@ -14,7 +14,7 @@ from idhray.leakage import patient_splits, refuse_leaks
 from idhray.ledger import ledger_table
 from idhray.report.content import (
     Flow,
-    Generator,
+    GeneratorSummary,
     KeyFigure,
     Picture,
     ReportContent,
@@ -252,10 +252,10 @@ def _points(tables: LiuTables, split: str, measure: str) -> list[CountPoint]:
     ]
 
 
-def _generator(study: str, label: str) -> Generator:
+def _generator(study: str, label: str) -> GeneratorSummary:
     model = read_json(join(study, f"gan-{label}", "model.json"))
     made = read_json(join(study, f"synthetic-{label}", SETTINGS))
-    return Generator(
+    return GeneratorSummary(
         name=f"{model['architecture'].upper()} of {label}",
         training_patients=len(model["patients"]),
         training_images=model["images"],

@@ -25,7 +25,7 @@ from idhray.classify.checkpoint import load_training, save_training
 from idhray.classify.dataset import ImageSet, load_images, training_set, with_synthetic
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
-from idhray.classify.trainer import Metrics, TrainingState, train_classifier
+from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.leakage import refuse_failed
@@ -198,7 +198,7 @@ def run_trial(config: dict[str, Any], data: _Data) -> dict[str, Any]:
     def on_epoch(metrics: Metrics, state: TrainingState) -> None:
         save_training(folder, state)
 
-    state = train_classifier(
+    state = fit_classifier(
         with_synthetic(data.train, n_synthetic),
         data.val,
         settings,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from idhray.config import settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import constant_channels
-from idhray.fidelity.copies.search import ImageSet, Limits, find_copies
+from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.features import Extractor
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
@@ -207,7 +207,7 @@ def _copies(
     return copies
 
 
-_Known = tuple[list[ImageSet], Extractor, tuple[str, ...], tuple[str, ...]]
+_Known = tuple[list[EmbeddedImages], Extractor, tuple[str, ...], tuple[str, ...]]
 _kept: dict[tuple[str, str, str], _Known] = {}  # of a worker's last part
 
 

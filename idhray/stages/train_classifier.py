@@ -11,8 +11,7 @@ from idhray.classify import checkpoint as saved
 from idhray.classify.dataset import load_images, training_set
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
-from idhray.classify.trainer import Metrics, TrainingState
-from idhray.classify.trainer import train_classifier as train
+from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -73,7 +72,7 @@ def train_classifier(
         **settings_dict(settings),
     }
     with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        if not exists(join(out, saved.CARD)):
+        if not exists(join(out, saved.CARD_FILE)):
             connect(address)
             config = {
                 "images": images,
@@ -87,7 +86,7 @@ def train_classifier(
                 train_loop,
                 config,
                 out=out,
-                files=(saved.TRAINING, saved.WEIGHTS, saved.CARD),
+                files=(saved.TRAINING_FILE, saved.WEIGHTS_FILE, saved.CARD_FILE),
                 workers=workers,
                 gpus_per_worker=gpus_per_worker,
                 cpus_per_worker=cpus_per_worker,
@@ -131,7 +130,7 @@ def train_loop(config: dict[str, Any]) -> None:
                 kept = ray.train.Checkpoint.from_directory(folder)
             ray.train.report(metrics, checkpoint=kept)
 
-    train(
+    fit_classifier(
         real,
         val,
         settings,

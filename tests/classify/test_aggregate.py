@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idhray.classify.aggregate import auc, patient_scores, prediction_rows
+from idhray.classify.aggregate import concordance, patient_scores, prediction_rows
 from idhray.classify.dataset import ImageSet
 from idhray.errors import TableError
 from idhray.tables import PREDICTIONS, part_path, publish_table
@@ -42,8 +42,8 @@ def test_auc_counts_ties_half_and_needs_both_classes():
     """Of six pairs four are right and one is tied: 4.5 / 6."""
     labels = np.array([1, 1, 0, 0, 0], np.int8)
 
-    assert auc(labels, np.array([0.9, 0.4, 0.4, 0.1, 0.6])) == pytest.approx(4.5 / 6)
-    assert auc(labels[:2], np.array([0.9, 0.4])) is None
+    assert concordance(labels, np.array([0.9, 0.4, 0.4, 0.1, 0.6])) == pytest.approx(4.5 / 6)
+    assert concordance(labels[:2], np.array([0.9, 0.4])) is None
 
 
 def test_a_certain_and_wrong_prediction_has_a_finite_loss():

@@ -13,7 +13,7 @@ from idhray.classify.checkpoint import (
     save_model,
     save_training,
 )
-from idhray.classify.trainer import train_classifier
+from idhray.classify.trainer import fit_classifier
 from idhray.errors import StorageError
 from idhray.leakage import GeneratorRecord, patients_hash
 from tests.classify.made_up import image_set, tiny
@@ -24,7 +24,7 @@ SETTINGS = tiny(epochs=2)
 
 @pytest.fixture(scope="module")
 def state():
-    return train_classifier(TRAIN, VAL, SETTINGS, seed=7)
+    return fit_classifier(TRAIN, VAL, SETTINGS, seed=7)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_trained_model_is_a_weights_file(folder):
 def test_training_is_resumed_from_disk(folder, state):
     """An epoch saved and loaded is the epoch."""
     loaded = load_training(str(folder))
-    again = train_classifier(TRAIN, VAL, SETTINGS, seed=7, state=loaded)
+    again = fit_classifier(TRAIN, VAL, SETTINGS, seed=7, state=loaded)
 
     assert again.history == state.history
     assert all(torch.equal(again.best[name], state.best[name]) for name in state.best)

@@ -8,9 +8,9 @@ import torch
 
 from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network
-from idhray.classify.batches import batches, epoch_batches, turned
+from idhray.classify.batches import batches, epoch_batches, rotated
 from idhray.classify.dataset import ImageSet
-from idhray.classify.trainer import train_classifier
+from idhray.classify.trainer import fit_classifier
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 from tests.classify.made_up import image_set, tiny
@@ -37,7 +37,7 @@ def test_dots_are_learnt_in_seconds():
     """New patients with three times the dots are told from the others."""
     train, val, test = image_set(20, 8), image_set(6, 5, first=50), image_set(16, 5, first=70)
     settings = tiny(epochs=5)
-    state = train_classifier(train, val, settings, seed=0)
+    state = fit_classifier(train, val, settings, seed=0)
     network = bare_network(settings)
     network.load_state_dict(state.best)
     scores = patient_scores(test, mutant_probabilities(network, test.pixels))
@@ -50,7 +50,7 @@ def test_dots_are_learnt_in_seconds():
 def test_the_same_seed_gives_the_same_bits():
     """And another seed another network."""
     first, again, other = (
-        train_classifier(TRAIN, VAL, tiny(epochs=1, dihedral=True), seed=seed).network
+        fit_classifier(TRAIN, VAL, tiny(epochs=1, dihedral=True), seed=seed).network
         for seed in (1, 1, 2)
     )
 
@@ -61,14 +61,14 @@ def test_the_same_seed_gives_the_same_bits():
 def test_a_resumed_run_ends_as_an_unbroken_one():
     """Weights, optimizer, dropout, order and history go on where they stopped."""
     seen = []
-    whole = train_classifier(
+    whole = fit_classifier(
         TRAIN,
         VAL,
         tiny(epochs=3),
         seed=1,
         on_epoch=lambda metrics, state: seen.append(copy.deepcopy(state)),
     )
-    resumed = train_classifier(TRAIN, VAL, tiny(epochs=3), seed=1, state=seen[0])
+    resumed = fit_classifier(TRAIN, VAL, tiny(epochs=3), seed=1, state=seen[0])
 
     assert len(seen) == 3
     assert equal(resumed.network, whole.network)
@@ -78,7 +78,7 @@ def test_a_resumed_run_ends_as_an_unbroken_one():
 
 def test_the_learning_rate_decays_as_in_keras():
     """Step t, counted from 0 over all epochs, learns at rate / (1 + decay * t)."""
-    state = train_classifier(TRAIN, VAL, tiny(epochs=2, lr_decay=0.5), seed=1)
+    state = fit_classifier(TRAIN, VAL, tiny(epochs=2, lr_decay=0.5), seed=1)
 
     # 40 images make 2 steps an epoch, so the last step is number 3.
     assert state.optimizer["param_groups"][0]["lr"] == pytest.approx(3e-3 / (1 + 0.5 * 3))
@@ -86,15 +86,15 @@ def test_the_learning_rate_decays_as_in_keras():
 
 def test_a_finished_run_is_not_trained_further():
     """The same command again changes nothing."""
-    done = train_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
-    again = train_classifier(TRAIN, VAL, tiny(epochs=1), seed=1, state=done)
+    done = fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
+    again = fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1, state=done)
 
     assert again is done
 
 
 def test_the_state_of_another_run_is_refused():
     """Other seed, settings or images: the result would be of neither."""
-    state = train_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
+    state = fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
     other = ImageSet(TRAIN.pixels[::-1], TRAIN.labels, TRAIN.patients)
 
     for train, settings, seed in (
@@ -103,12 +103,12 @@ def test_the_state_of_another_run_is_refused():
         (other, tiny(epochs=1), 1),
     ):
         with pytest.raises(SettingsChangedError, match="other settings, another seed"):
-            train_classifier(train, VAL, settings, seed=seed, state=state)
+            fit_classifier(train, VAL, settings, seed=seed, state=state)
 
 
 def test_the_last_epoch_is_kept_where_that_is_asked_for():
     """`select_by` decides which weights are predicted with."""
-    state = train_classifier(TRAIN, VAL, tiny(select_by="last_epoch"), seed=1)
+    state = fit_classifier(TRAIN, VAL, tiny(select_by="last_epoch"), seed=1)
 
     assert state.best_epoch == 2
     assert equal(state.best, state.network)
@@ -138,8 +138,8 @@ def test_the_eight_turns_differ_and_the_first_is_the_image():
     """Two by two pixels in order: four rotations, each with its mirror image."""
     image = np.arange(4, dtype=np.uint8).reshape(2, 2)
 
-    assert np.array_equal(turned(image, 0), image)
-    assert len({turned(image, turn).tobytes() for turn in range(8)}) == 8
+    assert np.array_equal(rotated(image, 0), image)
+    assert len({rotated(image, turn).tobytes() for turn in range(8)}) == 8
 
 
 def test_sets_that_cannot_be_trained_on_are_refused():
@@ -147,14 +147,14 @@ def test_sets_that_cannot_be_trained_on_are_refused():
     unlabeled = ImageSet(VAL.pixels, np.full_like(VAL.labels, -1), VAL.patients)
 
     with pytest.raises(ConfigError, match="40 training images do not fill one batch of 64"):
-        train_classifier(TRAIN, VAL, tiny(batch_size=64), seed=0)
+        fit_classifier(TRAIN, VAL, tiny(batch_size=64), seed=0)
     with pytest.raises(ConfigError, match="does not divide over 3 workers"):
-        train_classifier(TRAIN, VAL, tiny(), seed=0, worker=Worker(0, 3))
+        fit_classifier(TRAIN, VAL, tiny(), seed=0, worker=Worker(0, 3))
     with pytest.raises(TableError, match="no validation image has a label"):
-        train_classifier(TRAIN, unlabeled, tiny(), seed=0)
+        fit_classifier(TRAIN, unlabeled, tiny(), seed=0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
     """A hundred epochs of nan would help nobody."""
     with pytest.raises(TrainingError, match="lower --learning-rate"):
-        train_classifier(TRAIN, VAL, tiny(learning_rate=1e30), seed=0)
+        fit_classifier(TRAIN, VAL, tiny(learning_rate=1e30), seed=0)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from idhray.fidelity.copies.search import ImageSet
+from idhray.fidelity.copies.search import EmbeddedImages
 
 
 def smooth(count, side=32, channels=2, seed=0):
@@ -26,12 +26,12 @@ def patients_set(count, name, seed, side=32):
     fields = smooth(count, side, seed=seed).repeat(3, axis=0).astype(float)
     fields += np.random.default_rng(seed).normal(0, 5, fields.shape)
     images = np.clip(fields, 0, 255).astype(np.uint8)
-    return ImageSet(images, features(images), [f"{name}{k // 3}" for k in range(len(images))])
+    return EmbeddedImages(images, features(images), [f"{name}{k // 3}" for k in range(len(images))])
 
 
 def generated(images):
     """Images of a generator, with features."""
-    return ImageSet(images, features(images))
+    return EmbeddedImages(images, features(images))
 
 
 def changed(images, how):

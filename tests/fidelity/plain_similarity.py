@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
-from idhray.fidelity.copies.views import turned, unit
+from idhray.fidelity.copies.views import apply_symmetry, unit_vectors
 
 COARSE, FINE = (32, (0.7, 3.0)), (64, (1.0, 4.0))
 FLAT = 0.5
@@ -25,7 +25,9 @@ def nearest(queries, references, symmetry, apart=None):
     for number, query in enumerate(queries):
         small = detail(query[None], *COARSE)
         views = [
-            part @ axes for k in range(COUNT[symmetry]) for part in shifted(turned(small, k))[:, 0]
+            part @ axes
+            for k in range(COUNT[symmetry])
+            for part in shifted(apply_symmetry(small, k))[:, 0]
         ]
         scores = (torch.stack(views) @ components.T).max(0).values
         if apart is not None:
@@ -41,10 +43,10 @@ def compared(query, references, places, symmetry):
         return -1, 0.0, 0.0, 0, 0, 0
     fixed = middle(detail(references[places.numpy()], *FINE))
     small = detail(query[None], *FINE)
-    moving = torch.cat([shifted(turned(small, k))[:, 0] for k in range(COUNT[symmetry])])
+    moving = torch.cat([shifted(apply_symmetry(small, k))[:, 0] for k in range(COUNT[symmetry])])
     view, which = divmod(int((moving @ fixed.T).argmax()), len(places))
     number, at = divmod(view, len(moving) // COUNT[symmetry])
-    image = turned(channels_first(query), number)
+    image = apply_symmetry(channels_first(query), number)
     reference = channels_first(references[int(places[which])])
     dy, dx = offsets(small)[at]
     sides = small.shape[-2:]
@@ -101,12 +103,12 @@ def shifted(images):
         images[:, :, y + dy : h - y + dy, x + dx : w - x + dx].flatten(2)
         for dy, dx in offsets(images)
     ]
-    return unit(torch.stack(parts))
+    return unit_vectors(torch.stack(parts))
 
 
 def middle(images):
     y, x = margins(images)
-    return unit(images[..., y : images.shape[-2] - y, x : images.shape[-1] - x].flatten(2))
+    return unit_vectors(images[..., y : images.shape[-2] - y, x : images.shape[-1] - x].flatten(2))
 
 
 def channels_first(images):
@@ -127,12 +129,12 @@ def overlap(image, reference, dy, dx):
 
 
 def raw_correlation(a, b):
-    return float(unit(a.flatten(1)) @ unit(b.flatten(1)))
+    return float(unit_vectors(a.flatten(1)) @ unit_vectors(b.flatten(1)))
 
 
 def correlation(a, b):
     a, b = (detail(part.movedim(0, -1)[None].numpy(), *FINE).flatten(2) for part in (a, b))
-    return float((unit(a) * unit(b)).sum().clamp(-1, 1))
+    return float((unit_vectors(a) * unit_vectors(b)).sum().clamp(-1, 1))
 
 
 def ssim(image, reference):

@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from idhray.errors import ConfigError, TableError
-from idhray.fidelity.channels import MRI, RGB
+from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS
 from idhray.fidelity.evaluation import compare, evaluate
 from idhray.fidelity.features import Extractor, random_features
 from idhray.fidelity.reference import reference_of
@@ -24,7 +24,9 @@ REAL, PATIENTS = slices(12, 8, seed=0)
 GENERATED, _ = slices(80, 1, seed=1)
 
 
-def run(generated=GENERATED, real=REAL, patients=PATIENTS, channels=MRI, settings=SETTINGS):
+def run(
+    generated=GENERATED, real=REAL, patients=PATIENTS, channels=MRI_CHANNELS, settings=SETTINGS
+):
     return evaluate(
         generated, real, patients, EXTRACTOR, settings, reference="test", channels=channels
     )
@@ -37,7 +39,7 @@ def healthy():
 
 def test_a_healthy_generator_is_near_the_floor(healthy):
     """Both are samples of one distribution."""
-    fid = healthy.of("fid", "CE-T1w")
+    fid = healthy.figure("fid", "CE-T1w")
 
     assert fid.value < 1.5 * fid.floor_max
     assert fid.floor_min <= fid.floor <= fid.floor_max
@@ -53,18 +55,18 @@ def test_blur_and_noise_move_every_metric_the_right_way(healthy):
         found = run(worse)
 
         for metric in ("fid", "kid"):
-            assert found.of(metric, "FLAIR").value > healthy.of(metric, "FLAIR").floor_max
+            assert found.figure(metric, "FLAIR").value > healthy.figure(metric, "FLAIR").floor_max
         for metric in ("precision", "density", "coverage"):
-            assert found.of(metric, "FLAIR").value < healthy.of(metric, "FLAIR").value / 2
+            assert found.figure(metric, "FLAIR").value < healthy.figure(metric, "FLAIR").value / 2
 
 
 def test_a_generator_of_few_images_is_precise_and_recalls_nothing(healthy):
     """Ten images of the right kind, again and again."""
     found = run(GENERATED[np.arange(80) % 8])
 
-    assert found.of("recall").value < healthy.of("recall").value / 2
-    assert found.of("coverage").value < healthy.of("coverage").value
-    assert found.of("precision").value > healthy.of("precision").value / 2
+    assert found.figure("recall").value < healthy.figure("recall").value / 2
+    assert found.figure("coverage").value < healthy.figure("coverage").value
+    assert found.figure("precision").value > healthy.figure("precision").value / 2
 
 
 def test_channels_of_two_heads_are_seen_only_together(healthy):
@@ -74,16 +76,16 @@ def test_channels_of_two_heads_are_seen_only_together(healthy):
     found = run(mixed)
     both = "CE-T1w + FLAIR"
 
-    assert found.of("fid", "CE-T1w").value == healthy.of("fid", "CE-T1w").value
-    assert found.of("precision", both).value < healthy.of("precision", both).value / 2
+    assert found.figure("fid", "CE-T1w").value == healthy.figure("fid", "CE-T1w").value
+    assert found.figure("precision", both).value < healthy.figure("precision", both).value / 2
 
 
 def test_copies_come_nearer_than_a_healthy_generator(healthy):
     """The real images themselves; no figure of fidelity tells that they are copies."""
     found = run(REAL[:80])
 
-    assert found.of("fid").value < healthy.of("fid").value
-    assert found.of("coverage").value > healthy.of("coverage").value
+    assert found.figure("fid").value < healthy.figure("fid").value
+    assert found.figure("coverage").value > healthy.figure("coverage").value
 
 
 def test_both_comparisons_have_the_same_number_of_images(healthy):
@@ -95,7 +97,7 @@ def test_real_images_of_the_other_half_reach_the_floor_itself():
     """Generated := the other half, so value and floor must be one figure."""
     settings = FidelitySettings(neighbours=3, subsets=5, subset_size=20, draws=1)
     known = reference_of(
-        REAL, PATIENTS, EXTRACTOR, settings, reference="test", n_generated=48, channels=MRI
+        REAL, PATIENTS, EXTRACTOR, settings, reference="test", n_generated=48, channels=MRI_CHANNELS
     )
     found = compare(REAL[known.draws[0].floor], known)
 
@@ -120,7 +122,7 @@ def test_rows_are_fit_for_csv_and_json(healthy):
 
 def test_colors_are_one_channel():
     """Slides have no channels of their own meaning."""
-    found = run(channels=RGB)
+    found = run(channels=RGB_CHANNELS)
 
     assert {figure.channel for figure in found.figures} == {"RGB"}
     assert found.left_out == ()
@@ -130,16 +132,16 @@ def test_the_same_seed_gives_the_same_figures(healthy):
     """And another one other halves."""
     assert run() == healthy
     other = run(settings=FidelitySettings(neighbours=3, subsets=5, draws=3, seed=1))
-    assert other.of("fid").floor != healthy.of("fid").floor
+    assert other.figure("fid").floor != healthy.figure("fid").floor
 
 
 def test_one_patient_has_figures_without_a_floor():
     """Said in the notes; None in the rows."""
     found = run(patients=["P"] * len(REAL))
 
-    assert math.isnan(found.of("fid").floor)
-    assert found.of("fid").value > 0
-    assert "no floor: the real images are of one patient" in found.of("fid").notes
+    assert math.isnan(found.figure("fid").floor)
+    assert found.figure("fid").value > 0
+    assert "no floor: the real images are of one patient" in found.figure("fid").notes
     assert found.rows()[0]["floor"] is None
 
 
@@ -147,9 +149,9 @@ def test_few_images_give_notes_not_crashes():
     """Three generated images: no neighbors, distances all the same."""
     found = run(GENERATED[:3])
 
-    assert math.isnan(found.of("coverage").value)
-    assert "4 or more images" in found.of("coverage").notes[0]
-    assert found.of("fid").n == 3
+    assert math.isnan(found.figure("coverage").value)
+    assert "4 or more images" in found.figure("coverage").notes[0]
+    assert found.figure("fid").n == 3
 
 
 def test_a_generator_that_collapsed_to_black_is_scored():
@@ -157,8 +159,8 @@ def test_a_generator_that_collapsed_to_black_is_scored():
     found = run(np.zeros_like(GENERATED))
 
     assert found.left_out == ("null",)
-    assert found.of("fid").value > 10 * found.of("fid").floor
-    assert (found.of("precision").value, found.of("recall").value) == (0, 0)
+    assert found.figure("fid").value > 10 * found.figure("fid").floor
+    assert (found.figure("precision").value, found.figure("recall").value) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_generator_that_collapsed_to_black_is_scored():
         ({"patients": PATIENTS[1:]}, "96 real images, but 95 patients"),
         ({"real": REAL * 0}, "one value only"),
         ({"real": REAL[..., :2]}, r"need \(80, 32, 32, 2\)"),
-        ({"channels": MRI[:2]}, "3 channels, but 2 are named"),
+        ({"channels": MRI_CHANNELS[:2]}, "3 channels, but 2 are named"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(change, message):
@@ -187,19 +189,21 @@ def test_a_broken_network_is_named():
     broken = Extractor(name="diverged", embed=lambda x: x.flatten(1) / 0)
 
     with pytest.raises(TableError, match="diverged"):
-        evaluate(GENERATED, REAL, PATIENTS, broken, SETTINGS, reference="test", channels=MRI)
+        evaluate(
+            GENERATED, REAL, PATIENTS, broken, SETTINGS, reference="test", channels=MRI_CHANNELS
+        )
 
 
 def test_a_figure_that_is_not_there_is_refused(healthy):
     """The message names those that are."""
     with pytest.raises(ConfigError, match=r"CE-T1w \+ FLAIR"):
-        healthy.of("fid", "T2")
+        healthy.figure("fid", "T2")
 
 
 def test_a_reference_serves_many_evaluations(healthy):
     """A training embeds its real images once and gets what `evaluate` gives."""
     known = reference_of(
-        REAL, PATIENTS, EXTRACTOR, SETTINGS, reference="test", n_generated=80, channels=MRI
+        REAL, PATIENTS, EXTRACTOR, SETTINGS, reference="test", n_generated=80, channels=MRI_CHANNELS
     )
 
     assert compare(GENERATED, known) == healthy

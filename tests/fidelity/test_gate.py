@@ -7,7 +7,7 @@ import pytest
 
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
-from idhray.fidelity.copies.search import ImageSet
+from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.gate import CopySettings, copies_gate
 from tests.fidelity.made_up_copies import changed, features, generated, patients_set, smooth
 
@@ -80,7 +80,7 @@ def test_images_that_only_look_alike_to_the_features_are_no_near_duplicates(trai
     images, single = smooth(40, seed=5), train.subset(np.arange(0, 75, 3))
     found = features(images)
     found[::2] = found[1::2] + 0.01
-    blind = copies_gate(ImageSet(images, found), single, held_out, *MIRROR)
+    blind = copies_gate(EmbeddedImages(images, found), single, held_out, *MIRROR)
     repeated = images.copy()
     repeated[::2] = changed(images[1::2], "noisy")
     twice = copies_gate(generated(repeated), single, held_out, *MIRROR)
@@ -153,7 +153,9 @@ def test_a_held_out_patient_that_was_trained_on_is_refused(train):
 def test_training_images_without_patients_are_refused(train):
     """All references are between patients."""
     with pytest.raises(TableError, match="patients of the training images"):
-        copies_gate(generated(smooth(5)), ImageSet(train.images, train.features), None, *MIRROR)
+        copies_gate(
+            generated(smooth(5)), EmbeddedImages(train.images, train.features), None, *MIRROR
+        )
 
 
 def test_images_of_another_size_are_refused(train):
@@ -181,8 +183,8 @@ def test_the_picture_shows_copies_first_and_turned_back(train, held_out):
     """Generated, neighbor, difference: of an exact mirror copy the difference is black."""
     images = np.concatenate([smooth(3, seed=5), changed(train.images[6:7], "mirrored")])
     gate = copies_gate(generated(images), train, held_out, *MIRROR)
-    shown = closest_pairs(gate.found, 2)
-    picture = pair_picture(images, train.images, gate.found, shown)
+    shown = closest_pairs(gate.copies, 2)
+    picture = pair_picture(images, train.images, gate.copies, shown)
 
     assert shown[0] == 3
     assert picture.shape == (32, 2 * (3 * 32 + 8) + 12, 3)
@@ -190,7 +192,7 @@ def test_the_picture_shows_copies_first_and_turned_back(train, held_out):
     np.testing.assert_array_equal(picture[:, 36:68, :2], train.images[6])
     assert (picture[:, 72:104] == 0).all()
     with pytest.raises(TableError, match="one pair or more"):
-        pair_picture(images, train.images, gate.found, shown[:0])
+        pair_picture(images, train.images, gate.copies, shown[:0])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
@@ -198,7 +200,7 @@ def test_pictures_are_rgb_whatever_the_channels(channels):
     """One is gray; of four three are shown."""
     images = smooth(8, channels=channels)
     names = [f"p{k}" for k in range(8)]
-    train = ImageSet(images, features(images), names)
+    train = EmbeddedImages(images, features(images), names)
     gate = copies_gate(generated(images[:2]), train, None, CopySettings())
 
-    assert pair_picture(images[:2], images, gate.found, np.arange(2)).shape[-1] == 3
+    assert pair_picture(images[:2], images, gate.copies, np.arange(2)).shape[-1] == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from idhray.report.content import (
-    Generator,
+    GeneratorSummary,
     KeyFigure,
     Picture,
     ReportContent,
@@ -53,7 +53,7 @@ def content() -> Callable[..., ReportContent]:
             "conventions": ["Threshold 0.5."],
             "figures": [Picture(title="Figure 1.", data=sheet, alt="Four patches")],
             "generators": [
-                Generator(
+                GeneratorSummary(
                     name="GAN-mutant",
                     training_patients=100,
                     training_images=12000,

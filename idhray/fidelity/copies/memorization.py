@@ -14,13 +14,13 @@ from torch import Tensor
 
 from idhray.chance import generator, seed_for
 from idhray.errors import TableError
+from idhray.fidelity.arrays import Indices, PatientCodes
 from idhray.fidelity.distances import nearest
 
-Codes = NDArray[np.int64]  # number of the patient of each image
 Array = NDArray[np.float64]
 
 
-def authenticity(generated: Tensor, train: Tensor, patients: Codes | None = None) -> float:
+def authenticity(generated: Tensor, train: Tensor, patients: PatientCodes | None = None) -> float:
     """Share of generated images farther from their nearest training image than its own neighbor.
 
     A generator that draws from the training images' distribution has some 0.5, a copying one 0.
@@ -43,7 +43,7 @@ def authenticity(generated: Tensor, train: Tensor, patients: Codes | None = None
     return float((away > own[place]).double().mean())
 
 
-def _to_neighbor(train: Tensor, asked: Tensor, patients: Codes | None) -> Tensor:
+def _to_neighbor(train: Tensor, asked: Tensor, patients: PatientCodes | None) -> Tensor:
     """Distance of the asked training images to the nearest other one."""
     if patients is None:
         if len(train) < 2:
@@ -77,7 +77,7 @@ def c_t_test(
     generated: Tensor,
     held_out: Tensor,
     train: Tensor,
-    patients: Codes,
+    patients: PatientCodes,
     *,
     cells: int = 5,
     min_images: int = 10,
@@ -108,7 +108,7 @@ def c_t_test(
     near_p, cell_p = _distances(held_out, train, means)
     near_q, cell_q = _distances(generated, train, means)
 
-    def statistic(drawn: Codes) -> tuple[float, float, int]:
+    def statistic(drawn: Indices) -> tuple[float, float, int]:
         return _c_t((near_q, cell_q), (near_p[drawn], cell_p[drawn]), k, min_images)
 
     c_t, spread, used = statistic(np.arange(len(held_out)))
@@ -125,7 +125,7 @@ def c_t_test(
     )
 
 
-def _distances(images: Tensor, train: Tensor, means: KMeans) -> tuple[Array, Codes]:
+def _distances(images: Tensor, train: Tensor, means: KMeans) -> tuple[Array, Indices]:
     """Distance to the nearest training image of the same cell, and which cell that is."""
     cell = means.predict(images.numpy()).astype(np.int64)
     near = np.empty(len(images))
@@ -136,7 +136,7 @@ def _distances(images: Tensor, train: Tensor, means: KMeans) -> tuple[Array, Cod
 
 
 def _c_t(
-    q: tuple[Array, Codes], p: tuple[Array, Codes], k: int, min_images: int
+    q: tuple[Array, Indices], p: tuple[Array, Indices], k: int, min_images: int
 ) -> tuple[float, float, int]:
     """C_T of distances and cells, its standard deviation if images were independent, cells used."""
     pairs = [(q[0][q[1] == c], p[0][p[1] == c]) for c in range(k)]
@@ -156,7 +156,7 @@ def mann_whitney_z(a: Array, b: Array) -> float:
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 
 
-def _patient_draws(patients: Codes, count: int, seed: int) -> list[Codes]:
+def _patient_draws(patients: PatientCodes, count: int, seed: int) -> list[Indices]:
     """Images of as many patients, drawn with replacement, `count` times."""
     rows = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
     chance = generator(seed, "held-out patients")
@@ -177,8 +177,8 @@ def distance_ratio(
     generated: Tensor,
     train: Tensor,
     held_out: Tensor,
-    train_patients: Codes,
-    held_out_patients: Codes,
+    train_patients: PatientCodes,
+    held_out_patients: PatientCodes,
     *,
     draws: int = 20,
     seed: int = 0,
@@ -208,7 +208,9 @@ def distance_ratio(
     )
 
 
-def _equal_share(chance: np.random.Generator, a: Codes, b: Codes) -> tuple[Tensor, Tensor]:
+def _equal_share(
+    chance: np.random.Generator, a: PatientCodes, b: PatientCodes
+) -> tuple[Tensor, Tensor]:
     """Places of equally many images of equally many patients of both."""
     patients = min(len(np.unique(a)), len(np.unique(b)))
     rows = [np.isin(x, chance.permutation(np.unique(x))[:patients]).nonzero()[0] for x in (a, b)]

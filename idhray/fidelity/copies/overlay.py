@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from idhray.fidelity.copies.views import FLAT, band, lengths, overlap, reduced, unit
+from idhray.fidelity.copies.views import FLAT, band, downsampled, lengths, overlap, unit_vectors
 
 FINE_PX, FINE_BAND_PX = 64, (1.0, 4.0)
 
@@ -65,7 +65,7 @@ def _lies_on(sign: int, shifts: Sequence[int], side: int, device: torch.device) 
 def correlation(image: Tensor, reference: Tensor, dy: int, dx: int) -> float:
     """r of the details of two (H, W, C) where both show something: exact where shifts are whole."""
     both = torch.stack(overlap(image, reference, dy, dx))
-    a, b = unit(band(reduced(both, FINE_PX), FINE_BAND_PX).flatten(2))
+    a, b = unit_vectors(band(downsampled(both, FINE_PX), FINE_BAND_PX).flatten(2))
     return float((a * b).sum().clamp(-1, 1))
 
 

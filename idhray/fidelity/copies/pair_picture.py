@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idhray.errors import TableError
+from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.copies.search import Copies
-from idhray.fidelity.copies.views import Images
 
 GAP_PX = 4
 
@@ -17,8 +17,8 @@ def closest_pairs(found: Copies, count: int = 16) -> NDArray[np.int64]:
 
 
 def pair_picture(
-    generated: Images,
-    train: Images,
+    generated: ImageArray,
+    train: ImageArray,
     found: Copies,
     shown: NDArray[np.int64],
     pairs_per_row: int = 2,

@@ -9,27 +9,23 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.linalg import eigh
 from torch import Tensor
 
 from idhray.errors import TableError
+from idhray.fidelity.arrays import ImageArray, Indices, PatientCodes
 from idhray.fidelity.copies.overlay import FINE_BAND_PX, FINE_PX
 from idhray.fidelity.copies.views import (
-    Images,
     band,
     centered,
+    downsampled,
     margins,
     offsets,
-    reduced,
-    turned_back,
-    turned_offsets,
+    offsets_after_symmetry,
+    undo_symmetry,
     window_lengths,
     windows,
 )
-
-Places = NDArray[np.int64]
-Apart = tuple[Places, Places]
 
 COARSE_PX, COARSE_BAND_PX = 32, (0.7, 3.0)
 CANDIDATES = 16
@@ -47,8 +43,8 @@ _PARTS = 128  # of a gray level that the reduced images are rounded to; exact fr
 class Best:
     """Of each of N queries the best reference, symmetry and shift, as far as 64 px tell."""
 
-    reference: Places  # (N,), -1 where there is no candidate
-    symmetry: Places  # (N,)
+    reference: Indices  # (N,), -1 where there is no candidate
+    symmetry: Indices  # (N,)
     shift: list[tuple[float, float]]  # y and x as fractions of the sides
 
 
@@ -60,7 +56,7 @@ class PixelIndex:
     larger than 64 px; and 1 kB for its components. Making and searching take some 0.5 GB more.
     """
 
-    def __init__(self, images: Images, device: str = "cpu") -> None:
+    def __init__(self, images: ImageArray, device: str = "cpu") -> None:
         """Prepare (M, H, W, C) uint8.
 
         Raises:
@@ -92,16 +88,16 @@ class PixelIndex:
         sides = min(height, FINE_PX), min(width, FINE_PX)
         found = torch.empty((count, channels, *sides), dtype=torch.int16, device=self.device)
         for start in range(0, count, _BLOCK):
-            part = reduced(self.pixels(np.arange(start, min(start + _BLOCK, count))), FINE_PX)
+            part = downsampled(self.pixels(np.arange(start, min(start + _BLOCK, count))), FINE_PX)
             found[start : start + _BLOCK] = (part * _PARTS).round().short()
         return found
 
-    def pixels(self, places: Places) -> Tensor:
+    def pixels(self, places: Indices) -> Tensor:
         """(N, H, W, C) uint8 of some references, on the device."""
         return torch.from_numpy(np.ascontiguousarray(self.images[places])).to(self.device)
 
-    def _coarse(self, places: Places) -> Tensor:
-        return centered(band(reduced(self.pixels(places), COARSE_PX), COARSE_BAND_PX))
+    def _coarse(self, places: Indices) -> Tensor:
+        return centered(band(downsampled(self.pixels(places), COARSE_PX), COARSE_BAND_PX))
 
     def _details(self) -> Tensor | None:
         """(M, D) of all references, if there is room."""
@@ -113,27 +109,29 @@ class PixelIndex:
         found = torch.empty((len(self.images), numbers), device=self.device)
         for start in range(0, len(found), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(found)))
-            small = reduced(self.pixels(places), FINE_PX)
+            small = downsampled(self.pixels(places), FINE_PX)
             found[start : start + _BLOCK] = centered(band(small, FINE_BAND_PX))
         return found
 
-    def _fine(self, places: Places) -> Tensor:
+    def _fine(self, places: Indices) -> Tensor:
         """(N, D): the middle of some references' details at 64 px, as unit vectors."""
         if self._kept is not None:
             return self._kept[torch.from_numpy(places).to(self.device)]
         if self._small is None:
-            small = reduced(self.pixels(places), FINE_PX)
+            small = downsampled(self.pixels(places), FINE_PX)
         else:
             small = self._small[torch.from_numpy(places).to(self.device)].float() / _PARTS
         return centered(band(small, FINE_BAND_PX))
 
-    def candidates(self, queries: Tensor, symmetries: int, apart: Apart | None) -> Places:
+    def candidates(
+        self, queries: Tensor, symmetries: int, patients: tuple[PatientCodes, PatientCodes] | None
+    ) -> Indices:
         """(N, up to K) places of references, the most similar first; -1 where there are no more.
 
         Args:
             queries: (N, H, W, C) uint8, on the device.
             symmetries: How many to try.
-            apart: Numbers of the queries' and of the references' patients, who must differ.
+            patients: Numbers of the queries' and of the references' patients, who must differ.
         """
         views = self._views(queries, symmetries)
         scores = torch.empty(len(queries), 0, device=self.device)
@@ -143,8 +141,8 @@ class PixelIndex:
             score = views[0] @ block
             for view in views[1:]:
                 torch.maximum(score, view @ block, out=score)
-            if apart is not None:
-                mine, theirs = (torch.from_numpy(part).to(self.device) for part in apart)
+            if patients is not None:
+                mine, theirs = (torch.from_numpy(part).to(self.device) for part in patients)
                 score[mine[:, None] == theirs[start : start + _REFERENCES]] = -torch.inf
             best, here = _top(score, CANDIDATES)
             scores, places = torch.cat([scores, best], 1), torch.cat([places, here + start], 1)
@@ -158,20 +156,21 @@ class PixelIndex:
         Axes are turned rather than queries, whose windows are then cut out once. The axes' channels
         have means of 0, so those of the windows need not be taken off.
         """
-        small = band(reduced(queries, COARSE_PX), COARSE_BAND_PX)
+        small = band(downsampled(queries, COARSE_PX), COARSE_BAND_PX)
         parts, scale = windows(small), 1 / window_lengths(small)
         shape = _middle(small.shape)
         found = []
         for k in range(symmetries):
-            axes = turned_back(self._axes.T.reshape(-1, *shape), k).flatten(1)
+            axes = undo_symmetry(self._axes.T.reshape(-1, *shape), k).flatten(1)
             found.append((parts @ axes.T * scale[..., None]).transpose(0, 1))
         return torch.cat(found)
 
-    def closest(self, queries: Tensor, places: Places, symmetries: int) -> Best:
+    def closest(self, queries: Tensor, places: Indices, symmetries: int) -> Best:
         """The best of each query's candidates `places` (N, K), at its best symmetry and shift."""
         height, width = (min(side, FINE_PX) for side in queries.shape[1:3])
         views = torch.tensor(
-            [turned_offsets(height, width, k) for k in range(symmetries)], device=self.device
+            [offsets_after_symmetry(height, width, k) for k in range(symmetries)],
+            device=self.device,
         ).flatten()
         found = []
         for start in range(0, len(queries), _QUERIES):
@@ -188,14 +187,14 @@ class PixelIndex:
             shift=[(shifts[k][0] / height, shifts[k][1] / width) for k in at],
         )
 
-    def _scores(self, queries: Tensor, places: Places, symmetries: int) -> Tensor:
+    def _scores(self, queries: Tensor, places: Indices, symmetries: int) -> Tensor:
         """(N, V, S, K): correlations, S the shift of the query before it is turned."""
         count, many = places.shape
-        small = band(reduced(queries, FINE_PX), FINE_BAND_PX)
+        small = band(downsampled(queries, FINE_PX), FINE_BAND_PX)
         fixed = self._fine(np.maximum(places, 0).ravel())
         fixed = fixed.reshape(count * many, *_middle(small.shape))
         back = torch.stack(
-            [turned_back(fixed, k).reshape(count, many, -1) for k in range(symmetries)], 1
+            [undo_symmetry(fixed, k).reshape(count, many, -1) for k in range(symmetries)], 1
         )
         scores: Tensor = windows(small) @ back.flatten(1, 2).transpose(1, 2)
         scores /= window_lengths(small)[..., None]
@@ -204,7 +203,7 @@ class PixelIndex:
         return scores.masked_fill(missing[:, None, None], -torch.inf)
 
 
-def checked(images: Images) -> Images:
+def checked(images: ImageArray) -> ImageArray:
     """The images, if they can be compared.
 
     Raises:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from idhray.chance import generator
 from idhray.errors import TableError
+from idhray.fidelity.arrays import ImageArray, Indices
 from idhray.fidelity.copies.pixel_index import PixelIndex
 from idhray.fidelity.copies.similarity import (
     Pairs,
@@ -25,15 +26,14 @@ from idhray.fidelity.copies.similarity import (
     similarity_of_pairs,
     ssim_of_pairs,
 )
-from idhray.fidelity.copies.views import Images
 from idhray.fidelity.distances import nearest
 
 
 @dataclass(frozen=True)
-class ImageSet:
+class EmbeddedImages:
     """N images, their features, and where they come from."""
 
-    images: Images  # (N, H, W, C) uint8
+    images: ImageArray  # (N, H, W, C) uint8
     features: Tensor  # (N, F) float64
     patients: Sequence[str] = ()  # N names; none where the images are generated
     ids: Sequence[str] = ()  # N names of images; numbers from 0 when not given
@@ -66,9 +66,9 @@ class ImageSet:
         """To search others in them; it is made once, so keep the set for many searches."""
         return PixelIndex(self.images, self.device)
 
-    def subset(self, places: NDArray[np.int64]) -> "ImageSet":
+    def subset(self, places: Indices) -> "EmbeddedImages":
         """Some of the images."""
-        return ImageSet(
+        return EmbeddedImages(
             self.images[places],
             self.features[torch.tensor(places)],
             [self.patients[k] for k in places] if self.patients else (),
@@ -121,7 +121,11 @@ class Copies:
 
 
 def apartness(
-    queries: ImageSet, train: ImageSet, symmetry: Symmetry, count: int = 2000, seed: int = 0
+    queries: EmbeddedImages,
+    train: EmbeddedImages,
+    symmetry: Symmetry,
+    count: int = 2000,
+    seed: int = 0,
 ) -> Apartness | None:
     """How near up to `count` drawn real images are to other patients' training images.
 
@@ -156,8 +160,8 @@ def copy_limits(
 
 
 def find_copies(
-    generated: ImageSet,
-    train: ImageSet,
+    generated: EmbeddedImages,
+    train: EmbeddedImages,
     limits: Limits,
     symmetry: Symmetry,
     *,
@@ -204,9 +208,7 @@ def find_copies(
     )
 
 
-def _replaced(
-    pairs: Pairs, others: Pairs, places: NDArray[np.int64], use: NDArray[np.bool_]
-) -> Pairs:
+def _replaced(pairs: Pairs, others: Pairs, places: Indices, use: NDArray[np.bool_]) -> Pairs:
     """The pairs, but where `use` the other one; those are of the queries at `places`."""
     found = {name: getattr(pairs, name).copy() for name in vars(pairs)}
     for name, values in found.items():

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from idhray.errors import ConfigError, TableError
+from idhray.fidelity.arrays import ImageArray, Indices, PatientCodes
 from idhray.fidelity.copies.overlay import best_shift, correlation, ssim
-from idhray.fidelity.copies.pixel_index import Apart, Best, PixelIndex, Places, checked
-from idhray.fidelity.copies.views import Images, turned
+from idhray.fidelity.copies.pixel_index import Best, PixelIndex, checked
+from idhray.fidelity.copies.views import apply_symmetry
 
 Symmetry = Literal["none", "mirror", "dihedral"]
 """The forms in which a generator was shown its images: as they are, mirrored, or 8 turns."""
@@ -49,7 +50,10 @@ class Pairs:
 
 
 def nearest_by_pixels(
-    queries: Images, index: PixelIndex, symmetry: Symmetry = "none", apart: Apart | None = None
+    queries: ImageArray,
+    index: PixelIndex,
+    symmetry: Symmetry = "none",
+    patients: tuple[PatientCodes, PatientCodes] | None = None,
 ) -> Pairs:
     """The reference that each query resembles most.
 
@@ -57,7 +61,7 @@ def nearest_by_pixels(
         queries: (N, H, W, C) uint8.
         index: Of the references.
         symmetry: In which forms the generator was shown its images.
-        apart: Numbers of the queries' (N,) and of the references' patients (M,): only references
+        patients: Numbers of the queries' (N,) and of the references' patients (M,): only references
             of other patients count.
 
     Raises:
@@ -69,14 +73,14 @@ def nearest_by_pixels(
     for start in range(0, len(queries), _QUERIES):
         part = slice(start, start + _QUERIES)
         pixels = _on(index, queries[part])
-        codes = None if apart is None else (apart[0][part], apart[1])
+        codes = None if patients is None else (patients[0][part], patients[1])
         places = index.candidates(pixels, count, codes)
         pairs.append(_at_full_size(pixels, index, index.closest(pixels, places, count)))
     return _joined(pairs)
 
 
 def similarity_of_pairs(
-    queries: Images, index: PixelIndex, places: Places, symmetry: Symmetry = "none"
+    queries: ImageArray, index: PixelIndex, places: Indices, symmetry: Symmetry = "none"
 ) -> Pairs:
     """How alike query i and reference `places[i]` are; raises as `nearest_by_pixels`."""
     count = _symmetries(symmetry, queries, index.images)
@@ -89,7 +93,7 @@ def similarity_of_pairs(
     return _joined(pairs)
 
 
-def ssim_of_pairs(queries: Images, index: PixelIndex, pairs: Pairs) -> NDArray[np.float64]:
+def ssim_of_pairs(queries: ImageArray, index: PixelIndex, pairs: Pairs) -> NDArray[np.float64]:
     """(N,): structural similarity at full size, of the overlap at equal mean and contrast."""
     found = np.zeros(len(queries))
     for k, place in enumerate(pairs.reference):
@@ -100,7 +104,7 @@ def ssim_of_pairs(queries: Images, index: PixelIndex, pairs: Pairs) -> NDArray[n
     return found
 
 
-def _symmetries(symmetry: str, queries: Images, references: Images) -> int:
+def _symmetries(symmetry: str, queries: ImageArray, references: ImageArray) -> int:
     """How many symmetries to try on these images, if they can be compared at all."""
     _, height, width, _ = checked(queries).shape
     if queries.shape[1:] != references.shape[1:]:
@@ -115,13 +119,13 @@ def _symmetries(symmetry: str, queries: Images, references: Images) -> int:
     return _COUNT[symmetry]
 
 
-def _on(index: PixelIndex, images: Images) -> Tensor:
+def _on(index: PixelIndex, images: ImageArray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images)).to(index.device)
 
 
 def _turned(image: Tensor, symmetry: int) -> Tensor:
     """(H, W, C)."""
-    return turned(image.permute(2, 0, 1), symmetry).permute(1, 2, 0)
+    return apply_symmetry(image.permute(2, 0, 1), symmetry).permute(1, 2, 0)
 
 
 def _at_full_size(queries: Tensor, index: PixelIndex, best: Best) -> Pairs:

@@ -5,13 +5,9 @@ Letters: N images, C channels, H height, W width, S shifts, h and w of a part, D
 
 import functools
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
-
-Images = NDArray[np.uint8]  # (N, H, W, C)
 
 SHIFT_FRACTION = 1 / 16
 """The largest shift that is tried, of the side: 16 px of 256."""
@@ -19,7 +15,7 @@ FLAT = 0.5
 """Gray levels of standard deviation under which an image is constant, and like no other."""
 
 
-def reduced(images: Tensor, side_px: int) -> Tensor:
+def downsampled(images: Tensor, side_px: int) -> Tensor:
     """(N, C, h, w) float32 of (N, H, W, C): averaged down to `side_px` at most."""
     n, height, width, channels = images.shape
     step = height // side_px
@@ -72,17 +68,17 @@ def _blurring(side: int, sigma_px: float, device: torch.device) -> Tensor:
     return blurred[:, 0].T.contiguous().to(device)
 
 
-def turned(images: Tensor, symmetry: int) -> Tensor:
+def apply_symmetry(images: Tensor, symmetry: int) -> Tensor:
     """(..., H, W) in one of its 8 symmetries: bit 0 mirrors, 1 flips, 2 transposes."""
     images = images.flip(-1) if symmetry & 1 else images
     images = images.flip(-2) if symmetry & 2 else images
     return images.transpose(-1, -2) if symmetry & 4 else images
 
 
-def turned_back(images: Tensor, symmetry: int) -> Tensor:
-    """What `turned` makes (..., H, W) of."""
+def undo_symmetry(images: Tensor, symmetry: int) -> Tensor:
+    """What `apply_symmetry` makes (..., H, W) of."""
     images = images.transpose(-1, -2) if symmetry & 4 else images
-    return turned(images, symmetry & 3)
+    return apply_symmetry(images, symmetry & 3)
 
 
 def offsets(height: int, width: int) -> list[tuple[int, int]]:
@@ -91,7 +87,7 @@ def offsets(height: int, width: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy in range(-y, y + 1) for dx in range(-x, x + 1)]
 
 
-def turned_offsets(height: int, width: int, symmetry: int) -> list[int]:
+def offsets_after_symmetry(height: int, width: int, symmetry: int) -> list[int]:
     """Where in `offsets` the shift lies that a turned image's shift is of the image itself."""
     all_of_them = offsets(height, width)
     places = {shift: place for place, shift in enumerate(all_of_them)}
@@ -143,7 +139,7 @@ def centered(images: Tensor) -> Tensor:
     """(N, D): the windows of no shift as unit vectors."""
     height, width = images.shape[-2:]
     y, x = margins(height, width)
-    return unit(images[:, :, y : height - y, x : width - x].flatten(2))
+    return unit_vectors(images[:, :, y : height - y, x : width - x].flatten(2))
 
 
 def margins(height: int, width: int) -> tuple[int, int]:
@@ -151,7 +147,7 @@ def margins(height: int, width: int) -> tuple[int, int]:
     return int(height * SHIFT_FRACTION), int(width * SHIFT_FRACTION)
 
 
-def unit(parts: Tensor) -> Tensor:
+def unit_vectors(parts: Tensor) -> Tensor:
     """(..., C, h * w) less its channels' means, as (..., D) of length 1, or 0 where constant."""
     vectors = (parts - parts.mean(-1, keepdim=True)).flatten(-2)
     length = vectors.norm(dim=-1, keepdim=True)

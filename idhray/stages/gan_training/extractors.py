@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from idhray.classify.backbones import build_network
-from idhray.classify.checkpoint import WEIGHTS, load_model
+from idhray.classify.checkpoint import WEIGHTS_FILE, load_model
 from idhray.classify.dataset import preprocess
 from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError
@@ -89,7 +89,8 @@ def _of_classifier(folder: str, device: str) -> Extractor:
         features: Tensor = model(torch.from_numpy(seen)[:, None].to(device))
         return features
 
-    name = f"classifier of {_named(folder, join(folder, WEIGHTS))}, {card.settings.image_px} px"
+    weights = _named(folder, join(folder, WEIGHTS_FILE))
+    name = f"classifier of {weights}, {card.settings.image_px} px"
     return Extractor(name=name, embed=embed, device=device)
 
 

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from idhray.errors import TableError
-from idhray.fidelity.channels import MRI, RGB, channels_of
-from idhray.fidelity.copies.search import ImageSet
-from idhray.fidelity.features import Extractor, Images
+from idhray.fidelity.arrays import ImageArray
+from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of
+from idhray.fidelity.copies.search import EmbeddedImages
+from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
 from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
@@ -88,20 +89,20 @@ def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:
         return ("gray",)
     path = join(folder, SETTINGS)
     of_mri = exists(path) and read_json(path).get("stage") == "prepare_mri"
-    return MRI if of_mri else RGB
+    return MRI_CHANNELS if of_mri else RGB_CHANNELS
 
 
 def image_set(
     found: RealImages | None,
-    pixels: Images,
+    pixels: ImageArray,
     extractor: Extractor,
     names: tuple[str, ...],
     left_out: tuple[str, ...],
-) -> ImageSet:
+) -> EmbeddedImages:
     """Images with features of all their channels together; `found` says whose they are."""
     pictures = channels_of(pixels, names, left_out)
     together = extractor(list(pictures.values())[-1])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if found is None:
-        return ImageSet(pixels, together, device=device)
-    return ImageSet(pixels, together, found.patients, found.names, device=device)
+        return EmbeddedImages(pixels, together, device=device)
+    return EmbeddedImages(pixels, together, found.patients, found.names, device=device)

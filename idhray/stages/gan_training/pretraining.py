@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from idhray.errors import ConfigError, StorageError
-from idhray.fidelity.copies.search import Copies, ImageSet
+from idhray.fidelity.copies.search import Copies, EmbeddedImages
 from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
 from idhray.stages.gan_training.image_sets import image_set, training_images
@@ -63,7 +63,7 @@ def earlier_sets(
     extractor: Extractor,
     names: tuple[str, ...],
     left_out: tuple[str, ...],
-) -> Iterator[ImageSet]:
+) -> Iterator[EmbeddedImages]:
     """The images of each table with their features.
 
     Raises:

@@ -12,7 +12,7 @@ from idhray.ledger import ledger_table
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
 from idhray.report.content import (
     Flow,
-    Generator,
+    GeneratorSummary,
     KeyFigure,
     Picture,
     ReportContent,
@@ -205,7 +205,7 @@ def _area(tables: ParkTables, split: Any, reader: Any, model: Any) -> str:
     return f"{printed(row['auc'])} ({printed(row['auc_low'])}\u2013{printed(row['auc_high'])})"
 
 
-def _generators(study: str) -> list[Generator]:
+def _generators(study: str) -> list[GeneratorSummary]:
     found = []
     for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumors")):
         if not exists(join(study, name, "model.json")):
@@ -217,7 +217,7 @@ def _generators(study: str) -> list[Generator]:
             judged = evaluation_figures(join(study, "evaluation-mutant"))
             figures |= {"Images made": str(made["count"]), **_alignment(study), **judged}
         found.append(
-            Generator(
+            GeneratorSummary(
                 name=f"StyleGAN2 of {title}",
                 training_patients=len(model["patients"]),
                 training_images=model["images"],

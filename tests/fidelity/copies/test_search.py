@@ -7,7 +7,7 @@ import torch
 from idhray.errors import TableError
 from idhray.fidelity.copies.search import (
     Apartness,
-    ImageSet,
+    EmbeddedImages,
     Limits,
     apartness,
     copy_limits,
@@ -82,7 +82,7 @@ def test_limits_by_hand():
 def test_near_features_alone_are_no_copy(train, limits):
     """An extractor may be blind: pixels must agree at least as much as nobody else's do."""
     other = smooth(3, seed=9)
-    blind = ImageSet(other, train.features[:3])
+    blind = EmbeddedImages(other, train.features[:3])
     found = find_copies(blind, train, limits, "none")
 
     assert (found.nearest_feature_distance == 0).all()
@@ -92,7 +92,7 @@ def test_near_features_alone_are_no_copy(train, limits):
 def test_features_find_what_pixels_confirm(train, limits):
     """Half a copy and half another image, as near as no other patient, with a copy's features."""
     mixed = (0.62 * train.images[:6:3] + 0.38 * smooth(2, seed=9)).astype(np.uint8)
-    found = find_copies(ImageSet(mixed, train.features[:6:3]), train, limits, "none")
+    found = find_copies(EmbeddedImages(mixed, train.features[:6:3]), train, limits, "none")
     distance = np.sqrt(2 - 2 * found.correlation)
     expected = distance < limits.pixel_confirms
 
@@ -152,10 +152,10 @@ def test_a_set_is_indexed_once(train, limits, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda x, f: ImageSet(x, f[:2]), "one row an image", id="counts"),
-        pytest.param(lambda x, f: ImageSet(x[:0], f[:0]), "at least one", id="none"),
-        pytest.param(lambda x, f: ImageSet(x, f * torch.nan), "not finite", id="nan"),
-        pytest.param(lambda x, f: ImageSet(x, f, ["a"]), "1 patients", id="patients"),
+        pytest.param(lambda x, f: EmbeddedImages(x, f[:2]), "one row an image", id="counts"),
+        pytest.param(lambda x, f: EmbeddedImages(x[:0], f[:0]), "at least one", id="none"),
+        pytest.param(lambda x, f: EmbeddedImages(x, f * torch.nan), "not finite", id="nan"),
+        pytest.param(lambda x, f: EmbeddedImages(x, f, ["a"]), "1 patients", id="patients"),
     ],
 )
 def test_sets_that_make_no_sense_are_refused(make, said):
@@ -167,6 +167,6 @@ def test_sets_that_make_no_sense_are_refused(make, said):
 
 def test_features_of_two_extractors_are_refused(train, limits):
     """Their distances would mean nothing."""
-    made = ImageSet(train.images[:2], train.features[:2, :5])
+    made = EmbeddedImages(train.images[:2], train.features[:2, :5])
     with pytest.raises(TableError, match="one extractor"):
         find_copies(made, train, limits, "none")

@@ -161,10 +161,10 @@ def test_images_of_the_same_patient_can_be_left_out():
     """They are near-copies by nature."""
     images = smooth(6).repeat(2, axis=0)
     patients, index = np.arange(12) // 2, PixelIndex(images)
-    found = nearest_by_pixels(images, index, apart=(patients, patients))
+    found = nearest_by_pixels(images, index, patients=(patients, patients))
 
     assert (found.reference // 2 != patients).all()
-    alone = nearest_by_pixels(images, index, apart=(patients * 0, patients * 0))
+    alone = nearest_by_pixels(images, index, patients=(patients * 0, patients * 0))
     assert (alone.reference == -1).all()
     assert (alone.correlation == 0).all()
     assert (ssim_of_pairs(images, index, alone) == 0).all()

@@ -13,9 +13,9 @@ import timm
 
 from idhray.classify.checkpoint import model_card, save_model
 from idhray.classify.dataset import preprocess
-from idhray.classify.trainer import train_classifier
+from idhray.classify.trainer import fit_classifier
 from idhray.errors import ConfigError, StorageError
-from idhray.fidelity.channels import MRI, channels_of
+from idhray.fidelity.channels import MRI_CHANNELS, channels_of
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.settings import PRESETS
 from idhray.images import encode
@@ -37,7 +37,7 @@ def files(tmp_path_factory):
     torch.save(weights, folder / "net.pth")
     save_file(weights, folder / "net.safetensors")
     train, val, settings = image_set(6, 4), image_set(4, 1, first=50), tiny(epochs=1)
-    state = train_classifier(train, val, settings, seed=1)
+    state = fit_classifier(train, val, settings, seed=1)
     (folder / "model").mkdir()
     save_model(str(folder / "model"), state, model_card(state, train, val, settings, seed=1))
     return folder
@@ -113,7 +113,7 @@ def test_the_channels_of_all_images_are_taken(words):
     """Colors, gray, and the views of CE-T1w and FLAIR."""
     extractor = extractor_of(words, "cpu")
     gray = RGB[..., :1]
-    views = channels_of(smooth(12, channels=3), MRI, ("null",))
+    views = channels_of(smooth(12, channels=3), MRI_CHANNELS, ("null",))
 
     torch.testing.assert_close(extractor(gray), extractor(gray.repeat(3, axis=-1)))
     assert set(views) == {"CE-T1w", "FLAIR", "CE-T1w + FLAIR"}
