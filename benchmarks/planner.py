@@ -18,7 +18,7 @@ import tyro
 
 from idhray.planning.accuracy import fewest_discordant, mcnemar_patients, normal_patients
 from idhray.planning.auc import detectable_auc
-from idhray.planning.simulation import Design, auc_power
+from idhray.planning.simulation import StudyDesign, auc_power
 
 CORRELATIONS = (0.5, 0.8, 0.9)
 DETECTABLE = {  # (mutant, wildtype, AUC) -> at each correlation; NaN: nothing up to 1
@@ -59,7 +59,9 @@ def main(out: Path, studies: int = 10_000, seed: int = 0) -> None:
 def _detectable(studies: int, seed: int) -> Iterator[dict[str, object]]:
     for (mutant, wildtype, auc), expected in DETECTABLE.items():
         for correlation, other in zip(CORRELATIONS, expected, strict=True):
-            design = Design(n_mutant=mutant, n_wildtype=wildtype, auc=auc, correlation=correlation)
+            design = StudyDesign(
+                n_mutant=mutant, n_wildtype=wildtype, auc=auc, correlation=correlation
+            )
             found = detectable_auc(design, studies=studies, seed=seed)
             yield {
                 "figure": "detectable AUC",
@@ -76,7 +78,9 @@ def _detectable(studies: int, seed: int) -> Iterator[dict[str, object]]:
 def _powers(studies: int, seed: int) -> Iterator[dict[str, object]]:
     for (mutant, wildtype, old, new), (low, high) in POWERS.items():
         for correlation in CORRELATIONS:
-            design = Design(n_mutant=mutant, n_wildtype=wildtype, auc=old, correlation=correlation)
+            design = StudyDesign(
+                n_mutant=mutant, n_wildtype=wildtype, auc=old, correlation=correlation
+            )
             found = auc_power(design, new, studies=studies, seed=seed, scores=10**7)
             yield {
                 "figure": "power",
@@ -112,7 +116,9 @@ def _mcnemar() -> Iterator[dict[str, object]]:
 def _levels(studies: int, seed: int) -> Iterator[dict[str, object]]:
     for mutant, wildtype, auc in LEVELS:
         for correlation in CORRELATIONS:
-            design = Design(n_mutant=mutant, n_wildtype=wildtype, auc=auc, correlation=correlation)
+            design = StudyDesign(
+                n_mutant=mutant, n_wildtype=wildtype, auc=auc, correlation=correlation
+            )
             found = auc_power(design, auc, studies=studies, seed=seed, scores=10**7)
             yield {
                 "figure": "type I error at 0.05",

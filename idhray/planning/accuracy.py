@@ -1,8 +1,8 @@
-"""Which gain in accuracy a cohort can detect: McNemar's test on the same patients.
+"""The gain in accuracy that a cohort can detect: McNemar's test on the same patients.
 
-Only discordant patients count, those whom one model calls right and the other wrong. Of N patients
-a share, the discordance, is so; the gain is the share that only the new model calls right minus
-the share that only the old one does. No gain can be larger than the discordance.
+Only discordant patients count: one model calls them right and the other calls them wrong. The
+discordance is their share of all patients. The gain is the share that only the new model calls
+right minus the share that only the old one calls right. No gain is larger than the discordance.
 """
 
 from typing import Literal
@@ -16,15 +16,15 @@ from idhray.errors import ConfigError
 from idhray.planning.normal import check_power
 from idhray.stats.roc.delong import z_of
 
-Method = Literal["exact", "mid-P"]
-_WIDE = 10  # standard deviations of the number of discordant patients that are summed
+McNemarMethod = Literal["exact", "mid-P"]
+_WIDE = 10  # the sum over discordant patients goes this many standard deviations to each side
 _MOST = 10**6  # patients
 
 
-def fewest_discordant(method: Method = "exact", alpha: float = 0.05) -> int:
+def fewest_discordant(method: McNemarMethod = "exact", alpha: float = 0.05) -> int:
     """Patients who must change for the better, with none for the worse, for P <= alpha.
 
-    6 for the exact test, 5 for mid-P; with fewer discordant patients nothing is significant.
+    At alpha 0.05 they are 6 for the exact test and 5 for mid-P; fewer are never significant.
     """
     count = 1
     while 0.5**count * (2 if method == "exact" else 1) > alpha:
@@ -33,43 +33,43 @@ def fewest_discordant(method: Method = "exact", alpha: float = 0.05) -> int:
 
 
 def mcnemar_power(
-    n: int, gain: float, discordance: float, method: Method = "exact", *, alpha: float = 0.05
+    n: int, gain: float, discordance: float, method: McNemarMethod = "exact", *, alpha: float = 0.05
 ) -> float:
-    """Power of McNemar's test, exactly: summed over all numbers of discordant patients.
+    """Exact power of McNemar's test: the sum over all numbers of discordant patients.
 
     Args:
         gain: Accuracy of the new model minus that of the old one.
         discordance: Share of patients whom just one of them calls right.
 
     Raises:
-        ConfigError: n below 1, a discordance outside (0, 1], or a gain beyond it.
+        ConfigError: n is below 1, the discordance is outside (0, 1], or the gain is larger.
     """
     _check(n, gain, discordance)
     mean, sd = n * discordance, np.sqrt(n * discordance * (1 - discordance))
     low, high = max(0, int(mean - _WIDE * sd) - 10), min(n, int(mean + _WIDE * sd) + 10)
-    either = np.arange(low, high + 1)
-    better = min((discordance + gain) / (2 * discordance), 1.0)
-    needed = _critical(either, method, alpha)
-    shown = stats.binom.sf(needed - 1, either, better)
-    shown += stats.binom.cdf(either - needed, either, better)
-    return float((stats.binom.pmf(either, n, discordance) * shown).sum())
+    discordant = np.arange(low, high + 1)
+    better_share = min((discordance + gain) / (2 * discordance), 1.0)
+    critical = _critical_count(discordant, method, alpha)
+    significant = stats.binom.sf(critical - 1, discordant, better_share)
+    significant += stats.binom.cdf(discordant - critical, discordant, better_share)
+    return float((stats.binom.pmf(discordant, n, discordance) * significant).sum())
 
 
 def mcnemar_patients(
     gain: float,
     discordance: float,
     power: float = 0.8,
-    method: Method = "exact",
+    method: McNemarMethod = "exact",
     *,
     alpha: float = 0.05,
 ) -> int:
-    """The fewest patients from whom on the power of McNemar's test is reached.
+    """The fewest patients from which on McNemar's test has the planned power.
 
     Raises:
-        ConfigError: see `mcnemar_power`; or a gain so small that a million patients are too few.
+        ConfigError: see `mcnemar_power`; or the gain needs more than a million patients.
     """
 
-    def lacking(n: int) -> bool:
+    def too_few(n: int) -> bool:
         return mcnemar_power(n, gain, discordance, method, alpha=alpha) < power
 
     if gain <= 0:
@@ -77,13 +77,13 @@ def mcnemar_patients(
     low, high = 0, normal_patients(gain, discordance, power, alpha=alpha)
     if high > _MOST:
         raise ConfigError(f"a gain of {gain} in accuracy needs more than {_MOST} patients")
-    while lacking(high):
+    while too_few(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if lacking(middle) else (low, middle)
-    # Counts are whole, so the power climbs in a slight zigzag: pass what is left of it.
-    while dips := [n for n in range(high, high + 6) if lacking(n)]:
+        low, high = (middle, high) if too_few(middle) else (low, middle)
+    # Counts are whole, so the power rises in a slight zigzag. Skip its last dips.
+    while dips := [n for n in range(high, high + 6) if too_few(n)]:
         high = dips[-1] + 1
     return high
 
@@ -91,10 +91,10 @@ def mcnemar_patients(
 def normal_patients(
     gain: float, discordance: float, power: float = 0.8, *, alpha: float = 0.05
 ) -> int:
-    """Patients needed by the normal approximation: a few less than the exact test asks for.
+    """Patients needed by the normal approximation: a few fewer than by the exact test.
 
     Raises:
-        ConfigError: see `mcnemar_power`; or a power outside (alpha, 1).
+        ConfigError: see `mcnemar_power`; or the power is outside (alpha, 1).
 
     Source: Connor 1987, Biometrics 43:207.
     """
@@ -106,66 +106,66 @@ def normal_patients(
 
 
 def detectable_accuracy(
-    n: int,
-    discordance: float,
-    power: float = 0.8,
-    method: Method = "exact",
-    *,
-    alpha: float = 0.05,
+    n: int, discordance: float, power: float = 0.8, *, alpha: float = 0.05
 ) -> float:
-    """The smallest gain in accuracy that is found with the wanted power; NaN if none is.
+    """The smallest gain in accuracy that is found with the planned power; NaN if none is.
 
     Raises:
-        ConfigError: n below 1, a discordance outside (0, 1], or a power outside (alpha, 1).
+        ConfigError: n is below 1, the discordance is outside (0, 1], or the power is outside
+            (alpha, 1).
     """
 
-    def beyond(gain: float) -> float:
-        return mcnemar_power(n, gain, discordance, method, alpha=alpha) - power
+    def excess_power(gain: float) -> float:
+        return mcnemar_power(n, gain, discordance, alpha=alpha) - power
 
     check_power(power, alpha)
-    if beyond(discordance) < 0:
+    if excess_power(discordance) < 0:
         return float("nan")
-    return float(brentq(beyond, 0.0, discordance, xtol=1e-6))
+    return float(brentq(excess_power, 0.0, discordance, xtol=1e-6))
 
 
-def one_way_accuracy(
-    n: int, power: float = 0.8, method: Method = "exact", *, alpha: float = 0.05
-) -> float:
-    """The detectable gain in the best case, where nobody is called worse than before; NaN if none.
+def one_way_accuracy(n: int, power: float = 0.8, *, alpha: float = 0.05) -> float:
+    """The detectable gain in the best case, in which no call gets worse; NaN if none is.
 
     Raises:
-        ConfigError: n below 1, or a power outside (alpha, 1).
+        ConfigError: n is below 1, or the power is outside (alpha, 1).
     """
 
-    def beyond(gain: float) -> float:
-        return mcnemar_power(n, gain, gain, method, alpha=alpha) - power
+    def excess_power(gain: float) -> float:
+        return mcnemar_power(n, gain, gain, alpha=alpha) - power
 
     check_power(power, alpha)
-    if beyond(1.0) < 0:
+    if excess_power(1.0) < 0:
         return float("nan")
-    return float(brentq(beyond, 1e-9, 1.0, xtol=1e-6))
+    return float(brentq(excess_power, 1e-9, 1.0, xtol=1e-6))
 
 
-def _critical(either: NDArray[np.int64], method: Method, alpha: float) -> NDArray[np.int64]:
-    """How many of `either` discordant patients must be for the better, for P <= alpha.
+def _critical_count(
+    discordant: NDArray[np.int64], method: McNemarMethod, alpha: float
+) -> NDArray[np.int64]:
+    """Number of the discordant patients who must change for the better, for P <= alpha.
 
-    Exact: P is twice the tail. Mid-P takes off the probability of the count itself, which lets in
-    one count less or none.
+    The exact P is twice the tail. Mid-P subtracts the probability of the count itself, so one
+    patient fewer may do.
     """
-    exact = np.asarray(stats.binom.isf(alpha / 2, either, 0.5), dtype=np.int64) + 1
+    exact = np.asarray(stats.binom.isf(alpha / 2, discordant, 0.5), dtype=np.int64) + 1
     if method == "exact":
         return exact
-    less = exact - 1
-    mid_p = 2 * stats.binom.sf(less, either, 0.5) + stats.binom.pmf(less, either, 0.5)
-    return np.asarray(np.where((mid_p <= alpha) & (2 * less > either), less, exact))
+    mid_p_count = exact - 1
+    mid_p = 2 * stats.binom.sf(mid_p_count, discordant, 0.5) + stats.binom.pmf(
+        mid_p_count, discordant, 0.5
+    )
+    return np.asarray(
+        np.where((mid_p <= alpha) & (2 * mid_p_count > discordant), mid_p_count, exact)
+    )
 
 
 def _check(n: int, gain: float, discordance: float) -> None:
     if n < 1:
         raise ConfigError(f"McNemar's test needs patients, got {n}")
     if not 0 < discordance <= 1:
-        raise ConfigError(f"a discordance lies above 0 and up to 1, got {discordance}")
+        raise ConfigError(f"a discordance must be above 0 and at most 1, got {discordance}")
     if not abs(gain) <= discordance:
         raise ConfigError(
-            f"a gain of {gain:g} is impossible where only {discordance:g} of the patients change"
+            f"a gain of {gain:g} is impossible if only {discordance:g} of the patients change"
         )

@@ -1,8 +1,8 @@
-"""Which gain in AUC a cohort can detect, before any GPU hour is spent on it.
+"""The gain in AUC that a cohort can detect, for planning before any GPU hour is spent.
 
-By the paired DeLong test on simulated studies (`planning_simulation.py`), for one training of each
-model. The variance between trainings comes on top: with it every power is lower, every cohort that
-is needed larger.
+The paired DeLong test is applied to simulated studies (`simulation.py`) with one training of each
+model. The variance between trainings is not included; it lowers every power and raises the number
+of patients needed.
 """
 
 from collections.abc import Callable
@@ -17,31 +17,31 @@ from idhray.planning.normal import check_power, normal_power
 from idhray.planning.simulation import (
     MOST_SCORES,
     STUDIES,
-    Design,
+    StudyDesign,
     power_curve,
     studies_of,
 )
 from idhray.stats.roc.delong import z_of
 
-_MOST_NEEDED = 10**9
-_STEPS = 8  # of the AUCs between the baseline's and 1 that are tried first
+_MOST_PATIENTS = 10**9
+_STEPS = 8  # AUCs from the baseline's to 1 that are tried first
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectableAuc:
-    """The smallest true AUC of the new model that is found significant with the wanted power."""
+    """The smallest true AUC of the new model that is found significant with the planned power."""
 
     auc: float
-    """NaN: nothing up to 1.0 is."""
+    """NaN if not even an AUC of 1.0 is detectable."""
     mc_error: float
     highest_power: float
-    """Of all AUCs that were tried, 1.0 among them where nothing is detectable."""
+    """Highest power among the AUCs that were tried, which include 1.0 if nothing is detectable."""
     studies: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needed:
-    """The patients with whom a gain is found significant with the wanted power."""
+class NeededPatients:
+    """The patients with whom a gain is found significant with the planned power."""
 
     patients: int
     n_mutant: int
@@ -52,17 +52,17 @@ class Needed:
 
 
 def detectable_auc(
-    design: Design,
+    design: StudyDesign,
     power: float = 0.8,
     *,
     studies: int = STUDIES,
     seed: int = 0,
     scores: int = MOST_SCORES,
 ) -> DetectableAuc:
-    """The smallest true AUC of the new model that is found with the wanted power.
+    """The smallest true AUC of the new model that is found with the planned power.
 
-    The same random numbers serve every AUC, so that the search sees a smooth curve. Near AUC 1 the
-    power may fall again, so AUCs are tried from the baseline's upward.
+    The same random numbers serve every AUC, so the search sees a smooth curve. Near AUC 1 the power
+    may fall again, so AUCs are tried in ascending order from the baseline's.
 
     Raises:
         ConfigError: `power` is not between alpha and 1.
@@ -70,30 +70,32 @@ def detectable_auc(
     check_power(power, design.alpha)
     count = studies_of(design, studies, scores)
     curve = power_curve(design, count, seed)
-    tried, below = [], design.auc
+    powers, previous = [], design.auc
     for auc in np.linspace(design.auc, 1, _STEPS + 1)[1:]:
-        tried.append(curve(float(auc)))
-        if tried[-1] >= power:
-            found = float(brentq(lambda a: curve(a) - power, below, auc, xtol=2e-4))
-            error = _error_of_auc(curve, design, found, power, count)
-            return DetectableAuc(auc=found, mc_error=error, highest_power=max(tried), studies=count)
-        below = float(auc)
-    return DetectableAuc(auc=np.nan, mc_error=np.nan, highest_power=max(tried), studies=count)
+        powers.append(curve(float(auc)))
+        if powers[-1] >= power:
+            detectable = float(brentq(lambda a: curve(a) - power, previous, auc, xtol=2e-4))
+            error = _error_of_auc(curve, design, detectable, power, count)
+            return DetectableAuc(
+                auc=detectable, mc_error=error, highest_power=max(powers), studies=count
+            )
+        previous = float(auc)
+    return DetectableAuc(auc=np.nan, mc_error=np.nan, highest_power=max(powers), studies=count)
 
 
 def patients_needed(
-    design: Design,
+    design: StudyDesign,
     gain: float,
     power: float = 0.8,
     *,
     studies: int = STUDIES,
     seed: int = 0,
     scores: int = MOST_SCORES,
-) -> Needed:
-    """Patients, as many of them mutant as in the design, who show a gain with the wanted power.
+) -> NeededPatients:
+    """Patients needed to show a gain with the planned power; the share of mutants is the design's.
 
-    Starts with the closed formula and corrects it by simulation: z of the power grows with the
-    root of the number of patients.
+    The closed formula gives a first guess and simulation corrects it: z of the power grows with
+    the root of the number of patients.
 
     Args:
         gain: True AUC of the new model minus that of the baseline.
@@ -103,28 +105,31 @@ def patients_needed(
     """
     check_power(power, design.alpha)
     if not (gain > 0 and design.auc + gain < 1 + 1e-9):
-        raise ConfigError(f"a gain of {gain} on an AUC of {design.auc} is not one, or passes 1")
+        raise ConfigError(
+            f"gain of {gain} on an AUC of {design.auc}: it must be above 0 and lead to at most 1"
+        )
     auc = min(design.auc + gain, 1.0)
-    wanted = stats.norm.ppf(power) + z_of(1 - design.alpha)
-    now = _first_guess(design, auc, power)
+    needed_z = stats.norm.ppf(power) + z_of(1 - design.alpha)
+    current = _first_guess(design, auc, power)
     for _ in range(8):
-        count = studies_of(now, studies, scores)
+        count = studies_of(current, studies, scores)
         if not count:
-            return _needed(now, 0.0, 0)
+            return _needed_patients(current, 0.0, 0)
         error = np.sqrt(power * (1 - power) / count) / stats.norm.pdf(stats.norm.ppf(power))
-        found = np.clip(power_curve(now, count, seed)(auc), 1 / count, 1 - 1 / count)
-        reached = max(stats.norm.ppf(found) + z_of(1 - design.alpha), wanted / 2)
-        last, now = now, _resized(design, round(now.patients * (wanted / reached) ** 2))
-        spread = 2 * error / wanted * now.patients
-        if abs(now.patients - last.patients) <= max(spread, 1):
+        simulated_power = np.clip(power_curve(current, count, seed)(auc), 1 / count, 1 - 1 / count)
+        reached_z = max(stats.norm.ppf(simulated_power) + z_of(1 - design.alpha), needed_z / 2)
+        patients = round(current.patients * (needed_z / reached_z) ** 2)
+        previous, current = current, _resized(design, patients)
+        patients_error = 2 * error / needed_z * current.patients
+        if abs(current.patients - previous.patients) <= max(patients_error, 1):
             break
-    return _needed(now, float(spread), count)
+    return _needed_patients(current, float(patients_error), count)
 
 
 def _error_of_auc(
-    curve: Callable[[float], float], design: Design, auc: float, power: float, studies: int
+    curve: Callable[[float], float], design: StudyDesign, auc: float, power: float, studies: int
 ) -> float:
-    """Monte Carlo error of a detectable AUC: that of the power over the slope of the curve."""
+    """Monte Carlo error of a detectable AUC: error of the power over the slope of its curve."""
     if not studies:
         return 0.0
     step = min((auc - design.auc) / 5, 1 - auc)
@@ -132,26 +137,30 @@ def _error_of_auc(
     return float(np.sqrt(power * (1 - power) / studies) / slope) if slope > 0 else np.nan
 
 
-def _first_guess(design: Design, auc: float, power: float) -> Design:
-    """By the closed formula, and by bisection.
+def _first_guess(design: StudyDesign, auc: float, power: float) -> StudyDesign:
+    """The design with the number of patients that the closed formula gives, by bisection.
 
     Raises:
         ConfigError: more than a billion patients would be needed.
     """
 
     def enough(patients: int) -> bool:
-        one = _resized(design, patients)
-        found = normal_power(
-            (one.n_mutant, one.n_wildtype), (one.auc, auc), one.correlation, one.alpha
+        resized = _resized(design, patients)
+        power_now = normal_power(
+            (resized.n_mutant, resized.n_wildtype),
+            (resized.auc, auc),
+            resized.correlation,
+            resized.alpha,
         )
-        return found >= power
+        return power_now >= power
 
     low, high = 4, 8
     while not enough(high):
         low, high = high, 2 * high
-        if high > _MOST_NEEDED:
+        if high > _MOST_PATIENTS:
             raise ConfigError(
-                f"to show {design.auc} -> {auc} over {_MOST_NEEDED} patients are needed"
+                f"AUC from {design.auc} to {auc}: over {_MOST_PATIENTS} patients are needed; "
+                "plan for a larger gain"
             )
     while high - low > 1:
         middle = (low + high) // 2
@@ -159,15 +168,15 @@ def _first_guess(design: Design, auc: float, power: float) -> Design:
     return _resized(design, high)
 
 
-def _resized(design: Design, patients: int) -> Design:
-    """The same design with other patients, the share of mutants as near as it can be."""
+def _resized(design: StudyDesign, patients: int) -> StudyDesign:
+    """The same design with another number of patients and nearly the same share of mutants."""
     total = max(patients, 4)
     mutant = int(np.clip(round(total * design.n_mutant / design.patients), 2, total - 2))
     return replace(design, n_mutant=mutant, n_wildtype=total - mutant)
 
 
-def _needed(design: Design, mc_error: float, studies: int) -> Needed:
-    return Needed(
+def _needed_patients(design: StudyDesign, mc_error: float, studies: int) -> NeededPatients:
+    return NeededPatients(
         patients=design.patients,
         n_mutant=design.n_mutant,
         n_wildtype=design.n_wildtype,

@@ -1,8 +1,8 @@
-"""Simulated studies: how often the paired DeLong test finds a true gain in AUC.
+"""Simulated studies: power of the paired DeLong test to find a true gain in AUC.
 
 Two models score the same patients. Within each class both scores are normal with variance 1 and a
-given correlation, and mutants lie higher by sqrt(2) * probit(AUC). There is one training of each
-model; the variance between trainings comes on top: with it every power is lower.
+given correlation, and the mean of mutants is higher by sqrt(2) * probit(AUC). There is one training
+of each model; the variance between trainings is not included, and it lowers every power.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from idhray.stats.roc.delong import NO_VARIANCE, Components, components, z_of
 STUDIES = 4000
 """Simulated studies per figure: a power of 80% then has a standard error of 0.6 points."""
 MOST_SCORES = 1_000_000
-"""Per model and figure; of large cohorts fewer studies are simulated, down to `_FEWEST`."""
+"""Scores per model and figure; large cohorts get fewer studies, down to `_FEWEST`."""
 MOST_PATIENTS = 4000
-"""Beyond, DeLong's test is normal enough for the closed formula."""
+"""In larger cohorts DeLong's test is normal enough for the closed formula."""
 _FEWEST = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class StudyDesign:
     """A comparison of a new model with a baseline on the same test patients."""
 
     n_mutant: int
@@ -35,7 +35,7 @@ class Design:
     auc: float
     """True AUC of the baseline."""
     correlation: float = 0.8
-    """Of both models' scores within a class; the more alike the models, the higher."""
+    """Correlation of both models' scores within a class; similar models have a higher one."""
     alpha: float = 0.05
     """Two-sided."""
 
@@ -43,18 +43,20 @@ class Design:
         if min(self.n_mutant, self.n_wildtype) < 2:
             raise ConfigError(
                 f"{self.n_mutant} mutant and {self.n_wildtype} wildtype patients: DeLong's test "
-                "needs two of each at least"
+                "needs at least two of each"
             )
         if not 0.5 < self.auc < 1:
             raise ConfigError(f"the baseline's AUC must lie between 0.5 and 1, got {self.auc}")
         if not 0 <= self.correlation < 1:
-            raise ConfigError(f"a correlation lies from 0 to below 1, got {self.correlation}")
+            raise ConfigError(
+                f"a correlation must be at least 0 and below 1, got {self.correlation}"
+            )
         if not 0 < self.alpha < 0.5:
             raise ConfigError(f"alpha must lie between 0 and 0.5, got {self.alpha}")
 
     @property
     def patients(self) -> int:
-        """Of both classes."""
+        """Number of patients of both classes."""
         return self.n_mutant + self.n_wildtype
 
 
@@ -64,23 +66,28 @@ class Power:
 
     value: float
     mc_error: float
-    """Its standard error by simulation; 0 by formula."""
+    """Monte Carlo standard error; 0 for the closed formula."""
     studies: int
-    """Simulated; 0: by formula."""
+    """Number of simulated studies; 0 for the closed formula."""
 
 
 def auc_power(
-    design: Design, auc: float, *, studies: int = STUDIES, seed: int = 0, scores: int = MOST_SCORES
+    design: StudyDesign,
+    auc: float,
+    *,
+    studies: int = STUDIES,
+    seed: int = 0,
+    scores: int = MOST_SCORES,
 ) -> Power:
     """Power of the paired DeLong test if the new model's true AUC is `auc`.
 
-    With `auc` that of the baseline it is the type I error.
+    If `auc` is the baseline's AUC, the power is the type I error.
 
     Args:
-        studies: Simulated ones; fewer where they would hold more than `scores` scores.
+        studies: Number of simulated studies; fewer if they would need more than `scores` scores.
 
     Raises:
-        ConfigError: `auc` is not between the baseline's and 1.
+        ConfigError: `auc` is not between the baseline's AUC and 1.
     """
     if not design.auc <= auc <= 1:
         raise ConfigError(f"the new AUC must lie from {design.auc} to 1, got {auc}")
@@ -90,18 +97,18 @@ def auc_power(
     return Power(value=value, mc_error=error, studies=count)
 
 
-def studies_of(design: Design, studies: int = STUDIES, scores: int = MOST_SCORES) -> int:
-    """Studies to simulate: `studies`, fewer of a large cohort, 0 where the formula serves."""
+def studies_of(design: StudyDesign, studies: int = STUDIES, scores: int = MOST_SCORES) -> int:
+    """Studies to simulate: `studies`, fewer for a large cohort, 0 if the formula is used."""
     if design.patients > MOST_PATIENTS:
         return 0
     return int(np.clip(scores // design.patients, min(_FEWEST, studies), studies))
 
 
-def power_curve(design: Design, studies: int, seed: int) -> Callable[[float], float]:
+def power_curve(design: StudyDesign, studies: int, seed: int) -> Callable[[float], float]:
     """The power as a function of the new model's AUC, with the same random numbers for all.
 
     Args:
-        studies: Simulated ones; 0 for the closed formula.
+        studies: Number of simulated studies; 0 for the closed formula.
     """
     if not studies:
         return lambda auc: normal_power(
@@ -112,11 +119,11 @@ def power_curve(design: Design, studies: int, seed: int) -> Callable[[float], fl
         )
     size = (studies, design.patients)
     rng = generator(seed, "planning", design.n_mutant, design.n_wildtype)
-    noise, own = rng.standard_normal(size), rng.standard_normal(size)
+    noise, new_noise = rng.standard_normal(size), rng.standard_normal(size)
     labels = np.repeat(np.array([1, 0]), [design.n_mutant, design.n_wildtype])
     baseline = components(labels, noise + _shift(design.auc) * labels)
     noise *= design.correlation
-    noise += np.sqrt(1 - design.correlation**2) * own
+    noise += np.sqrt(1 - design.correlation**2) * new_noise
 
     def power(auc: float) -> float:
         moved = noise.copy()
@@ -127,16 +134,16 @@ def power_curve(design: Design, studies: int, seed: int) -> Callable[[float], fl
 
 
 def _shift(auc: float) -> float:
-    """How much higher mutants score; infinite for an AUC of 1."""
+    """Difference of the mean scores of the classes; infinite for an AUC of 1."""
     return float(np.sqrt(2) * stats.norm.ppf(auc))
 
 
 def _significant(new: Components, old: Components, alpha: float) -> NDArray[np.bool_]:
-    """Whether the paired DeLong test is, in each study (a row of components).
+    """True for each study (a row of components) in which the paired DeLong test is significant.
 
-    Where the variance is 0 the test has no P, and nothing was shown.
+    With a variance of 0 the test has no P, and the study is not significant.
     """
     gains = [after - before for after, before in zip(new, old, strict=True)]
-    se = np.sqrt(sum(one.var(axis=1, ddof=1) / one.shape[1] for one in gains))
-    shown = np.abs(gains[0].mean(axis=1)) > z_of(1 - alpha) * se
-    return np.asarray(shown & (se > NO_VARIANCE))
+    se = np.sqrt(sum(gain.var(axis=1, ddof=1) / gain.shape[1] for gain in gains))
+    significant = np.abs(gains[0].mean(axis=1)) > z_of(1 - alpha) * se
+    return np.asarray(significant & (se > NO_VARIANCE))

@@ -4,7 +4,7 @@ from typing import Any
 
 from idhray.errors import ConfigError
 from idhray.planning.printing import plan_text
-from idhray.planning.simulation import Design
+from idhray.planning.simulation import StudyDesign
 from idhray.planning.tables import CORRELATIONS, make_plan, plan_figures
 from idhray.storage import publish_json
 
@@ -38,7 +38,7 @@ def plan(
             f"{mutant} mutant of {patients} patients: two mutant and two wildtype ones are needed "
             "at least"
         )
-    design = Design(n_mutant=mutant, n_wildtype=patients - mutant, auc=auc)
+    design = StudyDesign(n_mutant=mutant, n_wildtype=patients - mutant, auc=auc)
     gains = () if gain is None else (gain,)
     made = make_plan(design, gains=gains, correlations=correlations, power=power, seed=seed)
     figures = plan_figures(made)
