@@ -37,7 +37,6 @@ STAGES = {
     "fit-stats": "the tables and the verdict, from predictions or readings",
     "plan": "what a cohort could show, before anything is run",
     "audit": "what cannot be right in a table of reported results",
-    "replicate": "both papers' tables recomputed, cell by cell",
     "report": "the HTML report of a study",
     "study": "all of it",
 }

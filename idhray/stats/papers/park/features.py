@@ -26,7 +26,7 @@ class Feature:
 
 
 # The references are those of table 2. (Its location rows were fitted with frontal or insula as
-# reference and signs dropped; see `idhray replicate`.)
+# reference and signs dropped; see benchmarks/papers.)
 FEATURES = (
     Feature(
         name="location",
