@@ -1,19 +1,20 @@
-"""`idhray STAGE ...`: one command per stage, its flags made from the stage's signature.
+"""`idhray STAGE ...`: one command per stage, its flags made from the stage's flags dataclass.
 
 Progress goes to stderr; the last line of stdout is one JSON object. What a stage returns as `text`
 is printed above it. Exit code 0: done, 2: bad arguments, settings or manifest, 1: anything else.
 """
 
-import functools
 import importlib
 import inspect
 import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
+from docstring_parser import parse_from_object
 
 from idhray import __version__
 from idhray.errors import ConfigError, IdhrayError, ManifestError
@@ -79,13 +80,16 @@ def _call(name: str, argv: list[str]) -> dict[str, Any]:
     module = importlib.import_module(f"idhray.stages.{name.replace('-', '_')}")
     stage = getattr(module, name.replace("-", "_"))
     presets: dict[str, Any] = getattr(module, "PRESETS", {})
-    command = _command(stage, presets, _chosen_preset(argv, presets))
-    result: dict[str, Any] = tyro.cli(
-        command,
+    parsed = tyro.cli(
+        _flags_class(stage, presets, _chosen_preset(argv, presets)),
         args=argv,
         prog=f"idhray {name}",
+        description=inspect.getdoc(stage),
         config=(tyro.conf.AvoidSubcommands,),
     )
+    kind = _declared_flags(stage)
+    flags = kind(**{field.name: getattr(parsed, field.name) for field in fields(kind)})
+    result: dict[str, Any] = stage(flags)
     return result
 
 
@@ -100,51 +104,61 @@ def _chosen_preset(argv: list[str], presets: dict[str, Any]) -> str | None:
         elif word.startswith("--preset="):
             chosen = word.removeprefix("--preset=")
     if chosen not in presets:
-        raise ConfigError(f"--preset {chosen}: there is {', '.join(presets)}")
+        raise ConfigError(f"--preset {chosen}: unknown; choose from {', '.join(presets)}")
     return chosen
 
 
-def _command(
-    stage: Callable[..., dict[str, Any]], presets: dict[str, Any], chosen: str | None
-) -> Callable[..., dict[str, Any]]:
-    """The stage with `--preset`, whose settings become the defaults of `settings`.
+def _declared_flags(stage: Callable[[Any], dict[str, Any]]) -> type[Any]:
+    """The dataclass of flags that a stage takes as its one argument."""
+    hints = get_type_hints(stage)
+    (argument,) = inspect.signature(stage).parameters
+    kind: type[Any] = hints[argument]
+    return kind
 
-    tyro reads a function's signature, annotations and docstring; this gives it those it needs.
+
+def _flags_class(
+    stage: Callable[[Any], dict[str, Any]], presets: dict[str, Any], chosen: str | None
+) -> type[Any]:
+    """The flags of a stage as tyro needs them: with `--preset` and the chosen preset's settings.
+
+    The fields of `settings` become flags of their own: `--epochs`, not `--settings.epochs`.
     """
-    hints = get_type_hints(stage, include_extras=True)
-    if "settings" in hints:  # --epochs rather than --settings.epochs
-        # A preset may be of a type of its own: another architecture, another kind of study.
-        kind: Any = hints["settings"] if chosen is None else type(presets[chosen])
-        hints["settings"] = Annotated[kind, tyro.conf.arg(name="")]
-    parameters = [
-        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for p in inspect.signature(stage).parameters.values()
-    ]
-
-    @functools.wraps(stage)
-    def command(**values: Any) -> dict[str, Any]:
-        values.pop("preset", None)
-        return stage(**values)
-
-    if chosen is not None:
-        parameters = [
-            p.replace(default=presets[chosen]) if p.name == "settings" else p for p in parameters
-        ]
-        choice: Any = Annotated[
-            _one_of(presets),
-            tyro.conf.arg(help="Settings to start from; other flags change them one by one."),
-        ]
-        parameters.append(
-            inspect.Parameter(
-                "preset", inspect.Parameter.KEYWORD_ONLY, default=chosen, annotation=choice
-            )
+    kind = _declared_flags(stage)
+    join_help(kind)
+    hints = get_type_hints(kind)
+    changed: list[tuple[str, Any, Any]] = []
+    if "settings" in hints:
+        # A preset may have a type of its own: another architecture, another kind of study.
+        settings: Any = hints["settings"] if chosen is None else type(presets[chosen])
+        join_help(settings)
+        default = {} if chosen is None else {"default": presets[chosen]}
+        changed.append(
+            ("settings", Annotated[settings, tyro.conf.arg(name="")], field(**default))
         )
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        parameters, return_annotation=dict[str, Any]
-    )
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    del command.__wrapped__
-    return command
+    if chosen is not None:
+        text = "Settings to start from. Other flags change single settings."
+        choice: Any = Annotated[_one_of(presets), tyro.conf.arg(help=text)]
+        changed.append(("preset", choice, field(default=chosen)))
+    return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, kw_only=True)
+
+
+def join_help(kind: type[Any]) -> None:
+    """Attach the docstring of each field of a dataclass as help text, its wrapped lines joined.
+
+    tyro reads these docstrings itself, but keeps the line breaks of the source file.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    texts = {p.arg_name: p.description or "" for p in parse_from_object(kind).params}
+    for base in kind.__mro__[1:]:
+        if is_dataclass(base):
+            join_help(base)
+    for name, hint in hints.items():
+        plain = get_type_hints(kind).get(name)
+        if isinstance(plain, type) and is_dataclass(plain):
+            join_help(plain)
+        if name in kind.__annotations__ and texts.get(name) and not hasattr(hint, "__metadata__"):
+            joined = " ".join(texts[name].split())
+            kind.__annotations__[name] = Annotated[hint, tyro.conf.arg(help=joined)]
 
 
 def _usage() -> str:

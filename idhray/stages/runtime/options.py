@@ -1,0 +1,29 @@
+"""Flags that several commands share.
+
+The flags of a command are the fields of one dataclass in the file of its stage; `idhray.cli` makes
+the command line from them, and the docstring of a field is its help text.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """Flags of every command that runs on Ray and writes a folder."""
+
+    address: str | None = None
+    """Address of a running Ray cluster. Without it, Ray starts on this machine."""
+    overwrite: bool = False
+    """Delete what an earlier run with other settings or inputs left in the output folder, and start
+    again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemFlags(RunFlags):
+    """Flags of every command that processes many inputs independently of each other."""
+
+    workers: int | None = None
+    """Inputs processed at the same time. Default: one for each CPU."""
+    max_failures: int = 0
+    """Inputs that may fail before the command exits with an error. All other inputs are processed
+    in either case."""
