@@ -21,7 +21,7 @@ from PIL import Image
 from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
 from idhray.images import image_cell
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.study import PRESETS, study
+from idhray.stages.study import PRESETS, StudyFlags, study
 from idhray.tables import PATCHES, part_path, publish_table
 
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
@@ -53,7 +53,11 @@ def main(data: Path, out: Path, kimg: float = 25.0, seed: int = 0) -> None:
     write_patches(folder, groups, cohort, patches, seed)
     demo = PRESETS["demo"]
     settings = replace(demo, gan=replace(demo.gan, total_kimg=kimg))
-    result = study(manifest, str(out / "study"), settings, patches=patches, seed=seed)
+    result = study(
+        StudyFlags(
+            manifest=manifest, out=str(out / "study"), settings=settings, patches=patches, seed=seed
+        )
+    )
     print(json.dumps(result))
 
 

@@ -23,12 +23,12 @@ from idhray.cohorts.manifest import patients_of, read_manifest, write_manifest
 from idhray.phantom.patients import PRESETS as PHANTOM
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.tiling import PRESETS as TILES
-from idhray.stages.cut_patches import cut_patches
-from idhray.stages.make_phantom import make_phantom
-from idhray.stages.predict import predict
+from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
+from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
+from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.runtime.session import connect
-from idhray.stages.tile_slides import tile_slides
-from idhray.stages.train_classifier import train_classifier
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
+from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.stats.roc.area import auc_with_ci
 from idhray.tables import PREDICTIONS, read_table
 
@@ -53,13 +53,19 @@ def one(folder: Path, patients: int, effect: float, seed: int) -> dict[str, obje
     made, tiles, patches, model, said = (
         str(folder / name) for name in ("phantom", "tiles", "patches", "model", "predictions")
     )
-    make_phantom(made, replace(PHANTOM["demo"], effect=effect), patients=patients, seed=seed)
+    make_phantom(
+        MakePhantomFlags(
+            out=made, settings=replace(PHANTOM["demo"], effect=effect), patients=patients, seed=seed
+        )
+    )
     manifest = str(folder / "split.csv")
     write_manifest(manifest, in_eighths(read_manifest(f"{made}/manifest.csv"), seed))
-    tile_slides(manifest, tiles, TILES["demo"], seed=seed)
-    cut_patches(tiles, patches, PATCHES["demo"], seed=seed)
-    trained = train_classifier(patches, model, CLASSIFIER["demo"], seed=seed)
-    predict(model, patches, said, split=("test",))
+    tile_slides(TileSlidesFlags(manifest=manifest, out=tiles, settings=TILES["demo"], seed=seed))
+    cut_patches(CutPatchesFlags(tiles=tiles, out=patches, settings=PATCHES["demo"], seed=seed))
+    trained = train_classifier(
+        TrainClassifierFlags(images=patches, out=model, settings=CLASSIFIER["demo"], seed=seed)
+    )
+    predict(PredictFlags(checkpoint=model, images=patches, out=said, split=("test",)))
     rows = read_table(said, PREDICTIONS).to_pandas()
     area = auc_with_ci(rows["idh"] == "mutant", rows["p_mutant"])
     return {

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from types import ModuleType
 from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
@@ -77,11 +78,9 @@ def run(argv: list[str]) -> int:
 
 def _call(name: str, argv: list[str]) -> dict[str, Any]:
     """Parse the flags of a stage and run it."""
-    module = importlib.import_module(f"idhray.stages.{name.replace('-', '_')}")
-    stage = getattr(module, name.replace("-", "_"))
-    presets: dict[str, Any] = getattr(module, "PRESETS", {})
+    stage, presets = stage_of(name), presets_of(name)
     parsed = tyro.cli(
-        _flags_class(stage, presets, _chosen_preset(argv, presets)),
+        flags_class(stage, presets, _chosen_preset(argv, presets)),
         args=argv,
         prog=f"idhray {name}",
         description=inspect.getdoc(stage),
@@ -91,6 +90,21 @@ def _call(name: str, argv: list[str]) -> dict[str, Any]:
     flags = kind(**{field.name: getattr(parsed, field.name) for field in fields(kind)})
     result: dict[str, Any] = stage(flags)
     return result
+
+
+def stage_of(name: str) -> Callable[[Any], dict[str, Any]]:
+    """The function of a command; its one argument is a dataclass of flags."""
+    stage: Callable[[Any], dict[str, Any]] = getattr(_module(name), name.replace("-", "_"))
+    return stage
+
+
+def presets_of(name: str) -> dict[str, Any]:
+    """The presets of a command's settings by name; empty for a command without settings."""
+    return dict(getattr(_module(name), "PRESETS", {}))
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"idhray.stages.{name.replace('-', '_')}")
 
 
 def _chosen_preset(argv: list[str], presets: dict[str, Any]) -> str | None:
@@ -116,7 +130,7 @@ def _declared_flags(stage: Callable[[Any], dict[str, Any]]) -> type[Any]:
     return kind
 
 
-def _flags_class(
+def flags_class(
     stage: Callable[[Any], dict[str, Any]], presets: dict[str, Any], chosen: str | None
 ) -> type[Any]:
     """The flags of a stage as tyro needs them: with `--preset` and the chosen preset's settings.
@@ -132,9 +146,7 @@ def _flags_class(
         settings: Any = hints["settings"] if chosen is None else type(presets[chosen])
         join_help(settings)
         default = {} if chosen is None else {"default": presets[chosen]}
-        changed.append(
-            ("settings", Annotated[settings, tyro.conf.arg(name="")], field(**default))
-        )
+        changed.append(("settings", Annotated[settings, tyro.conf.arg(name="")], field(**default)))
     if chosen is not None:
         text = "Settings to start from. Other flags change single settings."
         choice: Any = Annotated[_one_of(presets), tyro.conf.arg(help=text)]

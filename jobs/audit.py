@@ -1,10 +1,8 @@
-"""Ray job: what cannot be right in a table of reported results. Same flags as `idhray audit`.
+"""Ray job: `idhray audit`. Start it with
 
 ray job submit --working-dir . -- python jobs/audit.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["audit", *sys.argv[1:]])
+job(__file__)

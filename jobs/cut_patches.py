@@ -1,10 +1,8 @@
-"""Ray job: tiles to patches. Same flags as `idhray cut-patches`.
+"""Ray job: `idhray cut-patches`. Start it with
 
 ray job submit --working-dir . -- python jobs/cut_patches.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["cut-patches", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: images in the formats of other tools. Same flags as `idhray export-images`.
+"""Ray job: `idhray export-images`. Start it with
 
 ray job submit --working-dir . -- python jobs/export_images.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["export-images", *sys.argv[1:]])
+job(__file__)

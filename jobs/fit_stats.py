@@ -1,10 +1,8 @@
-"""Ray job: the statistics of predictions. Same flags as `idhray fit-stats`.
+"""Ray job: `idhray fit-stats`. Start it with
 
 ray job submit --working-dir . -- python jobs/fit_stats.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["fit-stats", *sys.argv[1:]])
+job(__file__)

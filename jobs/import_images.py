@@ -1,10 +1,8 @@
-"""Ray job: images of other tools to patches. Same flags as `idhray import-images`.
+"""Ray job: `idhray import-images`. Start it with
 
 ray job submit --working-dir . -- python jobs/import_images.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["import-images", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: a manifest from slides and labels. Same flags as `idhray make-manifest`.
+"""Ray job: `idhray make-manifest`. Start it with
 
 ray job submit --working-dir . -- python jobs/make_manifest.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["make-manifest", *sys.argv[1:]])
+job(__file__)

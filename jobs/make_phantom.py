@@ -1,10 +1,8 @@
-"""Ray job: a made-up cohort with a known truth. Same flags as `idhray make-phantom`.
+"""Ray job: `idhray make-phantom`. Start it with
 
 ray job submit --working-dir . -- python jobs/make_phantom.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["make-phantom", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: what a test cohort can detect. Same flags as `idhray plan`.
+"""Ray job: `idhray plan`. Start it with
 
 ray job submit --working-dir . -- python jobs/plan.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["plan", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: a classifier's predictions by patient. Same flags as `idhray predict`.
+"""Ray job: `idhray predict`. Start it with
 
 ray job submit --working-dir . -- python jobs/predict.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["predict", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: MRI to paired slices. Same flags as `idhray prepare-mri`.
+"""Ray job: `idhray prepare-mri`. Start it with
 
 ray job submit --working-dir . -- python jobs/prepare_mri.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["prepare-mri", *sys.argv[1:]])
+job(__file__)

@@ -1,10 +1,8 @@
-"""Ray job: blinded cases for readers, and their answers. Same flags as `idhray readers`.
+"""Ray job: `idhray readers`. Start it with
 
 ray job submit --working-dir . -- python jobs/readers.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["readers", *sys.argv[1:]])
+job(__file__)

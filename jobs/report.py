@@ -1,10 +1,8 @@
-"""Ray job: the HTML report of a study. Same flags as `idhray report`.
+"""Ray job: `idhray report`. Start it with
 
 ray job submit --working-dir . -- python jobs/report.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["report", *sys.argv[1:]])
+job(__file__)

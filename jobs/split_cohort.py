@@ -1,10 +1,8 @@
-"""Ray job: the split by patient, written as a manifest. Same flags as `idhray split-cohort`.
+"""Ray job: `idhray split-cohort`. Start it with
 
 ray job submit --working-dir . -- python jobs/split_cohort.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["split-cohort", *sys.argv[1:]])
+job(__file__)

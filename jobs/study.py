@@ -1,10 +1,8 @@
-"""Ray job: all of it. Same flags as `idhray study`.
+"""Ray job: `idhray study`. Start it with
 
 ray job submit --working-dir . -- python jobs/study.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["study", *sys.argv[1:]])
+job(__file__)

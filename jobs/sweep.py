@@ -1,10 +1,8 @@
-"""Ray job: a classifier for each count of synthetic images. Same flags as `idhray sweep`.
+"""Ray job: `idhray sweep`. Start it with
 
 ray job submit --working-dir . -- python jobs/sweep.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["sweep", *sys.argv[1:]])
+job(__file__)

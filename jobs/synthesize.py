@@ -1,10 +1,8 @@
-"""Ray job: synthetic images from a trained GAN. Same flags as `idhray synthesize`.
+"""Ray job: `idhray synthesize`. Start it with
 
 ray job submit --working-dir . -- python jobs/synthesize.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["synthesize", *sys.argv[1:]])
+job(__file__)

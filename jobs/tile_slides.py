@@ -1,10 +1,8 @@
-"""Ray job: slides to tiles. Same flags as `idhray tile-slides`.
+"""Ray job: `idhray tile-slides`. Start it with
 
 ray job submit --working-dir . -- python jobs/tile_slides.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["tile-slides", *sys.argv[1:]])
+job(__file__)

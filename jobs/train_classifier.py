@@ -1,10 +1,8 @@
-"""Ray job: one classifier. Same flags as `idhray train-classifier`.
+"""Ray job: `idhray train-classifier`. Start it with
 
 ray job submit --working-dir . -- python jobs/train_classifier.py --help
 """
 
-import sys
+from idhray.cli import job
 
-from idhray.cli import main
-
-main(["train-classifier", *sys.argv[1:]])
+job(__file__)

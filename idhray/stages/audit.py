@@ -1,5 +1,6 @@
 """Reported results that cannot be right: a table as printed in, findings with their reasons out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from idhray.errors import ConfigError, StorageError
@@ -9,7 +10,17 @@ from idhray.stats.audit.reading import read_reported
 from idhray.storage import absolute, publish
 
 
-def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class AuditFlags:
+    """Flags of `idhray audit`."""
+
+    table: str
+    """CSV, TSV or Parquet with every number as printed: 0.720 is not 0.72."""
+    out: str | None = None
+    """Also write the findings here (.csv or .json)."""
+
+
+def audit(flags: AuditFlags) -> dict[str, Any]:
     """Flag impossible percentages, areas, intervals and P values in a table of reported results.
 
     Columns are `row` (the name of each) and any of:
@@ -27,24 +38,20 @@ def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
     ratio of 3.62 (a beta of 1.29) has 29/25; 42/10.
 
     Names of columns may differ in case, spaces and underscores; other columns are not read.
-
-    Args:
-        table: CSV, TSV or Parquet with every number as printed: 0.720 is not 0.72.
-        out: Also write the findings here (.csv or .json).
     """
-    if out is not None and absolute(out) == absolute(table):
-        raise ConfigError(f"--out {out}: is the table itself; choose another file")
-    found = audit_table(read_reported(table))
-    if out is not None:
+    if flags.out is not None and absolute(flags.out) == absolute(flags.table):
+        raise ConfigError(f"--out {flags.out}: is the table itself; choose another file")
+    found = audit_table(read_reported(flags.table))
+    if flags.out is not None:
         try:
-            publish(out, audit_file(found, table, out))
+            publish(flags.out, audit_file(found, flags.table, flags.out))
         except OSError as error:
             raise StorageError(
-                f"{out}: cannot be written ({error}); choose another --out"
+                f"{flags.out}: cannot be written ({error}); choose another --out"
             ) from None
     return {
-        "table": table,
-        "out": out,
+        "table": flags.table,
+        "out": flags.out,
         "rows": found.rows,
         "rows_flagged": len(found.lines()),
         "findings": len(found.findings),
@@ -52,5 +59,5 @@ def audit(table: str, *, out: str | None = None) -> dict[str, Any]:
         "contradiction": found.count("contradiction"),
         "suspicious": found.count("suspicious"),
         "remarks": len(found.remarks),
-        "text": audit_text(found, table),
+        "text": audit_text(found, flags.table),
     }

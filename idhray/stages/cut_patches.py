@@ -6,6 +6,7 @@ A stain normalization is fitted to each slide alone, on pixels of a fixed draw o
 import logging
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from idhray.slides.patches import cut_patches as cut_patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute
 from idhray.tables import PATCHES, TILES, read_rows, read_table
@@ -37,57 +39,51 @@ STAIN_LOST = "colors left as they were"
 """What the LEDGER says of a slide that no stain normalization could be fitted to."""
 
 
-def cut_patches(
-    tiles: str,
-    out: str,
-    settings: PatchSettings,
-    *,
-    seed: int = 0,
-    workers: int | None = None,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class CutPatchesFlags(ItemFlags):
+    """Flags of `idhray cut-patches`."""
+
+    tiles: str
+    """Folder of the TILES table."""
+    out: str
+    """Folder of the PATCHES table."""
+    settings: PatchSettings
+    """How many, of what size."""
+    seed: int = 0
+    """Decides which places of a tile are cut."""
+
+
+def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     """Cut the patches that networks see from the tiles of a cohort.
 
     `stain_fallbacks` of the result counts the slides that the stain normalization could not be
     fitted to; their patches keep their colors, and the LEDGER says why.
-
-    Args:
-        tiles: Folder of the TILES table.
-        out: Folder of the PATCHES table.
-        settings: How many, of what size.
-        seed: Decides which places of a tile are cut.
-        workers: Slides at a time; as many as there are CPUs when not given.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides that may fail before the command does; the others are done anyway.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    tiles, out = absolute(tiles), absolute(out)
+    tiles, out = absolute(flags.tiles), absolute(flags.out)
     listed = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
-    plan = plan_patches(listed, settings, seed)
+    plan = plan_patches(listed, flags.settings, flags.seed)
     if not plan.counts:
         raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
     said = {
         "stage": "cut_patches",
         "tiles": seal(tiles),
-        "seed": seed,
-        **settings_dict(settings),
+        "seed": flags.seed,
+        **settings_dict(flags.settings),
     }
     wanted: dict[str, dict[int, int]] = defaultdict(dict)
     for (slide, rank), count in plan.counts.items():
         wanted[slide][rank] = count
-    with stage_folder(out, said, overwrite=overwrite):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite):
+        connect(flags.address)
         there = {str(slide): list(own) for slide, own in listed.groupby("slide")["rank"]}
         items = [
-            _item(tiles, slide, ranks, there[slide], settings=settings, seed=seed)
+            _item(tiles, slide, ranks, there[slide], settings=flags.settings, seed=flags.seed)
             for slide, ranks in wanted.items()
         ]
         found = map_items(
-            items, cut_one, out=out, schema=PATCHES, workers=workers, task_size=TASK_TILES
+            items, cut_one, out=out, schema=PATCHES, workers=flags.workers, task_size=TASK_TILES
         )
-        check_failures(out, found, max_failures)
+        check_failures(out, found, flags.max_failures)
     for what, missing in plan.shortfall.items():
         logger.warning("%s: %d patches fewer than wanted, its tiles hold no more", what, missing)
     fallbacks = _stain_fallbacks(found)

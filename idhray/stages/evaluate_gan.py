@@ -50,6 +50,7 @@ from idhray.stages.gan_training.pretraining import (
     with_earlier_copies,
 )
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute, join, publish, publish_json, read_json
 
@@ -82,63 +83,65 @@ PRESETS = {
 }
 
 
-def evaluate_gan(
-    checkpoint: str,
-    images: str,
-    out: str,
-    settings: EvaluationSettings,
-    *,
-    count: int = 1000,
-    features: str = "random",
-    pretraining_images: tuple[str, ...] = (),
-    psi: float = 1.0,
-    seed: int = 0,
-    gpus: float | None = None,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateGanFlags(RunFlags):
+    """Flags of `idhray evaluate-gan`."""
+
+    checkpoint: str
+    """Folder of `train-gan`."""
+    images: str
+    """The PATCHES or SLICES folder that it was trained on."""
+    out: str
+    """Folder of the figures."""
+    settings: EvaluationSettings
+    """Sizes of the comparisons, and limits."""
+    count: int = 1000
+    """Generated images that are judged."""
+    features: str = "random"
+    """Network that makes features of images: random (seeded weights), inception:FILE (FID's own),
+    classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
+    pretraining_images: tuple[str, ...] = ()
+    """Folders that generators were trained on from which this one started; copies are looked for
+    in these, too."""
+    psi: float = 1.0
+    """Truncation of a StyleGAN2, as the images will be made."""
+    seed: int = 0
+    """Of the images that are judged; those of `synthesize` are others."""
+    gpus: float | None = None
+    """One when the cluster has GPUs, else none."""
+
+
+def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     """Judge a GAN: fidelity beside the floor of real patients, copies, and diversity.
 
     Real images are those that it was trained on; validation patients of its class, whom it never
     saw, are the control. Test patients are not looked at.
-
-    Args:
-        checkpoint: Folder of `train-gan`.
-        images: The PATCHES or SLICES folder that it was trained on.
-        out: Folder of the figures.
-        settings: Sizes of the comparisons, and limits.
-        count: Generated images that are judged.
-        features: Network that makes features of images: random (seeded weights), inception:FILE
-            (FID's own), classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
-        pretraining_images: Folders that generators were trained on from which this one started;
-            copies are looked for in these, too.
-        psi: Truncation of a StyleGAN2, as the images will be made.
-        seed: Of the images that are judged; those of `synthesize` are others.
-        gpus: One when the cluster has GPUs, else none.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    checkpoint, images, out = absolute(checkpoint), absolute(images), absolute(out)
-    if count < LEAST:
-        raise ConfigError(f"--count must be {LEAST} or more, got {count}")
-    features = absolute_features(features)
+    checkpoint, images, out = (
+        absolute(flags.checkpoint),
+        absolute(flags.images),
+        absolute(flags.out),
+    )
+    if flags.count < LEAST:
+        raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
+    features = absolute_features(flags.features)
     said = {
         "stage": "evaluate_gan",
         "generator": seal(checkpoint),
         "images": seal(images),
-        "count": count,
+        "count": flags.count,
         "features": features,
-        "psi": psi,
-        "seed": seed,
-        **settings_dict(settings),
+        "psi": flags.psi,
+        "seed": flags.seed,
+        **settings_dict(flags.settings),
     }
-    earlier = [absolute(folder) for folder in pretraining_images]
+    earlier = [absolute(folder) for folder in flags.pretraining_images]
     tables = pretraining_tables(read_model(checkpoint), earlier)
     if tables:
         said["pretraining"] = [table["digest"] for table in tables]
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        connect(address)
-        share = min(cluster_gpus(), 1.0) if gpus is None else gpus
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+        connect(flags.address)
+        share = min(cluster_gpus(), 1.0) if flags.gpus is None else flags.gpus
         task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
         values = {**said, "checkpoint": checkpoint, "folder": images, "out": out, "tables": tables}
         try:

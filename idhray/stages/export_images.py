@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, get_args
 
@@ -30,6 +31,7 @@ from idhray.leakage import read_gate, read_generator, write_gate, write_generato
 from idhray.ledger import check_failures, counts
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, filesystem, join
 from idhray.tables import parts, read_part
@@ -46,69 +48,68 @@ ANNOTATIONS = "annotations.csv"
 MB = 1_000_000
 
 
-def export_images(
-    images: str,
-    out: str,
-    *,
-    format: Format,  # noqa: A002 - it is the flag's name
-    h5_tool: Tool = "trident",
-    shard_mb: int = 500,
-    stylegan_px: int | None = None,
-    workers: int | None = None,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class ExportImagesFlags(ItemFlags):
+    """Flags of `idhray export-images`."""
+
+    images: str
+    """Folder of the TILES, PATCHES, SLICES or SYNTHETIC table."""
+    out: str
+    """Folder of the export."""
+    format: Format
+    """folder: files in split/class/. tfrecord: slideflow's, one file a slide. h5: places on the
+    slides for TRIDENT or CLAM, no pixels. webdataset: tar files. stylegan: one zip a split, for
+    NVIDIA's trainers."""
+    h5_tool: Tool = "trident"
+    """Whose attributes an h5 file has; `patch_size` means different things to the two."""
+    shard_mb: int = 500
+    """About how large a tar file of webdataset may be, in 10^6 bytes."""
+    stylegan_px: int | None = None
+    """Side that the images of a zip are resized to, a power of two; as they are when not given."""
+
+
+def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
     """Write the images of a table for another tool; JPEG and PNG keep their bytes.
 
     `images.csv` says of every image its file, patient, split and all other columns.
-
-    Args:
-        images: Folder of the TILES, PATCHES, SLICES or SYNTHETIC table.
-        out: Folder of the export.
-        format: folder: files in split/class/. tfrecord: slideflow's, one file a slide. h5: places
-            on the slides for TRIDENT or CLAM, no pixels. webdataset: tar files. stylegan: one zip
-            a split, for NVIDIA's trainers.
-        h5_tool: Whose attributes an h5 file has; `patch_size` means different things to the two.
-        shard_mb: About how large a tar file of webdataset may be, in 10^6 bytes.
-        stylegan_px: Side that the images of a zip are resized to, a power of two; as they are when
-            not given.
-        workers: Files at a time; as many as there are CPUs when not given.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides or shards that may fail before the command does; the others are done.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    images, out = absolute(images), absolute(out)
-    if stylegan_px is not None and (stylegan_px < 4 or stylegan_px & (stylegan_px - 1)):
-        raise ConfigError(f"--stylegan-px must be a power of two from 4 on, got {stylegan_px}")
-    if shard_mb < 1:
-        raise ConfigError(f"--shard-mb must be 1 or more, got {shard_mb}")
+    images, out = absolute(flags.images), absolute(flags.out)
+    if flags.stylegan_px is not None and (
+        flags.stylegan_px < 4 or flags.stylegan_px & (flags.stylegan_px - 1)
+    ):
+        raise ConfigError(
+            f"--stylegan-px must be a power of two from 4 on, got {flags.stylegan_px}"
+        )
+    if flags.shard_mb < 1:
+        raise ConfigError(f"--shard-mb must be 1 or more, got {flags.shard_mb}")
     if not (found_parts := parts(images)):
         raise TableError(f"{images}: no part-*.parquet there; run the stage that makes it first")
     kind = kind_of(found_parts[0])
-    if format == "h5" and kind.name not in ("tiles", "patches"):
+    if flags.format == "h5" and kind.name not in ("tiles", "patches"):
         raise ConfigError(f"{images}: {kind.name} have no place on a slide; h5 holds nothing else")
     said = {
         "stage": "export_images",
         "images": seal(images),
-        "format": format,
-        **({"h5_tool": h5_tool} if format == "h5" else {}),
-        **({"shard_mb": shard_mb} if format == "webdataset" else {}),
-        **({"stylegan_px": stylegan_px} if format == "stylegan" else {}),
+        "format": flags.format,
+        **({"h5_tool": flags.h5_tool} if flags.format == "h5" else {}),
+        **({"shard_mb": flags.shard_mb} if flags.format == "webdataset" else {}),
+        **({"stylegan_px": flags.stylegan_px} if flags.format == "stylegan" else {}),
     }
-    with stage_folder(out, said, overwrite=overwrite, owns=(*FOLDERS.values(), "*.csv")):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=(*FOLDERS.values(), "*.csv")):
+        connect(flags.address)
         _keep_record_of_generator(images, out, kind)
         items = [
             _item(name, plan, {**said, "folder": images, "kind": kind.name, "out": out})
-            for name, plan in _plan(found_parts, kind, format, shard_mb * MB).items()
+            for name, plan in _plan(found_parts, kind, flags.format, flags.shard_mb * MB).items()
         ]
-        found = map_items(items, export_some, out=out, schema=index_schema(kind), workers=workers)
-        check_failures(out, found, max_failures)
+        found = map_items(
+            items, export_some, out=out, schema=index_schema(kind), workers=flags.workers
+        )
+        check_failures(out, found, flags.max_failures)
         _write_index(out, kind)
-        if format == "tfrecord":
+        if flags.format == "tfrecord":
             _write_annotations(out, kind)
-    return {"out": out, "format": format, "table": kind.name, **counts(found)}
+    return {"out": out, "format": flags.format, "table": kind.name, **counts(found)}
 
 
 def _keep_record_of_generator(images: str, out: str, kind: Kind) -> None:

@@ -1,6 +1,7 @@
 """The statistics of predictions (Liu's tables 1 to 4) or of readings (Park's tables 1 to 3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -24,43 +25,53 @@ SOURCES = "_sources.json"  # where the readings were read; they may move, so no 
 OWNS = ("*.csv", "statistics.json", "tables.html")
 
 
-def fit_stats(
-    out: str,
-    settings: StatsSettings,
-    *,
-    predictions: tuple[str, ...] = (),
-    readings: str | None = None,
-    consensus: str | None = None,
-    manifest: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Compute the tables of a study, its verdict, and all that they rest on; print the main ones.
+@dataclass(frozen=True, kw_only=True)
+class FitStatsFlags:
+    """Flags of `idhray fit-stats`."""
 
-    Args:
-        out: Folder for the CSV files, statistics.json and tables.html.
-        settings: Conventions.
-        predictions: Folders of PREDICTIONS tables with validation and test patients: the tables of
-            Liu et al. 2020.
-        readings: A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et
-            al. 2021.
-        consensus: The list of cells on which readers differ, filled in (case, feature, consensus);
-            a run without it writes the list beside `out`. Rows of a reader `consensus` do as well.
-        manifest: With the ages and the split (what `split-cohort` or `study` wrote); predictions
-            need it, readings have no rows with age without it.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    if bool(predictions) == bool(readings):
+    out: str
+    """Folder for the CSV files, statistics.json and tables.html."""
+    settings: StatsSettings
+    """Conventions."""
+    predictions: tuple[str, ...] = ()
+    """Folders of PREDICTIONS tables with validation and test patients: the tables of Liu et al.
+    2020."""
+    readings: str | None = None
+    """A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et al.
+    2021."""
+    consensus: str | None = None
+    """The list of cells on which readers differ, filled in (case, feature, consensus); a run
+    without it writes the list beside `out`. Rows of a reader `consensus` do as well."""
+    manifest: str | None = None
+    """With the ages and the split (what `split-cohort` or `study` wrote); predictions need it,
+    readings have no rows with age without it."""
+    overwrite: bool = False
+    """Start anew where the folder was made with other settings."""
+
+
+def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
+    """Compute the tables and the verdict of a study, and print the main tables."""
+    if bool(flags.predictions) == bool(flags.readings):
         raise ConfigError("give either --predictions (histology) or --readings (reader study)")
-    out = absolute(out)
-    cohort = patients_of(read_manifest(manifest)) if manifest else None
-    if readings:
-        readings, consensus = absolute(readings), absolute(consensus) if consensus else None
-        return of_readings(out, settings, readings, consensus, cohort, overwrite=overwrite)[0]
-    if consensus:
+    out = absolute(flags.out)
+    cohort = patients_of(read_manifest(flags.manifest)) if flags.manifest else None
+    if flags.readings:
+        consensus = absolute(flags.consensus) if flags.consensus else None
+        return of_readings(
+            out,
+            flags.settings,
+            absolute(flags.readings),
+            consensus,
+            cohort,
+            overwrite=flags.overwrite,
+        )[0]
+    if flags.consensus:
         raise ConfigError("--consensus belongs to --readings")
     if cohort is None:
         raise ConfigError("--predictions need --manifest, which holds the ages and the split")
-    return _of_predictions(out, settings, predictions, cohort, overwrite=overwrite)
+    return _of_predictions(
+        out, flags.settings, flags.predictions, cohort, overwrite=flags.overwrite
+    )
 
 
 def _of_predictions(

@@ -1,6 +1,7 @@
 """Images of other tools -> PATCHES; patient, label and split come from the manifest."""
 
 import os
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from idhray import ledger
@@ -15,6 +16,7 @@ from idhray.ledger import Fate, check_failures, counts, fates
 from idhray.stages.import_listing import WHOSE, Chunk, chunks_of, cohort_with_split, first_side
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, is_uri
 from idhray.tables import PATCHES
@@ -28,20 +30,30 @@ READERS: dict[str, Reader] = {
 }
 
 
-def import_images(
-    source: str,
-    manifest: str,
-    out: str,
-    *,
-    format: Format,  # noqa: A002 - it is the flag's name
-    patient_pattern: str | None = None,
-    image_px: int | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class ImportImagesFlags(ItemFlags):
+    """Flags of `idhray import-images`."""
+
+    source: str
+    """Folder of images, or the shards: one file, or a folder of them. A folder in it that is
+    called train, val or test says the split of its images, as images.csv does."""
+    manifest: str
+    """CSV, TSV or Parquet with the column patient, and idh, split and slide."""
+    out: str
+    """Folder of the PATCHES table."""
+    format: Format
+    """folder: PNG, JPEG, TIFF, BMP or WebP files. tfrecord: slideflow's. webdataset: tar files.
+    stylegan: zips of images."""
+    patient_pattern: str | None = None
+    """Regular expression for an image's path in the source; its first group is the patient or the
+    slide. It replaces the rule above."""
+    image_px: int | None = None
+    """Side that every image must have; that of the first one when not given."""
+    seed: int = 0
+    """Of the split by patient, where the manifest does not give one."""
+
+
+def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     """Take images of another tool into a PATCHES table; JPEG and PNG keep their bytes.
 
     An image belongs to the patient or slide that its file names (images.csv, JSON, TFRecord), else
@@ -52,43 +64,29 @@ def import_images(
     Where the manifest has no split, one is drawn; if it names slides, as tile_slides draws it from
     the same manifest and seed, without patients who have none. Safer is a manifest that carries the
     split: the `_cohort.parquet` of the tiles that the patients were first used in.
-
-    Args:
-        source: Folder of images, or the shards: one file, or a folder of them. A folder in it that
-            is called train, val or test says the split of its images, as images.csv does.
-        manifest: CSV, TSV or Parquet with the column patient, and idh, split and slide.
-        out: Folder of the PATCHES table.
-        format: folder: PNG, JPEG, TIFF, BMP or WebP files. tfrecord: slideflow's. webdataset: tar
-            files. stylegan: zips of images.
-        patient_pattern: Regular expression for an image's path in the source; its first group is
-            the patient or the slide. It replaces the rule above.
-        image_px: Side that every image must have; that of the first one when not given.
-        seed: Of the split by patient, where the manifest does not give one.
-        workers: Parts of 256 images at a time; as many as there are CPUs when not given.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Broken images and shards that may be left out; each is a row of the ledger.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    if is_uri(source):
-        raise ConfigError(f"--source {source}: copy it to a disk that every worker sees")
-    source, manifest, out = absolute(source), absolute(manifest), absolute(out)
+    if is_uri(flags.source):
+        raise ConfigError(f"--source {flags.source}: copy it to a disk that every worker sees")
+    source, manifest, out = absolute(flags.source), absolute(flags.manifest), absolute(flags.out)
     if not os.path.exists(source):
         raise StorageError(f"{source}: no such file or folder")
-    cohort = cohort_with_split(manifest, seed)
-    chunks = chunks_of(source, READERS[format], cohort, manifest, checked_pattern(patient_pattern))
+    cohort = cohort_with_split(manifest, flags.seed)
+    chunks = chunks_of(
+        source, READERS[flags.format], cohort, manifest, checked_pattern(flags.patient_pattern)
+    )
     said = {
         "stage": "import_images",
-        "format": format,
+        "format": flags.format,
         "manifest_hash": manifest_hash(cohort.assign(slide=cohort["slide"].map(slide_name))),
-        "image_px": image_px or first_side(chunks, READERS[format]),
+        "image_px": flags.image_px or first_side(chunks, READERS[flags.format]),
         "images": settings_hash({"chunks": [[c["name"], c["images"]] for c in chunks]}),
     }
-    with stage_folder(out, said, overwrite=overwrite):
-        connect(address)
-        shared = {"out": out, "format": format, "image_px": said["image_px"]}
+    with stage_folder(out, said, overwrite=flags.overwrite):
+        connect(flags.address)
+        shared = {"out": out, "format": flags.format, "image_px": said["image_px"]}
         items = _items(chunks, shared, fates(out))
-        found = map_items(items, import_some, out=out, schema=PATCHES, workers=workers)
-        check_failures(out, found, max_failures)
+        found = map_items(items, import_some, out=out, schema=PATCHES, workers=flags.workers)
+        check_failures(out, found, flags.max_failures)
     return {"out": out, **counts(found), "patients": len({p for c in chunks for p in c["people"]})}
 
 

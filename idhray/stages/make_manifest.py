@@ -1,5 +1,6 @@
 """A manifest from what people have: slides of TCGA, GDC or CPTAC and labels, or a BIDS folder."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -11,64 +12,69 @@ from idhray.errors import ConfigError, StorageError
 from idhray.storage import exists
 
 
-def make_manifest(
-    kind: Annotated[Literal["tcga", "gdc", "cptac", "bids"], tyro.conf.Positional],
-    out: str,
-    *,
-    slides: str | None = None,
-    bids: str | None = None,
-    labels: str | None = None,
-    sample_sheet: str | None = None,
-    frozen: bool = False,
-    patient_column: str | None = None,
-    idh_column: str | None = None,
-    age_column: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Build a manifest from a folder of slides or of MRI, and a table of labels.
+@dataclass(frozen=True, kw_only=True)
+class MakeManifestFlags:
+    """Flags of `idhray make-manifest`."""
 
-    Args:
-        kind: tcga: patient, site and kind of slide are read off the barcodes. gdc: patient and kind
-            of tissue stand in the sample sheet. cptac: C3L-00016-21.svs is of patient C3L-00016.
-            bids: CE-T1w (`_ce-..._T1w`) and FLAIR of every session.
-        out: The manifest (.csv, .tsv or .parquet).
-        slides: Folder with the slides, searched through all its folders; all but bids need it.
-        bids: Root of the data set; bids needs it.
-        labels: CSV or TSV with a row per patient or per slide; bids takes its participants.tsv when
-            not given.
-        sample_sheet: The GDC's sample sheet, which gdc needs; or CPTAC's table of slides with
-            slide_id and tissue_type, without which slides of normal tissue are not left out.
-        frozen: Take frozen sections (TS, BS), too; else only diagnostic ones (DX, FFPE).
-        patient_column: Column of the labels that holds the patient or slide barcode.
-        idh_column: Column of the labels that holds the IDH status.
-        age_column: Column of the labels that holds the age in years.
-        overwrite: Replace a file of that name.
-    """
-    if exists(out) and not overwrite:
-        raise StorageError(f"{out}: is there already; choose another name, or --overwrite")
-    columns = {"patient": patient_column, "idh": idh_column, "age": age_column}
-    if kind == "bids":
-        if bids is None:
+    kind: Annotated[Literal["tcga", "gdc", "cptac", "bids"], tyro.conf.Positional]
+    """tcga: patient, site and kind of slide are read off the barcodes. gdc: patient and kind of
+    tissue stand in the sample sheet. cptac: C3L-00016-21.svs is of patient C3L-00016. bids: CE-T1w
+    (`_ce-..._T1w`) and FLAIR of every session."""
+    out: str
+    """The manifest (.csv, .tsv or .parquet)."""
+    slides: str | None = None
+    """Folder with the slides, searched through all its folders; all but bids need it."""
+    bids: str | None = None
+    """Root of the data set; bids needs it."""
+    labels: str | None = None
+    """CSV or TSV with a row per patient or per slide; bids takes its participants.tsv when not
+    given."""
+    sample_sheet: str | None = None
+    """The GDC's sample sheet, which gdc needs; or CPTAC's table of slides with slide_id and
+    tissue_type, without which slides of normal tissue are not left out."""
+    frozen: bool = False
+    """Take frozen sections (TS, BS), too; else only diagnostic ones (DX, FFPE)."""
+    patient_column: str | None = None
+    """Column of the labels that holds the patient or slide barcode."""
+    idh_column: str | None = None
+    """Column of the labels that holds the IDH status."""
+    age_column: str | None = None
+    """Column of the labels that holds the age in years."""
+    overwrite: bool = False
+    """Replace a file of that name."""
+
+
+def make_manifest(flags: MakeManifestFlags) -> dict[str, Any]:
+    """Build a manifest from a folder of slides or of MRI, and a table of labels."""
+    if exists(flags.out) and not flags.overwrite:
+        raise StorageError(f"{flags.out}: is there already; choose another name, or --overwrite")
+    columns = {"patient": flags.patient_column, "idh": flags.idh_column, "age": flags.age_column}
+    if flags.kind == "bids":
+        if flags.bids is None:
             raise ConfigError("make-manifest bids needs --bids, the root of the data set")
-        manifest, left_out = bids_manifest(bids, labels, columns=columns)
-    elif slides is None or labels is None:
-        raise ConfigError(f"make-manifest {kind} needs --slides and --labels")
-    elif kind == "tcga":
-        manifest, left_out = tcga_manifest(slides, labels, frozen=frozen, columns=columns)
-    elif kind == "cptac":
-        manifest, left_out = cptac_manifest(slides, sample_sheet, labels, columns=columns)
+        manifest, left_out = bids_manifest(flags.bids, flags.labels, columns=columns)
+    elif flags.slides is None or flags.labels is None:
+        raise ConfigError(f"make-manifest {flags.kind} needs --slides and --labels")
+    elif flags.kind == "tcga":
+        manifest, left_out = tcga_manifest(
+            flags.slides, flags.labels, frozen=flags.frozen, columns=columns
+        )
+    elif flags.kind == "cptac":
+        manifest, left_out = cptac_manifest(
+            flags.slides, flags.sample_sheet, flags.labels, columns=columns
+        )
     else:
-        if sample_sheet is None:
+        if flags.sample_sheet is None:
             raise ConfigError("make-manifest gdc needs --sample-sheet, from the GDC's cart")
         manifest, left_out = gdc_manifest(
-            slides, sample_sheet, labels, frozen=frozen, columns=columns
+            flags.slides, flags.sample_sheet, flags.labels, frozen=flags.frozen, columns=columns
         )
-    write_manifest(out, manifest)
+    write_manifest(flags.out, manifest)
     patients = patients_of(manifest)
     known: dict[str, int] = {label: int((patients["idh"] == label).sum()) for label in LABELS}
     return {
-        "out": out,
-        "kind": kind,
+        "out": flags.out,
+        "kind": flags.kind,
         "rows": len(manifest),
         "patients": len(patients),
         **known,

@@ -1,7 +1,7 @@
 """A made-up cohort with a known truth: slides or MRI, masks, ages, and its manifest."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, join, publish
 from idhray.tables import MRI_TRUTH, TRUTH
@@ -30,50 +31,49 @@ PRESETS: dict[str, PhantomSettings | MriPhantomSettings] = {
 _WHO = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
 
 
-def make_phantom(
-    out: str,
-    settings: PhantomSettings | MriPhantomSettings,
-    *,
-    patients: int | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Make up a cohort of slides or of MRI, as the preset says, with its truth and a manifest.
+@dataclass(frozen=True, kw_only=True)
+class MakePhantomFlags(ItemFlags):
+    """Flags of `idhray make-phantom`."""
 
-    Args:
-        out: Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides;
-            or mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains.
-        settings: What they are like; of MRI, how many normal brains come on top.
-        patients: How many with a tumor; when not given 72, or of MRI as many as `tumours` says.
-        seed: The same seed gives the same bytes.
-        workers: Slides at a time; as many as there are CPUs when not given.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides that may fail before the command does.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    out = absolute(out)
+    out: str
+    """Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides; or
+    mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains."""
+    settings: PhantomSettings | MriPhantomSettings
+    """What they are like; of MRI, how many normal brains come on top."""
+    patients: int | None = None
+    """How many with a tumor; when not given 72, or of MRI as many as `tumours` says."""
+    seed: int = 0
+    """The same seed gives the same bytes."""
+
+
+def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
+    """Make up a cohort of slides or of MRI, as the preset says, with its truth and a manifest."""
+    out = absolute(flags.out)
+    settings, patients = flags.settings, flags.patients
     if isinstance(settings, MriPhantomSettings):
         settings = settings if patients is None else replace(settings, tumours=patients)
         patients = settings.tumours
     patients = SLIDE_PATIENTS if patients is None else patients
-    said = {"stage": "make_phantom", "patients": patients, "seed": seed, **settings_dict(settings)}
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        connect(address)
+    said = {
+        "stage": "make_phantom",
+        "patients": patients,
+        "seed": flags.seed,
+        **settings_dict(settings),
+    }
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+        connect(flags.address)
         if isinstance(settings, MriPhantomSettings):
-            cohort = mri_patients(settings, seed)
-            items = _items(cohort, 1, settings, said, seed=seed, out=out)
-            found = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=workers)
+            cohort = mri_patients(settings, flags.seed)
+            items = _items(cohort, 1, settings, said, seed=flags.seed, out=out)
+            found = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=flags.workers)
             manifests = _mri_manifests(cohort)
         else:
-            people = phantom_patients(patients, settings, seed)
+            people = phantom_patients(patients, settings, flags.seed)
             each = settings.slides_per_patient
-            items = _items(people, each, settings, said, seed=seed, out=out)
-            found = map_items(items, make_one, out=out, schema=TRUTH, workers=workers)
+            items = _items(people, each, settings, said, seed=flags.seed, out=out)
+            found = map_items(items, make_one, out=out, schema=TRUTH, workers=flags.workers)
             manifests = {"manifest": [_manifest_row(p, i) for p in people for i in range(each)]}
-        check_failures(out, found, max_failures)
+        check_failures(out, found, flags.max_failures)
         # Last: a manifest promises that its files are there.
         for name, rows in manifests.items():
             publish(join(out, f"{name}.csv"), pd.DataFrame(rows).to_csv(index=False).encode())

@@ -1,5 +1,6 @@
 """A trained classifier on images it may be tested on: checkpoint, PATCHES -> PREDICTIONS."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,7 @@ from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import PREDICTIONS
@@ -19,47 +21,48 @@ from idhray.tables import PREDICTIONS
 Split = Literal["train", "val", "test"]
 
 
-def predict(
-    checkpoint: str,
-    images: str,
-    out: str,
-    *,
-    split: tuple[Split, ...] = ("test",),
-    gpus_per_worker: float | None = None,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Predict each patient's IDH status as the mean over the patient's images.
+@dataclass(frozen=True, kw_only=True)
+class PredictFlags(RunFlags):
+    """Flags of `idhray predict`."""
 
-    Args:
-        checkpoint: Folder of `train-classifier`.
-        images: Folder of a PATCHES table.
-        out: Folder of the PREDICTIONS table.
-        split: Which patients, one or more of train, val, test.
-        gpus_per_worker: One when the cluster has GPUs, else none.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    checkpoint, images, out = absolute(checkpoint), absolute(images), absolute(out)
+    checkpoint: str
+    """Folder of `train-classifier`."""
+    images: str
+    """Folder of a PATCHES table."""
+    out: str
+    """Folder of the PREDICTIONS table."""
+    split: tuple[Split, ...] = ("test",)
+    """Which patients, one or more of train, val, test."""
+    gpus_per_worker: float | None = None
+    """One when the cluster has GPUs, else none."""
+
+
+def predict(flags: PredictFlags) -> dict[str, Any]:
+    """Predict each patient's IDH status as the mean over the patient's images."""
+    checkpoint, images, out = (
+        absolute(flags.checkpoint),
+        absolute(flags.images),
+        absolute(flags.out),
+    )
     card = load_card(checkpoint)
     said = {
         "stage": "predict",
         "checkpoint": seal(checkpoint),
         "n_synthetic": card.n_synthetic,
         "images": seal(images),
-        "split": list(split),
+        "split": list(flags.split),
     }
-    with stage_folder(out, said, overwrite=overwrite):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite):
+        connect(flags.address)
         items = [
             Item(
                 name=name,
                 settings_hash=settings_hash({**said, "one": name}),
                 values={"checkpoint": checkpoint, "images": images, "split": name},
             )
-            for name in split
+            for name in flags.split
         ]
-        gpus = min(cluster_gpus(), 1.0) if gpus_per_worker is None else gpus_per_worker
+        gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
         found = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
         check_failures(out, found, 0)
     return {"out": out, "patients": counts(found)["rows"]}

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import (
     absolute,
@@ -39,61 +41,53 @@ OWNS = ("quality", "quality.csv")
 FILES = ("t1ce", "flair", "brain_mask", "tumor_mask")
 
 
-def prepare_mri(
-    manifest: str,
-    out: str,
-    settings: MriSettings,
-    *,
-    seed: int = 0,
-    workers: int | None = None,
-    gpus_per_worker: float = 0,
-    memory_gb_per_worker: float = 3.0,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices.
+@dataclass(frozen=True, kw_only=True)
+class PrepareMriFlags(ItemFlags):
+    """Flags of `idhray prepare-mri`."""
 
-    Args:
-        manifest: CSV, TSV or Parquet with patient, t1ce and flair (NIfTI files or DICOM folders),
-            and idh for labels; brain_mask and tumor_mask where there are masks, on the grid of the
-            CE-T1w. Of a DICOM folder with several series, FOLDER#SERIES_INSTANCE_UID is one.
-        out: Folder of the SLICES table, and of a picture and figures of each study in quality/.
-        settings: Brain extraction, registration, intensity, slices.
-        seed: Of the split by patient, where the manifest does not give one.
-        workers: Studies at a time; as many as CPUs and memory allow when not given.
-        gpus_per_worker: For the brain extraction network; may be a fraction.
-        memory_gb_per_worker: What a study may take: about 1.3 with deepbet, 2.5 with HD-BET (which
-            takes some 13 CPU-minutes a scan without a GPU, unless `hdbet_folds` is 1 and
-            `hdbet_mirrors` off: 20 s).
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Studies that may fail before the command does; the others are done anyway.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    manifest, out = absolute(manifest), absolute(out)
-    cohort = with_split(with_scans(read_manifest(manifest), manifest), seed)
+    manifest: str
+    """CSV, TSV or Parquet with patient, t1ce and flair (NIfTI files or DICOM folders), and idh for
+    labels; brain_mask and tumor_mask where there are masks, on the grid of the CE-T1w. Of a DICOM
+    folder with several series, FOLDER#SERIES_INSTANCE_UID is one."""
+    out: str
+    """Folder of the SLICES table, and of a picture and figures of each study in quality/."""
+    settings: MriSettings
+    """Brain extraction, registration, intensity, slices."""
+    seed: int = 0
+    """Of the split by patient, where the manifest does not give one."""
+    gpus_per_worker: float = 0
+    """For the brain extraction network; may be a fraction."""
+    memory_gb_per_worker: float = 3.0
+    """What a study may take: about 1.3 with deepbet, 2.5 with HD-BET (which takes some 13
+    CPU-minutes a scan without a GPU, unless `hdbet_folds` is 1 and `hdbet_mirrors` off: 20 s)."""
+
+
+def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
+    """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
+    manifest, out = absolute(flags.manifest), absolute(flags.out)
+    cohort = with_split(with_scans(read_manifest(manifest), manifest), flags.seed)
     said = {
         "stage": "prepare_mri",
         "manifest_hash": manifest_hash(_portable(cohort)),
-        "seed": seed,
-        **settings_dict(settings),
+        "seed": flags.seed,
+        **settings_dict(flags.settings),
     }
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+        connect(flags.address)
         write_manifest(join(out, COHORT), cohort.drop(columns="study"))
-        items = [_item(row, settings, out) for row in cohort.to_dict("records")]
+        items = [_item(row, flags.settings, out) for row in cohort.to_dict("records")]
         found = map_items(
             items,
             prepare_one,
             out=out,
             schema=SLICES,
-            workers=workers,
-            gpus=gpus_per_worker,
-            memory_bytes=int(memory_gb_per_worker * 2**30),
+            workers=flags.workers,
+            gpus=flags.gpus_per_worker,
+            memory_bytes=int(flags.memory_gb_per_worker * 2**30),
         )
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
-        check_failures(out, found, max_failures)
+        check_failures(out, found, flags.max_failures)
     return {"out": out, **counts(found)}
 
 

@@ -7,6 +7,7 @@ OUT/key/key.csv      what each case is; not for readers
 """
 
 import io
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -34,60 +35,71 @@ SHOWN_PX = 256
 KEY = ("case", "patient", "idh", "split", "real", "source")
 
 
-def readers(
-    kind: Annotated[Literal["form", "collect", "simulate"], tyro.conf.Positional],
-    out: str,
-    *,
-    slices: str | None = None,
-    synthetic: tuple[str, ...] = (),
-    count: int | None = None,
-    grades: tuple[int, ...] = (),
-    form: str | None = None,
-    answers: tuple[str, ...] = (),
-    error_rate: float = ERROR_RATE,
-    turing_rate: float = TURING_RATE,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Blinded cases for readers (form), their answers as READINGS (collect), or made-up readers.
+@dataclass(frozen=True, kw_only=True)
+class ReadersFlags:
+    """Flags of `idhray readers`."""
 
-    Args:
-        kind: form: from slices and synthetic images. collect: from filled in forms. simulate: two
-            programs that look at the images and err at a stated rate, for made-up cohorts.
-        out: form: a folder. collect, simulate: the READINGS file (.csv or .parquet).
-        slices: SLICES table; one slice of each patient of known IDH status: the one with most
-            tumor where masks were given, else with most brain.
-        synthetic: SYNTHETIC tables made from MRI.
-        count: Synthetic cases of each table; as many as training patients of its class when not
-            given (Park et al. 2021: 38 of either).
-        grades: Only patients with a tumor of these grades; all when not given (Park et al. 2021
-            showed readers grade 4, and trained the GAN on grade 3 as well).
-        form: Folder that `readers form` made.
-        answers: Filled in copies of form.csv, one per reader, named after them; one named
-            consensus.csv settles what readers differ on.
-        error_rate: Simulated readers: how often a feature is read wrong.
-        turing_rate: Simulated readers: how often real and synthetic are told apart.
-        seed: Of order, names of cases, and simulated errors.
-        overwrite: Replace what is there.
-    """
-    out = absolute(out)
-    if kind == "form":
-        if slices is None:
+    kind: Annotated[Literal["form", "collect", "simulate"], tyro.conf.Positional]
+    """form: from slices and synthetic images. collect: from filled in forms. simulate: two
+    programs that look at the images and err at a stated rate, for made-up cohorts."""
+    out: str
+    """form: a folder. collect, simulate: the READINGS file (.csv or .parquet)."""
+    slices: str | None = None
+    """SLICES table; one slice of each patient of known IDH status: the one with most tumor where
+    masks were given, else with most brain."""
+    synthetic: tuple[str, ...] = ()
+    """SYNTHETIC tables made from MRI."""
+    count: int | None = None
+    """Synthetic cases of each table; as many as training patients of its class when not given
+    (Park et al. 2021: 38 of either)."""
+    grades: tuple[int, ...] = ()
+    """Only patients with a tumor of these grades; all when not given (Park et al. 2021 showed
+    readers grade 4, and trained the GAN on grade 3 as well)."""
+    form: str | None = None
+    """Folder that `readers form` made."""
+    answers: tuple[str, ...] = ()
+    """Filled in copies of form.csv, one per reader, named after them; one named consensus.csv
+    settles what readers differ on."""
+    error_rate: float = ERROR_RATE
+    """Simulated readers: how often a feature is read wrong."""
+    turing_rate: float = TURING_RATE
+    """Simulated readers: how often real and synthetic are told apart."""
+    seed: int = 0
+    """Of order, names of cases, and simulated errors."""
+    overwrite: bool = False
+    """Replace what is there."""
+
+
+def readers(flags: ReadersFlags) -> dict[str, Any]:
+    """Blinded cases for readers (form), their answers as READINGS (collect), or made-up readers."""
+    out = absolute(flags.out)
+    if flags.kind == "form":
+        if flags.slices is None:
             raise ConfigError("readers form needs --slices")
-        tables = tuple(map(absolute, synthetic))
+        tables = tuple(map(absolute, flags.synthetic))
         return make_form(
-            absolute(slices), tables, out, count, grades=grades, seed=seed, overwrite=overwrite
+            absolute(flags.slices),
+            tables,
+            out,
+            flags.count,
+            grades=flags.grades,
+            seed=flags.seed,
+            overwrite=flags.overwrite,
         )
-    if form is None:
-        raise ConfigError(f"readers {kind} needs --form, the folder that `readers form` made")
-    if exists(out) and not overwrite:
+    if flags.form is None:
+        raise ConfigError(f"readers {flags.kind} needs --form, the folder that `readers form` made")
+    if exists(out) and not flags.overwrite:
         raise ConfigError(f"{out}: is there already; choose another name, or --overwrite")
-    form = absolute(form)
+    form = absolute(flags.form)
     key = read_key(form)
-    if kind == "collect":
-        rows = collected(key, {_name(path): read_text_table(absolute(path)) for path in answers})
+    if flags.kind == "collect":
+        rows = collected(
+            key, {_name(path): read_text_table(absolute(path)) for path in flags.answers}
+        )
     else:
-        rows = simulated(form, key, seed, error_rate=error_rate, turing_rate=turing_rate)
+        rows = simulated(
+            form, key, flags.seed, error_rate=flags.error_rate, turing_rate=flags.turing_rate
+        )
     publish_rows(out, rows)
     return {"readings": out, "readers": sorted(set(rows["reader"])), "cases": len(key)}
 

@@ -1,5 +1,6 @@
 """The report of a study: all its folders -> one self-contained report.html."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,18 +61,22 @@ LIMITS = (
 )
 
 
-def report(study: str) -> dict[str, Any]:
-    """Write `report.html` into the folder of a study.
+@dataclass(frozen=True, kw_only=True)
+class ReportFlags:
+    """Flags of `idhray report`."""
 
-    Args:
-        study: Folder that `idhray study` made.
-    """
-    if not exists(join(study, "statistics", SETTINGS)):
-        raise StorageError(f"{study}: no statistics there; finish `idhray study` first")
-    if read_json(join(study, SETTINGS)).get("kind") == "mri":
-        return mri_report(study)
-    path = join(study, "report.html")
-    publish(path, report_html(_content(study)).encode())
+    study: str
+    """Folder that `idhray study` made."""
+
+
+def report(flags: ReportFlags) -> dict[str, Any]:
+    """Write `report.html` into the folder of a study."""
+    if not exists(join(flags.study, "statistics", SETTINGS)):
+        raise StorageError(f"{flags.study}: no statistics there; finish `idhray study` first")
+    if read_json(join(flags.study, SETTINGS)).get("kind") == "mri":
+        return mri_report(flags.study)
+    path = join(flags.study, "report.html")
+    publish(path, report_html(_content(flags.study)).encode())
     return {"report": path}
 
 

@@ -1,5 +1,6 @@
 """The split by patient, drawn once and written as a manifest that every later stage reads."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest, with_split, write_manifest
@@ -7,20 +8,27 @@ from idhray.errors import StorageError
 from idhray.storage import exists
 
 
-def split_cohort(
-    manifest: str, out: str, *, seed: int = 0, overwrite: bool = False
-) -> dict[str, Any]:
-    """Write a manifest in which every patient is in train, val or test (6:1:1 within each label).
+@dataclass(frozen=True, kw_only=True)
+class SplitCohortFlags:
+    """Flags of `idhray split-cohort`."""
 
-    Args:
-        manifest: CSV, TSV or Parquet; a split that it gives is kept.
-        out: The new manifest (.csv, .tsv or .parquet).
-        seed: Decides who goes where.
-        overwrite: Replace a file of that name.
-    """
-    if exists(out) and not overwrite:
-        raise StorageError(f"{out}: is there already; a split is drawn once (--overwrite to redo)")
-    cohort = with_split(read_manifest(manifest), seed)
-    write_manifest(out, cohort)
+    manifest: str
+    """CSV, TSV or Parquet; a split that it gives is kept."""
+    out: str
+    """The new manifest (.csv, .tsv or .parquet)."""
+    seed: int = 0
+    """Decides who goes where."""
+    overwrite: bool = False
+    """Replace a file of that name."""
+
+
+def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
+    """Write a manifest that puts every patient in train, val or test (6:1:1 within each label)."""
+    if exists(flags.out) and not flags.overwrite:
+        raise StorageError(
+            f"{flags.out}: is there already; a split is drawn once (--overwrite to redo)"
+        )
+    cohort = with_split(read_manifest(flags.manifest), flags.seed)
+    write_manifest(flags.out, cohort)
     patients = patients_of(cohort)
-    return {"out": out, **{name: int((patients["split"] == name).sum()) for name in SPLITS}}
+    return {"out": flags.out, **{name: int((patients["split"] == name).sum()) for name in SPLITS}}

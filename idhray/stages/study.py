@@ -33,13 +33,14 @@ from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import PRESETS as TILES
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.cut_patches import cut_patches
+from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
-from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
-from idhray.stages.fit_stats import fit_stats
+from idhray.stages.evaluate_gan import EvaluateGanFlags, EvaluationSettings, evaluate_gan
+from idhray.stages.fit_stats import FitStatsFlags, fit_stats
 from idhray.stages.gan_training.task import GanTask
-from idhray.stages.report import STUDY, report
+from idhray.stages.report import STUDY, ReportFlags, report
 from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.reader_study import (
     MriStudySettings,
@@ -47,9 +48,9 @@ from idhray.stages.studies.reader_study import (
     mri_study,
     say_what_can_be_shown,
 )
-from idhray.stages.sweep import check_counts, sweep
-from idhray.stages.synthesize import synthesize
-from idhray.stages.tile_slides import tile_slides, with_slides
+from idhray.stages.sweep import SweepFlags, check_counts, sweep
+from idhray.stages.synthesize import SynthesizeFlags, synthesize
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, with_slides
 from idhray.stages.train_gan import train_gans
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
@@ -121,64 +122,60 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
 }
 
 
-def study(
-    manifest: str,
-    out: str,
-    settings: StudySettings | MriStudySettings,
-    *,
-    patches: str | None = None,
-    normals: str | None = None,
-    readings: str | None = None,
-    consensus: str | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    gan_workers: int = 1,
-    gpus: float | None = None,
-    address: str | None = None,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class StudyFlags(ItemFlags):
+    """Flags of `idhray study`."""
+
+    manifest: str
+    """CSV, TSV or Parquet with patient, idh, age, and slide, or t1ce and flair."""
+    out: str
+    """Folder of the study; report.html is in it."""
+    settings: StudySettings | MriStudySettings
+    """Of every step."""
+    patches: str | None = None
+    """Slides: a PATCHES table to start from; then the manifest's slides are not read, and its
+    split must be that of the table."""
+    normals: str | None = None
+    """MRI: a manifest of normal brains, to train the GAN on first."""
+    readings: str | None = None
+    """MRI: what readers said of the cases in OUT/form; without it the study stops there."""
+    consensus: str | None = None
+    """MRI: cells on which readers differed, settled; see `fit-stats`."""
+    seed: int = 0
+    """Of everything that is drawn."""
+    gan_workers: int = 1
+    """Processes that share the training of each GAN."""
+    gpus: float | None = None
+    """GPUs of each of these, and of each training of the sweep; may be a fraction. One when the
+    cluster has GPUs, else none: name it where they only come when asked for."""
+
+
+def study(flags: StudyFlags) -> dict[str, Any]:
     """Run a study from slides (Liu et al. 2020) or MRI (Park et al. 2021) to its report.
 
     The preset decides which; the same command continues.
-
-    Args:
-        manifest: CSV, TSV or Parquet with patient, idh, age, and slide, or t1ce and flair.
-        out: Folder of the study; report.html is in it.
-        settings: Of every step.
-        patches: Slides: a PATCHES table to start from; then the manifest's slides are not read, and
-            its split must be that of the table.
-        normals: MRI: a manifest of normal brains, to train the GAN on first.
-        readings: MRI: what readers said of the cases in OUT/form; without it the study stops there.
-        consensus: MRI: cells on which readers differed, settled; see `fit-stats`.
-        seed: Of everything that is drawn.
-        workers: Slides or patients, and trainings of the sweep, at a time; as many as fit when not
-            given.
-        gan_workers: Processes that share the training of each GAN.
-        gpus: GPUs of each of these, and of each training of the sweep; may be a fraction. One when
-            the cluster has GPUs, else none: name it where they only come when asked for.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides or patients that may fail before the command does; the others are done
-            anyway.
-        overwrite: Start anew where the folder was made with other settings.
     """
     shared: dict[str, Any] = {
-        "seed": seed,
-        "workers": workers,
-        "gan_workers": gan_workers,
-        "gpus": gpus,
-        "address": address,
-        "max_failures": max_failures,
-        "overwrite": overwrite,
+        "seed": flags.seed,
+        "workers": flags.workers,
+        "gan_workers": flags.gan_workers,
+        "gpus": flags.gpus,
+        "address": flags.address,
+        "max_failures": flags.max_failures,
+        "overwrite": flags.overwrite,
     }
-    if isinstance(settings, MriStudySettings):
-        if patches:
+    if isinstance(flags.settings, MriStudySettings):
+        if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
-        own: dict[str, Any] = {"normals": normals, "readings": readings, "consensus": consensus}
-        return mri_study(manifest, out, settings, **own, **shared)
-    if normals or readings or consensus:
+        own: dict[str, Any] = {
+            "normals": flags.normals,
+            "readings": flags.readings,
+            "consensus": flags.consensus,
+        }
+        return mri_study(flags.manifest, flags.out, flags.settings, **own, **shared)
+    if flags.normals or flags.readings or flags.consensus:
         raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")
-    return slide_study(manifest, out, settings, patches=patches, **shared)
+    return slide_study(flags.manifest, flags.out, flags.settings, patches=flags.patches, **shared)
 
 
 def slide_study(
@@ -229,24 +226,28 @@ def slide_study(
         )
         logger.info("sweep over %s synthetic images", settings.counts)
         sweep(
-            images,
-            synthetic,
-            join(out, "sweep"),
-            settings.classifier,
-            counts=settings.counts,
-            repeats=settings.repeats,
-            allow_failed_gan=settings.allow_failed_gan,
-            seed=seed,
-            workers=workers,
-            gpus_per_trial=gpus,
+            SweepFlags(
+                images=images,
+                synthetic=synthetic,
+                out=join(out, "sweep"),
+                settings=settings.classifier,
+                counts=settings.counts,
+                repeats=settings.repeats,
+                allow_failed_gan=settings.allow_failed_gan,
+                seed=seed,
+                workers=workers,
+                gpus_per_trial=gpus,
+            )
         )
         found = fit_stats(
-            join(out, "statistics"),
-            settings.statistics,
-            predictions=(join(out, "sweep"),),
-            manifest=cohort_file,
+            FitStatsFlags(
+                out=join(out, "statistics"),
+                settings=settings.statistics,
+                predictions=(join(out, "sweep"),),
+                manifest=cohort_file,
+            )
         )
-        page = report(out)
+        page = report(ReportFlags(study=out))
     n = {name: int((patients_of(cohort)["split"] == name).sum()) for name in SPLITS}
     return {**page, "patients": n, **{k: found[k] for k in ("chosen_count", "answer", "sentence")}}
 
@@ -299,15 +300,21 @@ def _patches(
     tiles, patches = join(out, "tiles"), join(out, "patches")
     logger.info("slides to tiles")
     tile_slides(
-        cohort_file,
-        tiles,
-        settings.tiling,
-        seed=seed,
-        workers=workers,
-        max_failures=max_failures,
+        TileSlidesFlags(
+            manifest=cohort_file,
+            out=tiles,
+            settings=settings.tiling,
+            seed=seed,
+            workers=workers,
+            max_failures=max_failures,
+        )
     )
     logger.info("tiles to patches")
-    cut_patches(tiles, patches, settings.patches, seed=seed, workers=workers)
+    cut_patches(
+        CutPatchesFlags(
+            tiles=tiles, out=patches, settings=settings.patches, seed=seed, workers=workers
+        )
+    )
     return patches
 
 
@@ -336,20 +343,24 @@ def _synthetic(
 ) -> str:
     synthetic = join(out, f"synthetic-{label}")
     evaluate_gan(
-        join(out, f"gan-{label}"),
-        images,
-        join(out, f"evaluation-{label}"),
-        settings.evaluation,
-        count=settings.evaluation_images,
-        features=settings.features,
-        seed=seed,
-        gpus=gpus,
+        EvaluateGanFlags(
+            checkpoint=join(out, f"gan-{label}"),
+            images=images,
+            out=join(out, f"evaluation-{label}"),
+            settings=settings.evaluation,
+            count=settings.evaluation_images,
+            features=settings.features,
+            seed=seed,
+            gpus=gpus,
+        )
     )
     synthesize(
-        join(out, f"gan-{label}"),
-        max(settings.counts) // 2,
-        synthetic,
-        seed=seed,
-        gpus_per_worker=gpus,
+        SynthesizeFlags(
+            checkpoint=join(out, f"gan-{label}"),
+            count=max(settings.counts) // 2,
+            out=synthetic,
+            seed=seed,
+            gpus_per_worker=gpus,
+        )
     )
     return synthetic

@@ -32,6 +32,7 @@ from idhray.leakage import refuse_failed
 from idhray.ledger import Fate
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import is_open
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join
@@ -43,68 +44,68 @@ RUN = "_ray"
 TRIALS = "_trials"
 
 
-def sweep(
-    images: str,
-    synthetic: tuple[str, ...],
-    out: str,
-    settings: ClassifierSettings,
-    *,
-    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000),
-    repeats: int = 5,
-    allow_failed_gan: bool = False,
-    seed: int = 0,
-    workers: int | None = None,
-    gpus_per_trial: float | None = None,
-    cpus_per_trial: int = 1,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class SweepFlags(RunFlags):
+    """Flags of `idhray sweep`."""
+
+    images: str
+    """Folder of a PATCHES table with its splits."""
+    synthetic: tuple[str, ...]
+    """Folders of SYNTHETIC tables, one of each class."""
+    out: str
+    """Folder of the PREDICTIONS table."""
+    settings: ClassifierSettings
+    """Network, preprocessing and training."""
+    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
+    """Synthetic images to add, half of each class; 0 is the baseline."""
+    repeats: int = 5
+    """Trainings of each count."""
+    allow_failed_gan: bool = False
+    """Take images of a generator that failed `evaluate-gan`, too."""
+    seed: int = 0
+    """Of the trainings."""
+    workers: int | None = None
+    """Trainings at a time; as many as there is room for when not given."""
+    gpus_per_trial: float | None = None
+    """May be a fraction; one when the cluster has GPUs, else none."""
+    cpus_per_trial: int = 1
+    """CPUs of each training."""
+
+
+def sweep(flags: SweepFlags) -> dict[str, Any]:
     """Train with each count of synthetic images, several times, and predict val and test.
 
     Repeat r has the same first weights at every count, so that counts differ in their images only.
-
-    Args:
-        images: Folder of a PATCHES table with its splits.
-        synthetic: Folders of SYNTHETIC tables, one of each class.
-        out: Folder of the PREDICTIONS table.
-        settings: Network, preprocessing and training.
-        counts: Synthetic images to add, half of each class; 0 is the baseline.
-        repeats: Trainings of each count.
-        allow_failed_gan: Take images of a generator that failed `evaluate-gan`, too.
-        seed: Of the trainings.
-        workers: Trainings at a time; as many as there is room for when not given.
-        gpus_per_trial: May be a fraction; one when the cluster has GPUs, else none.
-        cpus_per_trial: CPUs of each training.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    images, out = absolute(images), absolute(out)
-    synthetic = tuple(absolute(folder) for folder in synthetic)
-    settings = with_absolute_weights(settings)
-    refuse_failed(synthetic, allowed=allow_failed_gan)
-    check_counts(counts, repeats)
+    images, out = absolute(flags.images), absolute(flags.out)
+    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
+    settings = with_absolute_weights(flags.settings)
+    refuse_failed(synthetic, allowed=flags.allow_failed_gan)
+    check_counts(flags.counts, flags.repeats)
     said = {
         "stage": "sweep",
         "images": seal(images),
         "synthetic": [seal(folder) for folder in synthetic],
-        "counts": list(counts),
-        "repeats": repeats,
-        "seed": seed,
+        "counts": list(flags.counts),
+        "repeats": flags.repeats,
+        "seed": flags.seed,
         **settings_dict(settings),
     }
-    trials = [{"n_synthetic": n, "repeat": r} for r in range(repeats) for n in counts]
-    with stage_folder(out, said, overwrite=overwrite):
+    trials = [{"n_synthetic": n, "repeat": r} for r in range(flags.repeats) for n in flags.counts]
+    with stage_folder(out, said, overwrite=flags.overwrite):
         done, there = ledger.fates(out), set(parts(out))
         todo = [trial for trial in trials if is_open(out, done.get(trial_name(**trial)), there)]
         if todo:
-            connect(address)
+            connect(flags.address)
             _run(
                 todo,
-                _Data.load(images, synthetic, max(counts), settings),
-                {"settings": settings_dict(settings), "seed": seed, "out": out},
-                workers=workers,
-                cpus=cpus_per_trial,
-                gpus=min(cluster_gpus(), 1.0) if gpus_per_trial is None else gpus_per_trial,
+                _Data.load(images, synthetic, max(flags.counts), settings),
+                {"settings": settings_dict(settings), "seed": flags.seed, "out": out},
+                workers=flags.workers,
+                cpus=flags.cpus_per_trial,
+                gpus=min(cluster_gpus(), 1.0)
+                if flags.gpus_per_trial is None
+                else flags.gpus_per_trial,
             )
         done = ledger.fates(out)
         if missing := [trial_name(**t) for t in trials if trial_name(**t) not in done]:

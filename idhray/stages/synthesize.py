@@ -1,7 +1,7 @@
 """Synthetic images from a trained generator: checkpoint -> SYNTHETIC."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from idhray.stages.gan_training.image_sets import channel_names, image_set, trai
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
@@ -40,76 +41,76 @@ CHUNK = 128  # images of a part
 MOST_LEFT_OUT = 0.5  # of the images; a generator that copies more makes no set
 
 
-def synthesize(
-    checkpoint: str,
-    count: int,
-    out: str,
-    *,
-    psi: float = 1.0,
-    seed: int = 0,
-    workers: int | None = None,
-    gpus_per_worker: float | None = None,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeFlags(RunFlags):
+    """Flags of `idhray synthesize`."""
+
+    checkpoint: str
+    """Folder of `train-gan`."""
+    count: int
+    """How many."""
+    out: str
+    """Folder of the SYNTHETIC table."""
+    psi: float = 1.0
+    """Truncation of a StyleGAN2: below 1 images are nearer to the mean, less varied."""
+    seed: int = 0
+    """Of the latents."""
+    workers: int | None = None
+    """Parts of 128 images at a time; as many as there is room for when not given."""
+    gpus_per_worker: float | None = None
+    """One when the cluster has GPUs, else none."""
+
+
+def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     """Draw images from a generator; image i depends on the seed and on i alone.
 
     If `evaluate-gan` judged the generator, copies of training images are left out, and as many
     further images are drawn; the LEDGER names each.
-
-    Args:
-        checkpoint: Folder of `train-gan`.
-        count: How many.
-        out: Folder of the SYNTHETIC table.
-        psi: Truncation of a StyleGAN2: below 1 images are nearer to the mean, less varied.
-        seed: Of the latents.
-        workers: Parts of 128 images at a time; as many as there is room for when not given.
-        gpus_per_worker: One when the cluster has GPUs, else none.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    checkpoint, out = absolute(checkpoint), absolute(out)
-    if count < 1:
-        raise ConfigError(f"--count must be 1 or more, got {count}")
+    checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
+    if flags.count < 1:
+        raise ConfigError(f"--count must be 1 or more, got {flags.count}")
     model = read_model(checkpoint)
     generator = seal(checkpoint)  # of its weights, among others
-    gate = judged(checkpoint, generator, psi)
+    gate = judged(checkpoint, generator, flags.psi)
     truncates = model["architecture"] == "stylegan2"
-    if psi != 1 and not truncates:
-        raise ConfigError(f"--psi {psi:g}: a {model['architecture']} has no truncation; leave it 1")
-    said = {"stage": "synthesize", "generator": generator, "count": count, "seed": seed}
-    said |= {"psi": psi} if truncates else {}
+    if flags.psi != 1 and not truncates:
+        raise ConfigError(
+            f"--psi {flags.psi:g}: a {model['architecture']} has no truncation; leave it 1"
+        )
+    said = {"stage": "synthesize", "generator": generator, "count": flags.count, "seed": flags.seed}
+    said |= {"psi": flags.psi} if truncates else {}
     said |= {"limits": gate.limits, "features": gate.features} if gate else {}
-    with stage_folder(out, said, overwrite=overwrite):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite):
+        connect(flags.address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
         if gate:
             write_gate(out, gate)
-        gpus = min(cluster_gpus(), 1.0) if gpus_per_worker is None else gpus_per_worker
+        gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
         values = {
             "checkpoint": checkpoint,
             "generator": generator,
-            "seed": seed,
-            "psi": psi if truncates else None,
+            "seed": flags.seed,
+            "psi": flags.psi if truncates else None,
             "gate": asdict(gate) if gate else None,
         }
-        items = _items(0, count, said, values) + _further(out, count, said, values)
+        items = _items(0, flags.count, said, values) + _further(out, flags.count, said, values)
         while True:  # once, but for copies
             found = map_items(
-                items, synthesize_some, out=out, schema=SYNTHETIC, workers=workers, gpus=gpus
+                items, synthesize_some, out=out, schema=SYNTHETIC, workers=flags.workers, gpus=gpus
             )
             check_failures(out, found, 0)
             drawn = max(item.values["end"] for item in items)
-            missing = count - sum(fate.rows for fate in found.values())
+            missing = flags.count - sum(fate.rows for fate in found.values())
             if not missing:
                 break
-            if missing > MOST_LEFT_OUT * count:
+            if missing > MOST_LEFT_OUT * flags.count:
                 raise StorageError(
                     f"{checkpoint}: {missing} of {drawn} images are copies of training images; "
                     "train another generator"
                 )
             items += _items(drawn, drawn + missing, said, values)
-    return {"out": out, "generator": generator, **counts(found), "copies": drawn - count}
+    return {"out": out, "generator": generator, **counts(found), "copies": drawn - flags.count}
 
 
 def judged(checkpoint: str, generator: str, psi: float) -> GateRecord | None:

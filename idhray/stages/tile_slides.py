@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -28,6 +29,7 @@ from idhray.slides.tiling import PRESETS as PRESETS
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import Item, check_numbers, map_items
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.tile_one import tile_one
 from idhray.storage import absolute, is_uri, join, list_files, read_bytes
@@ -45,79 +47,70 @@ PLACES = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
 COHORT = "_cohort.parquet"
 
 
-def tile_slides(
-    manifest: str,
-    out: str,
-    settings: TilingSettings,
-    *,
-    seed: int = 0,
-    workers: int | None = None,
-    address: str | None = None,
-    regions: str | None = None,
-    coordinates: str | None = None,
-    cache: str | None = None,
-    cache_gb: float = 100.0,
-    limit_s: float | None = 3600.0,
-    max_attempts: int = 3,
-    max_failures: int = 0,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Cut the best tiles of every slide of a manifest.
+@dataclass(frozen=True, kw_only=True)
+class TileSlidesFlags(ItemFlags):
+    """Flags of `idhray tile-slides`."""
 
-    Args:
-        manifest: CSV, TSV or Parquet with the columns patient and slide, and idh for labels.
-        out: Folder of the TILES table.
-        settings: Which tiles.
-        seed: Of the split by patient, where the manifest does not give one.
-        workers: Slides at a time; as many as there are CPUs when not given. A slide of several
-            shards takes other free CPUs, too.
-        regions: Folder of QuPath's GeoJSON, SLIDE.geojson each: only tissue in these regions
-            counts, and a slide without a file is skipped.
-        coordinates: Folder of HDF5 files of CLAM (SLIDE.h5) or TRIDENT (SLIDE_patches.h5): all
-            tiles there are cut, in the middle of the squares, and none elsewhere, whatever --select
-            and --min-tissue-fraction say; a slide without a file is skipped.
-        cache: Folder on a local disk of each node, to which slides (of an object store or a slow
-            disk) are copied before they are read, the next ones while others are tiled.
-        cache_gb: The most that the copies of a node may take; those not in use make room.
-        limit_s: Seconds that one slide may take to fetch, and as many to tile; then it counts as
-            failed.
-        max_attempts: A slide that failed in this many runs is left alone.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        max_failures: Slides that may fail before the command does; the others are done anyway.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    check_numbers(workers, limit_s, max_attempts)
-    if not cache_gb > 0:
-        raise ConfigError(f"--cache-gb must be above 0, got {cache_gb:g}")
-    manifest, out = absolute(manifest), absolute(out)
-    kept = Cache(absolute(cache), int(cache_gb * 1e9)) if cache else None
-    cohort = with_split(with_slides(read_manifest(manifest), manifest), seed)
+    manifest: str
+    """CSV, TSV or Parquet with the columns patient and slide, and idh for labels."""
+    out: str
+    """Folder of the TILES table."""
+    settings: TilingSettings
+    """Which tiles."""
+    seed: int = 0
+    """Of the split by patient, where the manifest does not give one."""
+    regions: str | None = None
+    """Folder of QuPath's GeoJSON, SLIDE.geojson each: only tissue in these regions counts, and a
+    slide without a file is skipped."""
+    coordinates: str | None = None
+    """Folder of HDF5 files of CLAM (SLIDE.h5) or TRIDENT (SLIDE_patches.h5): all tiles there are
+    cut, in the middle of the squares, and none elsewhere, whatever --select and
+    --min-tissue-fraction say; a slide without a file is skipped."""
+    cache: str | None = None
+    """Folder on a local disk of each node, to which slides (of an object store or a slow disk) are
+    copied before they are read, the next ones while others are tiled."""
+    cache_gb: float = 100.0
+    """The most that the copies of a node may take; those not in use make room."""
+    limit_s: float | None = 3600.0
+    """Seconds that one slide may take to fetch, and as many to tile; then it counts as failed."""
+    max_attempts: int = 3
+    """A slide that failed in this many runs is left alone."""
+
+
+def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
+    """Cut the best tiles of every slide of a manifest."""
+    check_numbers(flags.workers, flags.limit_s, flags.max_attempts)
+    if not flags.cache_gb > 0:
+        raise ConfigError(f"--cache-gb must be above 0, got {flags.cache_gb:g}")
+    manifest, out = absolute(flags.manifest), absolute(flags.out)
+    kept = Cache(absolute(flags.cache), int(flags.cache_gb * 1e9)) if flags.cache else None
+    cohort = with_split(with_slides(read_manifest(manifest), manifest), flags.seed)
     names = set(cohort["slide"].map(slide_name))
     beside = {
-        "regions": _files(regions, names, ".geojson"),
-        "coordinates": _files(coordinates, names, ".h5", "_patches"),
+        "regions": _files(flags.regions, names, ".geojson"),
+        "coordinates": _files(flags.coordinates, names, ".h5", "_patches"),
     }
-    if regions is None and (settings.region_classes or settings.region_exclude):
+    if flags.regions is None and (flags.settings.region_classes or flags.settings.region_exclude):
         raise ConfigError("--region-classes and --region-exclude need --regions")
     said = {
         "stage": "tile_slides",
         "manifest_hash": manifest_hash(_portable(cohort)),
-        "seed": seed,
-        **settings_dict(settings),
+        "seed": flags.seed,
+        **settings_dict(flags.settings),
     }
-    with stage_folder(out, said, overwrite=overwrite, owns=("quality",)):
-        connect(address)
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=("quality",)):
+        connect(flags.address)
         write_manifest(join(out, COHORT), cohort)
         how = {
             "out": out,
-            "workers": workers,
+            "workers": flags.workers,
             "cache": kept and settings_dict(kept),
             "places": join(PLACES, hashlib.sha256(out.encode()).hexdigest()[:16]),
         }
         with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
             sizes = list(pool.map(_size, cohort["slide"]))
         rows = zip(cohort.to_dict("records"), sizes, strict=True)
-        plain = settings_dict(settings)  # one, that all items share
+        plain = settings_dict(flags.settings)  # one, that all items share
         items = [_item(row, size, plain, how, beside) for row, size in rows]
         fetched = kept is not None or any(is_uri(path) for path in cohort["slide"])
         tasks = TASKS_PER_CPU if fetched else 1
@@ -126,13 +119,13 @@ def tile_slides(
             tile_one,
             out=out,
             schema=TILES,
-            workers=workers and workers * tasks,
+            workers=flags.workers and flags.workers * tasks,
             cpus=1 / tasks,
             task_size=TASK_BYTES,
-            limit_s=limit_s,
-            max_attempts=max_attempts,
+            limit_s=flags.limit_s,
+            max_attempts=flags.max_attempts,
         )
-        check_failures(out, found, max_failures)
+        check_failures(out, found, flags.max_failures)
     return {"out": out, **counts(found)}
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray.train
@@ -15,6 +16,7 @@ from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import settings_dict, settings_from
 from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.training import (
     add_to_history,
@@ -27,59 +29,56 @@ from idhray.storage import absolute, exists, join
 OWNS = ("weights.safetensors", "training.pt", "model.json")
 
 
-def train_classifier(
-    images: str,
-    out: str,
-    settings: ClassifierSettings,
-    *,
-    synthetic: tuple[str, ...] = (),
-    n_synthetic: int = 0,
-    allow_failed_gan: bool = False,
-    seed: int = 0,
-    workers: int = 1,
-    gpus_per_worker: float | None = None,
-    cpus_per_worker: int = 1,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Train a classifier on the training patients; the same command resumes.
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifierFlags(RunFlags):
+    """Flags of `idhray train-classifier`."""
 
-    Args:
-        images: Folder of a PATCHES table with its splits.
-        out: Folder of the checkpoint.
-        settings: Network, preprocessing and training.
-        synthetic: Folders of SYNTHETIC tables, one of each class.
-        n_synthetic: Synthetic images to add, half of each class.
-        allow_failed_gan: Take images of a generator that failed `evaluate-gan`, too.
-        seed: Of weights, order, dropout and augmentation.
-        workers: Processes that share each batch.
-        gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
-        cpus_per_worker: CPUs of each process.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
-    """
-    images, out = absolute(images), absolute(out)
-    synthetic = tuple(absolute(folder) for folder in synthetic)
-    settings = with_absolute_weights(settings)
-    refuse_failed(synthetic, allowed=allow_failed_gan)
+    images: str
+    """Folder of a PATCHES table with its splits."""
+    out: str
+    """Folder of the checkpoint."""
+    settings: ClassifierSettings
+    """Network, preprocessing and training."""
+    synthetic: tuple[str, ...] = ()
+    """Folders of SYNTHETIC tables, one of each class."""
+    n_synthetic: int = 0
+    """Synthetic images to add, half of each class."""
+    allow_failed_gan: bool = False
+    """Take images of a generator that failed `evaluate-gan`, too."""
+    seed: int = 0
+    """Of weights, order, dropout and augmentation."""
+    workers: int = 1
+    """Processes that share each batch."""
+    gpus_per_worker: float | None = None
+    """May be a fraction; one when the cluster has GPUs, else none."""
+    cpus_per_worker: int = 1
+    """CPUs of each process."""
+
+
+def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
+    """Train a classifier on the training patients; the same command resumes."""
+    images, out = absolute(flags.images), absolute(flags.out)
+    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
+    settings = with_absolute_weights(flags.settings)
+    refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_leaks(images, synthetic)  # before Ray starts
     said = {
         "stage": "train_classifier",
         "images": seal(images),
         "synthetic": [seal(folder) for folder in synthetic],
-        "n_synthetic": n_synthetic,
-        "seed": seed,
+        "n_synthetic": flags.n_synthetic,
+        "seed": flags.seed,
         **settings_dict(settings),
     }
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD_FILE)):
-            connect(address)
+            connect(flags.address)
             config = {
                 "images": images,
                 "out": out,
                 "synthetic": list(synthetic),
-                "n_synthetic": n_synthetic,
-                "seed": seed,
+                "n_synthetic": flags.n_synthetic,
+                "seed": flags.seed,
                 "settings": settings_dict(settings),
             }
             fit(
@@ -87,15 +86,15 @@ def train_classifier(
                 config,
                 out=out,
                 files=(saved.TRAINING_FILE, saved.WEIGHTS_FILE, saved.CARD_FILE),
-                workers=workers,
-                gpus_per_worker=gpus_per_worker,
-                cpus_per_worker=cpus_per_worker,
+                workers=flags.workers,
+                gpus_per_worker=flags.gpus_per_worker,
+                cpus_per_worker=flags.cpus_per_worker,
             )
         card = saved.load_card(out)
     best = card.history[card.best_epoch - 1]
     return {
         "checkpoint": out,
-        "n_synthetic": n_synthetic,
+        "n_synthetic": flags.n_synthetic,
         "best_epoch": card.best_epoch,
         "val_loss": best["val_loss"],
         "val_auc": best["val_auc"],

@@ -4,7 +4,7 @@ import functools
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idhray.errors import ConfigError, StorageError
@@ -19,6 +19,7 @@ from idhray.stages.gan_training.fidelity_meter import IMAGES
 from idhray.stages.gan_training.loop import STOP, train_loop
 from idhray.stages.gan_training.task import GanTask, Idh, Keep
 from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
 from idhray.stages.runtime.stopping import Stop, stop_on_signal
@@ -31,108 +32,109 @@ FILES = (WEIGHTS, TRAINING, MODEL)
 OWNS = (*FILES, "samples", "best", "last", KEPT)
 
 
-def train_gan(
-    images: str,
-    idh: Idh | tuple[Idh, ...],
-    out: str,
-    settings: GanSettings,
-    *,
-    init_from: str | None = None,
-    adapt_channels: bool = False,
-    freeze_layers: int = 0,
-    seed: int = 0,
-    precision: Precision = "auto",
-    compile: bool = False,  # noqa: A002 - the name of the flag
-    cuda_graphs: bool = False,
-    micro_batch: int | None = None,
-    fidelity_every_kimg: float | None = None,
-    fidelity_images: int = IMAGES,
-    features: str = RANDOM,
-    keep: Keep = "last",
-    keep_every_kimg: float | None = None,
-    when_worse: WhenWorse = "continue",
-    workers: int = 1,
-    gpus_per_worker: float | None = None,
-    cpus_per_worker: int = 1,
-    address: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class TrainGanFlags(RunFlags):
+    """Flags of `idhray train-gan`."""
+
+    images: str
+    """Folder of a PATCHES or SLICES table; only its rows of split `train` and class `idh` are
+    used."""
+    idh: Idh | tuple[Idh, ...]
+    """The class; any takes all training patients, also those of unknown status (normal brains, to
+    start another GAN from). Several: a GAN for each, in a subfolder of its name."""
+    out: str
+    """Folder of the checkpoint and of sample sheets."""
+    settings: GanSettings
+    """The networks and their schedule."""
+    init_from: str | None = None
+    """Folder of a StyleGAN2 whose weights this one starts from. Its patients count as seen by this
+    one, too."""
+    adapt_channels: bool = False
+    """Take weights of another number of channels, with first and last layers changed to fit; black
+    channels (Park's null) are left out of what is carried over."""
+    freeze_layers: int = 0
+    """Blocks of the discriminator, those nearest the image, that keep its weights."""
+    seed: int = 0
+    """Decides weights, order and latents."""
+    precision: Precision = "auto"
+    """Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may change when a
+    training is continued, as may the next three."""
+    compile: bool = False
+    """Compile each phase: a minute or more at the start, then faster steps."""
+    cuda_graphs: bool = False
+    """Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not run on one
+    yet."""
+    micro_batch: int | None = None
+    """Images that a worker holds at a time; it trains the same with less memory."""
+    fidelity_every_kimg: float | None = None
+    """How often KID is measured; `sample_kimg` when not given, 0 for never. No weight depends on
+    it, but for roll_back."""
+    fidelity_images: int = IMAGES
+    """Images that are generated for it: 200 of 64 px take a CPU core 1 to 2 s."""
+    features: str = RANDOM
+    """Network that makes features of images: random (seeded weights), inception:FILE,
+    classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
+    keep: Keep = "last"
+    """Which checkpoint `out` holds at the end: the last, or the one with the lowest KID. The other
+    is in its subfolder `best` or `last`."""
+    keep_every_kimg: float | None = None
+    """Leave a generator behind this often, in the subfolder `kept`."""
+    when_worse: WhenWorse = "continue"
+    """What to do when the score gap is out of hand or fidelity gets worse and worse: warn and
+    continue; stop, which publishes the best; or roll_back to the best and go on at half the
+    learning rate, three times at most, then stop. A loss that is not finite ends the training, but
+    roll_back goes back to the last checkpoint then."""
+    workers: int = 1
+    """Processes that share each batch; any number trains on the same batches."""
+    gpus_per_worker: float | None = None
+    """May be a fraction; one when the cluster has GPUs, else none."""
+    cpus_per_worker: int = 1
+    """CPUs of each process."""
+
+
+def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
     """Train a GAN on the training patients of a class, or one for each of several.
 
     The same command resumes. Several train side by side, as many at a time as the cluster has room
     for: on one GPU, two with `--gpus-per-worker 0.5`. One that fails does not cost the others.
-
-    Args:
-        images: Folder of a PATCHES or SLICES table; only its rows of split `train` and class `idh`
-            are used.
-        idh: The class; any takes all training patients, also those of unknown status (normal
-            brains, to start another GAN from). Several: a GAN for each, in a subfolder of its name.
-        out: Folder of the checkpoint and of sample sheets.
-        settings: The networks and their schedule.
-        init_from: Folder of a StyleGAN2 whose weights this one starts from. Its patients count as
-            seen by this one, too.
-        adapt_channels: Take weights of another number of channels, with first and last layers
-            changed to fit; black channels (Park's null) are left out of what is carried over.
-        freeze_layers: Blocks of the discriminator, those nearest the image, that keep its weights.
-        seed: Decides weights, order and latents.
-        precision: Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may
-            change when a training is continued, as may the next three.
-        compile: Compile each phase: a minute or more at the start, then faster steps.
-        cuda_graphs: Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not
-            run on one yet.
-        micro_batch: Images that a worker holds at a time; it trains the same with less memory.
-        fidelity_every_kimg: How often KID is measured; `sample_kimg` when not given, 0 for never.
-            No weight depends on it, but for roll_back.
-        fidelity_images: Images that are generated for it: 200 of 64 px take a CPU core 1 to 2 s.
-        features: Network that makes features of images: random (seeded weights), inception:FILE,
-            classifier:FOLDER (of train-classifier) or timm:NAME:FILE.
-        keep: Which checkpoint `out` holds at the end: the last, or the one with the lowest KID. The
-            other is in its subfolder `best` or `last`.
-        keep_every_kimg: Leave a generator behind this often, in the subfolder `kept`.
-        when_worse: What to do when the score gap is out of hand or fidelity gets worse and worse:
-            warn and continue; stop, which publishes the best; or roll_back to the best and go on at
-            half the learning rate, three times at most, then stop. A loss that is not finite ends
-            the training, but roll_back goes back to the last checkpoint then.
-        workers: Processes that share each batch; any number trains on the same batches.
-        gpus_per_worker: May be a fraction; one when the cluster has GPUs, else none.
-        cpus_per_worker: CPUs of each process.
-        address: Of a running Ray cluster; Ray starts on this machine when not given.
-        overwrite: Start anew where the folder was made with other settings.
     """
-    classes = (idh,) if isinstance(idh, str) else idh
+    classes = (flags.idh,) if isinstance(flags.idh, str) else flags.idh
     if not classes or len(set(classes)) < len(classes):
         raise ConfigError(f"--idh needs classes, each another one, got {' '.join(classes)}".strip())
-    out = absolute(out)
+    out = absolute(flags.out)
     task = GanTask(
-        images=images,
+        images=flags.images,
         idh=classes[0],
         out=out,
-        settings=settings,
-        init_from=init_from,
-        adapt_channels=adapt_channels,
-        freeze_layers=freeze_layers,
-        seed=seed,
+        settings=flags.settings,
+        init_from=flags.init_from,
+        adapt_channels=flags.adapt_channels,
+        freeze_layers=flags.freeze_layers,
+        seed=flags.seed,
         engine=Engine(
-            precision=precision, compile=compile, cuda_graphs=cuda_graphs, micro_batch=micro_batch
+            precision=flags.precision,
+            compile=flags.compile,
+            cuda_graphs=flags.cuda_graphs,
+            micro_batch=flags.micro_batch,
         ),
-        fidelity_every_kimg=fidelity_every_kimg,
-        fidelity_images=fidelity_images,
-        features=features,
-        keep=keep,
-        keep_every_kimg=keep_every_kimg,
-        when_worse=when_worse,
-        workers=workers,
-        gpus_per_worker=gpus_per_worker,
-        cpus_per_worker=cpus_per_worker,
-        overwrite=overwrite,
+        fidelity_every_kimg=flags.fidelity_every_kimg,
+        fidelity_images=flags.fidelity_images,
+        features=flags.features,
+        keep=flags.keep,
+        keep_every_kimg=flags.keep_every_kimg,
+        when_worse=flags.when_worse,
+        workers=flags.workers,
+        gpus_per_worker=flags.gpus_per_worker,
+        cpus_per_worker=flags.cpus_per_worker,
+        overwrite=flags.overwrite,
     )
     if len(classes) == 1:
-        (done,) = train_gans({str(classes[0]): task}, address).values()
+        (done,) = train_gans({str(classes[0]): task}, flags.address).values()
         return done
     if exists(join(out, SETTINGS)):
         raise StorageError(f"{out}: made by one stage; for several GANs choose another --out")
     tasks = {str(name): replace(task, idh=name, out=join(out, name)) for name in classes}
-    return {"out": out, "gans": train_gans(tasks, address)}
+    return {"out": out, "gans": train_gans(tasks, flags.address)}
 
 
 def train_gans(

@@ -11,9 +11,9 @@ from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
-from idhray.stages.make_phantom import make_phantom
+from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.session import connect
-from idhray.stages.study import StudySettings, study
+from idhray.stages.study import StudyFlags, StudySettings, study
 
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)
 TILING = TilingSettings(tile_px=512, min_object_px=50)
@@ -64,7 +64,7 @@ def ray_local():
 def phantom(tmp_path_factory, ray_local) -> Path:
     """A made-up cohort of 24 patients; its manifest."""
     folder = tmp_path_factory.mktemp("phantom") / "made"
-    make_phantom(str(folder), SLIDES, patients=24, seed=5)
+    make_phantom(MakePhantomFlags(out=str(folder), settings=SLIDES, patients=24, seed=5))
     return folder / "manifest.csv"
 
 
@@ -72,5 +72,5 @@ def phantom(tmp_path_factory, ray_local) -> Path:
 def small_study(tmp_path_factory, phantom) -> Path:
     """A whole study of that cohort, from slides to report."""
     folder = tmp_path_factory.mktemp("study") / "study"
-    study(str(phantom), str(folder), STUDY, seed=1)
+    study(StudyFlags(manifest=str(phantom), out=str(folder), settings=STUDY, seed=1))
     return folder

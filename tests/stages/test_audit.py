@@ -6,7 +6,7 @@ import json
 import pytest
 
 from idhray.errors import ConfigError, StorageError, TableError
-from idhray.stages.audit import audit
+from idhray.stages.audit import AuditFlags, audit
 from idhray.stats.audit.reported import COLUMNS, RATIOS
 
 TABLE = (
@@ -26,7 +26,7 @@ def table(tmp_path):
 
 def test_an_audit_counts_what_it_found(table):
     """Park's 41/44 and Liu's .893; +3 K is sound."""
-    result = audit(table)
+    result = audit(AuditFlags(table=table))
     text = result.pop("text")
 
     assert result == {
@@ -48,8 +48,8 @@ def test_an_audit_counts_what_it_found(table):
 def test_findings_are_written_where_asked(table, tmp_path, name):
     """At once, and in place of an older file."""
     out = tmp_path / "new" / name
-    audit(table, out=str(out))
-    audit(table, out=str(out))
+    audit(AuditFlags(table=table, out=str(out)))
+    audit(AuditFlags(table=table, out=str(out)))
 
     if name.endswith(".csv"):
         lines = [row["line"] for row in csv.DictReader(out.open())]
@@ -65,7 +65,7 @@ def test_a_broken_table_is_one_error(tmp_path):
     path.write_text("row,n\nA,-3\n")
 
     with pytest.raises(TableError, match="row 2: n is '-3'"):
-        audit(str(path))
+        audit(AuditFlags(table=str(path)))
 
 
 def test_a_place_that_cannot_be_written_is_one_error(table, tmp_path):
@@ -73,15 +73,15 @@ def test_a_place_that_cannot_be_written_is_one_error(table, tmp_path):
     (tmp_path / "findings.csv").mkdir()
 
     with pytest.raises(StorageError, match="cannot be written"):
-        audit(table, out=str(tmp_path / "findings.csv"))
+        audit(AuditFlags(table=table, out=str(tmp_path / "findings.csv")))
 
 
 def test_the_table_is_not_overwritten_by_its_findings(table):
     """It would be gone."""
     with pytest.raises(ConfigError, match="is the table itself"):
-        audit(table, out=table)
+        audit(AuditFlags(table=table, out=table))
     with pytest.raises(ConfigError, match="findings are written"):
-        audit(table, out=table + ".txt")
+        audit(AuditFlags(table=table, out=table + ".txt"))
 
 
 def test_help_says_how_columns_are_written():

@@ -7,7 +7,7 @@ import numpy as np
 from idhray.images import decode, image_cell
 from idhray.ledger import Fate, fates, record
 from idhray.slides.patches import PatchSettings
-from idhray.stages.cut_patches import STAIN_LOST, cut_patches
+from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches
 from idhray.stages.runtime.folder import stage_folder
 from idhray.tables import PATCHES, TILES, part_path, publish_table, read_table
 from tests.slides.made_stain import STAINS, amounts, picture, unit
@@ -65,8 +65,14 @@ def test_stain_is_fitted_to_each_slide_alone_and_fallbacks_are_counted(tmp_path,
     write_tiles(tmp_path / "tiles", slides)
     write_tiles(tmp_path / "fewer", {name: slides[name] for name in "AB"})
     with caplog.at_level(logging.WARNING):
-        found = cut_patches(str(tmp_path / "tiles"), str(tmp_path / "all"), SETTINGS)
-    without_test = cut_patches(str(tmp_path / "fewer"), str(tmp_path / "two"), SETTINGS)
+        found = cut_patches(
+            CutPatchesFlags(
+                tiles=str(tmp_path / "tiles"), out=str(tmp_path / "all"), settings=SETTINGS
+            )
+        )
+    without_test = cut_patches(
+        CutPatchesFlags(tiles=str(tmp_path / "fewer"), out=str(tmp_path / "two"), settings=SETTINGS)
+    )
     images = {
         name: read_table(str(tmp_path / name), PATCHES).to_pandas().set_index("slide")["image"]
         for name in ("all", "two")

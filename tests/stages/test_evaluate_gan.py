@@ -11,12 +11,12 @@ from idhray.errors import ConfigError, LeakageError, StorageError
 from idhray.leakage import read_gate
 from idhray.ledger import fates
 from idhray.stages import evaluate_gan as stage
-from idhray.stages.evaluate_gan import PRESETS, evaluate_gan
+from idhray.stages.evaluate_gan import PRESETS, EvaluateGanFlags, evaluate_gan
 from idhray.stages.gan_training.image_sets import training_images
 from idhray.stages.runtime.folder import seal
-from idhray.stages.sweep import sweep
-from idhray.stages.synthesize import judged, synthesize
-from idhray.stages.train_classifier import train_classifier
+from idhray.stages.sweep import SweepFlags, sweep
+from idhray.stages.synthesize import SynthesizeFlags, judged, synthesize
+from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.storage import absolute, read_json
 from idhray.tables import SYNTHETIC, read_table
 from tests.stages.conftest import GAN, STUDY
@@ -58,7 +58,7 @@ def test_copies_are_left_out_and_others_take_their_place(small_study, tmp_path):
     gate = loosened(checkpoint, rank=6)
     (checkpoint / "_gate.json").write_text(json.dumps(gate))
     out = tmp_path / "made"
-    done = synthesize(str(checkpoint), 24, str(out), seed=1)
+    done = synthesize(SynthesizeFlags(checkpoint=str(checkpoint), count=24, out=str(out), seed=1))
     rows = read_table(str(out), SYNTHETIC).to_pandas()
     notes = "; ".join(fate.error for fate in fates(str(out)).values() if fate.error)
 
@@ -68,7 +68,7 @@ def test_copies_are_left_out_and_others_take_their_place(small_study, tmp_path):
     assert len(left_out) == done["copies"]
     for index in left_out:
         assert f"left out: {index} copies part-" in notes
-    again = synthesize(str(checkpoint), 24, str(out), seed=1)
+    again = synthesize(SynthesizeFlags(checkpoint=str(checkpoint), count=24, out=str(out), seed=1))
     assert again["rows"] == 24
     assert sorted(read_table(str(out), SYNTHETIC)["index"].to_pylist()) == sorted(rows["index"])
 
@@ -96,7 +96,9 @@ def test_a_generator_of_nothing_but_copies_makes_no_set(small_study, tmp_path):
     (checkpoint / "_gate.json").write_text(json.dumps(gate))
 
     with pytest.raises(StorageError, match="12 of 12 images are copies"):
-        synthesize(str(checkpoint), 12, str(tmp_path / "made"))
+        synthesize(
+            SynthesizeFlags(checkpoint=str(checkpoint), count=12, out=str(tmp_path / "made"))
+        )
 
 
 def test_a_generator_that_returns_training_images_fails(small_study, monkeypatch, tmp_path):
@@ -143,9 +145,24 @@ def test_a_generator_that_failed_is_refused(small_study, tmp_path):
     synthetic = (str(failed), str(small_study / "synthetic-wildtype"))
 
     with pytest.raises(LeakageError, match=r"It copies\. .*--allow-failed-gan"):
-        train_classifier(images, str(tmp_path / "m"), STUDY.classifier, synthetic=synthetic)
+        train_classifier(
+            TrainClassifierFlags(
+                images=images,
+                out=str(tmp_path / "m"),
+                settings=STUDY.classifier,
+                synthetic=synthetic,
+            )
+        )
     with pytest.raises(LeakageError, match="It copies"):
-        sweep(images, synthetic, str(tmp_path / "s"), STUDY.classifier, counts=(0, 8))
+        sweep(
+            SweepFlags(
+                images=images,
+                synthetic=synthetic,
+                out=str(tmp_path / "s"),
+                settings=STUDY.classifier,
+                counts=(0, 8),
+            )
+        )
     assert not (tmp_path / "m").exists()
 
 
@@ -161,7 +178,15 @@ def test_images_that_the_generator_never_saw_are_no_reference(small_study, tmp_p
     table.to_parquet(path)
 
     with pytest.raises(Exception, match="whom this generator never saw"):
-        evaluate_gan(str(checkpoint), str(other), str(tmp_path / "e"), PRESETS["demo"], count=24)
+        evaluate_gan(
+            EvaluateGanFlags(
+                checkpoint=str(checkpoint),
+                images=str(other),
+                out=str(tmp_path / "e"),
+                settings=PRESETS["demo"],
+                count=24,
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -176,10 +201,12 @@ def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path, 
     """Nothing is written either."""
     with pytest.raises(ConfigError, match=message):
         evaluate_gan(
-            str(small_study / "gan-mutant"),
-            absolute(str(small_study / "patches")),
-            str(tmp_path / "none"),
-            PRESETS["demo"],
-            **flags,
+            EvaluateGanFlags(
+                checkpoint=str(small_study / "gan-mutant"),
+                images=absolute(str(small_study / "patches")),
+                out=str(tmp_path / "none"),
+                settings=PRESETS["demo"],
+                **flags,
+            )
         )
     assert not (tmp_path / "none").exists()

@@ -22,9 +22,10 @@ from idhray.exchange.tfrecord import write_tfrecord
 from idhray.images import decode, encode
 from idhray.leakage import GeneratorRecord, read_generator, write_generator
 from idhray.ledger import fates
-from idhray.stages.export_images import export_images
+from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.import_images import (
     READERS,
+    ImportImagesFlags,
     _items,
     import_images,
     import_some,
@@ -84,9 +85,14 @@ def test_what_goes_out_comes_in_again(tmp_path, ray_local, form):
     """Pixels, patients with slashes, labels, splits, places; from a slide in two parts."""
     source = patches(tmp_path / "p", labeled=form == "stylegan")
     out = tmp_path / "out"
-    done = export_images(source, str(out), format=form, shard_mb=1)
+    done = export_images(ExportImagesFlags(images=source, out=str(out), format=form, shard_mb=1))
     back = import_images(
-        str(out / IMPORTS[form]), manifest(tmp_path), str(tmp_path / "in"), format=form
+        ImportImagesFlags(
+            source=str(out / IMPORTS[form]),
+            manifest=manifest(tmp_path),
+            out=str(tmp_path / "in"),
+            format=form,
+        )
     )
 
     assert done["rows"] == back["rows"] == len(content(source))
@@ -98,7 +104,7 @@ def test_every_export_says_whose_and_of_which_split_each_image_is(tmp_path, ray_
     """images.csv has a row for every image; a slide of two parts is one file."""
     source = patches(tmp_path / "p")
     out = tmp_path / "out"
-    export_images(source, str(out), format=form)
+    export_images(ExportImagesFlags(images=source, out=str(out), format=form))
     with (out / "images.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
 
@@ -112,7 +118,11 @@ def test_every_export_says_whose_and_of_which_split_each_image_is(tmp_path, ray_
 
 def test_slideflow_gets_its_annotations(tmp_path, ray_local):
     """It reads patient and class of a slide from a CSV, not from the records."""
-    export_images(patches(tmp_path / "p"), str(tmp_path / "out"), format="tfrecord")
+    export_images(
+        ExportImagesFlags(
+            images=patches(tmp_path / "p"), out=str(tmp_path / "out"), format="tfrecord"
+        )
+    )
     with (tmp_path / "out" / "annotations.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
 
@@ -130,7 +140,11 @@ def test_shards_are_of_the_size_asked_for_and_of_one_split(tmp_path, ray_local):
         for n, image in enumerate(noise)
     ]
     out = tmp_path / "out"
-    export_images(table(tmp_path / "p", rows), str(out), format="webdataset", shard_mb=1)
+    export_images(
+        ExportImagesFlags(
+            images=table(tmp_path / "p", rows), out=str(out), format="webdataset", shard_mb=1
+        )
+    )
     shards = sorted((out / "shards").iterdir())
 
     assert [shard.name[:-10] for shard in shards] == ["train-"] * 3 + ["val-"] * 3
@@ -149,7 +163,7 @@ def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
     """Killed after some items: the same files, byte for byte, and no other."""
     source = patches(tmp_path / "p", each=40)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    export_images(source, str(whole), format=form, shard_mb=1)
+    export_images(ExportImagesFlags(images=source, out=str(whole), format=form, shard_mb=1))
     run = mapping._run
 
     def some(todo, *args, **options):
@@ -158,9 +172,9 @@ def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
 
     monkeypatch.setattr(mapping, "_run", some)
     with pytest.raises(KeyboardInterrupt):
-        export_images(source, str(broken), format=form, shard_mb=1)
+        export_images(ExportImagesFlags(images=source, out=str(broken), format=form, shard_mb=1))
     monkeypatch.setattr(mapping, "_run", run)
-    export_images(source, str(broken), format=form, shard_mb=1)
+    export_images(ExportImagesFlags(images=source, out=str(broken), format=form, shard_mb=1))
 
     def files(out):
         return {
@@ -171,14 +185,20 @@ def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
 
     assert files(broken) == files(whole)
     with pytest.raises(SettingsChangedError):
-        export_images(source, str(broken), format="h5" if form != "h5" else "folder")
+        export_images(
+            ExportImagesFlags(
+                images=source, out=str(broken), format="h5" if form != "h5" else "folder"
+            )
+        )
 
 
 def test_images_without_a_label_stay_out_of_a_labeled_zip_and_are_told(tmp_path, ray_local):
     """StyleGAN's labels are for all images or for none."""
     rows = [patch(n, x_l0=n, idh=None if n == 2 else "mutant") for n in range(5)]
     out = str(tmp_path / "out")
-    done = export_images(table(tmp_path / "p", rows), out, format="stylegan")
+    done = export_images(
+        ExportImagesFlags(images=table(tmp_path / "p", rows), out=out, format="stylegan")
+    )
 
     assert done["rows"] == 4
     assert "1 of 5 images have no label" in fates(out)["train"].error
@@ -191,7 +211,9 @@ def test_a_slide_that_cannot_be_exported_is_a_ledger_row(tmp_path, ray_local):
     out = str(tmp_path / "out")
 
     with pytest.raises(StorageError, match="1 of 2 inputs failed"):
-        export_images(table(tmp_path / "p", rows), out, format="tfrecord")
+        export_images(
+            ExportImagesFlags(images=table(tmp_path / "p", rows), out=out, format="tfrecord")
+        )
     assert "cannot be decoded" in fates(out)["one"].error
     assert fates(out)["two"].rows == 4
 
@@ -212,13 +234,23 @@ def test_tiles_slices_and_synthetic_images_go_out_too(tmp_path, ray_local):
         for form in ("folder", "tfrecord", "webdataset", "stylegan"):
             out = tmp_path / f"{kind}-{form}"
 
-            assert export_images(folder, str(out), format=form)["rows"] == 1
+            assert (
+                export_images(ExportImagesFlags(images=folder, out=str(out), format=form))["rows"]
+                == 1
+            )
             if kind == "synthetic":
                 assert read_generator(str(out)).patients == ("A/1",)
     assert (tmp_path / "synthetic-folder" / "images" / "synthetic" / "mutant").is_dir()
-    assert export_images(tables["tiles"], str(tmp_path / "h5"), format="h5")["rows"] == 1
+    assert (
+        export_images(
+            ExportImagesFlags(images=tables["tiles"], out=str(tmp_path / "h5"), format="h5")
+        )["rows"]
+        == 1
+    )
     with pytest.raises(ConfigError, match="slices have no place"):
-        export_images(tables["slices"], str(tmp_path / "h6"), format="h5")
+        export_images(
+            ExportImagesFlags(images=tables["slices"], out=str(tmp_path / "h6"), format="h5")
+        )
 
 
 def foreign(tmp_path, **images):
@@ -243,14 +275,23 @@ def test_broken_images_are_ledger_rows_and_come_in_once_when_they_are_mended(tmp
     source, out, listed = foreign(tmp_path, **good, **bad), str(tmp_path / "in"), manifest(tmp_path)
 
     with pytest.raises(StorageError, match="3 of 4 inputs failed"):
-        import_images(source, listed, out, format="folder")
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
     found = fates(out)
     assert "RGBA" in found["B-DX1_1.png"].error
     assert "no whole image" in found["B-DX1_2.png"].error
     assert "8 x 8 px, not 16 x 16" in found["B-DX1_3.png"].error
-    assert import_images(source, listed, out, format="folder", max_failures=3)["rows"] == 3
+    assert (
+        import_images(
+            ImportImagesFlags(
+                source=source, manifest=listed, out=out, format="folder", max_failures=3
+            )
+        )["rows"]
+        == 3
+    )
     foreign(tmp_path, **{"B-DX1_2": picture(7)})
-    done = import_images(source, listed, out, format="folder", max_failures=2)
+    done = import_images(
+        ImportImagesFlags(source=source, manifest=listed, out=out, format="folder", max_failures=2)
+    )
     assert (done["rows"], done["failed"]) == (4, 2)
     rows = read_table(out, PATCHES).to_pylist()
     assert sorted(row["patient"] for row in rows) == ["A/1", "A/1", "A/1", "B 2"]
@@ -260,12 +301,18 @@ def test_a_chunk_that_is_done_anew_does_not_take_a_mended_image_twice(tmp_path, 
     """Killed between the row of a broken image and that of its chunk; the image was mended."""
     source, out = foreign(tmp_path, **{"A-DX1_0": picture(0), "A-DX1_1": b"text"}), tmp_path / "in"
     listed = manifest(tmp_path)
-    import_images(source, listed, str(out), format="folder", max_failures=1)
+    import_images(
+        ImportImagesFlags(
+            source=source, manifest=listed, out=str(out), format="folder", max_failures=1
+        )
+    )
     for path in (out / "_ledger").iterdir():
         if path.name == part_path("", "images 0-1").rsplit("/", 1)[-1]:
             path.unlink()
     foreign(tmp_path, **{"A-DX1_1": picture(1)})
-    done = import_images(source, listed, str(out), format="folder")
+    done = import_images(
+        ImportImagesFlags(source=source, manifest=listed, out=str(out), format="folder")
+    )
 
     assert done["rows"] == 2
     assert read_table(str(out), PATCHES).num_rows == 2
@@ -278,8 +325,16 @@ def test_images_of_nobody_stop_the_import_and_are_listed(tmp_path, ray_local):
     out = str(tmp_path / "in")
 
     with pytest.raises(ManifestError, match=r"2 images match no patient(.|\n)*tile-A_1\.png"):
-        import_images(source, listed, out, format="folder")
-    done = import_images(source, listed, out, format="folder", patient_pattern=r"tile-([A-Z])")
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
+    done = import_images(
+        ImportImagesFlags(
+            source=source,
+            manifest=listed,
+            out=out,
+            format="folder",
+            patient_pattern=r"tile-([A-Z])",
+        )
+    )
     assert (done["rows"], done["patients"]) == (2, 2)
     splits = read_table(out, PATCHES, ["patient", "split"]).to_pylist()
     assert sorted((row["patient"], row["split"]) for row in splits) == [
@@ -291,24 +346,48 @@ def test_images_of_nobody_stop_the_import_and_are_listed(tmp_path, ray_local):
 def test_images_that_would_change_their_split_or_label_are_refused(tmp_path, ray_local):
     """A test patient of the first study must not train the second one unseen."""
     out = tmp_path / "out"
-    export_images(patches(tmp_path / "p"), str(out), format="webdataset")
+    export_images(
+        ExportImagesFlags(images=patches(tmp_path / "p"), out=str(out), format="webdataset")
+    )
     moved = manifest(tmp_path, [["A/1", "mutant", "test", ""], ["B 2", "wildtype", "val", ""]])
 
     with pytest.raises(LeakageError, match="A/1 is in train, the manifest"):
-        import_images(str(out / "shards"), moved, str(tmp_path / "i"), format="webdataset")
+        import_images(
+            ImportImagesFlags(
+                source=str(out / "shards"),
+                manifest=moved,
+                out=str(tmp_path / "i"),
+                format="webdataset",
+            )
+        )
     relabeled = manifest(tmp_path, [["A/1", "wildtype", "train", ""], ["B 2", "", "val", ""]])
     with pytest.raises(ManifestError, match="labeled mutant, the manifest has wildtype"):
-        import_images(str(out / "shards"), relabeled, str(tmp_path / "i"), format="webdataset")
+        import_images(
+            ImportImagesFlags(
+                source=str(out / "shards"),
+                manifest=relabeled,
+                out=str(tmp_path / "i"),
+                format="webdataset",
+            )
+        )
 
 
 def test_a_broken_shard_costs_itself_only(tmp_path, ray_local):
     """Cut off in the middle; the other slide's records are there."""
     out, back = tmp_path / "out", str(tmp_path / "in")
-    export_images(patches(tmp_path / "p"), str(out), format="tfrecord")
+    export_images(
+        ExportImagesFlags(images=patches(tmp_path / "p"), out=str(out), format="tfrecord")
+    )
     cut = out / "tfrecords" / "A-DX1.tfrecord"
     cut.write_bytes(cut.read_bytes()[:-100])
     done = import_images(
-        str(out / "tfrecords"), manifest(tmp_path), back, format="tfrecord", max_failures=1
+        ImportImagesFlags(
+            source=str(out / "tfrecords"),
+            manifest=manifest(tmp_path),
+            out=back,
+            format="tfrecord",
+            max_failures=1,
+        )
     )
 
     assert (done["done"], done["failed"], done["rows"]) == (1, 1, 5)
@@ -330,7 +409,15 @@ def test_hostile_descriptions_are_ledger_rows(tmp_path, ray_local):
     said = {"a": b'{"x_l0": "left"}', "b": b'{"split": "training", "idh": "?", "mpp": 0.5}'}
     members = {f"A-DX1_{key}.json": text for key, text in said.items()}
     tarred(shard, {f"A-DX1_{key}.png": encode(picture(1)) for key in said} | members)
-    done = import_images(str(shard), manifest(tmp_path), out, format="webdataset", max_failures=1)
+    done = import_images(
+        ImportImagesFlags(
+            source=str(shard),
+            manifest=manifest(tmp_path),
+            out=out,
+            format="webdataset",
+            max_failures=1,
+        )
+    )
 
     assert done["rows"] == 1
     assert "its x_l0 is 'left'" in fates(out)["A-DX1_a.png"].error
@@ -340,17 +427,28 @@ def test_hostile_descriptions_are_ledger_rows(tmp_path, ray_local):
 def test_an_import_of_other_images_than_before_is_refused(tmp_path, ray_local):
     """Half of the table would be of one source and half of another."""
     source, out = foreign(tmp_path, **{"A-DX1_0": picture(0)}), str(tmp_path / "in")
-    import_images(source, manifest(tmp_path), out, format="folder")
+    import_images(
+        ImportImagesFlags(source=source, manifest=manifest(tmp_path), out=out, format="folder")
+    )
     foreign(tmp_path, **{"A-DX1_1": picture(1)})
 
     with pytest.raises(SettingsChangedError, match="images"):
-        import_images(source, manifest(tmp_path), out, format="folder")
+        import_images(
+            ImportImagesFlags(source=source, manifest=manifest(tmp_path), out=out, format="folder")
+        )
     assert (
-        import_images(source, manifest(tmp_path), out, format="folder", overwrite=True)["rows"] == 2
+        import_images(
+            ImportImagesFlags(
+                source=source, manifest=manifest(tmp_path), out=out, format="folder", overwrite=True
+            )
+        )["rows"]
+        == 2
     )
     shutil.rmtree(source)
     with pytest.raises(StorageError, match="no such file or folder"):
-        import_images(source, manifest(tmp_path), out, format="folder")
+        import_images(
+            ImportImagesFlags(source=source, manifest=manifest(tmp_path), out=out, format="folder")
+        )
 
 
 def rows_without_ray(source, listed, form, out):
@@ -408,7 +506,14 @@ def test_exported_train_images_do_not_become_test_images(tmp_path, below, with_c
     moved = manifest(tmp_path, [["A/1", "mutant", "test", "A-DX1.svs"]])
 
     with pytest.raises(LeakageError, match="A/1 is in train, the manifest"):
-        import_images(str(tmp_path / "out" / below), moved, str(tmp_path / "in"), format="folder")
+        import_images(
+            ImportImagesFlags(
+                source=str(tmp_path / "out" / below),
+                manifest=moved,
+                out=str(tmp_path / "in"),
+                format="folder",
+            )
+        )
 
 
 def test_an_image_of_one_patient_and_a_slide_of_another_stops_the_import(tmp_path):
@@ -417,7 +522,14 @@ def test_an_image_of_one_patient_and_a_slide_of_another_stops_the_import(tmp_pat
     (tmp_path / "foreign" / "images.csv").write_text("file,patient,slide\nx.png,A/1,B-DX1\n")
 
     with pytest.raises(ManifestError, match="says patient A/1 and slide B-DX1, which is of B 2"):
-        import_images(source, manifest(tmp_path), str(tmp_path / "in"), format="folder")
+        import_images(
+            ImportImagesFlags(
+                source=source,
+                manifest=manifest(tmp_path),
+                out=str(tmp_path / "in"),
+                format="folder",
+            )
+        )
 
 
 def test_a_split_is_drawn_as_for_the_tiles_and_warned_of(tmp_path, caplog):
@@ -454,25 +566,44 @@ def test_a_tar_that_was_replaced_is_noticed(tmp_path, ray_local):
     """Its names are the same, its pictures are not."""
     listed, out = manifest(tmp_path), str(tmp_path / "in")
     shard = tarred(tmp_path / "x.tar", {"A-DX1_0.png": encode(picture(0))})
-    import_images(shard, listed, out, format="webdataset")
-    assert import_images(shard, listed, out, format="webdataset")["rows"] == 1
+    import_images(ImportImagesFlags(source=shard, manifest=listed, out=out, format="webdataset"))
+    assert (
+        import_images(
+            ImportImagesFlags(source=shard, manifest=listed, out=out, format="webdataset")
+        )["rows"]
+        == 1
+    )
     tarred(shard, {"A-DX1_0.png": encode(picture(1))})
 
     with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-0"):
-        import_images(shard, listed, out, format="webdataset")
+        import_images(
+            ImportImagesFlags(source=shard, manifest=listed, out=out, format="webdataset")
+        )
 
 
 def test_a_picture_that_was_replaced_is_noticed_also_when_it_was_mended(tmp_path, ray_local):
     """A broken one may be replaced until it is in."""
     listed, out = manifest(tmp_path), str(tmp_path / "in")
     source = foreign(tmp_path, **{"A-DX1_0": picture(0), "A-DX1_1": b"text"})
-    import_images(source, listed, out, format="folder", max_failures=1)
+    import_images(
+        ImportImagesFlags(source=source, manifest=listed, out=out, format="folder", max_failures=1)
+    )
     foreign(tmp_path, **{"A-DX1_1": picture(1)})
-    assert import_images(source, listed, out, format="folder")["rows"] == 2
-    assert import_images(source, listed, out, format="folder")["rows"] == 2
+    assert (
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))[
+            "rows"
+        ]
+        == 2
+    )
+    assert (
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))[
+            "rows"
+        ]
+        == 2
+    )
     foreign(tmp_path, **{"A-DX1_1": picture(2)})
     with pytest.raises(SettingsChangedError, match=r"1 inputs .*A-DX1_1"):
-        import_images(source, listed, out, format="folder")
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
     foreign(tmp_path, **{"A-DX1_1": picture(1), "A-DX1_0": picture(3)})
     with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-1"):
-        import_images(source, listed, out, format="folder")
+        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))

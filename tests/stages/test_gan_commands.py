@@ -15,7 +15,7 @@ from idhray.stages.gan_training.task import GanTask, Idh
 from idhray.stages.runtime import training
 from idhray.stages.runtime.folder import DONE
 from idhray.stages.runtime.training import history_of
-from idhray.stages.train_gan import train_gan
+from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.storage import publish_json, read_json
 from tests.gan.made_up import STYLEGAN2, start
 from tests.stages.gan_patches import patches_of_mutants
@@ -34,20 +34,44 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
     """Before Ray starts and anything is written."""
     out = str(tmp_path / "out")
     with pytest.raises(ConfigError, match="--keep best goes by fidelity"):
-        train_gan(patches, "mutant", out, GAN, keep="best", fidelity_every_kimg=0)
+        train_gan(
+            TrainGanFlags(
+                images=patches,
+                idh="mutant",
+                out=out,
+                settings=GAN,
+                keep="best",
+                fidelity_every_kimg=0,
+            )
+        )
     with pytest.raises(ConfigError, match="--fidelity-images must be 10 or more"):
-        train_gan(patches, "mutant", out, GAN, fidelity_images=3)
+        train_gan(
+            TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, fidelity_images=3)
+        )
     with pytest.raises(ConfigError, match="micro_batch must be a multiple of 4"):
-        train_gan(patches, "mutant", out, GAN, micro_batch=3)
+        train_gan(TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, micro_batch=3))
     with pytest.raises(ConfigError, match="--when-worse roll_back goes by fidelity"):
-        train_gan(patches, "mutant", out, GAN, when_worse="roll_back", fidelity_every_kimg=0)
+        train_gan(
+            TrainGanFlags(
+                images=patches,
+                idh="mutant",
+                out=out,
+                settings=GAN,
+                when_worse="roll_back",
+                fidelity_every_kimg=0,
+            )
+        )
     with pytest.raises(ConfigError, match="--adapt-channels changes weights of --init-from"):
-        train_gan(patches, "mutant", out, GAN, adapt_channels=True)
+        train_gan(
+            TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, adapt_channels=True)
+        )
     for classes in ((), ("mutant", "mutant")):
         with pytest.raises(ConfigError, match="--idh needs classes, each another one"):
-            train_gan(patches, classes, out, GAN)
+            train_gan(TrainGanFlags(images=patches, idh=classes, out=out, settings=GAN))
     with pytest.raises(StorageError, match="not finished"):
-        train_gan(f"{patches}-none", ("mutant", "any"), out, GAN)
+        train_gan(
+            TrainGanFlags(images=f"{patches}-none", idh=("mutant", "any"), out=out, settings=GAN)
+        )
     assert not os.path.exists(out)
 
 
@@ -79,7 +103,9 @@ def test_a_folder_of_one_gan_is_not_used_for_several(patches, tmp_path):
     publish_json(f"{tmp_path}/_settings.json", {"stage": "train_gan"})
 
     with pytest.raises(StorageError, match="made by one stage; for several GANs choose another"):
-        train_gan(patches, ("mutant", "any"), str(tmp_path), GAN)
+        train_gan(
+            TrainGanFlags(images=patches, idh=("mutant", "any"), out=str(tmp_path), settings=GAN)
+        )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +173,7 @@ def of_two_classes(ray_local, tmp_path_factory, patches, flags):
     (out / "wildtype").mkdir(parents=True)
     (out / "wildtype" / "notes.txt").write_text("somebody's")
     with pytest.raises(TrainingError) as caught:
-        train_gan(patches, CLASSES, str(out), GRAY, **flags)
+        train_gan(TrainGanFlags(images=patches, idh=CLASSES, out=str(out), settings=GRAY, **flags))
     return out, str(caught.value)
 
 
@@ -190,7 +216,9 @@ def test_one_gan_that_fails_costs_no_other_and_only_it_is_open(
         shutil.copytree(out / "mutant", again / name)
         settings = read_json(f"{again}/{name}/_settings.json")
         publish_json(f"{again}/{name}/_settings.json", {**settings, "idh": name})
-    done = train_gan(patches, CLASSES, str(again), GRAY, **flags)
+    done = train_gan(
+        TrainGanFlags(images=patches, idh=CLASSES, out=str(again), settings=GRAY, **flags)
+    )
 
     assert said.startswith("1 of 2 did not come to their end (wildtype: ")
     assert "not made by idhray (holds notes.txt)" in said

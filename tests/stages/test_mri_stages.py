@@ -15,11 +15,11 @@ from idhray.mri.patient import MriSettings
 from idhray.mri.settings import SliceSettings
 from idhray.phantom.mri.patients import MriPhantomSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
-from idhray.stages.make_phantom import make_phantom
-from idhray.stages.prepare_mri import prepare_mri
+from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
+from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
 from idhray.stages.readers import real_cases
 from idhray.stages.studies.reader_study import MriStudySettings
-from idhray.stages.study import study
+from idhray.stages.study import StudyFlags, study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json
 from idhray.tables import SLICES, read_table
@@ -56,7 +56,7 @@ def scans(tmp_path_factory, ray_local):
     settings = MriPhantomSettings(
         normals=2, skull=False, t1ce_mm=2.5, flair_mm=2.5, flair_slice_mm=6.0
     )
-    make_phantom(str(folder), settings, patients=16, seed=3)
+    make_phantom(MakePhantomFlags(out=str(folder), settings=settings, patients=16, seed=3))
     return folder
 
 
@@ -64,7 +64,7 @@ def scans(tmp_path_factory, ray_local):
 def slices(scans, tmp_path_factory):
     """Their slices."""
     out = tmp_path_factory.mktemp("slices") / "slices"
-    prepare_mri(str(scans / "manifest.csv"), str(out), MRI)
+    prepare_mri(PrepareMriFlags(manifest=str(scans / "manifest.csv"), out=str(out), settings=MRI))
     return out
 
 
@@ -104,14 +104,18 @@ def test_a_broken_scan_costs_itself_only_and_is_tried_again(scans, tmp_path):
     manifest.loc[0, "flair"] = str(broken)
     path, out = tmp_path / "manifest.csv", tmp_path / "slices"
     manifest.to_csv(path, index=False)
-    found = prepare_mri(str(path), str(out), MRI, max_failures=1)
+    found = prepare_mri(
+        PrepareMriFlags(manifest=str(path), out=str(out), settings=MRI, max_failures=1)
+    )
     before = {name: fate.attempts for name, fate in fates(str(out)).items()}
 
     assert (found["done"], found["failed"]) == (7, 1)
     failed = next(fate for fate in fates(str(out)).values() if fate.status == "failed")
     assert "half.nii.gz" in failed.error or "FLAIR" in failed.error
     broken.write_bytes(Path(good).read_bytes())
-    again = prepare_mri(str(path), str(out), MRI, max_failures=0)
+    again = prepare_mri(
+        PrepareMriFlags(manifest=str(path), out=str(out), settings=MRI, max_failures=0)
+    )
     after = {name: fate.attempts for name, fate in fates(str(out)).items()}
     assert again["done"] == 8
     assert sum(after[name] != before[name] for name in after) == 1
@@ -137,7 +141,9 @@ def test_other_settings_are_refused(scans, slices):
     other = MriSettings(slices=SliceSettings(size_px=16))
 
     with pytest.raises(SettingsChangedError, match="slices"):
-        prepare_mri(str(scans / "manifest.csv"), str(slices), other)
+        prepare_mri(
+            PrepareMriFlags(manifest=str(scans / "manifest.csv"), out=str(slices), settings=other)
+        )
 
 
 def test_one_sequence_alone_is_refused_before_any_work(scans, tmp_path):
@@ -148,7 +154,7 @@ def test_one_sequence_alone_is_refused_before_any_work(scans, tmp_path):
     manifest.to_csv(path, index=False)
 
     with pytest.raises(ManifestError, match=f"patient {manifest['patient'][2]} the first"):
-        prepare_mri(str(path), str(tmp_path / "slices"), MRI)
+        prepare_mri(PrepareMriFlags(manifest=str(path), out=str(tmp_path / "slices"), settings=MRI))
     assert not (tmp_path / "slices").exists()
 
 
@@ -156,7 +162,14 @@ def test_one_sequence_alone_is_refused_before_any_work(scans, tmp_path):
 def park_study(scans, tmp_path_factory):
     """A finished study with simulated readers; its folder and what the command returned."""
     out = tmp_path_factory.mktemp("study") / "study"
-    found = study(str(scans / "manifest.csv"), str(out), STUDY, normals=str(scans / "normals.csv"))
+    found = study(
+        StudyFlags(
+            manifest=str(scans / "manifest.csv"),
+            out=str(out),
+            settings=STUDY,
+            normals=str(scans / "normals.csv"),
+        )
+    )
     return out, found
 
 
@@ -203,7 +216,14 @@ def test_the_same_command_changes_nothing(park_study, scans):
     """Finished stages are not done again."""
     out, first = park_study
     before = (out / "gan-mutant" / "weights.safetensors").stat().st_mtime_ns
-    again = study(str(scans / "manifest.csv"), str(out), STUDY, normals=str(scans / "normals.csv"))
+    again = study(
+        StudyFlags(
+            manifest=str(scans / "manifest.csv"),
+            out=str(out),
+            settings=STUDY,
+            normals=str(scans / "normals.csv"),
+        )
+    )
 
     assert json.dumps(again) == json.dumps(first)
     assert (out / "gan-mutant" / "weights.safetensors").stat().st_mtime_ns == before

@@ -5,13 +5,15 @@ import json
 import pytest
 
 from idhray.errors import ConfigError
-from idhray.stages.plan import plan
+from idhray.stages.plan import PlanFlags, plan
 
 
 def test_a_plan_is_a_table_and_plain_figures(tmp_path):
     """`text` is printed above the JSON line; the rest is what the file holds."""
     out = tmp_path / "plan.json"
-    found = plan(patients=34, mutant=18, auc=0.92, gain=0.07, correlations=(0.9,), out=str(out))
+    found = plan(
+        PlanFlags(patients=34, mutant=18, auc=0.92, gain=0.07, correlations=(0.9,), out=str(out))
+    )
     text = found.pop("text")
 
     assert "34 test patients (18 mutant, 16 wildtype)" in text
@@ -46,6 +48,6 @@ def test_nonsense_is_one_line_and_writes_nothing(tmp_path, change, message):
     values = {"patients": 34, "mutant": 18, "auc": 0.92, "out": str(out), **change}
 
     with pytest.raises(ConfigError, match=message) as caught:
-        plan(**values)
+        plan(PlanFlags(**values))
     assert "\n" not in str(caught.value)
     assert not out.exists()

@@ -10,7 +10,7 @@ import pytest
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
-from idhray.stages.tile_slides import tile_slides
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.tables import TILES, TRUTH, parts, read_table
 from tests.slides.made import PINK, WHITE
 from tests.slides.made_tiff import write_jpeg
@@ -42,7 +42,9 @@ def test_a_slide_may_have_any_name_that_a_file_can_have(tmp_path, ray_local, int
     for path in paths:
         path.write_bytes(intact.read_bytes())
     out = tmp_path / "tiles"
-    found = tile_slides(manifest_of(tmp_path, paths), str(out), TILING)
+    found = tile_slides(
+        TileSlidesFlags(manifest=manifest_of(tmp_path, paths), out=str(out), settings=TILING)
+    )
     tiles = read_table(str(out), TILES).to_pandas()
 
     assert found["rows"] == 2 * len(NAMES)
@@ -60,7 +62,15 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path, ray_local, int
     names = ["folder.svs", "pipe.svs", "loop.svs", "dangling.svs"]
     paths = [tmp_path / name for name in names] + ["/dev/zero", intact]
     out = str(tmp_path / "tiles")
-    tile_slides(manifest_of(tmp_path, paths), out, TILING, max_failures=5, limit_s=20)
+    tile_slides(
+        TileSlidesFlags(
+            manifest=manifest_of(tmp_path, paths),
+            out=out,
+            settings=TILING,
+            max_failures=5,
+            limit_s=20,
+        )
+    )
     found = fates(out)
 
     assert found.pop("intact").rows == 2
@@ -85,7 +95,15 @@ def test_damage_anywhere_in_a_file_costs_that_slide_only(tmp_path, ray_local, in
         paths.append(tmp_path / f"damaged-{number}.svs")
         paths[-1].write_bytes(data.tobytes())
     out = str(tmp_path / "tiles")
-    tile_slides(manifest_of(tmp_path, paths), out, TILING, max_failures=24, limit_s=20)
+    tile_slides(
+        TileSlidesFlags(
+            manifest=manifest_of(tmp_path, paths),
+            out=out,
+            settings=TILING,
+            max_failures=24,
+            limit_s=20,
+        )
+    )
     found = fates(out)
 
     assert len(found) == 25

@@ -15,13 +15,13 @@ import ray
 from idhray.errors import ConfigError, FullError, SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.cut_patches import cut_patches
-from idhray.stages.export_images import export_images
-from idhray.stages.make_phantom import make_phantom
+from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
+from idhray.stages.export_images import ExportImagesFlags, export_images
+from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.mapping import Item, Outcome, map_items
 from idhray.stages.runtime.worker import time_limit, unlimited
-from idhray.stages.tile_slides import tile_slides
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.tables import (
     PATCHES,
     TILES,
@@ -55,7 +55,9 @@ def first_slides(phantom, count):
 
 def test_one_worker_makes_the_phantom_that_many_make(tmp_path, phantom):
     """A truth that depends on the machine is none."""
-    make_phantom(str(tmp_path / "one"), SLIDES, patients=24, seed=5, workers=1)
+    make_phantom(
+        MakePhantomFlags(out=str(tmp_path / "one"), settings=SLIDES, patients=24, seed=5, workers=1)
+    )
 
     for name in ("slides/PH-0003-1.svs", "masks/PH-0003-1.png", "manifest.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (phantom.parent / name).read_bytes()
@@ -68,8 +70,12 @@ def test_two_workers_give_the_tiles_and_patches_of_one(tmp_path, phantom):
     tables = []
     for workers in (1, 2):
         tiles, patches = (str(tmp_path / f"{kind}{workers}") for kind in ("tiles", "patches"))
-        tile_slides(str(phantom), tiles, TILING, workers=workers)
-        cut_patches(tiles, patches, PATCH_SETTINGS, workers=workers)
+        tile_slides(
+            TileSlidesFlags(manifest=str(phantom), out=tiles, settings=TILING, workers=workers)
+        )
+        cut_patches(
+            CutPatchesFlags(tiles=tiles, out=patches, settings=PATCH_SETTINGS, workers=workers)
+        )
         tables.append((read_table(tiles, TILES), read_table(patches, PATCHES)))
 
     assert tables[0][0].num_rows > 24
@@ -93,7 +99,7 @@ def test_bad_slides_are_ledger_rows_and_the_others_are_done(tmp_path, phantom):
     out = str(tmp_path / "tiles")
 
     with pytest.raises(StorageError, match="3 of 5 inputs failed, --max-failures is 0"):
-        tile_slides(manifest, out, TILING)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
     found = fates(out)
     assert {name: fate.status for name, fate in found.items() if "PH" not in name} == {
         "short": "failed",
@@ -102,7 +108,7 @@ def test_bad_slides_are_ledger_rows_and_the_others_are_done(tmp_path, phantom):
     }
     assert "no such file" in found["gone"].error
     assert sum(fate.status == "done" for fate in found.values()) == 2
-    done = tile_slides(manifest, out, TILING, max_failures=3)
+    done = tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING, max_failures=3))
     assert (done["done"], done["failed"]) == (2, 3)
     assert fates(out)["gone"].attempts == 2
 
@@ -116,9 +122,17 @@ def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local
         B=broken / "unreadable.svs",
         C=real_data / "slides" / "CMU-1-Small-Region.svs",
     )
-    counts = tile_slides(manifest, str(tmp_path / "tiles"), SKIN, max_failures=1)
+    counts = tile_slides(
+        TileSlidesFlags(
+            manifest=manifest, out=str(tmp_path / "tiles"), settings=SKIN, max_failures=1
+        )
+    )
     small = TilingSettings(tile_px=4, mask_mpp=2, min_object_px=0, max_tiles_per_slide=1)
-    tile_slides(manifest, str(tmp_path / "small"), small, max_failures=2)
+    tile_slides(
+        TileSlidesFlags(
+            manifest=manifest, out=str(tmp_path / "small"), settings=small, max_failures=2
+        )
+    )
     large, tiny = (fates(str(tmp_path / name)) for name in ("tiles", "small"))
 
     assert (counts["done"], counts["skipped"], counts["failed"]) == (1, 1, 1)
@@ -144,8 +158,10 @@ def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     before = len(fates(str(out)))
-    tile_slides(str(phantom), str(out), TILING)
-    tile_slides(str(phantom), str(tmp_path / "whole"), TILING)
+    tile_slides(TileSlidesFlags(manifest=str(phantom), out=str(out), settings=TILING))
+    tile_slides(
+        TileSlidesFlags(manifest=str(phantom), out=str(tmp_path / "whole"), settings=TILING)
+    )
 
     assert 0 < before < 24
     assert read_table(str(out), TILES).equals(read_table(str(tmp_path / "whole"), TILES))
@@ -156,15 +172,15 @@ def test_other_settings_and_another_manifest_are_refused(tmp_path, phantom):
     slides = first_slides(phantom, 2)
     manifest = manifest_of(tmp_path, **slides)
     out = str(tmp_path / "tiles")
-    tile_slides(manifest, out, TILING)
+    tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
 
     with pytest.raises(SettingsChangedError, match="tile_px: was 512, now 1024"):
-        tile_slides(manifest, out, SKIN)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=SKIN))
     labels = pd.read_csv(manifest)
     labels["idh"] = labels["idh"].to_numpy()[::-1]
     labels.to_csv(manifest, index=False)
     with pytest.raises(SettingsChangedError, match="manifest_hash"):
-        tile_slides(manifest, out, TILING)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
 
 
 def crash_on_two(values):
@@ -223,8 +239,12 @@ def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path
     manifest = manifest_of(tmp_path, **first_slides(phantom, 1))
     one, many = (str(tmp_path / name) for name in ("one", "many"))
     everything = replace(TILING, select="all", tile_px=128, mask_mpp=8.0)
-    tile_slides(manifest, one, everything, workers=1)
-    tile_slides(manifest, many, replace(everything, tiles_per_shard=10))
+    tile_slides(TileSlidesFlags(manifest=manifest, out=one, settings=everything, workers=1))
+    tile_slides(
+        TileSlidesFlags(
+            manifest=manifest, out=many, settings=replace(everything, tiles_per_shard=10)
+        )
+    )
     fate = next(iter(fates(many).values()))
     rows = [read_table(folder, TILES).to_pylist() for folder in (one, many)]
 
@@ -232,7 +252,14 @@ def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path
     assert fate.parts == len(parts(many)) > 2
     assert rows[0] == list(read_rows(many, fate.input))
     os.remove(part_path(many, fate.input, 1))
-    assert tile_slides(manifest, many, replace(everything, tiles_per_shard=10))["rows"] == fate.rows
+    assert (
+        tile_slides(
+            TileSlidesFlags(
+                manifest=manifest, out=many, settings=replace(everything, tiles_per_shard=10)
+            )
+        )["rows"]
+        == fate.rows
+    )
     assert len(parts(many)) == fate.parts
 
 
@@ -240,12 +267,16 @@ def test_places_go_to_trident_and_come_back(tmp_path, phantom):
     """The same tiles at the same places; a slide without a file is skipped, and said to be."""
     manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
     first, places, again = (str(tmp_path / name) for name in ("tiles", "places", "again"))
-    tile_slides(manifest, first, TILING)
-    export_images(first, places, format="h5")
+    tile_slides(TileSlidesFlags(manifest=manifest, out=first, settings=TILING))
+    export_images(ExportImagesFlags(images=first, out=places, format="h5"))
     files = sorted((tmp_path / "places" / "patches").glob("*.h5"))
     slide, other = (path.name.removesuffix("_patches.h5") for path in files)
     os.remove(files[1])
-    counts = tile_slides(manifest, again, TILING, coordinates=str(files[0].parent))
+    counts = tile_slides(
+        TileSlidesFlags(
+            manifest=manifest, out=again, settings=TILING, coordinates=str(files[0].parent)
+        )
+    )
     rows = [read_rows(folder, slide, ["x_l0", "y_l0", "image"]) for folder in (first, again)]
 
     assert (counts["done"], counts["skipped"]) == (1, 1)
@@ -258,8 +289,16 @@ def test_slides_of_a_slow_disk_are_tiled_from_a_cache(tmp_path, phantom):
     manifest = manifest_of(tmp_path, **first_slides(phantom, 3))
     plain, cached = str(tmp_path / "plain"), str(tmp_path / "cached")
     settings = replace(TILING, tile_px=256, tiles_per_shard=4)
-    tile_slides(manifest, plain, settings)
-    tile_slides(manifest, cached, settings, cache=str(tmp_path / "cache"), workers=1)
+    tile_slides(TileSlidesFlags(manifest=manifest, out=plain, settings=settings))
+    tile_slides(
+        TileSlidesFlags(
+            manifest=manifest,
+            out=cached,
+            settings=settings,
+            cache=str(tmp_path / "cache"),
+            workers=1,
+        )
+    )
 
     assert read_table(cached, TILES).equals(read_table(plain, TILES))
     assert any(fate.parts > 1 for fate in fates(cached).values())
@@ -324,7 +363,11 @@ def test_a_slide_that_is_given_up_leaves_no_tiles(tmp_path, phantom, monkeypatch
     manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
     everything = replace(TILING, select="all", tile_px=16, mask_mpp=8.0, tiles_per_shard=900)
     out = str(tmp_path / "tiles")
-    counts = tile_slides(manifest, out, everything, limit_s=0.15, max_failures=2)
+    counts = tile_slides(
+        TileSlidesFlags(
+            manifest=manifest, out=out, settings=everything, limit_s=0.15, max_failures=2
+        )
+    )
     found = fates(out)
     known = sum(fate.parts for fate in found.values())
 
@@ -341,21 +384,23 @@ def test_a_finished_folder_stays_finished_when_a_command_is_refused(tmp_path, ph
     slides = first_slides(phantom, 2)
     copies = {name: shutil.copy(path, tmp_path) for name, path in slides.items()}
     manifest, out = manifest_of(tmp_path, **copies), str(tmp_path / "tiles")
-    tile_slides(manifest, out, TILING)
+    tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
     before = seal(out)
     with pytest.raises(ConfigError, match="--workers must be above 0"):
-        tile_slides(manifest, out, TILING, workers=0)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING, workers=0))
     with pytest.raises(ConfigError, match="--cache-gb must be above 0, got 0"):
-        tile_slides(manifest, out, TILING, cache_gb=0)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING, cache_gb=0))
     with open(copies["P0"], "ab") as handle:
         handle.write(b"another scan")
     with pytest.raises(SettingsChangedError, match="1 inputs have changed since"):
-        tile_slides(manifest, out, TILING)
+        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
     assert seal(out) == before
 
     os.remove(parts(out)[0])
     with pytest.raises(StorageError, match="part files, was finished with"):
-        cut_patches(out, str(tmp_path / "patches"), PATCH_SETTINGS)
+        cut_patches(
+            CutPatchesFlags(tiles=out, out=str(tmp_path / "patches"), settings=PATCH_SETTINGS)
+        )
 
 
 def test_files_beside_slides_must_be_of_these_slides(tmp_path, phantom):
@@ -365,9 +410,19 @@ def test_files_beside_slides_must_be_of_these_slides(tmp_path, phantom):
     (drawn / "other.geojson").write_text("{}")
 
     with pytest.raises(StorageError, match="none of its 1 files is of a slide of the manifest"):
-        tile_slides(manifest, str(tmp_path / "tiles"), TILING, regions=str(drawn))
+        tile_slides(
+            TileSlidesFlags(
+                manifest=manifest, out=str(tmp_path / "tiles"), settings=TILING, regions=str(drawn)
+            )
+        )
     with pytest.raises(ConfigError, match="need --regions"):
-        tile_slides(manifest, str(tmp_path / "tiles"), replace(TILING, region_classes=("a",)))
+        tile_slides(
+            TileSlidesFlags(
+                manifest=manifest,
+                out=str(tmp_path / "tiles"),
+                settings=replace(TILING, region_classes=("a",)),
+            )
+        )
 
 
 def test_parts_of_an_earlier_try_do_not_outlive_it(tmp_path, ray_local):

@@ -15,12 +15,12 @@ from idhray.gan.sample import generate, load_generator
 from idhray.images import decode
 from idhray.leakage import GeneratorRecord, patient_splits, write_generator
 from idhray.ledger import fates
-from idhray.stages.predict import predict
-from idhray.stages.study import study
-from idhray.stages.sweep import sweep, trial_name
-from idhray.stages.synthesize import synthesize
-from idhray.stages.train_classifier import train_classifier
-from idhray.stages.train_gan import train_gan
+from idhray.stages.predict import PredictFlags, predict
+from idhray.stages.study import StudyFlags, study
+from idhray.stages.sweep import SweepFlags, sweep, trial_name
+from idhray.stages.synthesize import SynthesizeFlags, synthesize
+from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
+from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.storage import read_json
 from idhray.tables import PREDICTIONS, SYNTHETIC, part_path, read_table
 from tests.stages.conftest import GAN, STUDY
@@ -75,12 +75,12 @@ def test_synthetic_images_are_those_of_the_checkpoint(small_study):
 def test_a_finished_study_is_done_at_once_and_other_settings_are_refused(small_study, phantom):
     """The same command continues: here there is nothing left to do."""
     before = (small_study / "sweep" / "_ledger").stat().st_mtime
-    result = study(str(phantom), str(small_study), STUDY, seed=1)
+    result = study(StudyFlags(manifest=str(phantom), out=str(small_study), settings=STUDY, seed=1))
 
     assert result["patients"] == {"train": 16, "val": 4, "test": 4}
     assert (small_study / "sweep" / "_ledger").stat().st_mtime == before
     with pytest.raises(SettingsChangedError, match="seed: was 1, now 2"):
-        study(str(phantom), str(small_study), STUDY, seed=2)
+        study(StudyFlags(manifest=str(phantom), out=str(small_study), settings=STUDY, seed=2))
 
 
 def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tmp_path):
@@ -93,14 +93,16 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
     images = str(small_study / "patches")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
     sweep(
-        images,
-        synthetic,
-        str(broken),
-        STUDY.classifier,
-        counts=(0, 8),
-        repeats=2,
-        allow_failed_gan=True,
-        seed=1,
+        SweepFlags(
+            images=images,
+            synthetic=synthetic,
+            out=str(broken),
+            settings=STUDY.classifier,
+            counts=(0, 8),
+            repeats=2,
+            allow_failed_gan=True,
+            seed=1,
+        )
     )
 
     pd.testing.assert_frame_equal(predictions(broken), whole)
@@ -110,7 +112,16 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
 def test_two_gan_workers_train_on_the_batches_of_one(small_study, tmp_path):
     """Weights differ in the last digits only, which Adam spreads; a lost batch would show."""
     out = str(tmp_path / "gan")
-    done = train_gan(str(small_study / "patches"), "mutant", out, GAN, seed=1, workers=2)
+    done = train_gan(
+        TrainGanFlags(
+            images=str(small_study / "patches"),
+            idh="mutant",
+            out=out,
+            settings=GAN,
+            seed=1,
+            workers=2,
+        )
+    )
     one, two = (
         load_file(f"{folder}/weights.safetensors") for folder in (small_study / "gan-mutant", out)
     )
@@ -125,15 +136,21 @@ def test_a_classifier_trains_predicts_and_refuses_patients_it_knows(small_study,
     images, model = str(small_study / "patches"), str(tmp_path / "model")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
     done = train_classifier(
-        images,
-        model,
-        STUDY.classifier,
-        synthetic=synthetic,
-        n_synthetic=8,
-        allow_failed_gan=True,
-        seed=3,
+        TrainClassifierFlags(
+            images=images,
+            out=model,
+            settings=STUDY.classifier,
+            synthetic=synthetic,
+            n_synthetic=8,
+            allow_failed_gan=True,
+            seed=3,
+        )
     )
-    predict(model, images, str(tmp_path / "said"), split=("val", "test"))
+    predict(
+        PredictFlags(
+            checkpoint=model, images=images, out=str(tmp_path / "said"), split=("val", "test")
+        )
+    )
     rows = predictions(tmp_path / "said")
 
     assert done["best_epoch"] in (1, 2)
@@ -143,7 +160,7 @@ def test_a_classifier_trains_predicts_and_refuses_patients_it_knows(small_study,
     (tmp_path / "model" / "model.json").write_text(json.dumps(card))
     assert load_card(model).n_synthetic == 8
     with pytest.raises(Exception, match="1 patients were in the classifier's training"):
-        predict(model, images, str(tmp_path / "leak"))
+        predict(PredictFlags(checkpoint=model, images=images, out=str(tmp_path / "leak")))
 
 
 def test_images_of_a_generator_that_saw_a_test_patient_are_refused(small_study, tmp_path):
@@ -156,16 +173,41 @@ def test_images_of_a_generator_that_saw_a_test_patient_are_refused(small_study, 
 
     with pytest.raises(LeakageError, match=seen):
         train_classifier(
-            images, str(tmp_path / "model"), STUDY.classifier, synthetic=(str(leaked),)
+            TrainClassifierFlags(
+                images=images,
+                out=str(tmp_path / "model"),
+                settings=STUDY.classifier,
+                synthetic=(str(leaked),),
+            )
         )
     with pytest.raises(LeakageError, match=seen):
-        sweep(images, (str(leaked),), str(tmp_path / "sweep"), STUDY.classifier, counts=(0,))
+        sweep(
+            SweepFlags(
+                images=images,
+                synthetic=(str(leaked),),
+                out=str(tmp_path / "sweep"),
+                settings=STUDY.classifier,
+                counts=(0,),
+            )
+        )
 
 
 def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path):
     """Nothing is written either."""
     with pytest.raises(ConfigError, match="--count must be 1 or more"):
-        synthesize(str(small_study / "gan-mutant"), 0, str(tmp_path / "none"))
+        synthesize(
+            SynthesizeFlags(
+                checkpoint=str(small_study / "gan-mutant"), count=0, out=str(tmp_path / "none")
+            )
+        )
     with pytest.raises(ConfigError, match="needs counts"):
-        sweep("x", (), str(tmp_path / "none"), STUDY.classifier, counts=(0, 0))
+        sweep(
+            SweepFlags(
+                images="x",
+                synthetic=(),
+                out=str(tmp_path / "none"),
+                settings=STUDY.classifier,
+                counts=(0, 0),
+            )
+        )
     assert not (tmp_path / "none").exists()

@@ -29,14 +29,14 @@ from idhray.mri.patient import MriSettings
 from idhray.phantom.mri.readers import ERROR_RATE
 from idhray.planning.printing import plan_summary
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
-from idhray.stages.evaluate_gan import EvaluationSettings, evaluate_gan
+from idhray.stages.evaluate_gan import EvaluateGanFlags, EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import of_readings
-from idhray.stages.prepare_mri import prepare_mri, with_scans
-from idhray.stages.readers import readers
+from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri, with_scans
+from idhray.stages.readers import ReadersFlags, readers
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.reader_report import mri_report
-from idhray.stages.synthesize import synthesize
-from idhray.stages.train_gan import train_gan
+from idhray.stages.synthesize import SynthesizeFlags, synthesize
+from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.stats.settings import PRESETS as STATISTICS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, exists, join, output_folder, publish
@@ -173,49 +173,61 @@ def mri_study(
             normal = _slices(healthy, out, "normals", "slices-normal", settings, **prepared)
             logger.info("GAN of normal brains")
             start, earlier = join(out, "gan-normal"), (normal,)
-            train_gan(normal, "any", start, settings.pretraining, **training)
+            train_gan(
+                TrainGanFlags(
+                    images=normal, idh="any", out=start, settings=settings.pretraining, **training
+                )
+            )
         logger.info("GAN of %s tumors", CLASS)
         checkpoint, synthetic = join(out, f"gan-{CLASS}"), join(out, f"synthetic-{CLASS}")
         frozen = settings.freeze_layers if start else 0
         train_gan(
-            slices,
-            CLASS,
-            checkpoint,
-            settings.gan,
-            init_from=start,
-            freeze_layers=frozen,
-            **training,
+            TrainGanFlags(
+                images=slices,
+                idh=CLASS,
+                out=checkpoint,
+                settings=settings.gan,
+                init_from=start,
+                freeze_layers=frozen,
+                **training,
+            )
         )
         evaluate_gan(
-            checkpoint,
-            slices,
-            join(out, f"evaluation-{CLASS}"),
-            settings.evaluation,
-            count=settings.evaluation_images,
-            features=settings.features,
-            pretraining_images=earlier,
-            psi=settings.psi,
-            seed=seed,
-            gpus=gpus,
+            EvaluateGanFlags(
+                checkpoint=checkpoint,
+                images=slices,
+                out=join(out, f"evaluation-{CLASS}"),
+                settings=settings.evaluation,
+                count=settings.evaluation_images,
+                features=settings.features,
+                pretraining_images=earlier,
+                psi=settings.psi,
+                seed=seed,
+                gpus=gpus,
+            )
         )
         synthesize(
-            checkpoint,
-            settings.synthetic,
-            synthetic,
-            psi=settings.psi,
-            seed=seed,
-            gpus_per_worker=gpus,
+            SynthesizeFlags(
+                checkpoint=checkpoint,
+                count=settings.synthetic,
+                out=synthetic,
+                psi=settings.psi,
+                seed=seed,
+                gpus_per_worker=gpus,
+            )
         )
         refuse_failed((synthetic,), allowed=settings.allow_failed_gan)
         form = join(out, "form")
         readers(
-            "form",
-            form,
-            slices=slices,
-            synthetic=(synthetic,),
-            count=settings.synthetic,
-            grades=settings.reader_grades,
-            seed=seed,
+            ReadersFlags(
+                kind="form",
+                out=form,
+                slices=slices,
+                synthetic=(synthetic,),
+                count=settings.synthetic,
+                grades=settings.reader_grades,
+                seed=seed,
+            )
         )
         own = _readings(out, form, readings, settings, seed)
         if own is None:
@@ -304,7 +316,9 @@ def _slices(
     logger.info("MRI to slices: %s", name)
     file = join(out, f"{name}.parquet")
     write_manifest(file, cohort)
-    prepare_mri(file, join(out, folder), settings.mri, **flags)
+    prepare_mri(
+        PrepareMriFlags(manifest=file, out=join(out, folder), settings=settings.mri, **flags)
+    )
     return join(out, folder)
 
 
@@ -318,12 +332,14 @@ def _readings(
         return None
     path = join(out, "readings.csv")
     readers(
-        "simulate",
-        path,
-        form=form,
-        error_rate=settings.reader_error_rate,
-        seed=seed,
-        overwrite=exists(path),
+        ReadersFlags(
+            kind="simulate",
+            out=path,
+            form=form,
+            error_rate=settings.reader_error_rate,
+            seed=seed,
+            overwrite=exists(path),
+        )
     )
     return path
 
