@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -47,6 +48,11 @@ STAGES = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command of the command line, and exit with its code."""
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def job(file: str) -> None:
+    """Run the command that a script in `jobs/` is named after, with the script's flags."""
+    main([Path(file).stem, *sys.argv[1:]])
 
 
 def run(argv: list[str]) -> int:
