@@ -40,7 +40,9 @@ def plan(flags: PlanFlags) -> dict[str, Any]:
             f"{flags.mutant} mutant of {flags.patients} patients: at least two mutant and two "
             "wildtype patients are needed"
         )
-    design = StudyDesign(n_mutant=flags.mutant, n_wildtype=flags.patients - flags.mutant, auc=flags.auc)
+    design = StudyDesign(
+        n_mutant=flags.mutant, n_wildtype=flags.patients - flags.mutant, auc=flags.auc
+    )
     gains = () if flags.gain is None else (flags.gain,)
     made = make_plan(
         design, gains=gains, correlations=flags.correlations, power=flags.power, seed=flags.seed
