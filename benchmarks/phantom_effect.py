@@ -30,6 +30,7 @@ from idhray.stages.runtime.session import connect
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.stats.roc.area import auc_with_ci
+from idhray.stats.sample import Scored
 from idhray.tables import PREDICTIONS, read_table
 
 
@@ -67,7 +68,7 @@ def one(folder: Path, patients: int, effect: float, seed: int) -> dict[str, obje
     )
     predict(PredictFlags(checkpoint=model, images=patches, out=said, split=("test",)))
     rows = read_table(said, PREDICTIONS).to_pandas()
-    area = auc_with_ci(rows["idh"] == "mutant", rows["p_mutant"])
+    area = auc_with_ci(Scored(rows["idh"] == "mutant", rows["p_mutant"]))
     return {
         "seed": seed,
         "effect": effect,

@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from idhray.errors import ConfigError
 from idhray.planning.normal import check_power
-from idhray.stats.roc.delong import z_of
+from idhray.stats.sample import z_of
 
 McNemarMethod = Literal["exact", "mid-P"]
 _WIDE = 10  # the sum over discordant patients goes this many standard deviations to each side

@@ -21,7 +21,7 @@ from idhray.planning.simulation import (
     power_curve,
     studies_of,
 )
-from idhray.stats.roc.delong import z_of
+from idhray.stats.sample import z_of
 
 _MOST_PATIENTS = 10**9
 _STEPS = 8  # AUCs from the baseline's to 1 that are tried first

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from idhray.errors import ConfigError
-from idhray.stats.roc.delong import z_of
+from idhray.stats.sample import z_of
 
 
 def normal_power(

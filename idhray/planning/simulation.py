@@ -15,7 +15,8 @@ from scipy import stats
 from idhray.chance import generator
 from idhray.errors import ConfigError
 from idhray.planning.normal import normal_power
-from idhray.stats.roc.delong import NO_VARIANCE, Components, components, z_of
+from idhray.stats.roc.delong import NO_VARIANCE, Components, components
+from idhray.stats.sample import z_of
 
 STUDIES = 4000
 """Simulated studies per figure: a power of 80% then has a standard error of 0.6 points."""

@@ -12,8 +12,9 @@ from idhray.stats.accuracy.rates import Proportion
 from idhray.stats.probabilities.calibration import calibration, spiegelhalter
 from idhray.stats.probabilities.decision import decision_curve
 from idhray.stats.probabilities.reliability import hosmer_lemeshow, reliability
-from idhray.stats.roc.intervals import auc_interval
-from idhray.stats.sample import Labels, Scores
+from idhray.stats.roc.delong import components, mean_components
+from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
+from idhray.stats.sample import Labels, Scored, Scores
 
 _DECISIONS = [percent / 100 for percent in range(5, 100, 5)]
 
@@ -36,11 +37,17 @@ def predictive_columns(labels: Labels, scores: ArrayLike, threshold: float) -> d
 
 def area_columns(labels: Labels, scores: ArrayLike) -> dict[str, float]:
     """The intervals of an area that other software prints, cut to 0..1."""
+    sample = Scored(labels, scores)
+    of_mutants, of_wildtypes = mean_components(*components(sample.labels, sample.scores))
+    area, m, w = float(of_mutants.mean()), of_mutants.shape[1], of_wildtypes.shape[1]
+    intervals = {
+        "hanley_mcneil": hanley_mcneil_interval(area, m, w),
+        "exact": exact_auc_interval(area, m + w),
+    }
     columns = {}
-    for name, method in (("hanley_mcneil", "hanley-mcneil"), ("exact", "exact binomial")):
-        found = auc_interval(labels, scores, method)  # type: ignore[arg-type]
-        columns[f"auc_{name}_low"] = max(found.ci_low, 0.0)
-        columns[f"auc_{name}_high"] = min(found.ci_high, 1.0)
+    for name, (low, high) in intervals.items():
+        columns[f"auc_{name}_low"] = max(low, 0.0)
+        columns[f"auc_{name}_high"] = min(high, 1.0)
     return columns
 
 

@@ -34,6 +34,7 @@ from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.park.readings import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables
 from idhray.stats.roc.curve import roc_points
+from idhray.stats.sample import Scored
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
@@ -175,7 +176,7 @@ def _figures(tables: ParkTables) -> list[Picture]:
     frame = tables.by_patient[~tables.by_patient["age"].astype(bool)]
     panels: dict[str, list[RocCurve]] = {}
     for (split, reader, model), rows in frame.groupby(["split", "reader", "model"]):
-        fpr, tpr = roc_points(rows["label"], rows["p_mutant"])
+        fpr, tpr = roc_points(Scored(rows["label"], rows["p_mutant"]))
         name = {"val": "Validation", "test": "Test"}[str(split)]
         panels.setdefault(f"{name}, {reader}", []).append(
             RocCurve(

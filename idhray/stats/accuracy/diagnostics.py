@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from idhray.stats.accuracy.rates import Proportion, proportion
-from idhray.stats.roc.delong import z_of
-from idhray.stats.sample import SampleError, labels_of, scores_of
+from idhray.stats.sample import SampleError, labels_of, scores_of, z_of
 
 Counts = NDArray[np.float64]  # (repeats,)
 

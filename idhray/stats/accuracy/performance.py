@@ -6,12 +6,12 @@ from numpy.typing import ArrayLike
 
 from idhray.stats.accuracy.rates import Proportion, accuracy_at
 from idhray.stats.roc.area import auc_with_ci
-from idhray.stats.sample import Labels
+from idhray.stats.sample import Labels, Scored
 
 
 def performance(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
     """One row of a table: AUC, sensitivity, specificity and accuracy with their intervals."""
-    area = auc_with_ci(labels, scores)
+    area = auc_with_ci(Scored(labels, scores))
     at = accuracy_at(labels, scores, threshold)
     return {
         "n_mutant": area.n_mutant,

@@ -11,8 +11,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from idhray.stats.accuracy.rates import printed
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.roc.delong import z_of
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, z_of
 
 Weights = Literal["none", "linear", "quadratic"]
 PAIR = ("reader 1", "reader 2")

@@ -207,7 +207,6 @@ def _pooled(rows: pd.DataFrame, confidence: float, draws: int, seed: int) -> Poo
             real,
             draws=draws,
             seed=seed,
-            confidence=confidence,
             null=CHANCE,
         ),
     )

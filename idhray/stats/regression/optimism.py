@@ -23,7 +23,7 @@ from idhray.stats.probabilities.calibration import calibration_in_the_large, cal
 from idhray.stats.probabilities.logits import logits_of, probabilities_of
 from idhray.stats.resampling import Flags, Rows, drawn, flags_of, units_of
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import Labels, SampleError, Scores, labels_of
+from idhray.stats.sample import Labels, SampleError, Scored, Scores, labels_of
 
 FIGURES = ("auc", "brier", "slope", "intercept", "in_the_large")
 
@@ -179,7 +179,7 @@ def _figures(labels: Labels, given: ArrayLike) -> list[float]:
     except SampleError:
         slope = intercept = np.nan
     shift, _ = calibration_in_the_large(labels, logits)
-    return [auc(labels, p), float(np.square(labels - p).mean()), slope, intercept, shift]
+    return [auc(Scored(labels, p)), float(np.square(labels - p).mean()), slope, intercept, shift]
 
 
 def _summary(apparent: list[float], tally: _Tally, resamples: int, synthetic: int) -> Optimism:

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from idhray.stats.roc.delong import NO_VARIANCE, standard_error, why_no_variance, z_of
-from idhray.stats.roc.delong import components as components
-from idhray.stats.roc.delong import delong_covariance as delong_covariance
-from idhray.stats.roc.intervals import exact_auc_interval as exact_auc_interval
-from idhray.stats.roc.intervals import exact_difference_interval
-from idhray.stats.sample import labels_of, scores_of
+from idhray.stats.roc.delong import (
+    NO_VARIANCE,
+    components,
+    delong_error,
+    mean_components,
+    no_variance_note,
+)
+from idhray.stats.roc.intervals import exact_auc_interval, exact_difference_interval
+from idhray.stats.sample import CONFIDENCE, Scored, labels_of, scores_of, z_of
 
 DELONG = "DeLong"
 DELONG_TRAININGS = "DeLong + variance between trainings"
@@ -25,7 +28,7 @@ EXACT_DIFFERENCE = "from two exact binomial intervals"
 
 @dataclass(frozen=True, kw_only=True)
 class Auc:
-    """The area under a ROC curve; with several repeats, the mean of their areas."""
+    """Area under a ROC curve; with several repeats, the mean of their areas."""
 
     auc: float
     se: float
@@ -49,7 +52,7 @@ class AucDifference:
     se_patients: float
     """Standard error over patients (paired DeLong)."""
     se_trainings: float
-    """Standard error over trainings; 0 when a side has one repeat and it cannot be known."""
+    """Standard error over trainings; 0 when a side has one repeat and it cannot be estimated."""
     ci_low: float
     ci_high: float
     p: float
@@ -58,40 +61,31 @@ class AucDifference:
     statistic: float = float("nan")
     """z: the difference over both standard errors; NaN where the DeLong variance is 0."""
     notes: tuple[str, ...] = ()
-    """Why there is no P, or why the interval is another than DeLong's."""
+    """Reasons for a missing P, or for another interval than DeLong's."""
 
 
-def auc(truth: ArrayLike, scores: ArrayLike) -> float:
-    """The share of (mutant, wildtype) pairs in the right order, ties counting half; mean of R.
-
-    Raises:
-        SampleError: one class only, NaN scores, or unequal lengths.
-    """
-    labels = labels_of(truth)
-    return float(components(labels, scores_of(scores, labels))[0].mean())
+def auc(sample: Scored) -> float:
+    """Share of (mutant, wildtype) pairs in the right order, ties counting half; mean of R."""
+    return float(components(sample.labels, sample.scores)[0].mean())
 
 
-def auc_with_ci(truth: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Auc:
-    """The area and its confidence interval over patients, clipped to 0..1.
+def auc_with_ci(sample: Scored) -> Auc:
+    """Area with its confidence interval over patients, clipped to 0..1.
 
     With (R, patients) scores it is the mean area of R trainings: the structural components are
     averaged over the repeats first, so the interval has the width that the patients allow. Where
     the DeLong variance is 0 (a perfect or a constant score) the interval would be one point; the
-    exact binomial one is given instead, and named.
-
-    Raises:
-        SampleError: one class only, NaN scores, or unequal lengths.
+    exact binomial one is returned instead, and named.
     """
-    labels = labels_of(truth)
-    rows = scores_of(scores, labels)
-    of_mutants, of_wildtypes = components(labels, rows)
+    labels, repeats = sample.labels, len(sample.scores)
+    of_mutants, of_wildtypes = components(labels, sample.scores)
     area = float(of_mutants.mean())
-    se = standard_error(*(side.mean(axis=0, keepdims=True) for side in (of_mutants, of_wildtypes)))
+    se = delong_error(*mean_components(of_mutants, of_wildtypes))
     if se > NO_VARIANCE:
-        half = z_of(confidence) * se
+        half = z_of(CONFIDENCE) * se
         low, high, method = max(area - half, 0.0), min(area + half, 1.0), DELONG
     else:
-        low, high = exact_auc_interval(area, len(labels), confidence)
+        low, high = exact_auc_interval(area, len(labels))
         method = EXACT
     return Auc(
         auc=area,
@@ -99,23 +93,21 @@ def auc_with_ci(truth: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -
         ci_low=low,
         ci_high=high,
         ci_method=method,
-        sd_repeats=float(of_mutants.mean(axis=1).std(ddof=1)) if len(rows) > 1 else np.nan,
-        repeats=len(rows),
+        sd_repeats=float(of_mutants.mean(axis=1).std(ddof=1)) if repeats > 1 else np.nan,
+        repeats=repeats,
         n_mutant=int(labels.sum()),
         n_wildtype=int((1 - labels).sum()),
     )
 
 
-def auc_difference(
-    truth: ArrayLike, scores: ArrayLike, baseline: ArrayLike, confidence: float = 0.95
-) -> AucDifference:
+def auc_difference(truth: ArrayLike, scores: ArrayLike, baseline: ArrayLike) -> AucDifference:
     """Area of `scores` minus area of `baseline`, paired by patient, with interval and P.
 
     Either may be (R, patients). Two things vary: the patients (paired DeLong on the mean
     components) and the trainings (the variance of the areas between repeats over their number).
-    Their variances are added, so that one lucky training is not taken for a gain. The sum errs on
-    the wide side, as both hold how patients and trainings interact. With one repeat a side this is
-    the plain paired DeLong test, and says nothing of other trainings.
+    Their variances are added, so that one lucky training does not count as a gain. The sum errs on
+    the wide side, because both contain the interaction of patients and trainings. With one repeat
+    per side this is the plain paired DeLong test, which does not cover other trainings.
 
     Where the DeLong variance is 0 the interval comes from the two exact binomial ones, as though
     the areas were uncorrelated: wide, never one point.
@@ -124,29 +116,29 @@ def auc_difference(
         SampleError: one class only, NaN scores, or unequal lengths.
     """
     labels = labels_of(truth)
-    sides = [components(labels, scores_of(one, labels)) for one in (scores, baseline)]
+    sides = [components(labels, scores_of(side, labels)) for side in (scores, baseline)]
     areas = [of_mutants.mean(axis=1) for of_mutants, _ in sides]  # (R,) each
     difference = float(areas[0].mean() - areas[1].mean())
-    means = [[side.mean(axis=0, keepdims=True) for side in pair] for pair in sides]
+    means = [mean_components(*side) for side in sides]
     gain = [new - old for new, old in zip(*means, strict=True)]  # (1, M) and (1, W)
-    se = standard_error(*gain)
-    known = min(len(area) for area in areas) > 1
-    se_trainings = float(np.sqrt(sum(a.var(ddof=1) / len(a) for a in areas))) if known else 0.0
+    se = delong_error(*gain)
+    repeated = min(len(area) for area in areas) > 1
+    se_trainings = float(np.sqrt(sum(a.var(ddof=1) / len(a) for a in areas))) if repeated else 0.0
     statistic = np.nan
     notes: tuple[str, ...] = ()
     if se > NO_VARIANCE:
         total = float(np.hypot(se, se_trainings))
-        half = z_of(confidence) * total
+        half = z_of(CONFIDENCE) * total
         low, high = difference - half, difference + half
         statistic = difference / total
         p = float(2 * stats.norm.sf(abs(statistic)))
         method = DELONG_TRAININGS if se_trainings > NO_VARIANCE else DELONG
     else:
         new, old = ((float(area.mean()), len(labels)) for area in areas)
-        low, high = exact_difference_interval(new, old, confidence)
+        low, high = exact_difference_interval(new, old)
         p = 1.0 if abs(difference) < NO_VARIANCE else np.nan
         method = EXACT_DIFFERENCE
-        notes = (_why_exact(se),)
+        notes = (_exact_note(se),)
     return AucDifference(
         difference=difference,
         se_patients=se,
@@ -160,9 +152,9 @@ def auc_difference(
     )
 
 
-def _why_exact(se: float) -> str:
+def _exact_note(se: float) -> str:
     if np.isnan(se):
-        return why_no_variance(se)
+        return no_variance_note(se)
     return (
         "DeLong's variance of the difference is 0: both sides order every pair alike, "
         "or separate the classes."

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of areas under ROC curves and of their differences, over patients.
+"""Bootstrap interval of a difference of areas under ROC curves, over patients.
 
 Patients are drawn with replacement among the mutants and among the wildtypes. Scores of several
 trainings, (repeats, patients), are drawn in a second way at the same time, trainings within a
@@ -14,140 +14,66 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from idhray.chance import generator
-from idhray.stats.bootstrap import (
-    Bootstrapped,
-    Draws,
-    Interval,
-    acceleration_of,
-    bias_of,
-    check_draws,
-    lone_patients,
-    summary,
-)
+from idhray.stats.bootstrap import Bootstrapped, Draws, check_draws, lone_patient_notes, summary
 from idhray.stats.roc.delong import components
-from idhray.stats.sample import Labels, SampleError, Scores, labels_of, scores_of
+from idhray.stats.sample import Labels, Scores, labels_of, scores_of
 
-Weights = NDArray[np.float64]  # (patients or trainings, B): how often each was drawn
-_CHUNK = 500_000  # weights at a time: what fits in the processor's cache
-
-
-def bootstrap_auc(
-    truth: ArrayLike,
-    scores: ArrayLike,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    method: Interval = "percentile",
-    confidence: float = 0.95,
-) -> Bootstrapped:
-    """The area, mean over trainings, with its bootstrap interval and its P against 0.5.
-
-    The order of the patients changes nothing.
-
-    Raises:
-        SampleError: one class only, NaN scores, unequal lengths, or fewer than 100 draws.
-
-    Source: Efron and Tibshirani 1993, chapters 13 (percentile) and 14 (BCa).
-    """
-    labels = labels_of(truth)
-    sides = [scores_of(scores, labels)]
-    return _bootstrapped(
-        labels, sides, null=0.5, draws=draws, seed=seed, method=method, confidence=confidence
-    )
+Times = NDArray[np.float64]  # (patients or trainings, B): how often each was drawn
+_CHUNK = 500_000  # times drawn that are held at once: what fits in the processor's cache
 
 
 def bootstrap_auc_difference(
-    truth: ArrayLike,
-    scores: ArrayLike,
-    baseline: ArrayLike,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    method: Interval = "percentile",
-    confidence: float = 0.95,
+    truth: ArrayLike, scores: ArrayLike, baseline: ArrayLike, *, draws: int, seed: int
 ) -> Bootstrapped:
     """Area of `scores` minus area of `baseline` on the same drawn patients, and its P against 0.
 
-    Either may be (repeats, patients): the trainings of each side are drawn by themselves.
+    Either may be (repeats, patients): the trainings of each side are drawn separately. The order
+    of the patients changes nothing.
 
     Raises:
         SampleError: one class only, NaN scores, unequal lengths, or fewer than 100 draws.
+
+    Source: Efron and Tibshirani 1993, chapter 13 (percentile interval).
     """
     labels = labels_of(truth)
-    sides = [scores_of(one, labels) for one in (scores, baseline)]
-    return _bootstrapped(
-        labels, sides, null=0.0, draws=draws, seed=seed, method=method, confidence=confidence
-    )
-
-
-def _bootstrapped(
-    labels: Labels,
-    sides: list[Scores],
-    *,
-    null: float,
-    draws: int,
-    seed: int,
-    method: Interval,
-    confidence: float,
-) -> Bootstrapped:
-    check_draws(draws, confidence)
-    if method not in ("percentile", "BCa"):
-        raise SampleError(f"no bootstrap interval named {method!r}; use percentile or BCa")
-    estimate, influences = _influences(labels, sides)
-    found = _areas_drawn(labels, sides, draws, generator(seed, "bootstrap"))
+    sides = [scores_of(side, labels) for side in (scores, baseline)]
+    check_draws(draws)
     trainings = ", trainings within side" if max(len(side) for side in sides) > 1 else ""
-    notes = list(lone_patients(int(min(labels.sum(), (1 - labels).sum()))))
+    notes = list(lone_patient_notes(int(min(labels.sum(), (1 - labels).sum()))))
     if trainings and min(len(side) for side in sides) == 1:
         notes.append("One side has a single training: its luck is not in the interval.")
-    corrected = method == "BCa"
+    new, old = (float(components(labels, side)[0].mean(axis=1).mean()) for side in sides)
     return summary(
-        estimate,
-        found,
-        method=f"{method} bootstrap, patients within class{trainings}",
+        round(new - old, 12),
+        _drawn_differences(labels, sides, draws, generator(seed, "bootstrap")),
+        method=f"percentile bootstrap, patients within class{trainings}",
         seed=seed,
-        confidence=confidence,
-        null=null,
-        bias=bias_of(estimate, found) if corrected else 0.0,
-        acceleration=acceleration_of(influences) if corrected else 0.0,
+        null=0.0,
         notes=notes,
     )
 
 
-def _influences(labels: Labels, sides: list[Scores]) -> tuple[float, list[NDArray[np.float64]]]:
-    """The figure, and what each mutant, each wildtype and each training of a side adds to it."""
-    estimate, of_mutants, of_wildtypes = 0.0, np.zeros(1), np.zeros(1)
-    trainings = []
-    for sign, side in zip((1, -1), sides, strict=False):
-        pair = components(labels, side)
-        areas = pair[0].mean(axis=1)
-        estimate += sign * float(areas.mean())
-        of_mutants = of_mutants + sign * (pair[0].mean(axis=0) - areas.mean())
-        of_wildtypes = of_wildtypes + sign * (pair[1].mean(axis=0) - areas.mean())
-        trainings.append(sign * (areas - areas.mean()))
-    return round(estimate, 12), [of_mutants, of_wildtypes, *trainings]
-
-
-def _areas_drawn(
+def _drawn_differences(
     labels: Labels, sides: list[Scores], draws: int, rng: np.random.Generator
 ) -> Draws:
-    """(B,) areas, or differences of areas, of drawn patients and trainings.
+    """(B,) differences of areas, of drawn patients and trainings.
 
     Rounded to 12 decimals: the same fraction summed in another order must stay equal.
     """
     order = np.lexsort(np.vstack(sides))  # the draws must not depend on the order of the rows
     split = [[side[:, order[labels[order] == group]] for group in (1, 0)] for side in sides]
     m, w = (split[0][group].shape[1] for group in (0, 1))
-    found = []
+    differences = []
     for size in _chunks(draws, _CHUNK // (m + w) + 1):
         of_mutants, of_wildtypes = _times_drawn(m, size, rng), _times_drawn(w, size, rng)
         total = np.zeros(size)
-        for sign, (mutants, wildtypes) in zip((1, -1), split, strict=False):
+        for sign, (mutants, wildtypes) in zip((1, -1), split, strict=True):
             trainings = _times_drawn(len(mutants), size, rng)
             for times, mutant, wildtype in zip(trainings, mutants, wildtypes, strict=True):
                 pairs = drawn_pairs(mutant, wildtype, of_mutants, of_wildtypes)
                 total += sign / len(mutants) * times * pairs
-        found.append(total / (2 * m * w))
-    return np.round(np.concatenate(found), 12)
+        differences.append(total / (2 * m * w))
+    return np.round(np.concatenate(differences), 12)
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:
@@ -155,14 +81,14 @@ def _chunks(total: int, size: int) -> Iterator[int]:
         yield min(size, total - start)
 
 
-def _times_drawn(n: int, draws: int, rng: np.random.Generator) -> Weights:
+def _times_drawn(n: int, draws: int, rng: np.random.Generator) -> Times:
     """(n, B): how often each of n is among n drawn with replacement."""
-    drawn = rng.integers(0, n, (n, draws)) * draws + np.arange(draws)
-    return np.bincount(drawn.ravel(), minlength=n * draws).reshape(n, draws).astype(np.float64)
+    places = rng.integers(0, n, (n, draws)) * draws + np.arange(draws)
+    return np.bincount(places.ravel(), minlength=n * draws).reshape(n, draws).astype(np.float64)
 
 
 def drawn_pairs(
-    mutant: Scores, wildtype: Scores, of_mutants: Weights, of_wildtypes: Weights
+    mutant: Scores, wildtype: Scores, of_mutants: Times, of_wildtypes: Times
 ) -> NDArray[np.float64]:
     """(B,) twice the drawn pairs in the right order, ties counting half: whole numbers.
 

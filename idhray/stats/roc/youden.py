@@ -1,22 +1,20 @@
-"""Where to cut a score: Youden's index with all tied optima, and the corner of the ROC curve.
+"""Thresholds of a score by Youden's index, with all tied optima.
 
-A threshold that was picked on some patients flatters them. Pick it on one set and judge it on
-another: `accuracy_at(test_truth, test_scores, youden_threshold(val_truth, val_scores))`.
+A threshold that was chosen on the patients it is judged by looks too good. Choose it on one set
+and judge it on another: `accuracy_at(test, youden_optimum(validation).threshold)`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from idhray.stats.roc.delong import one_training
-from idhray.stats.sample import SampleError, labels_of
+from idhray.stats.sample import Scored
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
-    """A threshold (score >= threshold is called mutant) and how the patients then divide."""
+    """A threshold (score >= threshold is called mutant) and the four counts that it gives."""
 
     threshold: float
     """Half-way between two scores, as in pROC; -inf calls all mutant, inf none."""
@@ -35,42 +33,14 @@ class OperatingPoint:
         """Share of the wildtypes that are called wildtype."""
         return self.tn / (self.tn + self.fp)
 
-    @property
-    def accuracy(self) -> float:
-        """Share of all patients that are called right."""
-        return (self.tp + self.tn) / (self.tp + self.fn + self.fp + self.tn)
 
-    @property
-    def youden(self) -> float:
-        """Sensitivity + specificity - 1."""
-        return self.sensitivity + self.specificity - 1
-
-    @property
-    def corner_distance(self) -> float:
-        """From the corner of the ROC plot where both are 1."""
-        return float(np.hypot(1 - self.sensitivity, 1 - self.specificity))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optima:
-    """All thresholds that share the best value of a criterion, and the one to use."""
-
-    criterion: str
-    tied: tuple[OperatingPoint, ...]
-    """By rising threshold."""
-    chosen: OperatingPoint
-    """Of the tied: the nearest to the corner of the ROC plot, then the highest specificity."""
-    notes: tuple[str, ...] = ()
-
-
-def operating_points(truth: ArrayLike, scores: ArrayLike) -> tuple[OperatingPoint, ...]:
-    """Every way in which a threshold can divide the patients, by rising threshold.
+def operating_points(sample: Scored) -> tuple[OperatingPoint, ...]:
+    """Every division of the patients that a threshold can make, by rising threshold.
 
     Raises:
-        SampleError: one class only, NaN scores, unequal lengths, or several repeats.
+        SampleError: several repeats.
     """
-    labels = labels_of(truth)
-    row = one_training(scores, labels)
+    labels, row = sample.labels, sample.single_training()
     levels, level = np.unique(row, return_inverse=True)
     below = np.concatenate([[0], np.cumsum(np.bincount(level))])
     mutants_below = np.concatenate(
@@ -95,42 +65,33 @@ def _midpoints(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[-np.inf], middle, [np.inf]])
 
 
-def youden_optima(
-    truth: ArrayLike,
-    scores: ArrayLike,
-    criterion: Literal["youden", "closest to corner"] = "youden",
-) -> Optima:
-    """All thresholds with the best sensitivity + specificity, or the shortest way to the corner.
+def youden_optima(sample: Scored) -> tuple[OperatingPoint, ...]:
+    """All points with the best sensitivity + specificity, by rising threshold.
 
-    Ties are found in whole numbers of patients. Compared as floating-point sums, as in pROC's
+    Ties are compared in whole numbers of patients. Compared as floating-point sums, as in pROC's
     coords, a tied optimum can be lost.
 
     Raises:
-        SampleError: one class only, NaN scores, unequal lengths, or several repeats.
+        SampleError: several repeats.
 
-    Source: Youden 1950; the corner: Perkins and Schisterman 2006.
+    Source: Youden 1950.
     """
-    if criterion not in ("youden", "closest to corner"):
-        raise SampleError(f"no criterion {criterion!r}; use youden or closest to corner")
-    loss = _youden_loss if criterion == "youden" else _corner_loss
-    points = operating_points(truth, scores)
-    best = min(loss(point) for point in points)
-    tied = tuple(point for point in points if loss(point) == best)
-    chosen = min(tied, key=lambda point: (_corner_loss(point), point.fp))
-    return Optima(criterion=criterion, tied=tied, chosen=chosen, notes=_notes(tied, chosen))
+    points = operating_points(sample)
+    best = min(_youden_loss(point) for point in points)
+    return tuple(point for point in points if _youden_loss(point) == best)
 
 
-def youden_threshold(truth: ArrayLike, scores: ArrayLike) -> float:
-    """The threshold with the best Youden index, to be judged on other patients.
+def youden_optimum(sample: Scored) -> OperatingPoint:
+    """The point with the best Youden index, whose threshold is to be judged on other patients.
 
     Of tied optima it is the one nearest to the corner of the ROC plot: their sensitivity +
     specificity being equal, the one whose two error rates are most alike. If two are as near, the
     one with the higher specificity: a wildtype called mutant is promised too good a prognosis.
 
     Raises:
-        SampleError: one class only, NaN scores, unequal lengths, or several repeats.
+        SampleError: several repeats.
     """
-    return youden_optima(truth, scores).chosen.threshold
+    return min(youden_optima(sample), key=lambda point: (_corner_loss(point), point.fp))
 
 
 def _youden_loss(point: OperatingPoint) -> int:
@@ -140,16 +101,6 @@ def _youden_loss(point: OperatingPoint) -> int:
 
 
 def _corner_loss(point: OperatingPoint) -> int:
-    """The squared distance to the corner, times the squares of both class sizes."""
+    """Squared distance to the corner, times the squares of both class sizes."""
     mutants, wildtypes = point.tp + point.fn, point.fp + point.tn
     return (point.fn * wildtypes) ** 2 + (point.fp * mutants) ** 2
-
-
-def _notes(tied: tuple[OperatingPoint, ...], chosen: OperatingPoint) -> tuple[str, ...]:
-    notes = []
-    if len(tied) > 1:
-        cuts = ", ".join(f"{point.threshold:g}" for point in tied)
-        notes.append(f"{len(tied)} thresholds are equally good: {cuts}.")
-    if np.isinf(chosen.threshold):
-        notes.append("No threshold does better than to call all patients alike.")
-    return tuple(notes)

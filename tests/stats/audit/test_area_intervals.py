@@ -13,7 +13,7 @@ from idhray.stats.audit.area_intervals import (
     too_narrow,
 )
 from idhray.stats.audit.findings import WHOLE_TABLE
-from idhray.stats.roc.intervals import auc_interval
+from tests.stats.auc_intervals import auc_interval
 
 HEADER = "row,n,n_mutant,n_wildtype,auc,auc_low,auc_high"
 TRAINING = ["A,118,38,80,0.864,0.789,0.920", "B,156,76,80,0.899,0.841,0.942"]

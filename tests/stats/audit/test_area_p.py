@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from idhray.stats.audit.area_p import AREA_P, area_against_p, error_without_effect, z_of_area
-from idhray.stats.roc.intervals import auc_interval, hanley_mcneil_se
+from idhray.stats.roc.intervals import hanley_mcneil_se
+from tests.stats.auc_intervals import auc_interval
 
 HEADER = "row,auc,auc_low,auc_high,p"
 

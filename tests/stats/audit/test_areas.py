@@ -14,6 +14,7 @@ from idhray.stats.audit.areas import (
     off_youden,
 )
 from idhray.stats.roc.area import auc
+from idhray.stats.sample import Scored
 
 HEADER = "row,n_mutant,n_wildtype,auc,sensitivity,specificity,threshold"
 
@@ -74,7 +75,7 @@ def test_areas_of_real_scores_pass_every_rule(rows_of, seed):
     rng = np.random.default_rng(seed)
     labels, scores = made_scores(rng)
     m, w = int(labels.sum()), int((1 - labels).sum())
-    area = auc(labels, scores)
+    area = auc(Scored(labels, scores))
     points = [
         ((scores[labels == 1] >= cut).mean(), (scores[labels == 0] < cut).mean())
         for cut in [*scores, scores.max() + 1]
@@ -96,8 +97,8 @@ def test_bounds_are_reached(rows_of):
     labels = [1, 1, 0, 0]
 
     assert areas_through((0.5, 0.5), (0.5, 0.5)) == (0.25, 0.75)
-    assert auc(labels, [4, 2, 3, 1]) == 0.75  # the point (.5, .5) lies on this curve
-    assert auc(labels, [3, 1, 4, 2]) == 0.25
+    assert auc(Scored(labels, [4, 2, 3, 1])) == 0.75  # the point (.5, .5) lies on this curve
+    assert auc(Scored(labels, [3, 1, 4, 2])) == 0.25
     assert largest_area_at_youden(1, 1) == 1
     assert largest_area_at_youden(0.5, 0.5) == 0.5
     assert largest_area_at_youden(0.627, 0.636) == pytest.approx(0.728, abs=5e-4)

@@ -15,7 +15,7 @@ from idhray.stats.audit.contrasts import (
 )
 from idhray.stats.audit.count_tests import p_values
 from idhray.stats.audit.interval import Z95
-from idhray.stats.roc.intervals import auc_interval
+from tests.stats.auc_intervals import auc_interval
 from tests.stats.audit.conftest import PUBLISHED
 
 THALAMUS = "Thalamus or brainstem, univariable"

@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from idhray.stats.probabilities.age import AgeModel, fit_age_model, fit_fusion
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, Scored
 from tests.stats.conftest import BESIDE_REPOSITORY
 
 AGES = [30, 40, 50, 44, 60, 70, 50, 56]
@@ -55,7 +55,9 @@ def test_posteriors_are_those_of_mass(reference, shared, variance, name, priors)
     assert 1 - fitted.prior_mutant == pytest.approx(case[priors]["prior"][0])
     if name == "qda_post1":
         assert (fitted.sd_wildtype, fitted.sd_mutant) == pytest.approx(case["sds"])
-        assert auc(case["newy"], fitted.p_mutant(case["newx"])) == pytest.approx(case["auc_qda"])
+        assert auc(Scored(case["newy"], fitted.p_mutant(case["newx"]))) == pytest.approx(
+            case["auc_qda"]
+        )
 
 
 def test_published_gaussians_give_rs_thresholds(reference):
@@ -244,7 +246,7 @@ def test_fusion_of_bare_probabilities_is_rs_glm(reference):
     assert found == pytest.approx(case["glm_prob"]["coef"], abs=1e-6)
     fused = fitted.p_mutant(case["new_p_img"], case["new_p_age"])
     assert fused == pytest.approx(case["glm_prob"]["new"], abs=1e-6)
-    assert auc(case["newy"], fused) == pytest.approx(case["glm_prob"]["auc"], abs=1e-6)
+    assert auc(Scored(case["newy"], fused)) == pytest.approx(case["glm_prob"]["auc"], abs=1e-6)
     found = (again.intercept, again.image, again.age)
     assert found == pytest.approx(case["glm_fit_on_validation"]["coef"], abs=1e-6)
 

@@ -6,6 +6,7 @@ import pytest
 from idhray.stats.probabilities.age import AgeModel
 from idhray.stats.probabilities.age_expected import expected_performance, share_called_mutant
 from idhray.stats.roc.area import auc
+from idhray.stats.sample import Scored
 
 TCGA, LOCAL = (44.2, 12.7, 55.5, 13.3), (45.9, 9.0, 53.3, 14.7)
 BOTH = (44.65, 11.82565, 54.99231, 13.60871)  # pooled from the two
@@ -84,7 +85,7 @@ def test_expectations_agree_with_a_simulation(made):
     assert found.sensitivity == pytest.approx((mutant >= 0.5).mean(), abs=0.007)
     assert found.specificity == pytest.approx((wildtype < 0.5).mean(), abs=0.007)
     assert found.accuracy == pytest.approx((3 * found.sensitivity + found.specificity) / 4)
-    area = auc([1] * 100_000 + [0] * 100_000, np.concatenate([mutant, wildtype]))
+    area = auc(Scored([1] * 100_000 + [0] * 100_000, np.concatenate([mutant, wildtype])))
     assert found.auc_by_posterior == pytest.approx(area, abs=0.006)
 
 

@@ -14,7 +14,7 @@ from idhray.stats.regression.design import Factor
 from idhray.stats.regression.optimism import optimism
 from idhray.stats.regression.quick_logistic import quick_logistic
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, Scored
 from tests.stats.conftest import BESIDE_REPOSITORY
 
 FEATURES = {
@@ -144,7 +144,7 @@ def test_synthetic_cases_train_and_are_never_judged(park):
     patients = optimism(dummies(cases), cases["idh"], early, train_only=synthetic, resamples=50)
 
     own = early(dummies(cases), cases["idh"].to_numpy()).p_mutant(dummies(cases))
-    assert patients.auc.apparent == auc(cases["idh"][~synthetic], own[~synthetic])
+    assert patients.auc.apparent == auc(Scored(cases["idh"][~synthetic], own[~synthetic]))
     assert patients.auc.corrected < everyone.auc.corrected
     assert patients.notes[0] == "38 cases only train; the figures are those of the patients."
 
@@ -157,7 +157,7 @@ def test_every_figure_equals_a_plain_bootstrap():
     def figures(rows, model):
         p = model.p_mutant(frame.iloc[rows])
         one = calibration(labels[rows], p)
-        area = auc(labels[rows], p)
+        area = auc(Scored(labels[rows], p))
         return [area, one.brier, one.slope.value, one.intercept, one.in_the_large.value]
 
     everyone, differences = np.arange(80), []

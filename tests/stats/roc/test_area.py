@@ -11,10 +11,10 @@ from idhray.stats.roc.area import (
     auc,
     auc_difference,
     auc_with_ci,
-    delong_covariance,
-    exact_auc_interval,
 )
-from idhray.stats.sample import SampleError
+from idhray.stats.roc.delong import delong_covariance
+from idhray.stats.roc.intervals import exact_auc_interval
+from idhray.stats.sample import SampleError, Scored
 
 TRUTH = [1, 1, 1, 1, 0, 0, 0, 0]
 PERFECT = [0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1]
@@ -51,7 +51,7 @@ def slow_delong(truth, a, b):
 def test_areas_and_intervals_are_those_of_proc(reference):
     """pROC 1.18.0, on 36 score vectors with and without ties; the exact interval is MedCalc's."""
     for case in reference("roc"):
-        found = auc_with_ci(case["y"], case["score"])
+        found = auc_with_ci(Scored(case["y"], case["score"]))
         exact = exact_auc_interval(found.auc, len(case["y"]))
 
         assert found.auc == pytest.approx(case["auc"], abs=1e-6), case["id"]
@@ -65,7 +65,7 @@ def test_paired_delong_is_that_of_r_proc_roc_test(reference):
     """roc.test(paired=TRUE, method="delong") gives the same difference, interval and P."""
     for case in (one for one in reference("roc_test") if one["paired"]):
         found = auc_difference(case["y"], case["a"], case["b"])
-        covariance = delong_covariance(case["y"], [case["a"], case["b"]])
+        covariance = delong_covariance(Scored(case["y"], [case["a"], case["b"]]))
 
         assert found.difference == pytest.approx(case["diff"], abs=1e-6)
         assert found.statistic == pytest.approx(case["statistic"], abs=1e-6)
@@ -84,14 +84,14 @@ def test_delong_equals_the_plain_double_loop(seed):
     a, b = noisy(rng, 2, truth)
     area_a, area_b, covariance = slow_delong(truth, a, b)
 
-    assert auc(truth, a) == pytest.approx(area_a, abs=1e-12)
-    assert auc(truth, b) == pytest.approx(area_b, abs=1e-12)
-    assert delong_covariance(truth, [a, b])[0, 1] == pytest.approx(covariance, abs=1e-12)
+    assert auc(Scored(truth, a)) == pytest.approx(area_a, abs=1e-12)
+    assert auc(Scored(truth, b)) == pytest.approx(area_b, abs=1e-12)
+    assert delong_covariance(Scored(truth, [a, b]))[0, 1] == pytest.approx(covariance, abs=1e-12)
 
 
 def test_ties_count_half():
     """Two mutants and two wildtypes, one pair tied: 3.5 of 4 pairs."""
-    assert auc([1, 1, 0, 0], [0.9, 0.5, 0.5, 0.1]) == 3.5 / 4
+    assert auc(Scored([1, 1, 0, 0], [0.9, 0.5, 0.5, 0.1])) == 3.5 / 4
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_ties_count_half():
 )
 def test_no_variance_gives_the_exact_interval_and_says_so(scores, area, low, high):
     """DeLong's interval would be one point: certainty from eight patients."""
-    found = auc_with_ci(TRUTH, scores)
+    found = auc_with_ci(Scored(TRUTH, scores))
 
     assert found.auc == area
     assert (found.ci_low, found.ci_high) == pytest.approx((low, high), abs=1e-5)
@@ -114,7 +114,7 @@ def test_no_variance_gives_the_exact_interval_and_says_so(scores, area, low, hig
 
 def test_a_single_patient_of_a_class_gives_the_exact_interval():
     """Its spread is unknown, so there is no DeLong variance."""
-    found = auc_with_ci([1, 0, 0, 0], [0.5, 0.6, 0.4, 0.1])
+    found = auc_with_ci(Scored([1, 0, 0, 0], [0.5, 0.6, 0.4, 0.1]))
 
     assert found.ci_method == EXACT
     assert found.ci_high - found.ci_low > 0.5
@@ -144,7 +144,7 @@ def test_identical_repeats_are_one():
     """The same training three times is no more evidence than once."""
     rng = np.random.default_rng(3)
     one, other = noisy(rng, 2, TRUTH)
-    single, thrice = auc_with_ci(TRUTH, one), auc_with_ci(TRUTH, [one] * 3)
+    single, thrice = auc_with_ci(Scored(TRUTH, one)), auc_with_ci(Scored(TRUTH, [one] * 3))
     plain, repeated = (auc_difference(TRUTH, [one] * n, [other] * n) for n in (1, 3))
 
     assert (thrice.ci_low, thrice.ci_high) == pytest.approx((single.ci_low, single.ci_high))
@@ -157,10 +157,10 @@ def test_the_mean_over_repeats_has_the_mean_covariance():
     rng = np.random.default_rng(4)
     labels = [1] * 12 + [0] * 10
     scores = noisy(rng, 3, labels)
-    found = auc_with_ci(labels, scores)
+    found = auc_with_ci(Scored(labels, scores))
 
-    assert found.auc == pytest.approx(np.mean([auc(labels, row) for row in scores]))
-    assert found.se**2 == pytest.approx(delong_covariance(labels, scores).mean())
+    assert found.auc == pytest.approx(np.mean([auc(Scored(labels, row)) for row in scores]))
+    assert found.se**2 == pytest.approx(delong_covariance(Scored(labels, scores)).mean())
 
 
 def test_the_difference_of_means_adds_the_variance_between_trainings():
@@ -170,8 +170,10 @@ def test_the_difference_of_means_adds_the_variance_between_trainings():
     new, old = noisy(rng, 3, labels, 1.5), noisy(rng, 3, labels)
     found = auc_difference(labels, new, old)
     contrast = np.array([1 / 3] * 3 + [-1 / 3] * 3)
-    patients = contrast @ delong_covariance(labels, np.vstack([new, old])) @ contrast
-    trainings = sum(np.var([auc(labels, row) for row in side], ddof=1) / 3 for side in (new, old))
+    patients = contrast @ delong_covariance(Scored(labels, np.vstack([new, old]))) @ contrast
+    trainings = sum(
+        np.var([auc(Scored(labels, row)) for row in side], ddof=1) / 3 for side in (new, old)
+    )
 
     assert found.ci_method == DELONG_TRAININGS
     assert found.se_patients**2 == pytest.approx(patients)
@@ -187,7 +189,10 @@ def test_the_order_of_patients_changes_nothing():
     labels = np.array([1] * 9 + [0] * 8)
     scores = noisy(rng, 2, labels)
     order = rng.permutation(17)
-    one, other = auc_with_ci(labels, scores), auc_with_ci(labels[order], scores[:, order])
+    one, other = (
+        auc_with_ci(Scored(labels, scores)),
+        auc_with_ci(Scored(labels[order], scores[:, order])),
+    )
 
     assert (other.auc, other.ci_low) == pytest.approx((one.auc, one.ci_low), abs=1e-12)
 
@@ -206,4 +211,4 @@ def test_the_order_of_patients_changes_nothing():
 def test_what_has_no_area_is_refused(truth, scores, message):
     """A figure for such patients would be made up."""
     with pytest.raises(SampleError, match=message):
-        auc_with_ci(truth, scores)
+        auc_with_ci(Scored(truth, scores))

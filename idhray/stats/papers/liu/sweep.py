@@ -22,6 +22,7 @@ from idhray.stats.papers.liu.predictions import SPLITS, Predictions, SplitScores
 from idhray.stats.roc.area import auc, auc_difference
 from idhray.stats.roc.bootstrap import bootstrap_auc_difference
 from idhray.stats.roc.curve import roc_points
+from idhray.stats.sample import Scored
 
 BASELINE = 0
 """The synthetic count that every other one is compared with."""
@@ -130,7 +131,7 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
                         "split": split,
                         "n_synthetic": count,
                         "number": number,
-                        "auc": auc(cell.labels, scores),
+                        "auc": auc(Scored(cell.labels, scores)),
                         "sensitivity": at.sensitivity.value,
                         "specificity": at.specificity.value,
                         "accuracy": at.accuracy.value,
@@ -166,7 +167,7 @@ def roc_table(predictions: Predictions, model: str) -> pd.DataFrame:
     for split in SPLITS:
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
-            fpr, tpr = roc_points(cell.labels, cell.scores)
+            fpr, tpr = roc_points(Scored(cell.labels, cell.scores))
             curves.append(
                 pd.DataFrame({"split": split, "n_synthetic": count, "fpr": fpr, "tpr": tpr})
             )

@@ -13,8 +13,9 @@ from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.hypothesis.mcnemar import mcnemar_paired
 from idhray.stats.papers.park.judged import Judged
-from idhray.stats.roc.area import DELONG, auc_with_ci
+from idhray.stats.roc.area import DELONG, auc
 from idhray.stats.roc.delong import delong_covariance
+from idhray.stats.sample import Scored
 
 MEAN = "mean of readers"
 NO_TEST = "none: the DeLong variance is 0 (the scores rank alike)"
@@ -67,10 +68,10 @@ def _gain(one: Judged, readers: list[str], number: int) -> dict[str, Any]:
     Source: DeLong et al. 1988, for the contrast of all areas.
     """
     scores = np.array([one.p[reader, n] for n in (number, 1) for reader in readers])
-    areas = [auc_with_ci(one.labels, row).auc for row in scores]
+    areas = [auc(Scored(one.labels, row)) for row in scores]
     contrast = np.repeat([1.0, -1.0], len(readers)) / len(readers)
     difference = float(contrast @ areas)
-    variance = float(contrast @ delong_covariance(one.labels, scores) @ contrast)
+    variance = float(contrast @ delong_covariance(Scored(one.labels, scores)) @ contrast)
     se = np.sqrt(max(variance, 0.0))  # rounding may leave a variance of 0 just below it
     known = np.isfinite(se) and se > 1e-12
     half = stats.norm.ppf(0.975) * se if known else np.nan

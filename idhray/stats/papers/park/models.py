@@ -18,8 +18,8 @@ from idhray.stats.papers.park.readings import NAMES, Readings
 from idhray.stats.regression.design import Covariate, Factor
 from idhray.stats.regression.logistic import LogisticFit, fit_logistic
 from idhray.stats.regression.stepwise import Stepwise, stepwise
-from idhray.stats.roc.youden import youden_threshold
-from idhray.stats.sample import SampleError
+from idhray.stats.roc.youden import youden_optimum
+from idhray.stats.sample import SampleError, Scored
 from idhray.stats.settings import StatsSettings
 
 NUMBERS = {1: "Real", 2: "Synthetic", 3: "Real and synthetic"}
@@ -162,7 +162,7 @@ def _model(
         full=full,
         elimination=elimination,
         fit=fit,
-        threshold=youden_threshold(truth, fit.p_mutant(cases)),
+        threshold=youden_optimum(Scored(truth, fit.p_mutant(cases))).threshold,
         with_age=with_age,
         age_threshold=_age_threshold(fit, with_age, real),
         notes=tuple(notes),
@@ -205,4 +205,6 @@ def _age_threshold(fit: LogisticFit, with_age: LogisticFit | None, real: pd.Data
         return float("nan")
     known = real[real["age"].notna()]
     frame = pd.DataFrame({"image": fit.linear_predictor(known), "age": known["age"].to_numpy()})
-    return youden_threshold(known["label"].to_numpy(dtype=int), with_age.p_mutant(frame))
+    return youden_optimum(
+        Scored(known["label"].to_numpy(dtype=int), with_age.p_mutant(frame))
+    ).threshold

@@ -21,8 +21,8 @@ from idhray.stats.columns import (
 )
 from idhray.stats.papers.park.judged import Judged
 from idhray.stats.papers.park.models import ReaderModel
-from idhray.stats.roc.youden import youden_optima
-from idhray.stats.sample import Labels
+from idhray.stats.roc.youden import youden_optimum
+from idhray.stats.sample import Labels, Scored
 
 TRAINING = "train"
 
@@ -55,7 +55,7 @@ def table3(models: list[ReaderModel], sets: list[Judged]) -> pd.DataFrame:
 
 def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, Any]:
     """Figures at the fixed threshold, and at the set's own Youden optimum, which flatters."""
-    best = youden_optima(labels, p).chosen
+    best = youden_optimum(Scored(labels, p))
     return {
         **performance(labels, p, threshold),
         **area_columns(labels, p),

@@ -16,7 +16,7 @@ from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.regression.logistic import LogisticFit
 from idhray.stats.regression.optimism import optimism
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import Labels, SampleError
+from idhray.stats.sample import Labels, SampleError, Scored
 from idhray.stats.settings import StatsSettings
 
 UNIVARIABLE, FULL, FINAL, WITH_AGE = "univariable", "multivariable", "final", "final with age"
@@ -115,7 +115,7 @@ def _model_row(model: ReaderModel, settings: StatsSettings) -> dict[str, Any]:
         "r2_nagelkerke": fit.r2_nagelkerke,
         "r2_cox_snell": fit.r2_cox_snell,
         "r2_mcfadden": fit.r2_mcfadden,
-        "auc_apparent": auc(truth, fit.p_mutant(cases)),
+        "auc_apparent": auc(Scored(truth, fit.p_mutant(cases))),
         **_optimism(model, truth, settings),
         "threshold": model.threshold,
         "notes": " ".join(model.notes),

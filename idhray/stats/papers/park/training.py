@@ -22,7 +22,7 @@ from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.papers.park.readings import Readings
 from idhray.stats.resampling import Rows, drawn, units_of
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, Scored
 from idhray.stats.settings import StatsSettings
 
 METHOD = "percentile bootstrap of training cases and judged patients, the models chosen anew"
@@ -60,7 +60,12 @@ def resampled_gain(
     study = _study(readings, models, judged, settings)
     found = np.array([_gain(study, number) for number in range(settings.optimism_resamples)])
     areas = [
-        auc(judged.labels, np.array([judged.p[name, number] for name in judged.readers]))
+        auc(
+            Scored(
+                judged.labels,
+                np.array([judged.p[name, number] for name in judged.readers]),
+            )
+        )
         for number in (AUGMENTED, BASELINE)
     ]
     return summary(
@@ -68,7 +73,6 @@ def resampled_gain(
         found,
         method=METHOD,
         seed=settings.seed,
-        confidence=0.95,
         null=0.0,
     )
 
@@ -115,4 +119,4 @@ def _area(study: _Study, model: ReaderModel, rows: Rows, patients: Rows) -> floa
         raise SampleError("one class only was drawn")
     fit = refit(list(model.univariable), study.settings)(own, truth)
     scores = fit.p_mutant(study.features).reshape(-1, len(study.judged.labels))
-    return auc(study.judged.labels[patients], scores[:, patients])
+    return auc(Scored(study.judged.labels[patients], scores[:, patients]))

@@ -76,7 +76,7 @@ def drawn_around(center, *, spread=0.02, missing=0):
     """A bootstrap of 200 resamples around a difference, some of them without a model."""
     draws = center + spread * np.random.default_rng(0).normal(size=200)
     draws[:missing] = np.nan
-    return summary(center, draws, method=METHOD, seed=0, confidence=0.95, null=0.0)
+    return summary(center, draws, method=METHOD, seed=0, null=0.0)
 
 
 def verdict(shift_1, shift_3, resampled):
