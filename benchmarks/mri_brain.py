@@ -21,17 +21,17 @@ import numpy as np
 import tyro
 from matplotlib.axes import Axes
 
-from idhray.mri.brain.extraction import brain_mask
+from idhray.mri.brain.extraction import extract_brain
 from idhray.mri.brain.gate import (
     GateSettings,
     header_overlap,
-    mask_figures,
     mask_problems,
+    measured_mask,
     pair_problems,
 )
 from idhray.mri.brain.settings import PRESETS, BrainSettings
 from idhray.mri.nifti.reader import read_volume
-from idhray.mri.volume import Mask, Volume, canonical, canonical_mask, mask_ml
+from idhray.mri.volume import Volume, VolumeMask, canonical, canonical_mask, mask_ml
 
 SEQUENCES = ("t1c", "fla")
 COLORS = ("cyan", "lime", "red", "orange", "magenta")
@@ -39,7 +39,7 @@ COLORS = ("cyan", "lime", "red", "orange", "magenta")
 
 def main(data: Path, out: Path | None = None, threads: int = 1, five_folds: bool = False) -> None:
     """Print a JSON line per tool and scan, per two tools, and per tool for its two scans."""
-    masks: dict[str, dict[str, Mask]] = {name: {} for name in ("given", *tools(five_folds))}
+    masks: dict[str, dict[str, VolumeMask]] = {name: {} for name in ("given", *tools(five_folds))}
     for sequence in SEQUENCES:
         masks["given"][sequence] = given_mask(data, sequence)
         for name, settings in tools(five_folds).items():
@@ -69,14 +69,16 @@ def tools(five_folds: bool) -> dict[str, BrainSettings]:
     return found
 
 
-def measured(data: Path, sequence: str, settings: BrainSettings) -> tuple[dict[str, object], Mask]:
+def measured(
+    data: Path, sequence: str, settings: BrainSettings
+) -> tuple[dict[str, object], VolumeMask]:
     """Figures of one tool on one scan, and its mask."""
     volume, seconds = scan(data, sequence), []
     for _ in range(2):
         start = time.process_time()
-        found = brain_mask(volume, settings)
+        found = extract_brain(volume, settings)
         seconds.append(round(time.process_time() - start, 1))
-    figures = mask_figures(volume, found.mask)
+    figures, _ = measured_mask(volume, found.mask)
     return {
         "ml": round(figures.ml),
         "largest_face": round(max(figures.face_fractions), 3),
@@ -88,7 +90,7 @@ def measured(data: Path, sequence: str, settings: BrainSettings) -> tuple[dict[s
     }, found.mask
 
 
-def compare(data: Path, masks: dict[str, dict[str, Mask]]) -> None:
+def compare(data: Path, masks: dict[str, dict[str, VolumeMask]]) -> None:
     """Print how tools agree with one another, and each tool's two masks with each other."""
     names = list(masks)
     for k, name in enumerate(names):
@@ -114,18 +116,18 @@ def scan(data: Path, sequence: str) -> Volume:
     return read_volume(str(data / f"{data.name}_{sequence}.nii.gz"))
 
 
-def given_mask(data: Path, sequence: str) -> Mask:
+def given_mask(data: Path, sequence: str) -> VolumeMask:
     """The mask that lies beside a scan."""
     given = read_volume(str(data / f"{data.name}_hdbet_mask_native_{sequence}.nii.gz"))
-    return brain_mask(scan(data, sequence), BrainSettings(), given=given).mask
+    return extract_brain(scan(data, sequence), BrainSettings(), manifest_mask=given).mask
 
 
-def dice(a: Mask, b: Mask) -> float:
+def dice(a: VolumeMask, b: VolumeMask) -> float:
     """Overlap of two masks, 0 to 1."""
     return float(2 * (a & b).sum() / (a.sum() + b.sum()))
 
 
-def picture(data: Path, sequence: str, masks: dict[str, Mask], out: Path) -> None:
+def picture(data: Path, sequence: str, masks: dict[str, VolumeMask], out: Path) -> None:
     """Axial, coronal and sagittal planes with the outlines of all masks."""
     volume = scan(data, sequence)
     seen = canonical(volume)
@@ -143,7 +145,9 @@ def picture(data: Path, sequence: str, masks: dict[str, Mask], out: Path) -> Non
     plt.close(figure)
 
 
-def plane(panel: Axes, volume: Volume, outlines: dict[str, Mask], axis: int, index: int) -> None:
+def plane(
+    panel: Axes, volume: Volume, outlines: dict[str, VolumeMask], axis: int, index: int
+) -> None:
     """One plane; the patient's right is at the right of the picture."""
     across, up = (mm for k, mm in enumerate(volume.spacing_mm) if k != axis)
     white = np.percentile(volume.voxels, 99.5)

@@ -17,10 +17,10 @@ import torch
 import tyro
 
 from idhray.images import encode
-from idhray.mri.brain.extraction import brain_mask
+from idhray.mri.brain.extraction import extract_brain
 from idhray.mri.brain.settings import BrainSettings
 from idhray.mri.nifti.reader import read_volume
-from idhray.mri.patient import MriSettings, Prepared, Scans, prepare
+from idhray.mri.patient import MriSettings, PreparedStudy, Scans, prepare
 
 
 def main(t1ce: str, flair: str, repeats: int = 5, picture: Path | None = None) -> None:
@@ -53,7 +53,7 @@ def main(t1ce: str, flair: str, repeats: int = 5, picture: Path | None = None) -
 def least(scans: Scans) -> None:
     """Unpack both scans and find both brains."""
     for path in (scans.t1ce, scans.flair):
-        brain_mask(read_volume(path), BrainSettings())
+        extract_brain(read_volume(path), BrainSettings())
 
 
 def cpu_seconds(task: Callable[[], object]) -> float:
@@ -63,7 +63,7 @@ def cpu_seconds(task: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def quality(found: Prepared) -> dict[str, object]:
+def quality(found: PreparedStudy) -> dict[str, object]:
     """A few of the figures that stand beside the slices."""
     names = ("nmi_before", "nmi_after", "displacement_mean_mm", "rotation_degrees", "brain_overlap")
     return {name: round(found.figures[name], 3) for name in names}

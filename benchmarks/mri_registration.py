@@ -26,8 +26,8 @@ from idhray.chance import generator
 from idhray.mri.register import Registration, register
 from idhray.mri.reslice import Grid, resliced
 from idhray.mri.settings import SliceSettings
-from idhray.mri.transform import Matrix, Points, inverse, moved, rigid
-from idhray.mri.volume import Mask, Volume, canonical, mask_points_mm, mask_volume
+from idhray.mri.transform import Affine, PointsMm, inverse, rigid_transform, transform_points
+from idhray.mri.volume import Volume, VolumeMask, canonical, mask_points_mm, mask_volume
 
 MARGIN_VOXELS = (16, 16, 4)
 """Added on each side of the FLAIR's grid, so that the moved brain stays inside."""
@@ -48,7 +48,7 @@ def main(data: Path, draws: int = 10, steps: tuple[float, ...] = (4.0, 2.0), see
             motion = drawn(points.mean(axis=1), generator(seed, "motion", draw))
             move = in_header if way == "header" else anew
             found, seconds = timed(t1ce, brains[0], *move(flair, brains[1], motion), settings)
-            error = moved(found.matrix @ motion @ inverse(still.matrix), points) - points
+            error = transform_points(found.matrix @ motion @ inverse(still.matrix), points) - points
             errors.append(error)
             spent.append(seconds)
             said = {"way": way, "draw": draw, **figures(found), **summary(error, normal)}
@@ -65,24 +65,24 @@ def volume(data: Path, name: str) -> Volume:
     return Volume(name=name, voxels=voxels, affine=image.affine)
 
 
-def drawn(center: Points, chance: np.random.Generator) -> Matrix:
+def drawn(center: PointsMm, chance: np.random.Generator) -> Affine:
     """A turn of up to 10 degrees about any axis and a shift of up to 10 mm in any direction."""
     axis, way = (vector / np.linalg.norm(vector) for vector in chance.normal(size=(2, 3)))
     angle, far = chance.uniform(0, (np.radians(10), 10))
     # Euler angles of so small a turn are not quite its vector: it is up to 10 degrees all the same.
-    return rigid(far * way, angle * axis, center)
+    return rigid_transform(far * way, angle * axis, center)
 
 
-def in_header(flair: Volume, brain: Mask, motion: Matrix) -> tuple[Volume, Mask]:
+def in_header(flair: Volume, brain: VolumeMask, motion: Affine) -> tuple[Volume, VolumeMask]:
     """The same voxels, said to lie elsewhere."""
     return Volume(name="fla", voxels=flair.voxels, affine=motion @ flair.affine), brain
 
 
-def anew(flair: Volume, brain: Mask, motion: Matrix) -> tuple[Volume, Mask]:
+def anew(flair: Volume, brain: VolumeMask, motion: Affine) -> tuple[Volume, VolumeMask]:
     """The moved brain as read on the grid of the FLAIR, with a margin."""
     shape = tuple(n + 2 * more for n, more in zip(brain.shape, MARGIN_VOXELS, strict=True))
     affine = flair.affine.copy()
-    affine[:3, 3] = moved(affine, -np.array(MARGIN_VOXELS)[:, None])[:, 0]
+    affine[:3, 3] = transform_points(affine, -np.array(MARGIN_VOXELS)[:, None])[:, 0]
     grid = Grid(affine=affine, shape=shape)
     voxels, inside = (
         np.stack([picture for picture, _ in resliced(each, grid, motion, kind)], axis=-1)
@@ -92,7 +92,11 @@ def anew(flair: Volume, brain: Mask, motion: Matrix) -> tuple[Volume, Mask]:
 
 
 def timed(
-    t1ce: Volume, t1ce_brain: Mask, flair: Volume, flair_brain: Mask, settings: SliceSettings
+    t1ce: Volume,
+    t1ce_brain: VolumeMask,
+    flair: Volume,
+    flair_brain: VolumeMask,
+    settings: SliceSettings,
 ) -> tuple[Registration, float]:
     """The registration, and its CPU-seconds."""
     start = time.process_time()
@@ -107,7 +111,7 @@ def figures(found: Registration) -> dict[str, float | str]:
     return {**rounded, "implausible": found.implausible}
 
 
-def summary(error: Points, normal: NDArray[np.float64]) -> dict[str, float]:
+def summary(error: PointsMm, normal: NDArray[np.float64]) -> dict[str, float]:
     """Mean and maximum of the distances, and of their parts in and through the plane."""
     through = np.abs(normal @ error)
     whole = np.linalg.norm(error, axis=0)

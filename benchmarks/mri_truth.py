@@ -23,8 +23,8 @@ from idhray.chance import generator
 from idhray.mri.register import register
 from idhray.mri.reslice import Grid, resliced
 from idhray.mri.settings import SliceSettings
-from idhray.mri.transform import Matrix, displacements_mm, moved, rigid
-from idhray.mri.volume import Mask, Volume, Voxels, mask_points_mm
+from idhray.mri.transform import Affine, displacements_mm, rigid_transform, transform_points
+from idhray.mri.volume import Volume, VolumeMask, Voxels, mask_points_mm
 
 CENTER = np.array([0.0, -17.0, 20.0])
 LESION = np.array([30.0, 20.0, 25.0])
@@ -43,7 +43,7 @@ def main(template: Path, draws: int = 8, steps: tuple[float, ...] = (4.0, 2.0)) 
         errors, spent = [], []
         for draw in range(draws):
             chance = generator(0, "truth", kind, draw)
-            motion = rigid(
+            motion = rigid_transform(
                 chance.uniform(-1, 1, 3) * 10 / 3**0.5,
                 np.radians(chance.uniform(-1, 1, 3) * 10 / 3**0.5),
                 CENTER,
@@ -73,7 +73,7 @@ def head(template: Path) -> tuple[Volume, Volume, Volume]:
     ]
     t1, gray, white = (np.asarray(i.dataobj, np.float32) / np.max(i.dataobj) for i in images)
     brain = ndimage.binary_fill_holes(ndimage.binary_opening(t1 > 0.15, iterations=2))
-    places = moved(images[0].affine, np.indices(brain.shape).reshape(3, -1))
+    places = transform_points(images[0].affine, np.indices(brain.shape).reshape(3, -1))
     radius = np.linalg.norm(places - LESION[:, None], axis=0).reshape(brain.shape)
     lesion = ndimage.gaussian_filter((radius < 22).astype(np.float32), 2)
     ring = ndimage.gaussian_filter(((radius < 14) & (radius > 10)).astype(np.float32), 1)
@@ -95,11 +95,13 @@ def scan(
     spacing: tuple[float, float, float],
     *,
     tilt_degrees: float,
-    motion: Matrix,
+    motion: Affine,
     chance: np.random.Generator,
-) -> tuple[Volume, Mask]:
+) -> tuple[Volume, VolumeMask]:
     """A scan of the moved head on a grid tilted by up to `tilt_degrees`, and a brain mask of it."""
-    tilt = rigid((0, 0, 0), np.radians(chance.uniform(-tilt_degrees, tilt_degrees, 3)), CENTER)
+    tilt = rigid_transform(
+        (0, 0, 0), np.radians(chance.uniform(-tilt_degrees, tilt_degrees, 3)), CENTER
+    )
     affine = np.diag([-spacing[0], spacing[1], spacing[2], 1.0])
     affine[:3, 3] = CENTER - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     grid = Grid(affine=tilt @ affine, shape=shape)
@@ -113,7 +115,9 @@ def scan(
     return volume, erring(covered >= 0.5, spacing, chance)
 
 
-def erring(mask: Mask, spacing: tuple[float, float, float], chance: np.random.Generator) -> Mask:
+def erring(
+    mask: VolumeMask, spacing: tuple[float, float, float], chance: np.random.Generator
+) -> VolumeMask:
     """The mask with edges that lie too far in or out, by 1.5 mm and by up to 1 mm everywhere."""
     depth = ndimage.distance_transform_edt(mask, sampling=spacing)
     depth -= ndimage.distance_transform_edt(~mask, sampling=spacing)

@@ -1,1 +1,1 @@
-"""Work on one patient's MRI: volumes, registration, intensity, paired slices, quality."""
+"""Processing of one patient's MRI: volumes, registration, intensity, paired slices, quality."""

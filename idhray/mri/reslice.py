@@ -1,7 +1,7 @@
-"""Resampling: every pixel of the result is read once, from the volume as it was acquired.
+"""Resampling: every pixel of the result is interpolated once from the volume as acquired.
 
-Where registration moved a volume, its matrix goes into the places that are read, so that nothing
-is interpolated twice.
+The matrix of a registration is applied to the coordinates that are read, so that nothing is
+interpolated twice.
 """
 
 import math
@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from idhray.mri.sampling import Trilinear, Values
-from idhray.mri.transform import Matrix, inverse
+from idhray.mri.sampling import Trilinear, VoxelValues
+from idhray.mri.transform import Affine, inverse
 from idhray.mri.volume import Volume, Voxels
 
 Interpolation = Literal["linear", "cubic"]
-Picture = NDArray[np.float32]  # (rows, columns)
-Covered = NDArray[np.bool_]  # (rows, columns), True where the volume was acquired
+PlaneValues = NDArray[np.float32]  # (rows, columns)
+PixelMask = NDArray[np.bool_]  # (rows, columns)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Grid:
-    """Where the pixels of a stack of pictures lie."""
+    """Position of the pixels of a stack of slices."""
 
-    affine: Matrix
+    affine: Affine
     """(4, 4): row, column, slice -> RAS mm of pixel centers."""
     shape: tuple[int, int, int]
     """Rows, columns, slices."""
@@ -35,27 +35,29 @@ class Grid:
 def resliced(
     volume: Volume,
     grid: Grid,
-    moved: Matrix | None = None,
+    volume_to_grid: Affine | None = None,
     interpolation: Interpolation = "linear",
-) -> Iterator[tuple[Picture, Covered]]:
-    """Slice after slice of a volume on a grid.
+) -> Iterator[tuple[PlaneValues, PixelMask]]:
+    """Slices of a volume on a grid, one after another.
 
-    A pixel that is larger than the voxels is the mean of points spread over its area, and a slice
-    that is thicker the mean over its thickness: a single point would show noise, and miss detail.
+    A pixel larger than the voxels is the mean of points spread over its area, and a slice thicker
+    than the voxels the mean over its thickness. A single point would show noise and miss detail.
 
     Args:
-        volume: To read from.
-        grid: Where.
-        moved: RAS mm of `volume` -> RAS mm of `grid`, as registration gives it; none where they
-            share their space.
-        interpolation: cubic is clipped to the range of the volume, which its waves overshoot.
+        volume: Volume to resample.
+        grid: Pixel positions.
+        volume_to_grid: RAS mm of `volume` -> RAS mm of `grid`, from registration; None if they
+            share one space.
+        interpolation: Cubic values are clipped to the range of the volume, which the spline
+            overshoots.
 
     Yields:
-        (rows, columns) float32, 0 where nothing was acquired; and which pixels were.
+        (rows, columns) float32, 0 outside the acquired volume; and (rows, columns) bool, True
+        inside it.
     """
-    to_ras = grid.affine if moved is None else inverse(moved) @ grid.affine
+    to_ras = grid.affine if volume_to_grid is None else inverse(volume_to_grid) @ grid.affine
     to_voxels = inverse(volume.affine) @ to_ras
-    values = _reader(volume.voxels, interpolation)
+    values = _interpolator(volume.voxels, interpolation)
     parts = tuple(max(round(float(step)), 1) for step in np.abs(to_voxels[:3, :3]).max(axis=0))
     rows, columns = (_fractions(n, split) for n, split in zip(grid.shape, parts[:2], strict=False))
     for k in range(grid.shape[2]):
@@ -75,19 +77,21 @@ def resliced(
 
 
 def _fractions(n: int, parts: int) -> NDArray[np.float32]:
-    """Where the `parts` points of each of `n` pixels lie, 0 being the center of the first."""
+    """Positions of the `parts` points of each of `n` pixels; 0 is the center of the first pixel."""
     return ((np.arange(n * parts) + 0.5) / parts - 0.5).astype(np.float32)
 
 
-def _inside(places: list[Values], shape: tuple[int, ...]) -> Covered:
-    """Up to half a voxel beyond the outermost centers: that is what the scan covers."""
+def _inside(places: list[VoxelValues], shape: tuple[int, ...]) -> PixelMask:
+    """True for places that the scan covers: up to half a voxel beyond the outermost centers."""
     pairs = zip(places, shape, strict=True)
     within = [(at >= -0.5) & (at <= side - 0.5) for at, side in pairs]
     return np.asarray(np.logical_and.reduce(within))
 
 
-def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Values]], Values]:
-    """Values at places in voxels; beyond the outermost centers, what is there."""
+def _interpolator(
+    voxels: Voxels, interpolation: Interpolation
+) -> Callable[[list[VoxelValues]], VoxelValues]:
+    """Interpolator of values at voxel coordinates; the outermost values continue outwards."""
     if interpolation == "linear":
         linear = Trilinear(voxels)
         return lambda places: linear(*places)
@@ -95,17 +99,17 @@ def _reader(voxels: Voxels, interpolation: Interpolation) -> Callable[[list[Valu
     spline = ndimage.spline_filter(voxels, order=3, mode="mirror", output=np.float32)
     lowest, highest = voxels.min(), voxels.max()
 
-    def cubic(places: list[Values]) -> Values:
+    def cubic(places: list[VoxelValues]) -> VoxelValues:
         near = [np.clip(at, 0, end) for at, end in zip(places, last, strict=True)]
-        found = ndimage.map_coordinates(
+        values = ndimage.map_coordinates(
             spline, near, order=3, mode="mirror", prefilter=False, output=np.float32
         )
-        return np.asarray(np.clip(found, lowest, highest))
+        return np.asarray(np.clip(values, lowest, highest))
 
     return cubic
 
 
-def _block_sums(picture: Picture, height: int, width: int) -> Picture:
+def _block_sums(picture: PlaneValues, height: int, width: int) -> PlaneValues:
     rows, columns = picture.shape
     blocks = picture.reshape(rows // height, height, columns // width, width)
     return np.asarray(blocks.sum(axis=(1, 3)))

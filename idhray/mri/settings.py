@@ -1,4 +1,4 @@
-"""Settings of the way from two volumes and their brain masks to paired slices."""
+"""Settings of the steps from two volumes and their brain masks to paired slices."""
 
 from dataclasses import dataclass
 
@@ -8,49 +8,49 @@ from idhray.mri.reslice import Interpolation
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSettings:
-    """How a patient's CE-T1w and FLAIR become slices."""
+    """Settings of registration, intensity window and slices."""
 
     registration_steps_mm: tuple[float, ...] = (4.0, 2.0)
-    """Distance of the points at which the volumes are compared, coarse to fine. SPM12 has the same.
-    4 alone takes a third of the time and ends 0.1 mm from the answer rather than 0.02."""
+    """Spacing of the points at which the volumes are compared, coarse to fine, as in SPM12. Using
+    4 alone takes a third of the time and ends 0.1 mm from the result instead of 0.02."""
     max_rotation_degrees: float = 25.0
-    """A registration that turns further is flagged. A head coil leaves less room than this; yet
-    headers of one exam can differ by much (13.4 degrees in a patient of TCGA, rightly found)."""
+    """Largest rotation that is not flagged. A head coil leaves less room than this, but headers of
+    one exam can differ widely (13.4 degrees in a TCGA patient, correctly registered)."""
     max_displacement_mm: float = 40.0
-    """A registration that moves the brain further, on average, is flagged (18 mm in that patient).
-    More is a header without its origin, or two patients."""
+    """Largest mean displacement of the brain that is not flagged (18 mm in that patient). A larger
+    one means a header without its origin, or two patients."""
     min_overlap: float = 0.92
-    """Dice of the two brain masks after registration; below it, the case is flagged. Measured: 0.95
+    """Smallest Dice of the two brain masks after registration that is not flagged. Measured: 0.95
     to 0.97 for two scans of one brain, 0.86 to 0.93 for brains of two people."""
     min_nmi: float = 1.065
-    """Normalized mutual information after registration; below it, the case is flagged. Measured:
-    1.09 to 1.14 for two scans of one brain, 1.03 to 1.06 for two people, or one mirrored."""
+    """Smallest normalized mutual information after registration that is not flagged. Measured: 1.09
+    to 1.14 for two scans of one brain, 1.03 to 1.06 for two people or a mirrored scan."""
     interpolation: Interpolation = "linear"
-    """Of the one resampling; cubic is clipped to the range of the volume."""
+    """Interpolation of the resampling; cubic is clipped to the range of the volume."""
     n4: bool = False
-    """Correct the bias field of both volumes first. It takes a large bright lesion for shading, and
-    dims it (seen on the FLAIR of a patient of TCGA)."""
+    """Correct the bias field of both volumes first. N4 can take a large bright lesion for shading
+    and dim it (as in the FLAIR of a TCGA patient)."""
     low_percentile: float = 0.5
-    """Of the values inside the brain, each volume by itself: becomes black."""
+    """Percentile of the values inside the brain, per volume, that becomes black."""
     high_percentile: float = 99.5
-    """Becomes white."""
+    """Percentile that becomes white."""
     fov_mm: float = 240.0
-    """Side of the square that a slice shows, centered on the brain; the same for all patients."""
+    """Side of the square field of view, centered on the brain; the same for all patients."""
     size_px: int = 256
     slice_spacing_mm: float | None = None
-    """Distance of slices; when not given, one for each slice of the CE-T1w, none invented."""
+    """Distance between slices; defaults to that of the CE-T1w, so that no slice is invented."""
     min_brain_fraction: float = 0.05
-    """Part of a slice's pixels that must be brain. The largest slices have 0.3 at 240 mm."""
+    """Smallest fraction of brain among a slice's pixels. The largest slices have 0.3 at 240 mm."""
     min_flair_coverage: float = 0.95
-    """Part of a slice's brain that must lie inside what the FLAIR scan covers."""
+    """Smallest fraction of a slice's brain that the FLAIR scan must cover."""
     max_slices: int | None = None
-    """Of one patient, evenly spread; all when not given."""
+    """Slices of one patient, evenly spread; all by default."""
 
     def __post_init__(self) -> None:
-        """Refuse what makes no slices.
+        """Refuse settings that make no slices.
 
         Raises:
-            ConfigError: the message names the field, what it is and what it may be.
+            ConfigError: The message names the field, its value and the allowed values.
         """
         if not self.registration_steps_mm or min(self.registration_steps_mm) < 1:
             raise ConfigError(
@@ -76,7 +76,7 @@ class SliceSettings:
 
     @property
     def pixel_mm(self) -> float:
-        """Side of a pixel of a slice."""
+        """Side of a pixel of the slices."""
         return self.fov_mm / self.size_px
 
 
@@ -85,14 +85,14 @@ PRESETS = {
     # 1 mm slices without a gap (one image each here, so the spacing stays that of the CE-T1w);
     # FLAIR of 240 mm and 4 mm. "Image preprocessing": HD-BET on both, FLAIR to CE-T1w rigidly with
     # SPM12, resliced; channels CE-T1w, FLAIR, null; 19,595 images of 110 patients, 178 each.
-    # "StyleGAN2 implementation details": 256 x 256 px. The paper is silent on:
-    #   - SPM12's options: its defaults are normalized mutual information and steps of 4 and 2 mm,
-    #     used here, and a spline of degree 4, for which cubic stands here;
-    #   - bias field (none is corrected here), intensity window, bit depth;
-    #   - how 512 px at 256 mm become 256 px (here: by area), and where the field is centered;
-    #   - which slices were used. 178 at 1 mm is more than a brain is high, so hardly any was left
-    #     out: here all with 1 % of brain, some 150 of such a scan; or patients had several scans.
+    # "StyleGAN2 implementation details": 256 x 256 px. The paper does not state:
+    #   - SPM12's options. Its defaults are normalized mutual information and steps of 4 and 2 mm,
+    #     used here, and a spline of degree 4, replaced by cubic here;
+    #   - bias field correction (none here), intensity window, bit depth;
+    #   - the reduction from 512 px at 256 mm to 256 px (here by area), and the center of the field;
+    #   - the choice of slices. 178 mm is more than the height of a brain, so hardly any slice was
+    #     left out, or patients had several scans. Here: all slices with 1 % of brain, about 150.
     "park2021": SliceSettings(fov_mm=256.0, interpolation="cubic", min_brain_fraction=0.01),
-    # Ours: small images of small phantoms, a coarse registration, few slices of each patient.
+    # Ours: small images of small phantoms, a coarse registration, few slices per patient.
     "demo": SliceSettings(size_px=64, registration_steps_mm=(4.0,), max_slices=16),
 }

@@ -133,7 +133,7 @@ def prepare_one(values: dict[str, Any]) -> Outcome:
         for number, one in enumerate(found.slices)
     ]
     if not rows:
-        return Outcome(status="skipped", note=f"{study}: {found.why_none}")
+        return Outcome(status="skipped", note=f"{study}: {found.none_reason}")
     return Outcome(rows=rows, note="; ".join(found.notes))
 
 

@@ -9,7 +9,7 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
-from idhray.mri.transform import inverse, moved, rigid
+from idhray.mri.transform import inverse, rigid_transform, transform_points
 from idhray.mri.volume import Volume
 
 AIR, WHITE, GRAY, VENTRICLE, LESION = range(5)
@@ -46,7 +46,7 @@ def grid(spacing_mm, shape, axes="RAS", tilt_degrees=(0, 0, 0), center_mm=(0, 0,
         affine[:3, axis] = 0
         affine[row, axis] = spacing_mm[axis] * (1 if letter in "RAS" else -1)
     affine[:3, 3] = np.array(center_mm) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return rigid((0, 0, 0), np.radians(tilt_degrees), center_mm) @ affine
+    return rigid_transform((0, 0, 0), np.radians(tilt_degrees), center_mm) @ affine
 
 
 def scan(values, affine, shape, head=None, name="scan"):
@@ -63,7 +63,7 @@ def scan(values, affine, shape, head=None, name="scan"):
     corner = np.indices(shape).reshape(3, -1)
     total, inside = 0.0, 0.0
     for offset in (-0.25, 0.25):  # two points along each diagonal: edges are partial volumes
-        label = tissue(moved(to_head, corner + offset))
+        label = tissue(transform_points(to_head, corner + offset))
         total = total + np.array(values)[label] / 2
         inside = inside + (label != AIR) / 2
     voxels = total.reshape(shape).astype(np.float32)

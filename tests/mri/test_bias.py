@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from idhray.errors import MriError
-from idhray.mri.bias import without_bias
-from idhray.mri.transform import moved
+from idhray.mri.bias import bias_corrected
+from idhray.mri.transform import transform_points
 from idhray.mri.volume import Volume
 from tests.mri.head import T1CE, WHITE, grid, scan, tissue
 
@@ -23,7 +23,7 @@ def shaded():
 
 def sides(volume):
     """White matter of the left half over that of the right."""
-    label = tissue(moved(volume.affine, np.indices(SHAPE).reshape(3, -1))).reshape(SHAPE)
+    label = tissue(transform_points(volume.affine, np.indices(SHAPE).reshape(3, -1))).reshape(SHAPE)
     middle = SHAPE[0] // 2
     halves = [np.arange(SHAPE[0]) > middle, np.arange(SHAPE[0]) < middle]
     left, right = (volume.voxels[(label == WHITE) & half[:, None, None]].mean() for half in halves)
@@ -33,7 +33,7 @@ def sides(volume):
 def test_a_shaded_head_becomes_even():
     """White matter has one value again; the grid stays, axes in their order."""
     volume, brain = shaded()
-    flat = without_bias(volume, brain)
+    flat = bias_corrected(volume, brain)
 
     assert sides(volume) > 1.2
     assert sides(flat) == pytest.approx(1, abs=0.05)
@@ -46,8 +46,8 @@ def test_it_is_the_same_each_time():
     """Several threads would add up in an order of their own."""
     volume, brain = shaded()
 
-    assert without_bias(volume, brain).voxels.tobytes() == (
-        without_bias(volume, brain).voxels.tobytes()
+    assert bias_corrected(volume, brain).voxels.tobytes() == (
+        bias_corrected(volume, brain).voxels.tobytes()
     )
 
 
@@ -57,4 +57,4 @@ def test_a_brain_without_positive_voxels_is_refused():
     negative = Volume(name="t1ce of p1", voxels=-volume.voxels, affine=volume.affine)
 
     with pytest.raises(MriError, match="t1ce of p1: no voxel of the brain is above 0"):
-        without_bias(negative, brain)
+        bias_corrected(negative, brain)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from idhray.mri.mask import commonest, face_fractions, filled, largest_component
+from idhray.mri.mask import face_fractions, fill_holes, largest_component, most_frequent_value
 
 
 def test_the_largest_piece_is_kept_and_its_share_told():
@@ -26,7 +26,7 @@ def test_holes_are_filled_as_scipy_fills_them():
     for density in (0.2, 0.6, 0.8, 0.95):
         mask = rng.random((9, 8, 7)) < density
 
-        np.testing.assert_array_equal(filled(mask), ndimage.binary_fill_holes(mask))
+        np.testing.assert_array_equal(fill_holes(mask), ndimage.binary_fill_holes(mask))
 
 
 def test_a_bay_that_reaches_a_face_is_no_hole():
@@ -34,7 +34,7 @@ def test_a_bay_that_reaches_a_face_is_no_hole():
     mask = np.ones((5, 5, 5), dtype=bool)
     mask[2, 2, :3] = False
 
-    np.testing.assert_array_equal(filled(mask), mask)
+    np.testing.assert_array_equal(fill_holes(mask), mask)
 
 
 def test_faces_are_first_and_last_along_each_axis():
@@ -51,4 +51,4 @@ def test_the_commonest_value_is_the_background():
     voxels = np.random.default_rng(0).random((50, 60, 70)).astype(np.float32)
     voxels[:20] = -1024
 
-    assert commonest(voxels) == -1024
+    assert most_frequent_value(voxels) == -1024

@@ -9,7 +9,7 @@ from idhray.mri.mutual_information import (
     normalized_mutual_information,
     similarity_at,
 )
-from idhray.mri.transform import rigid
+from idhray.mri.transform import rigid_transform
 from idhray.mri.volume import mask_points_mm
 from tests.mri.head import FLAIR, T1CE, grid, scan
 
@@ -57,9 +57,11 @@ def test_it_is_highest_where_the_heads_lie_on_each_other():
     best = similarity(np.eye(4))
     for axis in np.eye(3):
         for size in (-1, 1):
-            shifts = [similarity(rigid(size * mm * axis, (0, 0, 0), (0, 0, 0))) for mm in (2, 6)]
+            shifts = [
+                similarity(rigid_transform(size * mm * axis, (0, 0, 0), (0, 0, 0))) for mm in (2, 6)
+            ]
             turns = [
-                similarity(rigid((0, 0, 0), np.radians(size * angle * axis), (0, 0, 0)))
+                similarity(rigid_transform((0, 0, 0), np.radians(size * angle * axis), (0, 0, 0)))
                 for angle in (3, 10)
             ]
 

@@ -9,14 +9,14 @@ import pytest
 from idhray.mri.pair import paired_slices
 from idhray.mri.register import register
 from idhray.mri.settings import PRESETS, SliceSettings
-from idhray.mri.transform import displacements_mm, rigid
+from idhray.mri.transform import displacements_mm, rigid_transform
 from idhray.mri.volume import Volume, mask_points_mm
 from tests.mri.head import LESION_MM, pair
 
 
 def test_a_pair_becomes_aligned_slices():
     """The lesion, enhancing and bright in FLAIR, is at one place in both channels."""
-    head = rigid((8, -5, 3), np.radians((4, -5, 6)), (0, 0, 0))
+    head = rigid_transform((8, -5, 3), np.radians((4, -5, 6)), (0, 0, 0))
     found = paired_slices(*pair(head), SliceSettings(size_px=120))
     cut = min(found.slices.slices, key=lambda one: abs(one.z_mm - LESION_MM[2]))
     centers = [np.argwhere(cut.image[..., c] > 230).mean(axis=0) for c in (0, 1)]
@@ -82,7 +82,7 @@ def test_a_real_flair_that_was_moved_is_found(patient):
     t1ce, t1ce_brain, flair, flair_brain = patient
     settings = SliceSettings()
     points = mask_points_mm(t1ce_brain, t1ce)
-    head = rigid((5, -7, 5), np.radians((6, -6, 5)), points.mean(axis=1))
+    head = rigid_transform((5, -7, 5), np.radians((6, -6, 5)), points.mean(axis=1))
     elsewhere = Volume(name="fla", voxels=flair.voxels, affine=head @ flair.affine)
     still = register(*patient, settings).matrix
     found = register(t1ce, t1ce_brain, elsewhere, flair_brain, settings).matrix

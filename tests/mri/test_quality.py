@@ -3,7 +3,7 @@
 import numpy as np
 
 from idhray.mri.quality import GREEN, ORANGE, PANEL_PX, SQUARE_PX, quality_picture
-from idhray.mri.transform import rigid
+from idhray.mri.transform import rigid_transform
 from idhray.mri.volume import Volume
 from tests.mri.head import FLAIR, T1CE, grid, scan
 
@@ -35,7 +35,7 @@ def test_it_has_three_rows_of_five_planes():
 
 def test_squares_of_a_registered_pair_run_on():
     """The same contrast twice: the checkerboard is the picture, unless one of them was moved."""
-    head = rigid((6, 9, 4), (0.1, 0, 0.1), (0, 0, 0))
+    head = rigid_transform((6, 9, 4), (0.1, 0, 0.1), (0, 0, 0))
     errors = []
     for matrix in (np.linalg.inv(head), np.eye(4)):
         first, _, board = rows(quality_picture(*heads(head, values=T1CE), matrix))

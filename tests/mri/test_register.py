@@ -10,7 +10,7 @@ import pytest
 from idhray.errors import MriError
 from idhray.mri.register import register
 from idhray.mri.settings import SliceSettings
-from idhray.mri.transform import displacements_mm, rigid, rotation_degrees
+from idhray.mri.transform import displacements_mm, rigid_transform, rotation_degrees
 from idhray.mri.volume import Volume, mask_points_mm
 from tests.mri.head import FLAIR, T1CE, grid, pair, reordered, scan
 
@@ -25,7 +25,7 @@ def error_mm(found, head, t1ce, brain):
 
 def draw(k):
     rng = np.random.default_rng(k)
-    return rigid(rng.uniform(-10, 10, 3), np.radians(rng.uniform(-6, 6, 3)), (0, 0, 0))
+    return rigid_transform(rng.uniform(-10, 10, 3), np.radians(rng.uniform(-6, 6, 3)), (0, 0, 0))
 
 
 @pytest.mark.parametrize("k", range(3))
@@ -46,7 +46,7 @@ def test_a_known_motion_is_found(k):
 
 def test_figures_of_a_motion_are_those_of_the_brain():
     """A pure shift moves every point alike."""
-    head = rigid((3, -4, 12), (0, 0, 0), (0, 0, 0))
+    head = rigid_transform((3, -4, 12), (0, 0, 0), (0, 0, 0))
     found = register(*pair(head), SETTINGS)
 
     assert found.translation_mm == pytest.approx(13, abs=0.4)
@@ -66,7 +66,7 @@ def test_the_order_of_axes_changes_nothing(axes):
 
 def test_headers_far_apart_are_found_and_flagged():
     """An origin was lost: centers of the brains are the start, and the distance is said."""
-    head = rigid((300, -200, 90), np.radians((5, 4, -3)), (0, 0, 0))
+    head = rigid_transform((300, -200, 90), np.radians((5, 4, -3)), (0, 0, 0))
     t1ce, t1ce_brain, flair, flair_brain = pair()
     lost = Volume(name="flair", voxels=flair.voxels, affine=head @ flair.affine)
     found = register(t1ce, t1ce_brain, lost, flair_brain, QUICK)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from idhray.mri.reslice import Grid, resliced
-from idhray.mri.transform import moved, rigid
+from idhray.mri.transform import rigid_transform, transform_points
 from idhray.mri.volume import Volume
 from tests.mri.head import grid
 
@@ -14,7 +14,7 @@ SLOPE = np.array([1.5, -2.0, 0.75])
 
 def ramp(affine, shape=(30, 28, 20)):
     """A volume whose value is linear in RAS mm: linear interpolation has it exactly."""
-    points = moved(affine, np.indices(shape).reshape(3, -1))
+    points = transform_points(affine, np.indices(shape).reshape(3, -1))
     voxels = (SLOPE @ points + 7).reshape(shape).astype(np.float32)
     return Volume(name="ramp", voxels=voxels, affine=affine)
 
@@ -25,7 +25,7 @@ def stack(pictures):
 
 
 def points_of(target):
-    return moved(target.affine, np.indices(target.shape).reshape(3, -1))
+    return transform_points(target.affine, np.indices(target.shape).reshape(3, -1))
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "cubic"])
@@ -47,10 +47,10 @@ def test_its_own_grid_gives_back_the_volume(interpolation):
 def test_a_ramp_is_read_where_registration_moved_it(axes, interpolation):
     """Voxel -> RAS -> moved -> slice, in one step: values are those of the place it came from."""
     volume = ramp(grid((2, 2.5, 4), (30, 28, 20), axes, (5, -10, 20), (3, 2, 1)))
-    head = rigid((3, -2, 4), np.radians((8, -5, 6)), (0, 0, 10))
+    head = rigid_transform((3, -2, 4), np.radians((8, -5, 6)), (0, 0, 10))
     target = Grid(affine=grid((1.5, 1.5, 4), (10, 12, 3), "PLS", (2, 0, 1)), shape=(10, 12, 3))
     found, covered = stack(resliced(volume, target, head, interpolation))
-    came_from = moved(np.linalg.inv(head), points_of(target))
+    came_from = transform_points(np.linalg.inv(head), points_of(target))
 
     assert covered.all()
     assert found.ravel() == pytest.approx(SLOPE @ came_from + 7, abs=1e-2)

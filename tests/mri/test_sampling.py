@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from idhray.mri.sampling import Trilinear, sampled
+from idhray.mri.sampling import Trilinear, values_at
 
 
 def test_it_is_scipys_linear_interpolation():
@@ -38,6 +38,6 @@ def test_points_are_carried_to_voxels():
     voxels = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     to_voxels = np.diag([0.5, 1.0, 1.0, 1.0])
     to_voxels[2, 3] = 1
-    found = sampled(Trilinear(voxels), to_voxels, np.float32([[2], [1], [0]]))
+    found = values_at(Trilinear(voxels), to_voxels, np.float32([[2], [1], [0]]))
 
     assert found == pytest.approx(voxels[1, 1, 1])

@@ -8,7 +8,7 @@ import pytest
 from idhray.errors import MriError
 from idhray.mri.settings import SliceSettings
 from idhray.mri.slices import Slice, cut_slices, evenly_spread, slice_grid
-from idhray.mri.transform import moved, rigid
+from idhray.mri.transform import rigid_transform, transform_points
 from idhray.mri.volume import Volume, canonical, canonical_mask
 from tests.mri.head import (
     FLAIR,
@@ -82,7 +82,7 @@ def test_channels_are_t1ce_flair_and_nothing():
 
 def test_a_moved_flair_is_put_back():
     """The transform of registration is used in its own direction, not backwards."""
-    head = rigid((12, -9, 6), np.radians((5, -4, 8)), (0, 0, 0))
+    head = rigid_transform((12, -9, 6), np.radians((5, -4, 8)), (0, 0, 0))
     still = cut_slices(*heads(), STAY, SETTINGS)
     put_back = cut_slices(*heads(head=head), np.linalg.inv(head), SETTINGS)
     left = cut_slices(*heads(head=head), STAY, SETTINGS)
@@ -101,7 +101,7 @@ def test_there_is_one_slice_for_each_of_the_scan():
     """From the lowest with brain to the highest, at the heights where they were acquired."""
     t1ce, brain, flair = heads(spacing=(2, 2, 5.5))
     found = cut_slices(t1ce, brain, flair, STAY, replace(SETTINGS, min_brain_fraction=0.0))
-    acquired = moved(t1ce.affine, np.argwhere(brain).T)[2]
+    acquired = transform_points(t1ce.affine, np.argwhere(brain).T)[2]
 
     assert found.planes == len(np.unique(acquired.round(3)))
     assert found.spacing_mm == pytest.approx(5.5)
@@ -167,7 +167,7 @@ def test_slices_that_the_flair_does_not_reach_are_left_out():
 def test_only_slices_with_tumor_are_kept_where_its_mask_is_given():
     """The lesion reaches 14 mm up and down from 20."""
     t1ce, brain, flair = heads()
-    points = moved(t1ce.affine, np.indices(brain.shape).reshape(3, -1))
+    points = transform_points(t1ce.affine, np.indices(brain.shape).reshape(3, -1))
     tumor = ellipsoid(points, LESION_MM, LESION_RADII_MM).reshape(brain.shape)
     found = cut_slices(t1ce, brain, flair, STAY, SETTINGS, tumor=tumor)
 
@@ -204,7 +204,7 @@ def test_pixels_have_the_size_that_the_settings_say():
     """And the middle of the brain is in the middle of the image."""
     t1ce, brain, _ = heads()
     where = slice_grid(canonical(t1ce), canonical_mask(brain, t1ce), SETTINGS)
-    corners = moved(where.affine, np.array([[0, 119, 0], [0, 0, 119], [0, 0, 0]]))
+    corners = transform_points(where.affine, np.array([[0, 119, 0], [0, 0, 119], [0, 0, 0]]))
 
     assert corners[:, 1] - corners[:, 0] == pytest.approx([0, -238, 0])
     assert corners[:, 2] - corners[:, 0] == pytest.approx([-238, 0, 0])

@@ -1,1 +1,1 @@
-"""Brain extraction, and the gate that judges its masks."""
+"""Brain extraction, and the gate that checks its masks."""

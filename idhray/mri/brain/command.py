@@ -1,8 +1,8 @@
-"""Brain masks by a program of the user's: HD-BET 2, SynthStrip, anything that reads NIfTI.
+"""Brain masks by an external program: HD-BET 2, SynthStrip, or any other that reads NIfTI.
 
-Such tools download their weights, or come in a container; so they stay outside. Weights are given
-by path and SHA-256, and what the program leaves is judged like any other mask: programs that fail
-have been seen to report success and write a mask of zeros.
+Such tools download their weights or run in a container, so they are not part of this package. The
+weights are given by path and SHA-256. The mask of the program passes the same gate as any other,
+because failed programs can report success and write a mask of zeros.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ import numpy as np
 from idhray.errors import MriError
 from idhray.mri.brain.settings import BrainSettings
 from idhray.mri.nifti.reader import read_volume
-from idhray.mri.volume import Mask, Volume, canonical
+from idhray.mri.volume import Volume, VolumeMask, canonical
 
 ENDINGS = (".nii", ".nii.gz")
 
 
-def command_mask(volume: Volume, settings: BrainSettings) -> Mask:
-    """The brain of a canonical volume (RAS), as the program of the settings says.
+def command_mask(volume: Volume, settings: BrainSettings) -> VolumeMask:
+    """Brain mask of a canonical volume (RAS) by the program of the settings.
 
     Raises:
-        MriError: the weights are missing or others; the program is missing, fails, takes too long,
-            or leaves no mask on the grid of the volume.
+        MriError: The weights are missing or have another hash; the program is missing, fails or
+            takes too long; or it writes no mask on the grid of the volume.
     """
     if settings.weights:
         check_weights(settings.weights, settings.weights_sha256)
@@ -37,19 +37,19 @@ def command_mask(volume: Volume, settings: BrainSettings) -> Mask:
         os.mkdir(target)
         image = nibabel.Nifti1Image(volume.voxels.astype(np.float32), volume.affine)
         nibabel.save(image, source)
-        places = {
+        paths = {
             "input": source,
             "output": os.path.join(target, "mask.nii.gz"),
             "weights": settings.weights,
         }
-        _run([part.format(**places) for part in shlex.split(settings.command)], volume, settings)
-        found = [name for name in sorted(os.listdir(target)) if name.endswith(ENDINGS)]
-        if len(found) != 1:
+        _run([part.format(**paths) for part in shlex.split(settings.command)], volume, settings)
+        outputs = [name for name in sorted(os.listdir(target)) if name.endswith(ENDINGS)]
+        if len(outputs) != 1:
             raise MriError(
-                f"{volume.name}: the brain program left {len(found)} NIfTI files in the folder of "
-                "{output}, must be 1: the mask; see brain.command"
+                f"{volume.name}: the brain program left {len(outputs)} NIfTI files in the folder "
+                "of {output}, must be 1: the mask; check brain.command"
             )
-        mask = canonical(read_volume(os.path.join(target, found[0]), name="its mask"))
+        mask = canonical(read_volume(os.path.join(target, outputs[0]), name="its mask"))
     if mask.voxels.shape != volume.voxels.shape or not np.allclose(
         mask.affine, volume.affine, atol=1e-3
     ):
@@ -59,22 +59,22 @@ def command_mask(volume: Volume, settings: BrainSettings) -> Mask:
 
 @lru_cache
 def check_weights(path: str, sha256: str) -> None:
-    """Refuse weights that are not those that were asked for.
+    """Refuse a missing or different file of weights.
 
     Raises:
-        MriError: the file is missing, or has another SHA-256.
+        MriError: The file is missing or has another SHA-256.
     """
     if not os.path.isfile(path):
         raise MriError(f"{path}: no such file; give the weights of the brain program")
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
-        raise MriError(f"{path}: its SHA-256 is {found}, not {sha256}; fetch the weights again")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256.lower():
+        raise MriError(f"{path}: its SHA-256 is {digest}, not {sha256}; fetch the weights again")
 
 
 def _run(command: list[str], volume: Volume, settings: BrainSettings) -> None:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -89,9 +89,9 @@ def _run(command: list[str], volume: Volume, settings: BrainSettings) -> None:
             f"{volume.name}: the brain program took more than {settings.command_timeout_s:g} s; "
             "see brain.command_timeout_s"
         )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+    if process.returncode:
+        lines = (process.stderr or process.stdout).strip().splitlines()
         raise MriError(
-            f"{volume.name}: the brain program ended with {done.returncode}"
-            f" ({said[-1][:200] if said else 'it said nothing'})"
+            f"{volume.name}: the brain program exited with code {process.returncode}"
+            f" ({lines[-1][:200] if lines else 'no output'})"
         )

@@ -1,6 +1,6 @@
-"""Brain masks by deepbet (Fisch et al. 2024), whose weights lie inside its package.
+"""Brain masks by deepbet (Fisch et al. 2024), whose weights are part of its package.
 
-Its networks are given arrays, not files: by path it refuses small files and writes its own.
+Its networks are called with arrays. With paths, deepbet refuses small files and writes files.
 """
 
 import warnings
@@ -10,25 +10,25 @@ import numpy as np
 from deepbet import BrainExtraction
 
 from idhray.errors import MriError
-from idhray.mri.volume import Mask, Volume
+from idhray.mri.volume import Volume, VolumeMask
 
 THRESHOLD = 0.5
-"""Of the probability of brain, as in deepbet. Between 0.1 and 0.9, Dice hardly changes."""
+"""Threshold of the brain probability, as in deepbet. From 0.1 to 0.9, Dice hardly changes."""
 
 
-def deepbet_mask(volume: Volume, device: str) -> Mask:
-    """The brain of a canonical volume (RAS): one component without holes.
+def deepbet_mask(volume: Volume, device: str) -> VolumeMask:
+    """Brain mask of a canonical volume (RAS): one component without holes.
 
     Raises:
-        MriError: it finds no brain.
+        MriError: The network finds no brain.
     """
     bet = _networks(device)
     try:
         probability = bet.run_model(np.ascontiguousarray(volume.voxels))
         return np.asarray(bet.postprocess(probability > THRESHOLD), dtype=np.bool_)
-    except (AssertionError, ValueError):  # what an empty mask ends in, inside deepbet
+    except (AssertionError, ValueError):  # deepbet fails like this on an empty mask
         raise MriError(
-            f"{volume.name}: deepbet finds no brain; see whether it is a scan of a head, or give "
+            f"{volume.name}: deepbet finds no brain; check that it is a scan of a head, or give "
             "a mask"
         )
 

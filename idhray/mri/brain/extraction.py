@@ -1,6 +1,6 @@
-"""Which voxels of a volume are brain: from a given mask, a stripped volume, or a network.
+"""Brain mask of a volume: from the manifest, from a stripped volume, or from a network.
 
-What comes back is what the tool says; whether it can be a brain is asked in gate.py.
+The masks are returned as the tool made them; gate.py checks whether they are plausible.
 """
 
 import contextlib
@@ -17,50 +17,52 @@ from idhray.mri.brain.command import command_mask
 from idhray.mri.brain.deepbet import deepbet_mask
 from idhray.mri.brain.hdbet import hdbet_mask
 from idhray.mri.brain.settings import BrainSettings
-from idhray.mri.mask import commonest, face_fractions, filled, largest_component
-from idhray.mri.volume import Mask, Volume, canonical, mask_ml
+from idhray.mri.mask import face_fractions, fill_holes, largest_component, most_frequent_value
+from idhray.mri.volume import Volume, VolumeMask, canonical, mask_ml
 
 SAME_GRID_MM = 0.1
 MAX_LABELS = 16
-"""Of a tumor mask; a scan has hundreds of values."""
+"""Most values of a tumor mask; a scan has hundreds."""
 STRIPPED_MIN_BACKGROUND = 0.3
-"""Part of the volume; a box drawn tightly around a brain still has more."""
+"""Smallest fraction of background in a stripped volume; a tight box around a brain has more."""
 STRIPPED_ML = (600.0, 2300.0)
-"""Of what is not background. A head whose air is 0 has far more, unless much of it is cut off."""
+"""Range of the foreground of a stripped volume. A head whose air is 0 has far more, unless much of
+it is cut off."""
 STRIPPED_MAX_FACE = 0.2
-"""Part of any face of the volume that a stripped brain may cover. Scans often end just below the
-vertex (0.08 in a patient of TCGA); a head that goes on beyond a face covers some 0.4 of it."""
+"""Largest fraction of any face of the volume that a stripped brain may cover. Scans often end just
+below the vertex (0.08 in a TCGA patient); a head that continues beyond a face covers about 0.4."""
 
 
 @dataclass(frozen=True, eq=False)
 class BrainMask:
-    """A mask, where it is from, and what was remarkable."""
+    """Brain mask, the method that made it, and notes on oddities."""
 
-    mask: Mask
+    mask: VolumeMask
     method: str
-    """deepbet, hdbet, command, given (of the manifest), stripped (the volume's own) or none."""
+    """deepbet, hdbet, command, given (from the manifest), stripped (the volume was stripped) or
+    none."""
     notes: tuple[str, ...] = ()
 
 
-def brain_mask(
-    volume: Volume, settings: BrainSettings, *, given: Volume | None = None
+def extract_brain(
+    volume: Volume, settings: BrainSettings, *, manifest_mask: Volume | None = None
 ) -> BrainMask:
-    """The brain of a volume, on its own grid.
+    """Brain mask of a volume, on its grid.
 
-    The first of: the `given` mask; what is left of a volume that is stripped already; what
-    `settings.method` finds.
+    The source is the first available of: the mask named in the manifest, the foreground of a
+    stripped volume, the result of `settings.method`.
 
     Raises:
-        MriError: the given mask does not belong to the volume, the tool finds nothing, or its
-            weights or device are missing.
+        MriError: The mask of the manifest does not belong to the volume, the tool finds nothing, or
+            its weights or device are missing.
     """
-    if given is not None:
-        return _given(volume, given)
+    if manifest_mask is not None:
+        return _from_manifest(volume, manifest_mask)
     if settings.recognize_stripped and (mask := stripped_brain(volume)) is not None:
-        return BrainMask(mask, "stripped", ("already without its skull: taken as it is",))
+        return BrainMask(mask, "stripped", ("already skull-stripped: used unchanged",))
     if settings.method == "none":
-        everything = np.ones(volume.voxels.shape, dtype=np.bool_)
-        return BrainMask(everything, "none", ("no brain extraction, as the settings say",))
+        all_voxels = np.ones(volume.voxels.shape, dtype=np.bool_)
+        return BrainMask(all_voxels, "none", ("no brain extraction, as set",))
     standard = canonical(volume)
     if settings.method == "command":
         return BrainMask(_as_in(volume, command_mask(standard, settings)), "command")
@@ -73,90 +75,92 @@ def brain_mask(
     return BrainMask(_as_in(volume, mask), settings.method)
 
 
-def stripped_brain(volume: Volume) -> Mask | None:
-    """The brain of a volume that is stripped already, holes filled; None if it is not.
+def stripped_brain(volume: Volume) -> VolumeMask | None:
+    """Brain of a stripped volume, its holes filled; None if the volume is not stripped.
 
-    It is stripped if a large part of it has exactly one value, and the largest piece of the rest
-    has the size of a brain and does not go on beyond the volume.
+    A volume is stripped if a large part of it has exactly one value, and the largest component of
+    the foreground has the size of a brain and does not continue beyond the volume.
     """
-    rest = volume.voxels != commonest(volume.voxels)
-    if rest.mean() > 1 - STRIPPED_MIN_BACKGROUND or not rest.any():
+    foreground = volume.voxels != most_frequent_value(volume.voxels)
+    if foreground.mean() > 1 - STRIPPED_MIN_BACKGROUND or not foreground.any():
         return None
-    mask = filled(largest_component(rest)[0])
+    mask = fill_holes(largest_component(foreground)[0])
     low, high = STRIPPED_ML
     if not low <= mask_ml(mask, volume) <= high or max(face_fractions(mask)) > STRIPPED_MAX_FACE:
         return None
     return mask
 
 
-def _given(volume: Volume, given: Volume) -> BrainMask:
-    """The mask of a file, on the grid of the volume (axes may be in another order)."""
-    mask = _on_grid(volume, given)
-    values = np.unique(given.voxels)
+def _from_manifest(volume: Volume, manifest_mask: Volume) -> BrainMask:
+    """Mask of a file on the grid of the volume; its axes may be in another order."""
+    mask = _on_grid(volume, manifest_mask)
+    values = np.unique(manifest_mask.voxels)
     if values.size > 2 and not (values.min() >= 0 and values.max() <= 1):
         raise MriError(
-            f"{volume.name}: the mask {given.name} has {values.size} values up to "
+            f"{volume.name}: the mask {manifest_mask.name} has {values.size} values up to "
             f"{values.max():g}; give a mask of 0 and 1, not labels or a scan"
         )
-    notes = (f"probabilities of {given.name}: above 0.5 is brain",) if values.size > 2 else ()
+    notes = (
+        (f"probabilities of {manifest_mask.name}: above 0.5 is brain",) if values.size > 2 else ()
+    )
     limit = 0.5 if values.size > 2 else (float(values.min()) + float(values.max())) / 2
     return BrainMask(_as_in(volume, mask.voxels > limit), "given", notes)
 
 
-def tumour_mask(volume: Volume, given: Volume) -> Mask:
-    """All voxels above 0 of a file on the grid of the volume: any label is tumor, as in BraTS.
+def tumor_mask(volume: Volume, labels: Volume) -> VolumeMask:
+    """Tumor mask of a file on the grid of the volume: all labels above 0, as in BraTS.
 
     Raises:
-        MriError: the file lies on another grid, has no tumor, or is a scan rather than labels.
+        MriError: The file lies on another grid, has no tumor, or is a scan instead of labels.
     """
-    mask, values = _on_grid(volume, given), np.unique(given.voxels)
+    mask, values = _on_grid(volume, labels), np.unique(labels.voxels)
     if values.min() < 0 or values.size > MAX_LABELS:
         raise MriError(
-            f"{volume.name}: the tumor mask {given.name} has {values.size} values from "
-            f"{values.min():g}; give labels, 0 where there is no tumor"
+            f"{volume.name}: the tumor mask {labels.name} has {values.size} values from "
+            f"{values.min():g}; give labels, 0 outside the tumor"
         )
     if values.max() <= 0:
-        raise MriError(f"{volume.name}: the tumor mask {given.name} marks nothing; leave it out")
+        raise MriError(f"{volume.name}: the tumor mask {labels.name} is empty; leave it out")
     return _as_in(volume, mask.voxels > 0)
 
 
-def _on_grid(volume: Volume, given: Volume) -> Volume:
-    """A given mask in RAS order, if it lies on the grid of the volume (axes in any order)."""
-    standard, mask = canonical(volume), canonical(given)
+def _on_grid(volume: Volume, file: Volume) -> Volume:
+    """Mask of a file in RAS order; refused unless it lies on the grid of the volume."""
+    standard, mask = canonical(volume), canonical(file)
     if mask.voxels.shape == standard.voxels.shape:
         corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(mask.voxels.shape) - 1)
-        moved = apply_affine(mask.affine, corners) - apply_affine(standard.affine, corners)
-        if float(np.linalg.norm(moved, axis=1).max()) <= SAME_GRID_MM:
+        shift = apply_affine(mask.affine, corners) - apply_affine(standard.affine, corners)
+        if float(np.linalg.norm(shift, axis=1).max()) <= SAME_GRID_MM:
             return mask
-    found = " x ".join(map(str, given.voxels.shape))
+    shape = " x ".join(map(str, file.voxels.shape))
     raise MriError(
-        f"{volume.name}: the mask {given.name} ({found}) lies on another grid; give one made on "
-        "this very volume"
+        f"{volume.name}: the mask {file.name} ({shape}) lies on another grid; use one made on "
+        "this volume"
     )
 
 
-def _as_in(volume: Volume, mask: Mask) -> Mask:
-    """A mask of `canonical(volume)` as one of `volume`."""
+def _as_in(volume: Volume, mask: VolumeMask) -> VolumeMask:
+    """Mask of `canonical(volume)` reordered as a mask of `volume`."""
     back = ornt_transform([[0, 1], [1, 1], [2, 1]], io_orientation(volume.affine))
     return np.ascontiguousarray(apply_orientation(mask, back))
 
 
-def _device(wanted: str) -> str:
-    if wanted == "auto":
+def _device(name: str) -> str:
+    if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=wanted)
+        torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:  # no such device, or PyTorch built without
         text = " ".join(str(error).split())[:100]
-        raise MriError(f"device {wanted} for brain extraction is not there ({text}); use cpu")
-    return wanted
+        raise MriError(f"device {name} for brain extraction is not available ({text}); use cpu")
+    return name
 
 
 @contextlib.contextmanager
-def _torch_threads(wanted: int) -> Iterator[None]:
-    """PyTorch with so many threads, for a while; 0 changes nothing."""
+def _torch_threads(count: int) -> Iterator[None]:
+    """Set the number of PyTorch's threads within a `with` block; 0 changes nothing."""
     before = torch.get_num_threads()
-    torch.set_num_threads(wanted or before)
+    torch.set_num_threads(count or before)
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""Can this mask be a brain? Every network finds one in pure noise; here it ends.
+"""Plausibility gate of brain masks. Networks find a brain even in pure noise.
 
-A mask that breaks a limit is a failed case, never a silent success: a mask of zeros, of everything,
-of the whole head or of half a brain would train a network on scalp, or on nothing.
+A mask that breaks a limit fails the study. Otherwise a mask of zeros, of all voxels, of the whole
+head or of half a brain would train a network on scalp or on nothing.
 """
 
 import math
@@ -11,46 +11,47 @@ import numpy as np
 
 from idhray.errors import ConfigError, MriError
 from idhray.mri.brain.extraction import BrainMask
-from idhray.mri.mask import commonest, face_fractions, filled, largest_component
-from idhray.mri.transform import inverse, moved
-from idhray.mri.volume import Mask, Volume, mask_box, mask_ml, mask_points_mm
+from idhray.mri.mask import face_fractions, fill_holes, largest_component, most_frequent_value
+from idhray.mri.transform import inverse, transform_points
+from idhray.mri.volume import Volume, VolumeMask, mask_box, mask_ml, mask_points_mm
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """Limits of what can be an adult's brain."""
+    """Limits of plausible masks of an adult's brain."""
 
     min_ml: float = 900.0
     max_ml: float = 2200.0
-    """Source: Yamada et al. 2023 (doi:10.1007/s00330-023-09632-x), table 1, 133 adults: brain 1100
-    ml (SD 113), all inside the skull 1443 (SD 129). Masks lie between the two; low for scans that
-    cut the brain off, high for large heads. Ours: how far from these means."""
+    """Largest plausible brain. Source: Yamada et al. 2023 (doi:10.1007/s00330-023-09632-x), table
+    1, 133 adults: brain 1100 ml (SD 113), intracranial volume 1443 ml (SD 129). Masks lie between
+    the two. The distance of the limits from these means is ours, for scans that cut the brain off
+    and for large heads."""
     max_extent_mm: float = 210.0
-    """Of the mask along each axis."""
+    """Largest extent of the mask along any axis."""
     min_largest_fraction: float = 0.9
-    """Part of the mask that its largest piece must be; the rest is dropped."""
+    """Smallest fraction of the mask in its largest component; other components are dropped."""
     max_hole_fraction: float = 0.1
-    """Part of the filled mask that may be holes, as ventricles are in some; they are filled."""
+    """Largest fraction of holes in the filled mask, such as ventricles; holes are filled."""
     min_face_fraction: float = 0.05
-    """Part of a face of the volume that a mask covers if the brain goes on beyond it."""
+    """Fraction of a face of the volume from which on a mask counts as continuing beyond it."""
     max_faces: int = 3
-    """Faces that the brain may go on beyond; scans often cut it off above and below."""
+    """Most faces that the brain may continue beyond; scans often cut it off above and below."""
     max_empty_fraction: float = 0.25
-    """Part of the mask that may have exactly the value of the background."""
+    """Largest fraction of the mask with exactly the value of the background."""
     min_contrast: float = 0.02
-    """Median of the brain minus median of the rest, by the range of the volume (percentiles 1 to
-    99). Noise has 0.00. Air is dark in every sequence; a box tight around the brain leaves no air,
-    but 0.03 (CE-T1w of a patient of TCGA)."""
+    """Smallest difference between the medians inside and outside the brain, divided by the range of
+    the volume (percentiles 1 to 99). Noise has 0.00. Air is dark in every sequence. A tight box
+    around the brain contains no air, but still has 0.03 (CE-T1w of a TCGA patient)."""
     max_volume_ratio: float = 1.35
-    """Of the brains of CE-T1w and FLAIR, the larger by the smaller."""
+    """Largest ratio of the brain volumes of CE-T1w and FLAIR, the larger divided by the smaller."""
     min_header_overlap: float = 0.3
-    """Dice of the two as their headers place them, before registration."""
+    """Smallest Dice of the two brains by the headers' positions, before registration."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that no mask, or every mask, keeps.
+        """Refuse limits that every mask or no mask can meet.
 
         Raises:
-            ConfigError: the message names the field, what it is and what it may be.
+            ConfigError: The message names the field, its value and the allowed values.
         """
         if not 0 <= self.min_ml < self.max_ml:
             raise ConfigError(f"min_ml {self.min_ml:g} must be below max_ml {self.max_ml:g}")
@@ -71,10 +72,10 @@ class GateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskFigures:
-    """What is measured of a mask and the volume under it."""
+    """Figures of a mask and of the volume inside it."""
 
     covered_fraction: float
-    """Part of the volume."""
+    """Fraction of the volume inside the mask."""
     ml: float
     extent_mm: tuple[float, float, float]
     largest_fraction: float
@@ -85,35 +86,33 @@ class MaskFigures:
     contrast: float
 
 
-def checked_brain(volume: Volume, brain: BrainMask, settings: GateSettings) -> Mask:
-    """The mask's largest piece, its holes filled.
+def checked_brain(volume: Volume, brain: BrainMask, settings: GateSettings) -> VolumeMask:
+    """Largest component of a plausible brain mask, its holes filled.
 
-    A mask of the method "none" comes back as it is: the settings asked for all voxels.
+    A mask of the method "none" is returned unchanged, because the settings ask for all voxels.
 
     Raises:
-        MriError: it breaks a limit; the message lists all that it breaks.
+        MriError: The mask breaks limits; the message lists all of them.
     """
     if brain.method == "none":
         return brain.mask
-    figures, repaired = _measured(volume, brain.mask)
+    figures, repaired = measured_mask(volume, brain.mask)
     problems = mask_problems(figures, settings)
-    if brain.method == "stripped":  # may be scaled to mean 0, the value of its background
+    if brain.method == "stripped":  # its mean may be scaled to 0, the value of the background
         problems = [problem for problem in problems if "brighter" not in problem]
     if problems:
         raise MriError(
-            f"{volume.name}: implausible brain mask ({brain.method}): {'; '.join(problems)}; see "
-            "the scan, or give a mask"
+            f"{volume.name}: implausible brain mask ({brain.method}): {'; '.join(problems)}; "
+            "check the scan, or give a mask"
         )
     return repaired
 
 
-def mask_figures(volume: Volume, mask: Mask) -> MaskFigures:
-    """The figures by which a mask is judged; of an empty or full mask most are 0."""
-    return _measured(volume, mask)[0]
+def measured_mask(volume: Volume, mask: VolumeMask) -> tuple[MaskFigures, VolumeMask]:
+    """Figures of a mask, and its largest component with holes filled.
 
-
-def _measured(volume: Volume, mask: Mask) -> tuple[MaskFigures, Mask]:
-    """The figures, and the mask's largest piece with its holes filled."""
+    Most figures of an empty or full mask are 0.
+    """
     covered = float(mask.mean())
     if covered in (0.0, 1.0):
         figures = MaskFigures(
@@ -128,7 +127,7 @@ def _measured(volume: Volume, mask: Mask) -> tuple[MaskFigures, Mask]:
         )
         return figures, mask
     largest, fraction = largest_component(mask)
-    whole = filled(largest)
+    repaired = fill_holes(largest)
     low, high = mask_box(largest)
     i, j, k = (high - low + 1) * volume.spacing_mm
     figures = MaskFigures(
@@ -136,16 +135,16 @@ def _measured(volume: Volume, mask: Mask) -> tuple[MaskFigures, Mask]:
         ml=mask_ml(largest, volume),
         extent_mm=(float(i), float(j), float(k)),
         largest_fraction=fraction,
-        hole_fraction=1 - float(largest.sum() / whole.sum()),
+        hole_fraction=1 - float(largest.sum() / repaired.sum()),
         face_fractions=tuple(face_fractions(mask)),
-        empty_fraction=float((volume.voxels[mask] == commonest(volume.voxels)).mean()),
+        empty_fraction=float((volume.voxels[mask] == most_frequent_value(volume.voxels)).mean()),
         contrast=_contrast(volume, mask),
     )
-    return figures, whole
+    return figures, repaired
 
 
 def mask_problems(figures: MaskFigures, settings: GateSettings) -> list[str]:
-    """A sentence for each limit that a mask breaks; none for a plausible brain."""
+    """One phrase for each limit that a mask breaks; empty for a plausible brain."""
     if figures.covered_fraction == 0:
         return ["it is empty"]
     if figures.covered_fraction == 1:
@@ -159,13 +158,13 @@ def mask_problems(figures: MaskFigures, settings: GateSettings) -> list[str]:
         f"{sides} mm, each must be at most {settings.max_extent_mm:.0f}": (
             max(figures.extent_mm) > settings.max_extent_mm
         ),
-        f"its largest piece is {figures.largest_fraction:.0%} of it": (
+        f"its largest component is {figures.largest_fraction:.0%} of it": (
             figures.largest_fraction < settings.min_largest_fraction
         ),
         f"{figures.hole_fraction:.0%} of it are holes": (
             figures.hole_fraction > settings.max_hole_fraction
         ),
-        f"it goes on beyond {beyond} of the 6 faces of the volume": beyond > settings.max_faces,
+        f"it continues beyond {beyond} of the 6 faces of the volume": beyond > settings.max_faces,
         f"{figures.empty_fraction:.0%} of it is empty background": (
             figures.empty_fraction > settings.max_empty_fraction
         ),
@@ -177,12 +176,16 @@ def mask_problems(figures: MaskFigures, settings: GateSettings) -> list[str]:
 
 
 def pair_problems(
-    t1ce: Volume, t1ce_brain: Mask, flair: Volume, flair_brain: Mask, settings: GateSettings
+    t1ce: Volume,
+    t1ce_brain: VolumeMask,
+    flair: Volume,
+    flair_brain: VolumeMask,
+    settings: GateSettings,
 ) -> list[str]:
-    """A sentence for each limit that the brains of one patient's two scans break together.
+    """One phrase for each limit that the brains of one patient's two scans break together.
 
-    FLAIR's is brought to the CE-T1w by the two affines alone, which may be off by centimeters;
-    after registration, `Registration.overlap` says more.
+    The overlap is that of the headers' positions, which may be off by centimeters;
+    `Registration.overlap` is the overlap after registration.
     """
     ml, flair_ml = mask_ml(t1ce_brain, t1ce), mask_ml(flair_brain, flair)
     ratio = max(ml, flair_ml) / max(min(ml, flair_ml), 1e-9)
@@ -191,28 +194,32 @@ def pair_problems(
         f"the brain has {ml:.0f} ml in CE-T1w and {flair_ml:.0f} in FLAIR": (
             ratio > settings.max_volume_ratio
         ),
-        f"the brains of CE-T1w and FLAIR overlap by {overlap:.2f} only, as their headers say": (
+        f"the brains of CE-T1w and FLAIR overlap by {overlap:.2f} only by their headers": (
             overlap < settings.min_header_overlap
         ),
     }
     return [sentence for sentence, broken in sentences.items() if broken]
 
 
-def header_overlap(t1ce: Volume, t1ce_brain: Mask, flair: Volume, flair_brain: Mask) -> float:
-    """Dice of the two masks where their affines place them; 0 if one is empty."""
+def header_overlap(
+    t1ce: Volume, t1ce_brain: VolumeMask, flair: Volume, flair_brain: VolumeMask
+) -> float:
+    """Dice of the two masks by the positions of their affines; 0 if one is empty."""
     ml, flair_ml = mask_ml(t1ce_brain, t1ce), mask_ml(flair_brain, flair)
     if not ml or not flair_ml:
         return 0.0
-    voxel = np.rint(moved(inverse(flair.affine), mask_points_mm(t1ce_brain, t1ce))).astype(int)
+    voxel = np.rint(
+        transform_points(inverse(flair.affine), mask_points_mm(t1ce_brain, t1ce))
+    ).astype(int)
     inside = ((voxel >= 0) & (voxel < np.array(flair_brain.shape)[:, None])).all(axis=0)
     shared = flair_brain[tuple(voxel[:, inside])].sum() / voxel.shape[1]
     return float(2 * shared * ml / (ml + flair_ml))
 
 
-def _contrast(volume: Volume, mask: Mask) -> float:
+def _contrast(volume: Volume, mask: VolumeMask) -> float:
     step = math.ceil((volume.voxels.size / 500_000) ** (1 / 3))  # enough for percentiles
-    some = (slice(None, None, step),) * 3
-    values, inside = volume.voxels[some], mask[some]
+    every_nth = (slice(None, None, step),) * 3
+    values, inside = volume.voxels[every_nth], mask[every_nth]
     low, high = np.percentile(values, [1, 99])
     if not high > low or not inside.any() or inside.all():
         return 0.0

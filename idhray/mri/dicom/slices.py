@@ -1,7 +1,7 @@
-"""The image slices among the files of a folder, from their DICOM headers; no pixel is read.
+"""Image slices among the files of a folder, from their DICOM headers; no pixel is read.
 
-Names, numbers and birth dates of patients serve to tell two patients apart, and appear in no
-message.
+Names, numbers and birth dates of patients are used only to tell two patients apart, and appear in
+no message.
 """
 
 import os
@@ -17,12 +17,12 @@ CONTRAST_TAGS = {"TR": "0018|0080", "TE": "0018|0081", "TI": "0018|0082"}  # ms
 
 MR_IMAGE_CLASS = b"1.2.840.10008.5.1.4.1.1.4"
 
-Vector = NDArray[np.float64]
+TagNumbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Slice:
-    """One single-frame image, or a multi-frame file with `frames` above 1."""
+class DicomImage:
+    """Header of a single-frame image, or of a multi-frame file (`frames` above 1)."""
 
     path: str
     series_uid: str
@@ -33,33 +33,33 @@ class Slice:
     """(columns, rows)"""
     frames: int
     components: int
-    position: Vector
-    """(3,) LPS mm of the first pixel; empty when the file does not say."""
-    axes: Vector
-    """(6,) LPS directions along a row and down a column; empty when the file does not say."""
-    pixel_mm: Vector
-    """(2,) distance of rows, of columns; empty when the file does not say."""
+    position: TagNumbers
+    """LPS position of the first pixel in mm, (3,); empty if the file has none."""
+    axes: TagNumbers
+    """LPS directions along a row and down a column, (6,); empty if the file has none."""
+    pixel_mm: TagNumbers
+    """Distance between rows and between columns, (2,); empty if the file has none."""
     spacing_mm: float | None
     """Nominal distance between slices."""
     localizer: bool
     contrast: tuple[str, ...]
-    """Repetition, echo and inversion time, as far as given: "TR 9000"."""
+    """Repetition, echo and inversion times of the header: "TR 9000"."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Folder:
-    """What lies in a folder (not below it)."""
+class DicomFolder:
+    """Content of a folder, without subfolders."""
 
-    slices: list[Slice]
+    slices: list[DicomImage]
     damaged: int
-    """Files that say that they are MR images, and cannot be read."""
+    """Number of MR images that cannot be read."""
     others: int
-    """Files that are no DICOM, or hold no image."""
+    """Number of files that are not DICOM images."""
 
 
-def folder_slices(folder: str) -> Folder:
-    """The slices in a folder, and how many other files there are; hidden ones do not count."""
-    slices: list[Slice] = []
+def folder_slices(folder: str) -> DicomFolder:
+    """Slices and other files in a folder; hidden files are skipped."""
+    slices: list[DicomImage] = []
     damaged = others = 0
     for entry in sorted(os.listdir(folder)):
         path = os.path.join(folder, entry)
@@ -69,12 +69,12 @@ def folder_slices(folder: str) -> Folder:
         try:
             reader.ReadImageInformation()
             slices.append(_slice(path, reader))
-        except RuntimeError:  # all that SimpleITK raises
+        except RuntimeError:  # the only error that SimpleITK raises
             if _says_mr(path):
                 damaged += 1
             else:
                 others += 1
-    return Folder(slices=slices, damaged=damaged, others=others)
+    return DicomFolder(slices=slices, damaged=damaged, others=others)
 
 
 def _says_mr(path: str) -> bool:
@@ -84,7 +84,7 @@ def _says_mr(path: str) -> bool:
 
 
 def dicom_reader(path: str) -> SimpleITK.ImageFileReader:
-    """A reader of float32 that takes the file for DICOM, whatever its name."""
+    """Reader of float32 that treats the file as DICOM, whatever its name."""
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetOutputPixelType(SimpleITK.sitkFloat32)
@@ -92,11 +92,11 @@ def dicom_reader(path: str) -> SimpleITK.ImageFileReader:
     return reader
 
 
-def _slice(path: str, reader: SimpleITK.ImageFileReader) -> Slice:
+def _slice(path: str, reader: SimpleITK.ImageFileReader) -> DicomImage:
     tags = {key: reader.GetMetaData(key).strip(" \0") for key in reader.GetMetaDataKeys()}
     size = reader.GetSize()
     spacing = _numbers(tags, "0018|0088", 1)
-    return Slice(
+    return DicomImage(
         path=path,
         series_uid=tags.get("0020|000e", ""),
         image_uid=tags.get("0008|0018", ""),
@@ -114,8 +114,8 @@ def _slice(path: str, reader: SimpleITK.ImageFileReader) -> Slice:
     )
 
 
-def _numbers(tags: Mapping[str, str], key: str, count: int) -> Vector:
-    """The `count` finite numbers of a tag, or none at all."""
+def _numbers(tags: Mapping[str, str], key: str, count: int) -> TagNumbers:
+    """The `count` finite numbers of a tag; empty if the tag does not have them."""
     try:
         numbers = np.array([float(text) for text in tags.get(key, "").split("\\")])
     except ValueError:

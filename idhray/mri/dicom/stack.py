@@ -1,27 +1,27 @@
-"""Slices that make one volume: alike, parallel, evenly spaced, in one line, each of them once."""
+"""Stacks of slices that form one volume: alike, parallel, evenly spaced, in one line, distinct."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from idhray.errors import MriError
-from idhray.mri.dicom.slices import Slice, Vector
+from idhray.mri.dicom.slices import DicomImage, TagNumbers
 from idhray.mri.nifti.header import MIN_SIDE
-from idhray.mri.transform import Matrix
+from idhray.mri.transform import Affine
 
 SAME_DIRECTION = 1e-3
-"""Between slices, of each number that gives their orientation."""
+"""Largest difference between slices in each number of their orientation."""
 SAME_PLACE_MM = 0.1
 GAP_TOLERANCE = 0.02
-"""Of the distance between slices."""
+"""Tolerance as a fraction of the distance between slices."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
+def check_alike(label: str, series: Sequence[DicomImage], max_voxels: int) -> None:
     """Refuse files that cannot be slices of one volume.
 
     Raises:
-        MriError: the message says in what they differ, or what they lack.
+        MriError: The message names the difference or the missing values.
     """
     first = series[0]
     problem = ""
@@ -57,11 +57,11 @@ def check_alike(label: str, series: Sequence[Slice], max_voxels: int) -> None:
         raise MriError(f"{label}: {problem}")
 
 
-def in_order(label: str, series: Sequence[Slice]) -> list[Slice]:
-    """Slices along their normal, evenly spaced.
+def sorted_along_normal(label: str, series: Sequence[DicomImage]) -> list[DicomImage]:
+    """Slices sorted along their normal; refused unless evenly spaced.
 
     Raises:
-        MriError: several lie at one place, or some are missing.
+        MriError: Several slices lie at one position, or some are missing.
     """
     normal = np.cross(series[0].axes[:3], series[0].axes[3:])
     ordered = sorted(series, key=lambda image: float(image.position @ normal))
@@ -73,38 +73,38 @@ def in_order(label: str, series: Sequence[Slice]) -> list[Slice]:
             f"{label}: {len(series)} slices at {places} places: several echoes, time points or "
             "reconstructions under one UID; export one of them"
         )
-    if (worst := np.abs(steps - usual)).max() > max(GAP_TOLERANCE * usual, SAME_PLACE_MM):
-        where = int(worst.argmax()) + 1
+    if (deviations := np.abs(steps - usual)).max() > max(GAP_TOLERANCE * usual, SAME_PLACE_MM):
+        gap = int(deviations.argmax()) + 1
         raise MriError(
-            f"{label}: {steps[where - 1]:.2f} mm between slices {where} and {where + 1} of "
+            f"{label}: {steps[gap - 1]:.2f} mm between slices {gap} and {gap + 1} of "
             f"{len(series)}, {usual:.2f} between others; slices are missing, export it again"
         )
     return ordered
 
 
-def stack_affine(label: str, series: Sequence[Slice], notes: list[str]) -> Matrix:
-    """(4, 4), voxel index -> RAS mm, from positions rather than from nominal spacing.
+def stack_affine(label: str, series: Sequence[DicomImage], notes: list[str]) -> Affine:
+    """Affine (4, 4), voxel index -> RAS mm, from positions instead of the nominal spacing.
 
     Args:
-        label: How messages call the series.
-        series: In order, evenly spaced.
-        notes: A nominal spacing that is another one is noted here.
+        label: Name of the series in messages.
+        series: Slices in order, evenly spaced.
+        notes: List to which a different nominal spacing is appended.
 
     Raises:
-        MriError: the slices lie beside one another, or twice as far apart as they should.
+        MriError: The slices are not in one line, or are twice as far apart as their headers state.
     """
     first, last = series[0], series[-1]
     step = (last.position - first.position) / (len(series) - 1)
     expected = first.position + np.arange(len(series))[:, None] * step
-    positions: Vector = np.array([image.position for image in series])
+    positions: TagNumbers = np.array([image.position for image in series])
     spacing = float(np.linalg.norm(step))
     if np.abs(positions - expected).max() > max(GAP_TOLERANCE * spacing, SAME_PLACE_MM):
         raise MriError(f"{label}: slices are not in one line; export the original series")
     nominal = first.spacing_mm
     if nominal and spacing > 1.5 * nominal:
         raise MriError(
-            f"{label}: slices lie {spacing:.2f} mm apart, their headers say {nominal:.2f}; every "
-            "second one or more is missing, export it again"
+            f"{label}: slices lie {spacing:.2f} mm apart, their headers say {nominal:.2f}; at "
+            "least every second slice is missing, export it again"
         )
     if nominal and abs(spacing - nominal) > GAP_TOLERANCE * nominal:
         notes.append(f"slices lie {spacing:.2f} mm apart, their headers say {nominal:.2f}")

@@ -1,8 +1,8 @@
-"""Where a NIfTI header says that its voxels lie: sform, qform, or neither.
+"""Position of the voxels by a NIfTI header: sform, qform, or neither.
 
-A header holds two positions, each with a code that says whether it is there (above 0). Libraries
-differ on which they believe, and then on left and right. The rule here: the sform if it is there,
-else the qform; where both are there and contradict each other, the file is refused.
+A header has two positions, each with a code, which is above 0 if the position is set. Libraries
+differ on which one they use, and then on left and right. The rule here: the sform if set, else the
+qform. If both are set and contradict each other, the file is refused.
 """
 
 from typing import Any
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from idhray.errors import MriError
 from idhray.mri.nifti.settings import ReaderSettings
-from idhray.mri.transform import Matrix
+from idhray.mri.transform import Affine
 
 MIN_SPACING_MM, MAX_SPACING_MM = 0.1, 20.0
-"""Of voxels of a head. A header in meters or micrometers lies far outside."""
+"""Plausible voxel spacing of a head. A header in meters or micrometers lies far outside."""
 MAX_ANGLE_DEGREES = 45.0
-"""Between the axes of sform and qform. Registered scans keep the scanner's position in one of them
-and the registered one in the other; more than this is another orientation."""
+"""Largest angle between sform and qform. Registered scans keep the scanner's position in one of
+them and the registered position in the other. A larger angle is another orientation."""
 SAME_PLACE_MM = 1.0
 SAME_SPACING = 0.01
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of broken headers; what they give is checked
+@np.errstate(over="ignore", invalid="ignore")  # broken headers overflow; the result is checked
 def header_affine(
     name: str,
     header: Nifti1Header,
     shape: tuple[int, int, int],
     settings: ReaderSettings,
     notes: list[str],
-) -> Matrix:
-    """The (4, 4) affine, voxel index -> RAS mm.
+) -> Affine:
+    """Affine (4, 4), voxel index -> RAS mm.
 
     Args:
-        name: How messages call the file.
-        header: As parsed by nibabel.
-        shape: Voxels along its axes.
-        settings: Which position counts, and whether there must be one.
-        notes: What was found odd, yet usable, is appended here.
+        name: Name of the file in messages.
+        header: Header as parsed by nibabel.
+        shape: Voxels along the axes.
+        settings: Choice of the position, and whether one is required.
+        notes: List to which oddities that do not prevent use are appended.
 
     Raises:
-        MriError: there is no position, it is broken, or two contradict each other.
+        MriError: There is no position, it is broken, or two positions contradict each other.
     """
     form = settings.form
     forms = {
@@ -58,16 +58,16 @@ def header_affine(
         _note_spacing(affine, header, key, notes)
         return affine
     if not settings.allow_no_form or form != "agree":
-        wanted = "sform and qform have" if form == "agree" else f"{form} has"
+        missing = "sform and qform have" if form == "agree" else f"{form} has"
         raise MriError(
-            f"{name}: {wanted} no code, so nothing tells left from right; convert the scan again "
+            f"{name}: {missing} no code, so left and right are unknown; convert the scan again "
             "from DICOM, or set allow_no_form if it is known to be LAS"
         )
-    notes.append("no sform or qform: taken as i left, j anterior, k superior (LAS)")
+    notes.append("no sform or qform: read as i left, j anterior, k superior (LAS)")
     return _plausible(name, "pixdim", header.get_base_affine())
 
 
-def _form(name: str, header: Nifti1Header, key: str) -> Matrix:
+def _form(name: str, header: Nifti1Header, key: str) -> Affine:
     try:
         affine = header.get_sform() if key == "sform" else header.get_qform()
     except (HeaderDataError, ValueError) as error:
@@ -76,8 +76,8 @@ def _form(name: str, header: Nifti1Header, key: str) -> Matrix:
     return _plausible(name, key, affine)
 
 
-def _plausible(name: str, key: str, form: NDArray[Any]) -> Matrix:
-    """The affine in float64, if its voxels have a place and a size that a scanner makes."""
+def _plausible(name: str, key: str, form: NDArray[Any]) -> Affine:
+    """Affine in float64; refused if it is singular or its spacing is implausible."""
     affine = np.asarray(form, dtype=np.float64)
     if not np.isfinite(affine).all() or not np.linalg.det(affine[:3, :3]):
         raise MriError(
@@ -93,28 +93,28 @@ def _plausible(name: str, key: str, form: NDArray[Any]) -> Matrix:
 
 
 def _compare(
-    name: str, sform: Matrix, qform: Matrix, shape: tuple[int, int, int], notes: list[str]
+    name: str, sform: Affine, qform: Affine, shape: tuple[int, int, int], notes: list[str]
 ) -> None:
-    """Refuse another orientation; note another place."""
+    """Refuse forms of different orientation; note forms of different position."""
     s, q = (form[:3, :3] / np.linalg.norm(form[:3, :3], axis=0) for form in (sform, qform))
     angle = np.degrees(np.arccos(np.clip((np.trace(s.T @ q) - 1) / 2, -1, 1)))
     if angle > MAX_ANGLE_DEGREES:  # of mirror images, 90 degrees or more
         raise MriError(
             f"{name}: sform and qform contradict each other on the orientation; convert the scan "
-            "again from DICOM, or set form to the one that is right"
+            "again from DICOM, or set form to the correct one"
         )
     corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(shape) - 1)
     apart = np.linalg.norm(apply_affine(sform, corners) - apply_affine(qform, corners), axis=1)
     if apart.max() > SAME_PLACE_MM:
-        notes.append(f"sform and qform lie up to {apart.max():.1f} mm apart: sform taken")
+        notes.append(f"sform and qform lie up to {apart.max():.1f} mm apart: sform used")
 
 
-def _note_spacing(affine: Matrix, header: Nifti1Header, key: str, notes: list[str]) -> None:
-    """Say so where the header's voxel sizes are others than those of the affine."""
+def _note_spacing(affine: Affine, header: Nifti1Header, key: str, notes: list[str]) -> None:
+    """Note a difference between the header's voxel sizes and those of the affine."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     pixdim = np.abs(np.asarray(header["pixdim"], dtype=np.float64)[1:4])
     if not np.allclose(pixdim, spacing, rtol=SAME_SPACING):
-        notes.append(f"voxels are {_mm(pixdim)} mm in pixdim, {_mm(spacing)} in {key}: {key} taken")
+        notes.append(f"voxels are {_mm(pixdim)} mm in pixdim, {_mm(spacing)} in {key}: {key} used")
 
 
 def _mm(spacing: NDArray[np.float64]) -> str:

@@ -1,7 +1,7 @@
-"""What the header of a NIfTI file declares, checked before any voxel is read.
+"""Check of a NIfTI header before any voxel is read.
 
-A header may declare terabytes, a scaling by NaN or a grid of micrometers, and libraries take it at
-its word. Every such header ends here, in one line, having cost 544 bytes.
+A header may declare terabytes, a scaling by NaN or a grid of micrometers, and libraries trust it.
+Such headers are refused here with one message, after 544 bytes.
 """
 
 import math
@@ -14,24 +14,24 @@ from nibabel.spatialimages import HeaderDataError
 from idhray.errors import MriError
 from idhray.mri.nifti.affine import header_affine
 from idhray.mri.nifti.settings import ReaderSettings
-from idhray.mri.transform import Matrix
+from idhray.mri.transform import Affine
 
 HEADER_BYTES = 544
-"""Of NIfTI-2, the longer one, with the four bytes that tell of extensions."""
+"""Size of a NIfTI-2 header, the longer one, with the four bytes of the extension flag."""
 MAX_OFFSET = 2**26
-"""Where voxels may start; between header and voxels lie extensions, of some kB as a rule."""
+"""Largest offset of the voxels. Extensions between header and voxels usually have some kB."""
 KINDS: tuple[tuple[type[Nifti1Header], int, bytes], ...] = (
     (Nifti1Header, 348, b"n+1\0"),
     (Nifti2Header, 540, b"n+2\0"),
 )
-"""Class, bytes of the header, magic of a file that holds header and voxels."""
+"""Class, bytes of the header, magic of a file with header and voxels."""
 MIN_SIDE = 8
-"""Voxels along each axis; fewer show no brain."""
+"""Fewest voxels along each axis; fewer show no brain."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
-    """A header that holds what is needed, and nothing absurd."""
+class CheckedHeader:
+    """Complete and plausible values of a header."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype[np.generic]
@@ -39,36 +39,38 @@ class Declared:
     """Bytes before the first voxel."""
     slope: float
     intercept: float
-    """voxel = stored * slope + intercept"""
-    affine: Matrix
+    """Scaling: voxel = stored * slope + intercept."""
+    affine: Affine
 
     @property
     def n_voxels(self) -> int:
-        """Voxels of the volume."""
+        """Number of voxels."""
         return math.prod(self.shape)
 
     @property
     def n_bytes(self) -> int:
-        """Length of the whole file, unpacked."""
+        """Length of the whole file, decompressed."""
         return self.offset + self.n_voxels * self.dtype.itemsize
 
 
-def declared(name: str, head: bytes, settings: ReaderSettings, notes: list[str]) -> Declared:
-    """The checked header of a file.
+def checked_header(
+    name: str, head: bytes, settings: ReaderSettings, notes: list[str]
+) -> CheckedHeader:
+    """Checked header of a file.
 
     Args:
-        name: How messages call the file.
-        head: Its first 544 bytes, unpacked; fewer if there are no more.
-        settings: What is refused.
-        notes: What was found odd, yet usable, is appended here.
+        name: Name of the file in messages.
+        head: The first 544 bytes, decompressed; fewer if the file is shorter.
+        settings: Limits of the reader.
+        notes: List to which oddities that do not prevent use are appended.
 
     Raises:
-        MriError: it is no NIfTI file, or its header is broken or absurd.
+        MriError: The file is not a NIfTI file, or its header is broken or implausible.
     """
     header = _header(name, head)
     shape = _shape(name, header, settings.max_voxels)
     slope, intercept = _scaling(name, header, notes)
-    return Declared(
+    return CheckedHeader(
         shape=shape,
         dtype=_dtype(name, header),
         offset=_offset(name, header),
@@ -79,30 +81,30 @@ def declared(name: str, head: bytes, settings: ReaderSettings, notes: list[str])
 
 
 def _header(name: str, head: bytes) -> Nifti1Header:
-    """The header as nibabel parses it, in either byte order."""
+    """Header as parsed by nibabel, in either byte order."""
     for kind, size, magic in KINDS:
         if size not in (int.from_bytes(head[:4], order) for order in ("little", "big")):
             continue
         if len(head) < size:
             break
         start = 344 if size == 348 else 4
-        found = head[start : start + 4]
-        if found[:2] == b"ni":
+        file_magic = head[start : start + 4]
+        if file_magic[:2] == b"ni":
             raise MriError(f"{name}: one half of a .hdr and .img pair; convert it to .nii.gz")
-        if found != magic:
+        if file_magic != magic:
             raise MriError(
                 f"{name}: an Analyze header, which does not tell left from right; convert the scan "
                 "to NIfTI from its source"
             )
         header = kind(head[:size], check=False)
-        if header["pixdim"][0] == 0:  # the sign of k; 0 means 1, says the standard
+        if header["pixdim"][0] == 0:  # sign of k; 0 means 1 in the standard
             header["pixdim"][0] = 1
         return header
-    raise MriError(f"{name}: no NIfTI header; {_instead(head)}")
+    raise MriError(f"{name}: no NIfTI header; {_file_kind(head)}")
 
 
-def _instead(head: bytes) -> str:
-    """What the file seems to be, and what to do."""
+def _file_kind(head: bytes) -> str:
+    """Likely kind of a file that is not NIfTI, and the advice for it."""
     text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     clues = {
         "it is empty: copy or convert the scan again": not head,
@@ -113,10 +115,10 @@ def _instead(head: bytes) -> str:
             b"annex/objects" in head[:200]
         ),
         "it is a DICOM file: give the folder of its series": head[128:132] == b"DICM",
-        "it is packed twice: unpack it once": head.startswith(b"\x1f\x8b"),
+        "it is compressed twice: decompress it once": head.startswith(b"\x1f\x8b"),
         "it is a text file: correct the path, or fetch the scan again": text,
     }
-    unknown = "it is cut off or something else: correct the path, or fetch the scan again"
+    unknown = "it is truncated or something else: correct the path, or fetch the scan again"
     return next((clue for clue, fits in clues.items() if fits), unknown)
 
 
@@ -171,15 +173,17 @@ def _offset(name: str, header: Nifti1Header) -> int:
 
 
 def _scaling(name: str, header: Nifti1Header, notes: list[str]) -> tuple[float, float]:
-    """Slope and intercept; 1 and 0 where the slope is 0, as the NIfTI standard has it."""
+    """Slope and intercept; 1 and 0 if the slope is 0, as in the NIfTI standard."""
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0:
         if intercept != 0:
-            notes.append(f"scl_slope is 0: voxels are not scaled, scl_inter {intercept:g} neither")
+            notes.append(
+                f"scl_slope is 0: voxels are not scaled, scl_inter {intercept:g} is ignored"
+            )
         return 1.0, 0.0
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise MriError(
-            f"{name}: scl_slope is {slope:g} and scl_inter {intercept:g}, must be numbers; convert "
+            f"{name}: scl_slope is {slope:g} and scl_inter {intercept:g}, must be finite; convert "
             "the scan again, or set them to 1 and 0 if its voxels need no scaling"
         )
     return slope, intercept

@@ -1,8 +1,8 @@
-"""Read a NIfTI volume, .nii or .nii.gz, whatever its name ends with.
+"""Read a NIfTI volume, plain or gzip-compressed, whatever its file ending.
 
-The header is checked first. Then exactly the declared voxels are unpacked, a block at a time: a
-file that holds fewer is cut off, one that holds more does not belong to its header, and a gzip bomb
-is left after one byte too many.
+The header is checked first. Then exactly the declared voxels are decompressed, block by block. A
+file with fewer voxels is truncated, a file with more does not match its header, and a gzip bomb is
+abandoned after one surplus byte.
 """
 
 import gzip
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idhray.errors import MriError
-from idhray.mri.nifti.header import HEADER_BYTES, Declared, declared
+from idhray.mri.nifti.header import HEADER_BYTES, CheckedHeader, checked_header
 from idhray.mri.nifti.settings import ReaderSettings
 from idhray.mri.volume import Volume, Voxels
 
-_BLOCK = 1 << 20  # voxels that are unpacked and scaled at a time
+_BLOCK = 1 << 20  # voxels that are decompressed and scaled at a time
 
 logger = logging.getLogger(__name__)
 
@@ -31,32 +31,33 @@ def read_volume(
     settings: ReaderSettings | None = None,
     notes: list[str] | None = None,
 ) -> Volume:
-    """The volume in a NIfTI file: voxels in the order of the file, scaled, and their affine.
+    """Volume of a NIfTI file: scaled voxels in the order of the file, and their affine.
 
     Args:
-        path: A local file.
-        name: How messages call the volume; the file's name when not given.
-        settings: What is refused and what is repaired.
-        notes: What was found odd, yet usable, is appended here; logged when not given.
+        path: Local file.
+        name: Name of the volume in messages; defaults to the file's name.
+        settings: Limits and repairs.
+        notes: List to which oddities that do not prevent use are appended; if None, they are
+            logged.
 
     Raises:
-        MriError: the file is missing, damaged, absurd, or no volume of finite voxels with a known
-            place, or all its voxels are the same.
+        MriError: The file is missing, damaged or implausible; its position is unknown; or its
+            voxels are not finite or all the same.
     """
     file, settings = os.path.basename(path), settings or ReaderSettings()
-    found: list[str] = []
+    oddities: list[str] = []
     _refuse_no_file(path, file)
     try:
         with _opened(path) as stream:
             head = stream.read(HEADER_BYTES)
-            header = declared(file, head, settings, found)
+            header = checked_header(file, head, settings, oddities)
             _check_size(path, file, stream, header)
             voxels, bad = _voxels(file, stream, head, header)
     except (EOFError, zlib.error, OSError) as error:  # a BadGzipFile is an OSError
         text = " ".join(str(error).split())
-        raise MriError(f"{file}: cannot be unpacked to its end ({text}); fetch it again")
-    _check_voxels(file, voxels, bad, settings, found)
-    hand_over(file, found, notes)
+        raise MriError(f"{file}: cannot be decompressed to its end ({text}); fetch it again")
+    _check_voxels(file, voxels, bad, settings, oddities)
+    deliver_notes(file, oddities, notes)
     return Volume(name=name or file, voxels=voxels, affine=header.affine)
 
 
@@ -68,23 +69,24 @@ def _refuse_no_file(path: str, file: str) -> None:
 
 
 def _opened(path: str) -> BinaryIO:
-    """The file, unpacked where its first bytes say gzip: names are often wrong."""
+    """Open a file, decompressed if its first bytes say gzip; file endings are often wrong."""
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else open(path, "rb")
 
 
-def _check_size(path: str, file: str, stream: BinaryIO, header: Declared) -> None:
-    """The length of a plain file is known before it is read."""
+def _check_size(path: str, file: str, stream: BinaryIO, header: CheckedHeader) -> None:
+    """Refuse a truncated plain file before it is read."""
     size = os.path.getsize(path)
     if not isinstance(stream, gzip.GzipFile) and size < header.n_bytes:
         raise MriError(
-            f"{file}: declares {header.n_bytes} bytes and has {size}; it is cut off, fetch it again"
+            f"{file}: declares {header.n_bytes} bytes and has {size}; it is truncated, fetch it "
+            "again"
         )
 
 
-def _voxels(file: str, stream: BinaryIO, head: bytes, header: Declared) -> tuple[Voxels, int]:
-    """The scaled voxels, and how many of them are no finite number."""
+def _voxels(file: str, stream: BinaryIO, head: bytes, header: CheckedHeader) -> tuple[Voxels, int]:
+    """Scaled voxels, and the number of voxels that are not finite."""
     ahead = _skipped(file, stream, head, header.offset)
     flat = np.empty(header.n_voxels, dtype=np.float32)
     bad = 0
@@ -94,7 +96,7 @@ def _voxels(file: str, stream: BinaryIO, head: bytes, header: Declared) -> tuple
         ahead = ahead[len(raw) :]
         raw += _exactly(file, stream, block.size * header.dtype.itemsize - len(raw))
         bad += _scale_into(block, np.frombuffer(raw, header.dtype), header)
-    if ahead or stream.read(1):  # the read also makes gzip compare its checksum
+    if ahead or stream.read(1):  # this read also makes gzip verify its checksum
         raise MriError(
             f"{file}: holds more than the {header.n_bytes} bytes that its header declares; the "
             "header is damaged, convert the scan again"
@@ -102,9 +104,9 @@ def _voxels(file: str, stream: BinaryIO, head: bytes, header: Declared) -> tuple
     return flat.reshape(header.shape, order="F"), bad
 
 
-def _scale_into(block: Voxels, stored: NDArray[np.generic], header: Declared) -> int:
-    """Fill `block` with scaled voxels; returns how many are no finite number."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is counted instead
+def _scale_into(block: Voxels, stored: NDArray[np.generic], header: CheckedHeader) -> int:
+    """Fill `block` with scaled voxels, and return the number of voxels that are not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):  # overflows are counted instead
         if (header.slope, header.intercept) == (1.0, 0.0):
             block[:] = stored
         else:
@@ -113,7 +115,7 @@ def _scale_into(block: Voxels, stored: NDArray[np.generic], header: Declared) ->
 
 
 def _skipped(file: str, stream: BinaryIO, head: bytes, offset: int) -> bytes:
-    """What has been read of the voxels already, once the stream is at `offset` or past it."""
+    """Voxel bytes already in `head`; moves the stream to `offset` if it is not there yet."""
     if len(head) < offset:
         _exactly(file, stream, offset - len(head))
     return head[offset:]
@@ -129,25 +131,25 @@ def _exactly(file: str, stream: BinaryIO, n_bytes: int) -> bytes:
 def _check_voxels(
     file: str, voxels: Voxels, bad: int, settings: ReaderSettings, notes: list[str]
 ) -> None:
-    """Refuse or zero what is not finite; refuse a volume of one value."""
+    """Refuse or zero voxels that are not finite; refuse a volume of one value."""
     if bad and not settings.zero_nonfinite:
         raise MriError(
             f"{file}: {bad} of {voxels.size} voxels are NaN or infinite; convert the scan again, "
-            "or set zero_nonfinite to take them as 0"
+            "or set zero_nonfinite to replace them by 0"
         )
     if bad:
         voxels[~np.isfinite(voxels)] = 0
-        notes.append(f"{bad} voxels were NaN or infinite: taken as 0")
+        notes.append(f"{bad} voxels were NaN or infinite: replaced by 0")
     if voxels.min() == voxels.max():
         raise MriError(
-            f"{file}: all voxels are {voxels.flat[0]:g}, so it shows nothing; give another file"
+            f"{file}: all voxels are {voxels.flat[0]:g}, the scan is empty; give another file"
         )
 
 
-def hand_over(file: str, found: list[str], notes: list[str] | None) -> None:
-    """Append what was found to `notes`, or log it where nobody asked for notes."""
+def deliver_notes(file: str, oddities: list[str], notes: list[str] | None) -> None:
+    """Append oddities to `notes`, or log them if it is None."""
     if notes is not None:
-        notes.extend(found)
+        notes.extend(oddities)
     else:
-        for note in found:
-            logger.warning("%s: %s", file, note)
+        for oddity in oddities:
+            logger.warning("%s: %s", file, oddity)

@@ -1,4 +1,4 @@
-"""Settings of reading a volume."""
+"""Settings of the volume readers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,17 +8,19 @@ from idhray.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderSettings:
-    """What is refused, and what is repaired with a note, when a volume is read."""
+    """Limits of the volumes that are read, and repairs that are made with a note."""
 
     max_voxels: int = 2**27
-    """512 x 512 x 512. Four bytes each are held in memory, beside what is being unpacked."""
+    """Largest number of voxels (512 x 512 x 512). Each takes four bytes of memory, in addition to
+    the block being decompressed."""
     form: Literal["agree", "sform", "qform"] = "agree"
-    """Which of the header's two positions counts. "agree": sform if its code is above 0, else
-    qform; refused where they contradict each other. "sform" and "qform" take that one as it is."""
+    """Position of the header to use. "agree": sform if its code is above 0, else qform; refused if
+    they contradict each other. "sform" and "qform" use that one unchecked."""
     allow_no_form: bool = False
-    """Take a file without either as i left, j anterior, k superior (LAS), as nibabel does."""
+    """Read a file without sform and qform as i left, j anterior, k superior (LAS), as nibabel
+    does."""
     zero_nonfinite: bool = False
-    """Replace NaN and infinity by 0 rather than refuse the file."""
+    """Replace NaN and infinity by 0 instead of refusing the file."""
 
     def __post_init__(self) -> None:
         if self.max_voxels < 1:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from idhray.errors import ConfigError, MriError
-from idhray.mri.brain.extraction import brain_mask
+from idhray.mri.brain.extraction import extract_brain
 from idhray.mri.brain.settings import BrainSettings
 from idhray.mri.volume import Volume
 
@@ -36,7 +36,7 @@ def settings(tmp_path, program, arguments="{input} {output}", **changes):
 
 def test_its_mask_comes_back_on_the_grid_of_the_scan(scan, tmp_path):
     """It reads RAS order, whatever order the scan has."""
-    found = brain_mask(scan, settings(tmp_path, BRIGHT))
+    found = extract_brain(scan, settings(tmp_path, BRIGHT))
 
     assert found.method == "command"
     np.testing.assert_array_equal(found.mask, scan.voxels > 50)
@@ -46,7 +46,7 @@ def test_a_mask_of_another_name_counts_if_it_is_the_only_one(scan, tmp_path):
     """HD-BET 2 puts `_bet` into the name."""
     program = BRIGHT.replace("sys.argv[2]", "sys.argv[2].replace('.nii.gz', '_bet.nii.gz')")
 
-    found = brain_mask(scan, settings(tmp_path, program))
+    found = extract_brain(scan, settings(tmp_path, program))
 
     np.testing.assert_array_equal(found.mask, scan.voxels > 50)
 
@@ -54,7 +54,9 @@ def test_a_mask_of_another_name_counts_if_it_is_the_only_one(scan, tmp_path):
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        pytest.param("import sys; sys.exit('no weights')", "ended with 1 .no weights.", id="fails"),
+        pytest.param(
+            "import sys; sys.exit('no weights')", "exited with code 1 .no weights.", id="fails"
+        ),
         pytest.param("pass", "left 0 NIfTI files", id="leaves nothing"),
         pytest.param(
             BRIGHT.replace("image.affine", "image.affine * 2"), "another grid", id="another grid"
@@ -65,13 +67,13 @@ def test_a_mask_of_another_name_counts_if_it_is_the_only_one(scan, tmp_path):
 def test_a_program_that_fails_fails_the_case(scan, tmp_path, program, message):
     """Never a silent success."""
     with pytest.raises(MriError, match=message):
-        brain_mask(scan, settings(tmp_path, program, command_timeout_s=1.5))
+        extract_brain(scan, settings(tmp_path, program, command_timeout_s=1.5))
 
 
 def test_a_program_that_is_not_there_is_named(scan):
     """A typing error, or a worker without it."""
     with pytest.raises(MriError, match="no-such-program cannot be run"):
-        brain_mask(
+        extract_brain(
             scan,
             BrainSettings(
                 method="command",
@@ -92,9 +94,9 @@ def test_weights_are_checked_before_the_program_runs(scan, tmp_path):
     )
     other = settings(tmp_path, BRIGHT, arguments, weights=str(weights), weights_sha256="0" * 64)
 
-    assert brain_mask(scan, good).mask.any()
+    assert extract_brain(scan, good).mask.any()
     with pytest.raises(MriError, match=f"its SHA-256 is {sha256}, not 000"):
-        brain_mask(scan, other)
+        extract_brain(scan, other)
 
 
 @pytest.mark.parametrize(

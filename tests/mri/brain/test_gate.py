@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from idhray.errors import ConfigError, MriError
-from idhray.mri.brain.extraction import BrainMask, BrainSettings, brain_mask
+from idhray.mri.brain.extraction import BrainMask, BrainSettings, extract_brain
 from idhray.mri.brain.gate import (
     GateSettings,
     checked_brain,
     header_overlap,
-    mask_figures,
     mask_problems,
+    measured_mask,
     pair_problems,
 )
 from idhray.mri.nifti.reader import read_volume
-from idhray.mri.transform import rigid
+from idhray.mri.transform import rigid_transform
 from idhray.mri.volume import Volume
 
 SHAPE = (60, 62, 44)
@@ -39,12 +39,12 @@ def scan(bright=BRAIN, shift=0.0, affine=AFFINE, name="P1 t1ce"):
 
 def problems(mask, volume=None):
     volume = scan(mask) if volume is None else volume
-    return mask_problems(mask_figures(volume, mask), LIMITS)
+    return mask_problems(measured_mask(volume, mask)[0], LIMITS)
 
 
 def test_a_brain_passes_with_its_figures():
     """An ellipsoid of half axes 6.6, 8 and 6 cm: 4/3 pi times them."""
-    figures = mask_figures(scan(), BRAIN)
+    figures = measured_mask(scan(), BRAIN)[0]
 
     assert mask_problems(figures, LIMITS) == []
     assert figures.ml == pytest.approx(1327, rel=0.01)
@@ -66,7 +66,7 @@ def test_a_brain_cut_off_above_and_below_passes():
     """Many clinical scans begin in the cerebellum and end below the vertex."""
     mask, volume = cut(BRAIN, (0, 60), (0, 62), (12, 32))
 
-    assert mask_figures(volume, mask).face_fractions[4] > 0.05
+    assert measured_mask(volume, mask)[0].face_fractions[4] > 0.05
     assert problems(mask, volume) == []
 
 
@@ -88,7 +88,7 @@ IMPLAUSIBLE = {
     "a plum": (ellipsoid((40, 40, 40)), "266 ml, must be 900 to 2200"),
     "the head": (ellipsoid((86, 102, 95)), "3489 ml, must be"),
     "a sausage": (LONG, "76 x 220 x 115 mm, each must be at most 210"),
-    "two halves": (HALVES, "its largest piece is 50% of it"),
+    "two halves": (HALVES, "its largest component is 50% of it"),
     "a shell": (BRAIN & ~ellipsoid((40, 50, 40)), "25% of it are holes"),
 }
 
@@ -108,12 +108,12 @@ def test_a_mask_beyond_most_faces_fails():
     """HD-BET on noise fills corners and edges."""
     mask, volume = cut(ellipsoid((75, 90, 80)), (14, 46), (13, 49), (12, 34))
 
-    assert problems(mask, volume) == ["it goes on beyond 6 of the 6 faces of the volume"]
+    assert problems(mask, volume) == ["it continues beyond 6 of the 6 faces of the volume"]
 
 
 def test_a_mask_of_noise_is_no_brighter_than_the_rest():
     """Networks find brains in noise, of any size."""
-    figures = mask_figures(scan(BRAIN & False), BRAIN)
+    figures = measured_mask(scan(BRAIN & False), BRAIN)[0]
 
     assert abs(figures.contrast) < 0.02
     assert mask_problems(figures, LIMITS) == [
@@ -134,7 +134,7 @@ def test_a_stripped_volume_scaled_to_mean_zero_passes():
     """Its background is as bright as its brain, and yet it is plain what is what."""
     voxels = np.where(BRAIN, NOISE - 0.5, 0).astype(np.float32)
     volume = Volume(name="P1 t1ce", voxels=voxels, affine=AFFINE)
-    found = brain_mask(volume, BrainSettings())
+    found = extract_brain(volume, BrainSettings())
 
     assert found.method == "stripped"
     np.testing.assert_array_equal(checked_brain(volume, found, LIMITS), BRAIN)
@@ -142,7 +142,7 @@ def test_a_stripped_volume_scaled_to_mean_zero_passes():
 
 def test_no_extraction_passes_as_asked_for():
     """All voxels, because the settings say so."""
-    found = brain_mask(scan(), BrainSettings(method="none"))
+    found = extract_brain(scan(), BrainSettings(method="none"))
 
     assert checked_brain(scan(), found, LIMITS).all()
 
@@ -153,7 +153,7 @@ def flair(mask, affine=AFFINE):
 
 def test_brains_of_one_patient_agree():
     """On grids of their own, a little turned: as two scans of one exam lie."""
-    turned = rigid((3, -4, 2), np.radians([5, 3, -4]), (0, 0, 0)) @ AFFINE
+    turned = rigid_transform((3, -4, 2), np.radians([5, 3, -4]), (0, 0, 0)) @ AFFINE
 
     assert pair_problems(scan(), BRAIN, *flair(BRAIN, turned), LIMITS) == []
     assert header_overlap(scan(), BRAIN, scan(), BRAIN) == 1
@@ -176,7 +176,7 @@ def test_brains_far_from_each_other_do_not_agree():
     found = pair_problems(scan(), BRAIN, *flair(BRAIN, away), LIMITS)
 
     assert len(found) == 1
-    assert found[0].endswith("only, as their headers say")
+    assert found[0].endswith("only by their headers")
 
 
 def test_the_overlap_is_dice():
@@ -205,7 +205,7 @@ def test_masks_of_a_real_patient_pass(real_data):
     for sequence in ("t1c", "fla"):
         volume = read_volume(str(folder / f"TCGA-FG-6692_{sequence}.nii.gz"))
         mask = read_volume(str(folder / f"TCGA-FG-6692_hdbet_mask_native_{sequence}.nii.gz"))
-        given = brain_mask(volume, BrainSettings(), given=mask)
+        given = extract_brain(volume, BrainSettings(), manifest_mask=mask)
         found += [volume, checked_brain(volume, given, LIMITS)]
 
     assert pair_problems(*found, LIMITS) == []

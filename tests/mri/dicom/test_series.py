@@ -93,7 +93,7 @@ def test_other_files_are_counted_and_ignored(folder, voxels, caplog):
 
     read_series(str(folder))
 
-    assert "flair: 2 files that are no DICOM image: ignored" in caplog.text
+    assert "flair: 2 files are not DICOM images: ignored" in caplog.text
 
 
 def test_a_copy_of_a_slice_is_dropped(folder, voxels):
@@ -183,7 +183,7 @@ BROKEN = {
     "no number in its position": (broken(position="a\\b\\c"), "without position"),
     "CT": (whole(modality="CT"), "modality CT, must be MR"),
     "no orientation": (whole(axes=(0, 0, 0, 0, 0, 0)), "not of length 1"),
-    "axes not square": (whole(axes=(1, 0, 0, 0.6, 0.8, 0)), "not square"),
+    "axes not square": (whole(axes=(1, 0, 0, 0.6, 0.8, 0)), "not orthogonal"),
     "no series": (lambda folder, voxels: folder.mkdir(), "no DICOM image among its 0 files"),
     "nothing": (lambda folder, voxels: None, "no folder"),
     "empty scan": (lambda folder, voxels: series(folder, voxels * 0), "all voxels are 0"),

@@ -108,7 +108,7 @@ def test_a_slope_of_zero_means_no_scaling(write):
     volume = read_volume(write(raw(scl_slope=0, scl_inter=7)), notes=notes)
 
     assert volume.voxels.max() == 989
-    assert notes == ["scl_slope is 0: voxels are not scaled, scl_inter 7 neither"]
+    assert notes == ["scl_slope is 0: voxels are not scaled, scl_inter 7 is ignored"]
 
 
 def test_one_frame_in_four_dimensions_is_a_volume(write):
@@ -127,15 +127,15 @@ def test_extensions_before_the_voxels_are_skipped(write):
 WHOLE = raw()
 MICRO = np.diag([1000, 1000, 1000, 1])
 BROKEN = {
-    "half a gzip": (gzip.compress(WHOLE)[:900], "cannot be unpacked to its end"),
-    "gzip, last byte lost": (gzip.compress(WHOLE)[:-1], "cannot be unpacked to its end"),
+    "half a gzip": (gzip.compress(WHOLE)[:900], "cannot be decompressed to its end"),
+    "gzip, last byte lost": (gzip.compress(WHOLE)[:-1], "cannot be decompressed to its end"),
     "gzip, a byte flipped": (
         (z := gzip.compress(WHOLE, 0))[:1200] + bytes([z[1200] ^ 1]) + z[1201:],
-        "cannot be unpacked to its end",
+        "cannot be decompressed to its end",
     ),
     "gzip of half a file": (gzip.compress(WHOLE[:1000]), "ends before the voxels"),
     "half a file": (WHOLE[:1000], "declares 2332 bytes and has 1000"),
-    "half a header": (WHOLE[:200], "it is cut off"),
+    "half a header": (WHOLE[:200], "it is truncated"),
     "more than declared": (WHOLE + b"x", "holds more than the 2332 bytes"),
     "a dimension flipped": (raw(dim=dims(9, 11, 8)), "holds more than"),
     "terabytes": (raw(dim=dims(32000, 32000, 32000)), "declares 32000 x 32000 x 32000 voxels"),
@@ -157,7 +157,7 @@ BROKEN = {
     "micrometres": (image(affine=MICRO).to_bytes(), "says voxels of 1000 x 1000 x 1000 mm"),
     "left and right": (raw(srow_x=[2, 0, 0, -30]), "contradict each other"),
     "axial or coronal": (raw(srow_y=[0, 0, -3, 0], srow_z=[0, 1.5, 0, 0]), "contradict each other"),
-    "sheared": (raw(srow_x=[-2, 0.5, 0, 30], qform_code=0), "not square"),
+    "sheared": (raw(srow_x=[-2, 0.5, 0, 30], qform_code=0), "not orthogonal"),
     "constant": (image(np.full(SHAPE, 7)).to_bytes(), "all voxels are 7"),
     "Analyze": (raw(magic=b""), "an Analyze header"),
     "half a pair": (raw(magic=b"ni1"), r"one half of a \.hdr and \.img pair"),
@@ -165,7 +165,7 @@ BROKEN = {
     "annex pointer": (b"/annex/objects/SHA256E-s1--2.nii.gz\n", "git-annex pointer"),
     "web page": (b"<html><body>404 Not Found</body></html>", "a text file"),
     "DICOM": (bytes(128) + b"DICM" + bytes(300), "a DICOM file"),
-    "packed twice": (gzip.compress(gzip.compress(WHOLE)), "packed twice"),
+    "compressed twice": (gzip.compress(gzip.compress(WHOLE)), "compressed twice"),
     "empty": (b"", "it is empty"),
     "empty gzip": (gzip.compress(b""), "it is empty"),
 }
@@ -229,7 +229,7 @@ def test_voxels_that_are_no_numbers_are_counted(write, bad):
     volume = read_volume(path, settings=ReaderSettings(zero_nonfinite=True), notes=notes)
 
     assert volume.voxels[3, 4, 5] == 0
-    assert notes == ["2 voxels were NaN or infinite: taken as 0"]
+    assert notes == ["2 voxels were NaN or infinite: replaced by 0"]
 
 
 def test_the_sform_counts_where_both_are_there(write, caplog):
@@ -239,7 +239,7 @@ def test_the_sform_counts_where_both_are_there(write, caplog):
     volume = read_volume(path)
 
     assert volume.affine[0, 3] == 35
-    assert "scan.nii: sform and qform lie up to 5.0 mm apart: sform taken" in caplog.text
+    assert "scan.nii: sform and qform lie up to 5.0 mm apart: sform used" in caplog.text
     asked = read_volume(path, settings=ReaderSettings(form="qform"), notes=[])
     assert asked.affine[0, 3] == 30
 
@@ -258,7 +258,7 @@ def test_other_voxel_sizes_in_the_header_are_noted(write):
     notes = []
     read_volume(write(raw(pixdim=[1, 1, 1, 1, 0, 0, 0, 0], qform_code=0)), notes=notes)
 
-    assert notes == ["voxels are 1 x 1 x 1 mm in pixdim, 2 x 1.5 x 3 in sform: sform taken"]
+    assert notes == ["voxels are 1 x 1 x 1 mm in pixdim, 2 x 1.5 x 3 in sform: sform used"]
 
 
 def test_a_file_without_position_is_las_where_allowed(write):
@@ -270,7 +270,7 @@ def test_a_file_without_position_is_las_where_allowed(write):
 
     assert nib.aff2axcodes(volume.affine) == ("L", "A", "S")
     assert volume.spacing_mm == (2, 1.5, 3)
-    assert notes == ["no sform or qform: taken as i left, j anterior, k superior (LAS)"]
+    assert notes == ["no sform or qform: read as i left, j anterior, k superior (LAS)"]
 
 
 def test_a_volume_has_at_most_so_many_voxels(write):
