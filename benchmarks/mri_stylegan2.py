@@ -37,7 +37,8 @@ from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.evaluation import compare
 from idhray.fidelity.features import random_features
 from idhray.fidelity.figures import Fidelity
-from idhray.fidelity.gate import CopySettings, copies_gate
+from idhray.fidelity.gate import copies_gate
+from idhray.fidelity.gate_settings import CopySettings
 from idhray.fidelity.reference import Reference, reference_of
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.gan.augment.config import PRESETS as AUGMENT

@@ -1,4 +1,4 @@
-"""Which pictures a network for RGB images is shown of images whose channels are no colors.
+"""Images prepared for a network of RGB images, also where the channels are not colors.
 
 Shapes: N images, C channels.
 """
@@ -10,54 +10,58 @@ import numpy as np
 from idhray.errors import ConfigError, TableError
 from idhray.fidelity.arrays import ImageArray
 
-RGB_CHANNELS = ("RGB",)  # the name of three channels that belong together
+RGB_CHANNELS = ("RGB",)  # one name for three channels that stay together
 MRI_CHANNELS = ("CE-T1w", "FLAIR", "null")
 
 
 def constant_channels(images: ImageArray, names: Sequence[str]) -> tuple[str, ...]:
-    """The channels in which all images have one and the same value throughout, as Park's null.
+    """Names of the channels that hold one single value in all images, such as Park's null.
 
     Raises:
-        TableError: no channel is left, or the images do not fit the names.
+        TableError: Every channel is constant, or the images do not fit the names.
     """
-    parts = _parts(images, names)
-    found = tuple(name for name, part in parts.items() if part.min() == part.max())
-    if len(found) == len(parts):
-        raise TableError(f"every channel ({', '.join(found)}) of the images has one value only")
-    return found
+    pictures = _by_channel(images, names)
+    constant = tuple(name for name, picture in pictures.items() if picture.min() == picture.max())
+    if len(constant) == len(pictures):
+        raise TableError(f"every channel ({', '.join(constant)}) of the images has one value only")
+    return constant
 
 
 def channels_of(
     images: ImageArray, names: Sequence[str], left_out: Sequence[str] = ()
 ) -> dict[str, ImageArray]:
-    """The images that a network is shown, by what is seen in them.
+    """Images for a feature network, by the name of the channels that they show.
 
-    Colors stay together. Of other images each channel is an image of its own, in gray; two or
-    three channels are shown together as well, the first one twice if they are two, because channels
-    that are perfect apart need not fit each other.
+    Colors stay together. Otherwise each channel becomes a gray image. Two or three channels are
+    also shown as one RGB image, because channels that are realistic one by one may not fit each
+    other; of two channels, the first fills two of the three colors.
 
     Args:
         images: (N, height, width, C) uint8.
-        names: One a channel, or `("RGB",)`.
-        left_out: Of `names`: those to leave out, e.g. `constant_channels`.
+        names: One name per channel, or `("RGB",)`.
+        left_out: Names of channels to leave out, such as `constant_channels`.
 
     Returns:
         Name -> (N, height, width, 1 or 3) uint8.
 
     Raises:
-        TableError: the images do not fit the names.
+        TableError: The images do not fit the names.
     """
-    parts = {name: part for name, part in _parts(images, names).items() if name not in left_out}
-    if len(parts) in (2, 3):
-        together = [part[..., 0] for part in parts.values()]
-        parts[" + ".join(parts)] = np.stack([*together, *together][:3], axis=-1)
-    return parts
+    pictures = {
+        name: picture
+        for name, picture in _by_channel(images, names).items()
+        if name not in left_out
+    }
+    if len(pictures) in (2, 3):
+        shades = [picture[..., 0] for picture in pictures.values()]
+        pictures[" + ".join(pictures)] = np.stack([*shades, *shades][:3], axis=-1)
+    return pictures
 
 
-def _parts(images: ImageArray, names: Sequence[str]) -> dict[str, ImageArray]:
+def _by_channel(images: ImageArray, names: Sequence[str]) -> dict[str, ImageArray]:
     if len(set(names)) != len(names) or not names:
         raise ConfigError(
-            f"channels need names, each another one, got {', '.join(names) or 'none'}"
+            f"channels need names, each a different one, got {', '.join(names) or 'none'}"
         )
     if images.ndim != 4 or images.dtype != np.uint8 or 0 in images.shape:
         raise TableError(

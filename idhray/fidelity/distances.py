@@ -1,4 +1,4 @@
-"""Nearest neighbors in a space of features, a block at a time.
+"""Nearest neighbors in a feature space, computed in blocks.
 
 Shapes: N queries, M references, F features.
 """
@@ -8,38 +8,43 @@ from torch import Tensor
 
 from idhray.errors import TableError
 
-BLOCK = 4096  # queries and references at a time: 128 MB of float64 distances
+BLOCK = 4096  # queries and references per block: 128 MB of float64 distances
 
 
 def nearest(queries: Tensor, references: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """Euclidean distances to the k nearest references, ascending, and which they are: (N, k) each.
+    """Euclidean distances to the k nearest references, ascending, and their indices: (N, k) each.
 
-    Ties go to the reference that comes first. Distances are exact differences, not the faster
-    expansion of the square, which is wrong by more than the distance of near copies.
+    Ties go to the earlier reference. Distances are computed from differences, not from the faster
+    expansion of the square, whose error exceeds the distance between near copies.
 
     Args:
         queries: (N, F).
-        references: (M, F); to leave a query itself out, ask for k + 1 and drop the first column.
-        k: At most M.
+        references: (M, F); to exclude a query itself, ask for k + 1 and drop the first column.
+        k: Number of neighbors, at most M.
 
     Raises:
-        TableError: k references are more than there are.
+        TableError: There are fewer than k references.
     """
     if not 1 <= k <= len(references):
-        raise TableError(f"{k} nearest neighbors asked for, but there are {len(references)}")
-    found = [_nearest_of(block, references, k) for block in queries.split(BLOCK)]
-    distances, places = zip(*found, strict=True)
-    return torch.cat(distances), torch.cat(places)
+        raise TableError(f"{k} nearest neighbors need {k} references, got {len(references)}")
+    neighbors = [_nearest_of(block, references, k) for block in queries.split(BLOCK)]
+    distances, indices = zip(*neighbors, strict=True)
+    return torch.cat(distances), torch.cat(indices)
 
 
 def _nearest_of(queries: Tensor, references: Tensor, k: int) -> tuple[Tensor, Tensor]:
     distances = queries.new_empty(len(queries), 0)
-    places = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
+    indices = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
     for start in range(0, len(references), BLOCK):
         block = references[start : start + BLOCK]
-        away = torch.cdist(queries, block, compute_mode="donot_use_mm_for_euclid_dist")
-        here = torch.arange(start, start + len(block), device=queries.device).expand(away.shape)
-        distances, places = torch.cat([distances, away], 1), torch.cat([places, here], 1)
+        block_distances = torch.cdist(queries, block, compute_mode="donot_use_mm_for_euclid_dist")
+        block_indices = torch.arange(start, start + len(block), device=queries.device).expand(
+            block_distances.shape
+        )
+        distances, indices = (
+            torch.cat([distances, block_distances], 1),
+            torch.cat([indices, block_indices], 1),
+        )
         order = distances.argsort(dim=1, stable=True)[:, :k]
-        distances, places = distances.gather(1, order), places.gather(1, order)
-    return distances, places
+        distances, indices = distances.gather(1, order), indices.gather(1, order)
+    return distances, indices

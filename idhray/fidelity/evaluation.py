@@ -1,4 +1,4 @@
-"""How far generated images are from real ones, beside how far real ones are from each other."""
+"""Distance of generated from real images, beside the distance between real images (the floor)."""
 
 import math
 from collections.abc import Sequence
@@ -25,23 +25,23 @@ def evaluate(
     reference: str,
     channels: Sequence[str] = RGB_CHANNELS,
 ) -> Fidelity:
-    """Every metric of the generated images, by channel, beside its floor.
+    """Every metric of the generated images in every channel, each beside its floor.
 
     Args:
         generated: (N, height, width, C) uint8.
         real: (M, height, width, C) uint8.
-        patients: M, whose image each real one is.
-        extractor: What makes features of images.
+        patients: M names, the patient of each real image.
+        extractor: Network that turns images into features.
         settings: Size and number of the comparisons.
-        reference: What the real images are, e.g. "validation split"; it is said in every row.
-        channels: Names, one a channel, or `("RGB",)`.
+        reference: Name of the real images, such as "validation split", repeated in every row.
+        channels: One name per channel, or `("RGB",)`.
 
     Raises:
-        TableError: fewer than two images on a side, images of other shapes or channels, no channel
-            that varies, or features that are no finite numbers.
+        TableError: A side has fewer than two images, shapes or channels differ, no channel
+            varies, or features are not finite.
     """
     _check(generated, (len(generated), *real.shape[1:]))
-    known = reference_of(
+    real_side = reference_of(
         real,
         patients,
         extractor,
@@ -50,31 +50,32 @@ def evaluate(
         channels=channels,
         n_generated=len(generated),
     )
-    return compare(generated, known)
+    return compare(generated, real_side)
 
 
 def compare(generated: ImageArray, reference: Reference) -> Fidelity:
-    """The figures of generated images beside the reference's floor.
+    """Figures of generated images beside the floor of the reference.
 
     Args:
-        generated: (n_generated of the reference, height, width, C) uint8.
-        reference: From `reference_of`.
+        generated: (`reference.n_generated`, height, width, C) uint8.
+        reference: Real side, from `reference_of`.
 
     Raises:
-        TableError: another number, shape or kind of images than the reference is for, or features
-            that are no finite numbers.
+        TableError: Number, shape or type of the images do not fit the reference, or features are
+            not finite.
     """
     _check(generated, (reference.n_generated, *reference.shape))
-    sides = [draw.generated for draw in reference.draws]
+    samples = [draw.generated for draw in reference.draws]
     figures = []
     pictures = channels_of(generated, reference.channels, reference.left_out)
     for channel, images in pictures.items():
-        found = features_of(images, sides, reference.extractor)
-        scores = [
+        features = features_of(images, samples, reference.extractor)
+        sides = zip(features, reference.features[channel], reference.draws, strict=True)
+        draw_scores = [
             score(x, y, reference.settings, subset_chance(reference.settings, draw))
-            for x, y, draw in zip(found, reference.features[channel], reference.draws, strict=True)
+            for x, y, draw in sides
         ]
-        figures += [_figure(metric, channel, scores, reference) for metric in METRICS]
+        figures += [_figure(metric, channel, draw_scores, reference) for metric in METRICS]
     return Fidelity(
         extractor=reference.extractor.name,
         reference=reference.name,
@@ -91,10 +92,12 @@ def _check(generated: ImageArray, expected: tuple[int, ...]) -> None:
         )
 
 
-def _figure(metric: str, channel: str, scores: list[MetricValues], reference: Reference) -> Figure:
-    values = [part.values[metric] for part in scores]
-    floors = [part.values[metric] for part in reference.floors[channel]] or [math.nan]
-    notes = [scores[0].notes[metric]] if metric in scores[0].notes else []
+def _figure(
+    metric: str, channel: str, draw_scores: list[MetricValues], reference: Reference
+) -> Figure:
+    values = [scores.values[metric] for scores in draw_scores]
+    floors = [scores.values[metric] for scores in reference.floors[channel]] or [math.nan]
+    notes = [draw_scores[0].notes[metric]] if metric in draw_scores[0].notes else []
     if not reference.floors[channel]:
         notes.append("no floor: the real images are of one patient")
     return Figure(

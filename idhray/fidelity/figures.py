@@ -1,4 +1,4 @@
-"""What an evaluation of fidelity says, and its rows for CSV and JSON."""
+"""Result of a fidelity evaluation, and its rows for CSV and JSON."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from idhray.fidelity.scores import METRICS
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One metric in one channel: what the generator reaches and what real images reach.
+    """One metric in one channel, of the generator and of real images (the floor).
 
     Every draw compares n generated images with n real ones of one half of the patients, and n real
-    ones of the other half with the same reference; the figures are means over the draws.
+    images of the other half with the same reference. The figures are means over the draws.
     """
 
     channel: str
@@ -22,13 +22,13 @@ class Figure:
     value_min: float
     value_max: float
     floor: float
-    """Real against real of other patients; NaN where there is one patient. See `halves`."""
+    """Real against real images of other patients; NaN with one patient. See `halves`."""
     floor_min: float
     floor_max: float
     n: int
     """Images on either side of every comparison."""
     n_patients: int
-    """Patients behind the n real images of the reference; the fewest of all draws."""
+    """Patients behind the n real images of the reference; the smallest number of all draws."""
     draws: int
     notes: tuple[str, ...] = ()
 
@@ -39,16 +39,16 @@ class Fidelity:
 
     extractor: str
     reference: str
-    """What the real images are, e.g. the split that they come from."""
+    """Name of the real images, such as the split that they come from."""
     figures: tuple[Figure, ...]
     left_out: tuple[str, ...] = ()
-    """Channels of one value only, which no figure speaks of."""
+    """Channels of one value only, which no figure covers."""
 
     def figure(self, metric: str, channel: str | None = None) -> Figure:
-        """The figure of a metric, in the first channel when none is named.
+        """Figure of a metric, in the first channel if none is named.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: There is no such figure.
         """
         for figure in self.figures:
             if figure.metric == metric and channel in (None, figure.channel):
@@ -59,13 +59,15 @@ class Fidelity:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a figure, fit for CSV and JSON: what is not a number is None."""
-        head = {"extractor": self.extractor, "reference": self.reference}
-        tail = [f"left out, as all its pixels are equal: {name}" for name in self.left_out]
+        """One row per figure, for CSV and JSON: values that are not finite become None."""
+        shared = {"extractor": self.extractor, "reference": self.reference}
+        left_out_notes = [
+            f"left out, as all its pixels are equal: {name}" for name in self.left_out
+        ]
         return [
-            head
+            shared
             | {name: _plain(value) for name, value in vars(figure).items()}
-            | {"notes": "; ".join([*figure.notes, *tail])}
+            | {"notes": "; ".join([*figure.notes, *left_out_notes])}
             for figure in self.figures
         ]
 

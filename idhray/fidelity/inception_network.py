@@ -1,11 +1,11 @@
-"""The network of published FIDs, its parts named as in the file of its weights.
+"""Network of published FIDs, with parts named as in its weights file.
 
 It is not the Inception-v3 of timm or torchvision: its average pools do not count the padding, its
-last block pools by maximum, and images reach it by TensorFlow 1's resizing.
+last block pools by maximum, and images are resized as in TensorFlow 1.
 
-Source: Szegedy et al. 2016 (arXiv:1512.00567), figures 5 to 7 and table 1; where it differs,
-TensorFlow's graph of 2015-12-05, as torch-fidelity 0.4 has it (equal to
-2e-6 of the largest feature, with random weights).
+Source: Szegedy et al. 2016 (arXiv:1512.00567), figures 5 to 7 and table 1; for the differences,
+TensorFlow's graph of 2015-12-05, as in torch-fidelity 0.4 (equal to 2e-6 of the largest feature,
+with random weights).
 Shapes: N images; every block (N, channels, height, width).
 """
 
@@ -41,7 +41,7 @@ def _average(x: Tensor) -> Tensor:
 
 
 class BlockA(nn.Module):
-    """35x35 pixels, figure 5."""
+    """Block at 35x35 pixels, figure 5."""
 
     def __init__(self, channels: int, pool: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class BlockA(nn.Module):
 
 
 class BlockB(nn.Module):
-    """From 35x35 to 17x17 pixels."""
+    """Block from 35x35 to 17x17 pixels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class BlockB(nn.Module):
 
 
 class BlockC(nn.Module):
-    """17x17 pixels, figure 6 with n = 7."""
+    """Block at 17x17 pixels, figure 6 with n = 7."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class BlockC(nn.Module):
 
 
 class BlockD(nn.Module):
-    """From 17x17 to 8x8 pixels."""
+    """Block from 17x17 to 8x8 pixels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class BlockD(nn.Module):
 
 
 class BlockE(nn.Module):
-    """8x8 pixels, figure 7; `by_maximum`: how the network's last block pools."""
+    """Block at 8x8 pixels, figure 7; only the last block pools `by_maximum`."""
 
     def __init__(self, channels: int, *, by_maximum: bool) -> None:
         super().__init__()
@@ -147,7 +147,10 @@ class BlockE(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """Shapes: x (N, 3, H, W), 0..255 -> (N, 2048), the mean of the last block's maps."""
+    """Inception-v3 up to its last pool.
+
+    Shapes: x (N, 3, H, W), 0..255 -> (N, 2048), the mean of the last block's maps.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,18 +178,19 @@ class InceptionV3(nn.Module):
 
 
 def tensorflow1_resized(x: Tensor, size_px: int) -> Tensor:
-    """Bilinear as in TensorFlow 1: output pixel i is input pixel i * in / out, without centers.
+    """Bilinear resizing as in TensorFlow 1: output pixel i is input pixel i * in / out.
 
-    Shapes: x (N, C, H, W) -> (N, C, size_px, size_px). Not antialiased; published FIDs are not.
+    Pixel centers are ignored, and nothing is antialiased, as in published FIDs.
+    Shapes: x (N, C, H, W) -> (N, C, size_px, size_px).
     """
     rows, columns = (_weights_of_resizing(side, size_px).to(x) for side in x.shape[-2:])
     return rows @ x @ columns.T
 
 
 def _weights_of_resizing(side: int, size_px: int) -> Tensor:
-    """(size_px, side): the share of each input pixel in each output pixel."""
-    place = torch.arange(size_px, dtype=torch.float64) * side / size_px
-    low = place.floor().long()
+    """(size_px, side): share of each input pixel in each output pixel."""
+    position = torch.arange(size_px, dtype=torch.float64) * side / size_px
+    low = position.floor().long()
     high = (low + 1).clamp(max=side - 1)
-    share = (place - low)[:, None]
+    share = (position - low)[:, None]
     return (1 - share) * F.one_hot(low, side) + share * F.one_hot(high, side)

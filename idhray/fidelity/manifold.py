@@ -1,7 +1,7 @@
-"""Precision, recall, density, coverage: who lies within the balls around whom.
+"""Precision, recall, density and coverage: shares of images in balls around the other sample.
 
-A sample's manifold is the union of balls, each around one image and as wide as the distance to
-its k-th nearest neighbor in the sample.
+A sample's manifold is the union of balls, one around each image. The radius of a ball is the
+distance to the image's k-th nearest neighbor in the sample.
 
 Shapes: N generated, M real images, F features.
 """
@@ -21,28 +21,29 @@ tell such points apart."""
 
 @dataclass(frozen=True)
 class Manifold:
-    """Shares, 0..1, but for density, which may be above 1."""
+    """Shares from 0 to 1; only density may exceed 1."""
 
     precision: float
-    """Generated images within the manifold of the real ones."""
+    """Share of generated images within the manifold of the real ones."""
     recall: float
-    """Real images within the manifold of the generated ones."""
+    """Share of real images within the manifold of the generated ones."""
     density: float
-    """Real balls around a generated image, over k: precision that one outlier cannot raise."""
+    """Mean number of real balls around a generated image, divided by k: a precision that one
+    outlier cannot raise."""
     coverage: float
-    """Real images with a generated one in their ball."""
+    """Share of real images with a generated image in their ball."""
 
 
 def manifold_scores(generated: Tensor, real: Tensor, k: int) -> Manifold:
-    """The four shares; balls hold their edge.
+    """The four shares; balls include their boundary.
 
     Args:
         generated: (N, F) float64.
         real: (M, F) float64.
-        k: Below N and M.
+        k: Neighbor that sets the radius, below N and M.
 
     Raises:
-        TableError: a sample is not larger than k.
+        TableError: A sample is not larger than k.
 
     Source: Kynkaanniemi et al. 2019 (arXiv:1904.06991), equations 1 and 2; Naeem et al. 2020
     (arXiv:2002.09797), equations 5 and 6 and section 3.
@@ -53,14 +54,14 @@ def manifold_scores(generated: Tensor, real: Tensor, k: int) -> Manifold:
             f"generated and {len(real)} real"
         )
     real_radius, generated_radius = radii(real, k), radii(generated, k)
-    balls = torch.zeros(len(generated), device=real.device)  # real ones around each generated
+    balls = torch.zeros(len(generated), device=real.device)  # real balls around generated images
     recalled = coverage = 0
     for block, radius in zip(real.split(BLOCK), real_radius.split(BLOCK), strict=True):
-        away = squared_distances(block, generated)
-        inside = away <= radius[:, None]
+        squared_distance = squared_distances(block, generated)
+        inside = squared_distance <= radius[:, None]
         balls += inside.sum(dim=0)
         coverage += int(inside.any(dim=1).sum())
-        recalled += int((away <= generated_radius).any(dim=1).sum())
+        recalled += int((squared_distance <= generated_radius).any(dim=1).sum())
     return Manifold(
         precision=float((balls > 0).double().mean()),
         recall=recalled / len(real),
@@ -70,21 +71,21 @@ def manifold_scores(generated: Tensor, real: Tensor, k: int) -> Manifold:
 
 
 def radii(x: Tensor, k: int) -> Tensor:
-    """(N,): the squared distance of each image to its k-th nearest other one."""
-    found = []
+    """(N,): squared distance of each image to its k-th nearest other image."""
+    radius_blocks = []
     for start in range(0, len(x), BLOCK):
-        away = squared_distances(x[start : start + BLOCK], x)
-        away.diagonal(offset=start).fill_(torch.inf)
-        found.append(away.kthvalue(k, dim=1).values)
-    return torch.cat(found)
+        squared_distance = squared_distances(x[start : start + BLOCK], x)
+        squared_distance.diagonal(offset=start).fill_(torch.inf)
+        radius_blocks.append(squared_distance.kthvalue(k, dim=1).values)
+    return torch.cat(radius_blocks)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """(N, M), by the expansion of the square, which in float64 is 10 times as fast as differences.
 
-    It is off by some 1e-16 of the squared lengths, so that a copy is not exactly at 0; what is
-    that near counts as 0. Which copy is nearest is the business of `distances.nearest`.
+    Its error is about 1e-16 of the squared lengths, so a copy is not exactly at 0; distances this
+    small count as 0. `distances.nearest` decides which copy is nearest.
     """
     lengths = x.square().sum(1)[:, None] + y.square().sum(1)
-    away = torch.addmm(lengths, x, y.T, alpha=-2)
-    return torch.where(away <= COINCIDENT_FRACTION * lengths, 0.0, away)
+    squared_distance = torch.addmm(lengths, x, y.T, alpha=-2)
+    return torch.where(squared_distance <= COINCIDENT_FRACTION * lengths, 0.0, squared_distance)

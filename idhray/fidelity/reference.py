@@ -1,4 +1,4 @@
-"""The real side of an evaluation: what is compared, and the floor."""
+"""Real side of an evaluation: features of the real images, and the floor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from idhray.fidelity.settings import FidelitySettings
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The real images once seen and scored, so that a training only adds its generated ones."""
+    """Features and scores of real images, computed once; a training adds its generated images."""
 
     extractor: Extractor
     settings: FidelitySettings
@@ -31,13 +31,13 @@ class Reference:
     n_patients: int
     n_generated: int
     features: dict[str, tuple[Tensor, ...]]
-    """By channel and draw: (n, F) of the real images of the reference."""
+    """Channel -> (n, F) of the reference's real images, one tensor per draw."""
     floors: dict[str, tuple[MetricValues, ...]]
-    """By channel and draw; empty where there is one patient."""
+    """Channel -> floor of each draw; empty with one patient."""
 
     @property
     def n(self) -> int:
-        """Images on either side of every comparison."""
+        """Number of images on either side of every comparison."""
         return len(self.draws[0].reference)
 
 
@@ -51,26 +51,30 @@ def reference_of(
     n_generated: int,
     channels: Sequence[str] = RGB_CHANNELS,
 ) -> Reference:
-    """The real side of `evaluate`, for `n_generated` images that `compare` will be given.
+    """Real side of `evaluate`, for `n_generated` images that `compare` takes later.
 
     Raises:
-        TableError: as `evaluate`.
+        TableError: For the same reasons as in `evaluate`.
     """
     if len(patients) != len(real):
-        raise TableError(f"{len(real)} real images, but {len(patients)} patients; name one each")
+        raise TableError(
+            f"{len(real)} real images, but {len(patients)} patients; name one patient per image"
+        )
     left_out = constant_channels(real, channels)
     draws = draws_of(patients, n_generated, settings)
-    sides = [draw.reference for draw in draws]
-    others = [draw.floor for draw in draws if draw.floor is not None]
+    reference_samples = [draw.reference for draw in draws]
+    floor_samples = [draw.floor for draw in draws if draw.floor is not None]
     features, floors = {}, {}
     for channel, images in channels_of(real, channels, left_out).items():
-        found = features_of(images, [*sides, *others], extractor)
-        features[channel] = found[: len(sides)]
+        sample_features = features_of(images, [*reference_samples, *floor_samples], extractor)
+        features[channel] = sample_features[: len(reference_samples)]
         floors[channel] = tuple(
-            score(other, side, settings, subset_chance(settings, draw))
-            for other, side, draw in zip(found[len(sides) :], found, draws, strict=False)
+            score(x, y, settings, subset_chance(settings, draw))
+            for x, y, draw in zip(
+                sample_features[len(reference_samples) :], sample_features, draws, strict=False
+            )
         )
-    names = np.asarray(patients, dtype=str)
+    patient_names = np.asarray(patients, dtype=str)
     return Reference(
         extractor=extractor,
         settings=settings,
@@ -79,7 +83,7 @@ def reference_of(
         left_out=left_out,
         shape=real.shape[1:],
         draws=draws,
-        n_patients=min(len(np.unique(names[side])) for side in sides),
+        n_patients=min(len(np.unique(patient_names[sample])) for sample in reference_samples),
         n_generated=n_generated,
         features=features,
         floors=floors,
@@ -87,15 +91,15 @@ def reference_of(
 
 
 def features_of(
-    images: ImageArray, chosen: list[Indices], extractor: Extractor
+    images: ImageArray, samples: list[Indices], extractor: Extractor
 ) -> tuple[Tensor, ...]:
-    """(n, F) of each choice of images; an image in several choices is seen once."""
-    used, places = np.unique(np.concatenate(chosen), return_inverse=True)
-    features = extractor(images[used])
-    ends = np.cumsum([len(choice) for choice in chosen])[:-1]
-    return tuple(features[part] for part in np.split(places, ends))
+    """(n, F) of each sample of images; an image in several samples is embedded once."""
+    used_images, rows = np.unique(np.concatenate(samples), return_inverse=True)
+    features = extractor(images[used_images])
+    ends = np.cumsum([len(sample) for sample in samples])[:-1]
+    return tuple(features[sample_rows] for sample_rows in np.split(rows, ends))
 
 
 def subset_chance(settings: FidelitySettings, draw: Draw) -> np.random.Generator:
-    """Of KID's subsets: the same for the floor and for the generated images."""
+    """Generator that draws KID's subsets, the same for the floor and for the generated images."""
     return generator(settings.seed, "fidelity", "subsets", draw.number)

@@ -1,4 +1,4 @@
-"""All figures of fidelity of one sample of features against another.
+"""All fidelity metrics of one sample of features against another.
 
 Shapes: N generated, M real images, F features.
 """
@@ -29,12 +29,12 @@ METRICS = (
 
 @dataclass(frozen=True)
 class MetricValues:
-    """Every metric's value, and what must be said beside it."""
+    """Value of every metric, with notes."""
 
     values: dict[str, float]
-    """By name, all of METRICS; NaN where it cannot be told."""
+    """Metric -> value, for all METRICS; NaN if it cannot be computed."""
     notes: dict[str, str]
-    """By name, where there is something to say."""
+    """Metric -> note, only for metrics that need one."""
 
 
 def score(
@@ -46,16 +46,15 @@ def score(
         generated: (N, F).
         real: (M, F).
         settings: Neighbors and subsets; images are not subsampled here.
-        chance: What draws KID's subsets.
+        chance: Generator that draws KID's subsets.
 
     Raises:
-        TableError: F differs, there are fewer than two images on a side, or a feature is not a
-            finite number.
+        TableError: F differs, a side has fewer than two images, or a feature is not finite.
     """
     x, y = _checked(generated, "generated"), _checked(real, "real")
     if x.shape[1] != y.shape[1]:
         raise TableError(
-            f"generated images have {x.shape[1]} features, real ones {y.shape[1]}; take one "
+            f"generated images have {x.shape[1]} features, real ones {y.shape[1]}; use one "
             "extractor for both"
         )
     kid = kernel_distance(
@@ -71,14 +70,14 @@ def score(
     return MetricValues(values, _notes(x, y, settings, kid.subset_size))
 
 
-def _checked(features: Tensor, whose: str) -> Tensor:
+def _checked(features: Tensor, origin: str) -> Tensor:
     if features.ndim != 2 or len(features) < 2 or features.shape[1] < 1:
         raise TableError(
-            f"fidelity needs features of 2 or more {whose} images, got {tuple(features.shape)}"
+            f"fidelity needs features of 2 or more {origin} images, got {tuple(features.shape)}"
         )
-    if wrong := int((~features.isfinite()).any(dim=1).sum()):
+    if n_wrong := int((~features.isfinite()).any(dim=1).sum()):
         raise TableError(
-            f"{wrong} of {len(features)} {whose} images have features that are no finite numbers"
+            f"{n_wrong} of {len(features)} {origin} images have features that are not finite"
         )
     return features.double()
 
@@ -87,8 +86,8 @@ def _shares(x: Tensor, y: Tensor, k: int) -> dict[str, float]:
     names = ("precision", "recall", "density", "coverage")
     if min(len(x), len(y)) <= k:
         return dict.fromkeys(names, math.nan)
-    found = manifold_scores(x, y, k)
-    return {name: getattr(found, name) for name in names}
+    scores = manifold_scores(x, y, k)
+    return {name: getattr(scores, name) for name in names}
 
 
 def _notes(x: Tensor, y: Tensor, settings: FidelitySettings, subset_size: int) -> dict[str, str]:

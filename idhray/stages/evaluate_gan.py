@@ -26,7 +26,8 @@ from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
-from idhray.fidelity.gate import CopySettings, Gate, copies_gate
+from idhray.fidelity.gate import Gate, copies_gate
+from idhray.fidelity.gate_settings import CopySettings
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model

@@ -29,12 +29,6 @@ def test_only_the_last_rises_count(values, count):
     assert worse_in_a_row(values) == count
 
 
-def test_shares_get_worse_by_falling():
-    """Precision and coverage are best at 1."""
-    assert worse_in_a_row([0.9, 0.8, 0.7], lower_is_better=False) == 2
-    assert worse_in_a_row([0.9, 0.8, 0.7]) == 0
-
-
 def test_steps_within_the_tolerance_are_no_steps():
     """FID moves by chance from one evaluation to the next."""
     assert worse_in_a_row([1.0, 2.0, 4.0], tolerance=0.5) == 2

@@ -41,5 +41,5 @@ def test_ties_go_to_the_first():
 
 def test_more_neighbors_than_references_are_refused():
     """In one line."""
-    with pytest.raises(TableError, match="5 nearest neighbors asked for, but there are 4"):
+    with pytest.raises(TableError, match="5 nearest neighbors need 5 references, got 4"):
         nearest(torch.zeros(1, 2), torch.ones(4, 2), k=5)

@@ -19,7 +19,7 @@ from idhray.fidelity.settings import FidelitySettings
 from tests.fidelity.waves import slices
 
 SETTINGS = FidelitySettings(neighbours=3, subsets=5, subset_size=20, draws=3)
-EXTRACTOR = random_features(0)
+EXTRACTOR = random_features()
 REAL, PATIENTS = slices(12, 8, seed=0)
 GENERATED, _ = slices(80, 1, seed=1)
 

@@ -8,7 +8,8 @@ import pytest
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.copies.search import EmbeddedImages
-from idhray.fidelity.gate import CopySettings, copies_gate
+from idhray.fidelity.gate import copies_gate
+from idhray.fidelity.gate_settings import CopySettings
 from tests.fidelity.made_up_copies import changed, features, generated, patients_set, smooth
 
 MIRROR = (CopySettings(), "mirror")

@@ -152,7 +152,7 @@ def test_a_set_is_indexed_once(train, limits, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda x, f: EmbeddedImages(x, f[:2]), "one row an image", id="counts"),
+        pytest.param(lambda x, f: EmbeddedImages(x, f[:2]), "one row per image", id="counts"),
         pytest.param(lambda x, f: EmbeddedImages(x[:0], f[:0]), "at least one", id="none"),
         pytest.param(lambda x, f: EmbeddedImages(x, f * torch.nan), "not finite", id="nan"),
         pytest.param(lambda x, f: EmbeddedImages(x, f, ["a"]), "1 patients", id="patients"),

@@ -91,7 +91,7 @@ def test_a_set_too_large_to_keep_details_of_gives_the_same(monkeypatch):
         queries, references = mixed(24, side)
         kept = nearest_by_pixels(queries, PixelIndex(references), "mirror")
         with monkeypatch.context() as patch:
-            patch.setattr(pixel_index, "_KEPT_BYTES", 0)
+            patch.setattr(pixel_index, "_DETAILS_BYTES", 0)
             anew = nearest_by_pixels(queries, PixelIndex(references), "mirror")
 
         assert anew.reference.tolist() == kept.reference.tolist()
@@ -101,7 +101,7 @@ def test_a_set_too_large_to_keep_details_of_gives_the_same(monkeypatch):
 def test_memory_of_an_index_is_what_is_said(monkeypatch):
     """Up to 39 kB an image in color; beyond 0.5 GB of that 26 kB, or 1 kB at 64 px."""
     most = {side: _bytes(smooth(100, side, 3)) for side in (64, 256)}
-    monkeypatch.setattr(pixel_index, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(pixel_index, "_DETAILS_BYTES", 0)
     least = {side: _bytes(smooth(100, side, 3)) for side in (64, 256)}
 
     assert all(100 * 37_000 < number < 100 * 39_000 for number in most.values())
@@ -226,8 +226,8 @@ def test_small_images_of_one_channel_can_be_compared(side):
     [
         (smooth(2), smooth(2, 16), "none", TableError, "same size"),
         (smooth(2), smooth(2, channels=1), "none", TableError, "same size"),
-        (smooth(0), smooth(2), "none", TableError, "not none"),
-        (smooth(2), smooth(0), "none", TableError, "not none"),
+        (smooth(0), smooth(2), "none", TableError, "not empty"),
+        (smooth(2), smooth(0), "none", TableError, "not empty"),
         (smooth(2) / 255, smooth(2), "none", TableError, "uint8"),
         (smooth(2), smooth(2) / 255, "none", TableError, "uint8"),
         (smooth(2)[:, :20], smooth(2)[:, :20], "dihedral", ConfigError, "square"),
