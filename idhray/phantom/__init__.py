@@ -1,1 +1,1 @@
-"""A made-up cohort with a known truth: slides, ages, tissue masks."""
+"""Phantom cohort with a known truth: slides, ages, tissue masks."""

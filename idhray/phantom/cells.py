@@ -1,4 +1,4 @@
-"""Where the cells and vessels of one slide lie, as a list of stamps to paste."""
+"""Positions of the cells and vessels of one slide, as a list of stamps to paste."""
 
 from dataclasses import dataclass
 
@@ -8,35 +8,35 @@ from numpy.typing import NDArray
 from idhray.phantom.appearance import Appearance
 from idhray.phantom.layout import MAP_PX, Layout
 from idhray.phantom.nuclei import ANGLES, VESSEL_RADII_UM, VESSEL_SHAPES, Stamp, Stamps
-from idhray.phantom.texture import Field
+from idhray.phantom.texture import SlideMap
 
 CAPILLARIES_PER_MM2 = 6.0
 DEBRIS_PER_MM2 = 700.0  # in dead tissue
 
-Points = NDArray[np.float64]  # (count, 2): x, y in level-0 pixels
+SlidePoints = NDArray[np.float64]  # (count, 2): x, y in level-0 pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """What is pasted where: (count,) arrays, sorted by y."""
+    """Stamps and their positions: (count,) arrays, sorted by y."""
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     stamp: NDArray[np.int64]
-    """Place in `all_stamps`."""
+    """Index into `all_stamps`."""
     tumor_count: int
     nest_count: int
 
 
 def all_stamps(stamps: Stamps) -> list[Stamp]:
-    """The stamps of a slide as one list."""
+    """Stamps of a slide as one list."""
     return [*stamps.walls, *stamps.tumor, *stamps.endothelium, *stamps.debris]
 
 
 def place_cells(
     random: np.random.Generator, layout: Layout, look: Appearance, stamps: Stamps, mpp: float
 ) -> Cells:
-    """Tumor nuclei by crowding, fragments in dead tissue, capillaries and nests in viable."""
+    """Place tumor nuclei by crowding, debris in dead tissue, and vessels in viable tissue."""
     tumor = _scattered(random, layout.crowding, look.density_per_mm2, mpp)
     dead = np.where(layout.tissue, layout.necrosis, 0)
     debris = _scattered(random, dead, DEBRIS_PER_MM2, mpp)
@@ -67,10 +67,12 @@ def place_cells(
     )
 
 
-def _scattered(random: np.random.Generator, crowding: Field, per_mm2: float, mpp: float) -> Points:
-    """`per_mm2` times `crowding` points: a jittered grid, thinned.
+def _scattered(
+    random: np.random.Generator, crowding: SlideMap, per_mm2: float, mpp: float
+) -> SlidePoints:
+    """Points at a density of `per_mm2` times `crowding`: a jittered grid, thinned.
 
-    Unlike free points these seldom lie on one another.
+    Unlike independent points, these rarely overlap.
     """
     most = max(float(crowding.max()), 1e-6)
     pitch = 1000 / mpp / np.sqrt(per_mm2 * most)
@@ -86,25 +88,29 @@ def _scattered(random: np.random.Generator, crowding: Field, per_mm2: float, mpp
 
 def _rings(
     random: np.random.Generator,
-    capillaries: Points,
-    nests: Points,
+    capillaries: SlidePoints,
+    nests: SlidePoints,
     mpp: float,
-) -> tuple[NDArray[np.float64], Points, NDArray[np.int64]]:
-    """Walls (x, y, place in Stamps.walls), endothelial nuclei (x, y) and their place in theirs.
+) -> tuple[NDArray[np.float64], SlidePoints, NDArray[np.int64]]:
+    """Vessels as rings of endothelial nuclei around a wall.
 
-    A capillary is one ring; a proliferating nest is four to eight, close together and crowded.
+    A capillary is one ring; a proliferating nest is four to eight crowded rings.
+
+    Returns:
+        Walls (x, y, index into Stamps.walls), endothelial nuclei (x, y), and the index of each
+        nucleus into Stamps.endothelium.
     """
     sizes = np.concatenate(
         [np.ones(len(capillaries), dtype=np.int64), random.integers(4, 9, size=len(nests))]
     )
     centers = np.repeat(np.concatenate([capillaries, nests]), sizes, axis=0)
-    alone = np.repeat(sizes == 1, sizes)
-    spread = np.where(alone, 0, 14 / mpp)[:, None]
+    is_capillary = np.repeat(sizes == 1, sizes)
+    spread = np.where(is_capillary, 0, 14 / mpp)[:, None]
     centers = centers + spread * random.standard_normal(centers.shape)
     kind = random.integers(len(VESSEL_RADII_UM) * VESSEL_SHAPES, size=len(centers))
     radius = kind // VESSEL_SHAPES
     ring_um = VESSEL_RADII_UM[radius] + 2.5
-    gap_um = np.where(alone, 11.0, 6.0)
+    gap_um = np.where(is_capillary, 11.0, 6.0)
     count = np.maximum(np.rint(2 * np.pi * ring_um / gap_um).astype(np.int64), 2)
     turn = random.uniform(0, 2 * np.pi, size=count.sum())
     start = np.repeat(np.cumsum(count) - count, count)
@@ -117,7 +123,7 @@ def _rings(
     return np.column_stack([centers, kind]), nuclei, angles
 
 
-def _near(points: Points, walls: NDArray[np.float64], reach_px: float) -> NDArray[np.bool_]:
-    """Which points share a square of twice `reach_px` with the center of a wall."""
-    taken = {(int(x), int(y)) for x, y in walls[:, :2] // (2 * reach_px)}
-    return np.array([(int(x), int(y)) in taken for x, y in points // (2 * reach_px)], dtype=bool)
+def _near(points: SlidePoints, walls: NDArray[np.float64], reach_px: float) -> NDArray[np.bool_]:
+    """True for points in the same square of side twice `reach_px` as the center of a wall."""
+    occupied = {(int(x), int(y)) for x, y in walls[:, :2] // (2 * reach_px)}
+    return np.array([(int(x), int(y)) in occupied for x, y in points // (2 * reach_px)], dtype=bool)

@@ -1,4 +1,4 @@
-"""The plan of one slide: where its tissue lies, where it is dead, and how crowded it is.
+"""Layout of one slide: maps of its tissue, necrosis and crowding.
 
 Maps have one cell per MAP_PX x MAP_PX level-0 pixels, so that a slide can be planned as a whole
 and then drawn band by band.
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from idhray.phantom.texture import Field, smooth_field
+from idhray.phantom.texture import SlideMap, smooth_field
 
 MAP_PX = 16
-RIM_CROWDING = 2.2  # of the pseudopalisading cells around necrosis
+RIM_CROWDING = 2.2  # crowding of the pseudopalisading cells around necrosis
 MAX_CROWDING = 3.2
 
 
@@ -20,25 +20,25 @@ MAX_CROWDING = 3.2
 class Layout:
     """Maps (height, width) float32 of one slide."""
 
-    border: Field
-    """Positive inside the tissue, about -1 to 1."""
-    necrosis: Field
-    """0 viable, 1 dead."""
-    crowding: Field
-    """Nuclei per nucleus of middling viable tissue; 0 outside."""
-    eosin: Field
+    border: SlideMap
+    """Depth in the tissue, positive inside, about -1 to 1."""
+    necrosis: SlideMap
+    """Degree of necrosis, 0 viable, 1 dead."""
+    crowding: SlideMap
+    """Density of nuclei relative to average viable tissue; 0 outside the tissue."""
+    eosin: SlideMap
     """Local strength of the stain, about 1."""
 
     @property
     def tissue(self) -> NDArray[np.bool_]:
-        """Which map cells are tissue."""
+        """Map cells that are tissue."""
         return self.border > 0
 
 
 def make_layout(
     random: np.random.Generator, shape_l0: tuple[int, int], mpp: float, necrosis_fraction: float
 ) -> Layout:
-    """The plan of one slide of `shape_l0` (height, width) pixels."""
+    """Layout of one slide of `shape_l0` (height, width) pixels."""
     shape = (-(-shape_l0[0] // MAP_PX), -(-shape_l0[1] // MAP_PX))
     cell_um = MAP_PX * mpp
     border = _border(random, shape, cell_um)
@@ -55,7 +55,7 @@ def make_layout(
     )
 
 
-def _border(random: np.random.Generator, shape: tuple[int, int], cell_um: float) -> Field:
+def _border(random: np.random.Generator, shape: tuple[int, int], cell_um: float) -> SlideMap:
     """A lobed blob over most of the slide, with a few clefts."""
     height, width = shape
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -63,17 +63,17 @@ def _border(random: np.random.Generator, shape: tuple[int, int], cell_um: float)
     blob = 0.80 - np.hypot(np.abs(x) ** 1.7, np.abs(y) ** 1.7)
     side_um = min(shape) * cell_um
     lobes = 0.13 * smooth_field(random, shape, side_um / 3 / cell_um)
-    rags = 0.025 * smooth_field(random, shape, 50 / cell_um)
-    border = blob + lobes + rags
+    roughness = 0.025 * smooth_field(random, shape, 50 / cell_um)
+    border = blob + lobes + roughness
     cleft = np.abs(smooth_field(random, shape, side_um / 2 / cell_um)) - 0.012
-    narrow = smooth_field(random, shape, side_um / 4 / cell_um) > 0.9  # clefts are short
-    return np.asarray(np.where(narrow, np.minimum(border, 4 * cleft), border), dtype=np.float32)
+    has_cleft = smooth_field(random, shape, side_um / 4 / cell_um) > 0.9  # keeps clefts short
+    return np.asarray(np.where(has_cleft, np.minimum(border, 4 * cleft), border), dtype=np.float32)
 
 
 def _necrosis(
     random: np.random.Generator, tissue: NDArray[np.bool_], cell_um: float, fraction: float
-) -> tuple[Field, Field]:
-    """Geographic necrosis over `fraction` of the tissue, 0 to 1, and the rim around it."""
+) -> tuple[SlideMap, SlideMap]:
+    """Geographic necrosis over `fraction` of the tissue, 0 to 1, and its rim."""
     field = smooth_field(random, tissue.shape, 450 / cell_um)
     field += 0.25 * smooth_field(random, tissue.shape, 90 / cell_um)
     if not tissue.any():
@@ -81,5 +81,5 @@ def _necrosis(
     threshold = np.quantile(field[tissue], 1 - fraction)
     dead = np.clip((field - threshold) / 0.12, 0, 1)
     rim = np.exp(-(((field - threshold + 0.14) / 0.12) ** 2))
-    # Without necrosis to speak of, its rim would still draw a dense patch at the field's summit.
+    # With hardly any necrosis, its rim would still draw a dense patch at the maximum of the field.
     return dead, rim * np.clip(fraction / 0.02, 0, 1)

@@ -1,6 +1,6 @@
-"""What lies on a slide and is no tissue to analyze: pen strokes and a fold.
+"""Marks on a slide that are not tissue to analyze: pen strokes and a fold.
 
-Both are maps at 1 / MAP_PX of level 0, opacity 0 to 255, laid over the finished colors.
+Both are opacity maps at 1 / MAP_PX of level 0, 0 to 255, laid over the finished colors.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ INKS = {"red": (205, 35, 55), "green": (35, 130, 115), "blue": (45, 60, 165)}
 """RGB of full ink on the white slide; red and green after TCGA slides in histolab's fixtures."""
 
 COVERED = 0.15
-"""A pixel under more opacity than this is not usable tissue."""
+"""Opacity above which a pixel is not usable tissue."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Everything on top of one slide; a map is there only where it is needed."""
+    """Marks on one slide: a map for each pen and for the fold, if any."""
 
     pens: dict[str, Opacity]
     fold: Opacity | None
 
     def usable(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Map cells that no pen and no fold covers."""
+        """Map cells that neither a pen nor a fold covers."""
         covers = [*self.pens.values(), *([] if self.fold is None else [self.fold])]
         clear = np.ones(shape, dtype=bool)
         for opacity in covers:
@@ -44,7 +44,7 @@ def make_marks(
     pen_fraction: float,
     fold_fraction: float,
 ) -> Marks:
-    """Pens on a share of slides, one to three colors each, and a fold on a share of them."""
+    """Draw pens (one to three colors) on a share of slides, and a fold on a share of slides."""
     cell_um = MAP_PX * mpp
     marked, folded = random.random() < pen_fraction, random.random() < fold_fraction
     names = random.permutation(list(INKS))[: random.integers(1, 4)]
@@ -58,16 +58,16 @@ def _stroke(random: np.random.Generator, shape: tuple[int, int], cell_um: float)
     height, width = shape
     nib = float(np.clip(0.045 * min(shape), 2, 400 / cell_um))
     theta = random.uniform(0, 2 * np.pi) + np.linspace(0, random.uniform(0.7, 1.8), 40)
-    reach = random.uniform(0.80, 1.0) + 0.04 * np.cumsum(random.standard_normal(40)) / 3
-    x = width / 2 * (1 + reach * np.cos(theta))
-    y = height / 2 * (1 + reach * np.sin(theta))
+    distance = random.uniform(0.80, 1.0) + 0.04 * np.cumsum(random.standard_normal(40)) / 3
+    x = width / 2 * (1 + distance * np.cos(theta))
+    y = height / 2 * (1 + distance * np.sin(theta))
     image = Image.new("L", (width, height))
     draw = ImageDraw.Draw(image)
     points = list(zip(x.tolist(), y.tolist(), strict=True))
     draw.line(points, fill=205, width=max(round(nib), 1), joint="curve")
     for px, py in (points[0], points[-1]):
         draw.ellipse((px - 0.6 * nib, py - 0.6 * nib, px + 0.6 * nib, py + 0.6 * nib), fill=245)
-    image = image.filter(ImageFilter.GaussianBlur(nib / 7))  # ink is out of focus
+    image = image.filter(ImageFilter.GaussianBlur(nib / 7))  # ink lies out of focus
     streaks = 1 + 0.08 * np.sin(np.arange(height)[:, None] / nib * 5 + random.uniform(0, 6))
     return np.asarray(np.clip(np.asarray(image) * streaks, 0, 255), dtype=np.uint8)
 

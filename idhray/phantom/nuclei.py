@@ -1,7 +1,7 @@
-"""Cells as stamps: small drawn images of nuclei and vessels, pasted many times.
+"""Stamps of cells: small drawn images of nuclei and vessels, pasted many times.
 
 Stamps hold optical density in steps of OD_STEP. A nucleus darkens hematoxylin; the cytoplasm
-around it darkens eosin, or a halo lightens it. Every tumor stamp is there in eight symmetries.
+around it darkens eosin, or a halo lightens it. Every tumor stamp exists in eight symmetries.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ ANGLES = 24
 
 @dataclass(frozen=True)
 class Stamp:
-    """One thing to paste, centered: `darken` by maximum, `lighten` by minimum."""
+    """Centered image to paste: darkening planes by maximum, the lightening plane by minimum."""
 
     hematoxylin: Density | None = None
     eosin_darken: Density | None = None
     lighten: Density | None = None
-    """Of both stains."""
+    """Upper limit of both stains."""
 
     def paste(self, h: Density, e: Density, x: int, y: int) -> None:
-        """Paste onto the two stain planes, cut at their borders."""
+        """Paste onto the two stain planes, clipped at their borders."""
         if self.lighten is not None:
             _paste(np.minimum, self.lighten, h, x, y)
             _paste(np.minimum, self.lighten, e, x, y)
@@ -50,15 +50,15 @@ def _paste(ufunc: np.ufunc, stamp: Density, plane: Density, x: int, y: int) -> N
 
 @dataclass(frozen=True)
 class Stamps:
-    """The stamps of one slide, by kind."""
+    """Stamps of one slide, by kind."""
 
     tumor: list[Stamp]
     endothelium: list[Stamp]
-    """Elongated; stamp k lies at angle pi * k / ANGLES."""
+    """Elongated nuclei; stamp k has the angle pi * k / ANGLES."""
     debris: list[Stamp]
     """Small dark fragments of dead nuclei."""
     walls: list[Stamp]
-    """Vessel walls with their lumen: VESSEL_SHAPES of each of VESSEL_RADII_UM."""
+    """Vessel walls with their lumen: VESSEL_SHAPES for each of VESSEL_RADII_UM."""
 
 
 VESSEL_RADII_UM = np.array([2.5, 3.5, 4.5, 6.0, 8.0])
@@ -68,11 +68,14 @@ VESSEL_SHAPES = 6  # stamps of each radius
 def make_stamps(
     random: np.random.Generator, pleomorphism: float, hematoxylin: float, eosin: float, mpp: float
 ) -> Stamps:
-    """The stamps of one slide, drawn anew for each.
+    """Draw the stamps of one slide.
 
     Args:
-        pleomorphism: SD of the log diameter; outlines and darkness vary along with it.
-        hematoxylin, eosin: Strength of the stains.
+        random: Random numbers of the slide.
+        pleomorphism: SD of the log diameter; the irregularity of outlines follows it.
+        hematoxylin: Strength of the stain.
+        eosin: Strength of the stain.
+        mpp: Micrometers per pixel of the stamps.
     """
     diameters = DIAMETER_UM * np.exp(pleomorphism * random.standard_normal(SHAPES))
     diameters = np.clip(diameters, 4.5, 22)
@@ -81,17 +84,23 @@ def make_stamps(
     tumor = []
     for k in range(SHAPES):
         roughness = 0.45 * pleomorphism
-        outline = _Outline(random, diameters[k] / mpp, stretch[k], roughness, np.pi * k / SHAPES)
+        outline = _NucleusOutline(
+            random, diameters[k] / mpp, stretch[k], roughness, np.pi * k / SHAPES
+        )
         stamp = _cell(random, outline, dark[k], eosin, random.random())
         tumor += _symmetries(stamp)
     endothelium = [
         Stamp(
-            _nucleus(random, _Outline(random, 7 / mpp, 1.7, 0.05, np.pi * k / ANGLES), hematoxylin)
+            _nucleus(
+                random, _NucleusOutline(random, 7 / mpp, 1.7, 0.05, np.pi * k / ANGLES), hematoxylin
+            )
         )
         for k in range(ANGLES)
     ]
     debris = [
-        Stamp(_nucleus(random, _Outline(random, size / mpp, 1.2, 0.1, size), 1.5 * hematoxylin))
+        Stamp(
+            _nucleus(random, _NucleusOutline(random, size / mpp, 1.2, 0.1, size), 1.5 * hematoxylin)
+        )
         for size in random.uniform(1.5, 5, size=24)
     ]
     walls = [
@@ -102,8 +111,8 @@ def make_stamps(
     return Stamps(tumor, endothelium, debris, walls)
 
 
-class _Outline:
-    """A wobbly ellipse: `depth(scale)` is how many pixels inside it each pixel of its box lies."""
+class _NucleusOutline:
+    """Wobbly ellipse; `depth` gives the distance of each pixel inside its border."""
 
     def __init__(
         self,
@@ -120,7 +129,7 @@ class _Outline:
         self.phases = random.uniform(0, 2 * np.pi, 4)
 
     def depth(self, *, grow_px: float = 0, half: int = 0) -> NDArray[np.float64]:
-        """(2 * half + 1) squared, positive inside; `grow_px` widens the outline."""
+        """Depth map of side 2 * half + 1, positive inside; `grow_px` widens the outline."""
         half = half or self.half
         y, x = np.mgrid[-half : half + 1, -half : half + 1]
         u = (x * np.cos(self.angle) + y * np.sin(self.angle)) / self.stretch**0.5
@@ -133,8 +142,8 @@ class _Outline:
         return np.asarray(self.radius * (1 + wobble) + grow_px - np.hypot(u, v))
 
 
-def _nucleus(random: np.random.Generator, outline: _Outline, dark: float) -> Density:
-    """Chromatin: clumped inside, denser at the membrane, with an edge one pixel soft."""
+def _nucleus(random: np.random.Generator, outline: _NucleusOutline, dark: float) -> Density:
+    """Nucleus with clumped chromatin, denser at the membrane, and an edge one pixel soft."""
     depth = outline.depth()
     side = depth.shape[0]
     clumps = random.standard_normal((max(side // 4, 2),) * 2).astype(np.float32)
@@ -145,9 +154,9 @@ def _nucleus(random: np.random.Generator, outline: _Outline, dark: float) -> Den
 
 
 def _cell(
-    random: np.random.Generator, outline: _Outline, dark: float, eosin: float, kind: float
+    random: np.random.Generator, outline: _NucleusOutline, dark: float, eosin: float, kind: float
 ) -> Stamp:
-    """A nucleus with, by `kind` in 0..1, pink cytoplasm, a clear halo, or neither."""
+    """Nucleus with pink cytoplasm, a clear halo, or neither, chosen by `kind` in 0..1."""
     nucleus = _nucleus(random, outline, dark)
     if kind < 0.35:
         grow = outline.radius * random.uniform(0.4, 1.1)
@@ -160,16 +169,16 @@ def _cell(
     if kind < 0.65:
         grow = random.uniform(0.3, 0.6) * outline.radius
         ring = outline.depth(grow_px=grow, half=outline.half + int(np.ceil(grow * 1.5)))
-        # At its soft edge the halo is as dark as the stroma around it, inside nearly clear.
+        # The halo is as dark as the stroma at its soft edge, and nearly clear inside.
         clear = 0.8 - random.uniform(0.45, 0.75) * np.clip(ring / grow, 0, 1)
         return Stamp(nucleus, lighten=_quantized(np.where(ring > 0, clear, 2.55)))
     return Stamp(nucleus)
 
 
 def _vessel(random: np.random.Generator, radius_px: float, wall_px: float, eosin: float) -> Stamp:
-    """A lumen, empty or with red cells in it, in a pink wall."""
+    """Vessel with a pink wall and a lumen, empty or with red cells."""
     stretch, angle = random.uniform(1, 2), random.uniform(0, np.pi)
-    depth = _Outline(random, 2 * radius_px, stretch, 0.08, angle).depth(
+    depth = _NucleusOutline(random, 2 * radius_px, stretch, 0.08, angle).depth(
         grow_px=wall_px, half=int(np.ceil(radius_px * 1.6 + wall_px)) + 2
     )
     inside = np.clip((depth - wall_px) / 2, 0, 1)

@@ -1,4 +1,4 @@
-"""The made-up patients, drawn from the tables of Liu et al. 2020, and the phantom's settings."""
+"""Phantom patients, drawn from the tables of Liu et al. 2020, and the phantom's settings."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,27 @@ from idhray.chance import generator
 from idhray.errors import ConfigError
 
 MAX_SIDE_PX = 40_000
-"""Memory grows with the area: 20,000 x 20,000 px took 0.8 GB, so this may take 2 to 3."""
+"""Memory grows with the area: 20,000 x 20,000 px took 0.8 GB, so this size may take 2 to 3 GB."""
 MIN_SIDE_PX = 512
 LIU_MUTANT_FRACTION = 136 / 266
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhantomSettings:
-    """Settings of one made-up cohort."""
+    """Settings of one phantom cohort of slides."""
 
     effect: float = 1.0
-    """How far wildtype and mutant TISSUE lie apart; 0: the same distribution of images."""
+    """Difference between the TISSUE of wildtype and mutant; 0: the same distribution of images."""
     age_effect: float = 1.0
-    """How far their AGES lie apart; 1: as in Liu's tables, 0: both as all patients there."""
+    """Difference between their AGES; 1: as in Liu's tables, 0: both as all patients there."""
     mutant_fraction: float = LIU_MUTANT_FRACTION
     slides_per_patient: int = 1
     width_px: int = 4096
-    """Of level 0."""
+    """Width of level 0."""
     height_px: int = 3072
+    """Height of level 0."""
     objective_power: int = 20
-    """20 (0.5 um per level-0 pixel) or 40 (0.25)."""
+    """Objective power, 20 (0.5 um per level-0 pixel) or 40 (0.25)."""
     pen_fraction: float = 0.25
     """Share of slides with pen marks."""
     fold_fraction: float = 0.25
@@ -71,7 +72,7 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
-    """One made-up patient; the fields are columns of the manifest."""
+    """One phantom patient; the fields are columns of the manifest."""
 
     patient: str
     idh: str
@@ -84,7 +85,7 @@ class Patient:
 
 
 GBM_WT = "Glioblastoma, IDH-wildtype"
-NEC_WT = "Diffuse glioma, IDH-wildtype, NEC"  # "astrocytoma, IDH-wildtype" is no CNS5 diagnosis
+NEC_WT = "Diffuse glioma, IDH-wildtype, NEC"  # CNS5 has no "astrocytoma, IDH-wildtype"
 MIDLINE = "Diffuse midline glioma, H3 K27-altered"
 ASTRO = "Astrocytoma, IDH-mutant"
 OLIGO = "Oligodendroglioma, IDH-mutant and 1p/19q-codeleted"
@@ -109,7 +110,7 @@ MALES = {
 }
 """Source: Liu et al. 2020, tables 5 and 6."""
 
-TUMOURS = {
+TUMORS = {
     ("phantom-TCGA", "wildtype"): [(70, GBM_WT, 4), (4, NEC_WT, 2), (26, NEC_WT, 3)],
     ("phantom-TCGA", "mutant"): [
         (30, ASTRO, 4),
@@ -132,13 +133,14 @@ TCGA_SHARE = 200 / 266
 
 
 def phantom_patients(count: int, settings: PhantomSettings, seed: int) -> list[Patient]:
-    """The first `count` made-up patients.
+    """First `count` phantom patients.
 
-    Exactly round(mutant_fraction * count) are mutant, in a seeded order. But for its class, a
-    patient's row does not depend on `count`. Cohort and site are drawn alike for both classes.
+    Exactly round(mutant_fraction * count) are mutant, in a seeded order. Apart from the class, a
+    patient's row does not depend on `count`. Cohort and site have the same distribution in both
+    classes.
 
     Raises:
-        ConfigError: `count` is under 1.
+        ConfigError: `count` is below 1.
     """
     if count < 1:
         raise ConfigError(f"patients must be 1 or more, got {count}")
@@ -154,7 +156,7 @@ def _patient(index: int, idh: str, settings: PhantomSettings, seed: int) -> Pati
     random = generator(seed, "patient", index)
     cohort = "phantom-TCGA" if random.random() < TCGA_SHARE else "phantom-local"
     male = random.random() < MALES[cohort, idh]
-    counts, diagnoses, grades = zip(*TUMOURS[cohort, idh], strict=True)
+    counts, diagnoses, grades = zip(*TUMORS[cohort, idh], strict=True)
     tumor = int(np.searchsorted(np.cumsum(counts) / sum(counts), random.random(), side="right"))
     site = f"PH-{random.integers(1, 16):02d}" if cohort == "phantom-TCGA" else "PH-local"
     return Patient(
@@ -170,10 +172,10 @@ def _patient(index: int, idh: str, settings: PhantomSettings, seed: int) -> Pati
 
 
 def _age(random: np.random.Generator, cohort: str, idh: str, age_effect: float) -> int:
-    """Whole years: normal with Liu's mean and SD, drawn again until inside AGE_RANGE."""
+    """Age in whole years: normal with Liu's mean and SD, redrawn until inside AGE_RANGE."""
     mean, sd = (
-        everyone + age_effect * (own - everyone)
-        for everyone, own in zip(AGES[cohort, "all"], AGES[cohort, idh], strict=True)
+        overall + age_effect * (of_class - overall)
+        for overall, of_class in zip(AGES[cohort, "all"], AGES[cohort, idh], strict=True)
     )
     while True:
         age = round(mean + sd * random.standard_normal())

@@ -1,4 +1,4 @@
-"""One made-up slide as a file: a pyramid that OpenSlide reads as Aperio, and its tissue mask."""
+"""One phantom slide as a file: a pyramid that OpenSlide reads as Aperio, and its tissue mask."""
 
 import io
 from collections.abc import Iterator
@@ -23,34 +23,34 @@ from idhray.phantom.patients import Patient, PhantomSettings
 from idhray.phantom.render import Scene, bands
 
 TILE_PX = 256
-MASK_DOWNSAMPLE = MAP_PX
-BAND_PX = 2 * TILE_PX  # rows drawn at a time: whole tiles
+BAND_PX = 2 * TILE_PX  # rows drawn at a time, a multiple of TILE_PX
+THUMBNAIL_PX = 512
 
 
 @dataclass(frozen=True)
 class PhantomSlide:
-    """What `make_slide` gives."""
+    """Files and truth of one phantom slide."""
 
     name: str
     """File name without extension; unique in the cohort."""
     svs: bytes
     mask_png: bytes
-    """8-bit gray, 255 where level 0 shows tissue fit for analysis: inside the outline, and
-    neither under ink nor in a fold. One pixel is MASK_DOWNSAMPLE level-0 pixels square; vessel
-    lumens and clefts narrower than that are not cut out."""
+    """Mask of usable tissue, 8-bit gray, 255 inside the outline and neither under ink nor in a
+    fold. One pixel is MAP_PX level-0 pixels square; vessel lumens and clefts narrower than
+    that are not cut out."""
     truth: dict[str, Any]
-    """One row: who, the appearance's parameters, and what was in fact drawn."""
+    """Row of TRUTH: the patient, the parameters of the appearance, and measures of the drawing."""
 
 
 def make_slide(
     patient: Patient, slide_index: int, settings: PhantomSettings, seed: int
 ) -> PhantomSlide:
-    """Slide `slide_index` of `patient`; the same arguments give the same bytes.
+    """Make slide `slide_index` of a patient; the same arguments give the same bytes.
 
-    The class enters through `appearance` alone, so that at effect 0 it changes nothing.
+    The class acts through `appearance` only, so that it changes nothing at effect 0.
 
     Raises:
-        ConfigError: the patient has no slide of that index.
+        ConfigError: The patient has no slide of this index.
     """
     if not 0 <= slide_index < settings.slides_per_patient:
         raise ConfigError(
@@ -69,14 +69,14 @@ def make_slide(
 
 
 def make_scene(patient: Patient, slide_index: int, settings: PhantomSettings, seed: int) -> Scene:
-    """Everything about a slide but its pixels."""
+    """Scene of a slide, from which its pixels are drawn."""
     look = appearance(patient, settings, seed)
     random = generator(seed, "slide", patient.patient, slide_index)
     stamps = make_stamps(random, look.pleomorphism, look.hematoxylin, look.eosin, settings.mpp)
     shape = (settings.height_px, settings.width_px)
     layout = make_layout(random, shape, settings.mpp, look.necrosis_fraction)
     cells = place_cells(random, layout, look, stamps, settings.mpp)
-    # Apart from the cells, whose draws differ in number with the class.
+    # A separate generator, because the number of draws for the cells depends on the class.
     random = generator(seed, "marks", patient.patient, slide_index)
     marks = make_marks(
         random,
@@ -100,9 +100,9 @@ def make_scene(patient: Patient, slide_index: int, settings: PhantomSettings, se
 
 
 def svs_bytes(scene: Scene, settings: PhantomSettings) -> bytes:
-    """The slide as an Aperio-like TIFF: level 0, a thumbnail, levels at 1/4 and 1/16.
+    """Slide as an Aperio-like TIFF: level 0, a thumbnail, levels at 1/4 and 1/16.
 
-    Memory holds the level at 1/4 and the encoded tiles, never level 0.
+    Memory holds the level at 1/4 and the encoded tiles, but never level 0.
     """
     quarter = np.empty((-(-scene.height // 4), -(-scene.width // 4), 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -119,7 +119,7 @@ def svs_bytes(scene: Scene, settings: PhantomSettings) -> bytes:
                 compression="jpeg",
                 description=text,
                 metadata=None,
-                software=False,  # a version there would change the bytes
+                software=False,  # a version number would change the bytes
             )
 
         quality = settings.jpeg_quality
@@ -128,7 +128,7 @@ def svs_bytes(scene: Scene, settings: PhantomSettings) -> bytes:
         scale = f"|AppMag = {settings.objective_power}|MPP = {settings.mpp:.4f}"
         write(_level_0(scene, quarter, quality), scene.width, scene.height, f"{head} {kind}{scale}")
         sixteenth = _quarter(quarter)
-        # Readers of SVS, tifffile among them, take the second page for the thumbnail.
+        # Readers of SVS such as tifffile take the second page for the thumbnail.
         thumbnail = np.asarray(_thumbnail(sixteenth))
         tiff.write(
             thumbnail,
@@ -148,7 +148,7 @@ def svs_bytes(scene: Scene, settings: PhantomSettings) -> bytes:
 
 
 def _level_0(scene: Scene, quarter: RGB, quality: int) -> Iterator[bytes]:
-    """Encoded tiles of level 0, row by row; fills `quarter` on the way."""
+    """Encoded tiles of level 0, row by row; fills `quarter` as a side effect."""
     for index, band in enumerate(bands(scene, BAND_PX)):
         small = _quarter(band)
         top = index * BAND_PX // 4
@@ -157,7 +157,7 @@ def _level_0(scene: Scene, quarter: RGB, quality: int) -> Iterator[bytes]:
 
 
 def _tiles(image: RGB, quality: int) -> Iterator[bytes]:
-    """JPEG (4:2:0) of every tile, left to right, then down; the last ones repeat their edge."""
+    """JPEG (4:2:0) of every tile, row by row; tiles at the border repeat their edge pixels."""
     height, width = image.shape[:2]
     for y in range(0, height, TILE_PX):
         for x in range(0, width, TILE_PX):
@@ -172,13 +172,13 @@ def _tiles(image: RGB, quality: int) -> Iterator[bytes]:
 
 
 def _quarter(image: RGB) -> RGB:
-    """A quarter of each side, by the mean."""
+    """Image reduced to a quarter of each side by the mean."""
     return np.asarray(Image.fromarray(image).reduce(4))
 
 
-def _thumbnail(image: RGB, side_px: int = 512) -> Image.Image:
+def _thumbnail(image: RGB) -> Image.Image:
     picture = Image.fromarray(image)
-    picture.thumbnail((side_px, side_px), Image.Resampling.BOX)
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
     return picture
 
 

@@ -7,16 +7,18 @@ import pytest
 from idhray.phantom.mri.files import mri_files, nifti_bytes, write_mri
 from idhray.phantom.mri.patients import mri_patients
 from idhray.phantom.mri.render import render_mri
-from idhray.phantom.mri.scan import Volume, grid, rigid
+from idhray.phantom.mri.scan import PhantomVolume, scan_grid, rotation_and_shift
 from tests.phantom.mri_slice import QUICK
 
 
 def test_a_volume_comes_back_with_its_affine(tmp_path):
     """sform and qform agree: readers that believe one or the other see the same."""
-    _, affine = grid("LPS", (2, 2, 5), rigid(np.array([3.0, -4, 2]), np.array([7.0, 8, 9])))
+    _, affine = scan_grid(
+        "LPS", (2, 2, 5), rotation_and_shift(np.array([3.0, -4, 2]), np.array([7.0, 8, 9]))
+    )
     voxels = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
     path = tmp_path / "one.nii.gz"
-    path.write_bytes(nifti_bytes(Volume(voxels, affine)))
+    path.write_bytes(nifti_bytes(PhantomVolume(voxels, affine)))
     image = nib.load(path)
 
     assert np.array_equal(np.asarray(image.dataobj), voxels)

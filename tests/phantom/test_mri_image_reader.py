@@ -8,8 +8,8 @@ from sklearn.metrics import cohen_kappa_score
 from idhray.errors import TableError
 from idhray.images import resize
 from idhray.phantom.mri.frequencies import COUNTS, FEATURES
-from idhray.phantom.mri.image_reader import best_slice, read_features
-from idhray.phantom.mri.measure import brain_mask, lesion_mm2, measures
+from idhray.phantom.mri.image_reader import read_features
+from idhray.phantom.mri.measure import brain_area, measures
 from idhray.phantom.mri.render import render_mri
 from tests.phantom.mri_slice import QUICK, patients_of_all_kinds, tumor_slice
 
@@ -106,7 +106,6 @@ def test_measures_are_those_of_the_drawing():
     assert found.necrosis_mm2 == pytest.approx(np.pi * 11**2, rel=0.25)  # its edge is blurred
     assert (found.ahead, found.aside) == pytest.approx((0.2, 0.5), abs=0.03)
     assert found.node_mm2 == pytest.approx(np.pi * 19**2, rel=0.1)  # and so is this
-    assert lesion_mm2(drawn()) == pytest.approx(np.pi * 28**2, rel=0.1)
 
 
 def test_brightness_of_the_window_hardly_matters():
@@ -140,20 +139,12 @@ def test_any_image_gets_valid_levels(kind, size_px):
     assert all(level in COUNTS[name] for name, level in levels.items())
 
 
-def test_the_best_slice_has_most_tumor():
-    """And the middle one where there is none."""
-    none, small, large = (drawn(lesion=r) for r in (-9, 12, 25))
-
-    assert best_slice([none, small, large, none]) == 2
-    assert best_slice([none, none, none]) == 1
-
-
 def test_the_brain_is_told_from_the_background():
     """Also where ventricles are as dark as air."""
     image = drawn()
     image[60:66, 62:66] = 0
 
-    assert brain_mask(image).sum() * (240 / SIDE) ** 2 == pytest.approx(np.pi * 70 * 85, rel=0.03)
+    assert brain_area(image).sum() * (240 / SIDE) ** 2 == pytest.approx(np.pi * 70 * 85, rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +154,3 @@ def test_what_is_no_slice_is_refused(wrong):
     """Floats or a single channel would give nonsense measures."""
     with pytest.raises(TableError, match="a slice is"):
         read_features(wrong)
-
-
-def test_no_slices_are_refused():
-    """A patient without slices has no case."""
-    with pytest.raises(TableError, match="one slice or more"):
-        best_slice([])

@@ -10,7 +10,7 @@ from idhray.phantom.mri.frequencies import FEATURES
 from idhray.phantom.mri.lesion import PLACES, draw_lesion
 from idhray.phantom.mri.patients import mri_patients
 from idhray.phantom.mri.render import ORIENTATIONS, render_mri
-from idhray.phantom.mri.scan import Volume
+from idhray.phantom.mri.scan import PhantomVolume
 from tests.phantom.mri_slice import QUICK, flair_on_t1ce, made_mm, patients_of_all_kinds, upright
 
 PATIENT = replace(
@@ -70,7 +70,7 @@ def test_the_recorded_motion_is_that_of_the_volumes():
     for patient in mri_patients(settings, seed=3)[:3]:
         made = render_mri(patient, settings, seed=3)
         brain, affine = upright(made.brain_mask)
-        mask = Volume((made.flair.voxels > 0).astype(np.uint8), made.flair.affine)
+        mask = PhantomVolume((made.flair.voxels > 0).astype(np.uint8), made.flair.affine)
         masked = replace(made, flair=mask)
         by_truth = flair_on_t1ce(masked, brain.shape, affine) > 0.5
         by_header = flair_on_t1ce(masked, brain.shape, affine, motion=np.eye(4)) > 0.5

@@ -8,7 +8,7 @@ from idhray.phantom.patients import (
     AGES,
     MAX_SIDE_PX,
     PRESETS,
-    TUMOURS,
+    TUMORS,
     PhantomSettings,
     phantom_patients,
 )
@@ -72,7 +72,7 @@ def test_tumors_match_liu_2020():
 
 def test_tumors_are_copied_right():
     """The rows of tables 5 and 6 add up to their totals."""
-    totals = {who: sum(count for count, *_ in rows) for who, rows in TUMOURS.items()}
+    totals = {who: sum(count for count, *_ in rows) for who, rows in TUMORS.items()}
 
     assert list(totals.values()) == [100, 100, 30, 36]
 

@@ -14,7 +14,7 @@ from idhray.errors import ConfigError
 from idhray.phantom.layout import MAP_PX
 from idhray.phantom.patients import PhantomSettings, phantom_patients
 from idhray.phantom.render import bands
-from idhray.phantom.slide import MASK_DOWNSAMPLE, make_scene, make_slide
+from idhray.phantom.slide import make_scene, make_slide
 
 SMALL = PhantomSettings(width_px=1300, height_px=1000, pen_fraction=0, fold_fraction=0)
 MARKED = replace(SMALL, width_px=2048, height_px=2048, pen_fraction=1, fold_fraction=1)
@@ -164,7 +164,6 @@ def test_the_mask_agrees_with_the_image(slide):
     mask = mask_of(slide)[: image.shape[0], : image.shape[1]]
     green = image[: mask.shape[0], : mask.shape[1], 1]
 
-    assert MASK_DOWNSAMPLE == MAP_PX
     assert mask_of(slide).shape == (63, 82)  # 1000 and 1300 over 16, rounded up
     assert np.mean(green[mask] < 200) > 0.95
     assert np.mean(green[~ndimage.binary_dilation(mask)] > 225) > 0.95

@@ -1,1 +1,1 @@
-"""The made-up MRI cohort: brains with gliomas of a known truth, and the readers of their slices."""
+"""Phantom MRI cohort: brains with gliomas of a known truth, and simulated readers of slices."""

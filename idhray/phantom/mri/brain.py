@@ -1,7 +1,7 @@
-"""The made-up brain: hemispheres folded into gyri, ventricles, deep nuclei, cerebellum, stem.
+"""Phantom brain: hemispheres folded into gyri, ventricles, deep nuclei, cerebellum, stem.
 
-Sizes are those of a middling adult, by eye. |x| stands for x where both sides are alike; the
-patient's own warp makes them differ.
+Sizes are those of an average adult, by eye. Symmetric structures are computed from |x|; the warp of
+each patient makes the sides differ.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import numpy as np
 
 from idhray.phantom.mri import canvas as c
 from idhray.phantom.mri.fields import (
-    Field,
+    HeadMap,
+    HeadPoints,
+    HeadVector,
     Noise,
-    Points,
-    Vector,
     chain,
     ellipsoid,
     inside,
@@ -21,20 +21,20 @@ from idhray.phantom.mri.fields import (
 )
 
 CORTEX_MM = 3.0
-STEM_KNOTS: list[tuple[Vector, float]] = [
+STEM_KNOTS: list[tuple[HeadVector, float]] = [
     ((0, -16, -6), 15),
     ((0, -22, -26), 16),
     ((0, -34, -48), 9),
     ((0, -42, -90), 7),
 ]
-LATERAL_VENTRICLE: list[tuple[Vector, float]] = [
+LATERAL_VENTRICLE: list[tuple[HeadVector, float]] = [
     ((9, 33, 6), 3.5),
     ((8, 14, 16), 5.5),
     ((11, -14, 24), 5),
     ((21, -36, 16), 7),
     ((22, -58, 8), 3),
 ]
-TEMPORAL_HORN: list[tuple[Vector, float]] = [
+TEMPORAL_HORN: list[tuple[HeadVector, float]] = [
     ((22, -36, 12), 5),
     ((34, -24, -12), 2.5),
     ((31, -6, -19), 2),
@@ -43,19 +43,19 @@ TEMPORAL_HORN: list[tuple[Vector, float]] = [
 
 @dataclass(frozen=True, kw_only=True)
 class BrainLook:
-    """What a patient's brain has of its own."""
+    """Individual features of a patient's brain."""
 
     gyri: Noise
-    """Sulci run where it is 0."""
+    """Noise whose zeros are the sulci."""
     depths: Noise
-    """How deep they are."""
+    """Noise of the depth of sulci."""
     veins: Noise
     atrophy: float
-    """Wider sulci and ventricles: 0 young, 1 old."""
+    """Width of sulci and ventricles: 0 young, 1 old."""
 
 
 def brain_look(random: np.random.Generator, age: int) -> BrainLook:
-    """Drawn for one patient."""
+    """Draw the features of one patient's brain."""
     return BrainLook(
         gyri=noise_box(random, 5.5),
         depths=noise_box(random, 14),
@@ -65,23 +65,23 @@ def brain_look(random: np.random.Generator, age: int) -> BrainLook:
 
 
 @dataclass(frozen=True, eq=False)
-class Outline:
-    """Depths of the brain's parts, without their folds."""
+class BrainOutline:
+    """Depth maps of the brain's parts, without folds."""
 
-    lobes: Field
-    """The hemispheres with the cistern that is cut out of their base."""
-    cerebrum: Field
-    cerebellum: Field
-    stem: Field
+    lobes: HeadMap
+    """Hemispheres, including the cistern that is cut out of their base."""
+    cerebrum: HeadMap
+    cerebellum: HeadMap
+    stem: HeadMap
 
     @property
-    def brain(self) -> Field:
-        """Depth in any of them: what brain extraction should keep is where it is positive."""
+    def brain(self) -> HeadMap:
+        """Depth in any part; positive inside the true brain mask."""
         return np.maximum(np.maximum(self.cerebrum, self.cerebellum), self.stem)
 
 
-def outline(points: Points) -> Outline:
-    """The parts of the brain at head coordinates."""
+def brain_outline(points: HeadPoints) -> BrainOutline:
+    """Parts of the brain at head coordinates."""
     x, y, z = points
     width = 1 - np.float32(0.0013) * y  # egg-shaped: broadest behind the middle
     ax = np.abs(x) / np.clip(width, 0.7, 1.2)
@@ -93,17 +93,20 @@ def outline(points: Points) -> Outline:
     cerebellum = ellipsoid((ax, y, z), (23, -56, -40), (33, 31, 23), power=2.2)
     lobes = np.maximum(egg, temporal)
     cerebrum = np.maximum(np.minimum(egg, -cistern), temporal)
-    return Outline(lobes, cerebrum, cerebellum, chain((x, y, z), STEM_KNOTS))
+    return BrainOutline(lobes, cerebrum, cerebellum, chain((x, y, z), STEM_KNOTS))
 
 
 def paint_brain(
-    canvas: c.Canvas, outer: Outline, points: Points, look: BrainLook, voxel_mm: float
+    canvas: c.Canvas, outer: BrainOutline, points: HeadPoints, look: BrainLook, voxel_mm: float
 ) -> None:
     """Paint the brain into the fluid of its cavity.
 
     Args:
-        outer: At the undistorted coordinates.
-        points: Head coordinates, distorted where a mass pushes the brain aside.
+        canvas: Canvas to paint on.
+        outer: Outline at the undistorted coordinates.
+        points: Head coordinates, distorted where a mass displaces the brain.
+        look: Individual features of the brain.
+        voxel_mm: Width of soft edges.
     """
     x, y, z = points
     mirrored = (np.abs(x), y, z)
@@ -114,7 +117,9 @@ def paint_brain(
     _paint_deep(canvas, mirrored, look, voxel_mm)
 
 
-def _paint_cerebellum(canvas: c.Canvas, outer: Outline, mirrored: Points, voxel_mm: float) -> None:
+def _paint_cerebellum(
+    canvas: c.Canvas, outer: BrainOutline, mirrored: HeadPoints, voxel_mm: float
+) -> None:
     ax, y, z = mirrored
     depth = outer.cerebellum
     shells = np.hypot(y + np.float32(38), z + np.float32(34)) + np.float32(0.25) * ax
@@ -126,9 +131,9 @@ def _paint_cerebellum(canvas: c.Canvas, outer: Outline, mirrored: Points, voxel_
 
 
 def _paint_cerebrum(
-    canvas: c.Canvas, outer: Outline, points: Points, look: BrainLook, voxel_mm: float
+    canvas: c.Canvas, outer: BrainOutline, points: HeadPoints, look: BrainLook, voxel_mm: float
 ) -> None:
-    # Under the tentorium lies the cerebellum.
+    # The cerebellum lies below the tentorium.
     depth = np.minimum(outer.cerebrum, -outer.cerebellum)
     wide = np.float32(0.4 + 0.7 * look.atrophy)
     sulci = _sulci(outer.lobes, points, look)
@@ -144,12 +149,12 @@ def _paint_cerebrum(
     canvas.paint(np.float32(0.7) * falx, c.DURA)
 
 
-def _sulci(depth: Field, points: Points, look: BrainLook) -> Field:
-    """Distance to the nearest sulcus: sheets that run inwards from the surface, 8 to 22 mm deep."""
+def _sulci(depth: HeadMap, points: HeadPoints, look: BrainLook) -> HeadMap:
+    """Distance to the nearest sulcus; sulci are sheets 8 to 22 mm deep."""
     center = np.array([0, -5, 8], dtype=np.float32)
     away = [p - m for p, m in zip(points, center, strict=True)]
     scaled = sum((a / np.float32(s)) ** 2 for a, s in zip(away, (67, 87, 62), strict=True))
-    # Along a ray the noise hardly changes, so that its zeros are sheets along rays.
+    # The noise hardly changes along a ray, so that its zeros are sheets along rays.
     stretch = np.float32(0.55) + np.float32(0.45) / np.sqrt(np.maximum(scaled, np.float32(0.01)))
     noise = look.gyri.at((away[0] * stretch, away[1] * stretch, away[2] * stretch))
     spacing = abs(float(points[0][1, 0, 0] - points[0][0, 0, 0]))
@@ -159,15 +164,15 @@ def _sulci(depth: Field, points: Points, look: BrainLook) -> Field:
     return np.asarray(np.hypot(sheet, np.maximum(depth - reach, 0)), dtype=np.float32)
 
 
-def _midline(points: Points) -> Field:
-    """Distance to the fissure between the hemispheres, which the corpus callosum closes below."""
+def _midline(points: HeadPoints) -> HeadMap:
+    """Distance to the interhemispheric fissure, which ends below at the corpus callosum."""
     x, _, _ = points
     joined = ellipsoid(points, (0, -6, 4), (60, 40, 27))
     return np.asarray(np.hypot(x, np.maximum(joined, 0)), dtype=np.float32)
 
 
-def _sylvian(points: Points) -> Field:
-    """Distance to the Sylvian fissure: a cleft from the side, and the fluid over the insula."""
+def _sylvian(points: HeadPoints) -> HeadMap:
+    """Distance to the Sylvian fissure: a lateral cleft, and the fluid over the insula."""
     x, y, z = points
     ax = np.abs(x)
     roof = z - (np.float32(-3) - np.float32(0.35) * (y - np.float32(5)))
@@ -180,8 +185,8 @@ def _sylvian(points: Points) -> Field:
     return np.asarray(np.minimum(cleft, insula) - np.float32(0.6), dtype=np.float32)
 
 
-def _paint_deep(canvas: c.Canvas, mirrored: Points, look: BrainLook, voxel_mm: float) -> None:
-    """Nuclei, then ventricles with their plexus."""
+def _paint_deep(canvas: c.Canvas, mirrored: HeadPoints, look: BrainLook, voxel_mm: float) -> None:
+    """Paint deep nuclei, then ventricles with their plexus."""
     nuclei = (
         ellipsoid(mirrored, (13, 16, 8), (6, 12, 9)),  # caudate head
         ellipsoid(mirrored, (26, 2, 3), (6.5, 17, 11)),  # lentiform

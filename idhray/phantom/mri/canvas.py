@@ -1,24 +1,24 @@
-"""The two contrasts of the made-up head, painted tissue over tissue."""
+"""Canvas of the phantom head: its two contrasts, painted tissue over tissue."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from idhray.phantom.mri.fields import Field
+from idhray.phantom.mri.fields import HeadMap
 
 
 class Tissue(NamedTuple):
-    """How bright a tissue is; white matter on CE-T1w is 100."""
+    """Brightness of a tissue; white matter on CE-T1w is 100."""
 
     t1ce: float
     flair: float
     edema: float
-    """How readily edema spreads in it, 0 to 1: along white matter, hardly into cortex."""
+    """Spread of edema in the tissue, 0 to 1: easy in white matter, hardly into cortex."""
 
 
-# Ours, after textbook pictures: CE-T1w with white brighter than gray matter and bright vessels,
-# dura, fat; FLAIR with gray matter the brighter, fluid dark, flowing blood void.
+# Ours, after textbook images. CE-T1w: white matter brighter than gray; vessels, dura and fat
+# bright. FLAIR: gray matter brighter than white; fluid dark; flowing blood void.
 AIR = Tissue(1, 1, 0)
 FAT = Tissue(190, 150, 0)
 MUSCLE = Tissue(72, 62, 0)
@@ -35,7 +35,7 @@ VESSEL = Tissue(190, 18, 0)
 PLEXUS = Tissue(170, 70, 0)
 
 TUMOR = Tissue(68, 146, 1)
-"""Without enhancement."""
+"""Tumor without enhancement."""
 EDEMA = Tissue(76, 128, 1)
 ENHANCING = Tissue(205, 136, 1)
 PATCHY = Tissue(140, 142, 1)
@@ -44,18 +44,18 @@ NECROSIS = Tissue(30, 112, 1)
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """Maps of one head: brightness on CE-T1w and FLAIR, and how readily edema spreads."""
+    """Maps of one head: brightness on CE-T1w and FLAIR, and the spread of edema."""
 
-    t1ce: Field
-    flair: Field
-    edema: Field
+    t1ce: HeadMap
+    flair: HeadMap
+    edema: HeadMap
 
     @classmethod
     def blank(cls, shape: tuple[int, ...]) -> Self:
-        """Air everywhere."""
+        """Canvas of air."""
         return cls(*(np.full(shape, value, dtype=np.float32) for value in AIR))
 
-    def paint(self, weight: Field, tissue: Tissue) -> None:
-        """Cover what is there by `tissue`, wholly where `weight` is 1, not at all where 0."""
+    def paint(self, weight: HeadMap, tissue: Tissue) -> None:
+        """Blend `tissue` over the canvas, fully where `weight` is 1, not at all where it is 0."""
         for layer, value in zip((self.t1ce, self.flair, self.edema), tissue, strict=True):
             np.add(layer, weight * (np.float32(value) - layer), out=layer)

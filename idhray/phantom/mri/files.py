@@ -1,4 +1,4 @@
-"""The made-up scans as NIfTI files."""
+"""Phantom scans as NIfTI files."""
 
 import gzip
 from typing import Any
@@ -7,14 +7,14 @@ import nibabel as nib
 
 from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings
 from idhray.phantom.mri.render import render_mri
-from idhray.phantom.mri.scan import Volume
+from idhray.phantom.mri.scan import PhantomVolume
 from idhray.storage import join, publish
 
-SCANNER = 1  # the NIfTI code of coordinates of the scanner
+SCANNER = 1  # NIfTI code of scanner coordinates
 
 
-def nifti_bytes(volume: Volume) -> bytes:
-    """A .nii.gz of a volume, its affine in both sform and qform; the same every time."""
+def nifti_bytes(volume: PhantomVolume) -> bytes:
+    """Content of a .nii.gz of a volume, with its affine in sform and qform; reproducible."""
     image = nib.Nifti1Image(volume.voxels, volume.affine)
     image.set_sform(volume.affine, code=SCANNER)
     image.set_qform(volume.affine, code=SCANNER)
@@ -23,10 +23,7 @@ def nifti_bytes(volume: Volume) -> bytes:
 
 
 def mri_files(patient: MriPatient) -> dict[str, str]:
-    """What `write_mri` calls the files of a patient: volume -> name.
-
-    The first, second and last are columns of the manifest.
-    """
+    """File names of a patient's volumes: field of `MriPhantom` -> name."""
     names = ("t1ce", "flair", "tumour_mask", "brain_mask")
     return {name: f"{patient.patient}_{name}.nii.gz" for name in names}
 
@@ -34,11 +31,11 @@ def mri_files(patient: MriPatient) -> dict[str, str]:
 def write_mri(
     folder: str, patient: MriPatient, settings: MriPhantomSettings, seed: int
 ) -> dict[str, Any]:
-    """Make one patient's scans and publish them in `folder`, a path or URI; the truth comes back.
+    """Publish one patient's scans in a folder (path or URI), and return the row of MRI_TRUTH.
 
-    A normal brain has a tumor mask too, of zeros.
+    A normal brain has an empty tumor mask.
     """
-    made = render_mri(patient, settings, seed)
+    phantom = render_mri(patient, settings, seed)
     for name, file in mri_files(patient).items():
-        publish(join(folder, file), nifti_bytes(getattr(made, name)))
-    return made.truth
+        publish(join(folder, file), nifti_bytes(getattr(phantom, name)))
+    return phantom.truth

@@ -1,4 +1,4 @@
-"""How often each feature of a tumor, and which ages, occur in each class: Park's table 1."""
+"""Frequencies of tumor features and ages in each class, from Park et al. 2021, table 1."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ COUNTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "surrounding": {"tumor": (35, 29), "edema": (45, 9)},
     "margin": {"clear": (4, 20), "indistinct": (76, 18)},
 }
-"""Feature -> level -> patients (wildtype, mutant). Source: Park et al. 2021, table 1, the real
+"""Patients (wildtype, mutant) by feature and level. Source: Park et al. 2021, table 1, the real
 patients of the training set."""
 
 FEATURES = tuple(COUNTS)
@@ -27,26 +27,29 @@ NORMAL_AGE = (49.4, 12.1)
 "Sample size and rationale for the training network"."""
 
 MALES = {"wildtype": 65 / 162, "mutant": 65 / 162, "normal": 393 / 500}
-"""Source: Park et al. 2021, Methods, "Study population" (not told by class) and "Sample size"."""
+"""Source: Park et al. 2021, Methods, "Study population" (not by class) and "Sample size"."""
 
-_QUARTILE = 0.6744897501960817  # of the standard normal distribution
+_QUARTILE = 0.6744897501960817  # third quartile of the standard normal distribution
 
 
 def frequencies(feature: str, idh: str, effect: float) -> dict[str, float]:
-    """Level -> probability in class `idh`: all patients' share, plus `effect` times the class's
-    distance from it (0: the classes are alike, 1: Park's table), cut at 0 and scaled to sum 1."""
+    """Probability of each level of a feature in class `idh`.
+
+    The share in all patients plus `effect` times the class's difference from it (0: the classes are
+    alike, 1: Park's table), clipped at 0 and scaled to sum 1.
+    """
     counts = np.array(list(COUNTS[feature].values()), dtype=float)
-    everyone = counts.sum(axis=1) / counts.sum()
-    own = counts[:, CLASSES.index(idh)] / counts[:, CLASSES.index(idh)].sum()
-    shares = np.clip(everyone + effect * (own - everyone), 0, None)
+    overall = counts.sum(axis=1) / counts.sum()
+    of_class = counts[:, CLASSES.index(idh)] / counts[:, CLASSES.index(idh)].sum()
+    shares = np.clip(overall + effect * (of_class - overall), 0, None)
     return dict(zip(COUNTS[feature], (shares / shares.sum()).tolist(), strict=True))
 
 
 def necrosis_frequency(idh: str, effect: float, *, rim: bool) -> float:
-    """P(necrosis) given whether the tumor enhances as a rim.
+    """Probability of necrosis in tumors with or without rim enhancement.
 
-    A rim is "rim enhancement surrounding central necrosis" by Park's definition, so it always has
-    some; the others have as much as keeps the table's total.
+    Park defines a rim as "rim enhancement surrounding central necrosis", so tumors with a rim
+    always have necrosis. The probability of the others keeps the table's total.
     """
     total = frequencies("necrosis", idh, effect)["yes"]
     rims = frequencies("enhancement", idh, effect)["rim"]
@@ -54,9 +57,12 @@ def necrosis_frequency(idh: str, effect: float, *, rim: bool) -> float:
 
 
 def age_at(idh: str, normal_deviate: float, age_effect: float) -> float:
-    """The age in years at a standard normal deviate: Park's median and quartiles at age_effect 1,
-    both classes' average at 0; between and beyond the quartiles as a normal distribution."""
-    everyone = np.average(list(AGES.values()), axis=0, weights=[80, 38])
-    low, median, high = everyone + age_effect * (np.array(AGES[idh]) - everyone)
+    """Age in years at a standard normal deviate.
+
+    Median and quartiles are Park's at age_effect 1 and the average of both classes at 0. Between
+    and beyond the quartiles the distribution is normal on either side.
+    """
+    overall = np.average(list(AGES.values()), axis=0, weights=[80, 38])
+    low, median, high = overall + age_effect * (np.array(AGES[idh]) - overall)
     side = high - median if normal_deviate > 0 else median - low
     return float(median + normal_deviate * side / _QUARTILE)

@@ -1,23 +1,27 @@
-"""What lies around the made-up brain: fluid, dura, bone, scalp, and hints of a face."""
+"""Phantom head around the brain: fluid, dura, bone, scalp, and a simple face."""
 
 import numpy as np
 
 from idhray.phantom.mri import canvas as c
-from idhray.phantom.mri.brain import Outline
-from idhray.phantom.mri.fields import Field, Noise, Points, chain, ellipsoid, inside
+from idhray.phantom.mri.brain import BrainOutline
+from idhray.phantom.mri.fields import HeadMap, HeadPoints, Noise, chain, ellipsoid, inside
 
-CAVITY_MM = 1.5  # of fluid between brain and dura
+CAVITY_MM = 1.5  # fluid between brain and dura
 BONE_MM = 7.0
 SCALP_MM = 5.0
 
 
 def paint_head(
-    canvas: c.Canvas, outer: Outline, points: Points, texture: Noise, voxel_mm: float
+    canvas: c.Canvas, outer: BrainOutline, points: HeadPoints, texture: Noise, voxel_mm: float
 ) -> None:
-    """Paint everything but the brain.
+    """Paint the head without the brain.
 
     Args:
-        texture: Of the muscles.
+        canvas: Canvas to paint on.
+        outer: Outline of the brain.
+        points: Head coordinates.
+        texture: Texture of the muscles.
+        voxel_mm: Width of soft edges.
     """
     x, y, z = points
     mirrored = (np.abs(x), y, z)
@@ -34,8 +38,10 @@ def paint_head(
     canvas.paint(inside(vault - 1, voxel_mm), c.FLUID)
 
 
-def paint_sinuses(canvas: c.Canvas, outer: Outline, points: Points, voxel_mm: float) -> None:
-    """The venous sinuses, over the brain's edge: sagittal in the midline, transverse behind."""
+def paint_sinuses(
+    canvas: c.Canvas, outer: BrainOutline, points: HeadPoints, voxel_mm: float
+) -> None:
+    """Paint the venous sinuses over the brain's edge: sagittal and transverse."""
     x, y, z = points
     at_wall = np.float32(3) - np.abs(outer.brain + np.float32(0.5))
     upper = (z > 5) | ((z > -20) & (y < -60))
@@ -47,7 +53,7 @@ def paint_sinuses(canvas: c.Canvas, outer: Outline, points: Points, voxel_mm: fl
     canvas.paint(inside(transverse, voxel_mm) * behind, c.VESSEL)
 
 
-def _face(mirrored: Points) -> list[Field]:
+def _face(mirrored: HeadPoints) -> list[HeadMap]:
     return [
         ellipsoid(mirrored, (0, 52, -58), (58, 50, 60), power=2.4),
         ellipsoid(mirrored, (0, 102, -48), (11, 16, 22)),  # nose
@@ -55,7 +61,7 @@ def _face(mirrored: Points) -> list[Field]:
     ]
 
 
-def _paint_face(canvas: c.Canvas, mirrored: Points, voxel_mm: float) -> None:
+def _paint_face(canvas: c.Canvas, mirrored: HeadPoints, voxel_mm: float) -> None:
     orbit = ellipsoid(mirrored, (31, 62, -34), (19, 24, 18))
     canvas.paint(inside(orbit, voxel_mm), c.FAT)
     globe = ellipsoid(mirrored, (31, 74, -34), (12, 12, 12))

@@ -1,4 +1,4 @@
-"""The made-up glioma: drawn from a patient's features, so that each can be seen on a slice."""
+"""Phantom glioma, drawn from a patient's features so that each is visible on a slice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,19 @@ import numpy as np
 from scipy import ndimage
 
 from idhray.phantom.mri import canvas as c
-from idhray.phantom.mri.fields import Field, Points, Vector, ellipsoid, inside, smooth_noise
+from idhray.phantom.mri.fields import (
+    HeadMap,
+    HeadPoints,
+    HeadVector,
+    ellipsoid,
+    inside,
+    smooth_noise,
+)
 from idhray.phantom.mri.patients import MriPatient
 
-CLEAR_MM = 2.0  # width of the margin
+CLEAR_MM = 2.0  # width of a clear margin
 INDISTINCT_MM = 17.0
-PLACES: dict[str, Sequence[tuple[Vector, Vector]]] = {
+PLACES: dict[str, Sequence[tuple[HeadVector, HeadVector]]] = {
     "frontal_insula": (
         ((22, 34, 8), (36, 48, 38)),  # frontal lobe
         ((34, 8, 2), (39, 16, 10)),  # insula
@@ -27,34 +34,34 @@ PLACES: dict[str, Sequence[tuple[Vector, Vector]]] = {
         ((20, -66, 4), (30, -56, 14)),  # occipital lobe
     ),
 }
-"""Corners of the boxes in which a tumor's center lies, on the right side. Which lobe or nucleus
-of a level is ours: Park tells the level only."""
+"""Corners of the boxes for a tumor's center, on the right side. The lobes and nuclei of each level
+are ours; Park reports the level only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """One tumor: where it is, how large, and which features it shows."""
+    """One tumor: position, size and features."""
 
-    center: Vector
+    center: HeadVector
     """Head coordinates, mm."""
     core_mm: float
-    """Radius of the part that takes up contrast, or encloses what does not."""
+    """Radius of the core, which enhances or has an enhancing wall."""
     reach_mm: float
-    """How far the FLAIR signal goes beyond the core."""
-    stretch: Vector
-    """Of the axes, about 1."""
+    """Extent of the FLAIR signal beyond the core."""
+    stretch: HeadVector
+    """Factors of the axes, about 1."""
     turn: float
-    """In the axial plane, radians: where satellites lie."""
+    """Direction of satellites in the axial plane, radians."""
     enhancement: str
     necrosis: bool
     edema: bool
-    """Edema dominates the surroundings, rather than tumor."""
+    """True if edema dominates the surroundings, not tumor."""
     clear: bool
-    """Its margin."""
+    """True if the margin is clear."""
 
 
 def draw_lesion(random: np.random.Generator, patient: MriPatient) -> Lesion:
-    """Place and size, which depend on the features alone."""
+    """Draw position and size of a tumor, which depend on the features only."""
     boxes = PLACES[patient.location]
     low, high = boxes[int(random.integers(len(boxes)))]
     x, y, z = random.uniform(low, high).tolist()
@@ -74,8 +81,8 @@ def draw_lesion(random: np.random.Generator, patient: MriPatient) -> Lesion:
     )
 
 
-def pushed(points: Points, lesion: Lesion) -> Points:
-    """The coordinates at which the anatomy is drawn: a mass pushes it away from its center."""
+def displaced(points: HeadPoints, lesion: Lesion) -> HeadPoints:
+    """Coordinates of the anatomy, which a mass displaces away from its center."""
     away = [p - np.float32(m) for p, m in zip(points, lesion.center, strict=True)]
     scale = np.float32(1 / (1.6 * lesion.core_mm))
     pull = np.exp(-sum((a * scale) ** 2 for a in away)) * np.float32(-0.35)
@@ -85,17 +92,25 @@ def pushed(points: Points, lesion: Lesion) -> Points:
 
 def paint_lesion(
     canvas: c.Canvas,
-    points: Points,
+    points: HeadPoints,
     lesion: Lesion,
-    brain: Field,
+    brain: HeadMap,
     *,
     random: np.random.Generator,
     voxel_mm: float,
-) -> Field:
-    """Paint the tumor over the brain; its share of every voxel comes back.
+) -> HeadMap:
+    """Paint the tumor over the brain.
 
     Args:
+        canvas: Canvas to paint on.
+        points: Head coordinates.
+        lesion: Tumor to paint.
         brain: Depth in the brain; the tumor stays inside.
+        random: Random numbers of the texture.
+        voxel_mm: Width of soft edges.
+
+    Returns:
+        Share of the tumor in every voxel.
     """
     shape = brain.shape
     coarse = smooth_noise(random, shape, 7 / voxel_mm)
@@ -103,7 +118,7 @@ def paint_lesion(
     radius = _radius(points, lesion)
     within = inside(brain - 2, 2 * voxel_mm)
     core = np.float32(lesion.core_mm) * (1 + np.float32(0.07) * coarse) - radius
-    # Edema spreads in the plane, so that the slice with most of it shows the core.
+    # Edema spreads in the axial plane, so that the slice with the most edema shows the core.
     height = 1.15 * lesion.core_mm / (lesion.core_mm + lesion.reach_mm)
     spread = np.float32(lesion.core_mm) - _radius(points, lesion, height)
     swollen = within * _surrounding(canvas, core, spread, lesion, coarse=coarse, voxel_mm=voxel_mm)
@@ -114,7 +129,7 @@ def paint_lesion(
     return np.asarray(np.maximum(swollen, painted))
 
 
-def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
+def _radius(points: HeadPoints, lesion: Lesion, height: float = 1) -> HeadMap:
     x, y, z = lesion.stretch
     away = zip(points, lesion.center, (x, y, z * height), strict=True)
     return np.asarray(
@@ -124,13 +139,19 @@ def _radius(points: Points, lesion: Lesion, height: float = 1) -> Field:
 
 
 def _surrounding(
-    canvas: c.Canvas, core: Field, spread: Field, lesion: Lesion, *, coarse: Field, voxel_mm: float
-) -> Field:
-    """How far the FLAIR signal fills each voxel, 0 to 1."""
+    canvas: c.Canvas,
+    core: HeadMap,
+    spread: HeadMap,
+    lesion: Lesion,
+    *,
+    coarse: HeadMap,
+    voxel_mm: float,
+) -> HeadMap:
+    """Share of each voxel with increased FLAIR signal, 0 to 1."""
     soft = max(CLEAR_MM if lesion.clear else INDISTINCT_MM, voxel_mm)
     if not lesion.edema:
         return inside(core + np.float32(lesion.reach_mm), soft)
-    # Fingers: the reach differs by direction, and cortex stays free.
+    # Edema has fingers: its reach varies by direction, and cortex stays free.
     reach = spread + np.float32(lesion.reach_mm) * (1 + np.float32(0.3) * coarse)
     paths = canvas.edema
     if not lesion.clear:
@@ -139,16 +160,28 @@ def _surrounding(
 
 
 def _paint_core(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
-) -> Field:
+    canvas: c.Canvas,
+    points: HeadPoints,
+    lesion: Lesion,
+    core: HeadMap,
+    *,
+    fine: HeadMap,
+    within: HeadMap,
+) -> HeadMap:
     paint = {"rim": _paint_rim, "nodular": _paint_nodular, "patch": _paint_patches}
     return paint[lesion.enhancement](canvas, points, lesion, core, fine=fine, within=within)
 
 
 def _paint_rim(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
-) -> Field:
-    """A ring around a large dark core."""
+    canvas: c.Canvas,
+    points: HeadPoints,
+    lesion: Lesion,
+    core: HeadMap,
+    *,
+    fine: HeadMap,
+    within: HeadMap,
+) -> HeadMap:
+    """Paint a ring around a large dark core."""
     filled = inside(core, 2)
     wall = np.float32(0.29 * lesion.core_mm) + np.float32(0.7) * fine
     hollow = inside(core - wall, 2)
@@ -158,9 +191,15 @@ def _paint_rim(
 
 
 def _paint_nodular(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
-) -> Field:
-    """A solid bright node with a satellite; necrosis is a small hole in it."""
+    canvas: c.Canvas,
+    points: HeadPoints,
+    lesion: Lesion,
+    core: HeadMap,
+    *,
+    fine: HeadMap,
+    within: HeadMap,
+) -> HeadMap:
+    """Paint a solid bright node with a satellite; necrosis is a small hole in it."""
     satellite = ellipsoid(points, _aside(lesion, 0.85), (0.5 * lesion.core_mm,) * 3)
     filled = inside(np.maximum(core + np.float32(0.8) * fine, satellite), 2)
     canvas.paint(within * filled, c.ENHANCING)
@@ -172,9 +211,15 @@ def _paint_nodular(
 
 
 def _paint_patches(
-    canvas: c.Canvas, points: Points, lesion: Lesion, core: Field, *, fine: Field, within: Field
-) -> Field:
-    """Faint spots in part of the tumor; necrosis is a dark pocket without a ring."""
+    canvas: c.Canvas,
+    points: HeadPoints,
+    lesion: Lesion,
+    core: HeadMap,
+    *,
+    fine: HeadMap,
+    within: HeadMap,
+) -> HeadMap:
+    """Paint faint spots in part of the tumor; necrosis is a dark pocket without a ring."""
     filled = inside(core + 2, 3)
     canvas.paint(within * filled, c.TUMOR)
     canvas.paint(within * inside(core, 4) * inside(fine - np.float32(0.45), 0.5), c.PATCHY)
@@ -185,8 +230,8 @@ def _paint_patches(
     return filled
 
 
-def _aside(lesion: Lesion, cores: float) -> Vector:
-    """A place so many core radii from the center, in the axial plane."""
+def _aside(lesion: Lesion, cores: float) -> HeadVector:
+    """Position at a distance of `cores` core radii from the center, in the axial plane."""
     x, y, z = lesion.center
     off = cores * lesion.core_mm
     return (x + off * np.cos(lesion.turn), y + off * np.sin(lesion.turn), z)

@@ -1,8 +1,8 @@
-"""What can be measured of a tumor on one slice: the eye of the simulated reader.
+"""Measures of a tumor on one slice, by which the simulated reader judges it.
 
-A slice is (height, width, 3) uint8, brain only, front side up: CE-T1w, FLAIR, null. Brightness is
-told in multiples of the brain's median, so that the window of the slice hardly matters. Nothing
-here knows the truth; a slice without a tumor, or of noise, gives measures too.
+A slice is (height, width, 3) uint8, brain only, anterior up: CE-T1w, FLAIR, null. Brightness is in
+multiples of the brain's median, so that the window of the slice hardly matters. The truth is not
+used; a slice without a tumor or a slice of noise has measures, too.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from skimage import measure, morphology
 from idhray.errors import TableError
 from idhray.images import RGB
 
-Map = NDArray[np.float32]  # (height, width)
-Mask = NDArray[np.bool_]  # (height, width)
+SliceMap = NDArray[np.float32]  # (height, width)
+SliceMask = NDArray[np.bool_]  # (height, width)
 
 FOV_MM = 240.0
-"""Side of what a slice shows."""
+"""Side of the field of view of a slice."""
 
-# Multiples of the brain's median; see tests/phantom/test_mri_image_reader.py for what they reach.
+# Multiples of the brain's median; tests/phantom/test_mri_image_reader.py measures the agreement.
 LESION = 1.40  # FLAIR
 ENHANCING = 1.22  # CE-T1w
 DARK = 0.55  # CE-T1w
@@ -32,48 +32,48 @@ LEAST_LESION_MM2 = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """Of the largest FLAIR lesion of a slice."""
+    """Measures of the FLAIR lesion of a slice."""
 
     ahead: float
-    """Where its core lies: 1 at the brain's front edge, -1 at its back edge."""
+    """Anterior position of the core: 1 at the brain's front edge, -1 at its back edge."""
     aside: float
-    """0 in the midline, 1 at the brain's side."""
+    """Lateral position of the core: 0 in the midline, 1 at the brain's side."""
     strength: float
-    """CE-T1w of the brightest tenth of what enhances."""
+    """CE-T1w of the brightest tenth of the enhancing pixels."""
     node_mm2: float
-    """The largest piece that enhances, its holes filled."""
+    """Area of the largest enhancing component, its holes filled."""
     compact: float
-    """Share of the hull of that piece that it fills."""
+    """Solidity of that component: its area divided by that of its convex hull."""
     hollow: float
-    """Share of the core, its holes filled, that is holes."""
+    """Share of holes in the filled core."""
     necrosis_mm2: float
-    """Dark on CE-T1w, yet no fluid on FLAIR."""
+    """Area that is dark on CE-T1w but not fluid on FLAIR."""
     solidity: float
-    """Share of the lesion's hull that is lesion."""
+    """Solidity of the lesion: its area divided by that of its convex hull."""
     edge_mm: float
-    """Width of its margin on FLAIR."""
+    """Width of the lesion's margin on FLAIR."""
 
 
-def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
-    """The measures of one slice.
+def measures(image: RGB) -> Measures:
+    """Measures of one slice.
 
     Raises:
         TableError: `image` is not (height, width, 3) uint8.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
         raise TableError(f"a slice is (height, width, 3) uint8, got {image.shape} {image.dtype}")
-    pixel_mm = fov_mm / image.shape[0]
-    brain = brain_mask(image)
+    pixel_mm = FOV_MM / image.shape[0]
+    brain = brain_area(image)
     t1ce, flair = (_relative(image[..., i], brain, pixel_mm) for i in (0, 1))
-    lesion = lesion_mask(flair, brain, pixel_mm)
-    if not lesion.any():  # a reader must say something: the brightest fiftieth of the brain
+    lesion = lesion_area(flair, brain, pixel_mm)
+    if not lesion.any():  # a reader must answer: take the brightest fiftieth of the brain
         lesion = brain & (flair >= np.quantile(flair[brain], 0.98))
     bright = _enhancing(t1ce, lesion, pixel_mm)
     core = ndimage.binary_fill_holes(bright)
     node = _largest(core)
     dark = (t1ce < DARK) & (flair > NOT_FLUID) & _grown(lesion, -3, pixel_mm)
     area = pixel_mm**2
-    ahead, aside = _place(core if core.sum() * area > 60 else lesion, brain)
+    ahead, aside = _position(core if core.sum() * area > 60 else lesion, brain)
     return Measures(
         ahead=ahead,
         aside=aside,
@@ -87,34 +87,26 @@ def measures(image: RGB, fov_mm: float = FOV_MM) -> Measures:
     )
 
 
-def brain_mask(image: RGB) -> Mask:
-    """What is not background; all, where nothing is."""
+def brain_area(image: RGB) -> SliceMask:
+    """Brain pixels of a slice; all pixels if there are hardly any."""
     mask = ndimage.binary_opening(image[..., :2].max(axis=-1) > 20)
     mask = ndimage.binary_fill_holes(_largest(mask))
     return mask if mask.sum() >= 0.02 * mask.size else np.ones_like(mask)
 
 
-def lesion_mask(flair: Map, brain: Mask, pixel_mm: float) -> Mask:
-    """Where relative FLAIR is bright, in one piece with its larger satellites; may be empty."""
+def lesion_area(flair: SliceMap, brain: SliceMask, pixel_mm: float) -> SliceMask:
+    """FLAIR lesion: the largest bright component and larger satellites; may be empty."""
     bright = (flair > LESION) & _grown(brain, -4, pixel_mm)
-    pieces = measure.label(ndimage.binary_opening(bright))
-    sizes = np.bincount(pieces.ravel()) * pixel_mm**2
+    components = measure.label(ndimage.binary_opening(bright))
+    sizes = np.bincount(components.ravel()) * pixel_mm**2
     sizes[0] = 0
     least = max(0.2 * sizes.max(initial=0), LEAST_LESION_MM2)
-    kept = np.isin(pieces, np.flatnonzero(sizes >= least))
-    return np.asarray(ndimage.binary_fill_holes(kept))
+    large = np.isin(components, np.flatnonzero(sizes >= least))
+    return np.asarray(ndimage.binary_fill_holes(large))
 
 
-def lesion_mm2(image: RGB, fov_mm: float = FOV_MM) -> float:
-    """Area of the FLAIR lesion on one slice; 0 where there is none."""
-    pixel_mm = fov_mm / image.shape[0]
-    brain = brain_mask(image)
-    flair = _relative(image[..., 1], brain, pixel_mm)
-    return float(lesion_mask(flair, brain, pixel_mm).sum() * pixel_mm**2)
-
-
-def _relative(channel: NDArray[np.uint8], brain: Mask, pixel_mm: float) -> Map:
-    """Brightness per median of the brain, smoothed where pixels are small."""
+def _relative(channel: NDArray[np.uint8], brain: SliceMask, pixel_mm: float) -> SliceMap:
+    """Brightness in multiples of the brain's median, smoothed if pixels are small."""
     values = channel.astype(np.float32)
     sigma = 1.2 / pixel_mm
     if sigma > 0.5:
@@ -122,16 +114,16 @@ def _relative(channel: NDArray[np.uint8], brain: Mask, pixel_mm: float) -> Map:
     return values / np.float32(max(float(np.median(values[brain])), 1.0))
 
 
-def _enhancing(t1ce: Map, lesion: Mask, pixel_mm: float) -> Mask:
+def _enhancing(t1ce: SliceMap, lesion: SliceMask, pixel_mm: float) -> SliceMask:
     bright = (t1ce > ENHANCING) & _grown(lesion, 2, pixel_mm)
-    pieces = measure.label(bright)
-    sizes = np.bincount(pieces.ravel()) * pixel_mm**2
+    components = measure.label(bright)
+    sizes = np.bincount(components.ravel()) * pixel_mm**2
     sizes[0] = 0
-    return np.isin(pieces, np.flatnonzero(sizes >= 20))
+    return np.isin(components, np.flatnonzero(sizes >= 20))
 
 
-def _place(core: Mask, brain: Mask) -> tuple[float, float]:
-    """(ahead, aside) of the middle of `core` in the box around the brain."""
+def _position(core: SliceMask, brain: SliceMask) -> tuple[float, float]:
+    """Position (ahead, aside) of the center of `core` in the box around the brain."""
     rows, columns = (np.flatnonzero(brain.any(axis=axis)) for axis in (1, 0))
     y, x = (float(places.mean()) for places in np.nonzero(core))
     height, width = (max(float(np.ptp(places)), 1.0) for places in (rows, columns))
@@ -139,9 +131,12 @@ def _place(core: Mask, brain: Mask) -> tuple[float, float]:
     return 2 * (middle_y - y) / height, abs(2 * (x - middle_x) / width)
 
 
-def _edge_mm(flair: Map, lesion: Mask, brain: Mask, pixel_mm: float) -> float:
-    """The geometric mean of two estimates, away from the brain's own edge: the area of pixels of
-    middling FLAIR per length of the edge, and the contrast per slope at the edge."""
+def _edge_mm(flair: SliceMap, lesion: SliceMask, brain: SliceMask, pixel_mm: float) -> float:
+    """Width of a lesion's margin, away from the brain's edge.
+
+    The width is the geometric mean of two estimates: the area of pixels of intermediate FLAIR per
+    length of the margin, and the contrast per slope at the margin.
+    """
     inside = ndimage.distance_transform_edt(lesion) * pixel_mm
     outside = ndimage.distance_transform_edt(~lesion) * pixel_mm
     free = _grown(brain, -6, pixel_mm)
@@ -152,8 +147,8 @@ def _edge_mm(flair: Map, lesion: Mask, brain: Mask, pixel_mm: float) -> float:
     low = min(float(np.median(flair[around])), 1.1) if around.any() else 1.0
     contrast = max(float(np.median(flair[lesion])) - low, 0.1)
     level = (flair - low) / np.float32(contrast)
-    middling = free & (outside < 14) & (inside < 14) & (level > 0.25) & (level < 0.75)
-    by_area = float(middling.sum() * pixel_mm / border.sum())
+    intermediate = free & (outside < 14) & (inside < 14) & (level > 0.25) & (level < 0.75)
+    by_area = float(intermediate.sum() * pixel_mm / border.sum())
     smooth = ndimage.gaussian_filter(level, 1.5 / pixel_mm)
     slope = np.hypot(*np.gradient(smooth, pixel_mm))
     reach = 1.01 * max(pixel_mm, 2)
@@ -161,21 +156,21 @@ def _edge_mm(flair: Map, lesion: Mask, brain: Mask, pixel_mm: float) -> float:
     return float(np.sqrt(by_area / max(float(np.median(slope[edge])), 1e-3)))
 
 
-def _grown(mask: Mask, by_mm: float, pixel_mm: float) -> Mask:
-    """The mask and what lies so near to it; or, where negative, without its edge."""
+def _grown(mask: SliceMask, by_mm: float, pixel_mm: float) -> SliceMask:
+    """Mask grown by a distance, or shrunk if the distance is negative."""
     if by_mm >= 0:
         return np.asarray(ndimage.distance_transform_edt(~mask) * pixel_mm <= by_mm)
     return np.asarray(ndimage.distance_transform_edt(mask) * pixel_mm > -by_mm)
 
 
-def _largest(mask: Mask) -> Mask:
-    pieces = measure.label(mask)
-    sizes = np.bincount(pieces.ravel())
+def _largest(mask: SliceMask) -> SliceMask:
+    components = measure.label(mask)
+    sizes = np.bincount(components.ravel())
     sizes[0] = 0
-    return np.asarray(pieces == sizes.argmax()) if sizes.any() else mask
+    return np.asarray(components == sizes.argmax()) if sizes.any() else mask
 
 
-def _solidity(mask: Mask) -> float:
+def _solidity(mask: SliceMask) -> float:
     if mask.sum() < 3:
         return 1.0
     hull: Any = morphology.convex_hull_image(mask)

@@ -1,4 +1,4 @@
-"""The made-up patients of an MRI cohort, drawn from the table of Park et al. 2021."""
+"""Phantom patients of an MRI cohort, drawn from the table of Park et al. 2021."""
 
 from dataclasses import dataclass
 
@@ -20,40 +20,41 @@ NORMAL = "normal"
 
 @dataclass(frozen=True, kw_only=True)
 class MriPhantomSettings:
-    """Settings of one made-up MRI cohort."""
+    """Settings of one phantom MRI cohort."""
 
     tumours: int = 40
-    """With a tumor of grade 4: those whom readers see."""
+    """Number of patients with a tumor of grade 4, whom readers see."""
     mutant_fraction: float = 0.5
-    """Of `tumours`."""
+    """Mutant fraction of `tumours`."""
     grade3_mutants: int = 0
-    """Further patients with a mutant tumor of grade 3: to train a GAN, not for the readers."""
+    """Number of further patients with a mutant tumor of grade 3, to train a GAN; not for the
+    readers."""
     normals: int = 20
-    """Patients with a normal brain, to pre-train a GAN."""
+    """Number of patients with a normal brain, to pre-train a GAN."""
     effect: float = 1.0
-    """How far the classes' features lie apart; 1: Park's table 1, 0: alike."""
+    """Difference between the classes' features; 1: Park's table 1, 0: alike."""
     age_effect: float = 1.0
-    """The same for their ages."""
+    """Difference between the classes' ages; 1: Park's ages, 0: alike."""
     skull: bool = True
-    """Whole heads. Otherwise brains only, as after extraction."""
+    """Make whole heads; otherwise brains only, as after brain extraction."""
     t1ce_mm: float = 2.0
-    """Side of a voxel of the CE-T1w volume; the head is made on such a grid too."""
+    """Voxel side of the CE-T1w volume, and of the grid on which the head is made."""
     flair_mm: float = 2.0
-    """Side of a FLAIR voxel within its slice."""
+    """Voxel side of the FLAIR within its slices."""
     flair_slice_mm: float = 4.5
     """Thickness and distance of the FLAIR slices."""
     motion_mm: float = 4.0
-    """The most that the brain's center moves between the two scans, unknown to the headers."""
+    """Largest shift of the brain's center between the two scans, not in the headers."""
     motion_degrees: float = 4.0
-    """The most that it turns."""
+    """Largest rotation between the two scans, not in the headers."""
     noise: float = 0.025
-    """SD of the Rician noise, per brightness of white matter."""
+    """SD of the Rician noise, relative to the brightness of white matter."""
 
     def __post_init__(self) -> None:
-        """Refuse nonsense.
+        """Refuse values out of range.
 
         Raises:
-            ConfigError: the message names the field, what it is and what it may be.
+            ConfigError: The message names the field, its value and the allowed values.
         """
         limits = {
             "tumours": (0, 100_000),
@@ -95,9 +96,9 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MriPatient(Patient):
-    """One made-up patient and the truth about the tumor; the features are "" in a normal brain.
+    """One phantom patient and the truth about the tumor; the features are "" in a normal brain.
 
-    `idh` is wildtype, mutant or normal. In a manifest normal becomes empty: it is no IDH status.
+    `idh` is wildtype, mutant or normal. In a manifest normal becomes empty, as it is no IDH status.
     """
 
     location: str
@@ -106,19 +107,19 @@ class MriPatient(Patient):
     surrounding: str
     margin: str
     side: str
-    """left or right, the patient's own."""
+    """Side of the tumor from the patient's view, left or right."""
 
     @property
     def has_tumor(self) -> bool:
-        """Whether the brain is not normal."""
+        """True unless the brain is normal."""
         return self.idh != NORMAL
 
 
 def mri_patients(settings: MriPhantomSettings, seed: int) -> list[MriPatient]:
-    """All made-up patients: first those of grade 4, then grade 3, then the normal brains.
+    """All phantom patients: first those of grade 4, then grade 3, then the normal brains.
 
-    Exactly round(mutant_fraction * tumors) are mutant, in a seeded order. But for its class, a
-    patient's row does not depend on the counts.
+    Exactly round(mutant_fraction * tumours) of grade 4 are mutant, in a seeded order. Apart from
+    the class, a patient's row does not depend on the counts.
     """
     mutants = round(settings.mutant_fraction * settings.tumours)
     order = generator(seed, "mri classes", settings.tumours).permutation(settings.tumours)
@@ -161,7 +162,7 @@ def _patient(
 
 
 def _features(random: np.random.Generator, idh: str, effect: float) -> dict[str, str]:
-    """Every feature by one uniform number each, so that at effect 0 the class changes nothing."""
+    """Features of a patient, each from one uniform number, so that effect 0 makes classes alike."""
     drawn = {
         name: float(random.random())
         for name in ("location", "enhancement", "necrosis", "surrounding", "margin")
@@ -183,7 +184,7 @@ def _level(shares: dict[str, float], uniform: float) -> str:
 
 
 def _age(random: np.random.Generator, idh: str, age_effect: float) -> int:
-    """Whole years, drawn again until inside AGE_RANGE."""
+    """Age in whole years, redrawn until inside AGE_RANGE."""
     while True:
         deviate = float(random.standard_normal())
         if idh == NORMAL:

@@ -1,4 +1,4 @@
-"""One made-up patient's scans: CE-T1w and FLAIR on grids of their own, tumor and brain masks."""
+"""Scans of one phantom patient: CE-T1w and FLAIR on different grids, tumor and brain masks."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,72 +6,73 @@ from typing import Any
 import numpy as np
 
 from idhray.chance import generator
-from idhray.phantom.mri.brain import brain_look, outline, paint_brain
+from idhray.phantom.mri.brain import brain_look, brain_outline, paint_brain
 from idhray.phantom.mri.canvas import Canvas
-from idhray.phantom.mri.fields import Field, Points, noise_box, smooth_noise
+from idhray.phantom.mri.fields import HeadMap, HeadPoints, noise_box, smooth_noise
 from idhray.phantom.mri.head import paint_head, paint_sinuses
-from idhray.phantom.mri.lesion import Lesion, draw_lesion, paint_lesion, pushed
+from idhray.phantom.mri.lesion import Lesion, displaced, draw_lesion, paint_lesion
 from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings
 from idhray.phantom.mri.scan import (
     FOV_MM,
-    Matrix,
-    Volume,
-    about,
-    grid,
-    random_rigid,
-    sampled,
-    scanned,
+    HeadTransform,
+    PhantomVolume,
+    motion_about,
+    random_motion,
+    sample_head,
+    scan_grid,
+    with_shading_and_noise,
 )
 
 ORIENTATIONS = ("LAS", "RAS", "LPS")
-TILT_DEGREES = 4.0  # of the head in the scanner, and of each grid
+TILT_DEGREES = 4.0  # largest tilt of the head in the scanner, and of each grid
 OFF_CENTER_MM = 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class MriPhantom:
-    """What `render_mri` gives."""
+    """Scans, masks and truth of one phantom patient."""
 
-    t1ce: Volume
-    """int16."""
-    flair: Volume
-    """int16; its grid is its own."""
-    tumour_mask: Volume
-    """uint8 on the grid of the CE-T1w, 1 where half or more of the voxel is tumor or edema."""
-    brain_mask: Volume
-    """uint8 on the grid of the CE-T1w: brain with the fluid in its sulci and ventricles."""
-    flair_from_t1ce: Matrix
-    """Where headers say that a point of the head is on CE-T1w -> where they say so on FLAIR, mm."""
+    t1ce: PhantomVolume
+    """CE-T1w, int16."""
+    flair: PhantomVolume
+    """FLAIR, int16, on a grid of its own."""
+    tumour_mask: PhantomVolume
+    """Tumor mask, uint8 on the grid of the CE-T1w, 1 if half or more of the voxel is tumor or
+    edema."""
+    brain_mask: PhantomVolume
+    """Brain mask, uint8 on the grid of the CE-T1w: brain with the fluid in sulci and ventricles."""
+    flair_from_t1ce: HeadTransform
+    """Position of a point of the head by the CE-T1w header -> position by the FLAIR header, mm."""
     truth: dict[str, Any]
-    """One row: the patient, the tumor, the motion between the scans."""
+    """Row of MRI_TRUTH: the patient, the tumor, the motion between the scans."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Head:
-    """Maps over the head on a grid of its own, before any scan."""
+    """Maps of the head on its grid, before any scan."""
 
-    affine: Matrix
+    affine: HeadTransform
     canvas: Canvas
-    brain: Field
-    """Depth, mm."""
-    tumor: Field
-    """Share of every voxel."""
+    brain: HeadMap
+    """Depth in the brain, mm."""
+    tumor: HeadMap
+    """Share of the tumor in every voxel."""
 
 
 def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> MriPhantom:
-    """Both scans of `patient`; the same arguments give the same voxels, whatever came before.
+    """Make the scans of a patient; the same arguments give the same voxels.
 
-    The class enters through the patient's features alone.
+    The class acts through the patient's features only.
     """
     random = generator(seed, "mri head", patient.patient)
     lesion = draw_lesion(random, patient) if patient.has_tumor else None
     head = _make_head(random, patient, lesion, settings)
     random = generator(seed, "mri scan", patient.patient)
-    pose = random_rigid(random, TILT_DEGREES, OFF_CENTER_MM)
-    motion = random_rigid(random, settings.motion_degrees, settings.motion_mm)
-    flair_from_t1ce = about(motion, pose[:3, 3])
+    pose = random_motion(random, TILT_DEGREES, OFF_CENTER_MM)
+    motion = random_motion(random, settings.motion_degrees, settings.motion_mm)
+    flair_from_t1ce = motion_about(motion, pose[:3, 3])
     t1ce_mm = (settings.t1ce_mm,) * 3
-    shape, affine = _grid(random, t1ce_mm)
+    shape, affine = _random_grid(random, t1ce_mm)
     t1ce = _scan(
         random,
         head,
@@ -86,13 +87,13 @@ def render_mri(patient: MriPatient, settings: MriPhantomSettings, seed: int) -> 
         for values in (head.tumor, np.clip(head.brain / settings.t1ce_mm + 0.5, 0, 1))
     ]
     flair_mm = (settings.flair_mm, settings.flair_mm, settings.flair_slice_mm)
-    shape, affine = _grid(random, flair_mm)
-    moved = flair_from_t1ce @ pose
+    shape, affine = _random_grid(random, flair_mm)
+    flair_pose = flair_from_t1ce @ pose
     flair = _scan(
         random,
         head,
         head.canvas.flair,
-        pose=moved,
+        pose=flair_pose,
         shape=shape,
         affine=affine,
         settings=settings,
@@ -117,11 +118,11 @@ def _make_head(
     points, affine = _head_points(random, voxel_mm)
     look = brain_look(random, patient.age)
     texture = noise_box(random, 5)
-    outer = outline(points)
+    outer = brain_outline(points)
     canvas = Canvas.blank(outer.cerebrum.shape)
     if settings.skull:
         paint_head(canvas, outer, points, texture, voxel_mm)
-    anatomy = points if lesion is None else pushed(points, lesion)
+    anatomy = points if lesion is None else displaced(points, lesion)
     paint_brain(canvas, outer, anatomy, look, voxel_mm)
     tumor = np.zeros_like(outer.cerebrum)
     if lesion is not None:
@@ -131,8 +132,8 @@ def _make_head(
     return _Head(affine, canvas, outer.brain, tumor)
 
 
-def _head_points(random: np.random.Generator, voxel_mm: float) -> tuple[Points, Matrix]:
-    """Head coordinates over a grid, of a head that is a little larger, smaller and uneven."""
+def _head_points(random: np.random.Generator, voxel_mm: float) -> tuple[HeadPoints, HeadTransform]:
+    """Head coordinates over a grid, for a head of random size and slight irregularity."""
     shape = tuple(round(side / voxel_mm) + 1 for side in FOV_MM)
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
     affine[:3, 3] = -voxel_mm * (np.array(shape) - 1) / 2
@@ -146,47 +147,55 @@ def _head_points(random: np.random.Generator, voxel_mm: float) -> tuple[Points, 
     return (x, y, z), affine
 
 
-def _grid(
+def _random_grid(
     random: np.random.Generator, spacing_mm: tuple[float, float, float]
-) -> tuple[tuple[int, ...], Matrix]:
+) -> tuple[tuple[int, ...], HeadTransform]:
     orientation = ORIENTATIONS[int(random.integers(len(ORIENTATIONS)))]
-    return grid(orientation, spacing_mm, random_rigid(random, TILT_DEGREES, OFF_CENTER_MM / 2))
+    return scan_grid(
+        orientation, spacing_mm, random_motion(random, TILT_DEGREES, OFF_CENTER_MM / 2)
+    )
 
 
 def _scan(
     random: np.random.Generator,
     head: _Head,
-    image: Field,
+    image: HeadMap,
     *,
-    pose: Matrix,
+    pose: HeadTransform,
     shape: tuple[int, ...],
-    affine: Matrix,
+    affine: HeadTransform,
     settings: MriPhantomSettings,
-) -> Volume:
+) -> PhantomVolume:
     placed = pose @ head.affine
     lengths = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    seen = sampled(image, placed, shape, affine, thin_mm=settings.t1ce_mm)
-    gain = np.float32(random.uniform(3, 12))  # of the scanner: brightness has no unit
-    seen = gain * scanned(random, seen, noise=settings.noise, voxel_mm=tuple(lengths))
+    signal = sample_head(image, placed, shape, affine, thin_mm=settings.t1ce_mm)
+    gain = np.float32(random.uniform(3, 12))  # scanner gain: brightness has no unit
+    signal = gain * with_shading_and_noise(
+        random, signal, noise=settings.noise, voxel_mm=tuple(lengths)
+    )
     if not settings.skull:
         brain = np.clip(head.brain / np.float32(settings.t1ce_mm) + np.float32(0.5), 0, 1)
-        seen *= sampled(brain, placed, shape, affine, thin_mm=settings.t1ce_mm) >= 0.5
-    return Volume(np.rint(np.clip(seen, 0, 32767)).astype(np.int16), affine)
+        signal *= sample_head(brain, placed, shape, affine, thin_mm=settings.t1ce_mm) >= 0.5
+    return PhantomVolume(np.rint(np.clip(signal, 0, 32767)).astype(np.int16), affine)
 
 
 def _mask(
-    share: Field, head_affine: Matrix, pose: Matrix, shape: tuple[int, ...], affine: Matrix
-) -> Volume:
-    seen = sampled(share, pose @ head_affine, shape, affine, thin_mm=np.inf)
-    return Volume((seen >= 0.5).astype(np.uint8), affine)
+    share: HeadMap,
+    head_affine: HeadTransform,
+    pose: HeadTransform,
+    shape: tuple[int, ...],
+    affine: HeadTransform,
+) -> PhantomVolume:
+    scan = sample_head(share, pose @ head_affine, shape, affine, thin_mm=np.inf)
+    return PhantomVolume((scan >= 0.5).astype(np.uint8), affine)
 
 
 def _truth(
     patient: MriPatient,
     lesion: Lesion | None,
-    masks: list[Volume],
-    flair_from_t1ce: Matrix,
-    motion: Matrix,
+    masks: list[PhantomVolume],
+    flair_from_t1ce: HeadTransform,
+    motion: HeadTransform,
 ) -> dict[str, Any]:
     tumor, brain = masks
     voxel_ml = abs(float(np.linalg.det(tumor.affine[:3, :3]))) / 1000

@@ -1,4 +1,4 @@
-"""From the made-up head to a scan of it: where the head lies, the grid, coil shading and noise."""
+"""Scan of the phantom head: pose of the head, grid, coil shading and noise."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from idhray.phantom.mri.fields import Field, smooth_noise
+from idhray.phantom.mri.fields import HeadMap, smooth_noise
 
-Matrix = NDArray[np.float64]  # (4, 4)
+HeadTransform = NDArray[np.float64]  # (4, 4)
 
 AXES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 FOV_MM = (176.0, 224.0, 176.0)
-"""Right-left, back-front, foot-head: what a scan covers."""
+"""Field of view of a scan: right-left, posterior-anterior, inferior-superior."""
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
+class PhantomVolume:
     """Voxels on a grid."""
 
     voxels: NDArray[np.float32] | NDArray[np.int16] | NDArray[np.uint8]  # (i, j, k)
-    affine: Matrix
-    """Voxel index -> RAS mm, as the header says."""
+    affine: HeadTransform
+    """Affine of the header, voxel index -> RAS mm."""
 
 
-def rigid(rotation_degrees: NDArray[np.float64], shift_mm: NDArray[np.float64]) -> Matrix:
-    """A turn about an axis through the origin (its length is the angle), then a shift."""
+def rotation_and_shift(
+    rotation_degrees: NDArray[np.float64], shift_mm: NDArray[np.float64]
+) -> HeadTransform:
+    """Rotation about an axis through the origin (its length is the angle), then a shift."""
     angle = np.radians(np.linalg.norm(rotation_degrees))
     axis = np.radians(rotation_degrees) / max(float(angle), 1e-12)
     cross = np.cross(np.eye(3), axis)
@@ -35,29 +37,30 @@ def rigid(rotation_degrees: NDArray[np.float64], shift_mm: NDArray[np.float64]) 
     return matrix
 
 
-def random_rigid(random: np.random.Generator, degrees: float, mm: float) -> Matrix:
-    """A turn and a shift of a quarter of `degrees` and `mm` to all of it, any way."""
-    turn, shift = random.standard_normal((2, 3))
-    turn *= degrees * random.uniform(0.25, 1) / np.linalg.norm(turn)
+def random_motion(random: np.random.Generator, degrees: float, mm: float) -> HeadTransform:
+    """Random rotation and shift, of 25 to 100 % of `degrees` and `mm`, in random directions."""
+    rotation, shift = random.standard_normal((2, 3))
+    rotation *= degrees * random.uniform(0.25, 1) / np.linalg.norm(rotation)
     shift *= mm * random.uniform(0.25, 1) / np.linalg.norm(shift)
-    return rigid(turn, shift)
+    return rotation_and_shift(rotation, shift)
 
 
-def about(matrix: Matrix, center: NDArray[np.float64]) -> Matrix:
-    """The same turn about another center."""
-    there = np.eye(4)
-    there[:3, 3] = center
-    return np.asarray(there @ matrix @ np.linalg.inv(there))
+def motion_about(matrix: HeadTransform, center: NDArray[np.float64]) -> HeadTransform:
+    """The same motion about another center."""
+    to_center = np.eye(4)
+    to_center[:3, 3] = center
+    return np.asarray(to_center @ matrix @ np.linalg.inv(to_center))
 
 
-def grid(
-    orientation: str, spacing_mm: tuple[float, float, float], tilt: Matrix
-) -> tuple[tuple[int, ...], Matrix]:
-    """Shape and affine of a grid over FOV_MM, its center where `tilt` takes the origin.
+def scan_grid(
+    orientation: str, spacing_mm: tuple[float, float, float], tilt: HeadTransform
+) -> tuple[tuple[int, ...], HeadTransform]:
+    """Shape and affine of a grid over FOV_MM.
 
     Args:
-        orientation: Where each axis points, e.g. "LAS".
-        spacing_mm: Right-left, back-front, foot-head.
+        orientation: Direction of each axis, e.g. "LAS".
+        spacing_mm: Voxel spacing right-left, posterior-anterior, inferior-superior.
+        tilt: Motion of the grid, which is centered on the origin before.
     """
     shape, affine = [], np.zeros((4, 4))
     affine[3, 3] = 1
@@ -69,15 +72,22 @@ def grid(
     return tuple(shape), np.asarray(tilt @ affine)
 
 
-def sampled(
-    head: Field, head_affine: Matrix, shape: tuple[int, ...], affine: Matrix, *, thin_mm: float
-) -> Field:
-    """A map of the head as a grid sees it: linear between points, averaged over thick slices.
+def sample_head(
+    head: HeadMap,
+    head_affine: HeadTransform,
+    shape: tuple[int, ...],
+    affine: HeadTransform,
+    *,
+    thin_mm: float,
+) -> HeadMap:
+    """Map of the head on a scan grid: linear interpolation, averaged over thick slices.
 
     Args:
+        head: Map of the head.
         head_affine: Index of `head` -> mm.
-        affine: Index of the grid -> the same mm.
-        thin_mm: An axis of voxels longer than that is averaged over parts.
+        shape: Shape of the scan grid.
+        affine: Index of the scan grid -> the same mm.
+        thin_mm: Voxel length above which an axis is averaged over parts.
     """
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     parts = np.maximum(np.rint(lengths / thin_mm), 1).astype(int)
@@ -91,10 +101,10 @@ def sampled(
     return np.asarray(image.reshape(split).mean(axis=(1, 3, 5)), dtype=np.float32)
 
 
-def scanned(
-    random: np.random.Generator, image: Field, *, noise: float, voxel_mm: tuple[float, ...]
-) -> Field:
-    """An image under smooth coil shading and Rician noise; white matter is 100."""
+def with_shading_and_noise(
+    random: np.random.Generator, image: HeadMap, *, noise: float, voxel_mm: tuple[float, ...]
+) -> HeadMap:
+    """Image with smooth coil shading and Rician noise; white matter is 100."""
     feature = 90 / min(voxel_mm)
     shading = 1 + np.float32(0.07) * smooth_noise(random, image.shape, feature)
     real = image * shading + np.float32(100 * noise) * random.standard_normal(
