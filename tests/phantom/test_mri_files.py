@@ -7,7 +7,7 @@ import pytest
 from idhray.phantom.mri.files import mri_files, nifti_bytes, write_mri
 from idhray.phantom.mri.patients import mri_patients
 from idhray.phantom.mri.render import render_mri
-from idhray.phantom.mri.scan import PhantomVolume, scan_grid, rotation_and_shift
+from idhray.phantom.mri.scan import PhantomVolume, rotation_and_shift, scan_grid
 from tests.phantom.mri_slice import QUICK
 
 
