@@ -7,7 +7,7 @@ pairs: so it lies on a lattice of half pairs.
 from fractions import Fraction
 
 from benchmarks.papers.cells import Cell, Row, Status, float_in, number_in, sizes_of
-from idhray.stats.audit.interval import Z95
+from idhray.stats.audit.intervals import Z95
 from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
 
 

@@ -22,7 +22,7 @@ from benchmarks.papers.cells import (
 )
 from benchmarks.papers.park_features import contrast, feature_counts, splits
 from idhray.stats.audit.contrasts import standard_error
-from idhray.stats.audit.interval import Z95, p_of_z
+from idhray.stats.audit.intervals import Z95, p_of_z
 from idhray.stats.audit.printed_number import Span, shortly
 
 RULES: dict[str, Callable[[float, int], float]] = {

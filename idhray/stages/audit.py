@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idhray.errors import ConfigError, StorageError
-from idhray.stats.audit.checks import audit_table
-from idhray.stats.audit.printout import audit_file, audit_text
+from idhray.stats.audit.checks import audit_file, audit_table, audit_text
 from idhray.stats.audit.reading import read_reported
 from idhray.storage import absolute, publish
 

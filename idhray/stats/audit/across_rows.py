@@ -1,24 +1,120 @@
-"""Intervals judged by other rows: by the same predictor alone, and by the habit of the table."""
+"""Figures judged by other rows: areas given twice, betas as ratios, intervals and their habits."""
 
+from collections import defaultdict
 from collections.abc import Iterator
-from math import inf, sqrt
+from math import exp, inf, sqrt
 
+from idhray.stats.audit.areas import AREA_INTERVAL, OPERATING_POINT
 from idhray.stats.audit.contrasts import standard_error
-from idhray.stats.audit.diagnosis import divided_by_sqrt_n, wald_text
+from idhray.stats.audit.estimates import ESTIMATE_INTERVAL
 from idhray.stats.audit.findings import Check, Finding, Rows, finding
-from idhray.stats.audit.interval import Z95, Interval, agreement, interval_of, p_of_z, z_of_p
-from idhray.stats.audit.printed_number import shortly
-from idhray.stats.audit.reported import ReportedRow
+from idhray.stats.audit.intervals import (
+    Z95,
+    Interval,
+    agreement,
+    divided_by_sqrt_n,
+    interval_of,
+    overlap,
+    p_of_z,
+    wald_text,
+    z_of_p,
+)
+from idhray.stats.audit.printed_number import PrintedNumber, shortly
+from idhray.stats.audit.reported import BETA, RATIOS, ReportedRow, with_article
 
+SAME_AREA = "an AUC interval given twice is the same"
+OWN_FIGURES = "every row has its own figures"
+SAME_ELSEWHERE = "an odds ratio is not the beta given elsewhere"
 NOT_NARROWER = "adjusted interval is no narrower than the univariable one"
 HABIT = "interval is not, like its neighbors, divided by sqrt(n)"
-INTERVAL = ("estimate", "low", "high")
+_FEWEST_DECIMALS = 10  # one decimal or more: "2" may well be printed twice
 _FAR_NARROWER, _NARROWER = 0.5, 0.8  # of the univariable standard error
 _FEWEST_SLIPS = 3
 
 
+def other_interval(rows: Rows, _: Rows) -> Iterator[Finding]:
+    """Rows that shorten the area and one end of the interval of another row, but not the other end.
+
+    Two rows count as equal if they are about the same set and patients, and if only one longer
+    area shortens to the shorter one.
+    """
+    alike: dict[tuple[str, int | None, int | None], list[ReportedRow]] = defaultdict(list)
+    for row in rows:
+        alike[row.set, row.mutants, row.wildtypes].append(row)
+    for row in rows:
+        same = alike[row.set, row.mutants, row.wildtypes]
+        longer = [other for other in same if _shorter_area(row, other)]
+        if len(longer) != 1:
+            continue
+        ends = [
+            _shortens(row.auc_low, longer[0].auc_low),
+            _shortens(row.auc_high, longer[0].auc_high),
+        ]
+        if ends.count(True) == 1:
+            yield finding(
+                row,
+                SAME_AREA,
+                "contradiction",
+                printed=row.area_text,
+                reason=f"row {longer[0].line} ({longer[0].row}) has {longer[0].area_text}",
+            )
+
+
+def _shorter_area(short: ReportedRow, long: ReportedRow) -> bool:
+    fewer = short.auc is not None and long.auc is not None and short.auc.unit > long.auc.unit
+    return fewer and _shortens(short.auc, long.auc)
+
+
+def _shortens(short: PrintedNumber | None, long: PrintedNumber | None) -> bool:
+    return bool(short and long and short.reading(long.value))
+
+
+def equal_figures(rows: Rows, _: Rows) -> Iterator[Finding]:
+    """A remark on rows of one set whose area, interval and operating point are all equal."""
+    first: dict[tuple[object, ...], ReportedRow] = {}
+    for row in rows:
+        figures = (row.auc, row.auc_low, row.auc_high, row.sensitivity, row.specificity)
+        same = first.setdefault((row.set, *figures), row)
+        if same is not row:
+            yield finding(
+                row,
+                OWN_FIGURES,
+                "remark",
+                printed=f"{row.area_text}, {row.point_text}",
+                reason=f"row {same.line} ({same.row}) has all the same figures",
+                fits="the same ranking of all cases, or a row that was copied",
+            )
+
+
+def betas_elsewhere(rows: Rows, table: Rows) -> Iterator[Finding]:
+    """Ratios with the very digits of a beta in the same group."""
+    betas = {
+        (row.group, row.estimate.value): row
+        for row in reversed(table)
+        if row.scale == BETA and row.group and row.estimate
+    }
+    for row in rows:
+        if row.scale not in RATIOS or row.estimate is None:
+            continue
+        same = betas.get((row.group, row.estimate.value))
+        if same is None or row.estimate.unit * _FEWEST_DECIMALS > 1:
+            continue
+        text, ratio = row.estimate.text, shortly(exp(float(row.estimate.value)))
+        p_text = ""
+        if row.p and same.p and not overlap(row.p.span(), same.p.span()):
+            p_text = f", with P {same.p.text} where this row has {row.p.text}"
+        yield finding(
+            row,
+            SAME_ELSEWHERE,
+            "contradiction",
+            printed=f"{row.scale} {text}",
+            reason=f"row {same.line} ({same.source or same.row}) gives {text} as the beta" + p_text,
+            fits=f"as a beta it is {with_article(row.scale)} of {ratio}",
+        )
+
+
 def narrower_than_alone(rows: Rows, table: Rows) -> Iterator[Finding]:
-    """Intervals narrower than the counts of the same predictor allow without other predictors.
+    """Intervals narrower than the counts of the same predictor allow without adjustment.
 
     In logistic regression, adjustment for others can only add to a standard error.
 
@@ -49,9 +145,9 @@ def narrower_than_alone(rows: Rows, table: Rows) -> Iterator[Finding]:
 
 
 def habit_of_the_table(rows: Rows, _: Rows) -> Iterator[Finding]:
-    """Rows that a P such as `<0.001` cannot judge, where the others were divided by sqrt(n).
+    """Rows that a P such as `<0.001` cannot judge, if the others were divided by sqrt(n).
 
-    Also a remark on the rows that contradict their P in another way: what P would be then.
+    Rows that contradict their P in another way get a remark with the P that they would mean.
     """
     readable = [(row, interval) for row in rows if (interval := interval_of(row, row.scale))]
     slipped = [row for row, interval in readable if _slipped(row, interval)]
@@ -73,22 +169,21 @@ def _slipped(row: ReportedRow, interval: Interval) -> bool:
 
 
 def _by_habit(row: ReportedRow, interval: Interval, rows: Rows, slips: int) -> Finding:
-    """What a row means if its standard error, too, was divided by sqrt(n)."""
+    """Meaning of a row if its standard error, too, was divided by sqrt(n)."""
     assert row.p is not None
     assert row.cases
     low, high = (z / sqrt(row.cases) for z in interval.z())
     span = z_of_p(row.p)
-    fits = low <= span[1] and high >= span[0]
-    if fits:
+    if low <= span[1] and high >= span[0]:
         se = interval.standard_error() * sqrt(row.cases)
         reason = "this one agrees with its P if read so"
-        then = f"a 95% interval of {wald_text(interval, se, row.scale)}"
+        fits = f"a 95% interval of {wald_text(interval, se, row.scale)}"
     else:
         z = interval.printed[0] / interval.standard_error() / sqrt(row.cases)
         reason = f"this one would mean P = {shortly(p_of_z(z))}, not {row.p.text}"
-        same = [one for one in rows if one is not row and one.p and one.p.text == row.p.text]
+        same = [r for r in rows if r is not row and r.p and r.p.text == row.p.text]
         copied = len(same) == 1 and row.p.relation == "="
-        then = f"P {row.p.text} is also that of row {same[0].line}: copied?" if copied else ""
+        fits = f"P {row.p.text} is also that of row {same[0].line}: copied?" if copied else ""
     contradicted = agreement(interval, row.p) != "yes"
     return finding(
         row,
@@ -96,15 +191,41 @@ def _by_habit(row: ReportedRow, interval: Interval, rows: Rows, slips: int) -> F
         "remark" if contradicted else "suspicious",
         printed=row.estimate_text,
         reason=f"{slips} intervals of this table are 1.96 * SE / sqrt(n) to each side; {reason}",
-        fits=then,
+        fits=fits,
     )
 
 
-CHECKS = (
+AREA_CHECKS = (
     Check(
-        rule=NOT_NARROWER, given=INTERVAL, needs=("odds_scale", "group"), find=narrower_than_alone
+        rule=SAME_AREA,
+        applies_to=AREA_INTERVAL,
+        needs=("set", "mutants", "wildtypes"),
+        find=other_interval,
     ),
     Check(
-        rule=HABIT, given=(*INTERVAL, "p"), needs=("known_scale", "cases"), find=habit_of_the_table
+        rule=OWN_FIGURES,
+        applies_to=(*AREA_INTERVAL, *OPERATING_POINT),
+        needs=("set",),
+        find=equal_figures,
+    ),
+)
+ESTIMATE_CHECKS = (
+    Check(
+        rule=SAME_ELSEWHERE,
+        applies_to=("estimate", "scale"),
+        needs=("group",),
+        find=betas_elsewhere,
+    ),
+    Check(
+        rule=NOT_NARROWER,
+        applies_to=ESTIMATE_INTERVAL,
+        needs=("odds_scale", "group"),
+        find=narrower_than_alone,
+    ),
+    Check(
+        rule=HABIT,
+        applies_to=(*ESTIMATE_INTERVAL, "p"),
+        needs=("known_scale", "cases"),
+        find=habit_of_the_table,
     ),
 )

@@ -1,7 +1,7 @@
-"""Areas under ROC curves: what the numbers of patients and the operating point allow.
+"""Areas under ROC curves that the numbers of patients or the operating point do not allow.
 
 With m mutants and w wildtypes an area is the share of their m * w pairs that are in the right
-order, ties counting half: k/2 of m * w for a whole k, and nothing between.
+order, ties counting half: k/2 of m * w for a whole k.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,9 @@ from fractions import Fraction
 from idhray.stats.audit.findings import Check, Finding, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber, Span, shortly
 from idhray.stats.audit.reported import ReportedRow
+
+AREA_INTERVAL = ("auc", "auc_low", "auc_high")
+OPERATING_POINT = ("sensitivity", "specificity")
 
 LATTICE = "AUC is k/2 of the pairs"
 POINT = "AUC fits the operating point"
@@ -55,7 +58,7 @@ def _pairs(auc: PrintedNumber, halves: int) -> str:
 
 
 def areas_through(sensitivity: Span, specificity: Span) -> Span:
-    """The smallest and largest area of a ROC curve through a point somewhere in these spans.
+    """The smallest and largest area of a ROC curve through a point within these spans.
 
     A curve never falls, so the point leaves it the rectangle below on the right and takes from it
     the one above on the left.
@@ -66,7 +69,7 @@ def areas_through(sensitivity: Span, specificity: Span) -> Span:
 
 
 def largest_area_at_youden(sensitivity: float, specificity: float) -> float:
-    """The largest area of a curve that nowhere has more than this point's Youden index J.
+    """The largest area of a curve whose best Youden index J is that of this point.
 
     Such a curve stays under the line tpr = fpr + J, which leaves 1 - (1 - J)^2 / 2.
     """
@@ -94,7 +97,7 @@ def off_operating_point(row: ReportedRow) -> Iterator[Finding]:
 def off_youden(row: ReportedRow) -> Iterator[Finding]:
     """An area that is too large if the printed point is the Youden optimum.
 
-    A finding where the column `threshold` says Youden, else a remark: other thresholds are usual.
+    It is a finding if the column `threshold` names Youden, else a remark.
     """
     if not (row.auc and row.sensitivity and row.specificity):
         return
@@ -123,16 +126,16 @@ def _every_area_prints(row: ReportedRow) -> bool:
 CHECKS = (
     Check(
         rule=LATTICE,
-        given=("auc",),
+        applies_to=("auc",),
         needs=("mutants", "wildtypes"),
         find=each(off_lattice),
-        blind=_every_area_prints,
+        cannot_fail=_every_area_prints,
     ),
     Check(
         rule=POINT,
-        given=("auc",),
-        needs=("sensitivity", "specificity"),
+        applies_to=("auc",),
+        needs=OPERATING_POINT,
         find=each(off_operating_point),
     ),
-    Check(rule=YOUDEN, given=("auc",), needs=("sensitivity", "specificity"), find=each(off_youden)),
+    Check(rule=YOUDEN, applies_to=("auc",), needs=OPERATING_POINT, find=each(off_youden)),
 )

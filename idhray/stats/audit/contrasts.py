@@ -1,4 +1,4 @@
-"""The beta of one level against another from their counts, as software may print it.
+"""The beta of one level against another from their counts, by the methods of common software.
 
 The counts are ((wildtype, mutant) of the level, (wildtype, mutant) of the reference).
 """
@@ -9,8 +9,8 @@ from math import copysign, inf, isfinite, log, sqrt
 from scipy.optimize import brentq
 from scipy.special import expit, log_expit
 
-from idhray.stats.audit.count_tests import p_values
-from idhray.stats.audit.interval import Z95, p_of_z
+from idhray.stats.audit.counts import p_values
+from idhray.stats.audit.intervals import Z95, p_of_z
 from idhray.stats.audit.reported import Counts
 from idhray.stats.hypothesis.contingency import OddsRatio, odds_ratio
 
@@ -41,15 +41,15 @@ def standard_error(counts: Counts, added: float = 0.0) -> float:
 
 def betas(counts: Counts) -> dict[str, float]:
     """Finite log odds ratios by the name of their method."""
-    found = {MAXIMUM: log_odds_ratio(counts), FIRTH: log_odds_ratio(counts, 0.5)}
+    values = {MAXIMUM: log_odds_ratio(counts), FIRTH: log_odds_ratio(counts, 0.5)}
     if _has_margins(counts):
         conditional = _exact(counts).conditional
-        found[CONDITIONAL] = log(conditional) if 0 < conditional < inf else inf
-    return {name: beta for name, beta in found.items() if isfinite(beta)}
+        values[CONDITIONAL] = log(conditional) if 0 < conditional < inf else inf
+    return {name: beta for name, beta in values.items() if isfinite(beta)}
 
 
 def wald_p(counts: Counts) -> float:
-    """Two-sided; NaN with a zero cell."""
+    """Two-sided P of Wald's test; NaN with a zero cell."""
     se = standard_error(counts)
     return p_of_z(log_odds_ratio(counts) / se) if isfinite(se) else float("nan")
 
@@ -61,7 +61,7 @@ def contrast_p_values(counts: Counts) -> dict[str, float]:
 
 
 def firth_p_values(counts: Counts) -> dict[str, float]:
-    """P of Firth's estimate by the name of its test; none where a level is empty."""
+    """P of Firth's estimate by the name of its test; none if a level is empty."""
     if not all(map(sum, counts)):
         return {}
     beta, se = wald_forms(counts)[FIRTH_WALD]
@@ -78,23 +78,23 @@ def wald_forms(counts: Counts) -> dict[str, tuple[float, float]]:
     is a little wider than Woolf's of the cells with 0.5 added.
     """
     beta = log_odds_ratio(counts, 0.5)
-    found = {FIRTH: (beta, standard_error(counts, 0.5))}
+    forms = {FIRTH: (beta, standard_error(counts, 0.5))}
     if all(map(sum, counts)):
         terms = ((w + m + 1) ** 2 / ((w + m) * (w + 0.5) * (m + 0.5)) for w, m in counts)
-        found[FIRTH_WALD] = beta, sqrt(sum(terms))
+        forms[FIRTH_WALD] = beta, sqrt(sum(terms))
     if isfinite(standard_error(counts)):
-        found = {WALD: (log_odds_ratio(counts), standard_error(counts)), **found}
-    return found
+        forms = {WALD: (log_odds_ratio(counts), standard_error(counts)), **forms}
+    return forms
 
 
 def profile_forms(counts: Counts) -> dict[str, float]:
-    """The likelihoods that have a profile interval: method -> what is added to every cell.
+    """The likelihoods that have a profile interval: method -> number added to every cell.
 
     Firth's penalized likelihood is, up to a constant, the likelihood of cells with 0.5 added: the
     determinant of the information of two levels is the product of their n p (1 - p).
     """
-    found = {PENALIZED: 0.5} if all(map(sum, counts)) else {}
-    return {PROFILE: 0.0, **found} if isfinite(standard_error(counts)) else found
+    forms = {PENALIZED: 0.5} if all(map(sum, counts)) else {}
+    return {PROFILE: 0.0, **forms} if isfinite(standard_error(counts)) else forms
 
 
 def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
@@ -107,7 +107,7 @@ def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
 
 
 def exact_interval(counts: Counts) -> dict[str, tuple[float, float]]:
-    """The conditional exact interval, in a dictionary that is empty where it does not exist."""
+    """The conditional exact interval by its name; empty if it does not exist."""
     if not _has_margins(counts):
         return {}
     exact = _exact(counts)
@@ -119,8 +119,8 @@ def profile_interval(counts: Counts, added: float = 0.0) -> tuple[float, float]:
     """The log odds ratios that the likelihood-ratio test does not reject.
 
     Args:
-        counts: Without an empty cell, unless something is added.
-        added: To every cell; with 0.5 it is the interval of Firth's penalized likelihood.
+        counts: Counts without an empty cell, unless something is added.
+        added: Number added to every cell; 0.5 gives the interval of Firth's penalized likelihood.
 
     Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (Stat Med
     21:2409).
@@ -148,7 +148,7 @@ def likelihood_root(counts: Counts, value: float, added: float = 0.0) -> float:
 
 
 def _log_likelihood(counts: Counts, beta: float, added: float) -> float:
-    """Of both levels, at a given beta and the intercept that is best for it."""
+    """Log-likelihood of both levels at a beta and the intercept that is best for it."""
     (w1, m1), (w0, m0) = ((w + added, m + added) for w, m in counts)
 
     def missing(intercept: float) -> float:
@@ -157,8 +157,8 @@ def _log_likelihood(counts: Counts, beta: float, added: float) -> float:
 
     reach = 40 + abs(beta)
     intercept = float(brentq(missing, -reach, reach, xtol=1e-13))
-    one, zero = intercept + beta, intercept
-    terms = ((m1, one), (w1, -one), (m0, zero), (w0, -zero))
+    level, reference = intercept + beta, intercept  # log odds
+    terms = ((m1, level), (w1, -level), (m0, reference), (w0, -reference))
     return float(sum(count * log_expit(log_odds) for count, log_odds in terms if count))
 
 
@@ -169,5 +169,5 @@ def _has_margins(counts: Counts) -> bool:
 
 @lru_cache(maxsize=1024)
 def _exact(counts: Counts) -> OddsRatio:
-    """Of the columns the other way round, so that the odds are those of a mutation."""
+    """Odds ratio with the columns exchanged, so that the odds are those of a mutation."""
     return odds_ratio([[mutant, wildtype] for wildtype, mutant in counts])

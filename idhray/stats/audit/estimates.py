@@ -1,26 +1,29 @@
-"""Estimates, intervals and P values of one row must agree."""
+"""Estimates, intervals and P values of one row that must agree, on the scale that the row names."""
 
 from collections.abc import Iterator
 
-from idhray.stats.audit.diagnosis import diagnosis, lost_sign, other_level
-from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.interval import (
+from idhray.stats.audit.findings import Check, Finding, Severity, each, finding
+from idhray.stats.audit.intervals import (
     PROFILE_LEAN,
     Interval,
     agreement,
     apart,
+    diagnosis,
     holds_estimate,
     implied_p,
     interval_of,
+    lost_sign,
+    other_level,
 )
 from idhray.stats.audit.printed_number import PrintedP, shortly
-from idhray.stats.audit.reported import ReportedRow
-from idhray.stats.audit.scales import wrong_scale
+from idhray.stats.audit.reported import BETA, ODDS_RATIO, RATIOS, ReportedRow, with_article
 
 HOLDS_ESTIMATE = "interval holds its estimate"
 AGREES_WITH_P = "interval agrees with P"
 SYMMETRIC = "interval is symmetric on its scale"
-INTERVAL = ("estimate", "low", "high")
+ON_ITS_SCALE = "estimate is on the scale it claims"
+ESTIMATE_INTERVAL = ("estimate", "low", "high")
+_OTHER = {BETA: ODDS_RATIO, **dict.fromkeys(RATIOS, BETA)}
 _EXTREME_LEAN = 3.0
 _TINY = 0.001  # P
 _TOWARDS_ZERO = 1 / 1.2  # no likelihood leans that way
@@ -79,9 +82,9 @@ def _implied_text(interval: Interval, digits: int = 1) -> str:
 
 
 def _other_p(row: ReportedRow, interval: Interval, p: PrintedP) -> Finding:
-    """On an interval and a P that differ by more than rounding, and less than a contradiction.
+    """A finding about an interval and a P that differ by less than a contradiction.
 
-    A remark where the interval is no Wald interval, or where both P values are tiny.
+    It is a remark if the interval is no Wald interval, or if both P values are tiny.
     """
     others = "interval and P of different methods (likelihood ratio, exact), which should be named"
     level = other_level(interval, p)
@@ -97,10 +100,10 @@ def _other_p(row: ReportedRow, interval: Interval, p: PrintedP) -> Finding:
 
 
 def asymmetric(row: ReportedRow) -> Iterator[Finding]:
-    """Intervals that are no estimate with a standard error to both sides.
+    """Intervals that are not an estimate with a standard error to both sides.
 
-    A profile-likelihood interval is longer on one side: away from 0 where it excludes 0, on either
-    where it does not. If it is moderately so, and P agrees, that is a remark.
+    A profile-likelihood interval is longer on one side: away from 0 if it excludes 0, else on
+    either. If it is moderately so, and P agrees, that is a remark.
     """
     interval = interval_of(row, row.scale)
     if interval is None or interval.symmetric() or wrong_scale(row):
@@ -122,15 +125,69 @@ def asymmetric(row: ReportedRow) -> Iterator[Finding]:
     )
 
 
+def wrong_scale(row: ReportedRow) -> Severity | None:
+    """Severity of an interval that, with its P, makes sense on the other scale only; else None.
+
+    Returns:
+        `contradiction` if P shows it, `suspicious` if only the symmetry of the interval does.
+    """
+    if row.scale not in _OTHER:
+        return None
+    claimed, other = interval_of(row, row.scale), interval_of(row, _OTHER[row.scale])
+    if other is None or not other.symmetric() or claimed is None:
+        return None
+    if row.p is not None:
+        as_claimed, as_other = agreement(claimed, row.p), agreement(other, row.p)
+        if as_claimed == "no":
+            return "contradiction" if as_other == "yes" else None
+    if claimed.symmetric() or (row.scale == BETA and claimed.lean() <= PROFILE_LEAN):
+        return None  # profile-likelihood intervals of betas may be symmetric in the logarithm
+    return "suspicious"
+
+
+def other_scale(row: ReportedRow) -> Iterator[Finding]:
+    """A claimed ratio whose interval is that of a beta, or the reverse."""
+    severity = wrong_scale(row)
+    if severity is None or not (row.estimate and row.low and row.high):
+        return
+    other = _OTHER[row.scale]
+    name = {BETA: "itself", **dict.fromkeys(RATIOS, "its logarithm")}
+    reason = f"the interval is symmetric about {name[other]}, not about {name[row.scale]}"
+    if severity == "contradiction" and row.p is not None:
+        reason = f"with P {row.p.text} the interval makes sense on the scale of the {other} only"
+    yield finding(
+        row,
+        ON_ITS_SCALE,
+        severity,
+        printed=f"{row.scale} {row.estimate.text} ({row.low.text} to {row.high.text})",
+        reason=reason,
+        fits=f"{with_article(other)} under the wrong name",
+    )
+
+
 CHECKS = (
     Check(
-        rule=HOLDS_ESTIMATE, given=("estimate",), needs=("low", "high"), find=each(outside_interval)
+        rule=HOLDS_ESTIMATE,
+        applies_to=("estimate",),
+        needs=("low", "high"),
+        find=each(outside_interval),
     ),
     Check(
         rule=AGREES_WITH_P,
-        given=("estimate",),
+        applies_to=("estimate",),
         needs=("low", "high", "p", "known_scale"),
         find=each(against_p),
     ),
-    Check(rule=SYMMETRIC, given=INTERVAL, needs=("known_scale",), find=each(asymmetric)),
+    Check(
+        rule=SYMMETRIC,
+        applies_to=ESTIMATE_INTERVAL,
+        needs=("known_scale",),
+        find=each(asymmetric),
+    ),
+    Check(
+        rule=ON_ITS_SCALE,
+        applies_to=ESTIMATE_INTERVAL,
+        needs=("known_scale",),
+        find=each(other_scale),
+    ),
 )

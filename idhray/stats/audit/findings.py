@@ -1,4 +1,4 @@
-"""What the audit has to say of a row, and what a check is."""
+"""A finding about a table of reported results, and the definition of a check."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,21 @@ from typing import Literal
 from idhray.stats.audit.reported import ReportedRow
 
 Severity = Literal["impossible", "contradiction", "suspicious", "remark"]
-SEVERITIES: tuple[Severity, ...] = ("impossible", "contradiction", "suspicious", "remark")
-WHOLE_TABLE = "(whole table)"
+SEVERITIES: dict[Severity, str] = {
+    "impossible": "no data give this",
+    "contradiction": "two printed figures exclude each other",
+    "suspicious": "possible, but only in a way that should have been said",
+    "remark": "no fault",
+}
 Rows = Sequence[ReportedRow]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing about one row (or the whole table) that does not fit."""
+    """One fault or remark about one row, or about the whole table."""
 
     line: int | None
-    """The row in the file, the header being 1; None for the whole table."""
+    """Number of the row in the file, the header being 1; None for the whole table."""
     set: str
     row: str
     source: str
@@ -28,7 +32,7 @@ class Finding:
     printed: str
     reason: str
     fits: str = ""
-    """What would fit, or how it probably came about."""
+    """A value that would fit, or the probable cause."""
 
 
 def finding(
@@ -48,6 +52,23 @@ def finding(
     )
 
 
+def table_finding(
+    rule: str, severity: Severity, *, printed: str, reason: str, fits: str = ""
+) -> Finding:
+    """A finding about the whole table."""
+    return Finding(
+        line=None,
+        set="",
+        row="(whole table)",
+        source="",
+        rule=rule,
+        severity=severity,
+        printed=printed,
+        reason=reason,
+        fits=fits,
+    )
+
+
 def rows_text(lines: Sequence[int]) -> str:
     """Rows of the file in a sentence: `row 2`, `rows 2, 4 to 9`."""
     ranges: list[list[int]] = []
@@ -56,37 +77,32 @@ def rows_text(lines: Sequence[int]) -> str:
             ranges[-1].append(line)
         else:
             ranges.append([line])
-    texts = [f"{some[0]} to {some[-1]}" if some[1:] else str(some[0]) for some in ranges]
+    texts = [f"{span[0]} to {span[-1]}" if span[1:] else str(span[0]) for span in ranges]
     return f"row{'s' if len(lines) > 1 else ''} {', '.join(texts)}"
-
-
-def never_fails(_: ReportedRow) -> bool:
-    """The default of `Check.blind`: any row could fail."""
-    return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A rule, and what a row must report for it."""
+    """A rule, and the figures that a row must report for it."""
 
     rule: str
-    given: tuple[str, ...]
-    """The question arises in rows that report all of these."""
+    applies_to: tuple[str, ...]
+    """The rule applies to rows that report all of these."""
     needs: tuple[str, ...] = ()
-    """And it can be answered where these are reported as well."""
+    """It can be checked in rows that report these as well."""
     find: Callable[[Rows, Rows], Iterable[Finding]]
     """(rows that can be checked, all rows of the table) -> findings."""
-    blind: Callable[[ReportedRow], bool] = never_fails
-    """Whether a row could not fail: too many cases for the printed decimals."""
+    cannot_fail: Callable[[ReportedRow], bool] = lambda _: False
+    """True for a row with too many cases for its printed decimals; by default, no row."""
 
 
 def each(
-    of_row: Callable[[ReportedRow], Iterable[Finding]],
+    rule_of_row: Callable[[ReportedRow], Iterable[Finding]],
 ) -> Callable[[Rows, Rows], Iterator[Finding]]:
     """A rule about single rows, for `Check.find`."""
 
     def find(rows: Rows, _: Rows) -> Iterator[Finding]:
         for row in rows:
-            yield from of_row(row)
+            yield from rule_of_row(row)
 
     return find

@@ -1,7 +1,7 @@
-"""Numbers as they stand in print: a value, its last decimal, and what could have been behind it.
+"""Printed numbers: value, last decimal, and the exact values that may have been printed so.
 
-".72" may be anything from .715 to .725, or to .73 where digits were cut off instead of rounded.
-Every rule asks what the printed text allows, so nothing is flagged for its rounding alone.
+".72" may be anything from .715 to .725, or to .73 if digits were cut off instead of rounded.
+Every rule uses what the printed text allows, so nothing is flagged for its rounding alone.
 """
 
 import re
@@ -16,7 +16,7 @@ Reading = Literal["rounded", "truncated"]
 Relation = Literal["=", "<", ">"]
 
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?(%?)")
-_LONGEST = 30  # characters; nobody prints more
+_LONGEST = 30  # characters
 _EXACT = Context(prec=700, rounding=ROUND_HALF_UP)
 _EXPONENT = 290  # of ten; beyond it a float overflows
 _PLAIN = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00b7": ".", "\u00a0": " "})
@@ -24,15 +24,15 @@ _PLAIN = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00b7": ".", "\u00a0": "
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedNumber:
-    """A number with the decimals it was printed with; percentages are kept as fractions of 1."""
+    """A number with its printed decimals; a percentage is stored as a fraction of 1."""
 
     text: str
     value: Fraction
     unit: Fraction
-    """What one more in the last digit would add: .001 for ".722" and for "57.9%"."""
+    """Value of one step of the last digit: .001 for ".722" and for "57.9%"."""
 
     def reading(self, exact: Fraction | float) -> Reading | None:
-        """How `exact` may have become this text: rounded half up, cut off, or not at all."""
+        """The rounding that turns `exact` into this text: half up, cut off, or none."""
         size, printed = abs(Fraction(exact)), abs(self.value)
         if exact and self.value and (exact > 0) != (self.value > 0):
             return None
@@ -43,7 +43,7 @@ class PrintedNumber:
         return "truncated" if printed - slack <= size < printed + self.unit + slack else None
 
     def span(self) -> Span:
-        """All that may have been behind the text, rounded or cut off."""
+        """Lowest and highest value that may have been printed so, rounded or cut off."""
         size, unit = abs(self.value), self.unit
         if size == 0:
             return -float(unit), float(unit)
@@ -51,16 +51,16 @@ class PrintedNumber:
         return (near, far) if self.value > 0 else (-far, -near)
 
     def may_be_below(self, other: "PrintedNumber") -> bool:
-        """Whether it may be at most another number.
+        """True if the exact value may be at most that of another number.
 
-        Rounding keeps the order of numbers with as many decimals; with fewer it may not.
+        Rounding keeps the order of numbers with equal decimals, but not with different ones.
         """
         if self.value <= other.value:
             return True
         return self.unit != other.unit and self.span()[0] <= other.span()[1]
 
     def counts(self, n: int) -> range:
-        """Every k of which k/n may have been printed so; empty where there is none."""
+        """Every k for which k/n may have been printed so; empty if there is none."""
         low, high = self.value - self.unit / 2, self.value + self.unit
         return range(max(ceil(low * n), 0), max(min(ceil(high * n), n + 1), 0))
 
@@ -88,7 +88,7 @@ class PrintedP:
     number: PrintedNumber
 
     def reading(self, p: float) -> Reading | None:
-        """How `p` may have become this text."""
+        """The rounding that turns `p` into this text; None if none does."""
         if self.relation == "=":
             return self.number.reading(p)
         value = float(self.number.value)
@@ -96,12 +96,12 @@ class PrintedP:
         return "rounded" if holds else None
 
     def like(self, p: float) -> str:
-        """Another P with as many decimals: `0.003`, `<0.001`."""
+        """Another P with equal decimals: `0.003`, `<0.001`."""
         rounded = self.number.like(p)
         return rounded if float(rounded) else f"<{self.number.like(self.number.unit)}"
 
     def span(self) -> Span:
-        """The P values that the text allows, within 0..1."""
+        """Lowest and highest P value that the text allows, within 0..1."""
         value = float(self.number.value)
         low, high = self.number.span()
         low, high = {"=": (low, high), "<": (0.0, value), ">": (value, 1.0)}[self.relation]
@@ -109,7 +109,7 @@ class PrintedP:
 
 
 def printed_number(text: str) -> PrintedNumber | None:
-    """What a cell says, or None where it is not one number.
+    """The number of a cell, or None if the cell is not one number.
 
     A leading zero may be missing, the sign may be a true minus, the point a middle dot; `57.9%`
     is .579. Words, NaN, infinity and decimal commas are not numbers here.
@@ -128,7 +128,7 @@ def printed_number(text: str) -> PrintedNumber | None:
 
 
 def printed_p(text: str) -> PrintedP | None:
-    """What a cell says about P, or None where it says nothing that can be read."""
+    """The P value of a cell, or None if it cannot be read."""
     plain = text.translate(_PLAIN).strip()
     relation: Relation = "="
     for sign, meaning in (("<", "<"), (">", ">"), ("=", "="), ("\u2264", "<"), ("\u2265", ">")):

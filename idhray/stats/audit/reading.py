@@ -1,4 +1,4 @@
-"""Reading a table of reported results, every cell as printed; all its problems at once."""
+"""Reader of a table of reported results: every cell as printed, all problems at once."""
 
 import re
 from collections.abc import Iterator
@@ -35,17 +35,17 @@ def read_reported(path: str) -> ReportedTable:
         text = read_text_table(path)
     except ManifestError as error:
         raise TableError(str(error)) from None
-    printed = [str(name).strip() for name in text.columns]
-    names = [_column(name) for name in printed]
-    if problem := _wrong_header(names, printed, path):
+    spellings = [str(name).strip() for name in text.columns]
+    names = [_column(name) for name in spellings]
+    if problem := _wrong_header(names, spellings, path):
         raise TableError(problem)
     text.columns = names
     problems: list[str] = []
     rows = []
     for i, cells in enumerate(text.to_dict("records")):
-        known = {name: str(cells.get(name, "")).strip() for name in COLUMNS}
+        texts = {name: str(cells.get(name, "")).strip() for name in COLUMNS}
         if any(str(cell).strip() for cell in cells.values()):
-            rows.append(_row(i + 2, known, problems))
+            rows.append(_row(i + 2, texts, problems))
     if not rows and not problems:
         problems.append("there are no rows")
     if problems:
@@ -55,29 +55,29 @@ def read_reported(path: str) -> ReportedTable:
     return ReportedTable(rows=tuple(rows), notices=tuple(_notices(names, rows)))
 
 
-def _column(printed: str) -> str:
-    """The known column that is meant, whatever its case, spaces and underscores; else as it is."""
-    plain = re.sub(r"[\s_-]+", "_", printed.lower())
-    return plain if plain in COLUMNS else printed
+def _column(spelling: str) -> str:
+    """The known column of a spelling in any case, with spaces or underscores; else the spelling."""
+    plain = re.sub(r"[\s_-]+", "_", spelling.lower())
+    return plain if plain in COLUMNS else spelling
 
 
-def _wrong_header(names: list[str], printed: list[str], path: str) -> str:
-    """One line on a header that cannot be used."""
+def _wrong_header(names: list[str], spellings: list[str], path: str) -> str:
+    """The problem of a header that cannot be used; empty if it can."""
     if "row" not in names:
         return f"{path}: there is no column `row`; name every row in a column `row`"
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        spelt = sorted({one for name, one in zip(names, printed, strict=True) if name == twice[0]})
-        written = f", as {', '.join(f'`{one}`' for one in spelt)}" if spelt[1:] else ""
+        columns = zip(names, spellings, strict=True)
+        same = sorted({f"`{spelling}`" for name, spelling in columns if name == twice[0]})
+        written = f", as {', '.join(same)}" if same[1:] else ""
         return f"{path}: column `{twice[0]}` is there twice{written}; keep one"
     if not set(names) & set(FIGURES):
-        known = ", ".join(FIGURES)
-        return f"{path}: no column of figures to audit; use any of {known}"
+        return f"{path}: no column of figures to audit; use any of {', '.join(FIGURES)}"
     return ""
 
 
 def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
-    found: dict[str, Any] = {name: cells[name] for name in NAMES}
-    found["scale"] = _scale(cells["scale"])
+    values: dict[str, Any] = {name: cells[name] for name in NAMES}
+    values["scale"] = _scale(cells["scale"])
     if not cells["row"]:
         problems.append(f"row {line}: row is empty; every row needs a name")
     for name in (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts"):
@@ -86,17 +86,17 @@ def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
         value, advice = _cell(name, cells[name])
         if value is None:
             problems.append(f"row {line}: {name} is {_quoted(cells[name])}; {advice}")
-        found[name] = value
-    return ReportedRow(line=line, **found)
+        values[name] = value
+    return ReportedRow(line=line, **values)
 
 
-def _scale(printed: str) -> str:
-    plain = re.sub(r"[\s_-]+", " ", printed.lower())
+def _scale(spelling: str) -> str:
+    plain = re.sub(r"[\s_-]+", " ", spelling.lower())
     return SCALES.get(plain, plain)
 
 
 def _cell(name: str, text: str) -> tuple[Any, str]:
-    """The value of a cell, or None, and what should be written."""
+    """The value of a cell, or None, and advice on what to write."""
     readers: dict[str, tuple[Any, str]] = {
         **dict.fromkeys(CASES, (_count, f"write a whole number from 0 to {MOST_CASES}")),
         **dict.fromkeys(
@@ -112,7 +112,7 @@ def _cell(name: str, text: str) -> tuple[Any, str]:
 
 
 def _share(text: str) -> PrintedNumber | None:
-    """A share; a number far above 1 has lost its %, and is not guessed at."""
+    """A share; None for a number far above 1, which has probably lost its %."""
     share = printed_number(text)
     if share and share.value > _SURELY_PERCENT and not share.text.endswith("%"):
         return None
@@ -127,8 +127,8 @@ def _number(text: str) -> PrintedNumber | None:
 
 
 def _fraction(text: str) -> tuple[int, int] | None:
-    right, _, of = text.partition("/")
-    counts = _count(right.strip()), _count(of.strip())
+    right, _, total = text.partition("/")
+    counts = _count(right.strip()), _count(total.strip())
     return (counts[0], counts[1]) if counts[0] is not None and counts[1] is not None else None
 
 

@@ -1,4 +1,4 @@
-"""A row of reported results: what its cells say, what follows from them, how to quote it."""
+"""A row of reported results: its cells, the figures that follow from them, and quotations."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ COLUMNS = (*NAMES, *FIGURES)
 BETA, ODDS_RATIO = "beta", "odds ratio"
 HAZARD_RATIO, RELATIVE_RISK = "hazard ratio", "relative risk"
 RATIOS = (ODDS_RATIO, HAZARD_RATIO, RELATIVE_RISK)
-"""Scales of which the logarithm has the Wald interval."""
+"""Scales whose logarithm has the Wald interval."""
 SCALES = {
     **{scale: scale for scale in (BETA, *RATIOS)},
     "or": ODDS_RATIO,
@@ -21,14 +21,14 @@ SCALES = {
     "rr": RELATIVE_RISK,
     "risk ratio": RELATIVE_RISK,
 }
-"""How a scale may be written, in small letters and with spaces -> its name."""
+"""Spelling of a scale, in small letters and with spaces -> its name."""
 
 Counts = tuple[tuple[int, ...], ...]  # (levels, groups)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedRow:
-    """One row of reported results; None or "" where a cell is empty."""
+    """One row of reported results; None or "" stands for an empty cell."""
 
     line: int
     row: str
@@ -57,34 +57,35 @@ class ReportedRow:
 
     @property
     def cases(self) -> int | None:
-        """n, or the sum of both classes where only they are reported."""
+        """n, or the sum of both classes if only they are reported."""
         if self.n is None and self.n_mutant is not None and self.n_wildtype is not None:
             return self.n_mutant + self.n_wildtype
         return self.n
 
     @property
     def mutants(self) -> int | None:
-        """n_mutant, or what the wildtypes leave of n."""
-        return self.n_mutant if self.n_mutant is not None else self._left(self.n_wildtype)
+        """n_mutant, or n less the wildtypes."""
+        return self.n_mutant if self.n_mutant is not None else self._others(self.n_wildtype)
 
     @property
     def wildtypes(self) -> int | None:
-        """n_wildtype, or what the mutants leave of n."""
-        return self.n_wildtype if self.n_wildtype is not None else self._left(self.n_mutant)
+        """n_wildtype, or n less the mutants."""
+        return self.n_wildtype if self.n_wildtype is not None else self._others(self.n_mutant)
 
-    def _left(self, others: int | None) -> int | None:
-        if self.n is None or others is None or others > self.n:
+    def _others(self, one_class: int | None) -> int | None:
+        """Patients of the other class."""
+        if self.n is None or one_class is None or one_class > self.n:
             return None
-        return self.n - others
+        return self.n - one_class
 
     @property
     def known_scale(self) -> str:
-        """The scale, where it is one that the rules know."""
+        """The scale, or "" if the rules do not know it."""
         return self.scale if self.scale in SCALES.values() else ""
 
     @property
     def odds_scale(self) -> str:
-        """The scale, where 2 x 2 counts give its estimate by logistic regression."""
+        """The scale, or "" if 2 x 2 counts do not give its estimate by logistic regression."""
         return self.scale if self.scale in (BETA, ODDS_RATIO) else ""
 
     @property
@@ -95,17 +96,17 @@ class ReportedRow:
 
     @property
     def tested_counts(self) -> Counts | None:
-        """The counts of which P is the test; with an estimate, P is that of the estimate."""
+        """The counts that P is the test of; None with an estimate, which P then belongs to."""
         return self.counts if self.estimate is None else None
 
     @property
     def p_of_counts(self) -> PrintedP | None:
-        """P, where there is no estimate that it could be of."""
+        """P, or None with an estimate, which it then belongs to."""
         return self.p if self.estimate is None else None
 
     @property
     def p_of_area(self) -> PrintedP | None:
-        """P, where there is neither an estimate nor counts that it could be of."""
+        """P, or None with an estimate or counts, which it then belongs to."""
         return self.p if self.estimate is None and self.counts is None else None
 
     @property
@@ -121,33 +122,43 @@ class ReportedRow:
     @property
     def point_text(self) -> str:
         """The operating point, in words."""
-        return f"sensitivity {shown(self.sensitivity)}, specificity {shown(self.specificity)}"
+        return f"sensitivity {quoted(self.sensitivity)}, specificity {quoted(self.specificity)}"
 
     @property
     def area_text(self) -> str:
         """The area with its interval, in words."""
-        return f"AUC {shown(self.auc)} ({shown(self.auc_low)} to {shown(self.auc_high)})"
+        return f"AUC {quoted(self.auc)} ({quoted(self.auc_low)} to {quoted(self.auc_high)})"
 
     @property
     def estimate_text(self) -> str:
         """The estimate with its interval and P, in words."""
-        interval = f" ({shown(self.low)} to {shown(self.high)})" if self.low and self.high else ""
+        interval = f" ({quoted(self.low)} to {quoted(self.high)})" if self.low and self.high else ""
         p = f", P {self.p.text}" if self.p else ""
-        return f"{self.scale or 'estimate'} {shown(self.estimate)}{interval}{p}"
+        return f"{self.scale or 'estimate'} {quoted(self.estimate)}{interval}{p}"
 
     def has(self, *names: str) -> bool:
-        """Whether all of these are reported, or follow from what is."""
+        """True if all of these are reported, or follow from reported figures."""
         return all(getattr(self, name) not in (None, "") for name in names)
 
 
-def shown(number: PrintedNumber | None) -> str:
+def counts_text(counts: Counts) -> str:
+    """As in the file: `4/20; 76/18`."""
+    return "; ".join("/".join(str(cell) for cell in level) for level in counts)
+
+
+def with_article(scale: str) -> str:
+    """The name of a scale with its article."""
+    return f"an {scale}" if scale == ODDS_RATIO else f"a {scale}"
+
+
+def quoted(number: PrintedNumber | None) -> str:
     """A number as it was printed, or a dash."""
     return number.text if number else "-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTable:
-    """The rows of a file, and what its reader should know about the reading."""
+    """The rows of a file, and notices about columns and scales that are not read."""
 
     rows: tuple[ReportedRow, ...]
     notices: tuple[str, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""Figures of one confusion matrix must agree: class sizes, accuracy, predictive values."""
+"""Figures of one confusion matrix that must agree: class sizes, accuracy, predictive values."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,8 +6,8 @@ from itertools import product
 
 from idhray.stats.audit.findings import Check, Finding, Rows, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber
-from idhray.stats.audit.proportions import is_swapped
 from idhray.stats.audit.reported import ReportedRow
+from idhray.stats.audit.shares import is_swapped
 
 CLASS_SIZES = "n is the sum of both classes"
 ACCURACY = "accuracy follows from sensitivity and specificity"
@@ -19,17 +19,17 @@ Ends = tuple[Fraction, Fraction]  # lowest and highest number of patients
 
 
 def class_sizes(rows: Rows, table: Rows) -> Iterator[Finding]:
-    """n, n_mutant and n_wildtype; the shares of the group tell which of them may be right."""
+    """Rows whose class sizes do not add up to n; the group's shares tell which may be right."""
     for row in rows:
         n, m, w = row.n, row.n_mutant, row.n_wildtype
         if n is None or m is None or w is None or n == m + w:
             continue
-        group = [one for one in table if row.group and one.group == row.group and one.n == n]
+        group = [other for other in table if row.group and (other.group, other.n) == (row.group, n)]
         candidates = [(n, m, n - m), (n, n - w, w), (m + w, m, w)]
         fitting = [
             sizes
             for sizes in candidates
-            if min(sizes) >= 0 and all(_shares_fit(one, *sizes) for one in (row, *group))
+            if min(sizes) >= 0 and all(_shares_fit(other, *sizes) for other in (row, *group))
         ]
         yield finding(
             row,
@@ -43,11 +43,11 @@ def class_sizes(rows: Rows, table: Rows) -> Iterator[Finding]:
 
 def _shares_fit(row: ReportedRow, n: int, m: int, w: int) -> bool:
     shares = ((row.accuracy, n), (row.sensitivity, m), (row.specificity, w))
-    return all(bool(share.counts(of)) for share, of in shares if share is not None)
+    return all(bool(share.counts(size)) for share, size in shares if share is not None)
 
 
 def patients_behind(share: PrintedNumber, n: int) -> Ends:
-    """How many of n patients a printed share may be; broken numbers where no count fits."""
+    """Lowest and highest number of n patients behind a share; fractions if no count fits."""
     if ks := share.counts(n):
         return Fraction(ks[0]), Fraction(ks[-1])
     low, high = share.value - share.unit / 2, share.value + share.unit
@@ -55,7 +55,7 @@ def patients_behind(share: PrintedNumber, n: int) -> Ends:
 
 
 def true_counts(row: ReportedRow) -> tuple[Ends, Ends] | None:
-    """True positives and true negatives, lowest and highest; exchanged columns put back."""
+    """True positives and true negatives, lowest and highest; exchanged columns are put back."""
     sensitivity, specificity = row.sensitivity, row.specificity
     m, w = row.mutants, row.wildtypes
     if not (sensitivity and specificity and m and w) or row.cases != m + w:
@@ -66,25 +66,25 @@ def true_counts(row: ReportedRow) -> tuple[Ends, Ends] | None:
 
 
 def accuracy_from_classes(row: ReportedRow) -> Iterator[Finding]:
-    """(TP + TN) / n against the printed accuracy and its count."""
+    """Accuracies or their counts that differ from (TP + TN) / n."""
     counts, n = true_counts(row), row.cases
     if counts is None or not n:
         return
     (tp_low, tp_high), (tn_low, tn_high) = counts
     low, high = tp_low + tn_low, tp_high + tn_high
-    said = []
+    wrong = []
     if row.accuracy is not None:
         least, most = patients_behind(row.accuracy, n)
-        said += [row.accuracy.text] if most < low or least > high else []
+        wrong += [row.accuracy.text] if most < low or least > high else []
     if row.accuracy_count is not None and row.accuracy_count[1] == n:
         right = row.accuracy_count[0]
-        said += [f"{right}/{n}"] if not low <= right <= high else []
-    if said:
+        wrong += [f"{right}/{n}"] if not low <= right <= high else []
+    if wrong:
         yield finding(
             row,
             ACCURACY,
             "contradiction",
-            printed=f"{row.point_text}, accuracy {', '.join(said)}",
+            printed=f"{row.point_text}, accuracy {', '.join(wrong)}",
             reason=(
                 f"{'exchanged, ' if is_swapped(row) else ''}these shares of {row.mutants} mutants "
                 f"and {row.wildtypes} wildtypes are {_sum(*counts)} right of {n}"
@@ -101,7 +101,7 @@ def _sum(tp: Ends, tn: Ends) -> str:
 
 
 def _accuracies(row: ReportedRow, low: Fraction, high: Fraction, n: int) -> str:
-    """The accuracies that these shares allow, and whether the mean of both was printed."""
+    """The accuracies that these shares allow, and a note if the mean of both was printed."""
     like = row.accuracy or row.sensitivity
     if not (like and row.sensitivity and row.specificity):
         return ""
@@ -114,7 +114,7 @@ def _accuracies(row: ReportedRow, low: Fraction, high: Fraction, n: int) -> str:
 
 
 def accuracy_between(row: ReportedRow) -> Iterator[Finding]:
-    """Whatever the class sizes, accuracy is a weighted mean of sensitivity and specificity."""
+    """Accuracies outside sensitivity and specificity, of which they are a weighted mean."""
     sensitivity, specificity, accuracy = row.sensitivity, row.specificity, row.accuracy
     if not (sensitivity and specificity and accuracy) or true_counts(row) is not None:
         return  # with class sizes `accuracy_from_classes` says more
@@ -131,34 +131,34 @@ def accuracy_between(row: ReportedRow) -> Iterator[Finding]:
 
 
 def accuracy_count(row: ReportedRow) -> Iterator[Finding]:
-    """A count such as 37/44 must be out of n, and print as the accuracy beside it."""
+    """Counts such as 37/44 that are not out of n, or print as another accuracy."""
     if row.accuracy_count is None:
         return
-    right, of = row.accuracy_count
-    text = f"accuracy {right}/{of}"
-    if right > of or of == 0:
-        reason = "more are right than there are cases" if of else "there are no cases"
+    right, total = row.accuracy_count
+    text = f"accuracy {right}/{total}"
+    if right > total or total == 0:
+        reason = "more are right than there are cases" if total else "there are no cases"
         yield finding(row, COUNT, "impossible", printed=text, reason=reason)
         return
-    if row.cases is not None and of != row.cases:
-        reason = f"the count is out of {of}, the row is about {row.cases} cases"
+    if row.cases is not None and total != row.cases:
+        reason = f"the count is out of {total}, the row is about {row.cases} cases"
         printed = f"{text}, n {row.cases}"
         yield finding(row, COUNT, "contradiction", printed=printed, reason=reason)
-    share = Fraction(right, of)
+    share = Fraction(right, total)
     if row.accuracy is not None and row.accuracy.reading(share) is None:
-        ks = row.accuracy.counts(of)
+        ks = row.accuracy.counts(total)
         yield finding(
             row,
             COUNT,
             "contradiction",
             printed=f"{text}, accuracy {row.accuracy.text}",
-            reason=f"{right}/{of} is {row.accuracy.like(share)}",
-            fits=f"{row.accuracy.text} is {ks[0]}/{of}" if ks else "",
+            reason=f"{right}/{total} is {row.accuracy.like(share)}",
+            fits=f"{row.accuracy.text} is {ks[0]}/{total}" if ks else "",
         )
 
 
 def predictive_values(row: ReportedRow) -> Iterator[Finding]:
-    """PPV and NPV from the counts that sensitivity and specificity leave possible."""
+    """PPV and NPV that the counts behind sensitivity and specificity do not give."""
     counts, m, w = true_counts(row), row.mutants, row.wildtypes
     if counts is None or m is None or w is None:
         return
@@ -193,22 +193,22 @@ def _predictive(name: str, tp: Fraction, tn: Fraction, m: int, w: int) -> Fracti
 
 
 CHECKS = (
-    Check(rule=CLASS_SIZES, given=("n", "n_mutant", "n_wildtype"), find=class_sizes),
+    Check(rule=CLASS_SIZES, applies_to=("n", "n_mutant", "n_wildtype"), find=class_sizes),
     Check(
         rule=ACCURACY,
-        given=("any_accuracy",),
+        applies_to=("any_accuracy",),
         needs=("sensitivity", "specificity", "mutants", "wildtypes"),
         find=each(accuracy_from_classes),
     ),
     Check(
         rule=BETWEEN,
-        given=("sensitivity", "specificity", "accuracy"),
+        applies_to=("sensitivity", "specificity", "accuracy"),
         find=each(accuracy_between),
     ),
-    Check(rule=COUNT, given=("accuracy_count",), find=each(accuracy_count)),
+    Check(rule=COUNT, applies_to=("accuracy_count",), find=each(accuracy_count)),
     Check(
         rule=PREDICTIVE,
-        given=("any_predictive",),
+        applies_to=("any_predictive",),
         needs=("sensitivity", "specificity", "mutants", "wildtypes"),
         find=each(predictive_values),
     ),

@@ -1,13 +1,15 @@
-"""Park's multivariable betas, one by one."""
+"""Park's multivariable betas one by one, and betas under the name of odds ratios."""
 
 import pytest
 
 from idhray.stats.audit.estimates import (
     AGREES_WITH_P,
     HOLDS_ESTIMATE,
+    ON_ITS_SCALE,
     SYMMETRIC,
     against_p,
     asymmetric,
+    other_scale,
     outside_interval,
 )
 
@@ -142,3 +144,31 @@ def test_an_interval_is_symmetric_on_its_scale(rows_of, line, severity):
 
     assert [one.severity for one in found] == ([severity] if severity else [])
     assert all(one.rule == SYMMETRIC for one in found)
+
+
+SCALE_HEADER = "row,source,group,scale,estimate,low,high,p"
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        pytest.param("odds ratio,1.34,0.21,2.47,0.02", "contradiction", id="beta, P agrees"),
+        pytest.param("odds ratio,3.00,2.00,4.00,", "suspicious", id="symmetric about itself"),
+        pytest.param("odds ratio,3.62,1.51,8.67,0.004", None, id="a sound odds ratio"),
+        pytest.param("odds ratio,1.10,1.05,1.15,<0.001", None, id="narrow: either"),
+        pytest.param("HR,3.00,2.00,4.00,", "suspicious", id="a hazard ratio likewise"),
+        pytest.param("RR,3.62,1.51,8.67,0.004", None, id="a sound relative risk"),
+        pytest.param("beta,20.0,5.0,80.0,0.00002", "contradiction", id="odds ratio as beta"),
+        pytest.param("beta,3.62,1.51,8.67,", "suspicious", id="the same without P"),
+        pytest.param("beta,1.29,0.41,2.16,0.004", None, id="a sound beta"),
+        pytest.param("beta,4.31,3.40,5.43,", None, id="profile interval, symmetric by chance"),
+        pytest.param("kappa,0.67,0.50,0.70,", None, id="another scale"),
+    ],
+)
+def test_an_interval_tells_its_scale(rows_of, line, severity):
+    """By its symmetry, and by P."""
+    (row,) = rows_of(SCALE_HEADER, f"A,,,{line}")
+    found = [*other_scale(row)]
+
+    assert [one.severity for one in found] == ([severity] if severity else [])
+    assert all(one.rule == ON_ITS_SCALE for one in found)

@@ -1,19 +1,30 @@
-"""Park's univariable regression, recomputed from table 1, and intervals of every method."""
+"""Park's univariable betas from table 1: estimates, P, slips, and intervals of every method."""
 
 from math import exp
 
+import numpy as np
 import pytest
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.audit.contrasts import beta_intervals, betas, firth_p_values
+from idhray.stats.audit.contrasts import (
+    beta_intervals,
+    betas,
+    firth_p_values,
+    log_odds_ratio,
+    standard_error,
+)
 from idhray.stats.audit.from_counts import (
     ESTIMATE,
     INTERVAL,
     P_VALUE,
     estimates_from_counts,
+    fitting_intervals,
     interval_from_counts,
+    on_scale,
     p_from_counts,
+    slip,
 )
+from idhray.stats.audit.reported import counts_text
 
 HEADER = "row,scale,estimate,low,high,p,counts"
 SOUND = [  # Park 2021, table 2, model 1
@@ -159,3 +170,99 @@ def test_an_interval_of_other_counts_is_told(rows_of):
 
     assert (found.rule, found.severity) == (INTERVAL, "contradiction")
     assert "Wald 6.42 to 69.40" in found.reason
+
+
+SLIP_HEADER = "row,n,scale,estimate,p,counts"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param(
+            "118,beta,-0.91,0.04,45/9; 35/29",
+            "with both wildtype counts exchanged (35/9; 45/29) it is -0.919",
+            id="Park 2021, model 1, edema",
+        ),
+        pytest.param(
+            "118,beta,2.94,<0.001,4/20; 76/18",
+            "with 1 mutant in the other level (4/19; 76/19) it is 2.944",
+            id="Park 2021, model 1, distinct",
+        ),
+        pytest.param(
+            "118,beta,-1.29,0.004,29/25; 42/10",
+            "with level and reference exchanged it is -1.287",
+            id="a lost or wrong sign",
+        ),
+        pytest.param(
+            "118,odds ratio,0.28,0.004,29/25; 42/10",
+            "with level and reference exchanged it is 0.276",
+            id="the same as odds ratio",
+        ),
+        pytest.param("118,beta,-3.56,0.001,45/6; 35/32", "", id="Park 2021, model 2, edema"),
+        pytest.param("156,beta,3.47,<0.001,4/47; 76/29", "", id="Park 2021, model 3, distinct"),
+        pytest.param(
+            "118,beta,-1.29,0.2,29/25; 42/10",
+            "with level and reference exchanged it is -1.287, but then P is 0.0039",
+            id="and P is wrong too",
+        ),
+    ],
+)
+def test_the_slip_gives_the_printed_estimate(rows_of, line, said):
+    """Counts are those of table 1; what fits by moving many patients is no explanation."""
+    rows = rows_of(SLIP_HEADER, f"A,{line}")
+
+    assert slip(rows[0], rows) == said
+
+
+def test_park_2021_took_frontal_as_reference_of_the_thalamus(rows_of):
+    """The table says Other; 0.95 (P .18) is frontal against thalamus."""
+    rows = rows_of(
+        SLIP_HEADER,
+        "frontal,118,beta,1.29,0.004,29/25; 42/10",
+        "thalamus,118,beta,0.95,0.18,9/3; 42/10",
+        "thalamus of others,156,beta,0.95,0.18,9/3; 42/10",
+    )
+
+    assert slip(rows[1], rows) == "for the level of row 2 against this one it is 0.950"
+    assert slip(rows[2], rows) == ""
+
+
+def test_texts():
+    """As in the file; an odds ratio is the exponential of its beta."""
+    assert counts_text(((4, 20), (76, 18))) == "4/20; 76/18"
+    assert on_scale(0.0, "odds ratio") == 1
+    assert on_scale(0.5, "beta") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("ends", "counts", "fits"),
+    [
+        pytest.param("3.60,19.08", "9/43; 59/34", ["Wald"], id="by 1.96"),
+        pytest.param("3.60,19.07", "9/43; 59/34", ["Wald"], id="by 1.959964"),
+        pytest.param("3.60,19.12", "9/43; 59/34", [], id="by another z"),
+        pytest.param("2.36,143.31", "41/26; 29/1", ["Wald"], id="a wide one by 1.96"),
+        pytest.param("2.3619,143.353", "41/26; 29/1", [], id="not both ends by the same z"),
+        pytest.param("0.00,143.31", "41/26; 29/1", [], id="an end that has no logarithm"),
+    ],
+)
+def test_both_ends_are_by_the_same_usual_z(rows_of, ends, counts, fits):
+    """Woolf intervals in print."""
+    (row,) = rows_of(HEADER, f"A,odds ratio,8.29,{ends},,{counts}")
+
+    assert fitting_intervals(row) == fits
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("z", [1.96, 1.959963985])
+def test_woolf_intervals_are_recognized_by_either_z(rows_of, seed, z):
+    """30 odds ratios of random counts, with 1 or 2 decimals."""
+    rng = np.random.default_rng(seed)
+    lines = []
+    for _ in range(30):
+        counts = rng.integers(1, 60, (2, 2)).tolist()
+        beta, se, places = log_odds_ratio(counts), standard_error(counts), rng.integers(1, 3)
+        values = (f"{exp(beta + side * z * se):.{places}f}" for side in (0, -1, 1))
+        text = "; ".join(f"{w}/{m}" for w, m in counts)
+        lines.append(f"A,odds ratio,{','.join(values)},,{text}")
+
+    assert all(fitting_intervals(row) == ["Wald"] for row in rows_of(HEADER, *lines))

@@ -1,6 +1,6 @@
 """What follows from the cells of a row."""
 
-from idhray.stats.audit.reported import shown
+from idhray.stats.audit.reported import quoted
 
 
 def test_class_sizes_follow_from_each_other(rows_of):
@@ -45,4 +45,4 @@ def test_a_row_quotes_itself(rows_of):
     assert row.point_text == "sensitivity 36.4%, specificity -"
     assert row.area_text == "AUC .713 (.535 to .892)"
     assert row.estimate_text == "beta 1.34 (1.24 to 1.45), P .02"
-    assert shown(None) == "-"
+    assert quoted(None) == "-"

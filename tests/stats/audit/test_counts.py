@@ -1,15 +1,48 @@
-"""Table 1 of Park 2021: 20 P values and their counts."""
+"""P values of counts: by test against R, and table 1 of Park 2021."""
 
 import pytest
 
-from idhray.stats.audit.comparisons import (
+from idhray.stats.audit.counts import (
+    FISHER,
     FITS_COUNTS,
+    LIKELIHOOD,
+    PEARSON,
     WITHIN_N,
+    YATES,
     counts_within_n,
     fitting_tests,
     p_against_counts,
+    p_values,
 )
-from idhray.stats.audit.findings import WHOLE_TABLE
+
+
+def test_p_values_of_park_2021_are_those_of_r(reference):
+    """chisq.test with and without correction and fisher.test, on all 20 tables of table 1."""
+    for case in reference("published_park")["table1"]:
+        found = p_values(tuple(tuple(level) for level in case["counts"]))
+
+        assert found[PEARSON] == pytest.approx(case["pearson_P"], rel=1e-6)
+        assert found[FISHER] == pytest.approx(case["fisher_P"], rel=1e-6)
+        if case["yates_P"] is not None:
+            assert found[YATES] == pytest.approx(case["yates_P"], rel=1e-6)
+
+
+def test_necrosis_of_park_2021_by_every_test():
+    """The validation cell that shows which one was used: .00677, .0240, .0157."""
+    found = p_values(((30, 6), (3, 5)))
+
+    assert found[PEARSON] == pytest.approx(0.0067687, abs=1e-7)
+    assert found[YATES] == pytest.approx(0.0240282, abs=1e-7)
+    assert found[FISHER] == pytest.approx(0.0156611, abs=1e-7)
+    assert LIKELIHOOD in found
+
+
+def test_what_does_not_exist_is_left_out():
+    """Yates for larger tables, Fisher for very many cases, all where there is one level."""
+    assert set(p_values(((1, 2), (3, 4), (5, 6)))) == {PEARSON, LIKELIHOOD, FISHER}
+    assert set(p_values(((10**6, 2), (3, 4)))) == {PEARSON, YATES, LIKELIHOOD}
+    assert p_values(((0, 5), (0, 7))) == {}
+
 
 HEADER = "row,group,p,counts"
 ENHANCEMENT = [
@@ -75,7 +108,7 @@ def test_the_probable_test_of_a_table_is_a_remark(rows_of):
     rows = rows_of(HEADER, *ENHANCEMENT, "P,necrosis,0.007,30/6; 3/5")
     (found,) = (one for one in p_against_counts(rows, rows) if one.line is None)
 
-    assert (found.row, found.severity) == (WHOLE_TABLE, "remark")
+    assert (found.row, found.severity) == ("(whole table)", "remark")
     assert found.reason.endswith("Pearson 2 of 4, Yates 0 of 1, Fisher 1 of 4")
 
 
@@ -84,8 +117,8 @@ def test_fitting_tests_of_one_row_with_the_p_of_another(rows_of):
     rows = rows_of(HEADER, *ENHANCEMENT)
 
     assert fitting_tests(rows[1]) == {}
-    assert fitting_tests(rows[1], of=rows[2])["Pearson"] == "truncated"
-    assert fitting_tests(rows[2], of=rows[1])["Fisher"] == "rounded"
+    assert fitting_tests(rows[1], rows[2])["Pearson"] == "truncated"
+    assert fitting_tests(rows[2], rows[1])["Fisher"] == "rounded"
 
 
 def test_counts_do_not_exceed_n(rows_of):

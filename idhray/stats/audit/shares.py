@@ -1,4 +1,4 @@
-"""Shares in print must be k of n patients: sensitivity of the mutants, and so on."""
+"""Single figures: ranges by definition, and shares that must be k of n patients."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,45 +7,83 @@ from typing import Literal
 
 from idhray.stats.audit.findings import Check, Finding, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber
-from idhray.stats.audit.reported import ReportedRow
+from idhray.stats.audit.reported import NUMBERS, RATIOS, SHARES, ReportedRow
 
 Share = Literal["sensitivity", "specificity", "accuracy"]
-OF: dict[Share, tuple[str, str]] = {  # column -> (property that holds its patients, their name)
-    "sensitivity": ("mutants", "mutants"),
-    "specificity": ("wildtypes", "wildtypes"),
-    "accuracy": ("cases", "cases"),
+PATIENTS: dict[Share, str] = {  # column -> property with its number of patients, and their name
+    "sensitivity": "mutants",
+    "specificity": "wildtypes",
+    "accuracy": "cases",
 }
+IN_RANGE = "figures lie in their range"
+NEGATIVE = "odds ratios and other ratios are positive"
 SWAPPED = "sensitivity and specificity are not exchanged"
+
+
+def outside_range(row: ReportedRow) -> Iterator[Finding]:
+    """Shares and P values outside 0..1; for the ends of an AUC interval a remark."""
+    for name in SHARES:
+        share = getattr(row, name)
+        if share is None or 0 <= share.value <= 1:
+            continue
+        is_end = name in ("auc_low", "auc_high")
+        yield finding(
+            row,
+            IN_RANGE,
+            "remark" if is_end else "impossible",
+            printed=f"{name} {share.text}",
+            reason="it lies between 0 and 1",
+            fits="a symmetric interval that passes 0 or 1 is cut there" if is_end else "",
+        )
+    if row.p is not None and not 0 <= row.p.number.value <= 1:
+        reason = "a P value lies between 0 and 1"
+        yield finding(row, IN_RANGE, "impossible", printed=f"P {row.p.text}", reason=reason)
+
+
+def negative_ratio(row: ReportedRow) -> Iterator[Finding]:
+    """Negative ratios of odds, risks or hazards; their logarithms may be negative."""
+    numbers = [(name, getattr(row, name)) for name in NUMBERS]
+    negative = [f"{name} {number.text}" for name, number in numbers if number and number.value < 0]
+    if row.scale in RATIOS and negative:
+        yield finding(
+            row,
+            NEGATIVE,
+            "impossible",
+            printed=f"{row.scale}: {', '.join(negative)}",
+            reason="a ratio of odds, risks or hazards is never negative",
+            fits=f"a beta (log {row.scale}) under the wrong name",
+        )
 
 
 def share_rule(name: Share) -> str:
     """The name of the rule for one column."""
-    return f"{name} is k of n {OF[name][1]}"
+    return f"{name} is k of n {PATIENTS[name]}"
 
 
 def impossible_share(name: Share, row: ReportedRow) -> Iterator[Finding]:
     """A share that no number of patients gives; a remark where digits were cut off."""
     share: PrintedNumber = getattr(row, name)
-    n: int = getattr(row, OF[name][0])
-    who = OF[name][1]
+    patients = PATIENTS[name]
+    n: int = getattr(row, patients)
     if not 0 <= share.value <= 1 or (name != "accuracy" and is_swapped(row)):
-        return  # said by the rules of ranges and of exchanged columns
+        return  # other rules report ranges and exchanged columns
     ks = share.counts(n)
     if n and ks and share.reading(Fraction(ks[0], n)) == "rounded":
         return
+    fits = ""
     if n == 0:
-        reason, fits = f"there are no {who}", ""
+        reason = f"there are no {patients}"
     elif not ks:
-        reason = f"no number of {n} {who} prints {share.text}, rounded or cut off"
+        reason = f"no number of {n} {patients} prints {share.text}, rounded or cut off"
         fits = nearest_shares(share, n)
     else:
         exact = share.like(Fraction(ks[0], n))
-        reason, fits = f"{ks[0]}/{n} rounds to {exact}; its digits were cut off", ""
+        reason = f"{ks[0]}/{n} rounds to {exact}; its digits were cut off"
     yield finding(
         row,
         share_rule(name),
         "remark" if n and ks else "impossible",
-        printed=f"{name} {share.text} of {n} {who}",
+        printed=f"{name} {share.text} of {n} {patients}",
         reason=reason,
         fits=fits,
     )
@@ -60,7 +98,7 @@ def nearest_shares(share: PrintedNumber, n: int) -> str:
 
 
 def is_swapped(row: ReportedRow) -> bool:
-    """Whether sensitivity is a share of the wildtypes and specificity of the mutants, only so."""
+    """True if both shares are possible only with the two columns exchanged."""
     sensitivity, specificity = row.sensitivity, row.specificity
     mutants, wildtypes = row.mutants, row.wildtypes
     if not (sensitivity and specificity and mutants and wildtypes):
@@ -76,8 +114,12 @@ def swapped_columns(row: ReportedRow) -> Iterator[Finding]:
     mutants, wildtypes = row.mutants, row.wildtypes
     if not (is_swapped(row) and sensitivity and specificity and mutants and wildtypes):
         return
-    sides = ((sensitivity, mutants, "mutants"), (specificity, wildtypes, "wildtypes"))
-    wrong = [f"no number of {n} {who} prints {s.text}" for s, n, who in sides if not s.counts(n)]
+    columns = ((sensitivity, mutants, "mutants"), (specificity, wildtypes, "wildtypes"))
+    wrong = [
+        f"no number of {n} {patients} prints {share.text}"
+        for share, n, patients in columns
+        if not share.counts(n)
+    ]
     tp, tn = specificity.counts(mutants)[0], sensitivity.counts(wildtypes)[0]
     yield finding(
         row,
@@ -95,7 +137,7 @@ def swapped_columns(row: ReportedRow) -> Iterator[Finding]:
 def _always_attainable(name: Share, row: ReportedRow) -> bool:
     """With more patients than steps from 0 to 1, every printed share is some k of n."""
     share: PrintedNumber = getattr(row, name)
-    return bool(getattr(row, OF[name][0]) * share.unit >= 1)
+    return bool(getattr(row, PATIENTS[name]) * share.unit >= 1)
 
 
 def _swap_is_invisible(row: ReportedRow) -> bool:
@@ -105,21 +147,23 @@ def _swap_is_invisible(row: ReportedRow) -> bool:
 
 
 CHECKS = (
+    Check(rule=IN_RANGE, applies_to=(), find=each(outside_range)),
+    Check(rule=NEGATIVE, applies_to=("estimate", "scale"), find=each(negative_ratio)),
     *(
         Check(
             rule=share_rule(name),
-            given=(name,),
+            applies_to=(name,),
             needs=(patients,),
             find=each(partial(impossible_share, name)),
-            blind=partial(_always_attainable, name),
+            cannot_fail=partial(_always_attainable, name),
         )
-        for name, (patients, _) in OF.items()
+        for name, patients in PATIENTS.items()
     ),
     Check(
         rule=SWAPPED,
-        given=("sensitivity", "specificity"),
+        applies_to=("sensitivity", "specificity"),
         needs=("mutants", "wildtypes"),
         find=each(swapped_columns),
-        blind=_swap_is_invisible,
+        cannot_fail=_swap_is_invisible,
     ),
 )
