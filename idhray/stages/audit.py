@@ -1,4 +1,4 @@
-"""Reported results that cannot be right: a table as printed in, findings with their reasons out."""
+"""The command `audit`: findings about a table of reported results, each with its reason."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,28 +22,28 @@ class AuditFlags:
 def audit(flags: AuditFlags) -> dict[str, Any]:
     """Flag impossible percentages, areas, intervals and P values in a table of reported results.
 
-    Columns are `row` (the name of each) and any of:
-    set, source, group: rows of one data set, place in the paper, variable or model.
-    n, n_mutant, n_wildtype: patients.
+    Columns are `row` (the name of each row) and any of:
+    set, source, group: data set, place in the paper, variable or model of the row.
+    n, n_mutant, n_wildtype: numbers of patients.
     sensitivity, specificity, accuracy, ppv, npv (0.722 or 72.2%), accuracy_count (37/44),
-    threshold: of the operating point.
+    threshold: figures of the operating point.
     auc, auc_low, auc_high: area under the ROC curve, ends of its 95% interval.
-    estimate, low, high: with the ends of its 95% interval.
-    scale: of the estimate; beta, odds ratio (OR), hazard ratio (HR) or relative risk (RR).
-    p: 0.04, <0.001 or >0.99: of the estimate, else of the counts, else of the area against 0.5.
+    estimate, low, high: estimate, ends of its 95% interval.
+    scale: beta, odds ratio (OR), hazard ratio (HR) or relative risk (RR).
+    p: 0.04, <0.001 or >0.99; P of the estimate, else of the counts, else of the area against 0.5.
 
     `counts`: levels separated by `;`, groups by `/`, as in 47/19; 28/8; 5/11. With an estimate:
-    wildtype/mutant of its level; then wildtype/mutant of the reference. So an odds
+    wildtype/mutant of its level; then wildtype/mutant of the reference. For example, an odds
     ratio of 3.62 (a beta of 1.29) has 29/25; 42/10.
 
-    Names of columns may differ in case, spaces and underscores; other columns are not read.
+    Names of columns may differ in case, spaces and underscores. Other columns are not read.
     """
     if flags.out is not None and absolute(flags.out) == absolute(flags.table):
         raise ConfigError(f"--out {flags.out}: is the table itself; choose another file")
-    found = audit_table(read_reported(flags.table))
+    result = audit_table(read_reported(flags.table))
     if flags.out is not None:
         try:
-            publish(flags.out, audit_file(found, flags.table, flags.out))
+            publish(flags.out, audit_file(result, flags.table, flags.out))
         except OSError as error:
             raise StorageError(
                 f"{flags.out}: cannot be written ({error}); choose another --out"
@@ -51,12 +51,12 @@ def audit(flags: AuditFlags) -> dict[str, Any]:
     return {
         "table": flags.table,
         "out": flags.out,
-        "rows": found.rows,
-        "rows_flagged": len(found.lines()),
-        "findings": len(found.findings),
-        "impossible": found.count("impossible"),
-        "contradiction": found.count("contradiction"),
-        "suspicious": found.count("suspicious"),
-        "remarks": len(found.remarks),
-        "text": audit_text(found, flags.table),
+        "rows": result.rows,
+        "rows_flagged": len(result.lines()),
+        "findings": len(result.findings),
+        "impossible": result.count("impossible"),
+        "contradiction": result.count("contradiction"),
+        "suspicious": result.count("suspicious"),
+        "remarks": len(result.remarks),
+        "text": audit_text(result, flags.table),
     }
