@@ -3,8 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from idhray.errors import ConfigError
 
@@ -30,10 +31,26 @@ def settings_from(cls: type[S], values: Mapping[str, Any]) -> S:
 
 
 def _value(kind: Any, value: Any) -> Any:
-    """A field's value: lists were tuples, and mappings settings of their own."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return settings_from(kind, value)
-    return tuple(value) if isinstance(value, list) else value
+    """The value of one field: lists become tuples, and mappings nested dataclasses."""
+    if get_origin(kind) in (Union, UnionType):  # X | None
+        kind = next((each for each in get_args(kind) if each is not type(None)), kind)
+    if isinstance(value, dict):
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            return settings_from(kind, value)
+        *_, kind = get_args(kind) or [Any]
+        return {key: _value(kind, each) for key, each in value.items()}
+    if isinstance(value, list):
+        kinds = _element_types(kind, len(value))
+        return tuple(_value(kind, each) for kind, each in zip(kinds, value, strict=True))
+    return value
+
+
+def _element_types(kind: Any, count: int) -> Sequence[Any]:
+    """The types of the elements of a tuple: tuple[A, B], tuple[A, ...] or any other."""
+    kinds = get_args(kind)
+    if get_origin(kind) is tuple and len(kinds) == count and Ellipsis not in kinds:
+        return kinds
+    return [kinds[0] if kinds else Any] * count
 
 
 def settings_hash(values: Mapping[str, Any]) -> str:

@@ -1,28 +1,37 @@
 """Images of other tools -> PATCHES; patient, label and split come from the manifest."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from idhray import ledger
-from idhray.cohorts.manifest import manifest_hash, slide_name
+from idhray.cohorts.manifest import manifest_hash
+from idhray.cohorts.modality import portable_slides
 from idhray.config import settings_hash
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.exchange import folder, stylegan, tfrecord, webdataset
+from idhray.exchange.listing import (
+    ORIGIN,
+    Chunk,
+    ListedImage,
+    chunks_of,
+    cohort_with_split,
+    first_side,
+)
 from idhray.exchange.patients import checked_pattern
 from idhray.exchange.rows import safe_name
 from idhray.exchange.sample import Reader, Sample, place_of, stored
 from idhray.ledger import Fate, check_failures, counts, fates
-from idhray.stages.import_listing import WHOSE, Chunk, chunks_of, cohort_with_split, first_side
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, is_uri
 from idhray.tables import PATCHES
 
-Format = Literal["folder", "tfrecord", "webdataset", "stylegan"]
-READERS: dict[str, Reader] = {
+ImportFormat = Literal["folder", "tfrecord", "webdataset", "stylegan"]
+READERS: dict[ImportFormat, Reader] = {
     "folder": folder.READER,
     "tfrecord": tfrecord.READER,
     "webdataset": webdataset.READER,
@@ -35,35 +44,50 @@ class ImportImagesFlags(ItemFlags):
     """Flags of `idhray import-images`."""
 
     source: str
-    """Folder of images, or the shards: one file, or a folder of them. A folder in it that is
-    called train, val or test says the split of its images, as images.csv does."""
+    """Folder of images, one shard, or a folder of shards. A folder in it that is named train, val
+    or test gives the split of its images, as images.csv does."""
     manifest: str
     """CSV, TSV or Parquet with the column patient, and idh, split and slide."""
     out: str
     """Folder of the PATCHES table."""
-    format: Format
-    """folder: PNG, JPEG, TIFF, BMP or WebP files. tfrecord: slideflow's. webdataset: tar files.
-    stylegan: zips of images."""
+    format: ImportFormat
+    """folder: PNG, JPEG, TIFF, BMP or WebP files. tfrecord: files of slideflow. webdataset: tar
+    files. stylegan: zips of images."""
     patient_pattern: str | None = None
-    """Regular expression for an image's path in the source; its first group is the patient or the
-    slide. It replaces the rule above."""
+    """Regular expression for the path of an image in the source. Its first group is the patient or
+    the slide. It replaces the rule above."""
     image_px: int | None = None
-    """Side that every image must have; that of the first one when not given."""
+    """Side in pixels that every image must have. Default: the side of the first image."""
     seed: int = 0
-    """Of the split by patient, where the manifest does not give one."""
+    """Seed of the patient split, used only if the manifest has no `split`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportTask:
+    """Task of a worker: import some images of one shard."""
+
+    chunk: Chunk
+    format: ImportFormat
+    image_px: int
+    out: str
+    separate: tuple[str, ...] = ()
+    """Images of the chunk that have an item of their own."""
+    alone: bool = False
+    """True for an image with an item of its own, since an earlier run found it broken."""
 
 
 def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     """Take images of another tool into a PATCHES table; JPEG and PNG keep their bytes.
 
-    An image belongs to the patient or slide that its file names (images.csv, JSON, TFRecord), else
-    to the patient or slide of the manifest with which its file's name, or a folder's, begins. A
-    name that goes on with `-` or a blank and a letter or digit is another name (P1-3 is not P1),
-    but for patients of TCGA and CPTAC.
+    An image belongs to the patient or slide that its file names (images.csv, JSON, TFRecord).
+    Otherwise it belongs to the patient or slide of the manifest that its file name, or the name of
+    a folder, begins with. A name that continues with `-` or a blank and a letter or digit is
+    another name (P1-3 is not P1), except for patients of TCGA and CPTAC.
 
-    Where the manifest has no split, one is drawn; if it names slides, as tile_slides draws it from
-    the same manifest and seed, without patients who have none. Safer is a manifest that carries the
-    split: the `_cohort.parquet` of the tiles that the patients were first used in.
+    If the manifest has no split, one is drawn. If the manifest names slides, it is the split that
+    tile_slides draws from the same manifest and seed, without patients who have no slide. A
+    manifest that holds the split is safer: the `_cohort.parquet` of the tiles that the patients
+    were first used in.
     """
     if is_uri(flags.source):
         raise ConfigError(f"--source {flags.source}: copy it to a disk that every worker sees")
@@ -71,119 +95,145 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     if not os.path.exists(source):
         raise StorageError(f"{source}: no such file or folder")
     cohort = cohort_with_split(manifest, flags.seed)
-    chunks = chunks_of(
-        source, READERS[flags.format], cohort, manifest, checked_pattern(flags.patient_pattern)
-    )
+    reader = READERS[flags.format]
+    chunks = chunks_of(source, reader, cohort, manifest, checked_pattern(flags.patient_pattern))
+    image_px = flags.image_px or first_side(chunks, reader)
     said = {
         "stage": "import_images",
         "format": flags.format,
-        "manifest_hash": manifest_hash(cohort.assign(slide=cohort["slide"].map(slide_name))),
-        "image_px": flags.image_px or first_side(chunks, READERS[flags.format]),
-        "images": settings_hash({"chunks": [[c["name"], c["images"]] for c in chunks]}),
+        "manifest_hash": manifest_hash(portable_slides(cohort)),
+        "image_px": image_px,
+        "images": settings_hash({"chunks": [[c.name, c.identities] for c in chunks]}),
     }
     with stage_folder(out, said, overwrite=flags.overwrite):
         connect(flags.address)
-        shared = {"out": out, "format": flags.format, "image_px": said["image_px"]}
-        items = _items(chunks, shared, fates(out))
-        found = map_items(items, import_some, out=out, schema=PATCHES, workers=flags.workers)
-        check_failures(out, found, flags.max_failures)
-    return {"out": out, **counts(found), "patients": len({p for c in chunks for p in c["people"]})}
+        tasks = [
+            ImportTask(chunk=chunk, format=flags.format, image_px=image_px, out=out)
+            for chunk in chunks
+        ]
+        items = import_items(tasks, fates(out))
+        finished = map_items(items, import_some, out=out, schema=PATCHES, workers=flags.workers)
+        check_failures(out, finished, flags.max_failures)
+    patients = {patient for chunk in chunks for patient in chunk.people}
+    return {"out": out, **counts(finished), "patients": len(patients)}
 
 
-def _items(chunks: list[Chunk], shared: dict[str, Any], before: dict[str, Fate]) -> list[Item]:
-    """The chunks, and those images alone that an earlier run found broken.
+def import_items(tasks: list[ImportTask], earlier: dict[str, Fate]) -> list[Item[ImportTask]]:
+    """Items of all chunks, and of each image that an earlier run found broken.
 
-    A hash holds the marks of the sources, so that one that was replaced is noticed. An image that
-    was broken may be: for it stands what it was at first, and once it is in, what it was then.
+    A hash covers the marks of the sources, so that a file that was replaced is noticed. A broken
+    image may be replaced: its hash stays that of the broken file, and after the import that of the
+    file that came in.
     """
-    items, alone = [], []
-    for chunk in chunks:
-        shard = chunk["name"]
-        last = chunk["first"] + len(chunk["images"]) - 1
-        name = f"{shard} images {chunk['first']}-{last}".strip() if chunk["images"] else shard
-        decides = {key: value for key, value in chunk.items() if key not in ("shard", "marks")}
-        apart = [image for image in chunk["images"] if _name(shard, image[0]) in before]
-        alone += [_alone(image, chunk, shared, before) for image in apart]
-        hashes = [_first_hash(image[0], chunk, shared, before) for image in chunk["images"]]
-        hashed = settings_hash({**decides, "image_px": shared["image_px"], "each": hashes})
-        values = {**chunk, **shared, "apart": [image[0] for image in apart]}
-        items.append(Item(name=name, settings_hash=hashed, values=values))
-    return items + alone
+    items, single_items = [], []
+    for task in tasks:
+        separate = tuple(
+            image.name for image in task.chunk.images if _name(task.chunk, image) in earlier
+        )
+        items.append(_chunk_item(replace(task, separate=separate), earlier))
+        single_items += [
+            _single_item(task, image, earlier[_name(task.chunk, image)])
+            for image in task.chunk.images
+            if image.name in separate
+        ]
+    return items + single_items
 
 
-def _name(shard: str, image: str) -> str:
-    """How the ledger calls one image."""
-    return f"{shard}#{image}" if shard else image
+def _chunk_item(task: ImportTask, earlier: dict[str, Fate]) -> Item[ImportTask]:
+    """Item of one chunk."""
+    chunk = task.chunk
+    last = chunk.first + len(chunk.images) - 1
+    name = f"{chunk.name} images {chunk.first}-{last}".strip() if chunk.images else chunk.name
+    hashes = []
+    for image in chunk.images:
+        fate = earlier.get(_name(chunk, image))
+        hashes.append(fate.settings_hash if fate else _image_hash(task.image_px, image.mark))
+    values = {
+        "name": chunk.name,
+        "first": chunk.first,
+        "images": chunk.identities,
+        "people": chunk.people,
+        **({"broken": True} if chunk.broken else {"mark": chunk.mark}),
+        "image_px": task.image_px,
+        "each": hashes,
+    }
+    return Item(name=name, settings_hash=settings_hash(values), task=task)
 
 
-def _alone(image: list[Any], chunk: Chunk, shared: dict[str, Any], before: dict[str, Fate]) -> Item:
-    name, found = _name(chunk["name"], image[0]), chunk["marks"].get(image[0], "")
-    hashed = _first_hash(image[0], chunk, shared, before)
-    if before[name].status == "done" and before[name].error != _mended(found):
-        hashed = _hash_alone(shared["image_px"], found)  # was mended, is in, and was replaced
-    values = {**chunk, "images": [image], **shared, "alone": True}
-    return Item(name=name, settings_hash=hashed, values=values)
+def _single_item(task: ImportTask, image: ListedImage, fate: Fate) -> Item[ImportTask]:
+    """Item of one image that an earlier run found broken."""
+    digest = fate.settings_hash
+    if fate.status == "done" and fate.error != _replacement_note(image.mark):
+        digest = _image_hash(task.image_px, image.mark)  # the file that came in was replaced, too
+    chunk = replace(task.chunk, images=(image,))
+    return Item(
+        name=_name(chunk, image),
+        settings_hash=digest,
+        task=replace(task, chunk=chunk, alone=True),
+    )
 
 
-def _first_hash(image: str, chunk: Chunk, shared: dict[str, Any], before: dict[str, Fate]) -> str:
-    """Of an image as it is, or as it was when it was found broken."""
-    if fate := before.get(_name(chunk["name"], image)):
-        return fate.settings_hash
-    return _hash_alone(shared["image_px"], chunk["marks"].get(image, ""))
+def _name(chunk: Chunk, image: ListedImage) -> str:
+    """Name of one image in the ledger."""
+    return f"{chunk.name}#{image.name}" if chunk.name else image.name
 
 
-def _hash_alone(image_px: int, found: str) -> str:
-    return settings_hash({"image_px": image_px, "mark": found})
+def _image_hash(image_px: int, mark: str) -> str:
+    return settings_hash({"image_px": image_px, "mark": mark})
 
 
-def _mended(found: str) -> str:
-    """What the ledger says of an image that was broken and is in."""
-    return f"was broken at first, came in as {found}"
+def _replacement_note(mark: str) -> str:
+    """Note in the ledger for an image that was broken and was imported later."""
+    return f"was broken at first, came in as {mark}"
 
 
-def import_some(values: dict[str, Any]) -> Outcome:
-    """The PATCHES rows of some images; those that are broken get rows of the ledger."""
-    reader = READERS[values["format"]]
-    if values.get("broken"):
-        list(reader.listing(values["shard"]))  # says why
-        raise TableError(f"{values['shard']}: could not be read at first; give the command again")
-    wanted = {image[0]: image for image in values["images"]}
-    for name in values.get("apart", ()):
-        del wanted[name]
-    rows, reasons = [], dict.fromkeys(wanted, "is not there any more")
-    for sample in reader.images(values["shard"], {n: image[-1] for n, image in wanted.items()}):
+def import_some(task: ImportTask) -> Outcome:
+    """The PATCHES rows of some images. Broken images get rows of the ledger."""
+    chunk, reader = task.chunk, READERS[task.format]
+    if chunk.broken:
+        list(reader.listing(chunk.shard))  # raises the error that the listing met
+        raise TableError(f"{chunk.shard}: could not be read at first; run the command again")
+    images = {image.name: image for image in chunk.images if image.name not in task.separate}
+    rows, reasons = [], dict.fromkeys(images, "does not exist any more")
+    spans = {name: image.span for name, image in images.items()}
+    for sample in reader.images(chunk.shard, spans):
         try:
-            rows.append(_row(sample, wanted[sample.name], values))
+            rows.append(_row(sample, images[sample.name], task))
             del reasons[sample.name]
         except TableError as error:
             reasons[sample.name] = ledger.reason(error)
-    if values.get("alone"):
+    if task.alone:
         for name, reason in reasons.items():
             raise TableError(f"{name}: {reason}")
-        return Outcome(rows=rows, note=_mended(values["marks"].get(values["images"][0][0], "")))
+        return Outcome(rows=rows, note=_replacement_note(chunk.images[0].mark))
     for name, reason in reasons.items():
         fate = Fate(
-            input=_name(values["name"], name),
+            input=_name(chunk, images[name]),
             status="failed",
             error=f"{name}: {reason}",
-            settings_hash=_hash_alone(values["image_px"], values["marks"].get(name, "")),
+            settings_hash=_image_hash(task.image_px, images[name].mark),
         )
-        ledger.record(values["out"], fate)
-    note = f"{len(reasons)} of {len(wanted)} images are broken" if reasons else ""
+        ledger.record(task.out, fate)
+    note = f"{len(reasons)} of {len(images)} images are broken" if reasons else ""
     return Outcome(rows=rows, status="done" if rows else "skipped", note=note)
 
 
-def _row(sample: Sample, listed: list[Any], values: dict[str, Any]) -> dict[str, Any]:
-    _, patient, said, _ = listed
+def _row(sample: Sample, image: ListedImage, task: ImportTask) -> dict[str, Any]:
+    """PATCHES row of one image.
+
+    Raises:
+        TableError: the image is broken, or contradicts its listing.
+    """
     if sample.broken:
         raise TableError(sample.broken)
-    for name in WHOSE:
-        if sample.metadata.get(name) and sample.metadata[name] != said.get(name):
-            raise TableError(f"is of {name} {sample.metadata[name]}, in a file of {said.get(name)}")
-    place = place_of({**said, **sample.metadata})
-    data, ending = stored(sample.data, values["image_px"])
-    idh, split = values["people"][patient]
+    for name in ORIGIN:
+        value, listed = sample.metadata.get(name), image.metadata.get(name)
+        if value and value != listed:
+            raise TableError(f"is of {name} {value}, in a file of {listed}")
+    place = place_of({**image.metadata, **sample.metadata})
+    data, ending = stored(sample.data, task.image_px)
+    idh, split = task.chunk.people[image.patient]
     stem = safe_name(os.path.splitext(os.path.basename(sample.name))[0])
-    stem = f"{safe_name(place['slide'] or patient)}-{stem}" if stem.isdecimal() else stem
-    image = {"bytes": data, "path": f"{stem}.{ending}"}
-    return {"patient": patient, "idh": idh, "split": split, **place, "image": image}
+    stem = f"{safe_name(place['slide'] or image.patient)}-{stem}" if stem.isdecimal() else stem
+    cell = {"bytes": data, "path": f"{stem}.{ending}"}
+    return {"patient": image.patient, "idh": idh, "split": split, **place, "image": cell}

@@ -1,13 +1,12 @@
 """A made-up cohort with a known truth: slides or MRI, masks, ages, and its manifest."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from idhray.config import settings_dict, settings_from, settings_hash
-from idhray.ledger import check_failures, counts
+from idhray.config import settings_dict, settings_hash
+from idhray.ledger import Fate, check_failures, counts
 from idhray.phantom.mri.files import mri_files, write_mri
 from idhray.phantom.mri.patients import PRESETS as MRI
 from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings, mri_patients
@@ -15,7 +14,8 @@ from idhray.phantom.patients import PRESETS as SLIDES
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, join, publish
@@ -28,7 +28,8 @@ PRESETS: dict[str, PhantomSettings | MriPhantomSettings] = {
     "park2021": MRI["park2021"],
     "demo-mri": MRI["demo"],
 }
-_WHO = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
+MANIFEST_COLUMNS = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +37,36 @@ class MakePhantomFlags(ItemFlags):
     """Flags of `idhray make-phantom`."""
 
     out: str
-    """Folder for manifest.csv and the truth as a table; slides/ and masks/ of Aperio slides; or
-    mri/ (CE-T1w, FLAIR, masks) and normals.csv, a manifest of normal brains."""
+    """Folder for manifest.csv and the truth as a table. Slides go to slides/ (Aperio) and masks/,
+    MRI to mri/ (CE-T1w, FLAIR, masks); normals.csv is a manifest of normal brains."""
     settings: PhantomSettings | MriPhantomSettings
-    """What they are like; of MRI, how many normal brains come on top."""
+    """Properties of the cohort. For MRI, they include the number of normal brains."""
     patients: int | None = None
-    """How many with a tumor; when not given 72, or of MRI as many as `tumours` says."""
+    """Number of patients with a tumor. Default: 72, or for MRI the value of `tumours`."""
     seed: int = 0
-    """The same seed gives the same bytes."""
+    """Seed of the cohort. The same seed gives the same bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidePhantomTask:
+    """Task of a worker: make one slide."""
+
+    patient: Patient
+    index: int
+    """Number of the slide among those of the patient, from 0."""
+    settings: PhantomSettings
+    seed: int
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MriPhantomTask:
+    """Task of a worker: make the scans of one patient."""
+
+    patient: MriPatient
+    settings: MriPhantomSettings
+    seed: int
+    out: str
 
 
 def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
@@ -63,86 +86,82 @@ def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
     with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         if isinstance(settings, MriPhantomSettings):
-            cohort = mri_patients(settings, flags.seed)
-            items = _items(cohort, 1, settings, said, seed=flags.seed, out=out)
-            found = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=flags.workers)
-            manifests = _mri_manifests(cohort)
+            fates, manifests = _mri_phantom(settings, settings_hash(said), flags)
         else:
-            people = phantom_patients(patients, settings, flags.seed)
-            each = settings.slides_per_patient
-            items = _items(people, each, settings, said, seed=flags.seed, out=out)
-            found = map_items(items, make_one, out=out, schema=TRUTH, workers=flags.workers)
-            manifests = {"manifest": [_manifest_row(p, i) for p in people for i in range(each)]}
-        check_failures(out, found, flags.max_failures)
-        # Last: a manifest promises that its files are there.
+            fates, manifests = _slide_phantom(patients, settings, settings_hash(said), flags)
+        check_failures(out, fates, flags.max_failures)
+        # Last: a manifest promises that its files exist.
         for name, rows in manifests.items():
             publish(join(out, f"{name}.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
-    return {"out": out, **{name: join(out, f"{name}.csv") for name in manifests}, **counts(found)}
+    return {"out": out, **{name: join(out, f"{name}.csv") for name in manifests}, **counts(fates)}
 
 
-def _items(
-    cohort: Sequence[Patient],
-    each: int,
-    settings: PhantomSettings | MriPhantomSettings,
-    said: dict[str, Any],
-    *,
-    seed: int,
-    out: str,
-) -> list[Item]:
-    """What is to be made: `each` slides of every patient, or one study."""
-    return [
+def _slide_phantom(
+    count: int, settings: PhantomSettings, identity_hash: str, flags: MakePhantomFlags
+) -> tuple[dict[str, Fate], dict[str, Rows]]:
+    """Make the slides of `count` patients; return the fates and the rows of the manifest."""
+    out = absolute(flags.out)
+    slides = [
+        SlidePhantomTask(patient=patient, index=index, settings=settings, seed=flags.seed, out=out)
+        for patient in phantom_patients(count, settings, flags.seed)
+        for index in range(settings.slides_per_patient)
+    ]
+    items = [
         Item(
-            name=f"{patient.patient}-{index + 1}",
-            settings_hash=settings_hash(said),
-            values={
-                "patient": settings_dict(patient),
-                "index": index,
-                "settings": settings_dict(settings),
-                "seed": seed,
-                "out": out,
-            },
+            name=f"{task.patient.patient}-{task.index + 1}", settings_hash=identity_hash, task=task
+        )
+        for task in slides
+    ]
+    fates = map_items(items, make_one, out=out, schema=TRUTH, workers=flags.workers)
+    return fates, {"manifest": [_manifest_row(task.patient, task.index) for task in slides]}
+
+
+def _mri_phantom(
+    settings: MriPhantomSettings, identity_hash: str, flags: MakePhantomFlags
+) -> tuple[dict[str, Fate], dict[str, Rows]]:
+    """Make the scans of all patients; return the fates and the rows of the two manifests."""
+    out = absolute(flags.out)
+    cohort = mri_patients(settings, flags.seed)
+    items = [
+        Item(
+            name=f"{patient.patient}-1",
+            settings_hash=identity_hash,
+            task=MriPhantomTask(patient=patient, settings=settings, seed=flags.seed, out=out),
         )
         for patient in cohort
-        for index in range(each)
     ]
-
-
-def _mri_manifests(cohort: Sequence[MriPatient]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the patients with a tumor, and of the normal brains if there are any."""
-    rows: dict[str, list[dict[str, Any]]] = {
-        "manifest": [_mri_row(one) for one in cohort if one.has_tumor],
-        "normals": [_mri_row(one) for one in cohort if not one.has_tumor],
+    fates = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=flags.workers)
+    manifests: dict[str, Rows] = {
+        "manifest": [_mri_row(patient) for patient in cohort if patient.has_tumor],
+        "normals": [_mri_row(patient) for patient in cohort if not patient.has_tumor],
     }
-    return {name: found for name, found in rows.items() if found}
+    return fates, {name: rows for name, rows in manifests.items() if rows}
 
 
-def make_one_mri(values: dict[str, Any]) -> Outcome:
-    """Make and publish one patient's scans and masks; the row of the truth comes back."""
-    patient = settings_from(MriPatient, values["patient"])
-    settings = settings_from(MriPhantomSettings, values["settings"])
-    truth = write_mri(join(values["out"], "mri"), patient, settings, values["seed"])
-    return Outcome(rows=[truth])
-
-
-def _mri_row(patient: MriPatient) -> dict[str, Any]:
-    """A row of the manifest; the features are the truth and stay out of it."""
-    own = {name: getattr(patient, name) for name in _WHO}
-    files = {name: f"mri/{file}" for name, file in mri_files(patient).items()}
-    row = {**own, "t1ce": files["t1ce"], "flair": files["flair"]}
-    if not patient.has_tumor:
-        return {**row, "idh": "", "grade": ""}
-    return {**row, "tumor_mask": files["tumour_mask"]}
-
-
-def make_one(values: dict[str, Any]) -> Outcome:
-    """Make and publish one slide and its mask; its row of the truth comes back."""
-    patient = settings_from(Patient, values["patient"])
-    settings = settings_from(PhantomSettings, values["settings"])
-    slide = make_slide(patient, values["index"], settings, values["seed"])
-    publish(join(values["out"], "masks", f"{slide.name}.png"), slide.mask_png)
-    publish(join(values["out"], "slides", f"{slide.name}.svs"), slide.svs)
+def make_one(task: SlidePhantomTask) -> Outcome:
+    """Make and publish one slide and its mask; return its row of the truth."""
+    slide = make_slide(task.patient, task.index, task.settings, task.seed)
+    publish(join(task.out, "masks", f"{slide.name}.png"), slide.mask_png)
+    publish(join(task.out, "slides", f"{slide.name}.svs"), slide.svs)
     return Outcome(rows=[slide.truth])
 
 
+def make_one_mri(task: MriPhantomTask) -> Outcome:
+    """Make and publish the scans and masks of one patient; return the row of the truth."""
+    truth = write_mri(join(task.out, "mri"), task.patient, task.settings, task.seed)
+    return Outcome(rows=[truth])
+
+
 def _manifest_row(patient: Patient, index: int) -> dict[str, Any]:
+    """Row of the manifest of slides."""
     return {**settings_dict(patient), "slide": f"slides/{patient.patient}-{index + 1}.svs"}
+
+
+def _mri_row(patient: MriPatient) -> dict[str, Any]:
+    """Row of the manifest of MRI. The features are the truth and stay out of it."""
+    columns = {name: getattr(patient, name) for name in MANIFEST_COLUMNS}
+    files = {name: f"mri/{file}" for name, file in mri_files(patient).items()}
+    row = {**columns, "t1ce": files["t1ce"], "flair": files["flair"]}
+    if not patient.has_tumor:
+        return {**row, "idh": "", "grade": ""}
+    return {**row, "tumor_mask": files["tumour_mask"]}

@@ -12,7 +12,8 @@ from idhray.config import settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
 from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
@@ -26,15 +27,24 @@ class PredictFlags(RunFlags):
     """Flags of `idhray predict`."""
 
     checkpoint: str
-    """Folder of `train-classifier`."""
+    """Folder that `train-classifier` wrote."""
     images: str
-    """Folder of a PATCHES table."""
+    """Folder of a PATCHES or SLICES table."""
     out: str
     """Folder of the PREDICTIONS table."""
     split: tuple[Split, ...] = ("test",)
-    """Which patients, one or more of train, val, test."""
+    """Splits whose patients are predicted: one or more of train, val, test."""
     gpus_per_worker: float | None = None
-    """One when the cluster has GPUs, else none."""
+    """GPUs of one worker. Default: one if the cluster has GPUs, else none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictTask:
+    """Task of a worker: predict the patients of one split."""
+
+    checkpoint: str
+    images: str
+    split: Split
 
 
 def predict(flags: PredictFlags) -> dict[str, Any]:
@@ -56,50 +66,50 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
         connect(flags.address)
         items = [
             Item(
-                name=name,
-                settings_hash=settings_hash({**said, "one": name}),
-                values={"checkpoint": checkpoint, "images": images, "split": name},
+                name=split,
+                settings_hash=settings_hash({**said, "one": split}),
+                task=PredictTask(checkpoint=checkpoint, images=images, split=split),
             )
-            for name in flags.split
+            for split in flags.split
         ]
         gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
-        found = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
-        check_failures(out, found, 0)
-    return {"out": out, "patients": counts(found)["rows"]}
+        fates = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
+        check_failures(out, fates, 0)
+    return {"out": out, "patients": counts(fates)["rows"]}
 
 
-def predict_split(values: dict[str, Any]) -> Outcome:
+def predict_split(task: PredictTask) -> Outcome:
     """PREDICTIONS rows of one split."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network, card = load_model(values["checkpoint"])
-    images = load_images(values["images"], values["split"], card.settings)
-    refuse_seen(images, values["split"], card)
+    network, card = load_model(task.checkpoint)
+    images = load_images(task.images, task.split, card.settings)
+    refuse_trained_on(images, task.split, card)
     p = mutant_probabilities(network.to(device), images.pixels, device=device)
     rows = prediction_rows(
         images,
         p,
-        split=values["split"],
+        split=task.split,
         model=card.settings.backbone,
         n_synthetic=card.n_synthetic,
     )
     return Outcome(rows=rows)
 
 
-def refuse_seen(images: ImageSet, split: str, card: ModelCard) -> None:
+def refuse_trained_on(images: ImageSet, split: str, card: ModelCard) -> None:
     """Refuse to test on patients that the classifier, or a generator behind it, was trained on.
 
     Raises:
         LeakageError: naming the first of them.
     """
     patients = set(images.patients.tolist())
-    seen = (
-        {} if split == "train" else {"training": {*card.train_patients, *card.generator_patients}}
-    )
+    used: dict[str, set[str]] = {}
+    if split != "train":
+        used["training"] = {*card.train_patients, *card.generator_patients}
     if split == "test":
-        seen["validation"] = set(card.val_patients)
-    for what, names in seen.items():
+        used["validation"] = set(card.val_patients)
+    for purpose, names in used.items():
         if shared := sorted(patients & names):
             raise LeakageError(
-                f"split {split}: {len(shared)} patients were in the classifier's {what} "
+                f"split {split}: {len(shared)} patients were in the classifier's {purpose} "
                 f"({shared[0]}, ...); a prediction of them is no test"
             )

@@ -1,11 +1,11 @@
-"""MRI to slices: manifest -> SLICES, one part and one LEDGER row a study, a picture of each.
+"""MRI to slices: manifest -> SLICES, one part and one ledger row a study.
 
-quality/STUDY.png: brain outlines and the registered pair as a checkerboard, for a person's eye.
-quality/STUDY.json and, at the end, quality.csv: how the brains were found and how far FLAIR moved.
+quality/STUDY.png shows brain outlines and the registered pair as a checkerboard, for a person's
+eye. quality/STUDY.json and, at the end, quality.csv hold the method of brain extraction and the
+motion of FLAIR.
 """
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +14,16 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash, read_manifest, with_split, write_manifest
-from idhray.config import settings_dict, settings_from, settings_hash
-from idhray.errors import ManifestError, MriError
+from idhray.cohorts.modality import COHORT, SCAN_FILES, portable_scans, with_scans
+from idhray.config import settings_dict, settings_hash
+from idhray.errors import MriError
 from idhray.images import encode, image_cell
 from idhray.ledger import check_failures, counts
 from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import (
@@ -36,9 +38,7 @@ from idhray.storage import (
 )
 from idhray.tables import SLICES
 
-COHORT = "_cohort.parquet"
 OWNS = ("quality", "quality.csv")
-FILES = ("t1ce", "flair", "brain_mask", "tumor_mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +47,38 @@ class PrepareMriFlags(ItemFlags):
 
     manifest: str
     """CSV, TSV or Parquet with patient, t1ce and flair (NIfTI files or DICOM folders), and idh for
-    labels; brain_mask and tumor_mask where there are masks, on the grid of the CE-T1w. Of a DICOM
-    folder with several series, FOLDER#SERIES_INSTANCE_UID is one."""
+    labels; brain_mask and tumor_mask if there are masks, on the grid of the CE-T1w. If a DICOM
+    folder holds several series, name one as FOLDER#SERIES_INSTANCE_UID."""
     out: str
-    """Folder of the SLICES table, and of a picture and figures of each study in quality/."""
+    """Folder of the SLICES table; quality/ in it gets a picture and figures of each study."""
     settings: MriSettings
     """Brain extraction, registration, intensity, slices."""
     seed: int = 0
-    """Of the split by patient, where the manifest does not give one."""
+    """Seed of the patient split, used only if the manifest has no `split`."""
     gpus_per_worker: float = 0
-    """For the brain extraction network; may be a fraction."""
+    """GPUs of one worker for the brain extraction network; may be a fraction."""
     memory_gb_per_worker: float = 3.0
-    """What a study may take: about 1.3 with deepbet, 2.5 with HD-BET (which takes some 13
-    CPU-minutes a scan without a GPU, unless `hdbet_folds` is 1 and `hdbet_mirrors` off: 20 s)."""
+    """Memory that one study may take. About 1.3 with deepbet, 2.5 with HD-BET. Without a GPU,
+    HD-BET takes some 13 CPU-minutes a scan, or 20 s with `hdbet_folds` 1 and `hdbet_mirrors`
+    off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareMriTask:
+    """Task of a worker: prepare one study."""
+
+    study: str
+    patient: str
+    idh: str
+    split: str
+    t1ce: str
+    flair: str
+    brain_mask: str
+    """Path of the mask, or ""."""
+    tumor_mask: str
+    """Path of the mask, or ""."""
+    settings: MriSettings
+    out: str
 
 
 def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
@@ -68,16 +87,15 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     cohort = with_split(with_scans(read_manifest(manifest), manifest), flags.seed)
     said = {
         "stage": "prepare_mri",
-        "manifest_hash": manifest_hash(_portable(cohort)),
+        "manifest_hash": manifest_hash(portable_scans(cohort)),
         "seed": flags.seed,
         **settings_dict(flags.settings),
     }
     with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         write_manifest(join(out, COHORT), cohort.drop(columns="study"))
-        items = [_item(row, flags.settings, out) for row in cohort.to_dict("records")]
-        found = map_items(
-            items,
+        fates = map_items(
+            [_item(row, flags.settings, out) for row in cohort.to_dict("records")],
             prepare_one,
             out=out,
             schema=SLICES,
@@ -87,86 +105,65 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
         )
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
-        check_failures(out, found, flags.max_failures)
-    return {"out": out, **counts(found)}
+        check_failures(out, fates, flags.max_failures)
+    return {"out": out, **counts(fates)}
 
 
-def with_scans(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
-    """The rows with both sequences, and a column `study`: the patient, numbered where several.
-
-    Raises:
-        ManifestError: a row has one sequence only, or none has both.
-    """
-    one_only = cohort[(cohort["t1ce"] == "") != (cohort["flair"] == "")]
-    if len(one_only):
-        raise ManifestError(
-            f"{manifest}: {len(one_only)} rows name only one of t1ce and flair, patient "
-            f"{one_only['patient'].iloc[0]} the first; name both or neither"
-        )
-    scans = cohort[cohort["t1ce"] != ""].sort_values(["patient", "t1ce"], ignore_index=True)
-    if scans.empty:
-        raise ManifestError(f"{manifest}: no row names t1ce and flair")
-    number = scans.groupby("patient").cumcount() + 1
-    several = scans.groupby("patient")["patient"].transform("size") > 1
-    names = scans["patient"] + ("-" + number.astype(str)).where(several, "")
-    return scans.assign(study=names)
+def _item(row: dict[Any, Any], settings: MriSettings, out: str) -> Item[PrepareMriTask]:
+    """Item of one study. The hash leaves out paths: a moved archive is the same archive."""
+    names = {name: row[name] for name in ("study", "patient", "idh", "split")}
+    values = {
+        **names,
+        "masks": [name for name in ("brain_mask", "tumor_mask") if row[name]],
+        "settings": settings_dict(settings),
+    }
+    task = PrepareMriTask(
+        **names, **{name: row[name] for name in SCAN_FILES}, settings=settings, out=out
+    )
+    return Item(name=task.study, settings_hash=settings_hash(values), task=task)
 
 
-def prepare_one(values: dict[str, Any]) -> Outcome:
-    """The slices of one study as SLICES rows; its picture and figures are published."""
-    settings = settings_from(MriSettings, values["settings"])
-    study, folder = values["study"], join(values["out"], "quality")
-    with _local(values) as paths:
-        found = prepare(Scans(study=study, **paths), settings)
-    publish(join(folder, f"{study}.png"), encode(found.picture))
-    publish_json(join(folder, f"{study}.json"), {"study": study, **found.figures})
-    who = {name: values[name] for name in ("patient", "idh", "split")}
+def prepare_one(task: PrepareMriTask) -> Outcome:
+    """The slices of one study as SLICES rows. Its picture and figures are published."""
+    study, folder = task.study, join(task.out, "quality")
+    with _local_scans(task) as scans:
+        prepared = prepare(scans, task.settings)
+    publish(join(folder, f"{study}.png"), encode(prepared.picture))
+    publish_json(join(folder, f"{study}.json"), {"study": study, **prepared.figures})
     rows = [
         {
-            **who,
+            "patient": task.patient,
+            "idh": task.idh,
+            "split": task.split,
             "study": study,
-            "z_mm": one.z_mm,
-            "brain_fraction": one.brain_fraction,
-            "tumor_fraction": one.tumor_fraction,
-            "image": image_cell(one.image, f"{study}-{number:03d}"),
+            "z_mm": axial.z_mm,
+            "brain_fraction": axial.brain_fraction,
+            "tumor_fraction": axial.tumor_fraction,
+            "image": image_cell(axial.image, f"{study}-{number:03d}"),
         }
-        for number, one in enumerate(found.slices)
+        for number, axial in enumerate(prepared.slices)
     ]
     if not rows:
-        return Outcome(status="skipped", note=f"{study}: {found.none_reason}")
-    return Outcome(rows=rows, note="; ".join(found.notes))
+        return Outcome(status="skipped", note=f"{study}: {prepared.none_reason}")
+    return Outcome(rows=rows, note="; ".join(prepared.notes))
 
 
 @contextlib.contextmanager
-def _local(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Local paths of a study's files; DICOM folders must be local already."""
+def _local_scans(task: PrepareMriTask) -> Iterator[Scans]:
+    """Local paths of the files of a study; DICOM folders must be local already."""
     with contextlib.ExitStack() as stack:
-        paths: dict[str, Any] = {}
-        for name in FILES:
-            path = values["paths"][name]
-            if not path or (not is_uri(path) and os.path.isdir(series_of(path)[0])):
-                paths[name] = path or None
-                continue
+
+        def local(path: str) -> str:
+            if not is_uri(path) and os.path.isdir(series_of(path)[0]):
+                return path
             if not is_uri(path) and not os.path.isfile(path):
-                raise MriError(f"{values['study']}: no file {path}; correct its manifest row")
-            paths[name] = stack.enter_context(local_file(path))
-        yield paths
+                raise MriError(f"{task.study}: no file {path}; correct its manifest row")
+            return stack.enter_context(local_file(path))
 
-
-def _item(row: dict[str, Any], settings: MriSettings, out: str) -> Item:
-    values = {
-        **{name: row[name] for name in ("study", "patient", "idh", "split")},
-        "masks": [name for name in FILES[2:] if row[name]],
-        "settings": settings_dict(settings),
-    }
-    # Paths are left out: an archive that was moved is the same archive.
-    return Item(
-        name=row["study"],
-        settings_hash=settings_hash(json.loads(json.dumps(values))),
-        values={**values, "out": out, "paths": {name: row[name] for name in FILES}},
-    )
-
-
-def _portable(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The cohort without the folders that its files lie in."""
-    return cohort.assign(**{name: cohort[name].map(os.path.basename) for name in FILES})
+        yield Scans(
+            study=task.study,
+            t1ce=local(task.t1ce),
+            flair=local(task.flair),
+            brain_mask=local(task.brain_mask) if task.brain_mask else None,
+            tumor_mask=local(task.tumor_mask) if task.tumor_mask else None,
+        )

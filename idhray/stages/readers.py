@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from idhray.chance import generator
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest, read_text_table
+from idhray.cohorts.modality import COHORT
 from idhray.errors import ConfigError, TableError
 from idhray.images import decode, encode, resize
 from idhray.leakage import refuse_leaks
 from idhray.phantom.mri.image_reader import read_features
 from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
 from idhray.report.html import form_html
-from idhray.stages.prepare_mri import COHORT
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stats.papers.park.features import FEATURES
 from idhray.stats.papers.park.readings import CONSENSUS, NAMES

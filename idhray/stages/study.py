@@ -24,6 +24,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
+from idhray.cohorts.modality import with_slides
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.gan.config import PGGAN, STYLEGAN2
@@ -50,7 +51,7 @@ from idhray.stages.studies.reader_study import (
 )
 from idhray.stages.sweep import SweepFlags, check_counts, sweep
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
-from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, with_slides
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stages.train_gan import train_gans
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json

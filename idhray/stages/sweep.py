@@ -31,8 +31,8 @@ from idhray.errors import ConfigError, StorageError
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate
 from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.stages.runtime.mapping import is_open
 from idhray.stages.runtime.options import RunFlags
+from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join

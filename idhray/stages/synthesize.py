@@ -1,7 +1,7 @@
 """Synthetic images from a trained generator: checkpoint -> SYNTHETIC."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.image_sets import channel_names, image_set, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.storage import absolute
@@ -61,6 +62,24 @@ class SynthesizeFlags(RunFlags):
     """One when the cluster has GPUs, else none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeTask:
+    """Task of a worker: draw the images of one part."""
+
+    checkpoint: str
+    generator: str
+    """Seal of the checkpoint."""
+    seed: int
+    psi: float | None
+    """Truncation; None for a generator without one."""
+    gate: GateRecord | None
+    """Record of the evaluation; copies are searched only if there is one."""
+    first: int = 0
+    """Index of the first image."""
+    end: int = 0
+    """Index after the last image."""
+
+
 def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     """Draw images from a generator; image i depends on the seed and on i alone.
 
@@ -87,20 +106,20 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
         if gate:
             write_gate(out, gate)
         gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
-        values = {
-            "checkpoint": checkpoint,
-            "generator": generator,
-            "seed": flags.seed,
-            "psi": flags.psi if truncates else None,
-            "gate": asdict(gate) if gate else None,
-        }
-        items = _items(0, flags.count, said, values) + _further(out, flags.count, said, values)
+        task = SynthesizeTask(
+            checkpoint=checkpoint,
+            generator=generator,
+            seed=flags.seed,
+            psi=flags.psi if truncates else None,
+            gate=gate,
+        )
+        items = _items(0, flags.count, said, task) + _further(out, flags.count, said, task)
         while True:  # once, but for copies
             found = map_items(
                 items, synthesize_some, out=out, schema=SYNTHETIC, workers=flags.workers, gpus=gpus
             )
             check_failures(out, found, 0)
-            drawn = max(item.values["end"] for item in items)
+            drawn = max(item.task.end for item in items)
             missing = flags.count - sum(fate.rows for fate in found.values())
             if not missing:
                 break
@@ -109,7 +128,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
                     f"{checkpoint}: {missing} of {drawn} images are copies of training images; "
                     "train another generator"
                 )
-            items += _items(drawn, drawn + missing, said, values)
+            items += _items(drawn, drawn + missing, said, task)
     return {"out": out, "generator": generator, **counts(found), "copies": drawn - flags.count}
 
 
@@ -140,24 +159,28 @@ def judged(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
     return gate
 
 
-def _items(first: int, end: int, said: dict[str, Any], values: dict[str, Any]) -> list[Item]:
+def _items(
+    first: int, end: int, said: dict[str, Any], task: SynthesizeTask
+) -> list[Item[SynthesizeTask]]:
     """Images `first` to `end` - 1 in parts."""
     starts = range(first, end, CHUNK)
-    return [_item(start, min(start + CHUNK, end), said, values) for start in starts]
+    return [_item(start, min(start + CHUNK, end), said, task) for start in starts]
 
 
-def _further(out: str, count: int, said: dict[str, Any], values: dict[str, Any]) -> list[Item]:
+def _further(
+    out: str, count: int, said: dict[str, Any], task: SynthesizeTask
+) -> list[Item[SynthesizeTask]]:
     """Parts that an earlier run drew in place of copies."""
     names = [name.removeprefix("images ").split("-") for name in fates(out)]
     bounds = sorted((int(first), int(last) + 1) for first, last in names)
-    return [_item(first, end, said, values) for first, end in bounds if first >= count]
+    return [_item(first, end, said, task) for first, end in bounds if first >= count]
 
 
-def _item(first: int, end: int, said: dict[str, Any], values: dict[str, Any]) -> Item:
+def _item(first: int, end: int, said: dict[str, Any], task: SynthesizeTask) -> Item[SynthesizeTask]:
     return Item(
         name=f"images {first}-{end - 1}",
         settings_hash=settings_hash({**said, "first": first}),
-        values={**values, "first": first, "end": end},
+        task=replace(task, first=first, end=end),
     )
 
 
@@ -166,23 +189,21 @@ def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image[..., 0] if image.shape[-1] == 1 else image
 
 
-def synthesize_some(values: dict[str, Any]) -> Outcome:
+def synthesize_some(task: SynthesizeTask) -> Outcome:
     """One part of SYNTHETIC rows."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = values["checkpoint"]
-    model = read_model(folder)
-    generator = load_generator(folder, device)
-    indices = range(values["first"], values["end"])
-    psi = values["psi"]
-    images = generate(generator, values["seed"], indices, 1.0 if psi is None else psi)
+    model = read_model(task.checkpoint)
+    generator = load_generator(task.checkpoint, device)
+    indices = range(task.first, task.end)
+    images = generate(generator, task.seed, indices, 1.0 if task.psi is None else task.psi)
     shared = {
-        "generator": values["generator"],
-        "seed": values["seed"],
-        "psi": psi,  # null: PGGAN has no truncation
+        "generator": task.generator,
+        "seed": task.seed,
+        "psi": task.psi,  # null: PGGAN has no truncation
         "idh": model["idh"],
         "trained_on": model["trained_on"],
     }
-    copies = _copies(values, images, model["idh"], generator.settings) if values["gate"] else {}
+    copies = _copies(task, images, model["idh"], generator.settings)
     rows = [
         {**shared, "index": index, "image": image_cell(_picture(image), f"{model['idh']}-{index}")}
         for index, image in zip(indices, images, strict=True)
@@ -192,17 +213,19 @@ def synthesize_some(values: dict[str, Any]) -> Outcome:
 
 
 def _copies(
-    values: dict[str, Any], images: NDArray[np.uint8], idh: str, settings: GanSettings
+    task: SynthesizeTask, images: NDArray[np.uint8], idh: str, settings: GanSettings
 ) -> dict[int, str]:
-    """Index -> whose image it copies, of the copies among some images."""
-    gate = GateRecord(**values["gate"])
+    """Index -> note for the ledger, for each copy of a training image; none without a gate."""
+    gate = task.gate
+    if gate is None:
+        return {}
     seen, extractor, names, left_out = _seen(gate, idh, settings)
     made = image_set(None, images, extractor, names, left_out)
     copies: dict[int, str] = {}
     for known in seen:
         found = find_copies(made, known, Limits(**gate.limits), settings.symmetry, with_ssim=False)
         for place in map(int, np.flatnonzero(found.copy)):
-            index, nearest = values["first"] + place, int(found.nearest[place])
+            index, nearest = task.first + place, int(found.nearest[place])
             text = f"left out: {index} copies {known.id(nearest)} of {known.patients[nearest]}"
             copies.setdefault(index, text)
     return copies

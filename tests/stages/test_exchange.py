@@ -17,6 +17,7 @@ from idhray.errors import (
     SettingsChangedError,
     StorageError,
 )
+from idhray.exchange.listing import chunks_of, cohort_with_split
 from idhray.exchange.rows import kind_of, stream
 from idhray.exchange.tfrecord import write_tfrecord
 from idhray.images import decode, encode
@@ -26,11 +27,11 @@ from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.import_images import (
     READERS,
     ImportImagesFlags,
-    _items,
+    ImportTask,
     import_images,
+    import_items,
     import_some,
 )
-from idhray.stages.import_listing import chunks_of, cohort_with_split
 from idhray.stages.runtime import mapping
 from idhray.stages.runtime.folder import stage_folder
 from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES, part_path, publish_table, read_table
@@ -166,8 +167,8 @@ def test_an_export_that_was_broken_off_ends_like_an_unbroken_one(
     export_images(ExportImagesFlags(images=source, out=str(whole), format=form, shard_mb=1))
     run = mapping._run
 
-    def some(todo, *args, **options):
-        run(todo[: len(todo) // 2], *args, **options)
+    def some(out, groups, *args):
+        run(out, groups[: (len(groups) + 1) // 2], *args)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mapping, "_run", some)
@@ -454,8 +455,8 @@ def test_an_import_of_other_images_than_before_is_refused(tmp_path, ray_local):
 def rows_without_ray(source, listed, form, out):
     """The rows of an import, item by item; broken images are in the ledger of `out`."""
     chunks = chunks_of(source, READERS[form], cohort_with_split(listed, 0), listed, None)
-    shared = {"out": str(out), "format": form, "image_px": 16}
-    return [row for item in _items(chunks, shared, {}) for row in import_some(item.values).rows]
+    tasks = [ImportTask(chunk=c, format=form, image_px=16, out=str(out)) for c in chunks]
+    return [row for item in import_items(tasks, {}) for row in import_some(item.task).rows]
 
 
 def test_names_in_a_tar_do_not_leave_the_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pytest
 
 from idhray.ledger import fates
 from idhray.slides.tiling import TilingSettings
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.tables import TILES, TRUTH, parts, read_table
 from tests.slides.made import PINK, WHITE
@@ -115,8 +117,13 @@ def test_damage_anywhere_in_a_file_costs_that_slide_only(tmp_path, ray_local, in
     assert len(parts(out)) == sum(fate.rows > 0 for fate in found.values())
 
 
-def hangs(values):
-    if values["hangs"]:
+@dataclass(frozen=True)
+class Hang:
+    hangs: bool
+
+
+def hangs(task):
+    if task.hangs:
         time.sleep(1000)
     return Outcome(rows=[{"patient": "A"}])
 
@@ -126,7 +133,7 @@ def test_more_hanging_inputs_than_retries_do_not_take_those_of_their_task_along(
 ):
     """Each ends the worker of all; after three of them Ray gives the task up."""
     items = [
-        Item(name=f"i{i}", settings_hash="s", values={"hangs": i < 4}, size=5 if i < 4 else 4)
+        Item(name=f"i{i}", settings_hash="s", task=Hang(i < 4), size=5 if i < 4 else 4)
         for i in range(12)
     ]
     found = map_items(

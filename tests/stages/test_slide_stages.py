@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
@@ -19,8 +19,9 @@ from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.folder import seal
-from idhray.stages.runtime.mapping import Item, Outcome, map_items
-from idhray.stages.runtime.worker import time_limit, unlimited
+from idhray.stages.runtime.items import Item, Outcome
+from idhray.stages.runtime.mapping import map_items
+from idhray.stages.runtime.time_limit import time_limit, unlimited
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.tables import (
     PATCHES,
@@ -183,29 +184,39 @@ def test_other_settings_and_another_manifest_are_refused(tmp_path, phantom):
         tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
 
 
-def crash_on_two(values):
-    if values["i"] == 2:
+@dataclass(frozen=True)
+class Number:
+    i: int
+
+
+@dataclass(frozen=True)
+class Sleep:
+    seconds: tuple[float, ...]
+
+
+def crash_on_two(task):
+    if task.i == 2:
         os.kill(os.getpid(), signal.SIGSEGV)
     return Outcome(status="skipped", note="nothing to do")
 
 
-def never_ends_on_two(values):
-    if values["i"] == 2:
+def never_ends_on_two(task):
+    if task.i == 2:
         time.sleep(1000)
     return Outcome(rows=[{"patient": "A"}])
 
 
-def bug_on_two(values):
-    return Outcome(rows=[{"density_per_mm2": 1 / (values["i"] - 2)}])
+def bug_on_two(task):
+    return Outcome(rows=[{"density_per_mm2": 1 / (task.i - 2)}])
 
 
-def finds_no_space(values):
+def finds_no_space(task):
     raise FullError("part-x: cannot be written (No space left on device); make room")
 
 
 def test_a_full_disk_stops_the_archive_and_is_nobodys_fault(tmp_path, ray_local):
     """Sound slides would be read for nothing, fail, and after three runs be left alone."""
-    items = [Item(name=f"i{i}", settings_hash="s", values={}) for i in range(4)]
+    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
     with pytest.raises(StorageError, match="No space left on device"):
         map_items(items, finds_no_space, out=str(tmp_path), schema=TRUTH, workers=1, task_size=9)
 
@@ -216,7 +227,7 @@ def test_a_full_disk_stops_the_archive_and_is_nobodys_fault(tmp_path, ray_local)
 def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local, task_size):
     """A hostile slide may crash the C library that reads it; an archive must get past it, and so
     must those that share its task."""
-    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]
+    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
     found = map_items(items, crash_on_two, out=str(tmp_path), schema=TRUTH, task_size=task_size)
 
     assert [found[f"i{i}"].status for i in range(4)] == ["skipped", "skipped", "failed", "skipped"]
@@ -225,7 +236,7 @@ def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local, tas
 
 def test_a_bug_stops_the_job_with_its_traceback(tmp_path, ray_local):
     """A programming error must not hide in a ledger; but the other inputs are done."""
-    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in (2, 3)]
+    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in (2, 3)]
 
     with pytest.raises(RuntimeError, match=r"(?s)1 inputs met bugs.*ZeroDivisionError"):
         map_items(items, bug_on_two, out=str(tmp_path), schema=TRUTH)
@@ -307,7 +318,7 @@ def test_slides_of_a_slow_disk_are_tiled_from_a_cache(tmp_path, phantom):
 
 def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
     """Once in this run, and for good after --max-attempts runs; the others are done."""
-    items = [Item(name=f"i{i}", settings_hash="s", values={"i": i}) for i in range(4)]
+    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
     for attempts in (1, 2, 2):
         found = map_items(
             items,
@@ -321,7 +332,7 @@ def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
         assert found["i2"].attempts == attempts
 
     assert [found[f"i{i}"].status for i in range(4)] == ["done", "done", "failed", "done"]
-    assert found["i2"].error == "i2: took longer than 1.5 s; raise --limit-s if it only is large"
+    assert found["i2"].error == "i2: took longer than 1.5 s; raise --limit-s if it is only large"
 
 
 def in_another_worker(seconds, limit):
@@ -332,10 +343,10 @@ def in_another_worker(seconds, limit):
     return "slept"
 
 
-def hands_on(values):
-    task = ray.remote(num_cpus=0, max_retries=2)(in_another_worker)
+def hands_on(task):
+    remote = ray.remote(num_cpus=0, max_retries=2)(in_another_worker)
     with unlimited():
-        said = [ray.get(task.remote(seconds, time_limit())) for seconds in values["seconds"]]
+        said = [ray.get(remote.remote(seconds, time_limit())) for seconds in task.seconds]
     if set(said) != {"slept"}:
         raise SlideError(said[-1])
     return Outcome(rows=[{"patient": "A"}])
@@ -344,17 +355,17 @@ def hands_on(values):
 def test_what_an_input_hands_to_others_has_its_limit_each(tmp_path, ray_local):
     """A large slide must not fail because its shards queue behind other slides; a hanging shard
     must not hang the archive."""
-    seconds = {"queued": [0.8, 0.8, 0.8], "hangs": [0.1, 1000]}
-    items = [Item(name=k, settings_hash="s", values={"seconds": v}) for k, v in seconds.items()]
+    seconds = {"queued": (0.8, 0.8, 0.8), "hangs": (0.1, 1000)}
+    items = [Item(name=k, settings_hash="s", task=Sleep(v)) for k, v in seconds.items()]
     found = map_items(items, hands_on, out=str(tmp_path), schema=TRUTH, limit_s=1.6)
 
     assert found["queued"].status == "done"
     assert found["hangs"].error == (
-        "hangs: took longer than 1.6 s; raise --limit-s if it only is large"
+        "hangs: took longer than 1.6 s; raise --limit-s if it is only large"
     )
 
 
-def broken(values):
+def broken(task):
     raise SlideError("mended no more")
 
 
@@ -409,7 +420,7 @@ def test_files_beside_slides_must_be_of_these_slides(tmp_path, phantom):
     drawn.mkdir()
     (drawn / "other.geojson").write_text("{}")
 
-    with pytest.raises(StorageError, match="none of its 1 files is of a slide of the manifest"):
+    with pytest.raises(StorageError, match="none of its 1 files belongs to a slide"):
         tile_slides(
             TileSlidesFlags(
                 manifest=manifest, out=str(tmp_path / "tiles"), settings=TILING, regions=str(drawn)
@@ -430,7 +441,7 @@ def test_parts_of_an_earlier_try_do_not_outlive_it(tmp_path, ray_local):
     for shard in (0, 1, 3):
         publish_table(part_path(str(tmp_path), "a", shard), [{"patient": "A"}], TRUTH)
     map_items(
-        [Item(name="a", settings_hash="s", values={})], broken, out=str(tmp_path), schema=TRUTH
+        [Item(name="a", settings_hash="s", task=Number(0))], broken, out=str(tmp_path), schema=TRUTH
     )
 
     assert parts(str(tmp_path)) == []

@@ -1,4 +1,4 @@
-"""How far a stage is: a bar on a terminal, a line every ten seconds elsewhere."""
+"""Progress of a stage: a bar on a terminal, a log line every ten seconds elsewhere."""
 
 import logging
 import sys
@@ -11,57 +11,58 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 SECONDS_PER_LINE = 10
+BAR_FORMAT = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
 
 
 def progress(
-    rows: Iterable[dict[str, Any]], sizes: Mapping[str, int], *, what: str
+    reports: Iterable[dict[str, Any]], sizes: Mapping[str, int], *, label: str
 ) -> Iterator[dict[str, Any]]:
-    """Pass on what became of the inputs, and say how far the work is.
+    """Pass on the reports of the workers and show the progress.
 
     Args:
-        rows: One an input: "input", and "rows" that it gave.
-        sizes: How much work each input is, in any unit; alike where all are 0.
-        what: The output folder.
+        reports: One for each input: "input", and the number of "rows" that it gave.
+        sizes: Size of each input in any unit. If all are 0, inputs count alike.
+        label: Name that the bar or the lines begin with.
     """
     work = sum(sizes.values())
     if sys.stderr.isatty():
-        yield from _bar(rows, sizes if work else dict.fromkeys(sizes, 1), what)
+        yield from _bar(reports, sizes if work else dict.fromkeys(sizes, 1), label)
         return
-    start = said = time.monotonic()
-    count, made, done = 0, 0, 0
-    for row in rows:
-        count, made, done = count + 1, made + row["rows"], done + sizes[row["input"]]
-        yield row
+    start = last_line = time.monotonic()
+    count, rows, size = 0, 0, 0
+    for report in reports:
+        count, rows, size = count + 1, rows + report["rows"], size + sizes[report["input"]]
+        yield report
         now = time.monotonic()
-        if now - said > SECONDS_PER_LINE or count == len(sizes):
-            said = now
-            part = done / work if work else count / len(sizes)
-            logger.info("%s: %s", what, _line(count, len(sizes), made, part, now - start))
+        if now - last_line > SECONDS_PER_LINE or count == len(sizes):
+            last_line = now
+            fraction = size / work if work else count / len(sizes)
+            logger.info("%s: %s", label, _line(count, len(sizes), rows, fraction, now - start))
 
 
 def _bar(
-    rows: Iterable[dict[str, Any]], sizes: Mapping[str, int], what: str
+    reports: Iterable[dict[str, Any]], sizes: Mapping[str, int], label: str
 ) -> Iterator[dict[str, Any]]:
-    """A bar as long as the work: the largest inputs come first, and counts would mislead."""
-    shown = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
-    made = 0
-    with tqdm(total=sum(sizes.values()), desc=what, bar_format=shown) as bar:
-        for count, row in enumerate(rows, start=1):
-            made += row["rows"]
-            bar.set_postfix_str(f"{count}/{len(sizes)} inputs, {made} rows", refresh=False)
-            bar.update(sizes[row["input"]])
-            yield row
+    """Show a bar in units of size. The largest inputs come first, so counts would mislead."""
+    rows = 0
+    with tqdm(total=sum(sizes.values()), desc=label, bar_format=BAR_FORMAT) as bar:
+        for count, report in enumerate(reports, start=1):
+            rows += report["rows"]
+            bar.set_postfix_str(f"{count}/{len(sizes)} inputs, {rows} rows", refresh=False)
+            bar.update(sizes[report["input"]])
+            yield report
 
 
-def _line(count: int, total: int, rows: int, part: float, seconds: float) -> str:
-    """What `progress` says of `count` of `total` inputs, which are `part` (0..1) of the work."""
+def _line(count: int, total: int, rows: int, fraction: float, seconds: float) -> str:
+    """Log line after `count` of `total` inputs, which are `fraction` (0..1) of the work."""
     line = f"{count} of {total} inputs, {rows} rows, {rows / max(seconds, 1e-9):.1f} rows/s"
-    if not 0 < part < 1:
+    if not 0 < fraction < 1:
         return line
-    return f"{line}, {part:.0%} of the work, about {_span(seconds / part * (1 - part))} left"
+    time_left = _duration(seconds / fraction * (1 - fraction))
+    return f"{line}, {fraction:.0%} of the work, about {time_left} left"
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

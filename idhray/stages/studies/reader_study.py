@@ -20,6 +20,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
+from idhray.cohorts.modality import with_scans
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, ManifestError
 from idhray.gan.stylegan2.config import StyleGan2Settings
@@ -31,7 +32,7 @@ from idhray.planning.printing import plan_summary
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluateGanFlags, EvaluationSettings, evaluate_gan
 from idhray.stages.fit_stats import of_readings
-from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri, with_scans
+from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
 from idhray.stages.readers import ReadersFlags, readers
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.reader_report import mri_report

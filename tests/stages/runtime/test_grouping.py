@@ -1,11 +1,11 @@
 """Which inputs share a Ray task."""
 
-from idhray.stages.runtime.grouping import MOST_TOGETHER, grouped
-from idhray.stages.runtime.worker import Item
+from idhray.stages.runtime.grouping import MAX_GROUP, grouped
+from idhray.stages.runtime.items import Item
 
 
 def items(*sizes):
-    return [Item(name=f"i{i}", settings_hash="s", values={}, size=s) for i, s in enumerate(sizes)]
+    return [Item(name=f"i{i}", settings_hash="s", task=None, size=s) for i, s in enumerate(sizes)]
 
 
 def sizes(groups):
@@ -36,5 +36,5 @@ def test_runs_shrink_towards_the_end_and_no_input_is_lost():
 def test_a_task_stays_within_its_size_and_number():
     """What is lost with a task, and how seldom the driver hears, must not grow with the archive."""
     assert {len(group) for group in grouped(items(*[4] * 1000), 10, 1)[:400]} == {2}
-    assert len(grouped(items(*[1] * 10000), 10**9, 1)[0]) == MOST_TOGETHER
+    assert len(grouped(items(*[1] * 10000), 10**9, 1)[0]) == MAX_GROUP
     assert len(grouped(items(*[0] * 100), 10, 1)[0]) == 10

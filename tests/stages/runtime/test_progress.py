@@ -25,7 +25,7 @@ def test_the_time_left_goes_by_the_work_and_not_by_the_count(monkeypatch, caplog
     monkeypatch.setattr(module.time, "monotonic", lambda: next(ticks))
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
     with caplog.at_level(logging.INFO):
-        assert list(progress(ROWS, sizes, what="out")) == ROWS
+        assert list(progress(ROWS, sizes, label="out")) == ROWS
 
     left = "10 s" if sizes["large"] else "30 s"
     assert caplog.messages == [
@@ -39,14 +39,14 @@ def test_the_time_left_goes_by_the_work_and_not_by_the_count(monkeypatch, caplog
 )
 def test_long_times_are_not_given_in_seconds(seconds, text):
     """Nobody reads 9000 s."""
-    assert module._span(seconds) == text
+    assert module._duration(seconds) == text
 
 
 def test_the_bar_of_a_terminal_goes_by_the_work_too(monkeypatch, capsys):
     """Its estimate, too, is of what the inputs take."""
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(module, "tqdm", partial(module.tqdm, mininterval=0))
-    assert list(progress(ROWS, {"large": 300, "small": 100}, what="out")) == ROWS
+    assert list(progress(ROWS, {"large": 300, "small": 100}, label="out")) == ROWS
 
     shown = capsys.readouterr().err.split("\r")
     assert any("75%" in line and "1/2 inputs, 30 rows" in line for line in shown)

@@ -1,0 +1,60 @@
+"""Rows of a manifest that one modality uses: slides, or pairs of MRI scans."""
+
+import logging
+import os
+
+import pandas as pd
+
+from idhray.cohorts.manifest import slide_name
+from idhray.errors import ManifestError
+
+logger = logging.getLogger(__name__)
+
+COHORT = "_cohort.parquet"
+"""File of an output folder: the rows that were used, with their split."""
+SCAN_FILES = ("t1ce", "flair", "brain_mask", "tumor_mask")
+
+
+def with_slides(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
+    """The rows with a slide. A patient without slides must not take a place in the split.
+
+    Raises:
+        ManifestError: no row has a slide.
+    """
+    slides = cohort[cohort["slide"] != ""].reset_index(drop=True)
+    if slides.empty:
+        raise ManifestError(f"{manifest}: no row names a slide")
+    if left_out := cohort["patient"].nunique() - slides["patient"].nunique():
+        logger.warning("%s: %d patients have no slide and are left out", manifest, left_out)
+    return slides
+
+
+def with_scans(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
+    """The rows with both sequences, and a column `study`: the patient, numbered if several.
+
+    Raises:
+        ManifestError: a row has only one sequence, or no row has both.
+    """
+    unpaired = cohort[(cohort["t1ce"] == "") != (cohort["flair"] == "")]
+    if len(unpaired):
+        raise ManifestError(
+            f"{manifest}: {len(unpaired)} rows name only one of t1ce and flair, patient "
+            f"{unpaired['patient'].iloc[0]} the first; name both or neither"
+        )
+    scans = cohort[cohort["t1ce"] != ""].sort_values(["patient", "t1ce"], ignore_index=True)
+    if scans.empty:
+        raise ManifestError(f"{manifest}: no row names t1ce and flair")
+    number = scans.groupby("patient").cumcount() + 1
+    several = scans.groupby("patient")["patient"].transform("size") > 1
+    names = scans["patient"] + ("-" + number.astype(str)).where(several, "")
+    return scans.assign(study=names)
+
+
+def portable_slides(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The cohort with names of slides instead of paths: a moved archive is the same archive."""
+    return cohort.assign(slide=cohort["slide"].map(slide_name))
+
+
+def portable_scans(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The cohort with names of scan files instead of paths."""
+    return cohort.assign(**{name: cohort[name].map(os.path.basename) for name in SCAN_FILES})

@@ -1,0 +1,212 @@
+"""Listing of an import: the images of a source in chunks, each with its patient and split."""
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, slide_name, with_split
+from idhray.cohorts.modality import COHORT, with_slides
+from idhray.errors import LeakageError, ManifestError, StorageError, TableError
+from idhray.exchange.files import mark
+from idhray.exchange.patients import People
+from idhray.exchange.rows import size_of
+from idhray.exchange.sample import PLACE, ByteRange, Reader, Sample
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 256  # images of a part
+ORIGIN = ("slide", "patient", "split", "idh")
+LISTED = (*ORIGIN, "study", *PLACE)
+EXAMPLES = 10  # images that a message names, or that are tried
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedImage:
+    """One image of a source that belongs to a patient of the manifest."""
+
+    name: str
+    """Name in its shard."""
+    patient: str
+    metadata: dict[str, Any]
+    """The metadata of `LISTED` that its file has."""
+    span: ByteRange | None
+    """Place of its bytes in the shard, if they can be read without the rest."""
+    mark: str
+    """Mark of its file, if the image has a file of its own; see `files.mark`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Some images of one shard, or a shard that cannot be read."""
+
+    shard: str
+    """Path of the shard."""
+    name: str
+    """Path of the shard in its source; "" for the source itself."""
+    first: int = 0
+    """Number of the first image among those of the shard."""
+    images: tuple[ListedImage, ...] = ()
+    people: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Patient -> IDH status and split."""
+    mark: str = ""
+    """Mark of the shard; see `files.mark`."""
+    broken: bool = False
+    """True if the shard cannot be read; there are no images then."""
+
+    @property
+    def identities(self) -> list[list[Any]]:
+        """Name, patient, metadata and place of each image: the values that a digest covers."""
+        return [[image.name, image.patient, image.metadata, image.span] for image in self.images]
+
+
+def cohort_with_split(manifest: str, seed: int) -> pd.DataFrame:
+    """The manifest with a split. If it names slides, a drawn split is that of `tile_slides`.
+
+    Raises:
+        ManifestError: the manifest contradicts itself, or has too few patients for a split.
+    """
+    cohort = read_manifest(manifest)
+    if (cohort["split"] != "").any():
+        return cohort
+    logger.warning(
+        "%s: no split; one is drawn with seed %d. If these patients were split before, give the "
+        "manifest of that time, such as TILES/%s",
+        *(manifest, seed, COHORT),
+    )
+    has_slides = bool((cohort["slide"] != "").any())
+    return with_split(with_slides(cohort, manifest) if has_slides else cohort, seed)
+
+
+def chunks_of(
+    source: str, reader: Reader, cohort: pd.DataFrame, manifest: str, pattern: str | None
+) -> list[Chunk]:
+    """The images of every shard in chunks, each image with its patient.
+
+    Args:
+        source: Path of the source.
+        reader: Reader of its format.
+        cohort: Rows of the manifest, with a split.
+        manifest: Path of the manifest, for messages.
+        pattern: Regular expression for the patient or slide in an image's name.
+
+    Raises:
+        ManifestError: images belong to no patient, or their label is not that of the manifest.
+        LeakageError: images name another split than the manifest.
+        StorageError: there are no images.
+    """
+    slides = {slide_name(row["slide"]): row["patient"] for row in _rows_with_slide(cohort)}
+    people = People.of(slides, set(cohort["patient"]))
+    statuses = _statuses(cohort)
+    chunks: list[Chunk] = []
+    unmatched: list[str] = []
+    for shard in reader.files(source):
+        name = os.path.relpath(shard, source).removeprefix(".")
+        try:
+            samples = _samples(shard, reader, people, pattern)
+        except TableError as error:
+            logger.warning("%s", error)
+            chunks.append(Chunk(shard=shard, name=name, broken=True))
+            continue
+        unmatched += [f"{name}#{sample.name}" for sample, patient in samples if patient is None]
+        images = [_listed(sample, patient) for sample, patient in samples if patient is not None]
+        for sample, patient in samples:
+            if patient is not None:
+                _check_consistent(
+                    f"{shard}: {sample.name}", sample.metadata, patient, *statuses[patient]
+                )
+        chunks += _chunks_of_shard(shard, name, images, statuses)
+    if unmatched:
+        examples = "\n  ".join(unmatched[:EXAMPLES])
+        raise ManifestError(
+            f"{source}: {len(unmatched)} images match no patient or slide of {manifest}; add their "
+            "patients, or say by --patient-pattern where the name stands (P1-3 is not taken for "
+            f"P1):\n  {examples}"
+        )
+    if not chunks:
+        raise StorageError(f"{source}: no images there")
+    return chunks
+
+
+def _chunks_of_shard(
+    shard: str, name: str, images: list[ListedImage], statuses: dict[str, tuple[str, str]]
+) -> list[Chunk]:
+    """The images of one shard, `CHUNK` at a time."""
+    shard_mark = mark(shard)
+    starts = range(0, len(images), CHUNK)
+    parts = [images[first : first + CHUNK] for first in starts]
+    return [
+        Chunk(
+            shard=shard,
+            name=name,
+            first=first,
+            images=tuple(part),
+            people={image.patient: statuses[image.patient] for image in part},
+            mark=shard_mark,
+        )
+        for first, part in zip(starts, parts, strict=True)
+    ]
+
+
+def _statuses(cohort: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Patient -> IDH status and split."""
+    patients = cohort.drop_duplicates("patient")
+    columns = (patients[name] for name in ("patient", "idh", "split"))
+    return {patient: (idh, split) for patient, idh, split in zip(*columns, strict=True)}
+
+
+def _samples(
+    shard: str, reader: Reader, people: People, pattern: str | None
+) -> list[tuple[Sample, str | None]]:
+    """The images of a shard with their patients."""
+    samples = []
+    for sample in reader.listing(shard):
+        # Records have numbers; their file is named after the slide.
+        name = os.path.basename(shard) if sample.name.isdecimal() else sample.name
+        samples.append((sample, people.patient(name, sample.metadata, pattern)))
+    return samples
+
+
+def _listed(sample: Sample, patient: str) -> ListedImage:
+    return ListedImage(
+        name=sample.name,
+        patient=patient,
+        metadata={name: sample.metadata[name] for name in LISTED if name in sample.metadata},
+        span=sample.span,
+        mark=sample.mark,
+    )
+
+
+def _rows_with_slide(cohort: pd.DataFrame) -> list[dict[Any, Any]]:
+    return [row for row in cohort.to_dict("records") if row["slide"]]
+
+
+def _check_consistent(
+    where: str, metadata: dict[str, Any], patient: str, idh: str, split: str
+) -> None:
+    """Refuse an image whose file names another split or label than the manifest."""
+    if metadata.get("split") in SPLITS and metadata["split"] != split:
+        raise LeakageError(
+            f"{where} says that {patient} is in {metadata['split']}, the manifest (or the split "
+            f"drawn for it) has {split}; write the split of its first study into the manifest"
+        )
+    if metadata.get("idh") in LABELS and idh and metadata["idh"] != idh:
+        raise ManifestError(f"{where} is labeled {metadata['idh']}, the manifest has {idh}")
+
+
+def first_side(chunks: list[Chunk], reader: Reader) -> int:
+    """Side in pixels of the first image that can be opened.
+
+    Raises:
+        StorageError: no image can be opened.
+    """
+    for chunk in chunks:
+        for image in chunk.images[:EXAMPLES]:
+            try:
+                for sample in reader.images(chunk.shard, {image.name: image.span}):
+                    return size_of(sample.data)[0]
+            except TableError:
+                continue
+    raise StorageError("none of the images can be opened; is it the right --format?")

@@ -1,0 +1,57 @@
+"""What passes between driver and worker: an item goes out, an outcome comes back.
+
+An item is plain JSON on its way: Arrow has no type for all that a task may hold.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
+
+from idhray.config import settings_from
+from idhray.ledger import Status
+from idhray.tables import PublishedPart
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item(Generic[T_co]):
+    """One input of a stage."""
+
+    name: str
+    """Name in the ledger."""
+    settings_hash: str
+    """Digest of all values that decide the rows of this input."""
+    task: T_co
+    """Dataclass that the work function takes, with plain JSON values and nested dataclasses."""
+    size: int = 0
+    """Bytes, or any other measure of the work. The largest items start first, so that no worker
+    is left alone with a large one at the end. Progress is counted in sizes, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Result of one task: rows, or parts that the work function published itself."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    published: Sequence[PublishedPart] = ()
+    """The files at `part_path(out, name, 0)` and on."""
+    status: Status = "done"
+    note: str = ""
+    """Reason for a skipped item, or a remark about a finished one."""
+
+
+def packed(items: Sequence[Item[Any]], attempts: Mapping[str, int]) -> str:
+    """Items of one Ray task and the number of this attempt at each, as JSON."""
+    return json.dumps([(asdict(item), attempts[item.name]) for item in items])
+
+
+def unpacked(text: str, task_type: type[T]) -> list[tuple[Item[T], int]]:
+    """Items and attempts from what `packed` returned."""
+    pairs: list[tuple[Item[T], int]] = []
+    for values, attempt in json.loads(text):
+        task = settings_from(task_type, values.pop("task"))
+        pairs.append((Item(task=task, **values), attempt))
+    return pairs

@@ -1,0 +1,1 @@
+"""Tiling of one slide in a Ray worker: its task, the tiles, and shards shared with others."""
