@@ -548,7 +548,7 @@ def test_a_split_is_drawn_as_for_the_tiles_and_warned_of(tmp_path, caplog):
     assert split != {
         p: s for p, s in zip(every["patient"], every["split"], strict=True) if p in split
     }
-    assert "gives no split; one is drawn with seed 3" in caplog.text
+    assert "no split; one is drawn with seed 3" in caplog.text
     caplog.clear()
     write_manifest(str(tmp_path / "_cohort.parquet"), drawn)
     again = cohort_with_split(str(tmp_path / "_cohort.parquet"), 4)
