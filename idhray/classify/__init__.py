@@ -1,1 +1,1 @@
-"""Classifiers: image to probability of IDH mutation, images to patient."""
+"""Classifiers: the probability of IDH mutation of an image, and of a patient's images."""

@@ -1,4 +1,4 @@
-"""A timm network that turns gray images into the logits of wildtype and mutant."""
+"""timm networks that turn gray images into the logits of wildtype and mutant."""
 
 import io
 import pickle
@@ -17,12 +17,12 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
-RESNET_CHANNELS = (64, 128, 256, 512)  # of the four stages; He et al. 2016, table 1
+RESNET_CHANNELS = (64, 128, 256, 512)  # per stage; He et al. 2016, table 1
 N_CLASSES = 2  # wildtype 0, mutant 1
 
 
 class GrayClassifier(nn.Module):
-    """A network of RGB images, given gray ones.
+    """Network for RGB images, applied to gray ones.
 
     Shapes: x (N, 1, H, W), 0..255, uint8 or float -> (N, 2).
     """
@@ -31,7 +31,7 @@ class GrayClassifier(nn.Module):
         super().__init__()
         self.network = network
         statistics: dict[str, Any] = getattr(network, "pretrained_cfg", {})
-        # Of the images that the ImageNet weights were trained on; Inception's differ.
+        # Mean and SD of the images that the ImageNet weights were trained on; Inception's differ.
         for name, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
             value = torch.tensor(statistics.get(name, default)).view(1, 3, 1, 1)
             self.register_buffer(name, value, persistent=False)
@@ -45,11 +45,11 @@ class GrayClassifier(nn.Module):
 
 
 def build_network(settings: ClassifierSettings, seed: int) -> GrayClassifier:
-    """The network at the start of training, with the weights that the settings name.
+    """Network at the start of training, with the weights that the settings name.
 
     Raises:
-        ConfigError: no such backbone, no such width of it, or its weights cannot be downloaded.
-        StorageError: the weights file is missing, broken, or of another network.
+        ConfigError: The backbone or its width does not exist, or its weights cannot be downloaded.
+        StorageError: The weights file is missing, broken, or belongs to another network.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "classifier", "weights"))
@@ -62,7 +62,7 @@ def build_network(settings: ClassifierSettings, seed: int) -> GrayClassifier:
 
 
 def bare_network(settings: ClassifierSettings) -> GrayClassifier:
-    """The network without its weights, for a checkpoint to fill."""
+    """Network without trained weights, to be filled from a checkpoint."""
     return GrayClassifier(_timm_network(settings))
 
 
@@ -70,7 +70,7 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
     if not timm.is_model(settings.backbone):
         raise ConfigError(
             f"backbone {settings.backbone!r} is not a network of timm; "
-            "take resnet50, vgg19, inception_v3 or inception_resnet_v2"
+            "give resnet50, vgg19, inception_v3 or inception_resnet_v2"
         )
     options: dict[str, Any] = {}
     if settings.width != 1:
@@ -92,7 +92,7 @@ def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
         raise ConfigError(f"width {settings.width} has no ImageNet weights; give --weights random")
     try:
         return _timm_network(settings, pretrained=True)
-    except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors; timm's are not
+    except (OSError, RuntimeError) as error:  # the hub raises OSErrors, timm RuntimeErrors
         reason = str(error).split("\n")[0]
         raise ConfigError(
             f"ImageNet weights for {settings.backbone} could not be downloaded ({reason}); "
@@ -101,24 +101,25 @@ def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
 
 
 def _load_file(network: nn.Module, path: str) -> None:
-    """Fill a network from a file; a last layer of other classes than two keeps its random start."""
+    """Fill a network from a file; a last layer with other classes keeps its random weights."""
     state = _read_weights(path)
-    # What `train-classifier` writes is a whole GrayClassifier.
+    # `train-classifier` writes a whole GrayClassifier.
     state = {name.removeprefix("network."): value for name, value in state.items()}
-    own = network.state_dict()
+    expected = network.state_dict()
     head = {f"{layer}.{kind}" for layer in _last_layers(network) for kind in ("weight", "bias")}
     for name in head & set(state):
-        if state[name].shape != own[name].shape:
-            state[name] = own[name]
-    wrong = sorted(
-        name for name in own if name not in state or state[name].shape != own[name].shape
+        if state[name].shape != expected[name].shape:
+            state[name] = expected[name]
+    mismatched = sorted(
+        name for name in expected if name not in state or state[name].shape != expected[name].shape
     )
-    if wrong:
+    if mismatched:
         raise StorageError(
-            f"{path}: not the weights of this network: {len(wrong)} of {len(own)} tensors are "
-            f"missing or of another shape ({wrong[0]}); give the file of its backbone and width"
+            f"{path}: not the weights of this network: {len(mismatched)} of {len(expected)} "
+            f"tensors are missing or of another shape ({mismatched[0]}); give the file of its "
+            "backbone and width"
         )
-    network.load_state_dict({name: state[name] for name in own})
+    network.load_state_dict({name: state[name] for name in expected})
 
 
 def _last_layers(network: nn.Module) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ def _last_layers(network: nn.Module) -> tuple[str, ...]:
 
 
 def _read_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors."""
+    """Tensors of a .safetensors file, or of a .pth file that holds nothing but tensors."""
     data = read_bytes(path)
     try:
         if path.endswith(".safetensors"):

@@ -1,6 +1,6 @@
-"""Which images each step of a training shows, and how turned: a function of seed and epoch only.
+"""Images and orientations of each training step, a function of seed and epoch only.
 
-The last, incomplete batch is always left out; the next epoch's order brings its images back.
+The last, incomplete batch is always left out; its images return in the order of the next epoch.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from idhray.distributed import Worker
 def epoch_batches(
     n_images: int, settings: ClassifierSettings, seed: int, epoch: int
 ) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """The images of each global batch of an epoch, and how each one is turned and mirrored.
+    """Images of each global batch of an epoch, and the rotation of each image.
 
     Returns:
-        Two arrays (steps, batch_size): rows of the image set, and numbers for `rotated` (0 where
+        Two arrays (steps, batch_size): rows of the image set, and numbers for `rotated` (0 if
         `settings.dihedral` is off).
     """
     rng = generator(seed, "classifier", "epoch", epoch)
@@ -34,7 +34,7 @@ def epoch_batches(
 
 
 def rotated(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """One of the eight rotations by quarter turns, mirrored or not; 0 is the image itself."""
+    """Image rotated by `turn % 4` quarter turns, and mirrored if `turn` is 4 to 7."""
     image = np.rot90(image, turn % 4)
     return image[:, ::-1] if turn >= 4 else image
 
@@ -42,9 +42,14 @@ def rotated(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
 def batches(
     images: ImageSet, settings: ClassifierSettings, seed: int, epoch: int, *, worker: Worker
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The worker's share of each global batch: pixels (N, 1, H, W) uint8 and labels (N,)."""
+    """Worker's share of each global batch: pixels (N, 1, H, W) uint8 and labels (N,)."""
     share = worker.share(settings.batch_size)
     for rows, turns in zip(*epoch_batches(len(images), settings, seed, epoch), strict=True):
-        mine, turn = rows[share], turns[share]
-        pixels = np.stack([rotated(images.pixels[r], t) for r, t in zip(mine, turn, strict=True)])
-        yield torch.from_numpy(pixels)[:, None], torch.from_numpy(images.labels[mine]).long()
+        own_rows, own_turns = rows[share], turns[share]
+        pixels = np.stack(
+            [
+                rotated(images.pixels[row], turn)
+                for row, turn in zip(own_rows, own_turns, strict=True)
+            ]
+        )
+        yield torch.from_numpy(pixels)[:, None], torch.from_numpy(images.labels[own_rows]).long()

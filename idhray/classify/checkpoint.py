@@ -1,8 +1,8 @@
-"""A trained classifier on disk.
+"""Files of a trained classifier.
 
-weights.safetensors   of the epoch that was kept
-model.json            the model card; it appears last, so where it is, training was finished
-training.pt           the state after the last epoch, to resume from
+weights.safetensors   weights of the selected epoch
+model.json            model card, written last: its presence means that training was finished
+training.pt           state after the last epoch, to resume from
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ WEIGHTS_FILE, CARD_FILE, TRAINING_FILE = "weights.safetensors", "model.json", "t
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What is known of a trained classifier."""
+    """Settings, history and patients of a trained classifier."""
 
     settings: ClassifierSettings
     seed: int
@@ -55,11 +55,15 @@ def model_card(
     seed: int,
     generators: Sequence[GeneratorRecord] = (),
 ) -> ModelCard:
-    """The card of a finished training.
+    """Card of a finished training.
 
     Args:
-        train: The training set; images without a patient are synthetic.
-        generators: What `refuse_leaks` gave for the synthetic folders.
+        state: State after the last epoch.
+        train: Training set; images without a patient are synthetic.
+        val: Validation images.
+        settings: Settings of the training.
+        seed: Seed of the training.
+        generators: Records of the synthetic folders, from `refuse_leaks`.
     """
     patients = sorted(set(train.patients.tolist()) - {""})
     return ModelCard(
@@ -76,7 +80,7 @@ def model_card(
 
 
 def save_model(folder: str, state: TrainingState, card: ModelCard) -> None:
-    """Write the kept weights and the card."""
+    """Write the weights of the selected epoch, and the card."""
     data = save(state.best)
     publish(join(folder, WEIGHTS_FILE), data)
     values = {**dataclasses.asdict(card), "weights_sha256": hashlib.sha256(data).hexdigest()}
@@ -84,25 +88,25 @@ def save_model(folder: str, state: TrainingState, card: ModelCard) -> None:
 
 
 def load_card(folder: str) -> ModelCard:
-    """The card of a trained classifier.
+    """Card of a trained classifier.
 
     Raises:
-        StorageError: there is none, or it is none of a classifier.
+        StorageError: There is no card, or it is not the card of a classifier.
     """
     return _card(folder)[0]
 
 
 def load_model(folder: str) -> tuple[GrayClassifier, ModelCard]:
-    """A trained classifier, ready to predict, and its card.
+    """Trained classifier, ready to predict, and its card.
 
     Raises:
-        StorageError: the folder holds none, or one of its files is broken.
+        StorageError: The folder holds no classifier, or one of its files is broken.
     """
     card, sha256 = _card(folder)
     path = join(folder, WEIGHTS_FILE)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError(f"{path}: not the weights that {CARD_FILE} was written for; train again")
+        raise StorageError(f"{path}: not the weights that {CARD_FILE} describes; train again")
     network = bare_network(card.settings)
     try:
         network.load_state_dict(load(data))
@@ -115,9 +119,7 @@ def load_model(folder: str) -> tuple[GrayClassifier, ModelCard]:
 def _card(folder: str) -> tuple[ModelCard, str]:
     path = join(folder, CARD_FILE)
     if not exists(path):
-        raise StorageError(
-            f"{folder}: no {CARD_FILE}, so no trained classifier; finish its training"
-        )
+        raise StorageError(f"{folder}: no {CARD_FILE}, so the training is not finished; finish it")
     values = read_json(path)
     try:
         sha256 = str(values.pop("weights_sha256"))
@@ -128,17 +130,17 @@ def _card(folder: str) -> tuple[ModelCard, str]:
 
 
 def save_training(folder: str, state: TrainingState) -> None:
-    """Write the state to resume from."""
+    """Write the state that a training resumes from."""
     buffer = io.BytesIO()
     torch.save({f.name: getattr(state, f.name) for f in dataclasses.fields(state)}, buffer)
     publish(join(folder, TRAINING_FILE), buffer.getvalue())
 
 
 def load_training(folder: str) -> TrainingState | None:
-    """The state that an earlier run left, none where there is no such file.
+    """State of an earlier run, or None if there is no such file.
 
     Raises:
-        StorageError: the file is broken, or holds something else.
+        StorageError: The file is broken, or holds something else.
     """
     path = join(folder, TRAINING_FILE)
     if not exists(path):
@@ -149,5 +151,5 @@ def load_training(folder: str) -> TrainingState | None:
     except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise StorageError(
-            f"{path}: no training to resume from ({reason}); remove it to train anew"
+            f"{path}: cannot resume from this file ({reason}); remove it to start again"
         ) from None

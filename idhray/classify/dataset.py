@@ -1,4 +1,4 @@
-"""Tables of images to arrays that a network can be trained on."""
+"""Image tables turned into arrays for training."""
 
 import itertools
 import logging
@@ -28,20 +28,20 @@ class ImageSet:
     """Preprocessed images of one size, in the order of their table."""
 
     pixels: NDArray[np.uint8]  # (N, H, W)
-    labels: NDArray[np.int8]  # (N,) wildtype 0, mutant 1, unknown -1
-    patients: NDArray[np.str_]  # (N,) empty for a synthetic image
+    labels: NDArray[np.int8]  # (N,), wildtype 0, mutant 1, unknown -1
+    patients: NDArray[np.str_]  # (N,), empty for a synthetic image
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def labeled(self) -> "ImageSet":
-        """The images whose label is known."""
-        known = self.labels != UNLABELED
-        return ImageSet(self.pixels[known], self.labels[known], self.patients[known])
+        """Images with a known label."""
+        labeled = self.labels != UNLABELED
+        return ImageSet(self.pixels[labeled], self.labels[labeled], self.patients[labeled])
 
 
 def preprocess(data: bytes, settings: ClassifierSettings) -> Gray:
-    """An encoded image as the network sees it, (image_px, image_px) uint8.
+    """Encoded image turned into network input, (image_px, image_px) uint8.
 
     Source: Liu et al. 2020, Methods, "Image pre-processing": gray, adaptive histogram
     equalization, gamma; the same for real and synthetic images.
@@ -55,22 +55,22 @@ def load_images(images: str, split: str, settings: ClassifierSettings) -> ImageS
     """All images of one split of a PATCHES or SLICES folder.
 
     Raises:
-        TableError: the split has no images, or one cannot be decoded.
-        LeakageError: a patient is in two splits or has two labels.
+        TableError: The split has no images, or an image cannot be decoded.
+        LeakageError: A patient is in two splits or has two labels.
     """
-    counts = list(patient_splits(images).values())
-    if split not in counts:
-        found = ", ".join(f"{name} {counts.count(name)}" for name in sorted(set(counts)))
-        raise TableError(f"{images}: no patient in split {split!r} (patients: {found or 'none'})")
-    found_sets = []
+    splits = list(patient_splits(images).values())
+    if split not in splits:
+        numbers = ", ".join(f"{name} {splits.count(name)}" for name in sorted(set(splits)))
+        raise TableError(f"{images}: no patient in split {split!r} (patients: {numbers or 'none'})")
+    part_sets = []
     for path in parts(images):
         if not may_hold(path, {"split": split}):
             continue
         table = read_part(path, ["patient", "idh", "split", "image"])
         rows = np.flatnonzero(np.asarray(pc.equal(table["split"], split).fill_null(False)))
         if len(rows):
-            found_sets.append(_image_set(path, table, rows, settings))
-    return _joined(found_sets)
+            part_sets.append(_image_set(path, table, rows, settings))
+    return _joined(part_sets)
 
 
 def training_set(
@@ -80,21 +80,24 @@ def training_set(
     synthetic: Sequence[str] = (),
     n_synthetic: int = 0,
 ) -> ImageSet:
-    """The labeled images of the training split, then the first synthetic ones.
+    """Labeled images of the training split, followed by the first synthetic images.
 
     Args:
-        images: A PATCHES or SLICES folder.
-        synthetic: SYNTHETIC folders, as a rule one of each class.
-        n_synthetic: Synthetic images in all: the first half of it, by index, of each class. So a
-            larger number adds images and replaces none.
+        images: PATCHES or SLICES folder.
+        settings: Settings of the classifier.
+        synthetic: SYNTHETIC folders, usually one per class.
+        n_synthetic: Number of synthetic images. Half of them come from each class, the first ones
+            by index, so a larger number adds images and replaces none.
 
     Raises:
         ConfigError: `n_synthetic` is odd or negative.
-        TableError: a class has no real images, or too few synthetic ones.
-        LeakageError: what `refuse_leaks` refuses, whatever `n_synthetic` is.
+        TableError: A class has no real images, or too few synthetic ones.
+        LeakageError: `refuse_leaks` refuses the folders, for any `n_synthetic`.
     """
     if n_synthetic < 0 or n_synthetic % 2:
-        raise ConfigError(f"n_synthetic is split evenly over two classes, got {n_synthetic}")
+        raise ConfigError(
+            f"n_synthetic is divided evenly between two classes and must be even, got {n_synthetic}"
+        )
     refuse_leaks(images, synthetic)
     real = load_images(images, "train", settings).labeled()
     for label, count in enumerate(np.bincount(real.labels, minlength=2)):
@@ -108,7 +111,7 @@ def training_set(
 def _synthetic_sets(
     folders: Sequence[str], per_class: int, settings: ClassifierSettings
 ) -> Iterator[ImageSet]:
-    """The first `per_class` images of wildtype, then of mutant."""
+    """First `per_class` images of wildtype, then of mutant."""
     if not per_class:
         return
     keys = ["index", "generator", "seed", "idh"]
@@ -134,15 +137,15 @@ def _synthetic_sets(
 
 
 def _picked(places: Sequence[tuple[str, int]], settings: ClassifierSettings) -> ImageSet:
-    """The images at (part, row), in the order given; every part is read once."""
-    sets, where = [], []
+    """Images at (part, row), in the order of `places`; every part is read once."""
+    sets, positions = [], []
     for path in sorted({path for path, _ in places}):
-        here = [i for i, (part, _) in enumerate(places) if part == path]
+        in_part = [i for i, (part, _) in enumerate(places) if part == path]
         table = read_part(path, ["idh", "image"])
-        sets.append(_image_set(path, table, np.array([places[i][1] for i in here]), settings))
-        where += here
-    found, order = _joined(sets), np.argsort(where)
-    return ImageSet(found.pixels[order], found.labels[order], found.patients[order])
+        sets.append(_image_set(path, table, np.array([places[i][1] for i in in_part]), settings))
+        positions += in_part
+    images, order = _joined(sets), np.argsort(positions)
+    return ImageSet(images.pixels[order], images.labels[order], images.patients[order])
 
 
 def _image_set(
@@ -154,7 +157,7 @@ def _image_set(
         try:
             pixels[place] = preprocess(table["image"][int(row)]["bytes"].as_py() or b"", settings)
         except TableError as error:
-            raise TableError(f"{path}: row {row}: {error}; make this part anew") from None
+            raise TableError(f"{path}: row {row}: {error}; recreate this part") from None
     taken = table.take(pa.array(rows))
     names = taken["patient"].to_pylist() if "patient" in table.column_names else [""] * len(rows)
     return ImageSet(pixels, _labels(path, taken["idh"].to_pylist()), np.array(names, dtype=np.str_))
@@ -175,15 +178,17 @@ def _joined(sets: Sequence[ImageSet]) -> ImageSet:
 
 
 def with_synthetic(largest: ImageSet, n_synthetic: int) -> ImageSet:
-    """What `training_set` gives for `n_synthetic`, taken from what it gave for a larger number.
+    """Training set with `n_synthetic` synthetic images, taken from a set with more of them.
+
+    The result equals that of `training_set`.
 
     Raises:
-        ConfigError: `n_synthetic` is odd, negative, or more than there are.
+        ConfigError: `n_synthetic` is odd, negative, or larger than their number in `largest`.
     """
-    made = largest.patients == ""
-    if n_synthetic < 0 or n_synthetic % 2 or n_synthetic > made.sum():
-        raise ConfigError(f"n_synthetic must be even, 0 to {made.sum()}, got {n_synthetic}")
-    kept = ~made
+    synthetic = largest.patients == ""
+    if n_synthetic < 0 or n_synthetic % 2 or n_synthetic > synthetic.sum():
+        raise ConfigError(f"n_synthetic must be even, 0 to {synthetic.sum()}, got {n_synthetic}")
+    keep = ~synthetic
     for label in (0, 1):
-        kept[np.flatnonzero(made & (largest.labels == label))[: n_synthetic // 2]] = True
-    return ImageSet(largest.pixels[kept], largest.labels[kept], largest.patients[kept])
+        keep[np.flatnonzero(synthetic & (largest.labels == label))[: n_synthetic // 2]] = True
+    return ImageSet(largest.pixels[keep], largest.labels[keep], largest.patients[keep])

@@ -1,4 +1,4 @@
-"""Settings of one classifier, and those of the published one."""
+"""Settings of one classifier, with those of the published one as a preset."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,36 +8,36 @@ from idhray.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
-    """All that decides what a classifier becomes, but for its images and the seed."""
+    """Settings that decide the result of a training, apart from images and seed."""
 
     backbone: str = "resnet50.tv_in1k"
-    """timm's name of the network, e.g. resnet50, vgg19, inception_v3, inception_resnet_v2."""
+    """Name of the network in timm, such as resnet50, vgg19, inception_v3, inception_resnet_v2."""
     width: float = 1.0
     """Channels of the residual stages, as a fraction of the published ones; ResNets only."""
     weights: str = "imagenet"
-    """imagenet (downloaded by name), random, or a .safetensors or .pth file."""
+    """Start of training: imagenet (downloaded by name), random, or a .safetensors or .pth file."""
     image_px: int = 256
-    """Side that images are resized to."""
+    """Side length that images are resized to."""
     clahe_clip_limit: float = 0.01
     """Contrast limit of the adaptive histogram equalization, 0..1."""
     clahe_tiles: int = 8
     """Regions per side of the adaptive histogram equalization."""
     gamma: float = 1.0
-    """Exponent on pixels of 0..1; above 1 darkens."""
+    """Exponent on pixels in 0..1; values above 1 darken."""
     dihedral: bool = False
-    """Show training images rotated by quarter turns and mirrored, at random."""
+    """Rotate training images by quarter turns and mirror them, at random."""
     dropout: float = 0.5
     """Fraction of features dropped before the last layer."""
     batch_size: int = 16
-    """Images per step, over all workers."""
+    """Images per step, summed over all workers."""
     epochs: int = 100
     learning_rate: float = 1e-5
     lr_decay: float = 1e-6
-    """Keras's time-based decay: step `t` learns at learning_rate / (1 + lr_decay * t)."""
+    """Keras's time-based decay: the rate of step `t` is learning_rate / (1 + lr_decay * t)."""
     beta1: float = 0.9
     beta2: float = 0.999
     select_by: Literal["val_loss", "last_epoch"] = "val_loss"
-    """The epoch that is kept: the one of least validation log loss per patient, or the last."""
+    """Selected epoch: the one with the least validation log loss per patient, or the last."""
 
     def __post_init__(self) -> None:
         for name in ("image_px", "clahe_tiles", "epochs"):
@@ -63,12 +63,12 @@ PRESETS = {
     # Source: Liu et al. 2020, Methods, "ResNet50 for image classification": ResNet50, ImageNet
     # weights, dropout before the softmax layer, Adam, batch size 16, learning rate 1e-5, decay
     # rate 1e-6, momentum 0.9, 100 epochs. "GAN for data augmentation": 256 px. "Image
-    # pre-processing": gray, adaptive histogram equalization, gamma adjustment. Silent, and ours:
-    # the dropout rate, beta2 (Keras's default), clip limit and regions (scikit-image's defaults),
-    # gamma (1, which changes nothing), no dihedral augmentation, and which epoch is kept.
+    # pre-processing": gray, adaptive histogram equalization, gamma adjustment. Not reported there,
+    # so ours: the dropout rate, beta2 (Keras's default), clip limit and regions (scikit-image's
+    # defaults), gamma (1, which changes nothing), no dihedral augmentation, and the selected epoch.
     # tv_in1k are the ImageNet weights of torchvision, whose recipe is nearest to Keras's.
     "liu2020": ClassifierSettings(),
-    # Ours: ResNet50's 50 layers at an eighth of the width, on two CPU cores in seconds.
+    # Ours: ResNet50's 50 layers at an eighth of the width, for seconds on two CPU cores.
     "demo": ClassifierSettings(
         backbone="resnet50",
         width=0.125,

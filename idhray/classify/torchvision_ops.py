@@ -1,10 +1,10 @@
-"""torchvision, importable also where its C++ operators are missing; import this before timm.
+"""Import of torchvision without its C++ operators; import this module before timm.
 
-PyPI's torchvision wheel beside a CPU-only torch cannot load its C++ operators. It leaves most of
-them out then, but still registers fake kernels for `nms` and `qnms`, and its import fails:
-`operator torchvision::nms does not exist`. timm imports torchvision for transforms that idhray
-does not use. Declared without a kernel, the two operators let both imports pass; only who calls
-them, for object detection, gets torch's error. Where the C++ operators load, nothing is declared.
+PyPI's torchvision wheel cannot load its C++ operators beside a CPU-only torch. It then skips most
+of them, but still registers fake kernels for `nms` and `qnms`, so its import fails with
+`operator torchvision::nms does not exist`. timm imports torchvision for transforms that idhray does
+not use. If the two operators are declared without a kernel, both imports succeed, and only calls to
+them, in object detection, raise torch's error. If the C++ operators load, nothing is declared.
 """
 
 import importlib
@@ -12,13 +12,13 @@ import importlib
 import torch
 
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_declared: list[torch.library.Library] = []  # a Library takes its operators along when it dies
+_declared: list[torch.library.Library] = []  # operators vanish with their Library object
 
 
 def import_torchvision() -> None:
-    """Import torchvision, declaring `nms` and `qnms` if it fails for want of them.
+    """Import torchvision, and declare `nms` and `qnms` if it fails because they are missing.
 
-    The import is tried first, as a real C++ operator could not be loaded over a declared one.
+    The import is tried first, because a real C++ operator cannot be loaded over a declared one.
     """
     try:
         importlib.import_module("torchvision")

@@ -1,8 +1,9 @@
-"""Train one classifier, alone or as one of several workers.
+"""Training of one classifier by one worker or by several.
 
-Each worker takes its share of every global batch; gradients are averaged before each step. Batch
-normalization sees a share only, so several workers train a slightly different network from the
-same batches. On one device a run repeats bit by bit, and a resumed run ends as an unbroken one.
+Each worker takes its share of every global batch, and gradients are averaged before each step.
+Batch normalization sees only the worker's share, so several workers train a slightly different
+network than one from the same batches. On one device a run is repeatable bit by bit, and a resumed
+run gives the same result as an uninterrupted one.
 """
 
 import hashlib
@@ -36,22 +37,22 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """Where a run stands after an epoch: all that it needs to go on."""
+    """State of a run after an epoch: everything that it needs to continue."""
 
     identity: str
-    """Hash of settings, seed and images; a run goes on only with the same ones."""
+    """Hash of settings, seed and images; a run continues only if it is the same."""
     history: list[Metrics]
-    """epoch, train_loss, val_loss, val_auc of each epoch done."""
+    """epoch, train_loss, val_loss and val_auc of each finished epoch."""
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     best: dict[str, Tensor]
-    """Weights of the epoch that is kept."""
+    """Weights of the selected epoch."""
     best_epoch: int
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What stays the same over a training."""
+    """Inputs that stay the same during a training."""
 
     train: ImageSet
     val: ImageSet
@@ -74,21 +75,24 @@ def fit_classifier(
     state: TrainingState | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> TrainingState:
-    """The state after the last epoch; its `best` are the weights to predict with.
+    """Train a classifier and return its state after the last epoch; predict with `state.best`.
 
     Args:
-        train: Labeled images, real and synthetic; all of them on every worker.
-        val: Images of the validation patients; unlabeled ones are left out.
-        seed: Of the first weights, the order of images, dropout and augmentation.
-        state: Where an earlier run with the same settings and images stopped.
-        on_epoch: Called on every worker after each epoch. The tensors of the state are the live
-            ones: save or copy them before returning.
+        train: Labeled images, real and synthetic; every worker needs all of them.
+        val: Images of the validation patients; unlabeled images are left out.
+        settings: Settings of the training.
+        seed: Seed of the initial weights, the order of images, dropout and augmentation.
+        worker: Rank of this worker and the number of workers.
+        device: Device to train on.
+        state: State of an interrupted run with the same settings, seed and images.
+        on_epoch: Callback on every worker after each epoch. The tensors of the state are live:
+            save or copy them before returning.
 
     Raises:
-        ConfigError: the batch is larger than the set, or does not divide over the workers.
-        TrainingError: the loss is not finite any more.
-        SettingsChangedError: `state` is of a run with other settings, seed or images.
-        TableError: no validation image has a label.
+        ConfigError: The batch is larger than the set, or does not divide over the workers.
+        TrainingError: The loss is no longer finite.
+        SettingsChangedError: `state` belongs to other settings, another seed or other images.
+        TableError: No validation image has a label.
     """
     run = _Run(train, val.labeled(), settings, seed, worker)
     _check_sets(run)
@@ -128,12 +132,12 @@ def _check_finite(metrics: Metrics) -> None:
 def _start(
     run: _Run, device: torch.device, state: TrainingState | None
 ) -> tuple[nn.Module, torch.optim.Adam, TrainingState]:
-    """Network and optimizer, new or where `state` left them."""
+    """Network, optimizer and state: new, or restored from `state`."""
     settings, identity = run.settings, _identity(run)
     if state and state.identity != identity:
         raise SettingsChangedError(
-            "the saved training is of other settings, another seed or other images; "
-            "give the old ones to continue, or --overwrite to start anew"
+            "the saved training has other settings, another seed or other images; "
+            "give the old ones to continue, or --overwrite to start again"
         )
     network = (bare_network(settings) if state else build_network(settings, run.seed)).to(device)
     optimizer = torch.optim.Adam(
@@ -186,16 +190,16 @@ def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _train_epoch(network: nn.Module, optimizer: torch.optim.Adam, run: _Run, epoch: int) -> float:
-    """One pass over the training set; its mean loss."""
+    """Mean loss of one pass over the training set."""
     settings, worker = run.settings, run.worker
     device = next(network.parameters()).device
     steps = len(run.train) // settings.batch_size
-    # Dropout: an epoch draws the same masks after a resume, and every worker its own.
+    # Dropout masks: the same in a resumed epoch, different for each worker.
     torch.manual_seed(seed_for(run.seed, "classifier", "dropout", epoch, worker.rank))
     network.train()
     total = torch.zeros((), device=device)
-    shown = batches(run.train, settings, run.seed, epoch, worker=worker)
-    for step, (pixels, labels) in enumerate(shown, start=(epoch - 1) * steps):
+    worker_batches = batches(run.train, settings, run.seed, epoch, worker=worker)
+    for step, (pixels, labels) in enumerate(worker_batches, start=(epoch - 1) * steps):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate / (1 + settings.lr_decay * step)
         optimizer.zero_grad()
@@ -212,11 +216,11 @@ def _train_epoch(network: nn.Module, optimizer: torch.optim.Adam, run: _Run, epo
 def _shared_probabilities(
     network: nn.Module, images: ImageSet, worker: Worker
 ) -> NDArray[np.float64]:
-    """`mutant_probabilities` of all images, each worker having computed every size-th one."""
+    """`mutant_probabilities` of all images; each worker computes every `worker.size`-th one."""
     device = next(network.parameters()).device
-    mine = slice(worker.rank, None, worker.size)
-    found = torch.zeros(len(images), dtype=torch.float64, device=device)
-    p_mine = mutant_probabilities(network, images.pixels[mine], device=device)
-    found[mine] = torch.from_numpy(p_mine).to(device)
-    worker.average([found])
-    return found.cpu().numpy() * worker.size
+    own_share = slice(worker.rank, None, worker.size)
+    probabilities = torch.zeros(len(images), dtype=torch.float64, device=device)
+    own_probabilities = mutant_probabilities(network, images.pixels[own_share], device=device)
+    probabilities[own_share] = torch.from_numpy(own_probabilities).to(device)
+    worker.average([probabilities])
+    return probabilities.cpu().numpy() * worker.size

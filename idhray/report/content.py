@@ -1,4 +1,4 @@
-"""What a report says: plain data that a stage fills in and `html.py` lays out."""
+"""Content of a report: plain data that a stage fills in and `html.py` lays out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from idhray.errors import ConfigError
 
 ANSWERS = ("helps", "hurts", "this cohort cannot tell")
 MAX_REASONS = 40
-"""Inputs listed by name under a step; the ledger holds all of them."""
+"""Inputs listed by name under a step, at most; the ledger holds all of them."""
 _SIGNATURES = {b"\x89PNG": "image/png", b"<?xml": "image/svg+xml", b"<svg": "image/svg+xml"}
 
 
@@ -19,44 +19,44 @@ class Picture:
 
     title: str
     data: bytes
-    """PNG or SVG, as `figures.py` makes it."""
+    """PNG or SVG, from `figures.py`."""
     alt: str
-    """What the picture shows, for those who cannot see it."""
+    """Description for readers who cannot see the picture."""
     caption: str = ""
 
     def __post_init__(self) -> None:
         if not self.data.startswith(tuple(_SIGNATURES)):
-            raise ConfigError(f"picture {self.title!r}: neither PNG nor SVG")
+            raise ConfigError(
+                f"picture {self.title!r}: neither PNG nor SVG; encode it as one of both"
+            )
 
     @property
     def mime(self) -> str:
-        """The media type, by the first bytes."""
+        """Media type, recognized by the first bytes."""
         return next(kind for start, kind in _SIGNATURES.items() if self.data.startswith(start))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportTable:
-    """A table whose cells are text, as `stats.print_tables` makes it."""
+    """Table whose cells are text, printed from the statistics."""
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     notes: Sequence[str] = ()
-    """Footnotes: what the marks in the cells mean."""
+    """Footnotes that explain the marks in the cells."""
     grouped: bool = False
     """The first column is a heading over the rows that share it (Validation, Test)."""
-    highlighted: Sequence[int] = ()
-    """Rows set in bold, counted from 0."""
 
-    def groups(self) -> list[tuple[str, list[tuple[bool, list[str]]]]]:
-        """Headings, and under each its rows (highlighted or not, cells)."""
-        marked = [(number in self.highlighted, list(row)) for number, row in enumerate(self.rows)]
+    def groups(self) -> list[tuple[str, list[list[str]]]]:
+        """Headings, each with its rows of cells."""
+        rows = [list(row) for row in self.rows]
         if not self.grouped:
-            return [("", marked)]
+            return [("", rows)]
         return [
-            (heading, [(bold, cells[1:]) for bold, cells in rows])
-            for heading, rows in groupby(marked, key=lambda row: row[1][0])
+            (heading, [cells[1:] for cells in group])
+            for heading, group in groupby(rows, key=lambda cells: cells[0])
         ]
 
 
@@ -77,23 +77,23 @@ class SplitCount:
     mutant: int
     wildtype: int
     unknown: int = 0
-    """Without a known IDH status: in no figure."""
+    """Patients without a known IDH status, who are in no figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """What became of the inputs of one step; see `flow_of`."""
+    """Fates of the inputs of one step; see `flow_of`."""
 
     step: str
     done: int
     skipped: int
     failed: int
     reasons: Sequence[tuple[str, str, str]] = ()
-    """(input, skipped or failed, why) of the first `MAX_REASONS` that were not done."""
+    """(input, skipped or failed, reason) of the first `MAX_REASONS` inputs not done."""
 
     @property
     def unlisted(self) -> int:
-        """Inputs not done whose reason is only in the ledger."""
+        """Number of inputs not done whose reason is only in the ledger."""
         return self.skipped + self.failed - len(self.reasons)
 
 
@@ -101,7 +101,7 @@ def flow_of(step: str, ledger: Iterable[Mapping[str, Any]]) -> Flow:
     """Counts and reasons from the rows of a LEDGER (`input`, `status`, `error`).
 
     Raises:
-        ConfigError: a status is none of done, skipped, failed.
+        ConfigError: A status is not done, skipped or failed.
     """
     rows = sorted(ledger, key=lambda row: (str(row["status"]), str(row["input"])))
     counts = {"done": 0, "skipped": 0, "failed": 0}
@@ -119,48 +119,48 @@ def flow_of(step: str, ledger: Iterable[Mapping[str, Any]]) -> Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorSummary:
-    """What one GAN saw and made."""
+    """Training data and numbers of one GAN."""
 
     name: str
     training_patients: int
     training_images: int
     kimg: float
-    """Thousand real images shown to it."""
+    """Real images shown to it, in thousands."""
     figures: Mapping[str, str]
-    """Further numbers by name: synthetic images made, FID, ..."""
+    """Further numbers by name, such as synthetic images made or FID."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """Everything that a report shows; nothing else is looked up."""
+    """Everything that a report shows; the template reads nothing else."""
 
     title: str
     question: str
-    """The study's question in one sentence."""
+    """Question of the study in one sentence."""
     answer: Literal["helps", "hurts", "this cohort cannot tell"]
     verdict: str
-    """The answer with its numbers, in sentences (`stats.verdict.Verdict.sentence`)."""
+    """Answer with its numbers, in sentences (`stats.verdict.Verdict.sentence`)."""
     demonstration: bool
-    """Made-up data: a banner says so on top."""
+    """Made-up data, announced by a banner on top."""
     key_figures: Sequence[KeyFigure]
     cohort: Sequence[SplitCount]
     flows: Sequence[Flow]
-    """One per step that reads files: tiling, patches, ..."""
+    """One flow per step that reads files, such as tiling or patches."""
     tables: Sequence[ReportTable]
     conventions: Sequence[str]
-    """Threshold, intervals, how the count was chosen (`stats.LiuTables.notes`)."""
+    """Threshold, intervals, choice of the synthetic count (`stats.LiuTables.notes`)."""
     figures: Sequence[Picture]
     generators: Sequence[GeneratorSummary]
     generators_note: str
-    """Whom the generators saw: that no validation or test patient was among them, if checked."""
+    """Statement on the generators' training patients, such as that none is a test patient."""
     sheets: Sequence[Picture]
-    """Real beside synthetic images."""
+    """Real images beside synthetic ones."""
     settings: Mapping[str, Mapping[str, str]]
     """Stage -> setting -> value."""
     provenance: Mapping[str, str]
     """Versions, commit, seeds, hashes."""
     limits: Sequence[str]
-    """What this study cannot show, in plain words."""
+    """Limits of the study, in plain words."""
 
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:

@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike, NDArray
 
-Format = Literal["svg", "png"]
-Images = Sequence[NDArray[np.uint8]]  # each (height, width[, 3])
+ImageList = Sequence[NDArray[np.uint8]]  # each (height, width[, 3])
 
-# Okabe and Ito 2008: told apart by color-blind readers; the line styles by everyone in print.
+# Okabe and Ito 2008: color-blind readers can distinguish the colors, everyone the line styles.
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":")
+GAP_PX = 4
 CLASS_COLORS = {"mutant": "#0072B2", "wildtype": "#D55E00"}
-_STYLE: Any = {  # matplotlib types the keys one by one
+_STYLE: Any = {  # matplotlib types each key separately
     "svg.hashsalt": "idhray",  # otherwise the ids inside an SVG are random
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
+    "font.family": "DejaVu Sans",  # part of matplotlib, so glyphs are the same on every machine
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,14 +37,14 @@ class RocCurve:
     """One curve of a ROC panel."""
 
     label: str
-    """With the area and its interval, rounded as in the tables."""
+    """Label with the area and its interval, rounded as in the tables."""
     fpr: ArrayLike
     tpr: ArrayLike
 
 
 @dataclass(frozen=True, kw_only=True)
 class CountPoint:
-    """A figure at one synthetic count: mean, interval, and every repeat."""
+    """Result at one synthetic count: mean, interval, and every repeat."""
 
     n_synthetic: int
     mean: float
@@ -54,8 +54,8 @@ class CountPoint:
     chosen: bool = False
 
 
-def roc_figure(panels: Mapping[str, Sequence[RocCurve]], kind: Format = "svg") -> bytes:
-    """ROC curves side by side, a panel per set of patients."""
+def roc_figure(panels: Mapping[str, Sequence[RocCurve]]) -> bytes:
+    """ROC curves side by side, one panel per set of patients, as SVG."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.6 * len(panels), 4.6), layout="constrained")
         for axes, (title, curves) in zip(_row(figure, len(panels)), panels.items(), strict=True):
@@ -78,13 +78,11 @@ def roc_figure(panels: Mapping[str, Sequence[RocCurve]], kind: Format = "svg") -
                 aspect="equal",
             )
             axes.legend(loc="lower right", title="Area (95% CI)", title_fontsize=8)
-        return _bytes(figure, kind)
+        return _bytes(figure, "svg")
 
 
-def count_figure(
-    panels: Mapping[str, Mapping[str, Sequence[CountPoint]]], kind: Format = "svg"
-) -> bytes:
-    """A figure of merit against the synthetic count: bars are intervals, dots single trainings.
+def count_figure(panels: Mapping[str, Mapping[str, Sequence[CountPoint]]]) -> bytes:
+    """Measures by synthetic count, as SVG: bars are intervals, dots are single trainings.
 
     Args:
         panels: Row ("AUC", "Accuracy") -> set of patients -> points.
@@ -101,17 +99,17 @@ def count_figure(
             row[0].set_ylabel(measure)
         for axes in grid[-1]:
             axes.set_xlabel("Synthetic images added")
-        return _bytes(figure, kind)
+        return _bytes(figure, "svg")
 
 
 def _draw_counts(axes: Axes, points: Sequence[CountPoint]) -> None:
-    """Points at equal steps: counts may lie far apart, and none may hide another."""
-    for place, point in enumerate(points):
+    """Draw points at equal steps, because counts may lie far apart and must not hide each other."""
+    for position, point in enumerate(points):
         if point.chosen:
-            axes.axvspan(place - 0.4, place + 0.4, color="#dcebf5", zorder=0)
+            axes.axvspan(position - 0.4, position + 0.4, color="#dcebf5", zorder=0)
         spread = np.linspace(-0.12, 0.12, len(point.repeats)) if len(point.repeats) > 1 else [0.0]
         axes.plot(
-            place + np.asarray(spread) - 0.18,
+            position + np.asarray(spread) - 0.18,
             point.repeats,
             linestyle="none",
             marker="o",
@@ -121,7 +119,7 @@ def _draw_counts(axes: Axes, points: Sequence[CountPoint]) -> None:
             markeredgewidth=0,
         )
         axes.errorbar(
-            place + 0.1,
+            position + 0.1,
             point.mean,
             yerr=[[point.mean - point.low], [point.high - point.mean]],
             color="#0072B2",
@@ -140,14 +138,13 @@ def age_figure(
     ages: Mapping[str, ArrayLike],
     gaussians: Mapping[str, tuple[float, float]],
     roots: Sequence[float],
-    kind: Format = "svg",
 ) -> bytes:
-    """The Gaussian of each class over age, the patients below it, and where they cross.
+    """Gaussian of each class over age, patients below it, and crossings of the curves, as SVG.
 
     Args:
         ages: "mutant" and "wildtype" -> ages of training patients; NaN is not drawn.
         gaussians: "mutant" and "wildtype" -> (mean, standard deviation).
-        roots: Ages at which both classes are equally likely; those out of sight are not drawn.
+        roots: Ages at which both classes are equally likely; ages outside the axis are not drawn.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 3.4), layout="constrained")
@@ -164,29 +161,27 @@ def age_figure(
                 linestyle="-" if name == "mutant" else "--",
                 label=f"{name}: {mean:.1f} \u00b1 {sd:.1f} years",
             )
-        for row, (name, values) in enumerate(ages.items()):
-            known = np.asarray(values, dtype=float)
-            known = known[np.isfinite(known)]
-            place = np.full(len(known), -(0.05 + 0.06 * row) * highest)
-            axes.plot(known, place, "|", color=CLASS_COLORS[name], markersize=8)
-        for root in (one for one in roots if years[0] <= one <= years[-1]):
+        for line, (name, values) in enumerate(ages.items()):
+            finite = np.asarray(values, dtype=float)
+            finite = finite[np.isfinite(finite)]
+            heights = np.full(len(finite), -(0.05 + 0.06 * line) * highest)
+            axes.plot(finite, heights, "|", color=CLASS_COLORS[name], markersize=8)
+        for root in (age for age in roots if years[0] <= age <= years[-1]):
             axes.axvline(root, color="#4d5661", linewidth=1, linestyle=":")
             axes.text(root + 0.8, highest * 1.1, f"{root:.1f} years", color="#4d5661", va="top")
         axes.set(xlabel="Age (years)", xlim=(0, 100), ylim=(None, highest * 1.12), yticks=[])
         axes.set_ylabel("Density (patients below)")
         axes.legend(loc="upper left")
-        return _bytes(figure, kind)
+        return _bytes(figure, "svg")
 
 
-def patch_sheet(
-    classes: Mapping[str, tuple[Images, Images]], *, columns: int = 4, kind: Format = "png"
-) -> bytes:
-    """Real images on the left, synthetic on the right, a row per class.
+def patch_sheet(classes: Mapping[str, tuple[ImageList, ImageList]]) -> bytes:
+    """Real images on the left, synthetic ones on the right, one row per class, as PNG.
 
     Args:
         classes: Class -> (real, synthetic) images, all of one size.
-        columns: Images in a line of a mosaic.
     """
+    columns = 4
     with mpl.rc_context(_STYLE):
         lines = max(-(-len(images) // columns) for pair in classes.values() for images in pair)
         size = (2.4 * columns, (1.2 * max(lines, 1) + 0.35) * len(classes))
@@ -200,16 +195,17 @@ def patch_sheet(
                     axes.imshow(_mosaic(images, columns), interpolation="nearest")
                 else:
                     axes.text(0.5, 0.5, "none", ha="center", va="center")
-        return _bytes(figure, kind)
+        return _bytes(figure, "png")
 
 
-def pair_sheet(kinds: Mapping[str, Images], *, columns: int = 6, kind: Format = "png") -> bytes:
-    """Pairs of channels in gray: CE-T1w above, FLAIR below, a block of lines for each kind.
+def pair_sheet(kinds: Mapping[str, ImageList]) -> bytes:
+    """Pairs of channels in gray, as PNG: CE-T1w above, FLAIR below, one block for each kind.
 
     Args:
-        kinds: What they are -> (height, width, 3) images: CE-T1w, FLAIR, null; all of one size.
-        columns: Pairs in a line.
+        kinds: Name of the kind -> (height, width, 3) images of CE-T1w, FLAIR and null, all of one
+            size.
     """
+    columns = 6
     with mpl.rc_context(_STYLE):
         lines = [max(-(-len(images) // columns), 1) for images in kinds.values()]
         size = (1.3 * columns, sum(2.6 * count + 0.35 for count in lines))
@@ -223,17 +219,17 @@ def pair_sheet(kinds: Mapping[str, Images], *, columns: int = 6, kind: Format = 
                 axes.imshow(_mosaic(pairs, columns), interpolation="nearest")
             else:
                 axes.text(0.5, 0.5, "none", ha="center", va="center")
-        return _bytes(figure, kind)
+        return _bytes(figure, "png")
 
 
-def _mosaic(images: Images, columns: int, gap_px: int = 4) -> NDArray[np.uint8]:
+def _mosaic(images: ImageList, columns: int) -> NDArray[np.uint8]:
     """Images in lines of `columns` on white, (height, width, 3) uint8."""
     height, width = images[0].shape[:2]
     lines = -(-len(images) // columns)
-    shape = (lines * (height + gap_px) - gap_px, columns * (width + gap_px) - gap_px, 3)
+    shape = (lines * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3)
     sheet = np.full(shape, 255, dtype=np.uint8)
     for number, image in enumerate(images):
-        y, x = (number // columns) * (height + gap_px), (number % columns) * (width + gap_px)
+        y, x = (number // columns) * (height + GAP_PX), (number % columns) * (width + GAP_PX)
         sheet[y : y + height, x : x + width] = image if image.ndim == 3 else image[..., None]
     return sheet
 
@@ -243,9 +239,9 @@ def _row(figure: Figure, columns: int) -> Sequence[Axes]:
     return axes
 
 
-def _bytes(figure: Figure, kind: Format) -> bytes:
+def _bytes(figure: Figure, file_format: Literal["svg", "png"]) -> bytes:
     buffer = io.BytesIO()
-    # Without these, the files would name the hour and the machine's matplotlib.
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    # Left out, because the time and the version of matplotlib would change the bytes.
+    metadata = {"Software": None} if file_format == "png" else {"Date": None, "Creator": None}
+    figure.savefig(buffer, format=file_format, dpi=150, metadata=metadata)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""HTML files that hold their style and pictures, run no script and load nothing."""
+"""HTML files that contain their style and pictures, run no script and load nothing."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _ANSWER_CLASSES = {"helps": "helps", "hurts": "hurts", "this cohort cannot tell"
 
 
 def report_html(content: ReportContent) -> str:
-    """The whole report; every text in it is escaped, whatever a manifest called its patients."""
+    """Whole report; all text is escaped, because names of patients come from a manifest."""
     return _render(
         "report.html",
         content=content,
@@ -23,7 +23,7 @@ def report_html(content: ReportContent) -> str:
 def tables_html(
     *, title: str, answer: str, verdict: str, tables: Sequence[ReportTable], notes: Sequence[str]
 ) -> str:
-    """The verdict, the tables and their conventions alone: what `fit-stats` leaves behind."""
+    """Verdict, tables and conventions alone: the page that `fit-stats` writes."""
     return _render(
         "tables.html",
         title=title,
@@ -38,10 +38,10 @@ def tables_html(
 def form_html(
     cases: Sequence[str], features: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]
 ) -> str:
-    """The cases that readers see, and the words that their form takes.
+    """Page with the cases that readers see and the words that their form accepts.
 
     Args:
-        cases: Names; the picture of each is `cases/NAME.png` beside the page.
+        cases: Names of cases; the picture of each is `cases/NAME.png` beside the page.
         features: Column, label, and (word, meaning) of each level.
     """
     return _render("form.html", cases=cases, features=features)
@@ -59,5 +59,5 @@ def _render(template: str, **values: object) -> str:
 
 
 def data_uri(picture: Picture) -> str:
-    """The picture inside its address, so that the file needs no other one."""
+    """Picture as a data URI, so that the page needs no other file."""
     return f"data:{picture.mime};base64,{b64encode(picture.data).decode()}"

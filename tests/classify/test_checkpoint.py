@@ -78,7 +78,7 @@ def test_an_unfinished_training_is_no_model(tmp_path, state):
     """The card comes last."""
     save_training(str(tmp_path), state)
 
-    with pytest.raises(StorageError, match=r"no model.json, so no trained classifier"):
+    with pytest.raises(StorageError, match=r"no model.json, so the training is not finished"):
         load_card(str(tmp_path))
 
 
@@ -104,5 +104,5 @@ def test_a_truncated_training_is_refused(folder, keep):
     path = folder / "training.pt"
     path.write_bytes(path.read_bytes()[:keep])
 
-    with pytest.raises(StorageError, match=r"training.pt: no training to resume from"):
+    with pytest.raises(StorageError, match=r"training.pt: cannot resume from this file"):
         load_training(str(folder))

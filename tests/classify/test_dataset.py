@@ -75,7 +75,7 @@ def test_no_synthetic_images_are_the_baseline(images, fakes):
 @pytest.mark.parametrize(
     ("count", "error", "message"),
     [
-        (3, ConfigError, "evenly over two classes, got 3"),
+        (3, ConfigError, "must be even, got 3"),
         (-2, ConfigError, "got -2"),
         (14, TableError, "7 of each class, found 6 wildtype and 6 mutant"),
     ],

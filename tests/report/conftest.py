@@ -36,7 +36,6 @@ def content() -> Callable[..., ReportContent]:
             caption="More and more images.",
             notes=["† fitted on these very patients"],
             grouped=True,
-            highlighted=[2],
         )
         fields: dict[str, Any] = {
             "title": "A study",

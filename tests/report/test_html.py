@@ -142,12 +142,11 @@ def test_tables_can_be_read_aloud(content):
     assert dict(page.tags)["html"] == {"lang": "en"}
 
 
-def test_rows_are_grouped_under_their_set_and_the_chosen_one_stands_out(content):
-    """Validation once, Test once; one bold row."""
+def test_rows_are_grouped_under_their_set(content):
+    """Validation once, Test once."""
     html = report_html(content())
 
     assert html.count('scope="rowgroup"') == 2
-    assert html.count('<tr class="bold">') == 1
 
 
 def test_a_study_without_ages_generators_or_failures_has_a_report(content):

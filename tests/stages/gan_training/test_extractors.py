@@ -175,7 +175,7 @@ def test_nothing_in_a_file_is_executed(tmp_path):
         ("timm:resnet10t:{}/list.pth", StorageError, "holds no state_dict"),
         ("timm:resnet10t:{}", StorageError, "extractors"),
         ("timm:resnet10t", ConfigError, "features must be"),
-        ("classifier:{}", StorageError, "no model.json, so no trained classifier"),
+        ("classifier:{}", StorageError, "no model.json, so the training is not finished"),
         ("classifier:{}/none", StorageError, "no model.json"),
         ("classifier:", ConfigError, "features must be"),
         ("inception:{}/net.pth", StorageError, "not the weights of FID's Inception-v3"),
