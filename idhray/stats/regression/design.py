@@ -1,4 +1,4 @@
-"""The design matrix of a regression: which column belongs to which level of which predictor.
+"""Design matrices: columns of 0, 1 and numbers, each with its predictor and level.
 
 A factor of L levels has L - 1 columns of 0 and 1 (treatment coding, as in R), one per level other
 than its reference. Letters: N patients, K columns, the intercept's included.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from idhray.stats.sample import SampleError
 
 INTERCEPT = "(Intercept)"
-Matrix = NDArray[np.float64]  # (N, K)
+DesignMatrix = NDArray[np.float64]  # (N, K)
 _COLLINEAR = 1e-7  # share of a column's length that the columns before it leave unexplained
 
 
@@ -44,7 +44,7 @@ Predictor = Factor | Covariate
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What a column of the design stands for."""
+    """Predictor and level of one column of the design."""
 
     predictor: str
     level: str = ""
@@ -54,39 +54,40 @@ class Column:
     @property
     def label(self) -> str:
         """`margin: clear, not indistinct`, or the bare name of a number."""
-        named = f"{self.predictor}: {self.level}, not {self.reference}"
-        return named if self.level else self.predictor
+        if not self.level:
+            return self.predictor
+        return f"{self.predictor}: {self.level}, not {self.reference}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """A matrix of full rank with what its columns mean."""
+    """A matrix of full rank with the meaning of its columns."""
 
-    matrix: Matrix
+    matrix: DesignMatrix
     columns: tuple[Column, ...]
     """The intercept first."""
     predictors: tuple[Predictor, ...]
     """Factors keep only the levels that occur."""
     notes: tuple[str, ...]
 
-    def places(self, predictor: str) -> list[int]:
-        """Numbers of the columns that belong to a predictor."""
-        return [place for place, one in enumerate(self.columns) if one.predictor == predictor]
+    def column_indices(self, predictor: str) -> list[int]:
+        """Indices of the columns that belong to a predictor."""
+        return [i for i, column in enumerate(self.columns) if column.predictor == predictor]
 
     def subset(self, names: Sequence[str]) -> "Design":
-        """The intercept and the predictors that are named, in that order."""
-        places = [place for name in (INTERCEPT, *names) for place in self.places(name)]
-        by_name = {one.name: one for one in self.predictors}
+        """The intercept and the named predictors, in that order."""
+        indices = [i for name in (INTERCEPT, *names) for i in self.column_indices(name)]
+        by_name = {predictor.name: predictor for predictor in self.predictors}
         return Design(
-            matrix=self.matrix[:, places],
-            columns=tuple(self.columns[place] for place in places),
+            matrix=self.matrix[:, indices],
+            columns=tuple(self.columns[i] for i in indices),
             predictors=tuple(by_name[name] for name in names),
             notes=self.notes,
         )
 
 
 def fitting_design(frame: pd.DataFrame, predictors: Sequence[Predictor]) -> Design:
-    """The design on which a model can be fitted.
+    """A design on which a model can be fitted.
 
     A level that occurs in no patient gets no column, and a note says so.
 
@@ -96,8 +97,8 @@ def fitting_design(frame: pd.DataFrame, predictors: Sequence[Predictor]) -> Desi
             is a combination of others; or there are no more patients than columns.
     """
     notes: list[str] = []
-    occurring = tuple(_occurring(frame, one, notes) for one in predictors)
-    _check_names([one.name for one in predictors])
+    occurring = tuple(_occurring(frame, predictor, notes) for predictor in predictors)
+    _check_names([predictor.name for predictor in predictors])
     columns, matrix = coded(frame, occurring)
     if len(frame) <= len(columns):
         raise SampleError(
@@ -110,8 +111,8 @@ def fitting_design(frame: pd.DataFrame, predictors: Sequence[Predictor]) -> Desi
 
 def coded(
     frame: pd.DataFrame, predictors: Sequence[Predictor]
-) -> tuple[tuple[Column, ...], Matrix]:
-    """The columns and their (N, K) values, by the given levels, whether or not they occur.
+) -> tuple[tuple[Column, ...], DesignMatrix]:
+    """Columns and their (N, K) values, one per level of a factor even if it does not occur.
 
     Raises:
         SampleError: a predictor is absent, or has missing values, an unknown level or infinite
@@ -119,20 +120,20 @@ def coded(
     """
     columns = [Column(predictor=INTERCEPT)]
     values: list[NDArray[Any]] = [np.ones(len(frame))]
-    for one in predictors:
-        found = _values(frame, one)
-        if isinstance(one, Covariate):
-            columns.append(Column(predictor=one.name))
-            values.append(found)
+    for predictor in predictors:
+        name, cells = predictor.name, _values(frame, predictor)
+        if isinstance(predictor, Covariate):
+            columns.append(Column(predictor=name))
+            values.append(cells)
             continue
-        for level in one.levels[1:]:
-            columns.append(Column(predictor=one.name, level=level, reference=one.levels[0]))
-            values.append((found == level).astype(np.float64))
+        for level in predictor.levels[1:]:
+            columns.append(Column(predictor=name, level=level, reference=predictor.levels[0]))
+            values.append((cells == level).astype(np.float64))
     return tuple(columns), np.column_stack(values)
 
 
 def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[Any]:
-    """Levels as text (object) or numbers (float64), (N,), after they were checked."""
+    """Checked levels as text (object) or numbers (float64), (N,)."""
     name = predictor.name
     if list(frame.columns).count(name) != 1:
         raise SampleError(f"{name}: {list(frame.columns).count(name)} columns of that name, not 1")
@@ -163,8 +164,8 @@ def _occurring(frame: pd.DataFrame, predictor: Predictor, notes: list[str]) -> P
     """The predictor with the levels that occur; refuses a constant one or an empty reference."""
     name, values = predictor.name, _values(frame, predictor)
     if len(set(values)) < 2:
-        found = f"{values[0]} in all {len(values)} patients" if len(values) else "no patients"
-        raise SampleError(f"{name}: {found}; a constant predictor has no coefficient, leave it out")
+        cells = f"{values[0]} in all {len(values)} patients" if len(values) else "no patients"
+        raise SampleError(f"{name}: {cells}; a constant predictor has no coefficient, leave it out")
     if isinstance(predictor, Covariate):
         return predictor
     levels = tuple(level for level in predictor.levels if level in set(values))
@@ -185,13 +186,17 @@ def _check_names(names: Sequence[str]) -> None:
             raise SampleError(f"predictor names must be distinct and not {INTERCEPT}: {name!r}")
 
 
-def _check_rank(columns: Sequence[Column], matrix: Matrix) -> None:
+def _check_rank(columns: Sequence[Column], matrix: DesignMatrix) -> None:
     """Refuse a column that those before it determine (its diagonal in R of QR is nearly 0)."""
     lengths = np.linalg.norm(matrix, axis=0)
-    left = np.abs(np.diag(np.linalg.qr(matrix / lengths, mode="r")))
-    guilty = [one.label for one, rest in zip(columns, left, strict=True) if rest < _COLLINEAR]
-    if guilty:
+    unexplained = np.abs(np.diag(np.linalg.qr(matrix / lengths, mode="r")))
+    collinear = [
+        column.label
+        for column, share in zip(columns, unexplained, strict=True)
+        if share < _COLLINEAR
+    ]
+    if collinear:
         raise SampleError(
-            f"{'; '.join(guilty)}: determined by the other columns (collinear); "
+            f"{'; '.join(collinear)}: determined by the other columns (collinear); "
             "leave one of the predictors out or join levels"
         )

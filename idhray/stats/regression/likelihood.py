@@ -1,9 +1,9 @@
 """The likelihood of a logistic regression, plain or with Firth's penalty, and its maxima.
 
 statsmodels fits the plain one, firthmodels the penalized one. Neither can hold several
-coefficients at fixed values, which every interval by profile and every test of a whole factor
-needs: with Firth's penalty a column that is held at 0 is not a column left out, as the penalty
-still counts it. So there is one small maximizer for both; the tests hold it to both libraries.
+coefficients at fixed values, which every profile interval and every test of a whole factor
+needs: with Firth's penalty a column that is held at 0 is not a column left out, because the
+penalty still counts it. So one small maximizer serves both; tests compare it with both libraries.
 
 Letters: N patients, K columns.
 Source: Firth 1993 (Biometrika 80:27), section 3; Heinze and Schemper 2002 (Stat Med 21:2409).
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import expit
 
-from idhray.stats.regression.design import Matrix
+from idhray.stats.regression.design import DesignMatrix
 from idhray.stats.sample import Labels, SampleError
 
-Vector = NDArray[np.float64]  # (K,), or (N,) where it has a value per patient
+Reals = NDArray[np.float64]  # (K,), or (N,) for one value per patient
 Square = NDArray[np.float64]  # (K, K)
 _MAX_STEPS = 100  # fewer than 10 are usual
 _MAX_HALVINGS = 40
-_LONGEST_STEP = 5.0  # of a linear predictor; a longer one is cut to this
-_FLATTEST = 0.01  # curvature, as a share of the bound, that a step is willing to believe
-_FAR = 6.0  # mean change of the linear predictors at which another maximum is looked for
-_NEAR = 0.3  # of a linear predictor: a climb that comes so near a known maximum ends there
+_LONGEST_STEP = 5.0  # change of a linear predictor; a longer step is cut to this
+_FLATTEST = 0.01  # smallest curvature, as a share of the bound, that a step uses
+_FAR = 6.0  # mean change of the linear predictors from which another maximum is searched
+_NEAR = 0.3  # change of a linear predictor: a climb so near an earlier maximum ends there
 _STEP = 1e-10  # a step that moves no linear predictor by more is the last
-_GAIN = 1e-9  # where rounding keeps steps from shrinking so far, they may promise this much value
-_SMALL = 0.01  # and be this long
+_GAIN = 1e-9  # if rounding keeps steps from shrinking to _STEP: the largest gain of a last step
+_SMALL = 0.01  # and its longest change of a linear predictor
 _NO_MAXIMUM = {
     False: "the likelihood has no maximum: the predictors separate the classes; "
     "use Firth's penalized likelihood (method firth)",
@@ -47,30 +47,30 @@ class NoMaximumError(SampleError):
 class Point:
     """The likelihood and its derivatives at some coefficients."""
 
-    beta: Vector
+    beta: Reals
     value: float
-    """Log-likelihood, with the penalty where there is one."""
+    """Log-likelihood, with the penalty if there is one."""
     log_likelihood: float
-    """Without the penalty."""
-    score: Vector
+    """Log-likelihood without the penalty."""
+    score: Reals
     information: Square
     """(K, K), X'WX: its inverse is the covariance of the coefficients."""
     curvature: Square
     """Minus the second derivative; with the penalty it need not be positive definite."""
     bound: Square
-    """Positive definite in its place: X'WX, weighted by 1 + leverage where there is the penalty."""
+    """Positive definite replacement: X'WX, weighted by 1 + leverage if there is the penalty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
     """The log-likelihood of labels given a design, as a function of the coefficients."""
 
-    matrix: Matrix
+    matrix: DesignMatrix
     labels: Labels
     penalized: bool = False
     """Firth's penalty: half the log determinant of the information (Jeffreys' prior)."""
 
-    def at(self, beta: Vector) -> Point:
+    def at(self, beta: Reals) -> Point:
         """Value and derivatives; the value is -inf where the information is singular."""
         eta = self.matrix @ beta
         p = expit(eta)
@@ -98,8 +98,8 @@ class Likelihood:
             bound=bound,
         )
 
-    def _bend(self, off: Vector, weight: Vector, leverage: Vector, inverse: Square) -> Square:
-        """What the second derivative of the penalty adds to minus its `bound`.
+    def _bend(self, off: Reals, weight: Reals, leverage: Reals, inverse: Square) -> Square:
+        """Difference between `bound` and `curvature`, from the second derivative of the penalty.
 
         The derivative of the leverages has the squared elements of X inverse(X'WX) X' between
         patients; as products of rows (z_i . z_j)^2 they need no N by N matrix.
@@ -109,11 +109,11 @@ class Likelihood:
         twist = (x.T * (off * weight)) @ squares
         return np.asarray((x.T * (2 * leverage * off**2)) @ x - 2 * twist @ twist.T)
 
-    def maximum(self, start: Vector | None = None, held: NDArray[np.bool_] | None = None) -> Point:
+    def maximum(self, start: Reals | None = None, held: NDArray[np.bool_] | None = None) -> Point:
         """The point with the highest value.
 
         The plain likelihood has one maximum. With few patients the penalized one can have more,
-        above all with a coefficient held; so it is also climbed from far along each coefficient.
+        above all with a coefficient held; so climbs also start far out along each coefficient.
 
         Args:
             start: Coefficients to start from, (K,); zeros if not given.
@@ -121,33 +121,33 @@ class Likelihood:
 
         Raises:
             NoMaximumError: no maximum was reached; without the penalty that means separated
-                classes. Not all such data are found here: `separation` tells for certain.
+                classes. Not all such data are detected here: `separation` is certain.
         """
         best = self.climb(start, held)
         if not self.penalized:
             return best
         lengths = np.sqrt((self.matrix**2).mean(axis=0))
         center = best.beta
-        for place in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
+        for index in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
             for side in (-1, 1):
                 far = center.copy()
-                far[place] += side * _FAR / lengths[place]
+                far[index] += side * _FAR / lengths[index]
                 with suppress(NoMaximumError):
                     best = max(best, self.climb(far, held, best), key=lambda point: point.value)
         return best
 
     def climb(
         self,
-        start: Vector | None = None,
+        start: Reals | None = None,
         held: NDArray[np.bool_] | None = None,
-        known: Point | None = None,
+        earlier: Point | None = None,
     ) -> Point:
         """The maximum reached from `start` by Newton steps that never descend.
 
         Other arguments and errors are those of `maximum`.
 
         Args:
-            known: A maximum; a climb that comes near it is not finished, and it comes back.
+            earlier: A maximum; a climb that comes near it stops, and `earlier` is returned.
         """
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
@@ -165,14 +165,14 @@ class Likelihood:
             point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
                 break
-            if known and np.abs(self.matrix @ (point.beta - known.beta)).max() < _NEAR:
-                return known
+            if earlier and np.abs(self.matrix @ (point.beta - earlier.beta)).max() < _NEAR:
+                return earlier
             shortest = min(reach, shortest)
         if not settled:
             raise NoMaximumError(_NO_MAXIMUM[self.penalized])
         return point
 
-    def _along(self, point: Point, step: Vector) -> tuple[Point, bool]:
+    def _along(self, point: Point, step: Reals) -> tuple[Point, bool]:
         """The point after a step, halved until it does not descend; False if none ascends."""
         slack = 1e-13 * abs(point.value)
         for halving in range(_MAX_HALVINGS):
@@ -182,8 +182,8 @@ class Likelihood:
         return point, False
 
 
-def _step(point: Point, free: NDArray[np.intp]) -> Vector:
-    """Newton's step of the free coefficients; where the value is not concave, one that leaves it.
+def _step(point: Point, free: NDArray[np.intp]) -> Reals:
+    """Newton's step of the free coefficients, also where the value is not concave.
 
     There the curvature along each axis (relative to the bound) is taken without its sign, so that
     the step leads away from a saddle and not back to it.

@@ -6,7 +6,7 @@ Maximum likelihood, or Firth's penalized likelihood where the classes are separa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,12 @@ FIRTH = "Firth's penalized likelihood"
 MIN_EVENTS_PER_PARAMETER = 10
 """Below this a note is added. Source: Peduzzi et al. 1996 (J Clin Epidemiol 49:1373)."""
 
-Method = Literal["auto", "ml", "firth"]
+FitMethod = Literal["auto", "ml", "firth"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogisticFit:
-    """A fitted model with everything that is reported of it."""
+    """A fitted model with all figures that are reported of it."""
 
     method: str
     """`maximum likelihood` or `Firth's penalized likelihood`."""
@@ -42,9 +42,9 @@ class LogisticFit:
     n: int
     n_mutant: int
     log_likelihood: float
-    """At the estimates, without the penalty in either method."""
+    """Log-likelihood at the estimates, without the penalty in either method."""
     null_log_likelihood: float
-    """Of the share of mutants alone."""
+    """Log-likelihood of the share of mutants alone."""
     penalized_log_likelihood: float | None
     """With Firth's penalty; None in a fit by maximum likelihood."""
     aic: float
@@ -54,7 +54,7 @@ class LogisticFit:
     r2_cox_snell: float
     r2_mcfadden: float
     lr: Significance
-    """All coefficients but the intercept."""
+    """Likelihood ratio of all coefficients but the intercept."""
     factor_tests: Mapping[str, tuple[Significance, Significance]]
     """Per predictor, all its levels together: (penalized) likelihood ratio, and Wald."""
     separated: tuple[str, ...]
@@ -63,7 +63,7 @@ class LogisticFit:
 
     @property
     def beta(self) -> NDArray[np.float64]:
-        """The coefficients, the intercept's first."""
+        """Coefficients, the intercept's first."""
         return np.array([term.beta for term in self.terms])
 
     def linear_predictor(self, frame: pd.DataFrame) -> NDArray[np.float64]:
@@ -85,8 +85,7 @@ def fit_logistic(
     truth: ArrayLike,
     predictors: Sequence[Predictor],
     *,
-    method: Method = "auto",
-    confidence: float = 0.95,
+    method: FitMethod = "auto",
 ) -> LogisticFit:
     """A model of being mutant (1) on predictors.
 
@@ -97,24 +96,13 @@ def fit_logistic(
             are separated; `ml` refuses such patients; `firth` always penalizes.
 
     Raises:
-        SampleError: as `fitting_design`; one class only; separated classes with method `ml`; or
-            confidence is not between 0 and 1.
+        SampleError: as `fitting_design`; one class only; or separated classes with method `ml`.
     """
-    if not 0 < confidence < 1:
-        raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
     labels, design = labeled_design(frame, truth, predictors)
-    found = separation(design, labels)
-    if found and method == "ml":
-        raise SampleError(_refusal(found))
-    penalized = method == "firth" or found is not None
-    return _fit(design, labels, found, penalized=penalized, confidence=confidence)
-
-
-def univariable(
-    frame: pd.DataFrame, truth: ArrayLike, predictors: Sequence[Predictor], **kw: Any
-) -> list[LogisticFit]:
-    """A model for each predictor by itself, in their order; options as in `fit_logistic`."""
-    return [fit_logistic(frame, truth, [one], **kw) for one in predictors]
+    separated = separation(design, labels)
+    if separated and method == "ml":
+        raise SampleError(_refusal(separated))
+    return _fit(design, labels, separated, penalized=method == "firth" or separated is not None)
 
 
 def labeled_design(
@@ -128,12 +116,7 @@ def labeled_design(
 
 
 def _fit(
-    design: Design,
-    labels: Labels,
-    found: Separation | None,
-    *,
-    penalized: bool,
-    confidence: float,
+    design: Design, labels: Labels, separated: Separation | None, *, penalized: bool
 ) -> LogisticFit:
     model = Likelihood(matrix=design.matrix, labels=labels, penalized=penalized)
     best = model.maximum()
@@ -143,13 +126,13 @@ def _fit(
     plain = best.log_likelihood
     cox_snell = 1 - np.exp(2 * (null - plain) / n)
     tests = {
-        one.name: (
-            likelihood_ratio(model, best, design.places(one.name)),
-            wald(best, design.places(one.name)),
+        predictor.name: (
+            likelihood_ratio(model, best, design.column_indices(predictor.name)),
+            wald(best, design.column_indices(predictor.name)),
         )
-        for one in design.predictors
+        for predictor in design.predictors
     }
-    terms, gaps = terms_of(model, best, design, tests, confidence)
+    terms, gaps = terms_of(model, best, design, tests)
     return LogisticFit(
         method=FIRTH if penalized else ML,
         predictors=design.predictors,
@@ -166,28 +149,28 @@ def _fit(
         r2_mcfadden=1 - plain / null,
         lr=likelihood_ratio(model, best, range(1, count)),
         factor_tests=tests,
-        separated=found.columns if found else (),
-        notes=(*design.notes, *gaps, *_notes(found, n, mutant, count, penalized=penalized)),
+        separated=separated.columns if separated else (),
+        notes=(*design.notes, *gaps, *_notes(separated, n, mutant, count, penalized=penalized)),
     )
 
 
-def _refusal(found: Separation) -> str:
+def _refusal(separated: Separation) -> str:
     return (
-        f"{found.kind} separation by {'; '.join(found.columns)}: there is no finite maximum-"
-        "likelihood estimate; use Firth's penalized likelihood (method firth)"
+        f"{separated.kind} separation by {'; '.join(separated.columns)}: there is no finite "
+        "maximum-likelihood estimate; use Firth's penalized likelihood (method firth)"
     )
 
 
 def _notes(
-    found: Separation | None, n: int, mutant: int, count: int, *, penalized: bool
+    separated: Separation | None, n: int, mutant: int, count: int, *, penalized: bool
 ) -> list[str]:
     notes = []
-    if found:
+    if separated:
         notes.append(
-            f"{found.kind.capitalize()} separation by {'; '.join(found.columns)}: fitted by "
-            "Firth's penalized likelihood, with its intervals and P values."
+            f"{separated.kind.capitalize()} separation by {'; '.join(separated.columns)}: fitted "
+            "by Firth's penalized likelihood, with its intervals and P values."
         )
-        notes.extend(found.notes)
+        notes.extend(separated.notes)
     if penalized:
         notes.append("AIC, BIC and R2 take the likelihood without the penalty.")
     events = min(mutant, n - mutant)

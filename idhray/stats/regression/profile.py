@@ -1,7 +1,7 @@
-"""Likelihood-ratio tests and profile intervals of a logistic regression.
+"""Likelihood-ratio tests, Wald tests and profile intervals of a logistic regression.
 
-Both compare the maximum with the maximum under a restriction: some coefficients held at 0, or one
-held at the end of its interval. Under Firth's penalty the same with the penalized likelihood.
+The first and last compare the maximum with the maximum under a restriction: some coefficients held
+at 0, or one held at the end of its interval. Firth's fit uses the penalized likelihood.
 
 Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (Stat Med 21:2409).
 """
@@ -14,7 +14,8 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point, Vector
+from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point, Reals
+from idhray.stats.sample import CONFIDENCE, z_of
 
 _MAX_DOUBLINGS = 40
 _MAX_RESTARTS = 10
@@ -22,53 +23,51 @@ _HIGHER = 1e-7  # a local maximum that is higher by more is another one
 _LOST = "the likelihood could not be followed far enough for a profile; use fewer predictors"
 
 
-def likelihood_ratio(model: Likelihood, best: Point, places: Sequence[int]) -> Significance:
-    """Twice the loss of log-likelihood when the coefficients at `places` are held at 0."""
+def likelihood_ratio(model: Likelihood, best: Point, indices: Sequence[int]) -> Significance:
+    """Twice the loss of log-likelihood when the coefficients at `indices` are held at 0."""
     name = "penalized likelihood ratio" if model.penalized else "likelihood ratio"
-    if not len(places):
+    if not len(indices):
         notes = ("There is no coefficient to test.",)
         return Significance(method=name, p=float("nan"), statistic=0.0, df=0, notes=notes)
-    held = np.isin(np.arange(len(best.beta)), places)
-    nearby = _constrained(model, best, held, np.zeros(len(places)))
+    held = np.isin(np.arange(len(best.beta)), indices)
+    nearby = _constrained(model, best, held, np.zeros(len(indices)))
     without = model.maximum(nearby.beta, held)
     statistic = max(2 * (best.value - without.value), 0.0)
     return Significance(
         method=name,
-        p=float(stats.chi2.sf(statistic, len(places))),
+        p=float(stats.chi2.sf(statistic, len(indices))),
         statistic=statistic,
-        df=len(places),
+        df=len(indices),
     )
 
 
-def wald(best: Point, places: Sequence[int]) -> Significance:
-    """Wald's chi-square of the coefficients at `places`, all 0 under the null hypothesis."""
-    covariance = np.linalg.inv(best.information)[np.ix_(list(places), list(places))]
-    beta = best.beta[list(places)]
+def wald(best: Point, indices: Sequence[int]) -> Significance:
+    """Wald's chi-square of the coefficients at `indices`, all 0 under the null hypothesis."""
+    covariance = np.linalg.inv(best.information)[np.ix_(list(indices), list(indices))]
+    beta = best.beta[list(indices)]
     statistic = float(beta @ np.linalg.solve(covariance, beta))
-    p = float(stats.chi2.sf(statistic, len(places)))
-    return Significance(method="Wald", p=p, statistic=statistic, df=len(places))
+    p = float(stats.chi2.sf(statistic, len(indices)))
+    return Significance(method="Wald", p=p, statistic=statistic, df=len(indices))
 
 
-def profile_interval(
-    model: Likelihood, best: Point, place: int, confidence: float = 0.95
-) -> tuple[float, float]:
-    """The values of one coefficient that its likelihood-ratio test does not reject.
+def profile_interval(model: Likelihood, best: Point, index: int) -> tuple[float, float]:
+    """Interval of one coefficient: all values that its likelihood-ratio test does not reject.
 
     Raises:
-        NoMaximumError: an end was not found.
+        NoMaximumError: an end was not reached.
     """
-    return _end(model, best, place, -1, confidence), _end(model, best, place, +1, confidence)
+    return _end(model, best, index, -1), _end(model, best, index, +1)
 
 
-def _end(model: Likelihood, best: Point, place: int, side: int, confidence: float) -> float:
-    held = np.arange(len(best.beta)) == place
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    se = float(np.sqrt(np.linalg.inv(best.information)[place, place]))
+def _end(model: Likelihood, best: Point, index: int, side: int) -> float:
+    held = np.arange(len(best.beta)) == index
+    z = z_of(CONFIDENCE)
+    se = float(np.sqrt(np.linalg.inv(best.information)[index, index]))
     inside = best
     for _ in range(_MAX_RESTARTS):
-        end, there = _crossing(model, best, inside, held, width=side * z * se, z=z)
-        highest = model.maximum(there.beta, held)
-        if highest.value < there.value + _HIGHER:
+        end, constrained = _crossing(model, best, inside, held, width=side * z * se, z=z)
+        highest = model.maximum(constrained.beta, held)
+        if highest.value < constrained.value + _HIGHER:
             return end
         inside = highest  # another local maximum is not rejected yet: go on from there
     raise NoMaximumError(_LOST)
@@ -83,7 +82,7 @@ def _crossing(
     width: float,
     z: float,
 ) -> tuple[float, Point]:
-    """Where the likelihood ratio grows to its critical value, outward from `inside`."""
+    """The end at which the likelihood ratio reaches its critical value, outward from `inside`."""
     points = {float(inside.beta[held][0]): inside}
 
     def excess(value: float) -> float:
@@ -106,9 +105,9 @@ def _crossing(
 
 
 def _constrained(
-    model: Likelihood, start: Point, held: NDArray[np.bool_], target: Vector, halvings: int = 6
+    model: Likelihood, start: Point, held: NDArray[np.bool_], target: Reals, halvings: int = 6
 ) -> Point:
-    """The maximum with the held coefficients at `target`, by way of half the distance if needed."""
+    """The maximum with the held coefficients at `target`; if it fails, via half the distance."""
     try:
         return model.climb(_shifted(start, held, target), held)
     except (NoMaximumError, np.linalg.LinAlgError):
@@ -119,7 +118,7 @@ def _constrained(
     return _constrained(model, nearer, held, target, halvings - 1)
 
 
-def _shifted(point: Point, held: NDArray[np.bool_], target: Vector) -> Vector:
+def _shifted(point: Point, held: NDArray[np.bool_], target: Reals) -> Reals:
     """Start values: the held ones at `target`, the others moved along with them."""
     free, beta = ~held, point.beta.copy()
     beta[held] = target

@@ -1,8 +1,7 @@
-"""Logistic regression for resampling: coefficients alone, hundreds of times in seconds."""
+"""Logistic regression for resampling: coefficients alone, hundreds of fits in seconds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,12 @@ from scipy.special import expit
 from idhray.stats.regression.design import Predictor, coded, fitting_design
 from idhray.stats.regression.likelihood import Likelihood
 from idhray.stats.regression.separation import is_separated
-from idhray.stats.sample import SampleError, labels_of
-
-Remedy = Literal["firth", "refuse"]
+from idhray.stats.sample import labels_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuickLogistic:
-    """A fitted model that predicts and says no more; `LogisticFit` holds what is reported."""
+    """A fitted model that only predicts; `LogisticFit` holds what is reported."""
 
     predictors: tuple[Predictor, ...]
     """Factors with the levels that occurred."""
@@ -38,27 +35,21 @@ class QuickLogistic:
 
 
 def quick_logistic(
-    predictors: Sequence[Predictor], when_separated: Remedy = "firth"
+    predictors: Sequence[Predictor],
 ) -> Callable[[pd.DataFrame, ArrayLike], QuickLogistic]:
-    """A fit by maximum likelihood of given predictors, to be handed to `optimism`.
+    """A fit of these predictors, to be passed to `optimism`.
 
-    Args:
-        when_separated: Maximum likelihood has no finite estimate then. Firth's penalized one takes
-            its place, as in `fit_logistic`, or the fit refuses.
+    The fit is by maximum likelihood; if the classes are separated, so that it has no finite
+    estimate, by Firth's penalized likelihood, as in `fit_logistic`.
 
     Returns:
-        A function of a frame and its labels; it raises SampleError as `fitting_design` does, and
-        where the classes are separated and that is refused.
+        A function of a frame and its labels; it raises SampleError as `fitting_design` does.
     """
 
     def fit(frame: pd.DataFrame, truth: ArrayLike) -> QuickLogistic:
         labels = labels_of(truth)
         design = fitting_design(frame, predictors)
         separated = is_separated(design.matrix, labels)
-        if separated and when_separated == "refuse":
-            raise SampleError(
-                "the predictors separate the classes: maximum likelihood has no finite estimate"
-            )
         model = Likelihood(matrix=design.matrix, labels=labels, penalized=separated)
         beta = model.maximum().beta
         return QuickLogistic(predictors=design.predictors, beta=beta, separated=separated)

@@ -10,6 +10,7 @@ from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.regression.design import INTERCEPT, Column, Design
 from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point
 from idhray.stats.regression.profile import likelihood_ratio, profile_interval
+from idhray.stats.sample import CONFIDENCE, z_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,10 @@ class Term:
     wald_high: float
     wald_p: float
     profile_low: float
-    """By profile likelihood, or by penalized profile likelihood in Firth's fit."""
+    """From the profile likelihood, or the penalized one in Firth's fit."""
     profile_high: float
     lr_p: float
-    """Of the (penalized) likelihood ratio."""
+    """P of the (penalized) likelihood ratio."""
 
     @property
     def odds_ratio(self) -> float:
@@ -46,7 +47,7 @@ class Term:
 
     @property
     def odds_ratio_profile(self) -> tuple[float, float]:
-        """The profile interval of the odds ratio."""
+        """Profile interval of the odds ratio."""
         return float(np.exp(self.profile_low)), float(np.exp(self.profile_high))
 
     @property
@@ -61,22 +62,25 @@ def terms_of(
     best: Point,
     design: Design,
     tests: Mapping[str, tuple[Significance, Significance]],
-    confidence: float,
 ) -> tuple[tuple[Term, ...], list[str]]:
     """Every coefficient with its intervals and tests, and notes on intervals that do not exist.
 
     Args:
-        tests: Of whole predictors; the likelihood ratio of a predictor of one column is taken
-            from here.
+        model: The likelihood.
+        best: Its maximum.
+        design: Meaning of the coefficients.
+        tests: Likelihood ratio and Wald test per predictor; a predictor of one column takes its
+            likelihood ratio from here.
     """
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = z_of(CONFIDENCE)
     errors = np.sqrt(np.diag(np.linalg.inv(best.information)))
     terms, notes = [], []
-    for place, (column, beta, se) in enumerate(zip(design.columns, best.beta, errors, strict=True)):
-        own = column.predictor != INTERCEPT and len(design.places(column.predictor)) == 1
-        lr = tests[column.predictor][0] if own else likelihood_ratio(model, best, [place])
+    for index, (column, beta, se) in enumerate(zip(design.columns, best.beta, errors, strict=True)):
+        name = column.predictor
+        tested = name != INTERCEPT and len(design.column_indices(name)) == 1
+        lr = tests[name][0] if tested else likelihood_ratio(model, best, [index])
         try:
-            low, high = profile_interval(model, best, place, confidence)
+            low, high = profile_interval(model, best, index)
         except NoMaximumError as error:
             low = high = float("nan")
             notes.append(f"{column.label}: no profile interval: {error}.")

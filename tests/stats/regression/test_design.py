@@ -42,7 +42,7 @@ def test_a_factor_has_a_column_for_each_level_but_its_reference():
         [1, 0, 0, 70],
         [1, 0, 1, 38],
     ]
-    assert design.places("place") == [1, 2]
+    assert design.column_indices("place") == [1, 2]
 
 
 def test_a_subset_keeps_the_intercept_and_the_order_asked_for():

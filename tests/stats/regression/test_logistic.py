@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from idhray.stats.regression.design import Covariate, Factor
-from idhray.stats.regression.logistic import FIRTH, ML, fit_logistic, univariable
+from idhray.stats.regression.logistic import ML, fit_logistic
 from idhray.stats.sample import SampleError
 from tests.stats.park_models import assert_close, cases, factor, r_model
 
@@ -169,17 +169,16 @@ def test_estimates_are_those_of_statsmodels(seed):
     assert fit.r2_mcfadden == pytest.approx(logit.prsquared)
 
 
-@pytest.mark.parametrize("confidence", [0.9, 0.95])
-def test_the_ends_of_a_profile_interval_are_just_rejected(confidence):
+def test_the_ends_of_a_profile_interval_are_just_rejected():
     """By definition: with the coefficient fixed there, LR is the chi-square quantile."""
     frame, labels = made_up()
-    fit = fit_logistic(frame, labels, [AGE, FINDING], confidence=confidence)
+    fit = fit_logistic(frame, labels, [AGE, FINDING])
     other = sm.add_constant((frame["finding"] == "yes").astype(float))
     for end in (fit.terms[1].profile_low, fit.terms[1].profile_high):
         fixed = sm.GLM(labels, other, family=sm.families.Binomial(), offset=end * frame["age"])
         lost = 2 * (fit.log_likelihood - fixed.fit(tol=1e-12).llf)
 
-        assert lost == pytest.approx(stats.chi2.ppf(confidence, 1), abs=1e-7)
+        assert lost == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-7)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
@@ -224,15 +223,6 @@ def test_a_saturated_model_predicts_the_observed_shares():
     assert fit.linear_predictor(probe) == pytest.approx(np.log([23 / 72, 15 / 8]))
 
 
-def test_univariable_fits_each_predictor_by_itself():
-    """The order is kept, and so are the options."""
-    frame, labels = made_up()
-    fits = univariable(frame, labels, [AGE, FINDING], method="firth")
-
-    assert [fit.terms[-1].predictor for fit in fits] == ["age", "finding"]
-    assert {fit.method for fit in fits} == {FIRTH}
-
-
 def test_no_predictor_leaves_the_share_of_mutants():
     """What a stepwise choice ends with when it removes all; there is nothing to test then."""
     frame, labels = made_up()
@@ -269,18 +259,17 @@ def test_a_level_that_nobody_had_is_noted_and_not_predicted():
 
 
 @pytest.mark.parametrize(
-    ("truth", "options", "message"),
+    ("truth", "message"),
     [
-        pytest.param([1] * 60, {}, "60 mutant and 0 wildtype", id="mutants only"),
-        pytest.param([0, 1], {}, "2 labels, but 60 rows", id="unequal lengths"),
-        pytest.param([0, 1] * 30, {"confidence": 95}, "confidence", id="confidence in percent"),
-        pytest.param([0, 1, 2] * 20, {}, "labels must be", id="third class"),
+        pytest.param([1] * 60, "60 mutant and 0 wildtype", id="mutants only"),
+        pytest.param([0, 1], "2 labels, but 60 rows", id="unequal lengths"),
+        pytest.param([0, 1, 2] * 20, "labels must be", id="third class"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(truth, options, message):
+def test_what_cannot_be_fitted_is_refused(truth, message):
     """An estimate for such patients would be made up."""
     with pytest.raises(SampleError, match=message):
-        fit_logistic(made_up()[0], truth, [AGE], **options)
+        fit_logistic(made_up()[0], truth, [AGE])
 
 
 def test_too_few_patients_for_the_parameters_are_refused():

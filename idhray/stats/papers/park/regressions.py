@@ -13,8 +13,8 @@ import pandas as pd
 from idhray.stats.papers.park.choice import refit
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.papers.park.models import ReaderModel
+from idhray.stats.probabilities.optimism import optimism
 from idhray.stats.regression.logistic import LogisticFit
-from idhray.stats.regression.optimism import optimism
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Labels, SampleError, Scored
 from idhray.stats.settings import StatsSettings

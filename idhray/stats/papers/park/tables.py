@@ -178,7 +178,7 @@ def _eliminations(models: list[ReaderModel]) -> pd.DataFrame:
             "bic": step.bic,
             **{f"p_{name}": p for name, p in step.p.items()},
             "change": step.change,
-            "why": step.why,
+            "why": step.reason,
         }
         for model in models
         if model.elimination

@@ -20,7 +20,7 @@ from idhray.stats.papers.park.choice import refit
 from idhray.stats.papers.park.judged import Judged
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.papers.park.readings import Readings
-from idhray.stats.resampling import Rows, drawn, units_of
+from idhray.stats.resampling import Rows, resampled_rows
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import SampleError, Scored
 from idhray.stats.settings import StatsSettings
@@ -95,9 +95,8 @@ def _gain(study: _Study, number: int) -> float:
     """The difference on one draw; NaN where a model cannot be fitted, or judge the patients."""
     rng = generator(study.settings.seed, "training bootstrap", number)
     cases, labels = study.augmented.cases, study.judged.labels
-    truth = cases["label"].to_numpy(dtype=np.int64)
     real = cases["real"].to_numpy(dtype=bool)
-    rows = drawn(units_of(truth, real), rng)
+    rows = resampled_rows(real, rng)
     patients = np.concatenate(
         [rng.choice(own, len(own)) for own in (np.flatnonzero(labels == k) for k in (0, 1))]
     )

@@ -26,7 +26,11 @@ def fitted(reader_study):
 
 def test_a_draw_that_changes_nothing_gives_the_models_own_difference(fitted, monkeypatch):
     """Every case and patient once: choice and fit are those of the models, and so is the gain."""
-    monkeypatch.setattr(training, "drawn", lambda units, _: np.concatenate([*units[0], *units[1]]))
+    monkeypatch.setattr(
+        training,
+        "resampled_rows",
+        lambda real, _: np.concatenate([np.flatnonzero(real), np.flatnonzero(~real)]),
+    )
     monkeypatch.setattr(training, "generator", lambda *_: Untouched())
     _, _, one = fitted
     row = comparisons([one]).query("model == 3 and reader == @MEAN").iloc[0]

@@ -1,9 +1,9 @@
-"""What is left of a model's figures once the flattery of its own patients is taken off.
+"""Figures of a model corrected for optimism, by bootstrap.
 
 A model is fitted again to patients drawn with replacement, and judged on its draw and on the
 original patients; the mean difference is the optimism of judging a model by the patients that it
 was fitted on (Harrell). Everything that the data decided (features, thresholds, penalties) has to
-be decided again inside `fit`: what is done once beforehand stays flattering.
+be decided again inside `fit`: a choice made once beforehand stays too favorable.
 
 Source: Harrell, Lee and Mark 1996 (Stat Med 15:361); the figures are those of R's rms::validate.
 """
@@ -21,7 +21,7 @@ from idhray.chance import generator
 from idhray.errors import IdhrayError
 from idhray.stats.probabilities.calibration import calibration_in_the_large, calibration_line
 from idhray.stats.probabilities.logits import logits_of, probabilities_of
-from idhray.stats.resampling import Flags, Rows, drawn, flags_of, units_of
+from idhray.stats.resampling import Flags, Rows, resampled_rows
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Labels, SampleError, Scored, Scores, labels_of
 
@@ -29,27 +29,27 @@ FIGURES = ("auc", "brier", "slope", "intercept", "in_the_large")
 
 
 class Predicts(Protocol):
-    """A fitted model. One with a true `separated` says that the classes were, and is counted."""
+    """A fitted model; an attribute `separated` that is True marks separated classes."""
 
     def p_mutant(self, frame: pd.DataFrame, /) -> NDArray[np.float64]: ...
 
 
 Refit = Callable[[pd.DataFrame, Labels], Predicts]
-"""A fit from scratch; an IdhrayError says that these rows allow none."""
+"""A fit from scratch; it raises an IdhrayError if these rows allow none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corrected:
-    """One figure: as it looks, by how much that flatters, and what is left."""
+    """One figure as it appears, its optimism, and the difference of both."""
 
     apparent: float
     optimism: float
     """Mean of (on the draw - on the original patients); negative for an error such as Brier's."""
     corrected: float
     monte_carlo_se: float
-    """Of `optimism`: what another seed would change."""
+    """Standard error of `optimism` over seeds."""
     resamples: int
-    """Those in which the figure exists."""
+    """Resamples in which the figure exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +59,19 @@ class Optimism:
     auc: Corrected
     brier: Corrected
     slope: Corrected
-    """Of the calibration; `corrected` is the factor by which the log odds should be shrunk."""
+    """Calibration slope; `corrected` is the factor by which the log odds should be shrunk."""
     intercept: Corrected
-    """Beside the slope, as in rms::validate."""
+    """Intercept fitted together with the slope, as in rms::validate."""
     in_the_large: Corrected
     """Calibration in the large: the intercept with the slope fixed at 1."""
     resamples: int
-    """Asked for."""
+    """Resamples that were requested."""
     one_class: int
-    """Left out: all drawn patients, or all that are judged, were of one class."""
+    """Resamples left out: all drawn patients, or all judged ones, were of one class."""
     unfitted: int
-    """Left out: `fit` refused, or its model did not know a level of the original patients."""
+    """Resamples left out: `fit` refused, or its model lacked a level of the original patients."""
     separated: int
-    """Kept: the classes were separated, and `fit` had a remedy."""
+    """Resamples included with separated classes, for which `fit` had a remedy."""
     notes: tuple[str, ...]
 
 
@@ -91,17 +91,17 @@ class _Cases:
 
     @cached_property
     def original(self) -> pd.DataFrame:
-        """The rows that are judged."""
+        """Rows that are judged."""
         return self.frame[self.judged].reset_index(drop=True)
 
     @cached_property
-    def real(self) -> Labels:
-        """Their labels."""
+    def original_labels(self) -> Labels:
+        """Labels of the judged rows."""
         return self.labels[self.judged]
 
     @cached_property
-    def place(self) -> Rows:
-        """Row of `frame` -> row of `original`."""
+    def original_rows(self) -> Rows:
+        """Row of `original` for each row of `frame`."""
         return np.asarray(np.cumsum(self.judged) - 1)
 
 
@@ -110,34 +110,34 @@ def optimism(
     truth: ArrayLike,
     fit: Refit,
     *,
-    patients: ArrayLike | None = None,
-    train_only: ArrayLike | None = None,
+    train_only: Flags | None = None,
     resamples: int = 400,
     seed: int = 0,
 ) -> Optimism:
     """AUC, Brier score and calibration of the model that `fit` makes, corrected for optimism.
 
     Args:
-        frame: What `fit` and its model read, a row per case.
+        frame: One row per case, with the columns that `fit` and its model read. Rows are drawn
+            one by one, so each is a case of its own.
+        truth: One 0 or 1 per row, by position.
         fit: Called on `frame` and on every resample; `quick_logistic` makes a fast one.
-        patients: Whose each row is; all rows of a patient are drawn together. Without it each row
-            is a patient of its own.
-        train_only: True for rows that are fitted and never judged: synthetic cases. A GAN's image
-            is no patient, tells nothing of patients to come, and looks like those that it was made
-            of; judged by it, a model is good at recognizing its own training. Such cases are drawn
-            apart from the patients: how many there are is the investigator's choice, not chance.
-        resamples: A resample that cannot be fitted is left out and counted; never drawn again.
+        train_only: (N,), True for rows that are fitted and never judged: synthetic cases. A GAN's
+            image is no patient, tells nothing of future patients, and resembles the images that
+            it was made from; judged by it, a model is good at recognizing its own training. Such
+            cases are drawn separately from the patients: their number is the investigator's
+            choice, not chance.
+        resamples: Number of resamples. One that cannot be fitted is left out and counted, and not
+            drawn again.
+        seed: Seed of the draws.
 
     Raises:
-        SampleError: one class only (among all rows or those that are judged), unequal lengths, a
-            patient of both classes, or no resample could be fitted; and whatever `fit` raises on
-            `frame` itself.
+        SampleError: one class only (among all rows or the judged ones), unequal lengths, or no
+            resample could be fitted; and any error of `fit` on `frame` itself.
     """
     labels = labels_of(truth)
     if len(frame) != len(labels):
         raise SampleError(f"{len(labels)} labels, but {len(frame)} rows")
-    judged = ~flags_of(train_only, labels, "train_only")
-    units = units_of(labels, judged, patients)
+    judged = ~_flags(train_only, labels)
     if len(set(labels[judged])) < 2:
         count = np.bincount(labels[judged], minlength=2)
         raise SampleError(
@@ -145,33 +145,44 @@ def optimism(
             "both classes must be judged"
         )
     cases = _Cases(frame=frame, labels=labels, judged=judged)
-    apparent = _figures(cases.real, fit(frame, labels).p_mutant(cases.original))
+    apparent = _figures(cases.original_labels, fit(frame, labels).p_mutant(cases.original))
     tally = _Tally()
     for number in range(resamples):
-        _try(cases, drawn(units, generator(seed, "optimism", number)), fit, tally)
+        _try(cases, resampled_rows(judged, generator(seed, "optimism", number)), fit, tally)
     return _summary(apparent, tally, resamples, int((~judged).sum()))
 
 
+def _flags(train_only: Flags | None, labels: Labels) -> Flags:
+    flags = np.zeros(len(labels), dtype=bool) if train_only is None else np.asarray(train_only)
+    if flags.shape != labels.shape or flags.dtype != bool:
+        raise SampleError(f"train_only must be {len(labels)} of True and False, got {flags!r}")
+    return flags
+
+
 def _try(cases: _Cases, rows: Rows, fit: Refit, tally: _Tally) -> None:
-    """Fit to some rows; on-draw minus on-original figures, or why there are none, go to `tally`."""
-    drawn_labels, own = cases.labels[rows], cases.place[rows[cases.judged[rows]]]
-    if len(set(drawn_labels)) < 2 or len(set(cases.real[own])) < 2:
+    """Fit to some rows; add on-draw minus on-original figures, or the failure, to `tally`."""
+    drawn_labels, judged = cases.labels[rows], cases.original_rows[rows[cases.judged[rows]]]
+    if len(set(drawn_labels)) < 2 or len(set(cases.original_labels[judged])) < 2:
         tally.one_class += 1
         return
     try:
         model = fit(cases.frame.iloc[rows].reset_index(drop=True), drawn_labels)
-        p = probabilities_of(model.p_mutant(cases.original), cases.real)
+        p = probabilities_of(model.p_mutant(cases.original), cases.original_labels)
     except (IdhrayError, np.linalg.LinAlgError) as error:
         tally.refusals.append(str(error))
         return
     tally.separated += bool(getattr(model, "separated", False))
-    pairs = zip(_figures(cases.real[own], p[own]), _figures(cases.real, p), strict=True)
+    pairs = zip(
+        _figures(cases.original_labels[judged], p[judged]),
+        _figures(cases.original_labels, p),
+        strict=True,
+    )
     tally.differences.append([on_draw - on_original for on_draw, on_original in pairs])
 
 
-def _figures(labels: Labels, given: ArrayLike) -> list[float]:
-    """FIGURES of some probabilities; NaN where a calibration slope does not exist."""
-    p: Scores = probabilities_of(given, labels)
+def _figures(labels: Labels, p_mutant: ArrayLike) -> list[float]:
+    """FIGURES of some probabilities; NaN if a calibration slope does not exist."""
+    p: Scores = probabilities_of(p_mutant, labels)
     logits, _ = logits_of(p)
     try:
         line = calibration_line(labels, logits)
@@ -183,13 +194,13 @@ def _figures(labels: Labels, given: ArrayLike) -> list[float]:
 
 
 def _summary(apparent: list[float], tally: _Tally, resamples: int, synthetic: int) -> Optimism:
-    kept = np.array(tally.differences)
-    if not len(kept):
-        why = f": {tally.refusals[0]}" if tally.refusals else ", all of one class"
-        raise SampleError(f"no optimism: none of {resamples} resamples could be fitted{why}")
+    differences = np.array(tally.differences)  # (resamples, figures)
+    if not len(differences):
+        reason = f": {tally.refusals[0]}" if tally.refusals else ", all of one class"
+        raise SampleError(f"no optimism: none of {resamples} resamples could be fitted{reason}")
     figures = {
-        name: _corrected(was, column[np.isfinite(column)])
-        for name, was, column in zip(FIGURES, apparent, kept.T, strict=True)
+        name: _corrected(value, column[np.isfinite(column)])
+        for name, value, column in zip(FIGURES, apparent, differences.T, strict=True)
     }
     return Optimism(
         **figures,
