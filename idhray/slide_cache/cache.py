@@ -1,10 +1,11 @@
-"""Slides of an object store or a slow disk, copied to this node before they are read.
+"""Copies of slides from an object store or a slow disk, made on this node before they are read.
 
-All processes of a node share one cache folder, and no other record than its names: KEY-BYTES is a
-whole copy, KEY-BYTES.part one under way, its bytes taken from the budget by making it. Its maker
-locks it (exclusively while copying, shared while reading), and the kernel unlocks it when the
-process ends, however it ends: a part without a lock is rubbish, a copy without one may be evicted.
-Names change only under the lock of the cache folder itself.
+All processes of a node share one cache folder. Its only record is the names in it: KEY-BYTES is a
+complete copy, KEY-BYTES.part is a copy in progress, whose bytes count against the budget from its
+creation. The process that uses a copy locks it (exclusively while copying, shared while reading).
+The kernel unlocks it when the process ends, even if it is killed: a part without a lock is left
+over, and a copy without a lock may be evicted. Names change only under the lock of the cache folder
+itself.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from idhray.errors import ConfigError, StorageError
-from idhray.slide_cache.slots import opened, try_lock
+from idhray.slide_cache.slots import lock_file, try_lock
 from idhray.slide_cache.source import FULL, Source, fetch, is_whole, source_of
 
 PART = ".part"
@@ -28,14 +29,14 @@ _NAME = re.compile(r"[0-9a-f]{32}-(\d+)(\.part)?")
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of copies, for all processes of a node at once."""
+    """A folder of copies, shared by all processes of a node."""
 
     folder: str
-    """On a local disk; made if need be. What else lies in it is neither counted nor touched."""
+    """Folder on a local disk, created if missing. Other files in it are not counted or touched."""
     budget_bytes: int
-    """Of all copies together, those under way included."""
+    """Limit of all copies together, copies in progress included."""
     wait_s: float = 3600.0
-    """How long to wait for room, or for another process that copies the same file."""
+    """Longest wait for room, or for another process that copies the same file."""
 
     def __post_init__(self) -> None:
         if not os.path.isabs(self.folder):  # nor a URI
@@ -49,18 +50,20 @@ class Cache:
     def file(
         self, path: str, *, while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> Iterator[str]:
-        """A local copy of the file at `path`, with those that belong to it beside it.
+        """Path of a local copy of a file, in a folder with the files that belong to it.
 
-        It is copied if it is not there yet, as it is at the source now, and stays at least until
-        the context ends. One who holds a file while asking for another may wait for himself.
+        The file is copied unless the cache holds its present state, and the copy stays at least
+        until the context ends. A process that asks for a second file while it holds one may block
+        itself.
 
         Args:
-            path: Or URI.
-            while_waiting: Entered while there is no room, or another process copies the file.
+            path: Path or URI of the file.
+            while_waiting: Context entered while the cache has no room or another process copies
+                the file.
 
         Raises:
-            StorageError: the file is missing, unreadable, was not sent whole or changes; it is
-                larger than the budget; the disk is full; or waiting took longer than `wait_s`.
+            StorageError: the file is missing, unreadable, incomplete or changing; it is larger
+                than the budget; the disk is full; or the wait took longer than `wait_s`.
         """
         source = source_of(path)
         if source.size > self.budget_bytes:
@@ -69,46 +72,46 @@ class Cache:
                 f"{self.budget_bytes:,}; give a larger one"
             )
         try:
-            held = self._held(source, while_waiting)
+            lock = self._locked_copy(source, while_waiting)
         except OSError as error:
-            raise StorageError(f"{path}: cannot be kept in {self.folder} ({error})") from None
+            raise StorageError(f"{path}: cannot be copied to {self.folder} ({error})") from None
         try:
-            yield os.path.join(self._place(source), source.name)
+            yield os.path.join(self._copy_path(source), source.name)
         finally:
-            os.utime(held, ns=(time.time_ns(), time.time_ns()))  # last used
-            os.close(held)
+            os.utime(lock, ns=(time.time_ns(), time.time_ns()))  # last used
+            os.close(lock)
 
-    def _place(self, source: Source) -> str:
+    def _copy_path(self, source: Source) -> str:
         return os.path.join(self.folder, f"{source.key}-{source.size}")
 
-    def _held(
+    def _locked_copy(
         self, source: Source, while_waiting: Callable[[], AbstractContextManager[None]]
     ) -> int:
-        """A descriptor that keeps the source's copy from eviction until it is closed."""
+        """Descriptor that keeps the source's copy from eviction until it is closed."""
         os.makedirs(self.folder, exist_ok=True)
         deadline = time.monotonic() + self.wait_s
-        part = self._place(source) + PART
-        # Only one waits for room: small files would take it away from a large one for ever.
-        with opened(os.path.join(self.folder, ".turn")) as turn:
+        part = self._copy_path(source) + PART
+        # One process at a time waits for room: small files would keep a large one out forever.
+        with lock_file(os.path.join(self.folder, ".turn")) as turn:
             while True:
-                with self._alone():
-                    if (held := self._found(source)) is not None:
-                        return held
-                    under_way = os.path.isdir(self._place(source)) or not _removed(part)
-                    if not under_way and try_lock(turn) and self._room(source.size):
+                with self._names_locked():
+                    if (lock := self._lock_existing(source)) is not None:
+                        return lock
+                    busy = os.path.isdir(self._copy_path(source)) or not _remove_unused(part)
+                    if not busy and try_lock(turn) and self._make_room(source.size):
                         os.mkdir(part)
-                        held = os.open(part, os.O_RDONLY)
-                        fcntl.flock(held, fcntl.LOCK_EX)
+                        lock = os.open(part, os.O_RDONLY)
+                        fcntl.flock(lock, fcntl.LOCK_EX)
                         break
                 if time.monotonic() > deadline:
-                    raise StorageError(self._waited(source, under_way))
+                    raise StorageError(self._timeout_message(source, busy))
                 with while_waiting():
                     time.sleep(POLL_S)
-        return self._filled(source, part, held)
+        return self._fill(source, part, lock)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no other process changes names; for moments only."""
+    def _names_locked(self) -> Iterator[None]:
+        """Context in which no other process changes names; it must be short."""
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -116,72 +119,77 @@ class Cache:
         finally:
             os.close(descriptor)
 
-    def _found(self, source: Source) -> int | None:
-        """The copy that is there, held from now on."""
-        place = self._place(source)
-        if not os.path.isdir(place):
+    def _lock_existing(self, source: Source) -> int | None:
+        """Lock the source's complete copy for reading; None if the cache has none."""
+        path = self._copy_path(source)
+        if not os.path.isdir(path):
             return None
-        # Not whole: a deletion that was killed, a cleaner of old files, or the power was cut.
-        if not is_whole(source, place):
-            _removed(place)
+        # Incomplete after a killed deletion, a cleaner of old files, or a power cut.
+        if not is_whole(source, path):
+            _remove_unused(path)
             return None
-        held = os.open(place, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_SH)
-        return held
+        lock = os.open(path, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
 
-    def _room(self, need: int) -> bool:
-        """Whether `need` bytes are free now, after as many evictions as that takes."""
+    def _make_room(self, need: int) -> bool:
+        """Evict copies until `need` bytes are free; False if that is not possible now."""
         copies = []
         for item in os.scandir(self.folder):
             if match := _NAME.fullmatch(item.name):
                 whole = match[2] is None
                 copies.append((whole, item.stat().st_mtime_ns, int(match[1]), item.path))
         used = sum(size for _, _, size, _ in copies)
-        for whole, _, size, path in sorted(copies):  # rubbish first, then the least recently used
+        for whole, _, size, path in sorted(copies):  # left-over parts, then least recently used
             if whole and used + need <= self.budget_bytes:
                 break
-            used -= size * _removed(path)
+            used -= size * _remove_unused(path)
         return used + need <= self.budget_bytes
 
-    def _filled(self, source: Source, part: str, held: int) -> int:
-        """The copy, made under its temporary name, and held."""
+    def _fill(self, source: Source, part: str, lock: int) -> int:
+        """Fetch the source under its temporary name, rename it, and keep it locked for reading."""
         try:
-            self._fetched(source, part)
-            with self._alone():
-                os.rename(part, self._place(source))
-                fcntl.flock(held, fcntl.LOCK_SH)  # not at one stroke, therefore alone
+            self._fetch(source, part)
+            with self._names_locked():
+                os.rename(part, self._copy_path(source))
+                # Going from exclusive to shared is not atomic, hence under the lock of names.
+                fcntl.flock(lock, fcntl.LOCK_SH)
         except BaseException:
-            os.close(held)
-            with self._alone():
-                _removed(part)
+            os.close(lock)
+            with self._names_locked():
+                _remove_unused(part)
             raise
-        return held
+        return lock
 
-    def _fetched(self, source: Source, part: str) -> None:
+    def _fetch(self, source: Source, part: str) -> None:
+        """Fetch the source's files; if the disk is full, evict all unused copies and try again."""
         for _ in range(2):
             try:
                 return fetch(source, part)
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-            with self._alone():
-                self._room(self.budget_bytes)  # from all that nobody uses
+            with self._names_locked():
+                self._make_room(self.budget_bytes)
         raise StorageError(
-            f"{source.path}: {source.size:,} bytes more fill the disk of {self.folder}, within "
+            f"{source.path}: {source.size:,} more bytes fill the disk of {self.folder}, within "
             f"the cache's budget of {self.budget_bytes:,}; free some or give a smaller budget"
         )
 
-    def _waited(self, source: Source, under_way: bool) -> str:
-        if under_way:
-            return f"{source.path}: another process is busy with it for {self.wait_s:g} s; end it"
+    def _timeout_message(self, source: Source, busy: bool) -> str:
+        if busy:
+            return (
+                f"{source.path}: another process has been busy with it for {self.wait_s:g} s; end "
+                "it"
+            )
         return (
             f"{source.path}: no room for {source.size:,} bytes in {self.folder} for {self.wait_s:g}"
             f" s, all of {self.budget_bytes:,} in use; give a larger budget or fewer workers"
         )
 
 
-def _removed(path: str) -> bool:
-    """Whether nothing is at `path` any more: it goes unless a process holds it."""
+def _remove_unused(path: str) -> bool:
+    """Remove a copy unless a process has locked it; True if nothing is left at `path`."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

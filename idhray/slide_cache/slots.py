@@ -1,7 +1,7 @@
-"""A node's places: as many processes compute at once as there are places, whoever they are.
+"""Slots of a node: no more processes compute at the same time than there are slots.
 
-The kernel frees a place when its process ends, however it ends. A folder on a local disk is needed:
-locks of network file systems may be missing or outlive their process.
+The kernel frees a slot when its process ends, even if it is killed. The lock files must lie on a
+local disk: locks of network file systems may be missing or outlive their process.
 """
 
 import contextlib
@@ -15,18 +15,18 @@ from idhray.errors import ConfigError
 POLL_S = 0.01
 
 
-def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Whether the lock could be had now; asked again by its holder, it is his."""
+def try_lock(descriptor: int) -> bool:
+    """True if the exclusive lock is free, and now taken, or already held by this descriptor."""
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[int]:
-    """The descriptor of a lock file, made if need be; what it has locked is freed at the end."""
+def lock_file(path: str) -> Iterator[int]:
+    """Descriptor of a lock file, created if missing; its locks are freed at the end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         yield descriptor
@@ -36,42 +36,42 @@ def opened(path: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def slot(folder: str, count: int) -> Iterator[int]:
-    """Wait for one of the `count` places of this node, and hold it.
+    """Wait for one of the `count` slots of this node, and hold it.
 
-    Fetch what is needed first: one that waits here leaves the computing to others, one that
-    fetches with a place in hand keeps it from them.
+    Fetch files before: a process that waits here lets others compute, but a process that fetches
+    files while it holds a slot blocks them.
 
     Args:
-        folder: Of the places' lock files, on a local disk, the same for all processes.
-        count: Places; the CPUs of this node that may be used.
+        folder: Folder of the lock files, on a local disk, the same for all processes.
+        count: Number of slots: the CPUs of this node that may be used.
 
     Returns:
-        The place, 0 to `count` - 1.
+        The number of the slot, 0 to `count` - 1.
 
     Raises:
-        ConfigError: there is no place at all.
+        ConfigError: `count` is below 1.
     """
     if count < 1:
         raise ConfigError(f"slots must be 1 or more, got {count}")
     os.makedirs(folder, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        # One looks for a free place; the others sleep in the kernel until it is their turn.
-        with opened(os.path.join(folder, ".slot-turn")) as turn:
+    with contextlib.ExitStack() as locks:
+        # One process looks for a free slot; the others sleep in the kernel until it is their turn.
+        with lock_file(os.path.join(folder, ".slot-turn")) as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
-            place = None
-            while place is None:
-                place = _free_place(folder, count, held)
-                if place is None:
+            number = None
+            while number is None:
+                number = _lock_free_slot(folder, count, locks)
+                if number is None:
                     time.sleep(POLL_S)
-        yield place
+        yield number
 
 
-def _free_place(folder: str, count: int, held: contextlib.ExitStack) -> int | None:
-    """The first free place, from now on held until `held` ends."""
-    for place in range(count):
-        with contextlib.ExitStack() as tried:
-            lock = tried.enter_context(opened(os.path.join(folder, f".slot-{place:03d}")))
+def _lock_free_slot(folder: str, count: int, locks: contextlib.ExitStack) -> int | None:
+    """Lock the first free slot until `locks` closes; return its number, None if all are taken."""
+    for number in range(count):
+        with contextlib.ExitStack() as candidate:
+            lock = candidate.enter_context(lock_file(os.path.join(folder, f".slot-{number:03d}")))
             if try_lock(lock):
-                held.push(tried.pop_all())
-                return place
+                locks.push(candidate.pop_all())
+                return number
     return None

@@ -1,4 +1,4 @@
-"""What has to be copied of a slide: its file and those that belong to it."""
+"""Files of a slide at its source: the file to open and those that belong to it."""
 
 import contextlib
 import errno
@@ -16,54 +16,55 @@ from pyarrow import fs
 from idhray.errors import StorageError
 from idhray.storage import absolute, filesystem, read_bytes
 
-CHUNK_BYTES = 16 << 20  # one request of an object store each
+CHUNK_BYTES = 16 << 20  # one request to an object store
 FULL = (errno.ENOSPC, errno.EDQUOT)
 HEAD_BYTES = 1 << 16
 SERIES = re.compile(rb"\x20\0\x0d\0UI..[0-9.]{1,64}[\0 ]?\x20\0\x0e\0UI..([0-9.]{1,64})", re.DOTALL)
-"""(0020,000D), the study, and (0020,000E), the series, in explicit little endian as OpenSlide wants
-it. The pair stands together only where it is the file's own, not in a reference to others."""
-UNKNOWN = b""
-MAX_SEEN = 1 << 18
-_seen: dict[tuple[object, ...], bytes | None] = {}
-"""Series of files: in a folder of many slides each slide asks for all of them."""
+"""DICOM elements (0020,000D), the study, and (0020,000E), the series, in explicit little endian,
+which OpenSlide needs. The two are adjacent only for the file itself, not in references to others.
+"""
+UNKNOWN_SERIES = b""
+MAX_CACHED_SERIES = 1 << 18
+_series_cache: dict[tuple[object, ...], bytes | None] = {}
+"""Series of files. In a folder of many slides, each slide looks up all files."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file as it is at the source."""
+    """One file in its present state at the source."""
 
     name: str
-    """Relative to the slide's folder."""
+    """Path relative to the slide's folder."""
     size: int
     changed_ns: int
 
 
 @dataclass(frozen=True)
 class Source:
-    """A slide as it is now: another size or time of any of its files is another slide."""
+    """A slide in its present state; if a file changes its size or time, it is another source."""
 
     path: str
     name: str
-    """Of the file to open."""
+    """Name of the file to open."""
     files: tuple[SourceFile, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Bytes of all files together."""
         return sum(file.size for file in self.files)
 
     @property
     def key(self) -> str:
-        """32 hexadecimal digits of the path, sizes and times."""
-        said = [self.path, [(file.name, file.size, file.changed_ns) for file in self.files]]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+        """32 hexadecimal digits: a hash of the path, sizes and times."""
+        state = [self.path, [(file.name, file.size, file.changed_ns) for file in self.files]]
+        return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
 
 
 def source_of(path: str) -> Source:
-    """The file at `path` and what belongs to it: see `_companions`.
+    """The file at `path` and the files that belong to it, see `_companions`.
 
     Raises:
-        StorageError: there is no such file, or it cannot be asked for.
+        StorageError: the file is missing, or its storage cannot be read.
     """
     try:
         files, inner = filesystem(path)
@@ -73,7 +74,7 @@ def source_of(path: str) -> Source:
         if info.type != fs.FileType.File:
             raise StorageError(f"{path}: no such file")
         folder = posixpath.dirname(info.path)
-        found = {i.path: i for i in [info, *_companions(path, files, info)]}
+        by_path = {i.path: i for i in [info, *_companions(path, files, info)]}
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({_one_line(error)})") from None
     return Source(
@@ -81,14 +82,17 @@ def source_of(path: str) -> Source:
         info.base_name,
         tuple(
             SourceFile(posixpath.relpath(name, folder), i.size, i.mtime_ns or 0)
-            for name, i in sorted(found.items())
+            for name, i in sorted(by_path.items())
         ),
     )
 
 
 def _companions(path: str, files: fs.FileSystem, info: fs.FileInfo) -> Iterator[fs.FileInfo]:
-    """MIRAX: the folder of the same name. DICOM: the other files of its series in its folder, among
-    them the slide's levels. Hamamatsu VMS and VMU: the files they name."""
+    """Other files of the slide.
+
+    MIRAX: the files in the folder of the same name. DICOM: the files of the same series in the same
+    folder, among them the slide's levels. Hamamatsu VMS and VMU: the files that they name.
+    """
     stem, ending = posixpath.splitext(info.path)
     ending = ending.lower()
     if ending == ".mrxs":
@@ -96,35 +100,37 @@ def _companions(path: str, files: fs.FileSystem, info: fs.FileInfo) -> Iterator[
     elif ending in (".vms", ".vmu"):
         lines = read_bytes(path).decode(errors="replace").splitlines()
         named = {line.partition("=")[2].strip() for line in lines}
-        beside = _listed(files, posixpath.dirname(info.path))
-        yield from (i for i in beside if i.base_name in named)
+        neighbors = _listed(files, posixpath.dirname(info.path))
+        yield from (i for i in neighbors if i.base_name in named)
     elif _may_be_dicom(info) and (series := _series(files, info)) is not None:
-        beside = _listed(files, posixpath.dirname(info.path))
-        for other in filter(_may_be_dicom, beside):
-            found = _series(files, other)
-            if found is not None and (found == series or UNKNOWN in (found, series)):
+        neighbors = _listed(files, posixpath.dirname(info.path))
+        for other in filter(_may_be_dicom, neighbors):
+            other_series = _series(files, other)
+            if other_series is None:
+                continue
+            if other_series == series or UNKNOWN_SERIES in (other_series, series):
                 yield other
 
 
 def _may_be_dicom(info: fs.FileInfo) -> bool:
-    """By its name: many have no ending, and that of a UID is a number."""
+    """True if the name fits a DICOM file: many have no ending, or a UID that ends in a number."""
     ending = posixpath.splitext(info.base_name)[1].lower()
     return ending == ".dcm" or not ending[1:].strip(string.digits)
 
 
 def _series(files: fs.FileSystem, info: fs.FileInfo) -> bytes | None:
-    """SeriesInstanceUID of a DICOM file; `UNKNOWN` where it is not found, None in another file."""
-    known = (files.type_name, info.path, info.size, info.mtime_ns)
+    """SeriesInstanceUID of a DICOM file, `UNKNOWN_SERIES` if not found; None for other files."""
+    key = (files.type_name, info.path, info.size, info.mtime_ns)
     with contextlib.suppress(KeyError):  # not `in`: another thread may empty it meanwhile
-        return _seen[known]
+        return _series_cache[key]
     with files.open_input_file(info.path) as file:
         head = file.read(HEAD_BYTES)
     series = None
     if head[128:132] == b"DICM":
-        series = found[1] if (found := SERIES.search(head)) else UNKNOWN
-    if len(_seen) >= MAX_SEEN:
-        _seen.clear()
-    _seen[known] = series
+        series = match[1] if (match := SERIES.search(head)) else UNKNOWN_SERIES
+    if len(_series_cache) >= MAX_CACHED_SERIES:
+        _series_cache.clear()
+    _series_cache[key] = series
     return series
 
 
@@ -137,7 +143,7 @@ def fetch(source: Source, folder: str) -> None:
     """Copy all files into `folder`, never more bytes than `source.size`.
 
     Raises:
-        StorageError: a file cannot be read, was not sent whole, or changed meanwhile.
+        StorageError: a file cannot be read, arrived incomplete, or changed meanwhile.
         OSError: the disk is full (an errno of `FULL`).
     """
     path = source.path
@@ -154,17 +160,17 @@ def fetch(source: Source, folder: str) -> None:
             raise
         raise StorageError(f"{path}: cannot be fetched ({_one_line(error)})") from None
     for file in source.files:
-        got = os.path.getsize(os.path.join(folder, file.name))
-        if got != file.size:
+        copied = os.path.getsize(os.path.join(folder, file.name))
+        if copied != file.size:
             raise StorageError(
-                f"{path}: {got:,} of {file.size:,} bytes of {file.name} came; try again"
+                f"{path}: {copied:,} of {file.size:,} bytes of {file.name} arrived; try again"
             )
     if source_of(path) != source:
-        raise StorageError(f"{path}: was changed while it was fetched; try again when it is whole")
+        raise StorageError(f"{path}: changed while it was fetched; try again when it is complete")
 
 
 def _copy(files: fs.FileSystem, inner: str, target: str, size: int) -> None:
-    """The first `size` bytes: only they have a place in the budget."""
+    """Copy the first `size` bytes; the budget has room for no more."""
     with files.open_input_stream(inner) as reader, open(target, "wb") as writer:
         while size > 0 and (block := reader.read(min(size, CHUNK_BYTES))):
             writer.write(block)
@@ -172,7 +178,7 @@ def _copy(files: fs.FileSystem, inner: str, target: str, size: int) -> None:
 
 
 def is_whole(source: Source, folder: str) -> bool:
-    """Whether all files lie in `folder` at their sizes."""
+    """True if all files lie in `folder` with their sizes."""
     paths = [(os.path.join(folder, file.name), file.size) for file in source.files]
     return all(os.path.isfile(path) and os.path.getsize(path) == size for path, size in paths)
 

@@ -162,7 +162,7 @@ def test_the_same_file_is_copied_once_for_two_who_want_it(cache, slow, monkeypat
     for thread in both:
         thread.start()
     time.sleep(0.02)
-    with pytest.raises(StorageError, match=r"another process is busy with it for 0.05 s"):
+    with pytest.raises(StorageError, match=r"another process has been busy with it for 0.05 s"):
         read(cache, path)
     for thread in both:
         thread.join()
@@ -186,13 +186,13 @@ def test_what_fails_leaves_nothing_and_says_where(cache, slow, monkeypatch):
     path = slow("a.svs")
     copy = staging_source._copy
     monkeypatch.setattr(staging_source, "_copy", lambda *args: copy(*args[:3], 10))
-    with pytest.raises(StorageError, match=r"a.svs: 10 of 40 bytes of a.svs came"):
+    with pytest.raises(StorageError, match=r"a.svs: 10 of 40 bytes of a.svs arrived"):
         read(cache, path)
     assert os.listdir(cache.folder) == [".turn"]
     Path(cache.folder, ".turn").unlink()
     os.rmdir(cache.folder)
     Path(cache.folder).touch()
-    with pytest.raises(StorageError, match=r"^\S+a.svs: cannot be kept in .*File exists"):
+    with pytest.raises(StorageError, match=r"^\S+a.svs: cannot be copied to .*File exists"):
         read(cache, path)
 
 
@@ -232,7 +232,7 @@ def test_a_copy_that_lost_its_file_is_made_anew(cache, slow):
     path = slow("a.svs")
     with cache.file(path) as copy:
         os.truncate(copy, 7)
-        with pytest.raises(StorageError, match="another process is busy with it"):
+        with pytest.raises(StorageError, match="another process has been busy with it"):
             read(cache, path)
     assert read(cache, path) == b"a" * 40
     assert copies(cache) == ["a.svs"]
@@ -254,7 +254,7 @@ def test_a_full_disk_costs_the_unused_copies_then_the_slide(cache, slow, monkeyp
     assert read(cache, b) == b"b" * 40
     assert copies(cache) == ["b.svs"]
     room += [False, False]
-    with pytest.raises(StorageError, match=r"a.svs: 40 bytes more fill the disk of .*; free some"):
+    with pytest.raises(StorageError, match=r"a.svs: 40 more bytes fill the disk of .*; free some"):
         read(cache, a)
     assert copies(cache) == []
 
@@ -327,6 +327,6 @@ def test_twenty_kills_leave_no_wrong_copy_and_no_byte_above_the_budget(tmp_path)
 
 def cached_bytes(cache):
     """What really lies there; alone, or what was counted could go and come again elsewhere."""
-    with cache._alone():
+    with cache._names_locked():
         found = [path for path in Path(cache.folder).rglob("*") if path.is_file()]
         return sum(path.stat().st_size for path in found)

@@ -124,7 +124,7 @@ def test_a_source_that_changes_while_it_is_fetched_is_refused(slide, folder, mon
         copy(*args)
 
     monkeypatch.setattr(staging_source, "_copy", change)
-    with pytest.raises(StorageError, match=r"10 of 40 bytes of a.svs came|was changed while"):
+    with pytest.raises(StorageError, match=r"10 of 40 bytes of a.svs arrived|changed while"):
         fetch(source_of(str(slide)), str(folder))
     assert (folder / "a.svs").stat().st_size <= 40  # what was taken from the budget
 
@@ -133,7 +133,7 @@ def test_a_transfer_that_ends_early_is_refused(slide, folder, monkeypatch):
     """A connection may end without an error; half a slide opens, and its tiles are white."""
     copy = staging_source._copy
     monkeypatch.setattr(staging_source, "_copy", lambda *args: copy(*args[:3], 10))
-    with pytest.raises(StorageError, match=r"a.svs: 10 of 40 bytes of a.svs came; try again"):
+    with pytest.raises(StorageError, match=r"a.svs: 10 of 40 bytes of a.svs arrived; try again"):
         fetch(source_of(str(slide)), str(folder))
 
 
