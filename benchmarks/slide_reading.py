@@ -32,7 +32,7 @@ import tyro
 from idhray.chance import generator
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import UM_AT_1X, Slide
-from idhray.slides.tiff.blocks import Block, Blocks
+from idhray.slides.tiff.blocks import BlockKey, BlockReader
 from idhray.slides.tiling import tile_grid
 
 
@@ -115,7 +115,7 @@ def figures(path: str, mpp: float, tile_px: int, rounds: int) -> dict[str, objec
                 start = process_time()
                 way()
                 spent[name].append(process_time() - start)
-        megapixels = len(places) * tile_l0**2 / 1e6
+        megapixels = len(places) * tile_l0[0] * tile_l0[1] / 1e6
         off = [
             np.abs(direct.region(*place, size, mpp).astype(int) - plain.region(*place, size, mpp))
             for place in places[:: max(len(places) // 4, 1)]
@@ -140,8 +140,8 @@ def decode_all(
 ) -> None:
     """Each block that the tiles touch, once."""
     needed = {block for place in places for block in slide._needed(slide._plan(*place, size, mpp))}
-    blocks = Blocks(slide.path, slide._levels, cache_bytes=0)
-    for block in sorted(needed, key=lambda b: Block(b.level, b.shrink, b.row, b.column)):
+    blocks = BlockReader(slide.path, slide._levels, cache_bytes=0)
+    for block in sorted(needed, key=lambda b: BlockKey(b.level, b.shrink, b.row, b.column)):
         blocks.read(block)
     blocks.close()
 
@@ -150,7 +150,7 @@ def kept_bytes(
     slide: DirectSlide, places: list[tuple[int, int]], size: tuple[int, int], mpp: float
 ) -> int:
     """The most that decoded blocks took between two tiles."""
-    return max(slide._open_blocks().kept_bytes for _ in slide.regions(places, size, mpp))
+    return max(slide._open_blocks().cached_bytes for _ in slide.regions(places, size, mpp))
 
 
 if __name__ == "__main__":

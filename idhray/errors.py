@@ -47,3 +47,8 @@ class LeakageError(IdhrayError):
 
 class MriError(IdhrayError):
     """An MRI volume is missing, unreadable, implausible, or does not match its partner."""
+
+
+def one_line(error: Exception) -> str:
+    """Message of an error with line breaks and runs of blanks replaced by single blanks."""
+    return " ".join(str(error).split())

@@ -13,6 +13,8 @@ from idhray.errors import ConfigError, TableError
 
 RGB = NDArray[np.uint8]  # (height, width, 3)
 Gray = NDArray[np.uint8]  # (height, width)
+Mask = NDArray[np.bool_]  # (height, width)
+Plane = NDArray[np.float32]  # one value per pixel, (height, width)
 
 Codec = Literal["jpeg", "png"]
 

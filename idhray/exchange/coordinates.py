@@ -111,7 +111,7 @@ def read_coordinates(path: str) -> Coordinates:
                     f"{path}: no data set `coords`; a file of CLAM or TRIDENT is needed"
                 )
             if not data.size:
-                raise SlideError(f"{path}: coords is empty; leave the file out, or make it anew")
+                raise SlideError(f"{path}: coords is empty; leave the file out, or make it again")
             if data.ndim != 2 or data.shape[1] != 2 or data.shape[0] > MAX_PLACES:
                 raise SlideError(f"{path}: coords are {data.shape}; (n, 2) is needed")
             attributes = dict(data.attrs)
@@ -138,7 +138,7 @@ def _name(path: str, attributes: dict[str, Any]) -> str:
         text = name.decode() if isinstance(name, bytes) else str(name)
         text.encode()  # strings of HDF5 may hold bytes that are no text
     except UnicodeError:
-        raise SlideError(f"{path}: name is {name!r}, no UTF-8 text; write it anew") from None
+        raise SlideError(f"{path}: name is {name!r}, no UTF-8 text; write it again") from None
     return text
 
 

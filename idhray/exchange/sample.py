@@ -56,7 +56,7 @@ def refuse_twins(path: str, names: Sequence[str]) -> None:
     """
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
-        raise TableError(f"{path}: {times} images are named {name}; pack it anew")
+        raise TableError(f"{path}: {times} images are named {name}; pack it again")
 
 
 def stored(data: bytes, side_px: int) -> tuple[bytes, str]:

@@ -161,14 +161,14 @@ def _spans(handle: IO[bytes], path: str) -> Iterator[ByteRange]:
         handle.seek(position)
         header, where = handle.read(HEADER.size), f"{path}: record {number}"
         if len(header) < HEADER.size:
-            raise TableError(f"{where} is cut off; get the file anew")
+            raise TableError(f"{where} is cut off; get the file again")
         length, crc = HEADER.unpack(header)
         if crc != masked_crc32c(header[:8]) or length > MAX_RECORD_BYTES:
             raise TableError(f"{where} has a wrong checksum; not a TFRecord file, or a broken one")
         first = position + HEADER.size
         position = first + length + FOOTER.size
         if position > size:
-            raise TableError(f"{where} is cut off; get the file anew")
+            raise TableError(f"{where} is cut off; get the file again")
         yield first, length
         number += 1
 
@@ -178,9 +178,9 @@ def _record(handle: IO[bytes], span: ByteRange, where: str) -> bytes:
     handle.seek(first)
     data, footer = handle.read(length), handle.read(FOOTER.size)
     if len(footer) < FOOTER.size:
-        raise TableError(f"{where} is cut off; get the file anew")
+        raise TableError(f"{where} is cut off; get the file again")
     if FOOTER.unpack(footer)[0] != masked_crc32c(data):
-        raise TableError(f"{where} has a wrong checksum; get the file anew")
+        raise TableError(f"{where} has a wrong checksum; get the file again")
     return data
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pyarrow import fs
 
-from idhray.errors import StorageError
+from idhray.errors import StorageError, one_line
 from idhray.storage import absolute, filesystem, read_bytes
 
 CHUNK_BYTES = 16 << 20  # one request to an object store
@@ -76,7 +76,7 @@ def source_of(path: str) -> Source:
         folder = posixpath.dirname(info.path)
         by_path = {i.path: i for i in [info, *_companions(path, files, info)]}
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({_one_line(error)})") from None
+        raise StorageError(f"{path}: cannot be read ({one_line(error)})") from None
     return Source(
         absolute(path),
         info.base_name,
@@ -158,7 +158,7 @@ def fetch(source: Source, folder: str) -> None:
     except OSError as error:
         if error.errno in FULL:
             raise
-        raise StorageError(f"{path}: cannot be fetched ({_one_line(error)})") from None
+        raise StorageError(f"{path}: cannot be fetched ({one_line(error)})") from None
     for file in source.files:
         copied = os.path.getsize(os.path.join(folder, file.name))
         if copied != file.size:
@@ -181,7 +181,3 @@ def is_whole(source: Source, folder: str) -> bool:
     """True if all files lie in `folder` with their sizes."""
     paths = [(os.path.join(folder, file.name), file.size) for file in source.files]
     return all(os.path.isfile(path) and os.path.getsize(path) == size for path, size in paths)
-
-
-def _one_line(error: OSError) -> str:
-    return " ".join(str(error).split())

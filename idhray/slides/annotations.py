@@ -1,10 +1,10 @@
 """Regions that a pathologist drew in QuPath, as a mask of a slide.
 
-QuPath exports GeoJSON: a FeatureCollection, or a list of Features, in level-0 pixels, the origin at
-the upper left. The class of a region is the name of its classification.
+QuPath exports GeoJSON: a FeatureCollection or a list of Features, in level-0 pixels from the upper
+left corner. The class of a region is the name of its classification.
 
-Source: QuPath documentation, "Exporting annotations"; RFC 7946, section 3.1 (Polygon: closed rings,
-the first one the outline, the others holes).
+Source: QuPath documentation, "Exporting annotations"; RFC 7946, section 3.1 (Polygon: closed rings;
+the first ring is the outline, the others are holes).
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from idhray.errors import SlideError
+from idhray.errors import SlideError, one_line
+from idhray.images import Mask
 
-Mask = NDArray[np.bool_]  # (height, width)
-Ring = NDArray[np.float64]  # (n, 2): x and y, the last point is the first
+Ring = NDArray[np.float64]  # (n, 2): x and y; the last point equals the first
 
 LARGEST_BYTES = 100_000_000
 AREAS = ("Polygon", "MultiPolygon")
@@ -26,12 +26,12 @@ UNCLASSIFIED = ""
 
 
 class Region(NamedTuple):
-    """One polygon of a file; a MultiPolygon is several."""
+    """One polygon of a file; a MultiPolygon gives several regions."""
 
     name: str
-    """Its class, "" where it has none."""
+    """Class of the region, "" if it has none."""
     rings: list[Ring]
-    """The outline, then the holes; level-0 pixels."""
+    """Outline, then holes, in level-0 pixels."""
 
 
 def region_mask(
@@ -42,54 +42,55 @@ def region_mask(
     classes: tuple[str, ...] | None = None,
     exclude: tuple[str, ...] = (),
 ) -> Mask:
-    """Pixels whose middle lies in a region of one of the classes, and in none of `exclude`.
+    """Pixels whose centers lie in a region of these classes and in no region of `exclude`.
 
     Args:
         path: GeoJSON of QuPath.
         size_l0: (width, height) of the slide at level 0.
-        mask_shape: (height, width) of the mask, which shows the whole slide.
-        classes: Names of the classes; every region but the excluded ones when None.
-        exclude: Classes that are cut out again, such as artifacts.
+        mask_shape: (height, width) of the mask, which covers the whole slide.
+        classes: Names of the classes; all regions except the excluded ones when None.
+        exclude: Classes that are removed again, such as artifacts.
 
     Raises:
-        SlideError: the file is no such GeoJSON, no polygon of these classes is in it, or one lies
-            off the slide.
+        SlideError: the file is no GeoJSON of this form, has no polygon of these classes, or has one
+            that lies off the slide.
     """
     regions = read_regions(path)
-    there = sorted({region.name for region in regions})
-    wanted = set(there if classes is None else classes) - set(exclude)
-    if not wanted & set(there):
+    file_classes = sorted({region.name for region in regions})
+    included = set(file_classes if classes is None else classes) - set(exclude)
+    if not included & set(file_classes):
         raise SlideError(
-            f"{path}: no polygon of class {', '.join(sorted(wanted)) or 'any'}; it has "
-            f"{', '.join(name or '(no class)' for name in there)}"
+            f"{path}: no polygon of class {', '.join(sorted(included)) or 'any'}; it has "
+            f"{', '.join(name or '(no class)' for name in file_classes)}"
         )
-    mask, cut = np.zeros(mask_shape, dtype=bool), np.zeros(mask_shape, dtype=bool)
+    mask, excluded = np.zeros(mask_shape, dtype=bool), np.zeros(mask_shape, dtype=bool)
     scale = np.asarray(mask_shape[::-1]) / np.asarray(size_l0)
     for region in regions:
-        if region.name in wanted or region.name in exclude:
-            _refuse_elsewhere(path, region, size_l0)
-            target = cut if region.name in exclude else mask
+        if region.name in included or region.name in exclude:
+            _refuse_off_slide(path, region, size_l0)
+            target = excluded if region.name in exclude else mask
             _fill(target, [ring * scale for ring in region.rings])
-    return mask & ~cut
+    return mask & ~excluded
 
 
 def read_regions(path: str) -> list[Region]:
-    """The polygons of a file; points and lines are passed over.
+    """Polygons of a file; points and lines are skipped.
 
     Raises:
-        SlideError: it is no GeoJSON, has no polygon, or a ring is open, too short or not finite.
+        SlideError: the file is no GeoJSON or has no polygon, or a ring is open, too short or not
+            finite.
     """
     regions = []
     for number, feature in enumerate(_features(path, _json(path))):
         geometry = feature.get("geometry")
         if not isinstance(geometry, dict) or geometry.get("type") not in AREAS:
             continue
-        where = f"{path}: feature {number}"
+        location = f"{path}: feature {number}"
         coordinates = geometry.get("coordinates")
         polygons = coordinates if geometry["type"] == "MultiPolygon" else [coordinates]
-        for polygon in _listed(polygons, where):
-            rings = [_ring(ring, where) for ring in _listed(polygon, where)]
-            regions.append(Region(_class(feature), rings))
+        for polygon in _checked_list(polygons, location):
+            rings = [_ring(ring, location) for ring in _checked_list(polygon, location)]
+            regions.append(Region(_class_name(feature), rings))
     if not regions:
         raise SlideError(f"{path}: no polygon; export annotations from QuPath as GeoJSON")
     return regions
@@ -102,7 +103,7 @@ def _json(path: str) -> Any:
         with open(path, encoding="utf-8-sig") as handle:
             return json.load(handle)
     except (OSError, ValueError, RecursionError) as error:
-        raise SlideError(f"{path}: not GeoJSON ({' '.join(str(error).split())})") from None
+        raise SlideError(f"{path}: not GeoJSON ({one_line(error)})") from None
 
 
 def _features(path: str, value: Any) -> Iterator[dict[str, Any]]:
@@ -113,36 +114,39 @@ def _features(path: str, value: Any) -> Iterator[dict[str, Any]]:
     yield from value
 
 
-def _listed(value: Any, where: str) -> list[Any]:
+def _checked_list(value: Any, location: str) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise SlideError(f"{where}: its coordinates are not those of a polygon")
+        raise SlideError(f"{location}: its coordinates are not those of a polygon")
     return value
 
 
-def _ring(value: Any, where: str) -> Ring:
+def _ring(value: Any, location: str) -> Ring:
     try:
         ring = np.asarray([point[:2] for point in value], dtype=np.float64)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         ring = np.empty(0)
     if ring.ndim != 2 or ring.shape[1] != 2 or not np.isfinite(ring).all():
-        raise SlideError(f"{where}: its coordinates are not pairs of finite numbers")
+        raise SlideError(f"{location}: its coordinates are not pairs of finite numbers")
     if len(ring) < 4 or not np.array_equal(ring[0], ring[-1]):
-        raise SlideError(f"{where}: a ring of {len(ring)} points is open, or no area; close it")
+        raise SlideError(f"{location}: a ring of {len(ring)} points is open, or no area; close it")
     return ring
 
 
-def _class(feature: dict[str, Any]) -> str:
-    """QuPath writes `name`; for a class derived from another one, `names` from the root on."""
+def _class_name(feature: dict[str, Any]) -> str:
+    """Class of a feature. QuPath writes `name`, or `names` from the root on for derived classes."""
     properties = feature.get("properties")
-    found = properties.get("classification") if isinstance(properties, dict) else None
-    if isinstance(found, dict):
-        names = found.get("names")
-        found = ": ".join(map(str, names)) if isinstance(names, list) else found.get("name")
-    return found if isinstance(found, str) else UNCLASSIFIED
+    name = properties.get("classification") if isinstance(properties, dict) else None
+    if isinstance(name, dict):
+        names = name.get("names")
+        name = ": ".join(map(str, names)) if isinstance(names, list) else name.get("name")
+    return name if isinstance(name, str) else UNCLASSIFIED
 
 
-def _refuse_elsewhere(path: str, region: Region, size_l0: tuple[int, int]) -> None:
-    """A region may lean over the edge; one that is far off was drawn on another slide or scale."""
+def _refuse_off_slide(path: str, region: Region, size_l0: tuple[int, int]) -> None:
+    """Refuse a region far off the slide: it was drawn on another slide or at another scale.
+
+    A region may extend over the edge of the slide.
+    """
     outline, size = region.rings[0], np.asarray(size_l0)
     low, high = outline.min(axis=0), outline.max(axis=0)
     if (low < -size).any() or (high > 2 * size).any() or (low >= size).any() or (high <= 0).any():
@@ -154,10 +158,10 @@ def _refuse_elsewhere(path: str, region: Region, size_l0: tuple[int, int]) -> No
 
 
 def _fill(mask: Mask, rings: list[Ring]) -> None:
-    """Set the pixels whose middles lie inside an odd number of rings, in place.
+    """Set the pixels whose centers lie inside an odd number of rings, in place.
 
-    Row by row, every edge that crosses the line through the pixels' middles flips all pixels to
-    its right: work grows with the outline and its box, not with their product.
+    In each row, every edge that crosses the line through the pixel centers flips all pixels to its
+    right. Time grows with the length of the outline plus the area of its box, not their product.
     """
     points = np.concatenate(rings)
     height, width = mask.shape
@@ -175,7 +179,7 @@ def _fill(mask: Mask, rings: list[Ring]) -> None:
 
 
 def _crossings(ring: Ring, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(row, first column right of the edge) wherever an edge crosses a row's middle line."""
+    """(rows, first columns right of the edge) of all crossings of edges and rows' center lines."""
     start, stop = ring[:-1], ring[1:]
     downward = np.where((start[:, 1] <= stop[:, 1])[:, None], start, stop)
     other = np.where((start[:, 1] <= stop[:, 1])[:, None], stop, start)

@@ -1,9 +1,10 @@
-"""Whether a slide's colors were decoded as they were meant, seen on its thumbnail.
+"""Check on a slide's thumbnail that its colors were decoded correctly.
 
-DICOM slides say twice how their colors are stored, in PhotometricInterpretation and inside their
-JPEG or JPEG 2000 frames. Converters often get the first wrong, OpenSlide believes it, and tissue
-comes out green, orange or violet without an error (openslide issues 646 and 772, ome/bioformats
-4161). Stained tissue takes light away from every channel, most from green; glass lets all through.
+DICOM slides declare the storage of their colors twice: in PhotometricInterpretation and inside
+their JPEG or JPEG 2000 frames. Converters often write a wrong PhotometricInterpretation, OpenSlide
+relies on it, and tissue appears green, orange or violet without an error (openslide issues 646 and
+772, ome/bioformats 4161). Stained tissue absorbs light in every channel, most in green; glass
+absorbs none.
 """
 
 import math
@@ -14,60 +15,66 @@ from numpy.typing import NDArray
 from idhray.images import RGB
 
 COLORED = 20
-"""Gray values between a pixel's channels from which it has a color."""
+"""Difference in gray values between channels above which a pixel has a color."""
 LEAST_CORRELATION = 0.2
-"""Of any two channels over the thumbnail. H&E and pens: 0.42 to 0.97; undecoded YCbCr: -0.97 to
--0.35 (891 pictures of three organs)."""
+"""Smallest correlation of two channels over the thumbnail. H&E and pens: 0.42 to 0.97; undecoded
+YCbCr: -0.97 to -0.35 (891 pictures of three organs)."""
 LEAST_SPREAD = 5.0
-"""Standard deviation of gray values below which a thumbnail shows too little for it."""
+"""Standard deviation of gray values below which the correlation is not judged."""
 MOST_FALSE_WHITE = 0.2
-"""Of the thumbnail, in the color that white takes when decoded wrongly."""
+"""Largest fraction of the thumbnail in a color that wrongly decoded white takes."""
 MOST_OTHER = 0.05
-"""Of the thumbnail, in colors other than pink and purple, as of pens."""
+"""Fraction of the thumbnail in colors other than pink and purple, such as pens, that passes."""
 LEAST_STAIN = 0.06
-"""Pixels in pink and purple for each of another color; biopsies beside a pen have 0.1."""
+"""Fewest pink and purple pixels per pixel of another color; biopsies beside a pen have 0.1."""
 MOST_LIGHT, LEAST_DARK = 0.001, 0.5
-"""Of the thumbnail, in a picture on black: fluorescence, or a negative."""
+"""Limits of the light and dark fractions that mark a picture on black: fluorescence, a negative."""
 MAX_PIXELS = 300_000
+"""Pixels of the thumbnail that are looked at."""
 
-
-Planes = NDArray[np.int16]  # (3, pixels): red, green, blue
+Channels = NDArray[np.int16]  # (3, pixels): red, green, blue
 
 
 def implausible_colors(thumbnail: RGB) -> str | None:
-    """What about the colors cannot be H&E on glass; None if nothing.
+    """Reason why the colors cannot be H&E on glass; None if they can.
 
-    It takes for granted that a whole slide shows some glass. Red and blue exchanged (which no known
-    mistake does) cannot be told from a blue stain. All-white and all-black pictures are plausible.
+    The check assumes that a whole slide shows some glass. Exchanged red and blue, which no known
+    mistake produces, cannot be distinguished from a blue stain. All-white and all-black pictures
+    pass.
 
     Args:
         thumbnail: (height, width, 3) uint8 of a whole slide, white where nothing was scanned.
     """
     step = math.ceil(math.sqrt(thumbnail.shape[0] * thumbnail.shape[1] / MAX_PIXELS))
     pixels = thumbnail[::step, ::step].reshape(-1, 3)
-    planes = np.ascontiguousarray(pixels.T, dtype=np.int16)
-    lowest, highest = planes.min(axis=0), planes.max(axis=0)
+    channels = np.ascontiguousarray(pixels.T, dtype=np.int16)
+    lowest, highest = channels.min(axis=0), channels.max(axis=0)
     return (
-        _false_white(planes)
-        or _opposed(planes)
+        _false_white(channels)
+        or _opposed(channels)
         or _on_black(lowest, highest)
-        or _unstained(planes, highest - lowest)
+        or _unstained(channels, highest - lowest)
     )
 
 
-def _false_white(planes: Planes) -> str | None:
-    """White is (255, 128, 128) in YCbCr, and (255, 121, 255) where RGB is taken for YCbCr."""
-    red, green, blue = planes
+def _false_white(channels: Channels) -> str | None:
+    """Reason if much is wrongly decoded white.
+
+    White is (255, 128, 128) if YCbCr is taken for RGB, and (255, 121, 255) if RGB is taken for
+    YCbCr.
+    """
+    red, green, blue = channels
     neutral = (np.abs(green - 128) <= 8) & (np.abs(blue - 128) <= 8) & (red >= 190)
     violet = (red >= 250) & (blue >= 250) & (np.abs(green - 121) <= 40)
-    for mask, what in ((neutral, "YCbCr taken for RGB"), (violet, "RGB taken for YCbCr")):
+    for mask, mistake in ((neutral, "YCbCr taken for RGB"), (violet, "RGB taken for YCbCr")):
         if mask.mean() > MOST_FALSE_WHITE:
-            return f"{mask.mean():.0%} of it has the color of white glass in {what}"
+            return f"{mask.mean():.0%} of it has the color of white glass in {mistake}"
     return None
 
 
-def _opposed(planes: Planes) -> str | None:
-    centered = planes - planes.mean(axis=1, dtype=np.float32, keepdims=True)
+def _opposed(channels: Channels) -> str | None:
+    """Reason if two channels do not darken together."""
+    centered = channels - channels.mean(axis=1, dtype=np.float32, keepdims=True)
     covariance = centered @ centered.T / centered.shape[1]
     spread = np.sqrt(np.diag(covariance))
     if spread.max() < LEAST_SPREAD:
@@ -80,6 +87,7 @@ def _opposed(planes: Planes) -> str | None:
 
 
 def _on_black(lowest: NDArray[np.int16], highest: NDArray[np.int16]) -> str | None:
+    """Reason if the picture is mostly black and has no light pixels."""
     light = ((lowest >= 180) & (highest - lowest < 2 * COLORED)).mean()
     dark = (highest < 60).mean()
     if light > MOST_LIGHT or dark < LEAST_DARK or dark == 1:
@@ -87,8 +95,9 @@ def _on_black(lowest: NDArray[np.int16], highest: NDArray[np.int16]) -> str | No
     return f"{dark:.0%} of it is black and none is light, as in fluorescence or a negative"
 
 
-def _unstained(planes: Planes, spread: NDArray[np.int16]) -> str | None:
-    red, green, blue = planes
+def _unstained(channels: Channels, spread: NDArray[np.int16]) -> str | None:
+    """Reason if colors other than pink and purple prevail."""
+    red, green, blue = channels
     colored = spread > COLORED
     stain = colored & (green <= red) & (green <= blue)
     other = float((colored & ~stain).mean())

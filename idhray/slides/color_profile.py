@@ -1,4 +1,4 @@
-"""Colors as a scanner saw them, to sRGB by the ICC profile in the slide's file."""
+"""Conversion of a scanner's colors to sRGB by the ICC profile in the slide's file."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,14 @@ from idhray.images import RGB
 
 
 def to_srgb(handle: openslide.OpenSlide, name: str) -> Callable[[RGB], RGB]:
-    """The conversion of an open slide's regions; without a profile nothing changes.
+    """Function that converts regions of a slide; it changes nothing if the slide has no profile.
 
     Args:
-        handle: The slide.
-        name: Its name, for messages.
+        handle: The open slide.
+        name: Name of the slide in messages.
 
     Raises:
-        SlideError: its profile is broken, or none of RGB.
+        SlideError: the profile is broken, or is not one of RGB colors.
     """
     try:
         source = handle.color_profile

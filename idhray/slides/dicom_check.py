@@ -1,4 +1,4 @@
-"""What can be wrong with a DICOM slide, which is a series of files: a level each, and the label."""
+"""Checks of a DICOM slide, which is a series of files: one for each level, and the label."""
 
 import os
 import re
@@ -12,35 +12,36 @@ from numpy.typing import NDArray
 WHOLE_SLIDE_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
 """DICOM: VL Whole Slide Microscopy Image Storage."""
 MAX_LEVELS_APART = 1.1
-"""Times that a level's downsample across may differ from that down; two slides differ by more."""
+"""Largest ratio of a level's downsamples across and down; between two slides it is larger."""
 ROUNDED_PX = 512
-"""A level of a shorter side may be rounded up to whole frames."""
+"""Levels with a side up to this may be rounded up to whole frames and are not compared."""
 PATCH_PX, LEAST_PATCH_PX = 256, 8
+"""Side of the compared patch at the finer level, and its smallest side at the coarser one."""
 MAX_COLOR_CHANGE = 15.0
-"""Gray values of the mean of a channel from one level to the next. JPEG and resampling: under 2;
-YCbCr that is not decoded: 28 on purple, 46 on pink, 127 on white."""
+"""Largest change of a channel's mean gray value from one level to the next. JPEG and resampling:
+under 2; undecoded YCbCr: 28 on purple, 46 on pink, 127 on white."""
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins so is DICOM."""
+    """True if a file that begins with these bytes is DICOM."""
     return head[128:132] == b"DICM"
 
 
 def class_of(head: bytes) -> str | None:
-    """MediaStorageSOPClassUID (0002,0002)."""
+    """MediaStorageSOPClassUID (0002,0002) of a DICOM file; None if it is not found."""
     return _uid(head, 2)
 
 
 def other_shape(sizes: Sequence[tuple[int, int]]) -> str | None:
-    """Which level of a DICOM slide is not level 0 made smaller; None if all are.
+    """Reason if a level of a DICOM slide does not have the shape of level 0; None if all have.
 
     Args:
         sizes: (width, height) of each level.
     """
     for level, (width, height) in enumerate(sizes):
         across, down = sizes[0][0] / width, sizes[0][1] / height
-        alike = max(across, down) <= MAX_LEVELS_APART * min(across, down)
-        if not alike and min(width, height) > ROUNDED_PX:
+        same_shape = max(across, down) <= MAX_LEVELS_APART * min(across, down)
+        if not same_shape and min(width, height) > ROUNDED_PX:
             return (
                 f"level {level} is of {width} x {height} px, level 0 of {sizes[0][0]} x "
                 f"{sizes[0][1]}: its series holds parts of several slides; give each its own folder"
@@ -48,29 +49,29 @@ def other_shape(sizes: Sequence[tuple[int, int]]) -> str | None:
     return None
 
 
-def why_not_whole(path: str, properties: Mapping[str, str]) -> str | None:
-    """Whether a DICOM file is a lesser part of its slide: a smaller level, the label.
+def not_full_resolution(path: str, properties: Mapping[str, str]) -> str | None:
+    """Reason if a DICOM file holds only a smaller level or the label of its slide; else None.
 
-    OpenSlide opens the slide by any of its files. With each of them in a manifest, one slide would
+    OpenSlide opens a slide by any of its files. If a manifest listed each of them, one slide would
     be tiled under many names, perhaps of several patients.
     """
-    whole = properties.get("dicom.SOPInstanceUID")
-    if whole is None or _instance(path) in (None, whole):
+    level_0 = properties.get("dicom.SOPInstanceUID")
+    if level_0 is None or _instance(path) in (None, level_0):
         return None
-    beside = os.scandir(os.path.dirname(path) or ".")
-    names = [file.name for file in beside if file.is_file() and _instance(file.path) == whole]
-    found = f"{min(names)}, which holds it" if names else f"the file of instance {whole}"
-    return f"is not the full resolution of its DICOM slide; name {found}, in the manifest row"
+    files = os.scandir(os.path.dirname(path) or ".")
+    names = [file.name for file in files if file.is_file() and _instance(file.path) == level_0]
+    right_file = f"{min(names)}, which holds it" if names else f"the file of instance {level_0}"
+    return f"is not the full resolution of its DICOM slide; name {right_file}, in the manifest row"
 
 
 def changed_colors(handle: openslide.OpenSlide) -> str | None:
-    """Whether the middle of a DICOM slide has other colors in one level than in the next.
+    """Reason if the middle of a DICOM slide differs in color between two levels; else None.
 
-    Each level is a file that says for itself how its colors are stored: a thumbnail of the right
-    colors does not vouch for tiles that are read from another level.
+    Each level is a file that declares the storage of its colors itself: a thumbnail with correct
+    colors proves nothing about tiles that are read from another level.
 
     Raises:
-        OpenSlideError: a level is damaged there; the handle must be closed.
+        OpenSlideError: a level is damaged in the middle; the handle must be closed.
     """
     if handle.properties.get(openslide.PROPERTY_NAME_VENDOR) != "dicom":
         return None
@@ -79,10 +80,11 @@ def changed_colors(handle: openslide.OpenSlide) -> str | None:
         side = min(PATCH_PX, *(length // 2 for length in handle.level_dimensions[finer]))
         if side / ratio < LEAST_PATCH_PX:
             continue
-        one, other = _middle(handle, finer, side), _middle(handle, coarser, round(side / ratio))
-        if one is None or other is None:
+        fine_color = _middle(handle, finer, side)
+        coarse_color = _middle(handle, coarser, round(side / ratio))
+        if fine_color is None or coarse_color is None:
             continue
-        change = float(np.abs(one - other).max())
+        change = float(np.abs(fine_color - coarse_color).max())
         if change > MAX_COLOR_CHANGE:
             return (
                 f"its levels {finer} and {coarser} have other colors in the same place (by "
@@ -92,7 +94,7 @@ def changed_colors(handle: openslide.OpenSlide) -> str | None:
 
 
 def _middle(handle: openslide.OpenSlide, level: int, side: int) -> NDArray[np.float64] | None:
-    """The mean color below and right of the middle; None where most of it was not scanned."""
+    """Mean color of a square below and right of the middle; None if most of it was not scanned."""
     width, height = handle.dimensions
     region = np.asarray(handle.read_region((width // 2, height // 2), level, (side, side)))
     scanned = region[..., 3] > 0
@@ -103,7 +105,7 @@ def _middle(handle: openslide.OpenSlide, level: int, side: int) -> NDArray[np.fl
 
 
 def _instance(path: str) -> str | None:
-    """MediaStorageSOPInstanceUID (0002,0003) of a file; None where it is no DICOM, or not ours."""
+    """MediaStorageSOPInstanceUID (0002,0003) of a DICOM file; None if it cannot be read."""
     try:
         with open(path, "rb") as file:
             head = file.read(1024)
@@ -113,10 +115,10 @@ def _instance(path: str) -> str | None:
 
 
 def _uid(head: bytes, element: int) -> str | None:
-    """A UID of the group 0002, which stands near the beginning."""
+    """UID of an element of group 0002, which stands near the start of the file."""
     place = head[:1024].find(b"\x02\x00" + bytes((element, 0)) + b"UI", 132)
     if place < 0:
         return None
     length = int.from_bytes(head[place + 6 : place + 8], "little")
-    found = head[place + 8 : place + 8 + length].rstrip(b"\0 ")
-    return found.decode() if re.fullmatch(rb"[0-9.]{1,64}", found) else None
+    uid = head[place + 8 : place + 8 + length].rstrip(b"\0 ")
+    return uid.decode() if re.fullmatch(rb"[0-9.]{1,64}", uid) else None

@@ -1,8 +1,8 @@
-"""Whether a file can be a slide of colors at all, asked before OpenSlide opens it.
+"""Checks that a file can be a color slide, made before OpenSlide opens it.
 
-OpenSlide says "Unsupported or missing image file" of whatever is none. It shows 16-bit samples and
-fluorescence channels as if they were 8-bit colors, and allocates what a file claims: where that
-cannot be had, GLib ends the process.
+OpenSlide reports "Unsupported or missing image file" for anything that it cannot read. It shows
+16-bit samples and fluorescence channels as if they were 8-bit colors. It also allocates the memory
+that a file asks for: if there is not enough, GLib ends the process.
 """
 
 import math
@@ -21,20 +21,21 @@ from idhray.slides.tiff.tiles import BAD_TIFF, MAX_PAGES
 HEAD_BYTES = 2**20
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 LEAST_NEWLINES = 32
-"""So many line feeds, each after a carriage return, do not come about by chance: 1 MiB of
-compressed pixels has 4000 line feeds, and 16 of them do."""
+"""Number of line feeds, each after a carriage return, that is no coincidence. 1 MiB of compressed
+pixels has 4000 line feeds, 16 of them after a carriage return."""
 MAX_BLOCK_PX = 2**26
-"""Pixels of one block, 8192 x 8192: OpenSlide takes four bytes for each."""
+"""Pixels of one block, 8192 x 8192: OpenSlide allocates four bytes for each."""
 SPARE_BYTES = 65536
+"""Bytes that a block may have beyond twice its pixels."""
 MAX_SLIDE_MM = 200.0
-"""Longer sides than any glass slide has; whole mounts of a brain's half are 150 mm."""
-YCBCR_JPEG2000 = 33003
-PALETTE, RGB, YCBCR = 3, 2, 6
+"""Longest plausible side of a glass slide; whole mounts of half a brain have 150 mm."""
+YCBCR_JPEG2000 = 33003  # compression tag
+PALETTE, RGB_COLORS, YCBCR = 3, 2, 6  # photometric tag
 SIDES = ("width", "height")
 
 
-def why_no_slide(path: str) -> str | None:
-    """What is wrong with the file, and what to do; None where nothing is seen to be."""
+def unusable_file(path: str) -> str | None:
+    """Reason why the file cannot be a slide, and what to do; None if no reason is found."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -47,33 +48,34 @@ def why_no_slide(path: str) -> str | None:
         return f"no file {path}; correct its manifest row"
     except OSError as error:
         return f"cannot be read ({error.strerror}); check {path}"
-    return _other_file(path, head) or _changed(head) or _other_content(path, head)
+    return _other_file(path, head) or _text_mode_damage(head) or _other_content(path, head)
 
 
-def why_unopened(path: str, said: str) -> str:
-    """What to do about a file that OpenSlide could not open, of which it `said` why."""
+def remedy(path: str, error: str) -> str:
+    """Advice on a file that OpenSlide could not open with this error."""
     with open(path, "rb") as file:
         tiff = file.read(4) in TIFF_STARTS
     if tiff and _cut_short(path):
         return "the file is cut short; get it again"
     if tiff and _in_strips(path):
         return "it is stored in strips, a slide in tiles: convert it to a tiled pyramid"
-    if "transfer syntax" in said:
+    if "transfer syntax" in error:
         return (
             "of DICOM it reads JPEG baseline, JPEG 2000 and uncompressed (explicit little endian): "
             "convert it, or leave it out"
         )
-    if "unexpected image" in said:
+    if "unexpected image" in error:
         return "its series holds parts of several slides in one folder; give each its own folder"
     return "get the file again, or leave it out"
 
 
 def wrong_levels(sizes: Sequence[tuple[int, int]], properties: Mapping[str, str]) -> str | None:
-    """What is wrong with the levels that OpenSlide found.
+    """Reason if the levels of an open slide are implausible; None if they are not.
 
     Args:
-        sizes: (width, height) of each.
-        properties: OpenSlide's. A DICOM frame is decoded as a whole: absurd ones are refused.
+        sizes: (width, height) of each level.
+        properties: OpenSlide's properties. DICOM frames are decoded as a whole, so the check
+            refuses absurdly large ones.
     """
     dicom = properties.get(openslide.PROPERTY_NAME_VENDOR) == "dicom"
     for level, (width, height) in enumerate(sizes):
@@ -86,7 +88,7 @@ def wrong_levels(sizes: Sequence[tuple[int, int]], properties: Mapping[str, str]
 
 
 def wrong_extent(size_l0: tuple[int, int], mpp_xy: tuple[float, float]) -> str | None:
-    """What is wrong with the size of the slide in mm."""
+    """Reason if the slide is larger than any glass slide; None if it is not."""
     width, height = (side * mpp / 1000 for side, mpp in zip(size_l0, mpp_xy, strict=True))
     if max(width, height) <= MAX_SLIDE_MM:
         return None
@@ -97,7 +99,7 @@ def wrong_extent(size_l0: tuple[int, int], mpp_xy: tuple[float, float]) -> str |
 
 
 def _other_file(path: str, head: bytes) -> str | None:
-    """Which well-known other thing the file is."""
+    """Reason if the file is empty, a Git-LFS pointer or text."""
     start = head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "the file is empty; get it again"
@@ -110,8 +112,8 @@ def _other_file(path: str, head: bytes) -> str | None:
     return None
 
 
-def _changed(head: bytes) -> str | None:
-    """Whether a transfer in text mode put a carriage return before each line feed."""
+def _text_mode_damage(head: bytes) -> str | None:
+    """Reason if a transfer in text mode put a carriage return before each line feed."""
     binary = head.startswith(TIFF_STARTS) or is_dicom(head)
     feeds = head.count(b"\n")
     if binary and feeds >= LEAST_NEWLINES and head.count(b"\r\n") == feeds:
@@ -120,18 +122,20 @@ def _changed(head: bytes) -> str | None:
 
 
 def _other_content(path: str, head: bytes) -> str | None:
-    """What about a TIFF or DICOM file is not of a slide."""
+    """Reason if a TIFF or DICOM file does not hold a slide."""
     if head.startswith(TIFF_STARTS):
         return _wrong_tiff(path)
-    if is_dicom(head) and (found := class_of(head)) not in (None, WHOLE_SLIDE_CLASS):
-        return f"is a DICOM file of the class {found}, not a whole slide ({WHOLE_SLIDE_CLASS})"
+    if is_dicom(head) and (dicom_class := class_of(head)) not in (None, WHOLE_SLIDE_CLASS):
+        return (
+            f"is a DICOM file of the class {dicom_class}, not a whole slide ({WHOLE_SLIDE_CLASS})"
+        )
     return None
 
 
 def _wrong_tiff(path: str) -> str | None:
-    """What a TIFF says of itself that is of no slide, or cannot be.
+    """Reason if the tags of a TIFF are not those of a slide, or contradict themselves.
 
-    What tifffile cannot index is left to OpenSlide.
+    Files that tifffile cannot index are left to OpenSlide.
     """
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -146,12 +150,12 @@ def _wrong_tiff(path: str) -> str | None:
 
 
 def _wrong_pixels(page: tifffile.TiffPage) -> str | None:
-    """Whether they are not 8-bit colors; alpha is allowed, and a table of colors."""
+    """Reason if the pixels are not 8-bit colors; alpha and a color palette are allowed."""
     samples, bits = page.samplesperpixel, page.bitspersample
     kind = int(page.photometric)
     alpha = samples == 4 and any(int(extra) in (1, 2) for extra in page.extrasamples)
     colors = (samples == 3 or alpha) and (
-        kind in (RGB, YCBCR) or int(page.compression) == YCBCR_JPEG2000
+        kind in (RGB_COLORS, YCBCR) or int(page.compression) == YCBCR_JPEG2000
     )
     if bits == 8 and (colors or (samples == 1 and kind == PALETTE)):
         return None
@@ -163,7 +167,7 @@ def _wrong_pixels(page: tifffile.TiffPage) -> str | None:
 
 
 def _wrong_blocks(page: tifffile.TiffPage, file_bytes: int) -> str | None:
-    """What OpenSlide would allocate for one block of the page, if that is absurd."""
+    """Reason if OpenSlide would allocate an absurd amount of memory for a block of the page."""
     if not page.is_tiled:
         return None
     width, height = page.tilewidth, page.tilelength
@@ -177,7 +181,7 @@ def _wrong_blocks(page: tifffile.TiffPage, file_bytes: int) -> str | None:
 
 
 def _in_strips(path: str) -> bool:
-    """Whether no picture of a TIFF is stored in tiles."""
+    """True if no picture of a TIFF is stored in tiles."""
     try:
         with tifffile.TiffFile(path) as tiff:
             return not any(page.aspage().is_tiled for page in islice(tiff.pages, MAX_PAGES))
@@ -186,7 +190,7 @@ def _in_strips(path: str) -> bool:
 
 
 def _cut_short(path: str) -> bool:
-    """Whether a TIFF says that there is more of it than there is."""
+    """True if the tags of a TIFF point beyond the end of the file."""
     try:
         with tifffile.TiffFile(path) as tiff:
             ends = [
@@ -198,7 +202,7 @@ def _cut_short(path: str) -> bool:
             following = tiff.filehandle.read(tiff.tiff.offsetsize)
             ends += struct.unpack(tiff.tiff.offsetformat, following)
             return bool(max(ends) > tiff.filehandle.size)
-    except struct.error:  # not even a number can be read where one should be
+    except struct.error:  # the file ends within a number
         return True
     except BAD_TIFF:
         return False

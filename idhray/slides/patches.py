@@ -1,50 +1,50 @@
 """Patches: the 256 px images that networks see, cut from tiles.
 
-Two steps, so that many workers can cut: `plan_patches` says how many patches each tile gives, for
-the whole cohort; `cut_patches` cuts them from one tile.
+There are two steps, so that many workers can cut: `patch_plan.plan_patches` decides the number of
+patches of each tile for the whole cohort; `patches_of_tile` cuts them from one tile.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from idhray.chance import generator, seed_for
-from idhray.errors import ConfigError, SlideError, TableError
-from idhray.images import RGB
+from idhray.chance import generator
+from idhray.errors import ConfigError, SlideError
+from idhray.images import RGB, Mask
 from idhray.slides.stain.normalize import Recolor
 from idhray.slides.stain.target import StainTarget
-from idhray.slides.tissue.mask import Mask, tissue_mask
+from idhray.slides.tissue.mask import tissue_mask
 
 Normalize = Literal["none", "channel_stretch", "macenko", "vahadane", "reinhard"]
-TileKey = tuple[str, int]  # slide, rank
-K = TypeVar("K")
+STRETCH_PERCENTILES = (0.5, 99.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchSettings:
-    """How many patches are cut, where, and what is done to their colors."""
+    """Number of patches, their places in a tile, and the normalization of their colors."""
 
     patch_px: int = 256
+    """Side of a patch."""
     tile_px: int = 1024
     """Side of the tiles that patches are cut from."""
     train_per_class: int = 12_000
-    """Patches of each class in the training split, over all its patients."""
+    """Patches of each class in the training split, over all patients of the class."""
     eval_per_patient: int = 120
-    """Patches of each patient of the validation and test splits."""
+    """Patches of each patient in the validation and test splits."""
     stride_px: int = 64
-    """Patches lie on a lattice of this step; below `patch_px` they overlap."""
+    """Step of the lattice on which patches lie; below `patch_px` patches overlap."""
     min_tissue_fraction: float = 0.5
+    """Smallest fraction of tissue in a patch."""
     min_object_px: int = 500
-    """Tissue of fewer pixels of the tile is dropped."""
+    """Tissue regions with fewer pixels of the tile are ignored."""
     normalize: Normalize = "none"
-    """Each channel stretched, tile by tile; or a stain normalization, fitted to each slide."""
+    """Color normalization: none, a stretch of each channel of each tile, or a stain normalization
+    that is fitted to each slide."""
     stain_target: StainTarget = field(default_factory=StainTarget)
-    """What a stain normalization maps to."""
+    """Colors that a stain normalization maps to."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.patch_px <= self.tile_px:
@@ -60,8 +60,8 @@ class PatchSettings:
                 f"min_tissue_fraction must be in [0, 1], got {self.min_tissue_fraction}"
             )
         if self.normalize not in get_args(Normalize):
-            known = ", ".join(get_args(Normalize))
-            raise ConfigError(f"normalize must be one of {known}, got {self.normalize!r}")
+            choices = ", ".join(get_args(Normalize))
+            raise ConfigError(f"normalize must be one of {choices}, got {self.normalize!r}")
 
     @property
     def lattice_px(self) -> range:
@@ -73,7 +73,7 @@ PRESETS = {
     # Source: Liu et al. 2020, Methods, "Image pre-processing": 12,000 patches of 256 px a class,
     # "histogram normalization in each channel". Patches per test patient are not stated there.
     "liu2020": PatchSettings(normalize="channel_stretch"),
-    # Ours: patches of half the width, so that nuclei are still seen at the demo's 64 px.
+    # Ours: patches of half the width, so that nuclei are still visible at the demo's 64 px.
     "demo": PatchSettings(
         patch_px=128, train_per_class=480, eval_per_patient=16, normalize="channel_stretch"
     ),
@@ -81,116 +81,14 @@ PRESETS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchPlan:
-    """How many patches each tile gives, and what could not be had."""
-
-    counts: dict[TileKey, int]
-    """(slide, rank) -> patches; tiles that give none are left out."""
-    shortfall: dict[str, int]
-    """"train mutant" or "test PATIENT" -> patches that its tiles are too few for."""
-    unlabeled: list[str]
-    """Patients without a known IDH status; they give no patches."""
-
-
-def fair_shares(wanted: int, capacity: Mapping[K, int], order: Callable[[K], int]) -> dict[K, int]:
-    """`wanted` handed out evenly, none above its capacity; what one cannot take, the others do.
-
-    Args:
-        wanted: To hand out; all capacities are given where they sum to less.
-        capacity: The most that each can take.
-        order: Decides who gets one more where it does not divide; must differ between keys.
-    """
-    shares: dict[K, int] = {}
-    left, waiting = wanted, sorted(capacity, key=order)
-    while waiting:
-        even = left // len(waiting)
-        full = [key for key in waiting if capacity[key] <= even]
-        if not full:
-            extra = left % len(waiting)
-            return shares | {key: even + (i < extra) for i, key in enumerate(waiting)}
-        shares |= {key: capacity[key] for key in full}
-        left -= sum(capacity[key] for key in full)
-        waiting = [key for key in waiting if key not in shares]
-    return shares
-
-
-def plan_patches(tiles: pd.DataFrame, settings: PatchSettings, seed: int) -> PatchPlan:
-    """How many patches to cut from each tile; the order of the rows changes nothing.
-
-    Training patches are balanced over the two classes, then over a class's patients, a patient's
-    slides and a slide's tiles. Validation and test patients give the same number each.
-
-    Args:
-        tiles: Rows of the TILES table, or of several; needs patient, idh, split, slide and rank.
-        settings: The numbers wanted.
-        seed: Of the run; decides who gives one more where a number does not divide.
-
-    Raises:
-        TableError: a tile is there twice, or a split is none of train, val and test.
-    """
-    labeled = tiles["idh"].isin(["mutant", "wildtype"])
-    _check(tiles[labeled])
-    counts: dict[TileKey, int] = {}
-    shortfall: dict[str, int] = {}
-
-    def share(what: str, wanted: int, rows: pd.DataFrame) -> None:
-        given = _spread(wanted, rows, ["patient", "slide", "rank"], settings, seed)
-        counts.update({key: count for key, count in given.items() if count})
-        if missing := wanted - sum(given.values()):
-            shortfall[what] = missing
-
-    for (split, idh), rows in tiles[labeled].groupby(["split", "idh"]):
-        if split == "train":
-            share(f"train {idh}", settings.train_per_class, rows)
-        else:
-            for patient, own in rows.groupby("patient"):
-                share(f"{split} {patient}", settings.eval_per_patient, own)
-    unlabeled = sorted(set(tiles.loc[~labeled, "patient"]))
-    return PatchPlan(counts=counts, shortfall=shortfall, unlabeled=unlabeled)
-
-
-def _check(tiles: pd.DataFrame) -> None:
-    twice = tiles[tiles.duplicated(["slide", "rank"])]
-    if len(twice):
-        slide, rank = twice.iloc[0][["slide", "rank"]]
-        raise TableError(f"tiles: slide {slide} has more than one tile of rank {rank}")
-    if wrong := sorted({str(split) for split in tiles["split"]} - {"train", "val", "test"}):
-        raise TableError(f"tiles: split is {wrong[0]}, must be train, val or test")
-
-
-def _spread(
-    wanted: int, rows: pd.DataFrame, keys: list[str], settings: PatchSettings, seed: int
-) -> dict[TileKey, int]:
-    """`wanted` spread over the groups of the first key, and within each over the next."""
-    each = len(settings.lattice_px) ** 2
-    if keys == ["rank"]:
-        slide = str(rows["slide"].iloc[0])
-        shares = fair_shares(
-            wanted,
-            {int(rank): each for rank in rows["rank"]},
-            # Ranks of one slide are told apart from those of others, so that none is favored.
-            lambda rank: seed_for(seed, "patches", slide, rank),
-        )
-        return {(slide, rank): count for rank, count in shares.items()}
-    groups = dict(iter(rows.groupby(keys[0])))
-    shares = fair_shares(
-        wanted,
-        {name: each * len(group) for name, group in groups.items()},
-        lambda name: seed_for(seed, "patches", *sorted(set(groups[name]["slide"])), name),
-    )
-    spread = [
-        _spread(shares[name], group, keys[1:], settings, seed) for name, group in groups.items()
-    ]
-    return {key: count for part in spread for key, count in part.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Patch:
-    """A patch, and where it lies."""
+    """A patch and its place."""
 
     x_px: int
+    """Left edge in the tile."""
     y_px: int
     x_l0: int
+    """Left edge on the slide."""
     y_l0: int
     size_l0: float
     height_l0: float
@@ -198,7 +96,7 @@ class Patch:
     image: RGB
 
 
-def cut_patches(
+def patches_of_tile(
     tile: RGB,
     count: int,
     *,
@@ -207,22 +105,22 @@ def cut_patches(
     slide: str,
     rank: int,
     origin: tuple[int, int, float, float],
-    recolor: Recolor | None = None,
+    recolor: Recolor | None,
 ) -> list[Patch]:
-    """`count` different patches of a tile; fewer where not enough of its places are tissue.
+    """Cut `count` different patches from a tile; fewer if too few of its places have tissue.
 
     Args:
         tile: (tile_px, tile_px, 3) uint8.
-        count: Patches to cut.
+        count: Number of patches.
         settings: Size, lattice, tissue and colors.
-        seed: Of the run; with `slide` and `rank` it decides which places are taken.
+        seed: Seed of the run; with `slide` and `rank` it determines the places.
         slide: Name of the slide.
-        rank: Of the tile on its slide.
+        rank: Rank of the tile on its slide.
         origin: (x_l0, y_l0, size_l0, height_l0) of the tile.
-        recolor: The slide's stain normalization, where it has one.
+        recolor: Stain normalization of the slide; None for none.
 
     Raises:
-        SlideError: the tile has another size than `settings` say.
+        SlideError: the tile differs in size from `settings.tile_px`.
     """
     side = settings.patch_px
     if tile.shape[:2] != (settings.tile_px, settings.tile_px):
@@ -258,20 +156,20 @@ def cut_patches(
 def _colored(
     places: list[tuple[int, int]], tile: RGB, settings: PatchSettings, recolor: Recolor | None
 ) -> list[RGB]:
-    """The patches at `places` (y, x), their colors normalized."""
+    """Patches at `places` (y, x) with normalized colors."""
     side = settings.patch_px
     if settings.normalize == "channel_stretch" and places:
         tile = channel_stretch(tile)
-    # A recoloring goes pixel by pixel, so only wanted pixels need it; where many patches overlap,
-    # the whole tile is less work, with the same result.
+    # Recoloring treats each pixel alone, so only the pixels of patches need it. If many patches
+    # overlap, recoloring the whole tile is less work, with the same result.
     elif recolor and len(places) * side**2 > settings.tile_px**2:
         tile, recolor = recolor(tile), None
-    cut = [tile[y : y + side, x : x + side] for y, x in places]
-    return [recolor(patch) if recolor else patch.copy() for patch in cut]
+    windows = [tile[y : y + side, x : x + side] for y, x in places]
+    return [recolor(window) if recolor else window.copy() for window in windows]
 
 
 def window_fractions(mask: Mask, side: int, offsets: range) -> NDArray[np.float64]:
-    """The tissue fraction of each window: element (i, j) starts at row offsets[i], column [j]."""
+    """Tissue fraction of each window; window (i, j) starts at row offsets[i], column offsets[j]."""
     area = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), dtype=np.int64)
     area[1:, 1:] = mask.cumsum(0).cumsum(1)
     low = np.asarray(offsets)
@@ -280,21 +178,22 @@ def window_fractions(mask: Mask, side: int, offsets: range) -> NDArray[np.float6
     return np.asarray((rows[:, high] - rows[:, low]) / side**2)
 
 
-def channel_stretch(tile: RGB, low: float = 0.5, high: float = 99.5) -> RGB:
-    """Each channel stretched so that its percentiles `low` and `high` become 0 and 255.
+def channel_stretch(tile: RGB) -> RGB:
+    """Tile with each channel stretched so that its percentiles 0.5 and 99.5 become 0 and 255.
 
-    The percentiles are those of the whole tile: stretched one by one, patches of a single tile
-    would differ in color, and one without a pale pixel would lose its stain.
+    The percentiles are those of the whole tile. If patches were stretched one by one, patches of a
+    tile would differ in color, and a patch without pale pixels would lose its stain.
 
     Source: Liu et al. 2020, Methods, "Image pre-processing" ("histogram normalization in each
     channel" of the tiles); the percentiles are not stated there.
     """
+    low, high = STRETCH_PERCENTILES
     ramp = np.arange(256, dtype=np.float64)
     stretched = np.empty_like(tile)
     for c in range(3):
         counts = np.bincount(tile[..., c].ravel(), minlength=256).cumsum()
         bottom, top = np.searchsorted(counts, [counts[-1] * low / 100, counts[-1] * high / 100])
-        if top <= bottom:  # a channel of one value says nothing of its range
+        if top <= bottom:  # the range of a channel with one value is unknown
             stretched[..., c] = tile[..., c]
             continue
         table = np.clip((ramp - bottom) / (top - bottom) * 255, 0, 255)

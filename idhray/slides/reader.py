@@ -1,6 +1,6 @@
-"""Open a slide, know its resolution and where that came from, read regions at an exact mpp.
+"""Reader of a slide: its resolution with its source, and regions at an exact mpp.
 
-A region is resampled to the micrometer, across and down, so that a tile shows the same square of
+Regions are resampled to the micrometer, across and down, so that a tile shows the same square of
 tissue from every scanner.
 """
 
@@ -11,36 +11,35 @@ from typing import Self
 
 import numpy as np
 import openslide
-from PIL import Image
 
-from idhray.errors import SlideError
+from idhray.errors import SlideError, one_line
 from idhray.images import RGB
 from idhray.slides import color_profile
-from idhray.slides.dicom_check import changed_colors, why_not_whole
-from idhray.slides.file_check import why_no_slide, why_unopened, wrong_extent, wrong_levels
-from idhray.slides.resample import Pair, Plan, level_downsamples, resampled
+from idhray.slides.dicom_check import changed_colors, not_full_resolution
+from idhray.slides.file_check import remedy, unusable_file, wrong_extent, wrong_levels
+from idhray.slides.resample import XY, ReadPlan, level_downsamples, over_white, resampled
 from idhray.slides.resolution import UM_AT_1X as UM_AT_1X
 from idhray.slides.resolution import resolution
 
 LEVEL_TOLERANCE = 0.02
-"""A level (or slide) this much coarser than wanted still serves. A 40x scan at 0.2527 um has its
-level of a quarter at 1.011 um; refusing it for 10x would read sixteen times the pixels."""
+"""A level or slide may be coarser than requested by this fraction. A 40x scan at 0.2527 um has its
+level of a quarter at 1.011 um; without the tolerance, 10x would read sixteen times the pixels."""
 
 MARGIN_PX = 4
-"""Around a region that is asked for: what it is resampled from may lie there."""
+"""Margin around a requested region in which pixels for its resampling may lie."""
 
 
 class Slide:
     """An open slide; use as `with Slide(path) as slide`.
 
     Attributes:
-        name: How messages call it.
+        name: Name of the slide in messages.
         size_l0: (width, height) in level-0 pixels.
         mpp: um per level-0 pixel, across.
-        mpp_xy: The same across and down; two numbers where pixels are not square.
-        mpp_source: Where `mpp` came from, see `resolution`.
-        scanned: Left, top, right and bottom (level 0) of what was scanned of the glass; None where
-            nothing says it.
+        mpp_xy: um per level-0 pixel across and down; they differ if pixels are not square.
+        mpp_source: Source of `mpp`, see `resolution`.
+        scanned: Left, top, right and bottom (level 0) of the scanned part of the glass; None if the
+            file does not tell.
     """
 
     def __init__(
@@ -56,32 +55,33 @@ class Slide:
         """Open the file.
 
         Args:
-            path: A local file.
-            name: How messages call it.
-            mpp: The manifest's, where it has one.
-            objective_power: The manifest's, where it has one.
-            assume_mpp: Used where nothing says the resolution; without it such a slide is refused.
-            to_srgb: Convert colors by the file's ICC profile; without one nothing changes.
+            path: Path of a local file.
+            name: Name of the slide in messages; the name of the file when None.
+            mpp: um per pixel in the manifest, if any.
+            objective_power: Objective power in the manifest, if any.
+            assume_mpp: um per pixel of a slide whose resolution is unknown. Without it such a slide
+                is refused.
+            to_srgb: Convert colors by the file's ICC profile, if it has one.
 
         Raises:
-            SlideError: there is no such file, it is no slide, OpenSlide cannot open it,
-                `resolution` refuses, or its color profile is broken.
+            SlideError: the file is missing or no slide, OpenSlide cannot open it, its resolution is
+                unknown or implausible, or its color profile is broken.
         """
         self.path = path
         self.name = name or os.path.basename(path)
         self._handle: openslide.OpenSlide | None = None
-        if reason := why_no_slide(path):
+        if reason := unusable_file(path):
             raise SlideError(f"{self.name}: {reason}")
         handle = self._opened()
         try:
             self.size_l0: tuple[int, int] = handle.dimensions
             if reason := (
                 wrong_levels(handle.level_dimensions, handle.properties)
-                or why_not_whole(path, handle.properties)
+                or not_full_resolution(path, handle.properties)
             ):
                 raise SlideError(f"{self.name}: {reason}")
             self.scanned = _scanned(handle.properties)
-            self._downsamples: list[Pair] = level_downsamples(handle.level_dimensions)
+            self._downsamples: list[XY] = level_downsamples(handle.level_dimensions)
             x, y, self.mpp_source = resolution(
                 self.name,
                 handle.properties,
@@ -106,7 +106,7 @@ class Slide:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; the next read opens it again."""
+        """Close the file; the next read opens it again."""
         if self._handle is not None:
             self._handle.close()
             self._handle = None
@@ -116,10 +116,10 @@ class Slide:
             try:
                 self._handle = openslide.OpenSlide(self.path)
             except openslide.OpenSlideError as error:
-                said = _one_line(error)
+                message = one_line(error)
                 raise SlideError(
-                    f"{self.name}: OpenSlide cannot open it ({said}); "
-                    f"{why_unopened(self.path, said)}"
+                    f"{self.name}: OpenSlide cannot open it ({message}); "
+                    f"{remedy(self.path, message)}"
                 )
         return self._handle
 
@@ -127,18 +127,18 @@ class Slide:
         try:
             return changed_colors(handle)
         except openslide.OpenSlideError:
-            self.close()  # damaged there: a read that needs the place will say it
+            self.close()  # damaged there: a read of that place will raise the error
             return None
 
-    def extent_l0(self, size: Pair, mpp: float) -> Pair:
+    def extent_l0(self, size: XY, mpp: float) -> XY:
         """(width, height) in level-0 pixels of `size` (width, height) pixels of `mpp` um."""
         return size[0] * mpp / self.mpp_xy[0], size[1] * mpp / self.mpp_xy[1]
 
     def level_for(self, mpp: float) -> int:
-        """The coarsest level that is still as fine as `mpp`, across and down.
+        """Coarsest level that is still as fine as `mpp`, across and down.
 
         Raises:
-            SlideError: even level 0 is coarser; nothing is ever enlarged.
+            SlideError: level 0 is coarser than `mpp`; images are never enlarged.
         """
         least = 1 / (1 + LEVEL_TOLERANCE)
         levels = range(len(self._downsamples))
@@ -146,40 +146,42 @@ class Slide:
         if not fine:
             raise SlideError(
                 f"{self.name}: {max(self.mpp_xy):.4g} um per pixel ({self.mpp_source}) is coarser "
-                f"than the {mpp:.4g} asked for; leave it out or ask for less magnification"
+                f"than the requested {mpp:.4g}; leave it out or request less magnification"
             )
         return max(fine, key=lambda level: self._downsamples[level])
 
     def level_scale(self, mpp: float) -> float:
-        """Pixels of `level_for(mpp)` per pixel of `mpp`; 1 or more, but for the tolerance.
+        """Pixels of `level_for(mpp)` per pixel of `mpp`; 1 or more, except for the tolerance.
 
-        The larger one where pixels are not square.
+        If pixels are not square, the larger of the two directions.
         """
         return max(self._level_scales(self.level_for(mpp), mpp))
 
-    def _level_scales(self, level: int, mpp: float) -> Pair:
+    def _level_scales(self, level: int, mpp: float) -> XY:
         x, y = self._downsamples[level]
         return mpp / self.mpp_xy[0] / x, mpp / self.mpp_xy[1] / y
 
-    def _plan_at(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> Plan:
-        """Where a region lies in the level that it is read from."""
+    def _plan_at(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> ReadPlan:
+        """Place of a region in the level that it is read from."""
         level = self.level_for(mpp)
         x, y = self._downsamples[level]
         across, down = self._level_scales(level, mpp)
-        return Plan(level, 1, x_l0 / x, y_l0 / y, size[0] * across, size[1] * down)
+        return ReadPlan(level, 1, x_l0 / x, y_l0 / y, size[0] * across, size[1] * down)
 
     def region(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> RGB:
-        """(height, width, 3) uint8 at exactly `mpp` um per pixel; white where nothing was scanned.
+        """Pixels of a region, (height, width, 3) uint8, at exactly `mpp` um per pixel.
+
+        Places that were not scanned, or lie outside the slide, are white.
 
         Args:
-            x_l0: Left edge; outside the slide is allowed, and white.
+            x_l0: Left edge.
             y_l0: Top edge.
-            size: (width, height) of what comes back, in pixels.
-            mpp: um per pixel of what comes back.
+            size: (width, height) of the result.
+            mpp: um per pixel of the result.
 
         Raises:
-            SlideError: that part of the file is damaged, or the slide is coarser than `mpp`. Other
-                regions can still be read.
+            SlideError: the file is damaged there, or the slide is coarser than `mpp`. Other regions
+                can still be read.
         """
         plan = self._plan_at(x_l0, y_l0, size, mpp)
         if self._is_bare(x_l0, y_l0, size, mpp):
@@ -188,13 +190,13 @@ class Slide:
             pixels, corner = self._read(plan)
         except openslide.OpenSlideError as error:
             self.close()  # OpenSlide refuses all further reads from a handle that failed once
-            raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({_one_line(error)})")
+            raise SlideError(f"{self.name}: unreadable at ({x_l0}, {y_l0}) ({one_line(error)})")
         return self._in_srgb(resampled(pixels, corner, plan, size))
 
     def _is_bare(self, x_l0: int, y_l0: int, size: tuple[int, int], mpp: float) -> bool:
-        """Whether nothing was scanned in a region, nor a few pixels around it.
+        """True if nothing was scanned in a region and a few pixels around it.
 
-        Leica's and MIRAX's slides are of the whole glass, of which OpenSlide would paint it all.
+        Slides of Leica and MIRAX cover the whole glass, and OpenSlide would paint all of it.
         """
         if self.scanned is None:
             return False
@@ -207,44 +209,47 @@ class Slide:
     def _in_srgb(self, region: RGB) -> RGB:
         return self._converted(region) if self._converted else region
 
-    def _read(self, plan: Plan) -> tuple[RGB, Pair]:
-        """The pixels that hold a region, and where in the level their upper left corner lies.
+    def _read(self, plan: ReadPlan) -> tuple[RGB, XY]:
+        """Pixels that cover a region, and the position of their upper left corner in the level.
 
-        OpenSlide counts in whole pixels of level 0 and divides by its own mean downsample, which
-        is not the level's (see `level_downsamples`): it is asked for what it takes for the place,
-        and what that is off by is put right in resampling. Of Leica's files it shows whole pixels
-        of the level only, from the one on in which that place lies.
+        OpenSlide takes whole pixels of level 0 and divides by its own mean downsample, which
+        differs from the level's (see `level_downsamples`). The request is therefore in OpenSlide's
+        coordinates, and the remaining shift is corrected in resampling. For Leica's files OpenSlide
+        returns whole pixels of the level only, from the pixel on in which the request lies.
         """
         handle = self._opened()
         downsample = handle.level_downsamples[plan.level]
         corner, end = plan.box[:2], plan.box[2:]
-        asked: tuple[int, int]
-        found: Pair
+        request_l0: tuple[int, int]
+        start: XY
         if handle.properties[openslide.PROPERTY_NAME_VENDOR] == "leica":
-            asked = (math.ceil(corner[0] * downsample), math.ceil(corner[1] * downsample))
-            found = corner
+            request_l0 = (math.ceil(corner[0] * downsample), math.ceil(corner[1] * downsample))
+            start = corner
         else:
-            asked = (
+            request_l0 = (
                 math.floor(corner[0] * downsample + 1e-6),
                 math.floor(corner[1] * downsample + 1e-6),
             )
-            found = (asked[0] / downsample, asked[1] / downsample)
+            start = (request_l0[0] / downsample, request_l0[1] / downsample)
         level = handle.level_dimensions[plan.level]
-        whole = (_whole(found[0], end[0], level[0]), _whole(found[1], end[1], level[1]))
-        return np.asarray(_over_white(handle.read_region(asked, plan.level, whole))), found
+        size = (
+            _pixels_to_read(start[0], end[0], level[0]),
+            _pixels_to_read(start[1], end[1], level[1]),
+        )
+        return np.asarray(over_white(handle.read_region(request_l0, plan.level, size))), start
 
 
-def _whole(start: float, end: int, side: int) -> int:
-    """How many pixels from `start` on hold all up to `end`.
+def _pixels_to_read(start: float, end: int, side: int) -> int:
+    """Number of pixels from `start` on that cover everything up to `end`.
 
-    One that would show more of the white beyond the level's edge than of the level is left out.
+    A last pixel with more white from beyond the level's edge than of the level is left out.
     """
     pixels = math.ceil(end - start - 1e-6)
     return pixels - 1 if end <= side and start + pixels - side > 0.5 else pixels
 
 
 def _scanned(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom (level 0) of what was scanned; None where nothing says it."""
+    """Left, top, right and bottom (level 0) of the scanned part; None if the file does not tell."""
     keys = (
         openslide.PROPERTY_NAME_BOUNDS_X,
         openslide.PROPERTY_NAME_BOUNDS_Y,
@@ -255,15 +260,3 @@ def _scanned(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:
         return None
     x, y, width, height = (int(properties[key]) for key in keys)
     return x, y, x + width, y + height
-
-
-def _over_white(rgba: Image.Image) -> Image.Image:
-    if rgba.getchannel("A").getextrema() == (255, 255):
-        return rgba.convert("RGB")
-    white = Image.new("RGB", rgba.size, "white")
-    white.paste(rgba, mask=rgba.getchannel("A"))
-    return white
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

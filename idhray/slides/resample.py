@@ -1,7 +1,7 @@
-"""Where a region lies in a level of the pyramid, and how its pixels are made from the level's.
+"""Place of a region in a level of the pyramid, and its pixels, resampled from those of the level.
 
-A pixel is a square of tissue, and a region a rectangle of it: all lengths are floats, and count
-from the upper left corner of the slide.
+A pixel is a square of tissue and a region is a rectangle of tissue: all lengths are floats,
+measured from the upper left corner of the slide.
 """
 
 import math
@@ -14,17 +14,17 @@ from PIL import Image
 from idhray.images import RGB
 
 WHOLE_PX = 1 / 16
-"""Nearer than this, a place or a width counts as a whole number of pixels and is not resampled."""
+"""A position or length this close to a whole number of pixels counts as whole: no resampling."""
 LEAST_HAMMING = 1.4
-"""Pixels per pixel of the region from which Pillow's HAMMING is nearer to the mean over the area
-than BICUBIC; it is twice as near at 2, and takes two thirds of the time."""
+"""Scale from which Pillow's HAMMING is closer to the mean over the area than BICUBIC. At a scale of
+2 its error is half as large, and it takes two thirds of the time."""
 
-Pair = tuple[float, float]
-"""Across and down."""
+XY = tuple[float, float]
+"""A length or position across (x) and down (y)."""
 
 
-class Plan(NamedTuple):
-    """Where a region lies; lengths in pixels of `level` shrunk by `shrink`."""
+class ReadPlan(NamedTuple):
+    """Place of a region in a level, in pixels of `level` shrunk by `shrink`."""
 
     level: int
     shrink: int
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of the whole pixels that hold it."""
+        """Left, top, right and bottom of the whole pixels that cover the region."""
         return (
             math.floor(self.left + WHOLE_PX),
             math.floor(self.top + WHOLE_PX),
@@ -44,13 +44,13 @@ class Plan(NamedTuple):
         )
 
 
-def level_downsamples(sizes: Sequence[tuple[int, int]]) -> list[Pair]:
+def level_downsamples(sizes: Sequence[tuple[int, int]]) -> list[XY]:
     """Level-0 pixels per pixel of each level, across and down.
 
-    Scanners halve a picture and leave out, or fill up, what does not make a whole pixel: a level
-    of 8228 rows of 32914 is of exactly a quarter, not of 4.0002, which would be 4 px off at the
-    lower edge. So a whole number is taken where both sides are what it leaves, a power of two
-    first; else the ratio of the sides, each on its own.
+    Scanners halve a picture and drop or fill up the last incomplete pixel: a level of 8228 rows of
+    32914 has a downsample of exactly 4, not of 4.0002, which would be 4 px off at the lower edge.
+    The downsample is therefore a whole number, preferably a power of two, if both sides of the
+    level agree with it to one pixel; otherwise the ratio of the sides, separately for each.
 
     Args:
         sizes: (width, height) of each level.
@@ -58,18 +58,18 @@ def level_downsamples(sizes: Sequence[tuple[int, int]]) -> list[Pair]:
     return [_downsample(sizes[0], size) for size in sizes]
 
 
-def _downsample(whole: tuple[int, int], level: tuple[int, int]) -> Pair:
-    across, down = whole[0] / level[0], whole[1] / level[1]
+def _downsample(level_0: tuple[int, int], level: tuple[int, int]) -> XY:
+    across, down = level_0[0] / level[0], level_0[1] / level[1]
     mean = math.sqrt(across * down)
     for steps in (2 ** round(math.log2(mean)), round(mean)):
-        left_over = (whole[0] / steps - level[0], whole[1] / steps - level[1])
-        if all(abs(part) < 1 for part in left_over):
+        excess = (level_0[0] / steps - level[0], level_0[1] / steps - level[1])
+        if all(abs(length) < 1 for length in excess):
             return float(steps), float(steps)
     return across, down
 
 
-def whole_steps(plan: Plan, size: tuple[int, int]) -> tuple[int, int] | None:
-    """How many whole pixels make one of the region across and down; None if they do not."""
+def whole_steps(plan: ReadPlan, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Whole pixels per pixel of the region, across and down; None if no whole number fits."""
     steps = (max(round(plan.width / size[0]), 1), max(round(plan.height / size[1]), 1))
     off = (
         plan.width - steps[0] * size[0],
@@ -80,14 +80,14 @@ def whole_steps(plan: Plan, size: tuple[int, int]) -> tuple[int, int] | None:
     return steps if all(abs(length) <= WHOLE_PX for length in off) else None
 
 
-def resampled(pixels: RGB, corner: Pair, plan: Plan, size: tuple[int, int]) -> RGB:
-    """`size` pixels of exactly the region, from pixels that hold it.
+def resampled(pixels: RGB, corner: XY, plan: ReadPlan, size: tuple[int, int]) -> RGB:
+    """Exactly the region as an image of `size`, from pixels that cover it.
 
     Args:
-        pixels: Of the level, shrunk; at least `plan.box`.
-        corner: Where the upper left corner of `pixels` lies, in the lengths of `plan`.
-        plan: Where the region lies.
-        size: (width, height) of what comes back.
+        pixels: Pixels of the level, shrunk; they cover at least `plan.box`.
+        corner: Position of the upper left corner of `pixels`, in the units of `plan`.
+        plan: Place of the region.
+        size: (width, height) of the result.
     """
     left, top = plan.left - corner[0], plan.top - corner[1]
     steps = whole_steps(plan, size)
@@ -97,7 +97,7 @@ def resampled(pixels: RGB, corner: Pair, plan: Plan, size: tuple[int, int]) -> R
         return pixels[: size[1], : size[0]]
     picture = Image.fromarray(pixels)
     if steps is not None:
-        # The mean of whole pixels: right where whole pixels fit, ragged where they do not.
+        # The mean of whole pixels is exact if whole pixels fit; otherwise edges become ragged.
         return np.asarray(picture.reduce(steps, box=(0, 0, steps[0] * size[0], steps[1] * size[1])))
     right, bottom = min(left + plan.width, picture.width), min(top + plan.height, picture.height)
     left, top = max(left, 0.0), max(top, 0.0)
@@ -111,5 +111,14 @@ def resampled(pixels: RGB, corner: Pair, plan: Plan, size: tuple[int, int]) -> R
 
 
 def _method(scale: float) -> Image.Resampling:
-    """How to resample `scale` pixels to one where whole ones do not fit."""
+    """Filter that resamples `scale` pixels to one if no whole number fits."""
     return Image.Resampling.HAMMING if scale >= LEAST_HAMMING else Image.Resampling.BICUBIC
+
+
+def over_white(rgba: Image.Image) -> Image.Image:
+    """OpenSlide's pixels in RGB, white where they are transparent."""
+    if rgba.getchannel("A").getextrema() == (255, 255):
+        return rgba.convert("RGB")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white

@@ -1,6 +1,6 @@
-"""How many micrometers a pixel of a slide is wide and high, and who says so.
+"""Width and height of a slide's pixels in micrometers, and the source of the numbers.
 
-10x means 1.0 um per pixel here, 20x 0.5, whatever the scanner calls it.
+In this package 10x means 1.0 um per pixel and 20x means 0.5, whatever a scanner calls it.
 """
 
 import logging
@@ -18,20 +18,21 @@ logger = logging.getLogger(__name__)
 UM_AT_1X = 10.0
 """um per pixel times magnification."""
 MIN_MPP, MAX_MPP = 0.02, 10.0
-"""No light microscope has smaller pixels (100x: 0.1); larger ones show no nucleus."""
+"""Plausible um per pixel. No light microscope has smaller pixels (100x: 0.1); larger ones show no
+nucleus."""
 SQUARE = 0.001
-"""Pixels whose sides differ by no more are square: one pixel in a tile of 1024."""
+"""Pixels whose sides differ by at most this fraction are square: one pixel in a tile of 1024."""
 MAX_ANISOTROPY = 2.0
-"""Times that a pixel may be higher than wide, or wider than high; beyond that a field is wrong."""
+"""Largest ratio of a pixel's sides; beyond it a field of the file is wrong."""
 MAX_CONTRADICTION = 1.1
-"""Times that the manifest's mpp may differ from the file's before a warning says so."""
+"""Largest ratio of the manifest's mpp and the file's mpp without a warning."""
 MAX_NOMINAL = 1.6
-"""Times that mpp may differ from 10 / objective power: 20x scanners have 0.455 to 0.504 um, but a
-file whose mpp and power are of two scans differs by 2."""
+"""Largest ratio of mpp and 10 / objective power without a warning. 20x scanners have 0.455 to 0.504
+um; in a file with the mpp of one scan and the power of another the ratio is 2."""
 
 
 class Resolution(NamedTuple):
-    """um per level-0 pixel across and down, and where that came from."""
+    """um per level-0 pixel across and down, with their source."""
 
     x: float
     y: float
@@ -47,24 +48,31 @@ def resolution(
     objective_power: float | None = None,
     assume_mpp: float | None = None,
 ) -> Resolution:
-    """The um per level-0 pixel, and its source.
+    """um per level-0 pixel, and its source.
 
-    The first of: `mpp` of the manifest ("manifest"), for square pixels; what OpenSlide says
-    ("openslide.mpp", the vendor's own field, or the resolution tags of a plain TIFF); 10 /
-    objective power of the manifest or of the file ("objective_power"); `assume_mpp` ("assumed").
-    Where two of the first three contradict each other, a warning is logged.
+    The first available value is taken: `mpp` of the manifest ("manifest"), for square pixels;
+    OpenSlide's mpp ("openslide.mpp", from the vendor's field or the resolution tags of a plain
+    TIFF); 10 / objective power of the manifest or of the file ("objective_power"); `assume_mpp`
+    ("assumed"). A warning is logged if two of the first three contradict each other.
+
+    Args:
+        name: Name of the slide in messages.
+        properties: OpenSlide's properties of the slide.
+        mpp: um per pixel in the manifest, if any.
+        objective_power: Objective power in the manifest, if any.
+        assume_mpp: um per pixel if nothing else is available.
 
     Raises:
-        SlideError: none of them is there, or the first is no resolution, or pixels are more than
-            `MAX_ANISOTROPY` times as long as wide.
+        SlideError: no value is available, the first available value is no resolution, or one side
+            of a pixel is more than `MAX_ANISOTROPY` times the other.
     """
     power: object = objective_power
     if power is None:
         power = properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
     if mpp is not None:
-        given = _number(name, "mpp of the manifest", mpp)
-        _warn_of_contradiction(name, given, properties)
-        return Resolution(given, given, "manifest")
+        manifest_mpp = _number(name, "mpp of the manifest", mpp)
+        _warn_of_contradiction(name, manifest_mpp, properties)
+        return Resolution(manifest_mpp, manifest_mpp, "manifest")
     keys = (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
     if any(key in properties for key in keys):
         x, y = (_number(name, key, properties.get(key)) for key in keys)
@@ -91,12 +99,12 @@ def resolution(
     )
 
 
-def _number(name: str, what: str, value: object) -> float:
-    """A resolution as a float in range, or a SlideError; `what` names it in the message."""
+def _number(name: str, field: str, value: object) -> float:
+    """A resolution as a float in range; otherwise a SlideError that names the field."""
     number = _finite(value)
     if number is None or not MIN_MPP <= number <= MAX_MPP:
         raise SlideError(
-            f"{name}: {what} is {value} um per pixel, must be {MIN_MPP:g} to {MAX_MPP:g}; "
+            f"{name}: {field} is {value} um per pixel, must be {MIN_MPP:g} to {MAX_MPP:g}; "
             "correct mpp in its manifest row"
         )
     return number
@@ -110,19 +118,19 @@ def _finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _warn_of_contradiction(name: str, given: float, properties: Mapping[str, str]) -> None:
-    """The manifest wins, but a typing error in it should not go unseen."""
-    said = _finite(properties.get(openslide.PROPERTY_NAME_MPP_X))
-    if said and not 1 / MAX_CONTRADICTION <= given / said <= MAX_CONTRADICTION:
+def _warn_of_contradiction(name: str, mpp: float, properties: Mapping[str, str]) -> None:
+    """Warn if mpp of the manifest, which is used, contradicts that of the file: a typing error."""
+    file_mpp = _finite(properties.get(openslide.PROPERTY_NAME_MPP_X))
+    if file_mpp and not 1 / MAX_CONTRADICTION <= mpp / file_mpp <= MAX_CONTRADICTION:
         _warn_once(
-            f"{name}: mpp of the manifest is {given:g}, the file's is {said:g}; the manifest's is "
-            "used"
+            f"{name}: mpp of the manifest is {mpp:g}, the file's is {file_mpp:g}; the manifest's "
+            "is used"
         )
 
 
-def _warn_of_power(name: str, mpp: float, said: object) -> None:
-    """An mpp beside the power of another scan makes every tile half or twice as wide."""
-    power = _finite(said)
+def _warn_of_power(name: str, mpp: float, objective_power: object) -> None:
+    """Warn if mpp contradicts the objective power: tiles may be half or twice as wide."""
+    power = _finite(objective_power)
     if power and not 1 / MAX_NOMINAL <= mpp * power / UM_AT_1X <= MAX_NOMINAL:
         _warn_once(
             f"{name}: mpp is {mpp:g}, but objective power {power:g} would be "
@@ -132,5 +140,5 @@ def _warn_of_power(name: str, mpp: float, said: object) -> None:
 
 @lru_cache(maxsize=4096)
 def _warn_once(message: str) -> None:
-    """A slide is opened by several readers, in turn."""
+    """Log a warning once, although several readers open the same slide."""
     logger.warning(message)

@@ -1,26 +1,25 @@
-"""A whole slide at the scale that tissue is found on."""
+"""Thumbnail: a whole slide at the scale at which tissue is found."""
 
 import math
 
 import numpy as np
 
 from idhray.errors import SlideError
-from idhray.images import RGB
+from idhray.images import RGB, Mask
 from idhray.slides.reader import Slide
-from idhray.slides.tissue.mask import Mask
 
-_BLOCK_PX = 2048  # of the level that a thumbnail is read from, at a time
-_SMALLEST_BLOCK_PX = 32  # of the thumbnail; a damaged place is located this exactly
+_BLOCK_PX = 2048  # side of a block, in pixels of the level that a thumbnail is read from
+_SMALLEST_BLOCK_PX = 32  # in pixels of the thumbnail; damage is located with this precision
 
 
 def thumbnail(slide: Slide, mpp: float) -> tuple[RGB, Mask]:
-    """The whole slide at `mpp` um per pixel, and which of its pixels could be read.
+    """(whole slide at `mpp` um per pixel, mask of the pixels that could be read).
 
-    It is read in blocks; a damaged one in ever smaller blocks, so that the rest is still had.
+    The slide is read in blocks. A damaged block is divided again and again, to read the rest of it.
     """
     pixel_l0 = slide.extent_l0((1, 1), mpp)
     width, height = (
-        math.ceil(side / each) for side, each in zip(slide.size_l0, pixel_l0, strict=True)
+        math.ceil(side / pixel) for side, pixel in zip(slide.size_l0, pixel_l0, strict=True)
     )
     image = np.full((height, width, 3), 255, dtype=np.uint8)
     readable = np.zeros((height, width), dtype=np.bool_)

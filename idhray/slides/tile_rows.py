@@ -1,4 +1,4 @@
-"""Read and encode the tiles that were chosen, as rows of the TILES table."""
+"""Rows of the TILES table: the selected tiles, read and encoded."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from idhray.slides.tiling import RankedTile, TilingSettings
 from idhray.slides.tissue.mask import tissue_mask
 
 OWN_STEP_PX = 4
-"""Every fourth pixel of each fourth row says how much tissue a tile has: 65,536 of 1024 px."""
+"""Step between pixels that measure a tile's tissue: 65,536 pixels of a tile of 1024 px."""
 
 
 def tile_rows(
@@ -19,11 +19,11 @@ def tile_rows(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the TILES table, without patient, idh and split, from the top of the slide down.
 
-    One tile is in memory at a time, and the blocks of the file that later tiles share with it.
+    Memory holds one tile, and the blocks of the file that it shares with later tiles.
 
     Raises:
-        SlideError: after the last tile, if any was in a damaged part of the file. The best tiles
-            may be among the lost ones: half a slide is not the slide.
+        SlideError: after the last tile, if a tile lies in a damaged part of the file. The slide is
+            refused as a whole, because the best tiles may be among the lost ones.
     """
     by_place = {(tile.x_l0, tile.y_l0): tile for tile in tiles}
     width_l0, height_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
@@ -49,18 +49,19 @@ def tile_rows(
     if damaged:
         raise SlideError(
             f"{slide.name}: {len(damaged)} of {len(tiles)} tiles are unreadable, the first at "
-            f"{damaged[0]} (level-0 px); get the file anew"
+            f"{damaged[0]} (level-0 px); get the file again"
         )
 
 
 def own_tissue_fraction(tile: RGB) -> float:
-    """The tissue that a tile's own pixels show; gaps that a thumbnail blurs away count as glass."""
+    """Fraction of tissue by the pixels of the tile itself, in which small gaps count as glass."""
     return float(tissue_mask(tile[::OWN_STEP_PX, ::OWN_STEP_PX], min_object_px=0).mean())
 
 
 def _regions(
     slide: Slide, places: Sequence[tuple[int, int]], settings: TilingSettings
 ) -> Iterator[tuple[tuple[int, int], RGB | SlideError]]:
+    """((x_l0, y_l0), pixels or error) of each tile."""
     size = (settings.tile_px, settings.tile_px)
     if isinstance(slide, DirectSlide):
         yield from slide.regions(places, size, settings.mpp)

@@ -16,9 +16,9 @@ from idhray.config import settings_dict, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
 from idhray.ledger import Fate, check_failures, counts, reason
+from idhray.slides.patch_plan import TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
-from idhray.slides.patches import PatchSettings, TileKey, plan_patches
-from idhray.slides.patches import cut_patches as cut_patches_of_tile
+from idhray.slides.patches import PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
@@ -187,7 +187,7 @@ def cut_one(task: CutTask) -> Outcome:
     notes = [note] if note else []
     rows = []
     for tile in read_rows(task.tiles, task.slide, only=("rank", patches_per_rank)):
-        patches = cut_patches_of_tile(
+        patches = patches_of_tile(
             decode(tile["image"]["bytes"]),
             patches_per_rank[tile["rank"]],
             settings=task.settings,

@@ -9,13 +9,12 @@ import pytest
 from idhray.chance import seed_for
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, SlideError, TableError
+from idhray.slides.patch_plan import fair_shares, plan_patches
 from idhray.slides.patches import (
     PRESETS,
     PatchSettings,
     channel_stretch,
-    cut_patches,
-    fair_shares,
-    plan_patches,
+    patches_of_tile,
     window_fractions,
 )
 from idhray.slides.stain.target import StainTarget
@@ -169,8 +168,9 @@ def test_a_muddled_table_is_refused():
 
 
 def cut(tile, count, settings=SMALL, **changed):
-    given = {"seed": 0, "slide": "A", "rank": 1, "origin": (1000, 2000, 128.0, 192.0)} | changed
-    return cut_patches(tile, count, settings=settings, **given)
+    origin = (1000, 2000, 128.0, 192.0)
+    given = {"seed": 0, "slide": "A", "rank": 1, "origin": origin, "recolor": None} | changed
+    return patches_of_tile(tile, count, settings=settings, **given)
 
 
 def test_patches_are_distinct_and_lie_where_they_say():

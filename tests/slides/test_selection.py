@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from idhray.slides.selection import Candidate, select_tiles
+from idhray.slides.selection import ScoredTile, select_tiles
 
 
 def select(candidates, how, count, slide="a"):
@@ -13,13 +13,13 @@ def select(candidates, how, count, slide="a"):
 
 def square(side, fraction=0.6):
     """A square of `side` by `side` tiles of 10 px."""
-    return [Candidate(10 * x, 10 * y, fraction) for y in range(side) for x in range(side)]
+    return [ScoredTile(10 * x, 10 * y, fraction) for y in range(side) for x in range(side)]
 
 
 def test_best_is_by_tissue_and_ties_go_from_the_top_and_then_from_the_left():
     """So that the same fifty are kept whatever the order they were scored in."""
-    tiles = [Candidate(0, 10, 0.9), Candidate(10, 0, 0.5), Candidate(0, 0, 0.5), (10, 10, 0.9)]
-    tiles[3] = Candidate(*tiles[3])
+    tiles = [ScoredTile(0, 10, 0.9), ScoredTile(10, 0, 0.5), ScoredTile(0, 0, 0.5), (10, 10, 0.9)]
+    tiles[3] = ScoredTile(*tiles[3])
     wanted = [(0, 10, 0.9), (10, 10, 0.9), (0, 0, 0.5)]
 
     assert select(tiles, "best", 3) == select(tiles[::-1], "best", 3) == wanted
@@ -41,7 +41,7 @@ def test_uniform_gives_each_tile_the_same_chance():
 def test_stratified_takes_one_tile_of_each_neighborhood():
     """Sixteen of 64: one in each block of two by two, the one with the most tissue."""
     tiles = square(8)
-    chosen = [Candidate(20 * x + 10, 20 * y, 0.9) for y in range(4) for x in range(4)]
+    chosen = [ScoredTile(20 * x + 10, 20 * y, 0.9) for y in range(4) for x in range(4)]
     places = {tile[:2]: tile for tile in tiles} | {tile[:2]: tile for tile in chosen}
     found = select(list(places.values())[::-1], "stratified", 16)
 

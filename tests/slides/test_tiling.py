@@ -20,8 +20,8 @@ from idhray.slides.tiling import (
     TilePlan,
     TilingSettings,
     plan_tiles,
-    shards,
     tile_grid,
+    tile_shards,
     tiles_with_tissue,
 )
 from idhray.tables import TILES
@@ -337,14 +337,14 @@ def test_places_that_were_chosen_elsewhere_are_cut_as_they_are(tmp_path):
 def test_shards_are_whole_rows_of_tiles():
     """Two shards share blocks of the file along one edge only; no tile is lost or cut twice."""
     tiles = [RankedTile(k, x, y, 1.0) for k, (y, x) in enumerate(np.ndindex(5, 4), start=1)]
-    runs = shards(tiles[::-1], 6)
+    runs = tile_shards(tiles[::-1], 6)
 
     assert [[tile.rank for tile in run] for run in runs] == [
         [1, 2, 3, 4, 5, 6, 7, 8],
         [9, 10, 11, 12, 13, 14, 15, 16],
         [17, 18, 19, 20],
     ]
-    assert shards([], 6) == []
+    assert tile_shards([], 6) == []
 
 
 def test_a_sheet_shows_what_was_scanned_of_the_glass(tmp_path):

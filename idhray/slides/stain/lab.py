@@ -1,8 +1,8 @@
 """Reinhard's color transfer: means and standard deviations in the color space l, alpha, beta.
 
-That space is Ruderman's (1998): logarithms of the responses of the eye's three kinds of cones, of
-which l is the brightness, alpha yellow-blue and beta red-green, nearly uncorrelated. Natural
-logarithms, channels of 0 to 255.
+The space is Ruderman's (1998), computed from logarithms of the responses of the eye's three kinds
+of cones: l is brightness, alpha is yellow-blue and beta is red-green, nearly uncorrelated. The
+logarithms are natural, the channels range from 0 to 255.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idhray.errors import SlideError
-from idhray.images import RGB
-
-Plane = NDArray[np.float32]  # (height, width)
+from idhray.images import RGB, Plane
 
 # Source: Reinhard et al. 2001, equations 4 (RGB to cones), 6 (cones to l, alpha, beta).
 _CONES = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
@@ -29,25 +27,25 @@ class LabStatistics(NamedTuple):
 
 
 def lab_statistics(pixels: NDArray[np.uint8]) -> LabStatistics:
-    """Of pixels (n, 3).
+    """Statistics of pixels (n, 3).
 
     Raises:
-        SlideError: a channel of l, alpha, beta is the same everywhere.
+        SlideError: l, alpha or beta is the same in all pixels.
     """
     cones = _CONES @ np.maximum(pixels.T, 1)
     lab = _LAB @ np.log(cones)
-    found = LabStatistics(lab.mean(axis=1), lab.std(axis=1))
-    if not found.sd.min() > 1e-3:
+    statistics = LabStatistics(lab.mean(axis=1), lab.std(axis=1))
+    if not statistics.sd.min() > 1e-3:
         raise SlideError("all pixels have the same color")
-    return found
+    return statistics
 
 
 def transfer(image: RGB, source: LabStatistics, target: LabStatistics) -> RGB:
-    """The image with the target's means and deviations in place of the source's.
+    """Image with the target's means and deviations instead of the source's.
 
     Source: Reinhard et al. 2001, equations 10 and 11.
     """
-    # In logarithms of cones the whole transfer is one matrix and one offset.
+    # On logarithms of cone responses the transfer is one matrix and one offset.
     scale = np.linalg.inv(_LAB) @ np.diag(target.sd / source.sd) @ _LAB
     shift = np.linalg.inv(_LAB) @ (target.mean - target.sd / source.sd * source.mean)
     planes = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
@@ -61,7 +59,7 @@ def transfer(image: RGB, source: LabStatistics, target: LabStatistics) -> RGB:
 
 
 def _mixed(planes: Iterable[Plane], matrix: NDArray[np.float64]) -> list[Plane]:
-    """Three planes times a (3, 3) matrix, pixel by pixel alike whatever the planes' shape."""
+    """Three planes times a (3, 3) matrix; each pixel's result does not depend on the shape."""
     a, b, c = planes
     rows = matrix.astype(np.float32)
     return [row[0] * a + row[1] * b + row[2] * c for row in rows]

@@ -1,37 +1,37 @@
-"""The colors of a slide's two stains, found in its own pixels.
+"""Colors of a slide's two stains, estimated from its pixels.
 
-Beer-Lambert: a pixel's optical density (natural logarithm of glass over pixel, one per channel) is
-the sum of its stains' vectors, each times the stain's concentration there. Densities are (n, 3) or
-planes (3, ...), concentrations (2, ...), vectors (2, 3), of unit length: hematoxylin, then eosin.
+Beer-Lambert: the optical density of a pixel (natural logarithm of glass over pixel, per channel) is
+the sum of the stains' vectors, each times the concentration of the stain. Densities are (n, 3) or
+planes (3, ...), concentrations (2, ...), vectors (2, 3) of unit length: hematoxylin, then eosin.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idhray.errors import SlideError
-from idhray.images import RGB
+from idhray.images import RGB, Plane
 
-Plane = NDArray[np.float32]  # any shape
 Vectors = NDArray[np.float64]  # (2, 3)
 
 GLASS = 240.0
-"""Gray value of no stain. Source: `Io` of the implementation in stain_target.py."""
+"""Gray value without stain. Source: `Io` of the implementation named in stain/target.py."""
 DARKEST = 8
-"""A channel of less is taken for this: so dark, it tells of noise and clipping."""
+"""Smallest gray value that is used; darker channels show noise and clipping."""
 MIN_DENSITY = 0.15
-"""Mean of the channels; paler pixels have no sure hue. Source: Macenko et al. 2009, beta."""
+"""Smallest mean density; paler pixels have no reliable hue. Source: Macenko et al. 2009, beta."""
 ANGLE_PERCENTILE = 1.0
-"""Source: Macenko et al. 2009, alpha."""
+"""Percentile of the extreme hues. Source: Macenko et al. 2009, alpha."""
 SPARSITY = 0.02
-"""Source: the code of Vahadane et al. (CodeRelease_ColorNormalization, Demo_colornorm.m)."""
+"""Weight of the sparsity penalty. Source: the code of Vahadane et al.
+(CodeRelease_ColorNormalization, Demo_colornorm.m)."""
 _STEPS = 1000
-_STILL = 1e-6  # the largest change of a vector's part in a step, when it has converged
+_TOLERANCE = 1e-6  # largest change of a vector's component in a step after convergence
 
 
 def density_planes(image: RGB) -> tuple[Plane, Plane, Plane]:
-    """Optical densities of red, green and blue; what is brighter than glass has none.
+    """Optical densities of red, green and blue; pixels brighter than glass have density 0.
 
-    The logarithm itself: float32 and vectorized, it takes a third of the time of a look-up.
+    The logarithm, float32 and vectorized, takes a third of the time of a lookup table.
     """
     planes = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
     np.clip(planes, DARKEST, GLASS, out=planes)
@@ -41,20 +41,20 @@ def density_planes(image: RGB) -> tuple[Plane, Plane, Plane]:
 
 
 def stained_densities(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(n, 3) densities of those pixels (m, 3) that are neither too pale nor too dark for a hue."""
-    seen = pixels[pixels.min(axis=1) > DARKEST]
-    densities = np.stack(density_planes(seen), axis=-1).astype(np.float64)
+    """Densities (n, 3) of the pixels (m, 3) that are neither too pale nor too dark for a hue."""
+    usable = pixels[pixels.min(axis=1) > DARKEST]
+    densities = np.stack(density_planes(usable), axis=-1).astype(np.float64)
     return np.asarray(densities[densities.mean(axis=1) >= MIN_DENSITY])
 
 
 def concentrations(
     red: Plane, green: Plane, blue: Plane, vectors: Vectors, sparsity: float = 0.0
 ) -> tuple[Plane, Plane]:
-    """How much of each stain, 0 or more, that explains densities best (least squares).
+    """Concentrations of the two stains, 0 or more, that explain densities best (least squares).
 
-    With `sparsity`, the sum of both, times it, is added to half the squared error (lasso). For two
-    unit vectors the solution has a closed form: where one stain would be negative it is 0, and the
-    other takes over what both vectors have in common.
+    With `sparsity`, its product with the sum of both concentrations is added to half the squared
+    error (lasso). For two unit vectors the solution has a closed form: a stain that would be
+    negative is 0, and the other stain takes over the part that both vectors have in common.
     """
     overlap = np.float32(vectors[0] @ vectors[1])
     unmix = np.linalg.pinv(vectors.T)
@@ -70,7 +70,7 @@ def concentrations(
 
 
 def macenko_vectors(densities: NDArray[np.float64]) -> Vectors:
-    """The two extreme hues in the plane through 0 that fits the densities best.
+    """Two extreme hues in the plane through 0 that fits the densities best.
 
     Raises:
         SlideError: the densities span no plane.
@@ -87,21 +87,18 @@ def macenko_vectors(densities: NDArray[np.float64]) -> Vectors:
     return _hematoxylin_first(np.stack([np.cos(angles), np.sin(angles)], axis=1) @ plane)
 
 
-def vahadane_vectors(
-    densities: NDArray[np.float64], start: Vectors, sparsity: float = SPARSITY
-) -> Vectors:
-    """The dictionary of two stains with which sparse concentrations explain the densities best.
+def vahadane_vectors(densities: NDArray[np.float64], start: Vectors) -> Vectors:
+    """Dictionary of two stains whose sparse concentrations explain the densities best.
 
-    Concentrations and vectors take turns, as in sparse non-negative matrix factorization; both
-    steps are exact here, so that the error never grows.
+    Concentrations and vectors are updated in turn, as in sparse non-negative matrix factorization.
+    Both steps are exact here, so that the error never grows.
 
     Args:
-        densities: (n, 3).
-        start: Where the search begins; a fixed start, so that nothing is left to chance.
-        sparsity: Of `concentrations`.
+        densities: Densities (n, 3).
+        start: Vectors at which the search begins; they are fixed, so that the result is not random.
 
     Raises:
-        SlideError: one stain alone explains all, or the search does not settle.
+        SlideError: one stain alone explains all pixels, or the search does not converge.
 
     Source: Vahadane et al. 2016 (IEEE TMI 35:1962); the update of the vectors is
     algorithm 2 of Mairal et al. 2010 (JMLR 11:19).
@@ -109,21 +106,21 @@ def vahadane_vectors(
     red, green, blue = densities.T.astype(np.float32)
     vectors = start / np.linalg.norm(start, axis=1, keepdims=True)
     for _ in range(_STEPS):
-        found = np.stack(concentrations(red, green, blue, vectors, sparsity)).astype(np.float64)
-        gram, target = found @ found.T, found @ densities
+        amounts = np.stack(concentrations(red, green, blue, vectors, SPARSITY)).astype(np.float64)
+        gram, target = amounts @ amounts.T, amounts @ densities
         if not gram.diagonal().min() > 0:
             raise SlideError("one stain alone explains all pixels")
-        before = vectors.copy()
+        previous = vectors.copy()
         for k in range(2):
             vector = vectors[k] + (target[k] - gram[k] @ vectors) / gram[k, k]
             vectors[k] = _unit(np.maximum(vector, 0))
-        if np.abs(vectors - before).max() < _STILL:
+        if np.abs(vectors - previous).max() < _TOLERANCE:
             return _hematoxylin_first(vectors)
     raise SlideError(f"the stain vectors did not settle in {_STEPS} steps")
 
 
 def _hematoxylin_first(vectors: Vectors) -> Vectors:
-    """Both as unit vectors without negative parts; hematoxylin absorbs more of the red."""
+    """Unit vectors without negative components; the first, hematoxylin, absorbs more red."""
     first, second = (_unit(np.maximum(vector, 0)) for vector in vectors)
     return np.stack([first, second] if first[0] > second[0] else [second, first])
 

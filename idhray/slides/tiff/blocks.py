@@ -1,4 +1,4 @@
-"""The decoded blocks of one TIFF, each decoded once while somebody still needs it."""
+"""Decoded blocks of one TIFF, each stored as long as a later region needs it."""
 
 import os
 from collections import Counter
@@ -13,117 +13,114 @@ from idhray.images import RGB
 from idhray.slides.tiff.codecs import decode_block, shrunk
 from idhray.slides.tiff.tiles import TiledLevel
 
-SPARE_BYTES = 65536  # a block that does not compress is a little longer than its pixels
+SPARE_BYTES = 65536  # a block that does not compress is slightly longer than its pixels
 
 
-class Block(NamedTuple):
-    """Which block, and how it is wanted."""
+class BlockKey(NamedTuple):
+    """Place of a block in the file, and the scale at which it is decoded."""
 
     level: int
     shrink: int
-    """1, 2, 4 or 8."""
+    """Divisor of width and height: 1, 2, 4 or 8."""
     row: int
     column: int
 
 
-class Blocks:
-    """The blocks of one open file.
+class BlockReader:
+    """Reader of the blocks of one open file.
 
-    Between regions, only blocks that `expect` announced more often than they were read are kept,
-    and never more than `cache_bytes` of them; what does not fit is decoded again.
+    Between regions it stores only blocks that `expect` announced more often than they were read,
+    and never more than `cache_bytes` of them; other blocks are decoded again.
 
     Attributes:
-        decoded: Blocks decoded so far.
-        kept_bytes: What the kept blocks take now.
+        cached_bytes: Bytes of the blocks that are stored now.
     """
 
     def __init__(self, path: str, levels: list[TiledLevel], *, cache_bytes: int) -> None:
         self.levels = levels
-        self.decoded = 0
-        self.kept_bytes = 0
+        self.cached_bytes = 0
         self._cache_bytes = cache_bytes
-        self._kept: dict[Block, RGB | SlideError] = {}
-        self._awaited: Counter[Block] = Counter()
+        self._cache: dict[BlockKey, RGB | SlideError] = {}
+        self._awaited: Counter[BlockKey] = Counter()
         self._file = open(path, "rb")  # noqa: SIM115 it is closed by close()
         self._file_bytes = os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
-        """Let go of the file and of all blocks."""
+        """Close the file and drop all blocks."""
         self.forget()
         self._file.close()
 
     def plausible(self, level: TiledLevel) -> NDArray[np.bool_]:
-        """Which blocks of a level lie within the file and are not absurdly long."""
+        """Mask of the blocks of a level that lie within the file and are not absurdly long."""
         ends = level.offsets + level.counts
         return (level.counts <= _most_bytes(level)) & (ends <= self._file_bytes)
 
     def forget(self) -> None:
-        """Nothing is awaited any more."""
-        self._kept.clear()
+        """Drop all blocks and all announcements."""
+        self._cache.clear()
         self._awaited.clear()
-        self.kept_bytes = 0
+        self.cached_bytes = 0
 
-    def expect(self, blocks: Iterable[Block]) -> None:
-        """Each of `blocks` will be read once (more) by a later `read`."""
-        self._awaited.update(blocks)
+    def expect(self, keys: Iterable[BlockKey]) -> None:
+        """Announce one more `read` of each of these blocks."""
+        self._awaited.update(keys)
 
-    def read(self, block: Block) -> RGB:
-        """(height / shrink, width / shrink, 3) uint8; white beyond the level's edge.
+    def read(self, key: BlockKey) -> RGB:
+        """Pixels of a block, (height / shrink, width / shrink, 3) uint8; white beyond the level.
 
         Raises:
-            SlideError: it is damaged.
+            SlideError: the block is damaged.
         """
-        found = self._kept.get(block)
-        if found is None:
-            found = self._decoded_or_error(block)
-        self._awaited[block] -= 1
-        if self._awaited[block] > 0:
-            self._keep(block, found)
+        result = self._cache.get(key)
+        if result is None:
+            result = self._decoded_or_error(key)
+        self._awaited[key] -= 1
+        if self._awaited[key] > 0:
+            self._store(key, result)
         else:
-            del self._awaited[block]
-            if self._kept.pop(block, None) is not None:
-                self.kept_bytes -= _bytes(found)
-        if isinstance(found, SlideError):
-            raise SlideError(str(found))
-        return found
+            del self._awaited[key]
+            if self._cache.pop(key, None) is not None:
+                self.cached_bytes -= _bytes(result)
+        if isinstance(result, SlideError):
+            raise SlideError(str(result))
+        return result
 
-    def _keep(self, block: Block, found: RGB | SlideError) -> None:
-        fits = self.kept_bytes + _bytes(found) <= self._cache_bytes
-        if block not in self._kept and fits:
-            self._kept[block] = found
-            self.kept_bytes += _bytes(found)
+    def _store(self, key: BlockKey, result: RGB | SlideError) -> None:
+        fits = self.cached_bytes + _bytes(result) <= self._cache_bytes
+        if key not in self._cache and fits:
+            self._cache[key] = result
+            self.cached_bytes += _bytes(result)
 
-    def _decoded_or_error(self, block: Block) -> RGB | SlideError:
-        self.decoded += 1
+    def _decoded_or_error(self, key: BlockKey) -> RGB | SlideError:
         try:
-            return self._decode(block)
+            return self._decode(key)
         except SlideError as error:
             return error
 
-    def _decode(self, block: Block) -> RGB:
-        level = self.levels[block.level]
-        data = self.data(block)
+    def _decode(self, key: BlockKey) -> RGB:
+        level = self.levels[key.level]
+        data = self.data(key)
         width, height = level.block
         inside = (
-            min(width, level.size[0] - block.column * width),
-            min(height, level.size[1] - block.row * height),
+            min(width, level.size[0] - key.column * width),
+            min(height, level.size[1] - key.row * height),
         )
         if inside == level.block:
-            return decode_block(data, level.block, level.coding, block.shrink)
-        # Whatever the file holds beyond the level's edge must not be mixed into its last pixels.
+            return decode_block(data, level.block, level.coding, key.shrink)
+        # Content beyond the edge of the level must not be mixed into its last pixels.
         pixels = np.full((height, width, 3), 255, dtype=np.uint8)
         whole = decode_block(data, level.block, level.coding)
         pixels[: inside[1], : inside[0]] = whole[: inside[1], : inside[0]]
-        return shrunk(pixels, block.shrink)
+        return shrunk(pixels, key.shrink)
 
-    def data(self, block: Block) -> bytes:
-        """A block as it lies in the file.
+    def data(self, key: BlockKey) -> bytes:
+        """Compressed bytes of a block.
 
         Raises:
-            SlideError: it does not lie within the file, or is absurdly long.
+            SlideError: the block does not lie within the file, or is absurdly long.
         """
-        level = self.levels[block.level]
-        index = block.row * level.across + block.column
+        level = self.levels[key.level]
+        index = key.row * level.across + key.column
         offset, count = int(level.offsets[index]), int(level.counts[index])
         most = _most_bytes(level)
         if count > most:
@@ -141,9 +138,9 @@ class Blocks:
 
 
 def _most_bytes(level: TiledLevel) -> int:
-    """More than any block of the level can need: twice its pixels."""
+    """Upper limit for the bytes of a block of the level: twice its pixels."""
     return 2 * 3 * level.block[0] * level.block[1] + SPARE_BYTES
 
 
-def _bytes(found: RGB | SlideError) -> int:
-    return 0 if isinstance(found, SlideError) else found.nbytes
+def _bytes(result: RGB | SlideError) -> int:
+    return 0 if isinstance(result, SlideError) else result.nbytes

@@ -1,4 +1,4 @@
-"""Whether a slide's own blocks, decoded directly, are what OpenSlide shows; if not, why.
+"""Check that a slide's blocks, decoded directly, agree with what OpenSlide shows.
 
 One block of each level is decoded both ways before the first region is read.
 """
@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 import numpy as np
 import openslide
-from PIL import Image
 
 from idhray.errors import SlideError
 from idhray.images import RGB
-from idhray.slides.tiff.blocks import Block, Blocks
+from idhray.slides.resample import over_white
+from idhray.slides.tiff.blocks import BlockKey, BlockReader
 from idhray.slides.tiff.codecs import JPEG_SHRINKS, decode_block, shrunk
 from idhray.slides.tiff.tiles import TiledLevel, tiled_levels
 
 VENDORS = ("aperio", "generic-tiff")
-"""As OpenSlide names the kinds of files that are read directly."""
+"""OpenSlide's names of the kinds of files that are read directly."""
 MAX_DIFFERENCE = 2
-"""Gray values that a decoded block may differ from OpenSlide's. JPEG is equal; JPEG 2000 in YCbCr
-is converted with other roundings."""
+"""Largest difference in gray values from OpenSlide's block. JPEG is equal; JPEG 2000 in YCbCr is
+converted with other roundings."""
 MAX_SHRUNK_DIFFERENCE = 2.0
-"""Gray values, on average, that a block decoded smaller may differ from the mean of its pixels;
-else that mean is taken. 4:2:0 and RGB differ by less than 1; 4:2:2, whose colors are decoded too
-small across, by 3 at a quarter."""
+"""Largest average difference in gray values between a block decoded at a smaller scale and the mean
+of its pixels; beyond it the mean is used. 4:2:0 and RGB differ by less than 1; 4:2:2, whose colors
+are decoded too small across, differs by 3 at a quarter."""
 
 
 def readable_levels(path: str, handle: openslide.OpenSlide) -> list[TiledLevel] | str:
-    """The blocks of each of OpenSlide's levels, or why they are left to OpenSlide."""
+    """Blocks of each of OpenSlide's levels, or the reason why they cannot be read directly."""
     vendor = handle.properties.get(openslide.PROPERTY_NAME_VENDOR)
     if vendor not in VENDORS:
         return f"it is of the kind {vendor}, not {' or '.join(VENDORS)}"
@@ -37,71 +37,76 @@ def readable_levels(path: str, handle: openslide.OpenSlide) -> list[TiledLevel] 
 
 
 def _compared(path: str, levels: list[TiledLevel]) -> list[TiledLevel] | str:
-    """The levels, each with the scales at which its JPEGs may be decoded; or what differs."""
+    """Levels with the scales at which their JPEGs may be decoded, or the first difference."""
     checked = []
-    blocks = Blocks(path, levels, cache_bytes=0)
+    blocks = BlockReader(path, levels, cache_bytes=0)
     try:
         for number, level in enumerate(levels):
-            found = _compared_level(path, number, level, blocks)
-            if isinstance(found, str):
-                return f"level {number}: {found}"
-            checked.append(found)
+            result = _compared_level(path, number, level, blocks)
+            if isinstance(result, str):
+                return f"level {number}: {result}"
+            checked.append(result)
     finally:
         blocks.close()
     return checked
 
 
-def _compared_level(path: str, number: int, level: TiledLevel, blocks: Blocks) -> TiledLevel | str:
+def _compared_level(
+    path: str, number: int, level: TiledLevel, blocks: BlockReader
+) -> TiledLevel | str:
     """Compare the longest block, which holds the most detail.
 
-    Byte counts that cannot be true are not shown to OpenSlide: it allocates what they say, and
-    ends the process where it cannot. A block that OpenSlide cannot read either is just damaged.
+    Blocks with impossible byte counts are not passed to OpenSlide: it allocates as many bytes, and
+    ends the process if it cannot. A block that OpenSlide cannot read either is simply damaged.
     """
     lengths = np.where(blocks.plausible(level), level.counts, 0)
     if not lengths.any():
         return "no block lies within the file"
     row, column = divmod(int(np.argmax(lengths)), level.across)
-    shown = _shown(path, number, level, row, column)
-    if shown is None:
+    reference = _openslide_block(path, number, level, row, column)
+    if reference is None:
         return level
-    block = Block(number, 1, row, column)
+    key = BlockKey(number, 1, row, column)
     try:
-        pixels = blocks.read(block)
-        off = pixels.astype(np.int16) - shown.pixels
-        most = np.abs(off if shown.whole else off.mean(axis=(0, 1))).max()
+        pixels = blocks.read(key)
+        off = pixels.astype(np.int16) - reference.pixels
+        most = np.abs(off if reference.aligned else off.mean(axis=(0, 1))).max()
         if most > MAX_DIFFERENCE:
             return f"pixels differ from OpenSlide's by up to {most:.0f}"
-        scaled = _scaled(blocks.data(block), level)
+        scaled = _usable_shrinks(blocks.data(key), level)
     except SlideError as error:
         return str(error)
     return replace(level, coding=replace(level.coding, scaled=scaled))
 
 
-def _scaled(data: bytes, level: TiledLevel) -> tuple[int, ...]:
-    """By how much a JPEG block may be decoded smaller and still show the mean of its pixels."""
+def _usable_shrinks(data: bytes, level: TiledLevel) -> tuple[int, ...]:
+    """Shrinks at which a JPEG block may be decoded and still shows the mean of its pixels."""
     if level.coding.codec != "jpeg":
         return ()
     whole = decode_block(data, level.block, level.coding)
-    found = []
+    shrinks = []
     for shrink in JPEG_SHRINKS:
         if shrink > 1 and all(side % shrink == 0 for side in level.block):
             coding = replace(level.coding, scaled=(shrink,))
             small = decode_block(data, level.block, coding, shrink).astype(np.int16)
             if np.abs(small - shrunk(whole, shrink)).mean() <= MAX_SHRUNK_DIFFERENCE:
-                found.append(shrink)
-    return tuple(found)
+                shrinks.append(shrink)
+    return tuple(shrinks)
 
 
-class _Shown(NamedTuple):
+class _OpenSlideBlock(NamedTuple):
     """A block as OpenSlide shows it."""
 
     pixels: RGB
-    whole: bool
-    """It starts at a whole pixel of level 0; else OpenSlide interpolates, and means remain."""
+    aligned: bool
+    """True if the block starts at a whole pixel of level 0. Otherwise OpenSlide interpolates, and
+    only means can be compared."""
 
 
-def _shown(path: str, number: int, level: TiledLevel, row: int, column: int) -> _Shown | None:
-    """The pixels of a block, white outside; None if OpenSlide cannot read it."""
+def _openslide_block(
+    path: str, number: int, level: TiledLevel, row: int, column: int
+) -> _OpenSlideBlock | None:
+    """Pixels of a block, white outside the level; None if OpenSlide cannot read it."""
     try:
         with openslide.OpenSlide(path) as handle:
             downsample = handle.level_downsamples[number]
@@ -113,7 +118,5 @@ def _shown(path: str, number: int, level: TiledLevel, row: int, column: int) -> 
             rgba = handle.read_region(corner, number, level.block)
     except openslide.OpenSlideError:
         return None
-    white = Image.new("RGB", rgba.size, "white")
-    white.paste(rgba, mask=rgba.getchannel("A"))
-    whole = all(abs(a - b) < 1e-6 for a, b in zip(exact, corner, strict=True))
-    return _Shown(np.asarray(white), whole)
+    aligned = all(abs(a - b) < 1e-6 for a, b in zip(exact, corner, strict=True))
+    return _OpenSlideBlock(np.asarray(over_white(rgba)), aligned)

@@ -1,8 +1,8 @@
-"""One block of a tiled TIFF, decoded; a JPEG one at 1/2, 1/4 or 1/8 where that is enough.
+"""Decoding of one block of a tiled TIFF; JPEG blocks also at 1/2, 1/4 or 1/8.
 
-A JPEG decoder that leaves out the high frequencies of each 8 x 8 block gives the smaller picture
-for a fraction of the work (libjpeg-turbo's scaled inverse DCT). What a block says of its own size
-is read from its header and refused before anything is allocated for it.
+A JPEG decoder that omits the high frequencies of each 8 x 8 block gives a smaller picture for a
+fraction of the work (libjpeg-turbo's scaled inverse DCT). The size in a block's header is checked
+before any memory is allocated for the block.
 """
 
 import struct
@@ -14,7 +14,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from idhray.errors import SlideError
+from idhray.errors import SlideError, one_line
 from idhray.images import RGB
 
 JPEG_SHRINKS = (8, 4, 2, 1)
@@ -23,50 +23,50 @@ _APP = range(0xE0, 0xF0)
 _SIZED = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _OTHER_SIZED = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _START = b"\xff\xd8"
-# The TIFF's photometric tag says the colors; Adobe's segment tells the decoder, 0 RGB, 1 YCbCr.
+# The TIFF's photometric tag holds the colors; this Adobe segment tells the decoder: 0 RGB, 1 YCbCr.
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 _SIZ = struct.Struct(">HHHHIIIIIIIIH")
-# What the libraries raise on bytes that are no such image; imagecodecs' errors are RuntimeErrors.
+# Errors that the libraries raise on other bytes; those of imagecodecs are RuntimeErrors.
 _BAD_BLOCK = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coding:
-    """How the blocks of one level are compressed."""
+    """Compression of the blocks of one level."""
 
     codec: str
-    """jpeg, jpeg2000, deflate, lzw or none."""
+    """Name of the codec: jpeg, jpeg2000, deflate, lzw or none."""
     ycbcr: bool = False
-    """Colors are YCbCr inside the JPEG or JPEG 2000 stream, else RGB."""
+    """True if colors are YCbCr inside the JPEG or JPEG 2000 stream, False if RGB."""
     difference: bool = False
-    """Deflate and LZW: each pixel is stored as its difference from the one to its left."""
+    """True if pixels are stored as differences from their left neighbors (deflate and LZW)."""
     tables: bytes = b""
     """JPEG segments (quantization, Huffman) that all blocks share."""
     scaled: tuple[int, ...] = ()
-    """The shrinks for which JPEG's scaled DCT is used; for others, means of its pixels."""
+    """Shrinks for which JPEG's scaled DCT is used; other shrinks use means of pixels."""
 
 
 def jpeg_tables(data: bytes) -> bytes:
-    """The segments of a JPEGTables tag that go in front of a block's own.
+    """Segments of a JPEGTables tag, which stand before those of each block.
 
     Raises:
-        ValueError: they are no JPEG segments.
+        ValueError: the data are no JPEG segments.
     """
     return b"".join(segment for _, segment in _segments(data) if segment)
 
 
 def decode_block(data: bytes, size: tuple[int, int], coding: Coding, shrink: int = 1) -> RGB:
-    """(height / shrink, width / shrink, 3) uint8 of one block.
+    """Pixels of one block, (height / shrink, width / shrink, 3) uint8.
 
     Args:
-        data: As it lies in the file.
-        size: (width, height) that it must have; multiples of `shrink`.
-        coding: Of its level.
-        shrink: 1, 2, 4 or 8; by scaled DCT where the coding allows it, else by the mean of
+        data: Compressed bytes of the block.
+        size: Required (width, height) of the block; multiples of `shrink`.
+        coding: Compression of its level.
+        shrink: 1, 2, 4 or 8; by scaled DCT if the coding allows it, else by the mean of
             shrink x shrink pixels.
 
     Raises:
-        SlideError: it is damaged, or not of that size and three colors.
+        SlideError: the block is damaged, or has another size or number of colors.
     """
     width, height = size
     try:
@@ -78,14 +78,14 @@ def decode_block(data: bytes, size: tuple[int, int], coding: Coding, shrink: int
         else:
             pixels = shrunk(_plain(data, size, coding), shrink)
     except _BAD_BLOCK as error:
-        raise SlideError(" ".join(f"{coding.codec} block: {error}".split())) from None
+        raise SlideError(f"{coding.codec} block: {one_line(error)}") from None
     if pixels.shape != (height // shrink, width // shrink, 3) or pixels.dtype != np.uint8:
         raise SlideError(f"{coding.codec} block of {pixels.shape} {pixels.dtype}")
     return pixels
 
 
 def shrunk(pixels: RGB, shrink: int) -> RGB:
-    """The mean of every `shrink` x `shrink` pixels."""
+    """Means of `shrink` x `shrink` pixels."""
     if shrink == 1:
         return pixels
     return np.asarray(Image.fromarray(pixels).reduce(shrink))
@@ -93,49 +93,49 @@ def shrunk(pixels: RGB, shrink: int) -> RGB:
 
 def _jpeg(data: bytes, size: tuple[int, int], coding: Coding, shrink: int) -> RGB:
     width, height = size
-    whole = _whole_jpeg(data, size, coding)
+    jpeg = _complete_jpeg(data, size, coding)
     return np.asarray(
         simplejpeg.decode_jpeg(
-            whole, min_width=width // shrink, min_height=height // shrink, min_factor=shrink
+            jpeg, min_width=width // shrink, min_height=height // shrink, min_factor=shrink
         )
     )
 
 
-def _whole_jpeg(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
-    """A JPEG of its own: shared tables put in, colors said once, other programs' words left out.
+def _complete_jpeg(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
+    """Complete JPEG of a block: shared tables and one color tag added, comments removed.
 
     Raises:
-        ValueError: a broken header, or another size or number of colors than `size` and three.
+        ValueError: the header is broken, or differs from `size` and three colors.
     """
     parts = [_START, _ADOBE, b"\x01" if coding.ycbcr else b"\x00", coding.tables]
-    found = None
+    header = None
     for code, segment in _segments(data):
         if code in _OTHER_SIZED:
             raise ValueError(f"JPEG of an unusual kind ({code:#x})")
         if code in _SIZED:
-            if found is not None:
+            if header is not None:
                 raise ValueError("two JPEG headers")
             bits, rows, columns, colors = struct.unpack_from(">BHHB", segment, 4)
-            found = (columns, rows, colors, bits)
-            if found != (*size, 3, 8):
-                raise ValueError("{} x {} px, {} colors of {} bits".format(*found))
+            header = (columns, rows, colors, bits)
+            if header != (*size, 3, 8):
+                raise ValueError("{} x {} px, {} colors of {} bits".format(*header))
         parts.append(segment)
         if code == _SOS:
             break
     else:
         raise ValueError("JPEG without an image")
-    if found is None:
+    if header is None:
         raise ValueError("JPEG without a header")
     return b"".join(parts)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, bytes) of each JPEG segment; the one of the image runs to the end.
+    """(marker, bytes) of each JPEG segment; the segment of the image extends to the end.
 
-    Comments and application segments come as empty bytes.
+    Comments and application segments are returned as empty bytes.
 
     Raises:
-        ValueError: it does not start as a JPEG, or a segment runs beyond its end.
+        ValueError: the data do not start as a JPEG, or a segment extends beyond the end.
     """
     if data[:2] != _START:
         raise ValueError("not a JPEG")
@@ -178,14 +178,14 @@ def _jpeg2000(data: bytes, size: tuple[int, int], coding: Coding) -> RGB:
 
 def _plain(data: bytes, size: tuple[int, int], coding: Coding) -> RGB:
     width, height = size
-    wanted = width * height * 3
+    expected = width * height * 3
     if coding.codec == "deflate":
-        data = bytes(imagecodecs.zlib_decode(data, out=wanted))
+        data = bytes(imagecodecs.zlib_decode(data, out=expected))
     elif coding.codec == "lzw":
-        data = bytes(imagecodecs.lzw_decode(data, out=wanted))
-    if len(data) < wanted:
-        raise ValueError(f"{len(data)} bytes of {wanted}")
-    pixels = np.frombuffer(data, dtype=np.uint8, count=wanted).reshape(height, width, 3)
+        data = bytes(imagecodecs.lzw_decode(data, out=expected))
+    if len(data) < expected:
+        raise ValueError(f"{len(data)} bytes of {expected}")
+    pixels = np.frombuffer(data, dtype=np.uint8, count=expected).reshape(height, width, 3)
     if coding.difference:
         return np.cumsum(pixels, axis=1, dtype=np.uint8)
     return pixels

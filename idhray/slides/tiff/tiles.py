@@ -1,8 +1,8 @@
-"""Where a tiled TIFF keeps its blocks: levels, offsets and byte counts, read once.
+"""Index of a tiled TIFF's blocks: levels, offsets and byte counts, read once.
 
-A block is one of the file's own compressed tiles. What is indexed here are the TIFFs of one image
-and its smaller copies (Aperio SVS, generic pyramidal TIFF, BigTIFF too): 8-bit RGB or YCbCr, no
-block missing. All else is left to OpenSlide, and the reason said.
+A block is one of the file's compressed tiles. The index covers TIFFs with one image and its smaller
+copies (Aperio SVS, generic pyramidal TIFF, also BigTIFF) in 8-bit RGB or YCbCr with no missing
+block. Other files are left to OpenSlide, with a reason.
 """
 
 import logging
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from idhray.slides.tiff.codecs import Coding, jpeg_tables
 
-# What is wrong with a file is said once, by a SlideError.
+# A SlideError reports what is wrong with a file; tifffile would log it as well.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 MAX_PAGES = 100
 MAX_BLOCK_SIDE_PX = 4096
 MAX_BLOCKS = 4_000_000
-"""A slide of 500,000 px a side in blocks of 256."""
+"""Most blocks of a level: a slide with sides of 500,000 px in blocks of 256."""
 CODECS = {
     1: "none",
     5: "lzw",
@@ -34,7 +34,7 @@ CODECS = {
     33005: "jpeg2000",
 }
 RGB_PHOTOMETRIC, YCBCR_PHOTOMETRIC = 2, 6
-# What tifffile raises on files that contradict themselves.
+# Errors that tifffile raises on files that contradict themselves.
 BAD_TIFF = (
     tifffile.TiffFileError,
     struct.error,
@@ -53,29 +53,29 @@ BAD_TIFF = (
 
 @dataclass(frozen=True, kw_only=True)
 class TiledLevel:
-    """One level of the pyramid as it lies in the file."""
+    """Index of one level of the pyramid."""
 
     size: tuple[int, int]
     """(width, height) in pixels of the level."""
     block: tuple[int, int]
-    """(width, height) of a block; the last ones of a row or column reach beyond the level."""
+    """(width, height) of a block; the last blocks of a row or column extend beyond the level."""
     coding: Coding
     offsets: NDArray[np.int64]
-    """Of each block in the file, left to right, then down."""
+    """Position of each block in the file, left to right, then down."""
     counts: NDArray[np.int64]
-    """Bytes of each block."""
+    """Length of each block in bytes."""
 
     @property
     def across(self) -> int:
-        """Blocks in a row."""
+        """Number of blocks in a row."""
         return -(-self.size[0] // self.block[0])
 
 
 def tiled_levels(path: str, sizes: Sequence[tuple[int, int]]) -> list[TiledLevel] | str:
-    """One entry for each of `sizes`, or the reason why the file is not of this kind.
+    """Index of each level, or the reason why the file is of another kind.
 
     Args:
-        path: A local file.
+        path: Path of a local file.
         sizes: (width, height) of the slide's levels, as OpenSlide gives them.
     """
     try:
@@ -86,9 +86,9 @@ def tiled_levels(path: str, sizes: Sequence[tuple[int, int]]) -> list[TiledLevel
                 [page for page in pages if (page.imagewidth, page.imagelength) == tuple(size)]
                 for size in sizes
             ]
-            found = [len(group) for group in by_size]
-            if found != [1] * len(sizes):
-                return f"tiled images of the levels' sizes: {found}, not one each"
+            images_per_level = [len(group) for group in by_size]
+            if images_per_level != [1] * len(sizes):
+                return f"tiled images of the levels' sizes: {images_per_level}, not one each"
             levels = [_level(page) for (page,) in by_size]
     except BAD_TIFF as error:
         return f"tifffile cannot index it ({type(error).__name__})"
@@ -99,17 +99,17 @@ def tiled_levels(path: str, sizes: Sequence[tuple[int, int]]) -> list[TiledLevel
 
 
 def _level(page: tifffile.TiffPage) -> TiledLevel | str:
-    """The index of one page, or what about it is not read here."""
+    """Index of one page, or the reason why it cannot be read directly."""
     reason = _other_pixels(page) or _other_blocks(page)
     if reason:
         return reason
     size, block = (page.imagewidth, page.imagelength), (page.tilewidth, page.tilelength)
-    wanted = -(-size[0] // block[0]) * -(-size[1] // block[1])
+    expected = -(-size[0] // block[0]) * -(-size[1] // block[1])
     offsets, counts = (
         np.array(values, dtype=np.int64) for values in (page.dataoffsets, page.databytecounts)
-    )  # OverflowError from 2^63 on: BigTIFF's are unsigned
-    if not len(offsets) == len(counts) == wanted:
-        return f"{len(offsets)} offsets and {len(counts)} byte counts for {wanted} blocks"
+    )  # OverflowError from 2^63 on: numbers of BigTIFF are unsigned
+    if not len(offsets) == len(counts) == expected:
+        return f"{len(offsets)} offsets and {len(counts)} byte counts for {expected} blocks"
     if (offsets <= 0).any() or (counts <= 0).any() or (offsets > np.iinfo(np.int64).max // 2).any():
         return "blocks are missing"
     ycbcr = page.compression == 33003 or (
@@ -132,7 +132,7 @@ def _level(page: tifffile.TiffPage) -> TiledLevel | str:
 
 
 def _other_pixels(page: tifffile.TiffPage) -> str | None:
-    """What is unusual about its pixels."""
+    """Reason if the pixels of a page are unusual."""
     samples = (page.samplesperpixel, page.bitspersample, int(page.sampleformat))
     if samples != (3, 8, 1):
         return "{} samples of {} bits, format {}: not 8-bit RGB".format(*samples)
@@ -146,12 +146,12 @@ def _other_pixels(page: tifffile.TiffPage) -> str | None:
 
 
 def _other_blocks(page: tifffile.TiffPage) -> str | None:
-    """What is unusual about its blocks."""
+    """Reason if the blocks of a page are unusual."""
     if page.compression not in CODECS:
         return f"compression {int(page.compression)} is not read directly"
     jpeg = CODECS[int(page.compression)] == "jpeg"
-    known = {RGB_PHOTOMETRIC, YCBCR_PHOTOMETRIC} if jpeg else {RGB_PHOTOMETRIC}
-    if page.photometric not in known and page.compression not in (33003, 33005):
+    photometrics = {RGB_PHOTOMETRIC, YCBCR_PHOTOMETRIC} if jpeg else {RGB_PHOTOMETRIC}
+    if page.photometric not in photometrics and page.compression not in (33003, 33005):
         return f"photometric {int(page.photometric)} is not read directly"
     if page.predictor not in (1, 2):
         return f"predictor {int(page.predictor)} is not read directly"

@@ -1,7 +1,7 @@
-"""The optical density of a slide's thumbnail, and which of it is more than glass.
+"""Optical density of a slide's thumbnail, and the threshold above which it is stain.
 
-Density is the natural logarithm of glass over pixel (Beer-Lambert), so that stain, ink and a second
-layer of tissue add up, and a ratio of two channels does not depend on how thick any of them is.
+Density is the natural logarithm of glass over pixel (Beer-Lambert). Stain, ink and a second layer
+of tissue therefore add up, and the ratio of two channels does not depend on thickness.
 """
 
 from dataclasses import dataclass
@@ -12,23 +12,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from idhray.images import RGB
+from idhray.images import RGB, Plane
 
-Mask = NDArray[np.bool_]  # (height, width)
-Plane = NDArray[np.float32]  # (height, width)
-
-GLASS = 244
-"""The gray value of glass where a picture shows none."""
-_DARKEST = 8  # below it a channel tells no ratio any more
+DEFAULT_GLASS = 244
+"""Gray value of glass for a picture that shows none."""
+_DARKEST = 8  # below it the ratio of channels is unreliable
 _MIN_GLASS_FRACTION = 0.005
 _GLASS_FROM, _GLASS_SPREAD, _GLASS_MAGENTA = 190, 24, 10
-_STEPS = 4096  # of the histogram between density 0 and _MAX_CHROMA
+_STEPS = 4096  # steps of the histogram between density 0 and _MAX_CHROMA
 _MAX_CHROMA = 1.0
 
 
 @dataclass(frozen=True)
 class Densities:
-    """What one conversion of a thumbnail gives."""
+    """Optical densities of a thumbnail's three channels."""
 
     red: Plane
     green: Plane
@@ -36,7 +33,7 @@ class Densities:
 
     @property
     def mean(self) -> Plane:
-        """How dark a pixel is, whatever its color."""
+        """Mean density of the channels: darkness, whatever the color."""
         total: Plane = self.red + self.green
         total += self.blue
         total *= np.float32(1 / 3)
@@ -44,32 +41,32 @@ class Densities:
 
 
 class Ratios(NamedTuple):
-    """Color apart from strength: the densities of red and blue, as parts of green's."""
+    """Color without strength: the densities of red and blue, divided by that of green."""
 
     red: Plane
     blue: Plane
 
 
 def glass_color(rgb: RGB) -> NDArray[np.float64]:
-    """The three channels of the empty slide, (3,): medians of its bright gray pixels.
+    """Color of empty glass, (3,): medians of the bright gray pixels.
 
-    Pale tissue is bright and nearly gray too, but passes green the least. 244 where under 0.5 % of
-    the picture is glass: tissue from edge to edge.
+    Pale tissue is also bright and nearly gray, but transmits green the least. The color is 244 in
+    each channel if under 0.5 % of the picture is glass: tissue from edge to edge.
     """
-    step = max(1, int((rgb.shape[0] * rgb.shape[1] / 2e5) ** 0.5))  # 200,000 pixels tell enough
-    some = rgb[::step, ::step].reshape(-1, 3)
+    step = max(1, int((rgb.shape[0] * rgb.shape[1] / 2e5) ** 0.5))  # 200,000 pixels are enough
+    pixels = rgb[::step, ::step].reshape(-1, 3)
     low, high = (
-        edge(edge(some[:, 0], some[:, 1]), some[:, 2]) for edge in (np.minimum, np.maximum)
+        edge(edge(pixels[:, 0], pixels[:, 1]), pixels[:, 2]) for edge in (np.minimum, np.maximum)
     )
     gray = (low >= _GLASS_FROM) & (high - low <= _GLASS_SPREAD)
-    glass = some[gray & (high - some[:, 1] <= _GLASS_MAGENTA)]
-    if len(glass) < max(_MIN_GLASS_FRACTION * len(some), 1):
-        return np.full(3, GLASS, dtype=np.float64)
+    glass = pixels[gray & (high - pixels[:, 1] <= _GLASS_MAGENTA)]
+    if len(glass) < max(_MIN_GLASS_FRACTION * len(pixels), 1):
+        return np.full(3, DEFAULT_GLASS, dtype=np.float64)
     return np.asarray(np.median(glass, axis=0), dtype=np.float64)
 
 
 def densities(rgb: RGB) -> Densities:
-    """The optical density of each channel of (height, width, 3) uint8, relative to glass."""
+    """Optical density of each channel of (height, width, 3) uint8, relative to glass."""
     values = np.maximum(np.arange(256), _DARKEST)
     planes = []
     for channel, white in enumerate(glass_color(rgb)):
@@ -78,16 +75,16 @@ def densities(rgb: RGB) -> Densities:
     return Densities(*planes)
 
 
-def smoothed(density: Densities) -> Densities:
-    """Means over 3 x 3 pixels: the hue of a nucleus' edge or of JPEG noise is no ink."""
+def smoothed_densities(density: Densities) -> Densities:
+    """Means over 3 x 3 pixels, so that edges of nuclei and JPEG noise do not look like ink."""
     planes = (density.red, density.green, density.blue)
     return Densities(*(ndimage.uniform_filter(plane, 3, mode="nearest") for plane in planes))
 
 
 def chroma(density: Densities) -> Plane:
-    """The largest less the smallest density of the channels.
+    """Difference between the largest and the smallest density of the channels.
 
-    Shadows and uneven light darken all channels alike and leave it as it is.
+    Shadows and uneven light darken all channels equally and do not change it.
     """
     high = np.maximum(np.maximum(density.red, density.green), density.blue)
     low = np.minimum(np.minimum(density.red, density.green), density.blue)
@@ -95,16 +92,16 @@ def chroma(density: Densities) -> Plane:
 
 
 def ratios(density: Densities) -> Ratios:
-    """Red and blue over green; green is at least 0.02, so that glass divides by no zero."""
+    """Red and blue over green; green is at least 0.02, to avoid division by zero on glass."""
     green = np.maximum(density.green, np.float32(0.02))
     return Ratios(np.asarray(density.red / green), np.asarray(density.blue / green))
 
 
-def stained_from(values: Plane, least: float, most: float) -> float:
-    """Otsu's threshold of chroma, kept between `least` and `most`.
+def stain_threshold(values: Plane, least: float, most: float) -> float:
+    """Otsu's threshold of chroma, limited to `least` and `most`.
 
-    With nothing but glass Otsu splits noise, below `least`; with nothing but tissue it splits
-    nuclei from fibres, above `most`. Source: Otsu 1979.
+    On a picture of glass alone Otsu splits noise, below `least`; on a picture of tissue alone it
+    splits nuclei from fibers, above `most`. Source: Otsu 1979.
     """
     counts = np.bincount(
         (np.clip(values, 0, _MAX_CHROMA) * np.float32(_STEPS)).astype(np.int16).ravel(),

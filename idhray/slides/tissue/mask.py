@@ -1,14 +1,14 @@
-"""Which pixels of a slide image are tissue.
+"""Tissue mask of a slide image by the filters of Liu et al. 2020.
 
-A filter takes the three channels of an image and returns a mask, True where the pixel may be
-tissue. Filters look at one pixel at a time and never see each other's masks: their order is free.
+A filter takes the three channels of an image and returns a mask, True where a pixel may be tissue.
+Filters treat each pixel alone and never use each other's masks, so their order does not matter.
 
-The filters are those of Liu et al. 2020 (Methods, "Image pre-processing": background, shadow, pens
-of three colors, small objects; the pipeline it cites takes green above 200 for background and
-channels within 15 for gray). Its pen filters are lists of channel limits, one for each darkness of
-ink. These compare channels instead, so that a few numbers hold for pale and for dark ink; they were
-chosen on real slides, for which see tests/slides/test_tissue.py. Hematoxylin and eosin both absorb
-green the most; inks absorb red the most (green, blue), or green and blue alike (red).
+Source: Liu et al. 2020, Methods, "Image pre-processing": background, shadow, pens of three colors,
+small objects. The pipeline that it cites takes green above 200 for background and channels within
+15 for gray, and its pen filters are lists of channel limits, one for each darkness of ink. The pen
+filters here compare channels instead, so that a few numbers fit pale and dark ink; they were chosen
+on real slides, see tests/slides/tissue/test_mask.py. Hematoxylin and eosin both absorb green the
+most; inks absorb red the most (green, blue), or green and blue equally (red).
 """
 
 import math
@@ -18,25 +18,24 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from idhray.errors import SlideError
-from idhray.images import RGB
+from idhray.images import RGB, Mask
 
-Mask = NDArray[np.bool_]  # (height, width), True = tissue
 Channel = NDArray[np.int16]  # (height, width), 0..255; signed, for differences
 
 BACKGROUND_GREEN = 200
 BACKGROUND_GREEN_MAX = 242
-"""Glass; pixels above it are never tissue, however empty the slide."""
+"""Green of glass; pixels above it are never tissue, however empty the slide."""
 MAX_BACKGROUND_FRACTION = 0.9
 GRAY_SPREAD = 15
 
-_BAND_PX = 1 << 15  # pixels at a time: nine int16 planes of this stay in the cache
+_BAND_PX = 1 << 15  # pixels at a time: nine int16 arrays of this size fit in the CPU cache
 
 
 def background_limit(rgb: RGB) -> int:
-    """The green value above which a pixel is background.
+    """Green value above which a pixel is background.
 
-    It is 200, raised by halves of the way to 255 while more than 90 % of the image would go (small
-    or pale tissue on much glass), and at most 242.
+    It starts at 200 and moves halfway to 255, again and again, while more than 90 % of the image
+    would be background (small or pale tissue on much glass), up to 242.
     """
     green = rgb[..., 1]
     limit = BACKGROUND_GREEN
@@ -56,8 +55,8 @@ def not_gray(r: Channel, g: Channel, b: Channel) -> Mask:
 def not_red_pen(r: Channel, g: Channel, b: Channel) -> Mask:
     """Drop red ink, and the reddish black of a marker.
 
-    Eosin lets blue pass better than green, red ink hardly does. Dark pixels are nuclei, bluer
-    still, so that there the limit can be wider.
+    Eosin transmits more blue than green, red ink hardly more. Dark tissue pixels are nuclei, which
+    are bluer still, so the limit for dark pixels is wider.
     """
     red, blue = r - g, b - g
     ink = (red >= 40) & (4 * blue < red)
@@ -73,7 +72,7 @@ def not_green_pen(r: Channel, g: Channel, b: Channel) -> Mask:
 def not_blue_pen(r: Channel, g: Channel, b: Channel) -> Mask:
     """Drop blue ink: far less red than green (azure), or dark with blue alone (navy).
 
-    Hematoxylin has about as much red as green, or more.
+    Hematoxylin transmits about as much red as green, or more.
     """
     azure = (g - r > 25) & (b > g)
     navy = (r < 100) & (g >= r) & (b - r > 70)
@@ -83,7 +82,7 @@ def not_blue_pen(r: Channel, g: Channel, b: Channel) -> Mask:
 def not_black_pen(r: Channel, g: Channel, b: Channel) -> Mask:
     """Drop brownish and purplish black ink: dark, yet with little color for its darkness.
 
-    As dark as this, nuclei pass far more red or blue than green.
+    Nuclei as dark as this transmit far more red or blue than green.
     """
     highest = np.maximum(np.maximum(r, g), b)
     spread = highest - np.minimum(np.minimum(r, g), b)
@@ -96,13 +95,13 @@ PENS = (not_red_pen, not_green_pen, not_blue_pen, not_black_pen)
 
 
 def channels(rgb: RGB) -> tuple[Channel, Channel, Channel]:
-    """Red, green and blue as three arrays of their own."""
+    """Red, green and blue as three contiguous arrays."""
     r, g, b = np.moveaxis(rgb, -1, 0).astype(np.int16, order="C")
     return r, g, b
 
 
 def tissue_mask(rgb: RGB, *, min_object_px: int = 500) -> Mask:
-    """Pixels that every filter keeps, without connected regions under `min_object_px`.
+    """Pixels that pass every filter, without connected regions under `min_object_px`.
 
     Raises:
         SlideError: `rgb` is not (height, width, 3) uint8.
@@ -117,26 +116,26 @@ def tissue_mask(rgb: RGB, *, min_object_px: int = 500) -> Mask:
     for top in range(0, rgb.shape[0], rows):
         r, g, b = channels(rgb[top : top + rows])
         band = (g <= limit) & not_gray(r, g, b)
-        for keep in PENS:
-            band &= keep(r, g, b)
+        for pen_filter in PENS:
+            band &= pen_filter(r, g, b)
         mask[top : top + rows] = band
     return without_small_objects(mask, min_object_px)
 
 
 def without_small_objects(mask: Mask, min_object_px: int) -> Mask:
-    """The mask without 4-connected regions of fewer pixels than `min_object_px`."""
+    """Mask without 4-connected regions of fewer pixels than `min_object_px`."""
     if min_object_px <= 1:
         return mask
     labels, count = ndimage.label(mask)
     if count == 0:
         return mask
     large = np.bincount(labels.ravel(), minlength=count + 1) >= min_object_px
-    large[0] = False  # label 0 is what the mask leaves out
+    large[0] = False  # label 0 is the background
     return np.asarray(large[labels])
 
 
 def tissue_fraction(mask: Mask, x: float, y: float, size: float) -> float:
-    """The part of a square that is tissue, its edges rounded to whole pixels of the mask."""
+    """Tissue fraction of a square, whose edges are rounded to whole pixels of the mask."""
     left, top, right, bottom = (round(edge) for edge in (x, y, x + size, y + size))
     window = mask[max(top, 0) : bottom, max(left, 0) : right]
     return float(window.mean()) if window.size else 0.0

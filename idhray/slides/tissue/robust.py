@@ -1,35 +1,27 @@
-"""Which pixels of a thumbnail are tissue fit for tiles, and why the others are not.
+"""Classification of a thumbnail's pixels: tissue that can be used, or the reason why not.
 
-Unlike the filters of tissue.py these look at the whole picture: thresholds follow the slide's own
-glass and stain, and ink, folds and blur are found as regions. Everything is done once on a
-thumbnail of about 16 um per pixel.
+Unlike the filters in mask.py, this method uses the whole picture: thresholds adapt to the slide's
+glass and stain, and ink, folds and blur are found as regions. It runs once on a thumbnail of about
+16 um per pixel.
 """
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idhray.errors import ConfigError, SlideError
-from idhray.images import RGB
-from idhray.slides.tissue.density import (
-    Densities,
-    Mask,
-    Plane,
-    chroma,
-    densities,
-    stained_from,
-)
+from idhray.errors import SlideError
+from idhray.images import RGB, Mask, Plane
+from idhray.slides.tissue.density import Densities, chroma, densities, stain_threshold
 from idhray.slides.tissue.ink import ink_mask, large_regions, widened
 from idhray.slides.tissue.quality import blur_mask, fold_mask
 
-Reasons = NDArray[np.uint8]  # (height, width), of Reason
+Reasons = NDArray[np.uint8]  # (height, width), values of Reason
 
 
 class Reason(IntEnum):
-    """What a pixel is taken for."""
+    """Class of a pixel: tissue, background, or the reason why tissue is removed."""
 
     BACKGROUND = 0
     TISSUE = 1
@@ -39,174 +31,114 @@ class Reason(IntEnum):
     SMALL = 5
 
 
-_RANGES = (
-    ("min_object_um2", 0, 1e12),
-    ("min_hole_um2", 0, 1e12),
-    ("min_ink_um2", 0, 1e12),
-    ("ink_spreads", 0, 100),
-    ("ink_reach_um", 0, 1e4),
-    ("ink_margin_um", 0, 1e4),
-    ("fold_times", 1, 10),
-    ("fold_spreads", 0, 100),
-    ("min_gray", 0, 5),
-    ("max_gray", 0, 3),
-    ("gray_reach_um", 0, 1e4),
-    ("fold_reach_um", 1, 1e5),
-    ("min_fold_um2", 0, 1e12),
-    ("blur_times", 0, 1),
-    ("blur_reach_um", 1, 1e5),
-    ("min_blur_um2", 0, 1e12),
-)
+# Lengths are in um, limits of density in natural logarithms. The numbers are ours, chosen on real
+# slides and checked on the phantom's true masks (benchmarks/tissue_masks.py).
+MIN_CHROMA = 0.06
+"""Smallest difference between two channels' optical densities that can be stain; 0.06 is 6 %."""
+MAX_CHROMA = 0.12
+"""Difference that is always stain, whatever Otsu's threshold; pale neuropil has 0.15."""
+MIN_OBJECT_UM2 = 128_000.0
+"""Smaller tissue islands are removed; 500 px of Liu's thumbnail at 16 um per pixel."""
+MIN_HOLE_UM2 = 40_000.0
+"""Smaller glass inside tissue (vessels, cracks) counts as tissue."""
+MIN_INK_UM2 = 4_000.0
+"""Smallest stroke of ink. Red cells are as red as ink, but smaller."""
+INK_SPREADS = 3.0
+"""Robust deviations from the slide's stain above which a hue near ink is ink."""
+INK_REACH_UM = 96.0
+"""Distance from certain ink within which such a hue counts."""
+INK_MARGIN_UM = 0.0
+"""Margin around ink, whose edge is out of focus and pale."""
+FOLD_TIMES = 1.5
+"""Ratio of a fold's density to the density around. Two layers have a ratio of 2, less at edges."""
+FOLD_SPREADS = 3.0
+"""Robust deviations of a fold above the slide's median density."""
+MIN_GRAY = 0.35
+"""Density above which a pixel of little color near tissue is a fold."""
+MAX_GRAY = 0.35
+"""Largest ratio of chroma to density of such a pixel; stained tissue has above 0.5."""
+GRAY_REACH_UM = 64.0
+"""Largest distance of such a pixel from tissue. Further away it is dust, a shadow or the edge of
+the coverslip."""
+FOLD_REACH_UM = 500.0
+"""Half the side of the square around a fold; folds are far narrower."""
+MIN_FOLD_UM2 = 8_000.0
+BLUR_TIMES = 0.25
+"""Fraction of the slide's median deviation of the Laplacian below which tissue is blurred."""
+BLUR_REACH_UM = 160.0
+MIN_BLUR_UM2 = 250_000.0
+"""Smaller blurred regions count as tissue; it is a quarter of a tile of 1024 um."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RobustTissueSettings:
-    """What counts as tissue; lengths in um, limits of density in natural logarithms.
-
-    Numbers without a source are ours, chosen on real slides and checked on the phantom's true masks
-    (benchmarks/tissue_masks.py).
-    """
-
-    min_chroma: float = 0.06
-    """Lowest difference between two channels' optical densities that can be stain; 0.06 is 6 %."""
-    max_chroma: float = 0.12
-    """Stain from here on, whatever Otsu's threshold; pale neuropil has 0.15."""
-    min_object_um2: float = 128_000.0
-    """Tissue islands below it go; 500 px of Liu's thumbnail at 16 um per pixel."""
-    min_hole_um2: float = 40_000.0
-    """Glass inside tissue (vessels, cracks) below it counts as tissue."""
-    remove_pens: bool = True
-    min_ink_um2: float = 4_000.0
-    """Red cells are as red as ink; a stroke is larger."""
-    ink_spreads: float = 3.0
-    """Robust deviations from the slide's own stain at which a hue beside ink is ink."""
-    ink_reach_um: float = 96.0
-    """How far from certain ink such a hue counts."""
-    ink_margin_um: float = 0.0
-    """Around ink; its edge is out of focus and pale."""
-    remove_folds: bool = True
-    fold_times: float = 1.5
-    """Of the density around; two layers have twice the density, blurred at the edges less."""
-    fold_spreads: float = 3.0
-    """Robust deviations above the slide's median density."""
-    min_gray: float = 0.35
-    """Density from which a pixel of little color, beside tissue, is called a fold."""
-    max_gray: float = 0.35
-    """Part of its density that such a pixel may have as chroma; stained tissue has above 0.5."""
-    gray_reach_um: float = 64.0
-    """How far from tissue; further out it is dust, a shadow or the coverslip's edge."""
-    fold_reach_um: float = 500.0
-    """Half the side of what is around; folds are far narrower."""
-    min_fold_um2: float = 8_000.0
-    remove_blur: bool = True
-    blur_times: float = 0.25
-    """Of the slide's median deviation of the Laplacian."""
-    blur_reach_um: float = 160.0
-    min_blur_um2: float = 250_000.0
-    """Blurred regions below it, a quarter of a tile of 1024 um, stay."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.min_chroma <= self.max_chroma < 1:
-            raise ConfigError(
-                "min_chroma and max_chroma must be 0 < min_chroma <= max_chroma < 1, got "
-                f"{self.min_chroma} and {self.max_chroma}"
-            )
-        for name, least, most in _RANGES:
-            if not least <= getattr(self, name) <= most:
-                raise ConfigError(
-                    f"{name} must be {least:g} to {most:g}, got {getattr(self, name)}"
-                )
-
-
-PRESETS = {"robust": RobustTissueSettings()}
-
-
-def robust_tissue_mask(
-    rgb: RGB, *, mpp: float = 16.0, settings: RobustTissueSettings = PRESETS["robust"]
-) -> Mask:
-    """True where `tissue_reasons` says TISSUE; the same arguments and errors."""
-    return np.asarray(tissue_reasons(rgb, mpp=mpp, settings=settings) == Reason.TISSUE)
-
-
-def tissue_reasons(
-    rgb: RGB, *, mpp: float = 16.0, settings: RobustTissueSettings = PRESETS["robust"]
-) -> Reasons:
-    """What each pixel of a thumbnail is taken for.
+def tissue_reasons(rgb: RGB, *, mpp: float = 16.0) -> Reasons:
+    """Class of each pixel of a thumbnail.
 
     Args:
         rgb: (height, width, 3) uint8, the whole slide.
         mpp: um per pixel of `rgb`; folds and blur are tuned at 8 to 32.
-        settings: Thresholds.
 
     Returns:
-        (height, width) uint8 of Reason. Where several apply, in this order: pen, fold, blur, small.
+        (height, width) uint8 of Reason. If several apply, the first of pen, fold, blur, small.
 
     Raises:
         SlideError: `rgb` is not (height, width, 3) uint8 or has no pixel; `mpp` is not above 0.
     """
     _check(rgb, mpp)
     density = densities(rgb)
-    hued, dark = chroma(density), density.mean
-    stained = hued > stained_from(hued, settings.min_chroma, settings.max_chroma)
+    hue_strength, dark = chroma(density), density.mean
+    stained = hue_strength > stain_threshold(hue_strength, MIN_CHROMA, MAX_CHROMA)
     reasons = np.zeros(rgb.shape[:2], dtype=np.uint8)
-    usable = stained
-    if settings.remove_pens:
-        usable = _without(_ink(density, stained, mpp, settings), usable, Reason.PEN, reasons)
-    usable = usable | _small_holes(usable, reasons, round(settings.min_hole_um2 / mpp**2))
-    if settings.remove_folds:
-        gray = (hued < settings.max_gray * dark) & (dark > settings.min_gray)
-        gray &= reasons == Reason.BACKGROUND
-        fold = _folds(dark, usable, gray, mpp, settings)
-        usable = _without(fold, usable, Reason.FOLD, reasons)
-    if settings.remove_blur:
-        usable = _without(_blur(dark, usable, mpp, settings), usable, Reason.BLUR, reasons)
+    usable = _removed(_ink(density, stained, mpp), stained, Reason.PEN, reasons)
+    usable = usable | _small_holes(usable, reasons, round(MIN_HOLE_UM2 / mpp**2))
+    gray = (hue_strength < MAX_GRAY * dark) & (dark > MIN_GRAY)
+    gray &= reasons == Reason.BACKGROUND
+    usable = _removed(_folds(dark, usable, gray, mpp), usable, Reason.FOLD, reasons)
+    usable = _removed(_blur(dark, usable, mpp), usable, Reason.BLUR, reasons)
     reasons[usable] = Reason.SMALL
-    reasons[large_regions(usable, round(settings.min_object_um2 / mpp**2))] = Reason.TISSUE
+    reasons[large_regions(usable, round(MIN_OBJECT_UM2 / mpp**2))] = Reason.TISSUE
     return reasons
 
 
-def _without(found: Mask, usable: Mask, reason: Reason, reasons: Reasons) -> Mask:
-    """What stays usable; what was found gets its reason."""
-    reasons[found] = reason
-    return usable & ~found
+def _removed(region: Mask, usable: Mask, reason: Reason, reasons: Reasons) -> Mask:
+    """Usable pixels without the region, which gets the reason in `reasons`, in place."""
+    reasons[region] = reason
+    return usable & ~region
 
 
-def _ink(density: Densities, stained: Mask, mpp: float, settings: RobustTissueSettings) -> Mask:
+def _ink(density: Densities, stained: Mask, mpp: float) -> Mask:
     return ink_mask(
         density,
         stained,
-        spreads=settings.ink_spreads,
-        min_px=round(settings.min_ink_um2 / mpp**2),
-        reach_px=_pixels(settings.ink_reach_um, mpp),
-        margin_px=_pixels(settings.ink_margin_um, mpp),
+        spreads=INK_SPREADS,
+        min_px=round(MIN_INK_UM2 / mpp**2),
+        reach_px=_pixels(INK_REACH_UM, mpp),
+        margin_px=_pixels(INK_MARGIN_UM, mpp),
     )
 
 
-def _folds(
-    dark: Plane, usable: Mask, gray: Mask, mpp: float, settings: RobustTissueSettings
-) -> Mask:
-    """Folds by density, and what is dark and gray beside tissue: layers too thick for color."""
+def _folds(dark: Plane, usable: Mask, gray: Mask, mpp: float) -> Mask:
+    """Folds by density, and dark gray pixels near tissue: layers too thick to show color."""
     fold = fold_mask(
         dark,
         usable,
-        times=settings.fold_times,
-        spreads=settings.fold_spreads,
-        reach_px=_pixels(settings.fold_reach_um, mpp),
-        min_px=round(settings.min_fold_um2 / mpp**2),
+        times=FOLD_TIMES,
+        spreads=FOLD_SPREADS,
+        reach_px=_pixels(FOLD_REACH_UM, mpp),
+        min_px=round(MIN_FOLD_UM2 / mpp**2),
         margin_px=1,
     )
     if gray.any():
-        fold = fold | (gray & widened(usable & ~gray, _pixels(settings.gray_reach_um, mpp)))
+        fold = fold | (gray & widened(usable & ~gray, _pixels(GRAY_REACH_UM, mpp)))
     return fold
 
 
-def _blur(dark: Plane, usable: Mask, mpp: float, settings: RobustTissueSettings) -> Mask:
+def _blur(dark: Plane, usable: Mask, mpp: float) -> Mask:
     return blur_mask(
         dark,
         usable,
-        times=settings.blur_times,
-        reach_px=_pixels(settings.blur_reach_um, mpp),
-        min_px=round(settings.min_blur_um2 / mpp**2),
+        times=BLUR_TIMES,
+        reach_px=_pixels(BLUR_REACH_UM, mpp),
+        min_px=round(MIN_BLUR_UM2 / mpp**2),
     )
 
 
@@ -222,6 +154,6 @@ def _pixels(length_um: float, mpp: float) -> int:
 
 
 def _small_holes(tissue: Mask, reasons: Reasons, max_px: int) -> Mask:
-    """What is neither tissue nor removed for a reason, in regions of at most `max_px`."""
+    """Background in regions of at most `max_px`: pixels that are no tissue and were not removed."""
     empty = ~tissue & (reasons == Reason.BACKGROUND)
     return np.asarray(empty & ~large_regions(empty, max_px + 1))

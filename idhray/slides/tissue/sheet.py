@@ -1,4 +1,4 @@
-"""A slide's contact sheet: its thumbnail, the mask's outline, what was removed, and its tiles."""
+"""Contact sheet of a slide: thumbnail, outline of the tissue, removed regions, and tiles."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from idhray.errors import SlideError
-from idhray.images import RGB
-from idhray.slides.tissue.density import Mask
+from idhray.images import RGB, Mask
 from idhray.slides.tissue.ink import widened
 from idhray.slides.tissue.robust import Reason, Reasons
 
@@ -21,9 +20,9 @@ COLORS: Mapping[Reason, tuple[int, int, int]] = {
     Reason.BLUR: (0, 140, 230),
     Reason.SMALL: (130, 130, 130),
 }
-"""Tints of what was removed; glass keeps its own color."""
+"""Tints of removed regions; glass keeps its color."""
 MOST_RANKS = 500
-"""More tiles are drawn without their ranks, which nobody could read."""
+"""More tiles than this are drawn without ranks, which would not be readable."""
 _TINT = 0.5
 _ROW_PX = 18
 _FONT_PX = 12
@@ -31,7 +30,7 @@ _MIN_WIDTH_PX = 240
 
 
 class TileBox(NamedTuple):
-    """A tile on the thumbnail, in its pixels, and its rank, 1 for the best."""
+    """A tile on the thumbnail, in pixels of the thumbnail; rank 1 is the best."""
 
     x: float
     y: float
@@ -47,32 +46,33 @@ def contact_sheet(
     reasons: Reasons | None = None,
     side_px: int = 1024,
 ) -> RGB:
-    """One picture that shows at a glance what was taken of a slide, and why not the rest.
+    """Picture of the parts of a slide that were taken, and the reasons why others were not.
 
     Args:
         thumbnail: (height, width, 3) uint8.
         mask: True = tissue; its outline is drawn in green.
         tiles: Squares with their ranks written inside, as far as there is room.
-        reasons: Of `tissue_reasons`, tinted and explained below; only the outline without.
-        side_px: Of the longer side; the thumbnail is enlarged or reduced to it.
+        reasons: Result of `tissue_reasons`, shown as tints with a legend; without it only the
+            outline is drawn.
+        side_px: Length of the longer side, to which the thumbnail is resized.
 
     Returns:
         (height, width, 3) uint8: the thumbnail and, under it, a legend.
 
     Raises:
-        SlideError: thumbnail, mask and reasons do not have the same height and width, or none.
+        SlideError: thumbnail, mask and reasons differ in shape, or are empty.
     """
     shapes = {thumbnail.shape[:2], mask.shape} | (set() if reasons is None else {reasons.shape})
     if len(shapes) != 1 or mask.size == 0:
         raise SlideError(f"a contact sheet needs one shape for all its layers, got {shapes}")
     scale = side_px / max(mask.shape)
     size = (max(round(mask.shape[1] * scale), 1), max(round(mask.shape[0] * scale), 1))
-    shown = np.array(Image.fromarray(thumbnail).resize(size, Image.Resampling.BILINEAR))
+    pixels = np.array(Image.fromarray(thumbnail).resize(size, Image.Resampling.BILINEAR))
     if reasons is not None:
-        _tint(shown, _enlarged(reasons, size))
+        _tint(pixels, _enlarged(reasons, size))
     inside = _enlarged(mask.view(np.uint8), size) > 0
     outline = inside & widened(~inside, max(side_px // 400, 1))
-    picture = Image.fromarray(shown)
+    picture = Image.fromarray(pixels)
     picture.paste(OUTLINE, mask=Image.fromarray(outline.view(np.uint8) * 255))
     _draw_tiles(picture, tiles, scale)
     return _with_legend(picture, mask, reasons, len(tiles))
@@ -82,11 +82,11 @@ def _enlarged(layer: Reasons, size: tuple[int, int]) -> Reasons:
     return np.asarray(Image.fromarray(layer).resize(size, Image.Resampling.NEAREST))
 
 
-def _tint(shown: RGB, reasons: Reasons) -> None:
-    """Mix the colors into the picture, in place."""
+def _tint(pixels: RGB, reasons: Reasons) -> None:
+    """Mix the colors of the reasons into a picture, in place."""
     for reason, color in COLORS.items():
-        where = reasons == reason
-        shown[where] = (1 - _TINT) * shown[where] + _TINT * np.array(color)
+        region = reasons == reason
+        pixels[region] = (1 - _TINT) * pixels[region] + _TINT * np.array(color)
 
 
 def _draw_tiles(picture: Image.Image, tiles: Sequence[TileBox], scale: float) -> None:
@@ -107,7 +107,7 @@ def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _with_legend(picture: Image.Image, mask: Mask, reasons: Reasons | None, tiles: int) -> RGB:
-    """The picture with one line per thing shown, and its share of the slide's area."""
+    """Picture with a legend: one line for each kind of region, with its share of the area."""
     count = f"{tiles} tile{'' if tiles == 1 else 's'}"
     ranked = f"{count} with ranks, 1 is the best" if 0 < tiles <= MOST_RANKS else count
     lines = [(OUTLINE, f"tissue {_percent(mask)}"), (TILE, ranked)]

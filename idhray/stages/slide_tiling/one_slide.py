@@ -8,7 +8,7 @@ from idhray.errors import SlideError
 from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
 from idhray.slides.reader import Slide
-from idhray.slides.tiling import TilePlan, TilingSettings, plan_tiles, shards
+from idhray.slides.tiling import TilePlan, TilingSettings, plan_tiles, tile_shards
 from idhray.stages.runtime.items import Outcome
 from idhray.stages.slide_tiling.shards import cut_by_many_workers, cut_shard, opened_slide
 from idhray.stages.slide_tiling.task import TileTask
@@ -36,7 +36,7 @@ def tile_one(task: TileTask) -> Outcome:
             )
         if plan.skipped_reason:
             return Outcome(status="skipped", note=f"{task.slide}: {plan.skipped_reason}")
-        runs = shards(plan.tiles, task.run.settings.tiles_per_shard)
+        runs = tile_shards(plan.tiles, task.run.settings.tiles_per_shard)
         if alone or len(runs) == 1:
             cut = [cut_shard(slide, shard, tiles, task) for shard, tiles in enumerate(runs)]
     if len(runs) > 1 and not alone:  # after the file is closed: others may need its room
