@@ -4,6 +4,7 @@ An area is a number of (mutant, wildtype) pairs in the right order, ties countin
 pairs: so it lies on a lattice of half pairs.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from benchmarks.papers.cells import Cell, Row, Status, float_in, number_in, sizes_of
@@ -32,7 +33,7 @@ def center_of(row: Row) -> Fraction | None:
 
 
 def lattice_areas(row: Row) -> tuple[Status, list[Fraction]]:
-    """How the area may have been printed, and the areas of the lattice that print so.
+    """Status of a printed area, and the areas of the lattice that print so.
 
     The center of a symmetric interval tells between neighbors.
     """
@@ -55,10 +56,11 @@ def interval_cell(row: Row) -> Cell:
     (m, w), areas, tried = sizes_of(row), lattice_areas(row)[1], []
     place = (row["row"], "AUC 95% CI")
     published = f"{row['auc_low']}, {row['auc_high']}"
-    for name, interval in {
+    methods: dict[str, Callable[[float], tuple[float, float]]] = {
         "exact binomial": lambda auc: exact_auc_interval(auc, m + w),
         "Hanley-McNeil": lambda auc: hanley_mcneil_interval(auc, m, w),
-    }.items():
+    }
+    for name, interval in methods.items():
         ends = [(low, min(high, 1.0)) for low, high in (interval(float(area)) for area in areas)]
         for low, high in ends:
             if _rounds_to(row["auc_low"], low) and _rounds_to(row["auc_high"], high):

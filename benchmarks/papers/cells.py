@@ -41,7 +41,7 @@ class Cell:
     recomputed: str
     status: Status
     convention: str
-    """What reproduces the cell, or was tried in vain; where not recomputable, the reason."""
+    """Method that reproduces the cell, or was tried in vain; if not recomputable, the reason."""
     remark: str = ""
     value: float = nan
     """The recomputed number, unrounded; NaN where there is none."""
@@ -103,19 +103,19 @@ def unavailable(place: Place, published: str, reason: str, *, remark: str = "") 
 
 
 def status_of(published: str, value: Fraction | float) -> Status:
-    """How a recomputed value may have become the printed number or P value."""
-    printed = printed_number(published) or printed_p(published)
-    assert printed is not None, f"{published!r} is not a printed number; correct the typed table"
+    """Rounding by which a recomputed value may have become the printed number or P value."""
+    number, p = printed_number(published), printed_p(published)
+    assert p is not None or number is not None, f"{published!r} is no printed number"
     if not isfinite(float(value)):
         return "not recomputable"
     # 13 digits drop the rounding noise of sums: 0.28499999999999998 is 0.285.
     exact = value if isinstance(value, Fraction) else float(f"{value:.13g}")
-    reading = printed.reading(exact)
+    reading = number.reading(exact) if number else p.reading(float(exact)) if p else None
     return "match" if reading == "rounded" else reading or "mismatch"
 
 
 def reproduces(published: str, value: Fraction | float) -> bool:
-    """Whether the value gives the printed text, rounded or cut off."""
+    """True if the value gives the printed text, rounded or cut off."""
     return status_of(published, value) in ("match", "truncated")
 
 

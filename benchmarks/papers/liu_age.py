@@ -11,7 +11,11 @@ from benchmarks.papers.cells import Block, Cell, added, find, sizes_of
 from benchmarks.papers.liu_patients import PATIENTS, class_sizes, mean_sd, pooled_mean_sd
 from benchmarks.papers.liu_tables import GROUPS, ROWS, errors_of_table_3, patients_of_both_sets
 from idhray.stats.probabilities.age import AgeModel
-from idhray.stats.probabilities.age_expected import expected_performance, share_called_mutant
+from idhray.stats.probabilities.age_expected import (
+    ExpectedPerformance,
+    expected_performance,
+    share_called_mutant,
+)
 from idhray.stats.roc.intervals import hanley_mcneil_se
 
 SOURCES = {"TCGA": "Table 5", "local": "Table 6"}
@@ -73,7 +77,7 @@ def age_alone() -> Block:
     )
 
 
-def _combined():
+def _combined() -> ExpectedPerformance:
     return expected_performance(age_model("combined"))
 
 

@@ -1,4 +1,4 @@
-"""Park 2021, table 2, multivariable: what the printed "95% confidence intervals" are.
+"""Park 2021, table 2, multivariable: the rule behind the printed "95% confidence intervals".
 
 The coefficients need the patients. But beta and P fix the standard error, and that fixes the
 interval: every rule that may have been used is tried on all of them.
@@ -56,16 +56,16 @@ class WaldInterval:
 
     @property
     def bounded(self) -> bool:
-        """Whether P is a bound such as `<0.001`, which fixes no standard error."""
+        """True if P is a bound such as `<0.001`, which fixes no standard error."""
         return self.row["p"].startswith("<")
 
     def slack(self, *names: str) -> float:
-        """By how much rounding may have moved the mean of these columns."""
+        """Largest shift of the mean of these columns by rounding."""
         return sum(float(number_in(self.row[name]).unit) for name in names) / 2 / len(names)
 
     @property
     def centered(self) -> bool:
-        """Whether the estimate lies in the middle, as far as rounding lets one see."""
+        """True if the estimate may lie in the middle before rounding."""
         allowed = self.slack("low", "high") + self.slack("estimate") + 1e-9
         return abs((self.low + self.high) / 2 - self.beta) <= allowed
 
@@ -78,14 +78,14 @@ class WaldInterval:
         return max(size - half, 0.0) / strongest, (size + half) / weakest if weakest > 0 else inf
 
     def follows(self, rule: str) -> bool:
-        """Whether the printed half-width is what the rule makes of some allowed standard error."""
+        """True if the rule gives the printed half-width for some allowed standard error."""
         low, high = (RULES[rule](se, self.n) for se in self.standard_errors())
         slack = self.slack("low", "high")
         overlap = low <= self.half + slack and self.half - slack <= high
         return self.centered and self.high > self.low and overlap
 
     def likely_se(self, rule: str) -> float:
-        """From beta and P as printed; from the interval where P is only a bound."""
+        """Standard error of beta and P as printed; of the interval if P is only a bound."""
         if self.bounded:
             return self.half / RULES[rule](1.0, self.n)
         return abs(self.beta) / _z_of(float_in(self.row["p"]))
@@ -117,7 +117,7 @@ def interval_of(row: Row) -> WaldInterval:
 
 
 def multivariable() -> Block:
-    """21 intervals; which rule most of them follow, and what is wrong with the others."""
+    """21 intervals, the rule that most of them follow, and the faults of the others."""
     rows = [row for row in typed("park2021_table2") if row["analysis"] == "multivariable"]
     intervals = [interval_of(row) for row in rows]
     following = {rule: [i for i in intervals if i.follows(rule)] for rule in RULES}
@@ -167,7 +167,7 @@ def _cell(interval: WaldInterval, rule: str, intervals: Sequence[WaldInterval]) 
 
 
 def _faults(interval: WaldInterval, rule: str, intervals: Sequence[WaldInterval]) -> str:
-    """What is wrong with an interval that does not follow the rule."""
+    """Faults of an interval that does not follow the rule."""
     row = interval.row
     if mended := interval.mended(rule):
         return f"its lower end is above its upper one; {mended}"

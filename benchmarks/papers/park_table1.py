@@ -75,7 +75,7 @@ def _place(row: Row) -> Place:
 
 
 def _remark(i: int, rows: Sequence[Row], values: Values) -> str:
-    """What else gives a printed P; the recomputed ones are those of Pearson's test."""
+    """Other explanations of a printed P; the recomputed ones are those of Pearson's test."""
     p_values = {name: ps[i] for name, ps in values.items() if isfinite(ps[i])}
     giving = [name for name, p in p_values.items() if reproduces(rows[i]["p"], p)]
     if PEARSON in giving:

@@ -1,6 +1,6 @@
 """Park 2021, table 2, univariable: the contrast and the test that give each beta and P."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.papers.cells import (
@@ -27,7 +27,7 @@ from idhray.stats.audit.printed_number import shortly
 from idhray.stats.audit.reported import Counts
 from idhray.stats.hypothesis.contingency import chi_square, g_test
 
-P_TESTS = {
+P_TESTS: dict[str, Callable[[Counts], float]] = {
     "Wald P": wald_p,
     "likelihood-ratio P": lambda counts: g_test(counts).p,
     "score P": lambda counts: chi_square(counts).p,
@@ -126,7 +126,7 @@ def _beta_cell(row: Row, label: str, fitted: Contrast) -> Cell:
 
 
 def _other_data(rows: Sequence[Row]) -> str:
-    """Whether any one table gives the betas of a feature of which all three are wrong.
+    """Evidence that no one table gives the betas of a feature of which all three are wrong.
 
     Models 1 and 2 have as many patients of either class; model 3 pools their mutants.
     """

@@ -103,7 +103,8 @@ def _accuracy(row: Row) -> Cell:
         remark = f"no sensitivity reaches more than {m + tn}/{n}"
     elif printed and printed != f"{right}/{n}":
         remark = _youden_of_accuracy(row, int(printed.split("/")[0]))
-    text, status = f"{right}/{n} = {right / n:.1%}", "added"
+    text = f"{right}/{n} = {right / n:.1%}"
+    status: Status = "added"
     if printed:
         status = "match" if printed == f"{right}/{n}" else "mismatch"
         printed = f"{printed} ({row['accuracy']})"
@@ -120,10 +121,9 @@ def _nearest_counts(row: Row) -> tuple[int, int]:
 
 def _youden_of_accuracy(row: Row, right: int) -> str:
     """The better point that a printed accuracy would need than the printed Youden optimum."""
-    (m, w), (sensitivity, specificity) = sizes_of(row), shares_of(row)[0]
+    (m, w), optimum = sizes_of(row), sum(share or 0 for share in shares_of(row)[0]) - 1
     splits = [(tp, right - tp) for tp in range(m + 1) if 0 <= right - tp <= w]
     least = min(Fraction(tp, m) + Fraction(tn, w) - 1 for tp, tn in splits)
-    optimum = sensitivity + specificity - 1
     assert least > optimum
     return (
         f"every split of {right}/{row['n']} has a Youden index of {float(least):.3f} or more, this "
@@ -158,7 +158,7 @@ def _youden(row: Row) -> list[Cell]:
 
 
 def _with_age(rows: Sequence[Row]) -> list[str]:
-    """What age does to each reader's accuracy, beside the accuracies printed without it."""
+    """Accuracy of each reader with age, beside the accuracies printed without it."""
     findings = []
     for name in dict.fromkeys(row["set"] for row in rows if "with age" in row["set"]):
         reader = name.replace(" with age", "")

@@ -96,7 +96,7 @@ def _worst(statuses: Sequence[Status]) -> Status:
 
 
 def _shortened(text: str, table: str) -> Status:
-    """Whether a number in the text is that of the table with fewer digits."""
+    """Status of a number in the text that should be that of the table with fewer digits."""
     if text.startswith("<") or table.startswith("<"):
         return "match" if text == table else "mismatch"
     return status_of(text, number_in(table).value)
@@ -127,7 +127,7 @@ def _p_claim(row: Row) -> Cell:
 
 
 def _by_level(row: Row, rows: Sequence[Row]) -> str:
-    """For a claim on one level of several: the test of each level against all others."""
+    """Tests of each level against all others, for a claim on one level of several."""
     levels = rows[0]["levels"].split("; ")
     if len(levels) < 3 or len(rows) < 2 or not row["row"].startswith(tuple(levels)):
         return ""
@@ -167,7 +167,7 @@ def _sum_of_groups(total: int) -> tuple[int, str]:
 
 
 def turing() -> Block:
-    """How many images the printed rates mean, and whether readers do tell them apart."""
+    """The number of images that the printed rates mean, and tests of the rates against 50%."""
     rows = [row for row in typed("park2021_text") if row["errors"]]
     numbers = set.intersection(*(set(images_that_fit(row)) for row in rows))
     images = min(

@@ -1,4 +1,4 @@
-"""What both papers reported without a test, or announced and did not print."""
+"""Gains that both papers report without a test, and figures announced but not printed."""
 
 from collections.abc import Sequence
 from math import exp, hypot, log, sqrt
@@ -90,13 +90,14 @@ def untested_by_park() -> Block:
     accuracies, accuracy_gains, area_gains = [], [], []
     for reader in READERS:
         pair = [find("park2021_table3", set=reader, model=model) for model in ("1", "3")]
-        right, n = [int(row["accuracy_count"].split("/")[0]) for row in pair], int(pair[0]["n"])
-        for row, k in zip(pair, right, strict=True):
+        before, after = (int(row["accuracy_count"].split("/")[0]) for row in pair)
+        n = int(pair[0]["n"])
+        for row, k in zip(pair, (before, after), strict=True):
             exact, place = proportion(k, n), (row["row"], "accuracy 95% CI")
             text = f"{exact.exact_low:.3f}-{exact.exact_high:.3f}"
             convention = f"exact (Clopper-Pearson) for {k}/{n} as printed"
             accuracies.append(added(place, text, convention, value=exact.exact_low))
-        accuracy_gains.append(accuracy_gain(reader, *right, n))
+        accuracy_gains.append(accuracy_gain(reader, before, after, n))
         areas, errors = map(first_area, pair), [interval_cell(row).value for row in pair]
         source, correlations = "SE of the intervals", (0, 0.8, 0.95)
         area_gains.append(area_gain(reader, [*areas], errors, source, correlations))
