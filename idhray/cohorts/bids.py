@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from idhray.cohorts.labels import ALIASES, label_column, patient_labels
-from idhray.cohorts.manifest import COLUMNS, NUMBERS, read_text_table
+from idhray.cohorts.manifest import manifest_frame
+from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ManifestError
 
 IMAGE = re.compile(
@@ -60,10 +61,7 @@ def bids_manifest(
         raise ManifestError(
             f"{folder}: no session with CE-T1w (_ce-..._T1w) and FLAIR under anat ({left_out})"
         )
-    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows])
-    for name in NUMBERS:
-        manifest[name] = [float(value or "nan") for value in manifest[name]]
-    return manifest, left_out
+    return manifest_frame(rows), left_out
 
 
 def _participants(table: pd.DataFrame) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.labels import ALIASES, label_column, patient_labels
-from idhray.cohorts.manifest import COLUMNS, NUMBERS, read_text_table
+from idhray.cohorts.manifest import manifest_frame
+from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ManifestError
 
 SLIDE_ENDINGS = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm")
@@ -199,10 +200,7 @@ def _labeled(
         }
         for row in rows
     ]
-    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in labeled_rows])
-    for name in NUMBERS:
-        manifest[name] = [float(value or "nan") for value in manifest[name]]
-    return manifest.sort_values("slide", ignore_index=True)
+    return manifest_frame(labeled_rows).sort_values("slide", ignore_index=True)
 
 
 def _stem(path: str) -> str:

@@ -4,11 +4,10 @@ A manifest is a CSV, TSV or Parquet file with one row per slide or study. All pr
 at once, with row numbers, before any work starts.
 """
 
-import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -16,8 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idhray.errors import ManifestError, StorageError
-from idhray.storage import absolute, is_uri, publish, read_bytes
+from idhray.cohorts.text_table import as_text, problem_message, read_text_table
+from idhray.errors import ManifestError
+from idhray.storage import absolute, is_uri, publish
 
 Label = Literal["wildtype", "mutant"]
 LABELS: tuple[Label, ...] = ("wildtype", "mutant")  # 0, 1
@@ -53,11 +53,19 @@ def read_manifest(path: str) -> pd.DataFrame:
         if name.strip().lower() in COLUMNS and name not in COLUMNS
     ]
     if problems:
-        raise ManifestError(_message(path, problems))
+        raise ManifestError(problem_message(path, problems))
     text = text.reindex(columns=list(COLUMNS), fill_value="").apply(lambda c: c.str.strip())
     if problems := [*_problems(text)]:
-        raise ManifestError(_message(path, problems))
+        raise ManifestError(problem_message(path, problems))
     return _typed(text, path)
+
+
+def manifest_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
+    """Manifest of rows of text with any of `COLUMNS`; absent values are "" or NaN."""
+    manifest = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows])
+    for name in NUMBERS:
+        manifest[name] = [float(value or "nan") for value in manifest[name]]
+    return manifest
 
 
 def patients_of(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -102,16 +110,14 @@ def write_manifest(path: str, manifest: pd.DataFrame) -> None:
         pq.write_table(pa.Table.from_pandas(manifest, preserve_index=False), buffer)
         publish(path, buffer.getvalue())
         return
-    used = [
-        name for name in manifest if name == "patient" or (_as_text(manifest[name]) != "").any()
-    ]
+    used = [name for name in manifest if name == "patient" or (as_text(manifest[name]) != "").any()]
     separator = "\t" if path.endswith(".tsv") else ","
     publish(path, manifest[used].to_csv(index=False, sep=separator).encode())
 
 
 def manifest_hash(manifest: pd.DataFrame) -> str:
     """Hash of a manifest's content, 16 hex digits, independent of the order of its rows."""
-    rows = manifest.apply(_as_text).sort_values(list(manifest.columns))
+    rows = manifest.apply(as_text).sort_values(list(manifest.columns))
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
@@ -127,55 +133,6 @@ def slide_name(path: str) -> str:
 
 def _draw_key(seed: int, patient: str) -> str:
     return hashlib.sha256(f"{seed}\x1f{patient}".encode()).hexdigest()
-
-
-def read_text_table(path: str) -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet file with every cell as text, "" if empty.
-
-    Raises:
-        ManifestError: The file is not such a table.
-    """
-    try:
-        data = read_bytes(path)
-        if path.endswith(".parquet"):
-            return pq.read_table(io.BytesIO(data)).to_pandas().apply(_as_text)
-        text = data.decode("utf-8-sig")  # Excel writes a byte order mark
-        separator = "\t" if path.endswith((".tsv", ".txt")) else ","
-        rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
-    except (StorageError, pa.ArrowInvalid, csv.Error, UnicodeError) as error:
-        raise ManifestError(f"{path}: not a table ({error}); a CSV, TSV or Parquet file is needed")
-    return _rectangle(path, rows)
-
-
-def _rectangle(path: str, rows: list[list[str]]) -> pd.DataFrame:
-    """Table of rows under their header. Longer rows are refused: their columns are shifted."""
-    if not rows:
-        raise ManifestError(f"{path}: is empty; a header and rows are needed")
-    header, *body = rows
-    problems = [f"column `{name}` occurs twice" for name in header if header.count(name) > 1]
-    problems += [
-        f"row {number}: {len(row)} cells under a header of {len(header)}; quote cells with commas"
-        for number, row in enumerate(body, start=2)
-        if len(row) > len(header)
-    ]
-    if problems:
-        raise ManifestError(_message(path, sorted(set(problems), key=problems.index)))
-    filled = [row + [""] * (len(header) - len(row)) for row in body]
-    return pd.DataFrame(filled, columns=header, dtype=object)
-
-
-def _as_text(column: "pd.Series[object]") -> "pd.Series[str]":
-    def cell(value: object) -> str:
-        if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
-            return ""
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-    return column.map(cell).astype(object)
-
-
-def _message(path: str, problems: list[str]) -> str:
-    noun = "problem" if len(problems) == 1 else "problems"
-    return "\n  ".join([f"{path}: {len(problems)} {noun}; nothing was done", *problems])
 
 
 def _rows(index: "pd.Index[int]") -> str:

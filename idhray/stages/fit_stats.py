@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest, read_text_table
+from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest
+from idhray.cohorts.text_table import read_text_table
 from idhray.config import settings_dict, settings_hash
 from idhray.errors import ConfigError
 from idhray.report.content import ReportTable

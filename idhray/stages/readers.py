@@ -16,8 +16,9 @@ import tyro
 from numpy.typing import NDArray
 
 from idhray.chance import generator
-from idhray.cohorts.manifest import LABELS, patients_of, read_manifest, read_text_table
+from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
 from idhray.cohorts.modality import COHORT
+from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ConfigError, TableError
 from idhray.images import decode, encode, resize
 from idhray.leakage import refuse_leaks

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from idhray.cohorts.manifest import read_text_table
+from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ManifestError, TableError
 from idhray.stats.audit.printed_number import PrintedNumber, printed_number, printed_p
 from idhray.stats.audit.reported import (
