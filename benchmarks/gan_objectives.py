@@ -44,11 +44,11 @@ from idhray.fidelity.evaluation import compare
 from idhray.fidelity.features import random_features
 from idhray.fidelity.reference import Reference, reference_of
 from idhray.fidelity.settings import PRESETS as FIDELITY
-from idhray.gan.config import STYLEGAN2
 from idhray.gan.engine import descend, only
 from idhray.gan.losses import score_gap
 from idhray.gan.run import Losses
-from idhray.gan.sample import generate, generator_of, grid
+from idhray.gan.sample import generate, generator_of, image_grid
+from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.stylegan2.phases import Latents
 from idhray.gan.stylegan2.run import W_AVERAGE_DECAY, StyleGan2Run
@@ -317,7 +317,7 @@ def picture(real: RealImages, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """MRI as pairs of channels in gray, patches in color; enlarged."""
     if real.name == "mri":
         return sheet(images)
-    return grid(images, columns=9).repeat(3, axis=0).repeat(3, axis=1)
+    return image_grid(images, columns=9).repeat(3, axis=0).repeat(3, axis=1)
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ from idhray.fidelity.reference import Reference, reference_of
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.gan.augment.config import PRESETS as AUGMENT
 from idhray.gan.checkpoint import save
-from idhray.gan.config import STYLEGAN2
-from idhray.gan.sample import generate, generator_of, grid
+from idhray.gan.sample import generate, generator_of, image_grid
+from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
 from idhray.gan.trainer import Report, Run, new_run, train
 from idhray.images import encode, resize
 
@@ -154,7 +154,7 @@ def progress(
             return
         images = generate(generator_of(run), run.seed, range(count))
         (out / "samples.png").write_bytes(encode(sheet(images[:SHOWN])))
-        said = {"kimg": report.kimg, "score_gap": round(report.score_gap, 2)}
+        said = {"kimg": report.kimg, "score_gap": round(report.losses["score_gap"], 2)}
         said |= {"p": round(float(run.p), 3)} | main_figures(compare(images, reference))
         print(f"{time.process_time() - began:6.0f} CPU-s  {json.dumps(said)}", flush=True)
 
@@ -165,7 +165,7 @@ def sheet(images: Slices) -> NDArray[np.uint8]:
     """Six pairs a row, CE-T1w and to the right of it FLAIR, in gray, twice as large."""
     side = images.shape[1]
     channels = np.moveaxis(images[..., :2], -1, 1).reshape(-1, side, side, 1)
-    return grid(channels, columns=12).repeat(2, axis=0).repeat(2, axis=1)
+    return image_grid(channels, columns=12).repeat(2, axis=0).repeat(2, axis=1)
 
 
 def head(channel: NDArray[np.uint8]) -> NDArray[np.bool_]:

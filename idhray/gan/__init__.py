@@ -1,1 +1,1 @@
-"""Generative adversarial networks: train one on one class of images, sample from it."""
+"""Image generators: train one on one class of images, and sample from it."""

@@ -1,34 +1,30 @@
-"""A GAN in a folder: its three networks, what is needed to train on, and what it was made of.
+"""Checkpoint folder of a generator: its networks, its training state, and its record.
 
-weights.safetensors    generator_ema.*, generator.*, discriminator.*
-training.pt            both optimizers, and what else the architecture goes on with (no code in it)
-model.json             architecture, settings, class, patients, images shown, origin, version, and,
-                       as information only, how it was computed and how good it is
+weights.safetensors    weights of all networks: generator_ema.*, generator.*, and others
+training.pt            optimizers and other state that training continues with; it holds no code
+model.json             architecture, settings, class, patients, images shown, origin and version;
+                       for information only, how it was computed and how good it is
 """
 
-import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from safetensors.torch import save as serialize
-from torch import Tensor, nn
 
 from idhray import __version__
 from idhray.config import differences, settings_dict
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
-from idhray.gan.config import GanSettings, architecture_of, gan_settings
+from idhray.gan.architectures import architecture_name, gan_settings
+from idhray.gan.config import GanSettings
 from idhray.gan.run import Run
+from idhray.gan.weights import WEIGHTS, read_weights
 from idhray.leakage import patients_hash
 from idhray.storage import exists, join, read_bytes, read_json
 
-WEIGHTS = "weights.safetensors"
 TRAINING = "training.pt"
 MODEL = "model.json"
 
@@ -41,17 +37,17 @@ def save(run: Run, folder: str, about: Mapping[str, Any] | None = None) -> None:
 
 
 def checkpoint_files(run: Run, about: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-    """What a checkpoint folder holds, by name, in the order in which to publish it.
+    """Files of a checkpoint folder by name, in the order in which to publish them.
 
-    In memory, so that a full disk is met by one writer only, which says so.
+    They are made in memory, so that only one writer can meet a full disk, and report it.
 
     Args:
-        run: After any step.
-        about: More to say in model.json: nothing of it decides whether a run may continue.
+        run: Run after any step.
+        about: Further entries of model.json, which do not decide whether a run may continue.
     """
     weights = {
         f"{name}.{key}": value.contiguous()
-        for name, network in networks(run).items()
+        for name, network in run.networks.items()
         for key, value in network.state_dict().items()
     }
     training = io.BytesIO()
@@ -71,7 +67,7 @@ def checkpoint_files(run: Run, about: Mapping[str, Any] | None = None) -> dict[s
 
 
 def computed(run: Run) -> dict[str, Any]:
-    """How the numbers of a run are computed: information, as nothing but rounding depends on it."""
+    """Precision, compilation, workers and device of a run: only rounding depends on them."""
     cuda = run.device.type == "cuda"
     return {
         "precision": str(run.engine.dtype(run.device)).removeprefix("torch."),
@@ -84,16 +80,16 @@ def computed(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run, folder: str) -> None:
-    """Bring a new run to where the run of a checkpoint was.
+    """Bring a new run to the state of a checkpoint.
 
     Raises:
         SettingsChangedError: settings, seed, class, patients or number of images are not the
-            checkpoint's; the message says which.
+            checkpoint's; the message names them.
         StorageError: a file is missing or corrupt.
     """
     _refuse_changes(read_model(folder), _identity(run), folder)
     weights = read_weights(folder)
-    for name, network in networks(run).items():
+    for name, network in run.networks.items():
         weights.fill(network, name)
     training = _read_training(folder)
     try:
@@ -104,10 +100,10 @@ def restore(run: Run, folder: str) -> None:
 
 
 def read_model(folder: str) -> dict[str, Any]:
-    """`model.json`: what the GAN is and what it was trained on.
+    """Content of model.json: architecture, settings and training data of a generator.
 
     Raises:
-        StorageError: it is missing, of an unknown architecture, or contradicts itself.
+        StorageError: the file is missing, names an unknown architecture, or contradicts itself.
     """
     model = read_json(f"{folder}/{MODEL}")
     keys = ("architecture", "settings", "idh", "images_shown", "seed", "patients", "trained_on")
@@ -123,62 +119,14 @@ def read_model(folder: str) -> dict[str, Any]:
 
 
 def read_settings(model: Mapping[str, Any]) -> GanSettings:
-    """The settings in what `read_model` gave; their type is that of the architecture."""
+    """Settings in the output of `read_model`, of the type of its architecture."""
     return gan_settings(model["architecture"], model["settings"])
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What weights.safetensors holds: tensors by network and name, `generator.first.bias`."""
-
-    path: str
-    tensors: Mapping[str, Tensor]
-    hash: str
-    """16 hex digits of the file."""
-
-    def fill(self, network: nn.Module, name: str) -> None:
-        """Give a network the weights saved as `name.*`.
-
-        Raises:
-            StorageError: there are others.
-        """
-        prefix = f"{name}."
-        state = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            said = " ".join(str(error).split())
-            raise StorageError(f"{self.path}: {name} does not fit its settings ({said})") from None
-
-
-def read_weights(folder: str) -> Weights:
-    """The weights of a checkpoint folder.
-
-    Raises:
-        StorageError: the file is missing or corrupt.
-    """
-    path = join(folder, WEIGHTS)
-    if not exists(path):
-        raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
-    data = read_bytes(path)
-    try:
-        return Weights(path, load(data), hashlib.sha256(data).hexdigest()[:16])
-    except SafetensorError as error:
-        raise StorageError(f"{path}: corrupt ({error}); use an earlier checkpoint") from None
-
-
-def networks(run: Run) -> dict[str, nn.Module]:
-    """The three networks of a run by the name that their weights have in a checkpoint."""
-    return {
-        "generator_ema": run.average,
-        "generator": run.generator,
-        "discriminator": run.discriminator,
-    }
-
-
 def _identity(run: Run) -> dict[str, Any]:
+    """Values of model.json that a run must share with its checkpoint."""
     return {
-        "architecture": architecture_of(run.settings),
+        "architecture": architecture_name(run.settings),
         "settings": settings_dict(run.settings),
         "channels": run.settings.channels,
         "idh": run.idh,
@@ -210,6 +158,6 @@ def _read_training(folder: str) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001  zip, pickle and torch each raise their own
-        why = str(error).split("\n")[0]
-        raise StorageError(f"{path}: corrupt ({why}); use an earlier checkpoint") from None
+        reason = str(error).split("\n")[0]
+        raise StorageError(f"{path}: corrupt ({reason}); use an earlier checkpoint") from None
     return state

@@ -1,4 +1,4 @@
-"""What the settings of both architectures refuse, and what they share."""
+"""Checks of settings, and numbers, that several architectures share."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -9,12 +9,12 @@ STD_GROUP = 4
 """Images per group of the minibatch standard deviation. Source: networks.py:127 of the PGGAN that
 Liu et al. 2020 ran; the same number in the StyleGAN2 that Park et al. 2021 ran."""
 
-Symmetry = Literal["none", "mirror", "dihedral"]
-"""Show real images as they are, mirrored at random, or in one of 8 flips and quarter turns."""
+ImageSymmetry = Literal["none", "mirror", "dihedral"]
+"""Show real images unchanged, mirrored at random, or in one of 8 flips and quarter turns."""
 
 
 def check_resolution(resolution_px: int, smallest_px: int) -> None:
-    """Refuse a side that no number of doublings gives."""
+    """Refuse a side that is no power of two, or too small."""
     if resolution_px < smallest_px or resolution_px & (resolution_px - 1):
         raise ConfigError(
             f"resolution_px must be a power of two >= {smallest_px}, got {resolution_px}"
@@ -22,7 +22,7 @@ def check_resolution(resolution_px: int, smallest_px: int) -> None:
 
 
 def check_batch(name: str, size: int) -> None:
-    """Refuse a batch that is not of whole groups."""
+    """Refuse a batch that is not a multiple of the group size."""
     if size < 1 or size % STD_GROUP:
         raise ConfigError(f"{name} must be multiples of {STD_GROUP}, got {size}")
 
@@ -49,6 +49,6 @@ def check_below_one(settings: Any, names: Iterable[str]) -> None:
 
 
 def check_symmetry(symmetry: str) -> None:
-    """Refuse what `Symmetry` does not name."""
+    """Refuse a value that is not an `ImageSymmetry`."""
     if symmetry not in ("none", "mirror", "dihedral"):
         raise ConfigError(f"symmetry must be none, mirror or dihedral, got {symmetry!r}")

@@ -1,85 +1,64 @@
-"""Which GAN, with which settings: presets of the papers, and settings to JSON and back.
+"""Settings that the rest of the package reads of any generator, whatever its architecture.
 
-Which architecture a run has follows from the type of its settings. The clock of a GAN is the
-number of real images shown, in thousands (kimg).
+The clock of a training is the number of real images shown, in thousands (kimg).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Protocol
 
-from idhray.config import settings_from
-from idhray.errors import ConfigError
-from idhray.gan.pggan.config import PgganSettings
-from idhray.gan.stylegan2.config import StyleGan2Settings
-
-GanSettings = PgganSettings | StyleGan2Settings
-
-_KINDS: dict[str, type[GanSettings]] = {"pggan": PgganSettings, "stylegan2": StyleGan2Settings}
-
-PGGAN: dict[str, PgganSettings] = {
-    "liu2020": PgganSettings(),
-    # Ours: 480 images of one class in some two minutes on one CPU core, H&E-like at 64 px.
-    "demo": PgganSettings(
-        resolution_px=64,
-        latent_size=64,
-        fmap_base=512,
-        fmap_max=32,
-        stabilise_kimg=0.6,
-        fade_kimg=0.6,
-        total_kimg=11.0,
-        batch_sizes=(8, 8, 8, 8, 8),
-        learning_rate=3e-3,  # 1.5e-3 got less far in so few steps, 6e-3 collapsed on real patches
-        ema_decay=0.99,
-        symmetry="dihedral",
-        checkpoint_kimg=1.0,
-        sample_kimg=2.0,
-    ),
-}
-STYLEGAN2: dict[str, StyleGan2Settings] = {
-    "park2021": StyleGan2Settings(),
-    # Ours: 64 px slices of made-up brains, some two minutes on one CPU core. Batches of 4, so that
-    # there are many steps, took it further than 8. R1 at 1 let the discriminator win for good, 4 in
-    # every 8th step did not; mixing and path lengths are tamer than the paper's for so short a run.
-    "demo-mri": StyleGan2Settings(
-        resolution_px=64,
-        latent_size=64,
-        mapping_layers=4,
-        fmap_base=512,
-        fmap_max=32,
-        total_kimg=9.0,
-        batch_size=4,
-        learning_rate=5e-3,
-        r1_gamma=4.0,
-        r1_interval=8,
-        path_length_interval=8,
-        style_mixing=0.5,
-        ema_half_life_kimg=0.5,
-        symmetry="mirror",
-        checkpoint_kimg=1.0,
-        sample_kimg=3.0,
-    ),
-}
-PRESETS: dict[str, GanSettings] = {**PGGAN, **STYLEGAN2}
+from idhray.gan.augment.config import AugmentSettings
+from idhray.gan.checks import ImageSymmetry
 
 
-def architecture_of(settings: GanSettings) -> str:
-    """The name of the networks that these settings are for."""
-    return next(name for name, kind in _KINDS.items() if isinstance(settings, kind))
+class GanSettings(Protocol):
+    """Settings of one training. Each architecture has a frozen dataclass that provides these."""
+
+    @property
+    def resolution_px(self) -> int:
+        """Side of the images, a power of two."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+
+    @property
+    def latent_size(self) -> int:
+        """Normal numbers that one image is made from."""
+
+    @property
+    def symmetry(self) -> ImageSymmetry:
+        """Symmetries in which real images are shown."""
+
+    @property
+    def total_kimg(self) -> float:
+        """Length of the training."""
+
+    @property
+    def checkpoint_kimg(self) -> float:
+        """Interval between checkpoints."""
+
+    @property
+    def sample_kimg(self) -> float:
+        """Interval between sample sheets."""
 
 
-def gan_settings(architecture: str, values: Mapping[str, Any]) -> GanSettings:
-    """The settings of that architecture from what `settings_dict` gave.
+class AdversarialSettings(GanSettings, Protocol):
+    """Settings of a generator that is trained against a discriminator."""
 
-    Raises:
-        ConfigError: there is no such architecture, it has no such setting, or it refuses a value.
-    """
-    if architecture not in _KINDS:
-        raise ConfigError(f"architecture must be {' or '.join(_KINDS)}, got {architecture!r}")
-    return settings_from(_KINDS[architecture], values)
+    @property
+    def fmap_base(self) -> int:
+        """Feature maps of the widest stage, before `fmap_max` limits them."""
+
+    @property
+    def fmap_max(self) -> int:
+        """Largest number of feature maps."""
+
+    @property
+    def augment(self) -> AugmentSettings:
+        """Augmentation of the images that the discriminator sees."""
 
 
-def width_at(settings: GanSettings, level: int) -> int:
-    """Feature maps at a level of 4 * 2^level px; -1 is PGGAN's last hidden layer.
+def width_at(settings: AdversarialSettings, level: int) -> int:
+    """Feature maps at a level of 4 * 2^level px; level -1 is PGGAN's last hidden layer.
 
     Source: `nf(stage)` of either official implementation, stage = level + 1.
     """

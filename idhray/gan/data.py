@@ -1,7 +1,7 @@
-"""Real images as a GAN sees them: in memory, at the level's size, in an order without state.
+"""Real images in memory, at the size of a level, in an order without state.
 
-The order is a pure function of seed and images shown, and so is the batch of a step: a resumed
-run, and any number of workers, see what one unbroken worker would.
+The order, and so the batch of a step, is a pure function of seed and images shown: a resumed run
+and any number of workers see the same images as one unbroken worker.
 """
 
 import functools
@@ -16,17 +16,17 @@ from idhray.chance import generator
 from idhray.errors import ConfigError
 from idhray.gan.config import GanSettings
 
-Images = NDArray[np.uint8]  # (N, height, width, channels)
+TrainingImages = NDArray[np.uint8]  # (N, height, width, channels)
 
-_CHUNK = 256  # images averaged at once, so that their float copies stay small
+_CHUNK = 256  # images averaged at a time, which limits the size of their float copies
 
 
-def check_images(images: Images, settings: GanSettings) -> None:
+def check_images(images: TrainingImages, settings: GanSettings) -> None:
     """Refuse images that do not fit the settings.
 
     Raises:
-        ConfigError: wrong type, no images, wrong channels, or a side that is no multiple of
-            `resolution_px`.
+        ConfigError: they have another type or number of channels, their side is no multiple of
+            `resolution_px`, or there are none.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
         raise ConfigError(
@@ -42,8 +42,8 @@ def check_images(images: Images, settings: GanSettings) -> None:
         )
 
 
-def level_images(images: Images, level: int, device: torch.device) -> Tensor:
-    """(N, C, S, S) uint8 on `device`, S = 4 * 2^level: box averages, rounded."""
+def level_images(images: TrainingImages, level: int, device: torch.device) -> Tensor:
+    """(N, C, S, S) uint8 on `device`, S = 4 * 2^level: rounded box averages."""
     factor = images.shape[1] // (4 << level)
     chunks = [images[k : k + _CHUNK] for k in range(0, len(images), _CHUNK)]
     return torch.cat([_reduced(torch.tensor(chunk), factor).to(device) for chunk in chunks])
@@ -56,11 +56,11 @@ def _reduced(images: Tensor, factor: int) -> Tensor:
 
 
 def order(seed: int, count: int, start: int, length: int) -> NDArray[np.int64]:
-    """Which of `count` images are shown as number start, start + 1, ...; each once per epoch."""
-    shown = np.arange(start, start + length)
+    """Indices of the images shown as number start, start + 1, ...; each image once per epoch."""
+    numbers = np.arange(start, start + length)
     parts = [
-        _epoch_order(seed, count, int(epoch))[shown[shown // count == epoch] % count]
-        for epoch in np.unique(shown // count)
+        _epoch_order(seed, count, int(epoch))[numbers[numbers // count == epoch] % count]
+        for epoch in np.unique(numbers // count)
     ]
     return np.concatenate(parts)
 
@@ -70,13 +70,13 @@ def _epoch_order(seed: int, count: int, epoch: int) -> NDArray[np.int64]:
     return generator(seed, "gan order", epoch).permutation(count)
 
 
-def unit(images: Tensor) -> Tensor:
-    """uint8 0..255 as float32 -1..1."""
+def to_unit_range(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 -1..1."""
     return images.float() / 127.5 - 1
 
 
 def faded(images: Tensor, alpha: float) -> Tensor:
-    """Real images while a level fades in: blended with what the level below would show.
+    """Real images while a level fades in, blended with their version at the level below.
 
     Source: Karras et al. 2018 (arXiv:1710.10196), figure 2.
     """
@@ -86,9 +86,15 @@ def faded(images: Tensor, alpha: float) -> Tensor:
     return torch.lerp(coarse, images, alpha)
 
 
-def turned(images: Tensor, symmetries: Tensor) -> Tensor:
-    """Each of (N, C, S, S) in one of its symmetries: bit 0 mirrors, 1 flips, 2 transposes."""
+def with_symmetry(images: Tensor, symmetries: Tensor) -> Tensor:
+    """(N, C, S, S), each image in its symmetry: bit 0 mirrors, 1 flips, 2 transposes."""
     bits = symmetries.view(-1, 1, 1, 1)
     images = torch.where((bits & 1) > 0, images.flip(3), images)
     images = torch.where((bits & 2) > 0, images.flip(2), images)
     return torch.where((bits & 4) > 0, images.transpose(2, 3), images)
+
+
+def null_channels(images: TrainingImages) -> tuple[int, ...]:
+    """Channels, from 0, that are black in all images, as Park's third; () if all of them are."""
+    black = tuple(c for c in range(images.shape[-1]) if not images[..., c].any())
+    return black if len(black) < images.shape[-1] else ()

@@ -1,6 +1,6 @@
 """Layers of PGGAN; StyleGAN2 shares activation, pixel norm and minibatch standard deviation.
 
-Shapes: N batch, C/I/O channels (of input, of output), H height, W width, K kernel side.
+Shapes: N batch, C channels, I/O channels of input and output, H height, W width, K kernel side.
 Source: Karras et al. 2018, Progressive Growing of GANs (arXiv:1710.10196), sections 3 and 4.
 """
 
@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FLOAT16_LIMIT = 256 * math.sqrt(2)
-"""Of feature maps in float16, whose largest number is 65504: sums over them must stay below it."""
+"""Bound of feature maps in float16, whose largest number is 65504: sums must stay below it."""
 HE_GAIN = math.sqrt(2)  # He et al. 2015 (arXiv:1502.01852), equation 10
 
 
 class EqualLinear(nn.Module):
     """Fully connected layer whose weights are scaled at run time: (N, I) -> (N, O).
 
-    All weights then have the same range, and Adam's equal steps serve all layers alike.
+    All weights then have the same range, and Adam's equal steps suit all layers.
     Source: arXiv:1710.10196, section 4.1.
     """
 
@@ -36,9 +36,9 @@ class EqualLinear(nn.Module):
 class EqualConv(nn.Module):
     """Convolution whose weights are scaled at run time, with or without a change of size.
 
-    `resize="up"` doubles (nearest) before it, `"down"` averages 2 x 2 after it. Both are one
-    convolution of stride 2 with a 4 x 4 kernel, the sum or mean of the 3 x 3 kernel's four shifts:
-    the same numbers for 4/9 of the multiplications.
+    `resize="up"` doubles the size (nearest) before it, `"down"` averages 2 x 2 after it. Both are
+    computed as one convolution of stride 2 with a 4 x 4 kernel, the sum or mean of the four shifts
+    of the 3 x 3 kernel: the same numbers for 4/9 of the multiplications.
 
     Shapes: (N, I, H, W) -> (N, O, H, W), or (N, O, 2H, 2W), or (N, O, H/2, W/2).
     Source: arXiv:1710.10196, section 4.1 and appendix A.
@@ -66,18 +66,18 @@ class EqualConv(nn.Module):
         weight = F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1)  # mean of four shifts
         if self.resize == "down":
             return F.conv2d(x, weight.to(x.dtype), bias, stride=2, padding=1)
-        # A transposed convolution takes (I, O, K, K), and turns the kernel by 180 degrees.
+        # A transposed convolution takes (I, O, K, K) and rotates the kernel by 180 degrees.
         weight = (4 * weight.flip(2, 3).transpose(0, 1)).to(x.dtype)
         return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
 def precise(x: Tensor) -> Tensor:
-    """The same in float32, if it has fewer digits."""
+    """`x` in float32, or in its own type if that is more precise."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def leaky(x: Tensor) -> Tensor:
-    """The activation of all networks (arXiv:1710.10196, appendix A), within bounds in float16.
+    """Activation of all networks (arXiv:1710.10196, appendix A), clamped in float16.
 
     Source of the bounds: Karras et al. 2020 (arXiv:2006.06676), appendix F, "mixed-precision".
     """
@@ -94,10 +94,10 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 def minibatch_std(x: Tensor, group: int) -> Tensor:
-    """(N, C, H, W) with one channel more: how much the images of a group differ.
+    """(N, C, H, W) with one more channel, the spread of the images of a group.
 
-    Groups are neighbors in the batch, so a worker that holds a contiguous share of the batch, in
-    whole groups, computes what one worker with all of it would.
+    Groups are neighbors in the batch, so a worker that holds a contiguous share of whole groups
+    computes the same values as one worker with the whole batch.
 
     Source: arXiv:1710.10196, section 3; groups of 4 as in its code.
     """
@@ -110,7 +110,7 @@ def minibatch_std(x: Tensor, group: int) -> Tensor:
 
 
 def channels_last(network: nn.Module) -> None:
-    """Keep a network's weights, and with them its feature maps, in the layout that is fastest.
+    """Keep the weights of a network, and so its feature maps, in the fastest memory layout.
 
     Measured at 64 px on one CPU core: a step takes 7 to 18 % less.
     """

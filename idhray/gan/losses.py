@@ -1,9 +1,9 @@
-"""What discriminator and generator minimize: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
+"""Losses of discriminator and generator: WGAN-GP of PGGAN, the logistic loss of StyleGAN2.
 
-Scores are (N,), high for real images. Images are (N, C, H, W). Slopes are taken by
-`torch.func.grad`, which can be compiled and differentiated once more.
+Scores are (N,), high for real images. Images are (N, C, H, W). Slopes are computed by
+`torch.func.grad`, which can be compiled and differentiated again.
 
-Source: WGAN-GP: Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and algorithm 1; drift term
+Source of WGAN-GP: Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and algorithm 1; drift term
 and constants: Karras et al. 2018 (arXiv:1710.10196), appendix A.1. The others are named below.
 """
 
@@ -17,7 +17,7 @@ from torch.func import grad
 
 
 def score_gap(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """How much higher real images score; of a WGAN's critic, its estimate of their distance."""
+    """Mean score of real minus generated images; for a WGAN, the critic's estimated distance."""
     return real_scores.mean() - fake_scores.mean()
 
 
@@ -27,8 +27,8 @@ def gradient_penalty(
     """Mean of (|grad| - 1)^2 at points between real and fake images.
 
     Args:
-        score: The critic.
-        mix: Where between them, (N, 1, 1, 1) in 0..1, 0 is the real image.
+        score: Critic.
+        mix: Position between them, (N, 1, 1, 1) in 0..1; 0 is the real image.
     """
     between = torch.lerp(reals, fakes, mix)
     # An image's score depends on its group too (minibatch std); as in the paper's code, the sum
@@ -39,17 +39,17 @@ def gradient_penalty(
 
 
 def drift(real_scores: Tensor) -> Tensor:
-    """Mean squared score of real images; holds the critic's arbitrary offset near 0."""
+    """Mean squared score of real images; it keeps the critic's arbitrary offset near 0."""
     return real_scores.square().mean()
 
 
-def generator_loss(fake_scores: Tensor) -> Tensor:
-    """Low when the critic takes the fakes for real."""
+def wasserstein_generator(fake_scores: Tensor) -> Tensor:
+    """Low when the critic scores generated images like real ones."""
     return -fake_scores.mean()
 
 
 def logistic_discriminator(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """Low when real images score high and fake ones low.
+    """Low when real images score high and generated ones low.
 
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), equation 1, with D = sigmoid(score).
     """
@@ -57,7 +57,7 @@ def logistic_discriminator(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
 
 def logistic_generator(fake_scores: Tensor) -> Tensor:
-    """Low when fake images score high ("non-saturating": steep where they are found out).
+    """Low when generated images score high ("non-saturating": steep when they score low).
 
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
     """
@@ -65,7 +65,7 @@ def logistic_generator(fake_scores: Tensor) -> Tensor:
 
 
 def r1_penalty(score: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
-    """Mean squared length of the score's slope at real images, without weight.
+    """Mean squared length of the score's slope at real images, unweighted.
 
     Source: Mescheder et al. 2018 (arXiv:1801.04406), equation 9.
     """
@@ -76,13 +76,14 @@ def r1_penalty(score: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
 def path_lengths(
     synthesis: Callable[[Tensor], Tensor], styles: Tensor, directions: Tensor
 ) -> Tensor:
-    """(N,): how far each image moves along a random direction for a small step of its styles.
+    """(N,) change of each image along a random direction per small step of its styles.
 
-    It is the length of J^T y: of a layer's style that of its gradient, over layers the root of
-    their mean square. `y` is divided by the image's side, so that a length does not grow with it.
+    It is the length of J^T y: the length of the gradient of each layer's style, and the root mean
+    square over layers. `y` is divided by the side of the image, so that a length does not grow with
+    it.
 
     Args:
-        synthesis: Makes images of styles.
+        synthesis: Function from styles to images.
         styles: (N, layers, Z).
         directions: y, normal numbers in the shape of the images.
 

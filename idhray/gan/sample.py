@@ -1,19 +1,20 @@
 """Images from a trained generator: image i depends on the seed and on i alone.
 
 Many images at a time are faster, but the last bits of one may depend on how many others are
-computed with it. So images are made in fixed blocks: image i always among those of block
-i // `block_size`, whoever asks for it and for whatever else.
+computed with it. So images are made in fixed blocks: image i is always computed with block
+i // `block_size`, whatever else is requested.
 
-The same images, bit for bit, are promised on one kind of machine (processor or GPU model, versions
-of torch and its libraries) and for one `dtype`, to any number of workers. Between kinds of
-machines latents and noise are the same, and images agree but for rounding: in float32 a few gray
-values differ by 1; in bfloat16 more do, and by more.
+On one kind of machine (processor or GPU model, versions of torch and its libraries) and for one
+`dtype`, images are bit-equal for any number of workers. Between kinds of machines latents and noise
+are the same, and images agree except for rounding: in float32 a few gray values differ by 1; in
+bfloat16 more do, and by more.
 
-Shapes: n or N images, Z latent size, L levels, P noise pixels, H = W = resolution_px, C channels.
+Shapes: n or N images, Z latent size, P noise size, H = W = resolution_px, C channels. Inputs are
+(N, Z) latents, or (N, layers, Z) styles if the architecture has them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,43 +23,45 @@ from torch import Tensor, nn
 
 from idhray.chance import seed_for
 from idhray.errors import ConfigError
-from idhray.gan.checkpoint import read_model, read_settings, read_weights
+from idhray.gan.architectures import Architecture, architecture_of
+from idhray.gan.checkpoint import read_model, read_settings
 from idhray.gan.config import GanSettings
-from idhray.gan.pggan import networks as pggan
-from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.growth import Growth
 from idhray.gan.run import Run
-from idhray.gan.schedule import growth_at
-from idhray.gan.stylegan2 import networks as stylegan2
-from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.weights import read_weights
 
 
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """The averaged generator (EMA), and how far it had grown."""
+    """Averaged generator (EMA) and its growth."""
 
     network: nn.Module
     settings: GanSettings
-    level: int
-    alpha: float
+    growth: Growth
     device: torch.device
     dtype: torch.dtype = torch.float32
-    """Of the feature maps: float32, or bfloat16 or float16, less exact and, but for networks of few
-    channels, faster. Never chosen by the device: whoever asks for the same gets the same."""
+    """Type of the feature maps: float32, bfloat16 or float16. The last two are less exact and,
+    unless a network has few channels, faster. The device never decides it."""
 
     def __post_init__(self) -> None:
         """Refuse a type that no network computes in.
 
         Raises:
-            ConfigError: dtype is none of these.
+            ConfigError: dtype is another one.
         """
         if self.dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise ConfigError(f"dtype must be torch.float32, bfloat16 or float16, got {self.dtype}")
+
+    @property
+    def architecture(self) -> Architecture:
+        """Record of its architecture."""
+        return architecture_of(self.settings)
 
 
 def load_generator(
     folder: str, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> TrainedGenerator:
-    """The generator of a checkpoint folder.
+    """Generator of a checkpoint folder.
 
     Raises:
         StorageError: a file is missing or corrupt.
@@ -66,36 +69,25 @@ def load_generator(
     """
     model = read_model(folder)
     settings = read_settings(model)
-    network: nn.Module
-    if isinstance(settings, StyleGan2Settings):
-        network = stylegan2.Generator(settings)
-    else:
-        network = pggan.Generator(settings)
+    architecture = architecture_of(settings)
+    network = architecture.generator(settings)
     read_weights(folder).fill(network, "generator_ema")
     network.requires_grad_(False).to(device)
-    trained = _trained(network, settings, model["images_shown"], torch.device(device))
-    return replace(trained, dtype=dtype)
+    growth = architecture.growth_at(settings, model["images_shown"])
+    return TrainedGenerator(network, settings, growth, torch.device(device), dtype)
 
 
 def generator_of(run: Run) -> TrainedGenerator:
-    """The generator of a run in training, as its checkpoint would hold it."""
-    return _trained(run.average, run.settings, run.images_shown, run.device)
-
-
-def _trained(
-    network: nn.Module, settings: GanSettings, images_shown: int, device: torch.device
-) -> TrainedGenerator:
-    if isinstance(settings, PgganSettings):
-        growth = growth_at(settings, images_shown)
-        return TrainedGenerator(network, settings, growth.level, growth.alpha, device)
-    return TrainedGenerator(network, settings, settings.levels - 1, 1.0, device)
+    """Generator of a run in training, as its checkpoint would hold it."""
+    growth = architecture_of(run.settings).growth_at(run.settings, run.images_shown)
+    return TrainedGenerator(run.average, run.settings, growth, run.device)
 
 
 def block_size(device: torch.device) -> int:
-    """Images computed together.
+    """Number of images computed together.
 
-    One CPU thread gains little from more than 8, and loses at 256 px, where feature maps outgrow
-    its cache; a GPU needs more to do.
+    One CPU thread gains little from more than 8, and loses at 256 px, where feature maps exceed its
+    cache. A GPU needs more work.
     """
     return 32 if device.type == "cuda" else 8
 
@@ -104,101 +96,95 @@ def block_size(device: torch.device) -> int:
 def generate(
     generator: TrainedGenerator, seed: int, indices: Iterable[int], psi: float = 1.0
 ) -> NDArray[np.uint8]:
-    """(n, H, W, C) uint8; a generator that has not grown up yet gives enlarged pixels.
+    """(n, H, W, C) uint8 images; a generator below full resolution gives enlarged pixels.
 
-    All of a block is computed for any image of it, once: ask for ranges that begin and end with
-    blocks where it matters.
+    The whole block of an image is computed, once: to save time, ask for ranges of whole blocks.
 
     Args:
-        generator: Of either architecture.
-        seed: Decides the images, with their index: latents, and StyleGAN2's noise.
-        indices: Which images, in any order.
-        psi: Truncation of StyleGAN2: below 1, images are more typical and less varied.
+        generator: Trained generator.
+        seed: Seed of latents and noise, together with the index of the image.
+        indices: Indices of the images, in any order.
+        psi: Truncation, if the architecture has it: below 1, images are more typical and less
+            varied.
 
     Raises:
-        ConfigError: psi is not in 0..1, or not 1 for a PGGAN.
+        ConfigError: psi is not in 0..1, or not 1 without truncation.
     """
     check_psi(generator, psi)
-    wanted = list(indices)
+    numbers = list(indices)
     size = block_size(generator.device)
-    blocks: dict[int, list[int]] = {}  # which places of `wanted` are of which block
-    for place, index in enumerate(wanted):
-        blocks.setdefault(index // size, []).append(place)
+    blocks: dict[int, list[int]] = {}  # block -> places in `numbers`
+    for place, number in enumerate(numbers):
+        blocks.setdefault(number // size, []).append(place)
     side, channels = generator.settings.resolution_px, generator.settings.channels
-    images = np.empty((len(wanted), side, side, channels), np.uint8)
-    drawn = (_drawn(generator, seed, range(b * size, (b + 1) * size)) for b in blocks)
-    ahead = next(drawn, None)
+    images = np.empty((len(numbers), side, side, channels), np.uint8)
+    draws = (_block_draws(generator, seed, range(b * size, (b + 1) * size)) for b in blocks)
+    next_draws = next(draws, None)
     for places in blocks.values():
-        assert ahead is not None
-        made = _block(generator, *ahead, psi)
-        ahead = next(drawn, None)  # drawn by the CPU while a GPU is at `made`
-        images[places] = made.cpu().numpy()[[wanted[place] % size for place in places]]
+        assert next_draws is not None
+        block = _block(generator, *next_draws, psi)
+        next_draws = next(draws, None)  # drawn by the CPU while a GPU computes the block
+        images[places] = block.cpu().numpy()[[numbers[place] % size for place in places]]
     return images
 
 
 def check_psi(generator: TrainedGenerator, psi: float) -> None:
-    """Refuse a truncation that is none.
+    """Refuse a truncation that the generator cannot apply.
 
     Raises:
-        ConfigError: psi is not in 0..1, or not 1 for a PGGAN.
+        ConfigError: psi is not in 0..1, or not 1 without truncation.
     """
     if not 0 <= psi <= 1:
         raise ConfigError(f"psi must be in [0, 1], got {psi}")
-    if psi != 1 and isinstance(generator.settings, PgganSettings):
-        raise ConfigError(f"a PGGAN has no truncation: psi must be 1, got {psi}")
+    if psi != 1 and generator.architecture.styles is None:
+        title = generator.architecture.title
+        raise ConfigError(f"a {title} has no truncation: psi must be 1, got {psi}")
 
 
-def _drawn(generator: TrainedGenerator, seed: int, indices: range) -> tuple[Tensor, Tensor | None]:
-    """(N, Z) latents and, of StyleGAN2, (N, P) noise; drawn on the CPU, alike for all devices."""
+def _block_draws(
+    generator: TrainedGenerator, seed: int, indices: range
+) -> tuple[Tensor, Tensor | None]:
+    """(N, Z) latents, and (N, P) noise if there is any; drawn on the CPU for all devices."""
     latents = [latent(seed, index, generator.settings.latent_size) for index in indices]
-    if not isinstance(generator.network, stylegan2.Generator):
+    if generator.architecture.noise_size is None:
         return torch.cat(latents), None
-    pixels = generator.network.fixed_noise.shape[1]
-    return torch.cat(latents), torch.cat([_normal(seed, "noise", i, pixels) for i in indices])
+    size = generator.architecture.noise_size(generator.network)
+    return torch.cat(latents), torch.cat([_normal(seed, "noise", i, size) for i in indices])
 
 
 def _block(
     generator: TrainedGenerator, latents: Tensor, noise: Tensor | None, psi: float
 ) -> Tensor:
-    """(N, H, W, C) uint8 of what was drawn."""
-    latents = latents.to(generator.device)
+    """(N, H, W, C) uint8 images of these draws."""
+    inputs = inputs_of(generator, latents.to(generator.device), psi)
     if noise is None:
-        return render(generator, latents)
-    return render(generator, styles(generator, latents, psi), noise.to(generator.device))
+        return render(generator, inputs)
+    return render(generator, inputs, noise.to(generator.device))
 
 
-def styles(generator: TrainedGenerator, latents: Tensor, psi: float = 1.0) -> Tensor:
-    """(N, Z) -> (N, 2L, Z): w of a StyleGAN2 for every layer, drawn to the mean w by psi."""
-    network = generator.network
-    assert isinstance(network, stylegan2.Generator)
-    w: Tensor = network.mapping(latents)
-    if psi != 1:
-        w = torch.lerp(network.w_average, w, psi)
-    return w[:, None].expand(-1, network.layers, -1)
+def inputs_of(generator: TrainedGenerator, latents: Tensor, psi: float) -> Tensor:
+    """Inputs of `render`: styles with truncation psi, or the latents if there are no styles."""
+    if generator.architecture.styles is None:
+        return latents
+    return generator.architecture.styles(generator.network, latents, psi)
 
 
 def render(generator: TrainedGenerator, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
-    """(N, H, W, C) uint8, on the device.
+    """(N, H, W, C) uint8 images, on the device.
 
     Args:
-        generator: Of either architecture.
-        inputs: (N, Z) latents of a PGGAN, (N, 2L, Z) styles of a StyleGAN2.
-        noise: (N, P), of a StyleGAN2 alone; the fixed one when not given.
+        generator: Trained generator.
+        inputs: Result of `inputs_of`.
+        noise: (N, P); the network's own fixed noise if None.
     """
-    network = generator.network
-    images: Tensor
-    # The fastest kernels may add up in another order each time; TF32 has 11 of float32's 24 bits.
+    # The fastest kernels may change their summing order; TF32 has 11 of float32's 24 bits.
     exact = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
     with exact:
-        if isinstance(network, stylegan2.Generator):
-            noise = network.noise_or_fixed(noise, len(inputs))
-            images = network.synthesis(inputs, noise, generator.dtype)
-        else:
-            fading = generator.alpha < 1
-            alpha = torch.tensor(generator.alpha, device=inputs.device) if fading else None
-            images = network(inputs, generator.level, alpha, generator.dtype)
+        images = generator.architecture.images(
+            generator.network, inputs, noise, generator.growth, generator.dtype
+        )
     images = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     times = generator.settings.resolution_px // images.shape[-1]
     images = images.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
@@ -206,7 +192,7 @@ def render(generator: TrainedGenerator, inputs: Tensor, noise: Tensor | None = N
 
 
 def latent(seed: int, index: int, size: int) -> Tensor:
-    """(1, size) normal numbers, z of image `index`."""
+    """(1, size) normal numbers: z of image `index`."""
     return _normal(seed, "z", index, size)
 
 
@@ -215,10 +201,10 @@ def _normal(seed: int, purpose: str, index: int, size: int) -> Tensor:
     return torch.randn(1, size, generator=chance)
 
 
-def grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
-    """One picture of (n, H, W, C) images, row by row: (height, width, 3), or gray if C is 1.
+def image_grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Picture of (n, H, W, C) images, row by row: (height, width, 3), or gray if C is 1.
 
-    Of more than three channels the first three are shown; a third that is missing is black.
+    If there are more than three channels, the first three are shown; a missing third is black.
 
     Raises:
         ConfigError: there are no images, or no columns.
@@ -227,9 +213,9 @@ def grid(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
         raise ConfigError(f"a grid needs images and columns, got {len(images)} and {columns}")
     n, height, width, channels = images.shape
     rows = -(-n // columns)
-    shown = min(channels, 3)
-    cells = np.zeros((rows * columns, height, width, 1 if shown == 1 else 3), np.uint8)
-    cells[:n, ..., :shown] = images[..., :shown]
+    visible = min(channels, 3)
+    cells = np.zeros((rows * columns, height, width, 1 if visible == 1 else 3), np.uint8)
+    cells[:n, ..., :visible] = images[..., :visible]
     cells = cells.reshape(rows, columns, height, width, -1).swapaxes(1, 2)
     picture = cells.reshape(rows * height, columns * width, -1)
-    return picture[..., 0] if shown == 1 else picture
+    return picture[..., 0] if visible == 1 else picture

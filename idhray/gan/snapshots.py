@@ -1,9 +1,10 @@
-"""Checkpoints of a GAN in training: whole folders of which the newest counts.
+"""Snapshots of a training: complete checkpoint folders, of which the newest counts.
 
-FOLDER/000000400/...    after 400 images; model.json, written last, is the sign that it is whole
+FOLDER/000000400/...    after 400 images; model.json is written last and marks it as complete
 FOLDER/000000200-1/...  the training went back to 200 images, for the first time
 
-An older one goes away when a newer one is whole, so a kill at any moment leaves a readable one.
+An older snapshot is removed after a newer one is complete, so a kill at any moment leaves a
+readable one.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,13 @@ from typing import Any
 
 from pyarrow import fs
 
-from idhray.gan.checkpoint import MODEL, TRAINING, WEIGHTS
+from idhray.gan.checkpoint import MODEL, TRAINING
+from idhray.gan.weights import WEIGHTS
 from idhray.storage import exists, filesystem, join, publish, publish_json, read_bytes, read_json
 
 
 def publish_files(files: Mapping[str, bytes], folder: str) -> None:
-    """Publish each file, in this order; the last one is the sign that all are there."""
+    """Publish files in this order; the last one marks the folder as complete."""
     for name, data in files.items():
         publish(join(folder, name), data)
 
@@ -25,12 +27,12 @@ def publish_snapshot(files: Mapping[str, bytes], folder: str, images_shown: int)
     """Add a snapshot and remove the others.
 
     Args:
-        files: From `checkpoint.checkpoint_files`.
-        folder: Of these snapshots only.
-        images_shown: Names it.
+        files: Result of `checkpoint.checkpoint_files`.
+        folder: Folder that holds these snapshots only.
+        images_shown: Name of the snapshot.
 
     Raises:
-        OSError: it cannot be written, as on a full disk; the one before is still there.
+        OSError: it cannot be written, e.g. on a full disk; the earlier one is still there.
     """
     name = f"{images_shown:09d}"
     if not exists(join(folder, name, MODEL)):
@@ -41,16 +43,17 @@ def publish_snapshot(files: Mapping[str, bytes], folder: str, images_shown: int)
 
 
 def return_to(source: str, folder: str, turn: int, changes: Mapping[str, Any]) -> None:
-    """Make an older snapshot the only one of a folder, so that training goes on from there.
+    """Make an older snapshot the only one of a folder, so that training continues from there.
 
-    Killed before it is whole, the folder's newest is the one before, which comes to the same point.
+    If this is killed before it is complete, the newest snapshot is the earlier one, from which the
+    training reaches the same point again.
 
     Args:
-        source: A snapshot, of this folder or of another.
-        folder: Of snapshots.
-        turn: Which time it is, from 1: it makes the name another one than that of a snapshot that
-            was made at this point before.
-        changes: What its model.json says from now on.
+        source: Snapshot of this folder or of another.
+        folder: Folder of snapshots.
+        turn: Number of the return, from 1; it makes the name differ from that of an earlier
+            snapshot of this point.
+        changes: New entries of its model.json.
     """
     name = f"{source.rsplit('/', 1)[-1][:9]}-{turn}"
     for file in (WEIGHTS, TRAINING):
@@ -62,19 +65,19 @@ def return_to(source: str, folder: str, turn: int, changes: Mapping[str, Any]) -
 
 
 def amend(snapshot: str, changes: Mapping[str, Any]) -> None:
-    """Let a snapshot's model.json say more."""
+    """Add entries to the model.json of a snapshot."""
     path = join(snapshot, MODEL)
     publish_json(path, {**read_json(path), **changes})
 
 
 def newest_snapshot(folder: str) -> str | None:
-    """The folder of the newest whole snapshot; None where there is none."""
-    whole = [name for name in _names(folder) if exists(join(folder, name, MODEL))]
-    return join(folder, whole[-1]) if whole else None
+    """Folder of the newest complete snapshot; None if there is none."""
+    complete = [name for name in _names(folder) if exists(join(folder, name, MODEL))]
+    return join(folder, complete[-1]) if complete else None
 
 
 def remove_folder(folder: str) -> None:
-    """Delete a folder, if it is there, so that a half-deleted one does not seem whole."""
+    """Delete a folder, if it exists; model.json first, so that it never seems complete."""
     files, inner = filesystem(folder)
     model = f"{inner}/{MODEL}"
     if files.get_file_info(model).type == fs.FileType.File:

@@ -1,12 +1,13 @@
-"""Train a GAN on one class of images; continues where it was, alone or as one of several workers.
+"""Train a generator on one class of images, from its last state, as one worker or one of several.
 
-One trainer for all architectures: what a step is, the run knows (`pggan_run`, `stylegan2_run`).
+The trainer is the same for all architectures; a run defines the step.
 """
 
 import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,72 +15,65 @@ from torch import Tensor
 from idhray.chance import seed_for
 from idhray.distributed import Worker
 from idhray.errors import TrainingError
+from idhray.gan.architectures import architecture_of
 from idhray.gan.config import GanSettings
-from idhray.gan.data import Images, check_images
+from idhray.gan.data import TrainingImages, check_images
 from idhray.gan.engine import Engine
-from idhray.gan.guards import (
-    batch_of,
-    divergence_advice,
-    memory_advice,
-    not_finite,
-    out_of_memory,
-)
-from idhray.gan.pggan.run import PgganRun
+from idhray.gan.guards import divergence_advice, memory_advice, not_finite, out_of_memory
 from idhray.gan.roll_back import slow_down
 from idhray.gan.run import Losses, Run
-from idhray.gan.stylegan2.config import StyleGan2Settings
-from idhray.gan.stylegan2.run import StyleGan2Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is known each time that samples or a checkpoint are due; losses are means since then."""
+    """State of a training when samples, a checkpoint or fidelity are due."""
 
     kimg: float
     level: int
     """Images are 4 * 2^level px."""
     alpha: float
-    """How far that level is faded in."""
-    d_loss: float
-    g_loss: float
-    score_gap: float
-    """How much higher real images score; of PGGAN, their estimated (Wasserstein) distance."""
-    r1: float | None = None
-    """Mean squared slope of the score at real images; None where it was not taken."""
-    path_length: float | None = None
+    """Weight of that level against the one below."""
+    losses: dict[str, float | None]
+    """Means since the last report, by name; None for a loss that no step measured."""
     images_per_second: float
     sample_due: bool
     checkpoint_due: bool
-    fidelity_due: bool = False
+    fidelity_due: bool
+
+    def metrics(self) -> dict[str, Any]:
+        """All values in one flat dict, as they are stored."""
+        values = {name: value for name, value in vars(self).items() if name != "losses"}
+        first = {name: values.pop(name) for name in ("kimg", "level", "alpha")}
+        return first | self.losses | values
 
 
 OnReport = Callable[[Run, Report], bool | None]
 OnDivergence = Callable[[Run, str], bool]
-STOP_STEPS = 8  # several workers agree so often on whether to stop: a message each time
+STOP_STEPS = 8  # steps between two messages in which several workers agree on a stop
 
 
 @dataclass
 class _Means:
-    """Means of losses, kept on the device until they are asked for."""
+    """Means of losses, on the device until they are read."""
 
     sums: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, losses: Losses) -> None:
-        """Count one step; not every step has every loss."""
+        """Count one step; a step need not measure every loss."""
         for name, value in losses.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def read(self, worker: Worker) -> dict[str, float]:
-        """The means over all workers."""
+        """Means over all workers."""
         means = torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
         worker.average([means])
         return dict(zip(self.sums, means.tolist(), strict=True))
 
 
 def new_run(
-    images: Images,
+    images: TrainingImages,
     settings: GanSettings,
     *,
     seed: int,
@@ -89,31 +83,33 @@ def new_run(
     device: str | torch.device = "cpu",
     engine: Engine | None = None,
 ) -> Run:
-    """A run with seeded first weights, alike on every worker.
+    """Run with seeded first weights, equal on every worker.
 
     `transfer.init_from` gives it the weights of another run, `checkpoint.restore` continues it.
 
     Args:
-        images: (N, height, width, channels) uint8, in an order that is the same on every worker.
-        settings: Their type says which architecture it is.
-        idh: The class of all the images.
-        patients: Whose images they are.
-        worker: Which of several; the only one when not given.
-        device: Where to compute.
-        engine: How to compute.
+        images: (N, height, width, channels) uint8, in the same order on every worker.
+        settings: Settings; their type decides the architecture.
+        seed: Seed of weights, order and latents.
+        idh: Class of all the images.
+        patients: Patients of the images.
+        worker: This worker among several; the only one by default.
+        device: Device of networks and images.
+        engine: Precision, compilation and parts of a batch.
 
     Raises:
         ConfigError: images do not fit the settings, or batches do not divide over the workers.
     """
     check_images(images, settings)
     worker = worker or Worker()
-    kind: type[Run] = StyleGan2Run if isinstance(settings, StyleGan2Settings) else PgganRun
-    kind.check_shares(settings, worker)
+    run_type = architecture_of(settings).run
+    run_type.check_shares(settings, worker)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "gan weights"))
-        generator, discriminator = kind.networks(settings)
-    generator.to(device)
-    return kind(
+        networks: dict[str, Any] = run_type.new_networks(settings)
+    for network in networks.values():
+        network.to(device)
+    return run_type(
         settings=settings,
         engine=engine or Engine(),
         seed=seed,
@@ -122,9 +118,8 @@ def new_run(
         images=images,
         worker=worker,
         device=torch.device(device),
-        generator=generator,
-        discriminator=discriminator.to(device),
-        average=copy.deepcopy(generator).requires_grad_(False),
+        average=copy.deepcopy(networks["generator"]).requires_grad_(False),
+        **networks,
     )
 
 
@@ -138,25 +133,25 @@ def train(
     on_divergence: OnDivergence | None = None,
     rate: float = 1.0,
 ) -> bool:
-    """Train until `until_kimg` images (in thousands) were shown, all of `total_kimg` by default.
+    """Train until `until_kimg` images (in thousands) were shown, by default `total_kimg`.
 
-    Losses and weights are read, and must be finite, for reports only: the device never waits
-    between.
+    Losses and weights are read, and must be finite, only for reports: between them the device never
+    waits.
 
     Args:
-        run: New, or restored.
+        run: New or restored run.
         on_report: Called on every worker whenever samples, a checkpoint or fidelity are due, and at
-            the end with all due. True from any of them ends the training for good.
-        until_kimg: Where to end.
-        fidelity_kimg: How often fidelity is due; never when not given.
-        stop: Asked after each step, of several workers after every 8th, whether to break off; then
-            a last report follows with a checkpoint due.
-        on_divergence: Called on every worker, with what is not finite, in place of `on_report`.
-            True from any of them ends the training instead of the error.
-        rate: Both networks learn at this part of the settings' rate, as after a roll back.
+            the end with all due. True from any worker ends the training for good.
+        until_kimg: Images after which to end.
+        fidelity_kimg: Interval between fidelity measurements; None for never.
+        stop: Called after each step, or after every 8th one with several workers. True breaks the
+            training off, after a last report with a checkpoint due.
+        on_divergence: Called on every worker with the values that are not finite, in place of
+            `on_report`. True from any worker ends the training without an error.
+        rate: Fraction of the settings' learning rate, as after a roll back.
 
     Returns:
-        Whether the training is over; False where `stop` broke it off.
+        True if the training is over, False if `stop` broke it off.
 
     Raises:
         TrainingError: a loss or a weight is not finite, or memory ran out; the last checkpoint is
@@ -165,78 +160,85 @@ def train(
     settings = run.settings
     until = round((settings.total_kimg if until_kimg is None else until_kimg) * 1000)
     means, steps, saved = _Means(), 0, run.images_shown
-    shown_then, then = run.images_shown, time.perf_counter()
+    report_images, report_time = run.images_shown, time.perf_counter()
     while run.images_shown < until:
         before = run.images_shown
         means.add(_step(run, rate))
         steps += 1
         ended = run.images_shown >= until
-        asked = not ended and _asked(run, stop, steps)
+        stopped = not ended and _stopped(run, stop, steps)
         sample_due, checkpoint_due, fidelity_due = (
-            ended or _passed(every, before, run.images_shown)
-            for every in (settings.sample_kimg, settings.checkpoint_kimg, fidelity_kimg)
+            ended or _passed(interval, before, run.images_shown)
+            for interval in (settings.sample_kimg, settings.checkpoint_kimg, fidelity_kimg)
         )
-        if not (sample_due or checkpoint_due or fidelity_due or asked):
+        if not (sample_due or checkpoint_due or fidelity_due or stopped):
             continue
-        found = means.read(run.worker)
-        seen = (run.average, run.generator, run.discriminator) if checkpoint_due or asked else ()
-        if wrong := not_finite(found, seen):
+        losses = means.read(run.worker)
+        networks = run.networks.values() if checkpoint_due or stopped else ()
+        if wrong := not_finite(losses, networks):
             if _on_any(run, on_divergence is not None and on_divergence(run, wrong)):
                 return True
             raise TrainingError(divergence_advice(wrong, run.images_shown / 1000, saved / 1000))
-        speed = (run.images_shown - shown_then) / (time.perf_counter() - then)
+        seconds = time.perf_counter() - report_time
         report = Report(
             kimg=run.images_shown / 1000,
             level=run.level,
             alpha=run.alpha,
-            images_per_second=speed,
+            losses=dict.fromkeys(architecture_of(settings).losses) | losses,
+            images_per_second=(run.images_shown - report_images) / seconds,
             sample_due=sample_due,
-            checkpoint_due=checkpoint_due or asked,
+            checkpoint_due=checkpoint_due or stopped,
             fidelity_due=fidelity_due and bool(fidelity_kimg),
-            **found,
         )
         if _on_any(run, bool(on_report(run, report))):
             return True
-        if asked:
+        if stopped:
             return False
         saved = run.images_shown if checkpoint_due else saved
         means = _Means()
-        shown_then, then = run.images_shown, time.perf_counter()
+        report_images, report_time = run.images_shown, time.perf_counter()
     return True
 
 
 def _step(run: Run, rate: float) -> Losses:
-    """A step; memory that runs out becomes one line."""
+    """Losses of one step; running out of memory becomes one line.
+
+    Raises:
+        TrainingError: memory ran out.
+    """
     try:
         if rate != 1:
             slow_down(run, rate)
         return run.step()
-    except RuntimeError as error:  # of which torch's own is a kind
+    except RuntimeError as error:  # the class of torch's own memory error
         if not out_of_memory(error):
             raise
-        size, side_px = batch_of(run.settings, run.images_shown)
-        share = size // run.worker.size
+        architecture = architecture_of(run.settings)
+        share = architecture.batch_size(run.settings, run.images_shown) // run.worker.size
         images = min(run.engine.micro_batch or share, share)
+        side_px = 4 << architecture.growth_at(run.settings, run.images_shown).level
         raise TrainingError(memory_advice(images, side_px, str(run.device))) from None
 
 
-def _asked(run: Run, stop: Callable[[], bool] | None, steps: int) -> bool:
+def _stopped(run: Run, stop: Callable[[], bool] | None, steps: int) -> bool:
+    """True if any worker is to stop after this step."""
     if stop is None or (run.worker.size > 1 and steps % STOP_STEPS):
         return False
     return _on_any(run, stop())
 
 
-def _on_any(run: Run, said: bool) -> bool:
-    """Whether any worker says so; all of them get the same answer."""
+def _on_any(run: Run, flag: bool) -> bool:
+    """True on all workers if the flag is true on any of them."""
     if run.worker.size == 1:
-        return said
-    share = torch.tensor(float(said), device=run.device)
+        return flag
+    share = torch.tensor(float(flag), device=run.device)
     run.worker.average([share])
     return bool(share > 0)
 
 
-def _passed(every_kimg: float | None, before: int, now: int) -> bool:
-    if not every_kimg:
+def _passed(interval_kimg: float | None, before: int, now: int) -> bool:
+    """True if a multiple of the interval lies between the images shown before and now."""
+    if not interval_kimg:
         return False
-    every = every_kimg * 1000
-    return now // every > before // every
+    interval = interval_kimg * 1000
+    return now // interval > before // interval

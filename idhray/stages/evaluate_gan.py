@@ -32,8 +32,7 @@ from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
-from idhray.gan.sample import TrainedGenerator, generate, grid, load_generator
-from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_generator
 from idhray.images import encode
 from idhray.leakage import GateRecord, write_gate
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
@@ -243,7 +242,7 @@ def _write(
 ) -> None:
     shown = closest_pairs(gate.copies, 12)
     publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.copies, shown)))
-    publish(join(out, "samples.png"), encode(grid(made[:SAMPLES], columns=6)))
+    publish(join(out, "samples.png"), encode(image_grid(made[:SAMPLES], columns=6)))
     publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
     publish_json(join(out, "gate.json"), {k: v for k, v in verdict.items() if k != "images"})
 
@@ -252,8 +251,8 @@ def _pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> N
     """What a latent does, for a person's eye."""
     walk = interpolation(generator, seed, range(4), steps=6, psi=psi)
     publish(join(out, "walk.png"), encode(strip(walk)))
-    if isinstance(generator.settings, StyleGan2Settings):
-        half = generator.settings.levels  # of the layers: below it shape, above it texture
+    if generator.architecture.styles:
+        half = generator.growth.level + 1  # half of the layers: shape below, texture above
         cells = style_mixing(
             generator, seed, rows=range(4), columns=range(4, 9), crossover=half, psi=psi
         )

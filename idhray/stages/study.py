@@ -27,8 +27,9 @@ from idhray.cohorts.manifest import (
 from idhray.cohorts.modality import with_slides
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, LeakageError, ManifestError
-from idhray.gan.config import PGGAN, STYLEGAN2
+from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
 from idhray.leakage import patient_splits
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings

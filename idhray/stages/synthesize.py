@@ -13,6 +13,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.features import Extractor
+from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, load_generator
@@ -92,10 +93,11 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     model = read_model(checkpoint)
     generator = seal(checkpoint)  # of its weights, among others
     gate = judged(checkpoint, generator, flags.psi)
-    truncates = model["architecture"] == "stylegan2"
+    architecture = ARCHITECTURES[model["architecture"]]
+    truncates = architecture.styles is not None
     if flags.psi != 1 and not truncates:
         raise ConfigError(
-            f"--psi {flags.psi:g}: a {model['architecture']} has no truncation; leave it 1"
+            f"--psi {flags.psi:g}: a {architecture.title} has no truncation; leave it at 1"
         )
     said = {"stage": "synthesize", "generator": generator, "count": flags.count, "seed": flags.seed}
     said |= {"psi": flags.psi} if truncates else {}

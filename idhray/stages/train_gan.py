@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from idhray.errors import ConfigError, StorageError
-from idhray.gan.checkpoint import MODEL, TRAINING, WEIGHTS, read_model
-from idhray.gan.config import PRESETS as PRESETS
+from idhray.gan.architectures import PRESETS as PRESETS
+from idhray.gan.checkpoint import MODEL, TRAINING, read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.engine import Engine, Precision
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
+from idhray.gan.weights import WEIGHTS
 from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, WhenWorse, explained
 from idhray.stages.gan_training.extractors import RANDOM
 from idhray.stages.gan_training.fidelity_meter import IMAGES

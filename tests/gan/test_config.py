@@ -6,7 +6,7 @@ import pytest
 
 from idhray.config import settings_dict
 from idhray.errors import ConfigError
-from idhray.gan.config import PRESETS, architecture_of, gan_settings
+from idhray.gan.architectures import PRESETS, architecture_name, gan_settings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import NETWORK, StyleGan2Settings
 
@@ -17,12 +17,12 @@ def test_presets_survive_json(name):
     preset = PRESETS[name]
     values = json.loads(json.dumps(settings_dict(preset)))
 
-    assert gan_settings(architecture_of(preset), values) == preset
+    assert gan_settings(architecture_name(preset), values) == preset
 
 
 def test_architecture_follows_from_the_type_of_the_settings():
     """Liu et al. trained a PGGAN, Park et al. a StyleGAN2."""
-    names = {name: architecture_of(preset) for name, preset in PRESETS.items()}
+    names = {name: architecture_name(preset) for name, preset in PRESETS.items()}
 
     assert names == {
         "liu2020": "pggan",

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError
-from idhray.gan.data import check_images, faded, level_images, order, turned
+from idhray.gan.data import check_images, faded, level_images, order, with_symmetry
 from idhray.gan.pggan.config import PgganSettings
 
 SETTINGS = PgganSettings(resolution_px=16, batch_sizes=(4, 4, 4))
@@ -51,7 +51,7 @@ def test_faded_images_start_as_what_the_level_below_shows():
 def test_eight_symmetries_are_all_different():
     """Every flip and quarter turn comes once, and keeps the pixels."""
     image = torch.arange(9).view(1, 1, 3, 3)
-    all_turns = turned(image.expand(8, 1, 3, 3), torch.arange(8))
+    all_turns = with_symmetry(image.expand(8, 1, 3, 3), torch.arange(8))
 
     assert len({tuple(t.flatten().tolist()) for t in all_turns}) == 8
     assert all(sorted(t.flatten().tolist()) == list(range(9)) for t in all_turns)

@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from idhray.gan import guards
+from idhray.gan.architectures import architecture_of
 from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.pggan.run import wasserstein_gap_limit
 from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.run import GAP_LIMIT, logistic_gap_limit
 from tests.gan.made_up import PGGAN, STYLEGAN2
 
 
@@ -29,13 +32,13 @@ from tests.gan.made_up import PGGAN, STYLEGAN2
 )
 def test_a_gap_beyond_its_limit_is_said_once_when_it_lasts(gaps, said):
     """Three reports in a row, of either sign; not again while it goes on."""
-    assert guards.newly_beyond(gaps, [guards.GAP_LIMIT] * len(gaps)) is said
+    assert guards.newly_beyond(gaps, [GAP_LIMIT] * len(gaps)) is said
 
 
 def test_a_wasserstein_gap_is_beyond_what_images_can_differ():
     """Black against white at 4 px and RGB: the root of 48 values that differ by 2 each."""
-    assert guards.gap_limit(PgganSettings(), 4) == pytest.approx(math.sqrt(48 * 2**2))
-    assert guards.gap_limit(StyleGan2Settings(), 4) == guards.GAP_LIMIT
+    assert wasserstein_gap_limit(PgganSettings(), 4) == pytest.approx(math.sqrt(48 * 2**2))
+    assert logistic_gap_limit(StyleGan2Settings(), 4) == GAP_LIMIT
 
 
 @pytest.mark.parametrize(("saved", "good"), [(0, "no checkpoint is good"), (0.2, "of 0.2 kimg is")])
@@ -57,7 +60,7 @@ def test_weights_that_are_no_numbers_are_not_saved():
     network.bias.data[1] = math.nan
 
     assert fine == ""
-    assert guards.not_finite({"d_loss": 1.0}, [network]) == "weights that are no finite numbers"
+    assert guards.not_finite({"d_loss": 1.0}, [network]) == "weights that are not finite"
 
 
 @pytest.mark.parametrize(
@@ -76,9 +79,14 @@ def test_the_batch_that_did_not_fit_is_that_of_its_level():
     """PGGAN has other batches at other sizes; stabilize and fade are 40 images each here."""
     settings = dataclasses.replace(PGGAN, batch_sizes=(16, 8))
 
-    assert guards.batch_of(settings, 0) == (16, 4)
-    assert guards.batch_of(settings, 48) == (8, 8)
-    assert guards.batch_of(STYLEGAN2, 0) == (8, 8)
+    def batch_and_side(settings, shown):
+        architecture = architecture_of(settings)
+        side_px = 4 << architecture.growth_at(settings, shown).level
+        return architecture.batch_size(settings, shown), side_px
+
+    assert batch_and_side(settings, 0) == (16, 4)
+    assert batch_and_side(settings, 48) == (8, 8)
+    assert batch_and_side(STYLEGAN2, 0) == (8, 8)
 
 
 def test_memory_errors_are_told_from_others():

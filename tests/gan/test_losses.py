@@ -7,7 +7,7 @@ import torch
 
 from idhray.gan import losses
 from idhray.gan.stylegan2.config import StyleGan2Settings
-from idhray.gan.stylegan2.networks import Discriminator, Generator
+from idhray.gan.stylegan2.networks import StyleGan2Discriminator, StyleGan2Generator
 
 
 def test_penalty_of_a_linear_critic_is_known():
@@ -57,7 +57,7 @@ def test_scores_give_distance_drift_and_generator_loss():
 
     assert losses.score_gap(real, fake).item() == pytest.approx(2.5)
     assert losses.drift(real).item() == pytest.approx(5)
-    assert losses.generator_loss(fake).item() == pytest.approx(0.5)
+    assert losses.wasserstein_generator(fake).item() == pytest.approx(0.5)
 
 
 def small_stylegan2():
@@ -66,7 +66,7 @@ def small_stylegan2():
     settings = StyleGan2Settings(
         resolution_px=8, channels=2, latent_size=3, mapping_layers=2, fmap_base=8, fmap_max=4
     )
-    return Generator(settings).double(), Discriminator(settings).double()
+    return StyleGan2Generator(settings).double(), StyleGan2Discriminator(settings).double()
 
 
 def plain_r1(discriminator, reals, step=1e-5):

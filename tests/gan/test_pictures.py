@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError
-from idhray.gan.pggan import networks as pggan
+from idhray.gan.growth import Growth
 from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.pggan.networks import PgganGenerator
 from idhray.gan.pictures import (
     interpolation,
     slerp,
@@ -15,8 +16,8 @@ from idhray.gan.pictures import (
     style_mixing_grid,
 )
 from idhray.gan.sample import TrainedGenerator, generate, latent
-from idhray.gan.stylegan2 import networks as stylegan2
 from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.gan.stylegan2.networks import StyleGan2Generator
 
 PGGAN = PgganSettings(
     resolution_px=16, channels=2, latent_size=16, fmap_base=64, fmap_max=32, batch_sizes=(4, 4, 4)
@@ -29,19 +30,19 @@ STYLEGAN2 = StyleGan2Settings(
 @pytest.fixture
 def grown():
     torch.manual_seed(0)
-    return TrainedGenerator(pggan.Generator(PGGAN), PGGAN, 2, 1.0, torch.device("cpu"))
+    return TrainedGenerator(PgganGenerator(PGGAN), PGGAN, Growth(2), torch.device("cpu"))
 
 
 @pytest.fixture
 def styled():
     """A StyleGAN2 with biases, noise and mean w that can be seen."""
     torch.manual_seed(0)
-    network = stylegan2.Generator(STYLEGAN2).requires_grad_(False)
+    network = StyleGan2Generator(STYLEGAN2).requires_grad_(False)
     network.w_average.normal_()
     for name, parameter in network.named_parameters():
         if name.endswith("noise_strength"):
             parameter.fill_(0.1)
-    return TrainedGenerator(network, STYLEGAN2, 2, 1.0, torch.device("cpu"))
+    return TrainedGenerator(network, STYLEGAN2, Growth(2), torch.device("cpu"))
 
 
 def shown(images):

@@ -9,8 +9,9 @@ import torch
 from idhray.errors import ConfigError
 from idhray.gan import sample
 from idhray.gan.checkpoint import save
+from idhray.gan.growth import Growth
 from idhray.gan.pggan.config import PgganSettings
-from idhray.gan.sample import block_size, generate, generator_of, grid, latent, load_generator
+from idhray.gan.sample import block_size, generate, generator_of, image_grid, latent, load_generator
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.trainer import new_run
 
@@ -167,7 +168,7 @@ def test_a_young_generator_gives_enlarged_pixels(run):
 def test_a_fading_generator_blends_with_enlarged_pixels(run):
     """Half way between two levels an image is their mean, in blocks of whatever size."""
     generator = generator_of(run)
-    halfway = dataclasses.replace(generator, alpha=0.5)
+    halfway = dataclasses.replace(generator, growth=Growth(generator.growth.level, 0.5))
     z = latent(3, 1, 16)
     with torch.no_grad():
         expected = run.average(z, 2, torch.tensor(0.5))[0].permute(1, 2, 0).numpy()
@@ -221,7 +222,7 @@ def test_psi_out_of_range_is_refused(styled, psi):
 def test_grid_goes_row_by_row():
     """Five images in three columns leave one black cell."""
     images = np.arange(1, 6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    picture = grid(images, 3)
+    picture = image_grid(images, 3)
 
     assert picture.shape == (4, 6, 3)
     assert picture[::2, ::2, 0].tolist() == [[1, 2, 3], [4, 5, 0]]
@@ -230,10 +231,10 @@ def test_grid_goes_row_by_row():
 @pytest.mark.parametrize(("channels", "shape"), [(1, (2, 2)), (2, (2, 2, 3)), (5, (2, 2, 3))])
 def test_grid_of_any_channels_is_a_picture(channels, shape):
     """One channel is gray; two lack blue; of five the first three are seen."""
-    assert grid(np.ones((1, 2, 2, channels), np.uint8), 1).shape == shape
+    assert image_grid(np.ones((1, 2, 2, channels), np.uint8), 1).shape == shape
 
 
 def test_grid_of_nothing_is_refused():
     """With a message, not a division by zero."""
     with pytest.raises(ConfigError, match="needs images"):
-        grid(np.zeros((0, 2, 2, 3), np.uint8), 2)
+        image_grid(np.zeros((0, 2, 2, 3), np.uint8), 2)

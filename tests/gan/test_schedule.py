@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from idhray.gan.config import PRESETS
-from idhray.gan.schedule import growth_at
+from idhray.gan.pggan.config import PRESETS
+from idhray.gan.pggan.schedule import batch_size_at, growth_at
 
 LIU = PRESETS["liu2020"]
 
@@ -28,7 +28,7 @@ def test_schedule_of_liu_2020(kimg, level, alpha, batch_size):
     """preset-v2-1gpu at 256 px: train.py:90-116, config.py:100."""
     growth = growth_at(LIU, kimg * 1000)
 
-    assert (growth.level, growth.batch_size) == (level, batch_size)
+    assert (growth.level, batch_size_at(LIU, kimg * 1000)) == (level, batch_size)
     assert growth.alpha == pytest.approx(alpha)
 
 

@@ -9,9 +9,12 @@ import torch
 
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.augment.config import PRESETS as AUGMENT
-from idhray.gan.checkpoint import Weights, read_model, restore, save
+from idhray.gan.checkpoint import read_model, restore, save
+from idhray.gan.data import null_channels
+from idhray.gan.stylegan2.transfer import adapted
 from idhray.gan.trainer import train
-from idhray.gan.transfer import adapted, init_from, null_channels
+from idhray.gan.transfer import init_from
+from idhray.gan.weights import CheckpointWeights
 from idhray.leakage import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, noise_images, start
 
@@ -95,7 +98,7 @@ def test_a_run_begun_otherwise_is_not_continued(source, tmp_path):
     frozen = tumours()
     init_from(frozen, folder, freeze_layers=1)
 
-    with pytest.raises(SettingsChangedError, match="initialized_from: was"):
+    with pytest.raises(SettingsChangedError, match="initialised_from: was"):
         restore(tumours(), str(tmp_path / "saved"))
     with pytest.raises(SettingsChangedError, match="freeze_layers: was 0, now 1"):
         restore(frozen, str(tmp_path / "saved"))
@@ -215,7 +218,7 @@ def test_adapted_weights_worked_by_hand():
     """Three channels to one: 9 = (1 + 2 + 6) meets gray, stored over the new scale 1 / sqrt(1)."""
     first = torch.tensor([1.0, 2.0, 6.0]).view(1, 3, 1, 1)  # met by images times 1 / sqrt(3)
     name = "discriminator.from_image.weight"
-    weights = Weights("", {name: first, "discriminator.other": first}, "")
+    weights = CheckpointWeights("", {name: first, "discriminator.other": first}, "")
     new = adapted(weights, 3, 1).tensors
 
     assert new[name].flatten().tolist() == pytest.approx([9 / 3**0.5])
@@ -331,7 +334,7 @@ def test_pggan_is_refused(source, tmp_path):
 
     with pytest.raises(ConfigError, match="holds no StyleGAN2"):
         init_from(tumours(), str(tmp_path / "pggan"))
-    with pytest.raises(ConfigError, match="a PGGAN grows"):
+    with pytest.raises(ConfigError, match="a PGGAN cannot start"):
         init_from(start(PGGAN), source[1])
 
 

@@ -1,1 +1,1 @@
-"""PGGAN: settings, networks, losses and training steps."""
+"""PGGAN: settings, networks, phases, schedule and training steps."""

@@ -1,7 +1,7 @@
-"""The two networks of PGGAN, which grow from 4 x 4 pixels to full resolution.
+"""Generator and discriminator of PGGAN, which grow from 4 x 4 pixels to full resolution.
 
 Level l works on images of 4 * 2^l px. While a level is faded in, alpha goes from 0 (the level
-below, enlarged) to 1. All levels exist from the start; those not reached yet are not used.
+below, enlarged) to 1. All levels exist from the start; those not yet reached are not used.
 
 Shapes: N batch, Z latent size, C image channels, S = 4 * 2^level.
 Source: Karras et al. 2018 (arXiv:1710.10196), section 2, figure 2, table 2; widths as in its code.
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
+from idhray.gan.growth import Growth
 from idhray.gan.layers import (
     EqualConv,
     EqualLinear,
@@ -33,17 +34,17 @@ def enlarged(images: Tensor) -> Tensor:
     return F.interpolate(images, scale_factor=2, mode="nearest")
 
 
-def reduced(images: Tensor) -> Tensor:
+def halved_by_mean(images: Tensor) -> Tensor:
     """Half as wide and high, 2 x 2 pixels averaged."""
     return F.avg_pool2d(images, 2)
 
 
-class Seed(nn.Module):
-    """The generator's first block: (N, Z) -> (N, O, 4, 4)."""
+class LatentBlock(nn.Module):
+    """First block of the generator: (N, Z) -> (N, O, 4, 4)."""
 
     def __init__(self, latent_size: int, outputs: int) -> None:
         super().__init__()
-        # The gain is sqrt(2)/4 here, as in the authors' code (networks.py:184).
+        # The gain is sqrt(2)/4, as in the authors' code (networks.py:184).
         self.linear = EqualLinear(latent_size, outputs * 16, gain=2**0.5 / 4)
         self.conv = EqualConv(outputs, outputs)
 
@@ -53,8 +54,8 @@ class Seed(nn.Module):
         return pixel_norm(leaky(self.conv(x)))
 
 
-class Grow(nn.Module):
-    """A further block of the generator: (N, I, H, W) -> (N, O, 2H, 2W)."""
+class UpBlock(nn.Module):
+    """Further block of the generator: (N, I, H, W) -> (N, O, 2H, 2W)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -66,8 +67,8 @@ class Grow(nn.Module):
         return pixel_norm(leaky(self.conv(x)))
 
 
-class Shrink(nn.Module):
-    """A block of the discriminator: (N, I, H, W) -> (N, O, H/2, W/2)."""
+class DownBlock(nn.Module):
+    """Block of the discriminator: (N, I, H, W) -> (N, O, H/2, W/2)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -78,8 +79,8 @@ class Shrink(nn.Module):
         return leaky(self.down(leaky(self.conv(x))))
 
 
-class Verdict(nn.Module):
-    """The discriminator's last block: (N, I, 4, 4) -> (N,) scores, without bounds."""
+class PgganScore(nn.Module):
+    """Last block of the discriminator: (N, I, 4, 4) -> (N,) scores, unbounded."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -93,14 +94,14 @@ class Verdict(nn.Module):
         return scores
 
 
-class Generator(nn.Module):
-    """Latents -> images of a level."""
+class PgganGenerator(nn.Module):
+    """Generator: latents -> images of a level."""
 
     def __init__(self, settings: PgganSettings) -> None:
         super().__init__()
         widths = [width_at(settings, level) for level in range(settings.levels)]
-        grow = [Grow(i, o) for i, o in pairwise(widths)]
-        self.blocks = nn.ModuleList([Seed(settings.latent_size, widths[0]), *grow])
+        ups = [UpBlock(i, o) for i, o in pairwise(widths)]
+        self.blocks = nn.ModuleList([LatentBlock(settings.latent_size, widths[0]), *ups])
         self.rgb = nn.ModuleList(EqualConv(w, settings.channels, 1, gain=1) for w in widths)
         channels_last(self)
 
@@ -111,13 +112,13 @@ class Generator(nn.Module):
         alpha: Tensor | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """(N, Z) -> (N, C, S, S) float32, -1..1 but for overshoot: the output is linear.
+        """(N, Z) -> (N, C, S, S) float32, about -1..1: the output is linear and may overshoot.
 
         Args:
             latents: Normal numbers.
-            level: Of the images.
-            alpha: (), how far the level is faded in; None when it is.
-            dtype: Of the feature maps above 4 px; that of the weights when not given.
+            level: Level of the images.
+            alpha: (), weight of the level against the one below; None once it is faded in.
+            dtype: Type of the feature maps above 4 px; the type of the weights by default.
         """
         x = self.blocks[0](latents)
         x = below = x.to(dtype or x.dtype)
@@ -129,14 +130,17 @@ class Generator(nn.Module):
         return torch.lerp(enlarged(precise(self.rgb[level - 1](below))), images, alpha)
 
 
-class Discriminator(nn.Module):
-    """Images of a level -> scores, high for real ones; N is a multiple of `STD_GROUP`."""
+class PgganDiscriminator(nn.Module):
+    """Discriminator: images of a level -> scores, high for real ones.
+
+    N is a multiple of `STD_GROUP`.
+    """
 
     def __init__(self, settings: PgganSettings) -> None:
         super().__init__()
         widths = [width_at(settings, level) for level in range(-1, settings.levels)]
-        shrink = [Shrink(i, o) for o, i in pairwise(widths[1:])]
-        self.blocks = nn.ModuleList([Verdict(widths[1], widths[0]), *shrink])
+        downs = [DownBlock(i, o) for o, i in pairwise(widths[1:])]
+        self.blocks = nn.ModuleList([PgganScore(widths[1], widths[0]), *downs])
         self.rgb = nn.ModuleList(EqualConv(settings.channels, w, 1) for w in widths[1:])
         channels_last(self)
 
@@ -147,21 +151,34 @@ class Discriminator(nn.Module):
         alpha: Tensor | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """(N, C, S, S) -> (N,) float32; feature maps are of `dtype` down to 4 px."""
+        """(N, C, S, S) -> (N,) float32; feature maps have type `dtype` down to 4 px."""
         images = images.to(dtype or images.dtype)
         x: Tensor = leaky(self.rgb[level](images))
         for k in range(level, 0, -1):
             x = self.blocks[k](x)
             if k == level and alpha is not None:
-                below = leaky(self.rgb[level - 1](reduced(images)))
+                below = leaky(self.rgb[level - 1](halved_by_mean(images)))
                 x = torch.lerp(below, x, alpha.to(x.dtype))
         scores: Tensor = self.blocks[0](precise(x))
         return scores
 
 
 def active_parameters(
-    network: Generator | Discriminator, level: int, fading: bool
+    network: PgganGenerator | PgganDiscriminator, level: int, fading: bool
 ) -> Iterator[nn.Parameter]:
-    """The parameters that a level uses; while it is fading in, the level below has its say too."""
+    """Parameters that a level uses; while it is fading in, the level below contributes too."""
     yield from network.blocks[: level + 1].parameters()
     yield from network.rgb[level - 1 if fading else level : level + 1].parameters()
+
+
+def pggan_images(
+    generator: PgganGenerator,
+    latents: Tensor,
+    noise: Tensor | None,
+    growth: Growth,
+    dtype: torch.dtype,
+) -> Tensor:
+    """(N, Z) latents -> (N, C, S, S) images of the level that the generator has reached."""
+    alpha = torch.tensor(growth.alpha, device=latents.device) if growth.fading else None
+    images: Tensor = generator(latents, growth.level, alpha, dtype)
+    return images

@@ -1,4 +1,4 @@
-"""The losses of PGGAN as functions of tensors: what is compiled, and what is differentiated.
+"""Phases of PGGAN: its losses as functions of tensors, to be compiled and differentiated.
 
 Shapes: N images, C channels, S side of the level, Z latent size.
 """
@@ -13,19 +13,20 @@ from idhray.gan.augment.augment import apply
 from idhray.gan.augment.config import AugmentSettings
 from idhray.gan.augment.draws import AugmentDraws
 from idhray.gan.engine import Engine
-from idhray.gan.pggan.networks import Discriminator, Generator
+from idhray.gan.pggan.networks import PgganDiscriminator, PgganGenerator
 
 
-class Phases:
-    """The phases of two networks at one level; `draws` and `p` are those of augmentation.
+class PgganPhases:
+    """Phases of two networks at one level.
 
-    `alpha` is how far the level is faded in, (), or None where it is.
+    `draws` and `p` are those of augmentation. `alpha`, (), is the weight of the level against the
+    one below, or None once it is faded in.
     """
 
     def __init__(
         self,
-        generator: Generator,
-        discriminator: Discriminator,
+        generator: PgganGenerator,
+        discriminator: PgganDiscriminator,
         *,
         level: int,
         drift: float,
@@ -47,20 +48,22 @@ class Phases:
         self, latents: Tensor, alpha: Tensor | None, draws: Any, p: Tensor
     ) -> Tensor:
         fakes = self._generator(latents, self._level, alpha, self._dtype)
-        return losses.generator_loss(self._scores(self._seen(fakes, draws, p), alpha, self._dtype))
+        return losses.wasserstein_generator(
+            self._scores(self._augmented(fakes, draws, p), alpha, self._dtype)
+        )
 
     def _discriminator_loss(
         self, latents: Tensor, reals: Tensor, alpha: Tensor | None, draws: Any, p: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The critic's loss without its penalty; its score gap; and the generated images.
+        """Loss of the critic without its penalty, its score gap, and the generated images.
 
         Args:
-            draws: Of the real images, and of the generated ones.
+            draws: Draws for the real images, and for the generated ones.
         """
         with torch.no_grad():
             fakes = self._generator(latents, self._level, alpha, self._dtype)
         # One pass for both: the groups of the minibatch std lie within either half.
-        both = [self._seen(reals, draws[0], p), self._seen(fakes, draws[1], p)]
+        both = [self._augmented(reals, draws[0], p), self._augmented(fakes, draws[1], p)]
         real_scores, fake_scores = self._scores(torch.cat(both), alpha, self._dtype).chunk(2)
         gap = losses.score_gap(real_scores, fake_scores)
         return self._drift * losses.drift(real_scores) - gap, gap.detach(), fakes
@@ -75,11 +78,11 @@ class Phases:
         draws: Any,
         p: Tensor,
     ) -> Tensor:
-        """The gradient penalty between real and generated images as the critic sees them."""
+        """Gradient penalty between real and generated images as the critic sees them."""
         return losses.gradient_penalty(
             lambda x: self._scores(x, alpha, None),
-            self._seen(reals, draws[0], p),
-            self._seen(fakes, draws[1], p),
+            self._augmented(reals, draws[0], p),
+            self._augmented(fakes, draws[1], p),
             mix,
         )
 
@@ -87,6 +90,6 @@ class Phases:
         scores: Tensor = self._discriminator(images, self._level, alpha, dtype)
         return scores
 
-    def _seen(self, images: Tensor, draws: AugmentDraws | None, p: Tensor) -> Tensor:
-        """As the critic sees images."""
+    def _augmented(self, images: Tensor, draws: AugmentDraws | None, p: Tensor) -> Tensor:
+        """Images as the critic sees them."""
         return images if draws is None else apply(images, draws, p, self._augment)

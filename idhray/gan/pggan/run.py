@@ -1,51 +1,56 @@
-"""How a PGGAN is trained: a step of the discriminator, one of the EMA, one of the generator."""
+"""Training of a PGGAN: a step of the discriminator, one of the EMA, one of the generator."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
+from idhray.gan.adversarial import AdversarialRun, share
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.data import faded, level_images
 from idhray.gan.engine import descend, only
 from idhray.gan.pggan.config import PgganSettings
-from idhray.gan.pggan.networks import Discriminator, Generator, active_parameters
-from idhray.gan.pggan.phases import Phases
-from idhray.gan.run import Losses, Run, share
-from idhray.gan.schedule import Growth, growth_at
+from idhray.gan.pggan.networks import PgganDiscriminator, PgganGenerator, active_parameters
+from idhray.gan.pggan.phases import PgganPhases
+from idhray.gan.pggan.schedule import batch_size_at, growth_at
+from idhray.gan.run import Losses
 
 
 @dataclass(kw_only=True)
-class PgganRun(Run):
+class PgganRun(AdversarialRun):
     """A PGGAN in training."""
 
     settings: PgganSettings
-    generator: Generator
-    discriminator: Discriminator
-    average: Generator
+    generator: PgganGenerator
+    discriminator: PgganDiscriminator
+    average: PgganGenerator
     fading: bool = False
-    """Whether the optimizers are for the time that a level is faded in."""
+    """True if the optimizers are those of a level that is being faded in."""
     g_optimizer: Optimizer | None = None
     d_optimizer: Optimizer | None = None
-    phases: Phases | None = None
+    phases: PgganPhases | None = None
 
     @staticmethod
-    def networks(settings: PgganSettings) -> tuple[Generator, Discriminator]:
-        """A new generator and a new discriminator."""
-        return Generator(settings), Discriminator(settings)
+    def new_networks(settings: PgganSettings) -> dict[str, nn.Module]:
+        """New generator and discriminator."""
+        return {
+            "generator": PgganGenerator(settings),
+            "discriminator": PgganDiscriminator(settings),
+        }
 
     @staticmethod
     def check_shares(settings: PgganSettings, worker: Worker) -> None:
-        """Refuse batches that do not divide over the workers, in whole groups.
+        """Refuse batches that do not divide over the workers in whole groups.
 
         Raises:
-            ConfigError: they do not.
+            ConfigError: a batch size does not divide.
         """
         for level, size in enumerate(settings.batch_sizes[: settings.levels]):
             if size % (worker.size * STD_GROUP):
@@ -55,7 +60,7 @@ class PgganRun(Run):
                 )
 
     def step(self) -> Losses:
-        """Discriminator, EMA, generator: losses and score gap.
+        """Train discriminator, EMA and generator: losses and score gap.
 
         Source of the order: train.py:227-231 of the implementation that Liu et al. 2020 used.
         """
@@ -65,31 +70,42 @@ class PgganRun(Run):
         self.alpha = growth.alpha
         alpha = torch.tensor(growth.alpha) if growth.alpha < 1 else None
         alpha = None if alpha is None else self.on_device(alpha)
-        reals, latents, mix = self._batch(growth)
-        found = self._discriminator_step(reals, latents[0], mix, alpha)
+        size = batch_size_at(settings, self.images_shown)
+        reals, latents, mix = self._batch(size, growth.alpha)
+        measured = self._discriminator_step(reals, latents[0], mix, alpha)
         follow = get_ema_multi_avg_fn(settings.ema_decay)
         follow(list(self.average.parameters()), list(self.generator.parameters()), None)
-        found |= self._generator_step(latents[1], growth.batch_size, alpha)
-        self.images_shown += growth.batch_size
-        return found
+        measured |= self._generator_step(latents[1], size, alpha)
+        self.images_shown += size
+        return measured
+
+    def optimizers(self) -> Sequence[Optimizer]:
+        """Optimizers of the next step, which are new if a phase begins with it."""
+        growth = growth_at(self.settings, self.images_shown)
+        self.prepare(growth.level, growth.fading)
+        assert self.g_optimizer is not None
+        assert self.d_optimizer is not None
+        return self.g_optimizer, self.d_optimizer
 
     def _discriminator_step(
         self, reals: Tensor, latents: Tensor, mix: Tensor, alpha: Tensor | None
     ) -> Losses:
         size, settings, phases = len(reals) * self.worker.size, self.settings, self._phases
-        of_reals, of_fakes = self._draws("gan reals", size), self._draws("gan fakes", size)
+        real_draws, fake_draws = self._draws("gan reals", size), self._draws("gan fakes", size)
         gap = torch.zeros((), device=self.device)
 
         def parts() -> Iterator[Tensor]:
-            for own, weight in self._parts(size):
-                draws = share(of_reals, own), share(of_fakes, own)
-                loss, found, fakes = phases.discriminator(
-                    latents[own], reals[own], alpha, draws, self.p
+            for part, weight in self._parts(size):
+                draws = share(real_draws, part), share(fake_draws, part)
+                loss, part_gap, fakes = phases.discriminator(
+                    latents[part], reals[part], alpha, draws, self.p
                 )
-                gap.add_(found, alpha=weight)
+                gap.add_(part_gap, alpha=weight)
                 fakes = fakes.clone()
                 yield weight * loss
-                penalty = phases.penalty(reals[own], fakes, mix[own], alpha, draws=draws, p=self.p)
+                penalty = phases.penalty(
+                    reals[part], fakes, mix[part], alpha, draws=draws, p=self.p
+                )
                 yield weight * settings.gradient_penalty * penalty
 
         with only(self.discriminator, self.generator):
@@ -97,27 +113,27 @@ class PgganRun(Run):
         return {"d_loss": loss, "score_gap": gap}
 
     def _generator_step(self, latents: Tensor, size: int, alpha: Tensor | None) -> Losses:
-        phases, drawn = self._phases, self._draws("gan generator", size)
+        phases, draws = self._phases, self._draws("gan generator", size)
 
         def parts() -> Iterator[Tensor]:
-            for own, weight in self._parts(size):
-                yield weight * phases.generator(latents[own], alpha, share(drawn, own), self.p)
+            for part, weight in self._parts(size):
+                yield weight * phases.generator(latents[part], alpha, share(draws, part), self.p)
 
         with only(self.generator, self.discriminator):
             loss = descend(self.g_optimizer, parts(), self.worker, self.dtype)
         return {"g_loss": loss}
 
     def prepare(self, level: int, fading: bool) -> None:
-        """Fresh optimizers, and images of that size, where the last step was of another phase.
+        """Make new optimizers, and images of that size, if the last step was of another phase.
 
-        Source: Adam's moments are reset when a level starts to fade in and when it is in,
+        Source: Adam's moments are reset when a level starts to fade in and when it is faded in,
         train.py:137 and 221-223 of the implementation that Liu et al. 2020 used.
         """
         if (self.level, self.fading) == (level, fading):
             return
         if self.level != level:
             self.reals = level_images(self.images, level, self.device)
-            self.phases = Phases(
+            self.phases = PgganPhases(
                 self.generator,
                 self.discriminator,
                 level=level,
@@ -131,7 +147,7 @@ class PgganRun(Run):
         self.d_optimizer = self._adam(self.discriminator)
 
     def training_state(self) -> dict[str, Any]:
-        """Both optimizers and the phase that they are for."""
+        """Both optimizers and their phase."""
         return {
             **super().training_state(),
             "level": self.level,
@@ -141,7 +157,7 @@ class PgganRun(Run):
         }
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `training_state` gave."""
+        """Continue with the values of `training_state`."""
         super().load_training_state(state)
         if state["level"] < 0:
             return  # saved before the first step
@@ -152,23 +168,31 @@ class PgganRun(Run):
         self.d_optimizer.load_state_dict(state["d_optimizer"])
 
     @property
-    def _phases(self) -> Phases:
+    def _phases(self) -> PgganPhases:
         assert self.phases is not None
         return self.phases
 
-    def _adam(self, network: Generator | Discriminator) -> Optimizer:
+    def _adam(self, network: PgganGenerator | PgganDiscriminator) -> Optimizer:
         parameters = list(active_parameters(network, self.level, self.fading))
         betas = (0.0, self.settings.beta2)
         return Adam(parameters, lr=self.settings.learning_rate, betas=betas, fused=True)
 
-    def _batch(self, growth: Growth) -> tuple[Tensor, Tensor, Tensor]:
+    def _batch(self, size: int, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
         """This worker's share of the step's real images, two sets of latents, and mixing factors.
 
-        All is drawn for the global batch, on the CPU, whatever the device and number of workers.
+        All are drawn for the global batch on the CPU, for any device and number of workers.
         """
-        size, part = growth.batch_size, self.worker.share(growth.batch_size)
-        chance = self.chance("gan step")
+        part, chance = self.worker.share(size), self.chance("gan step")
         latents = torch.randn(2, size, self.settings.latent_size, generator=chance)
         mix = torch.rand(size, 1, 1, 1, generator=chance)
-        reals = faded(self.reals_of(size, self.symmetries(size, chance)), growth.alpha)
+        reals = faded(self.reals_of(size, self.symmetries(size, chance)), alpha)
         return reals, self.on_device(latents[:, part]), self.on_device(mix[part])
+
+
+def wasserstein_gap_limit(settings: PgganSettings, side_px: int) -> float:
+    """Largest sound score gap, which is an estimated Wasserstein distance.
+
+    Images are -1..1. A critic with slope 1 cannot tell images further apart than black is from
+    white.
+    """
+    return 2 * side_px * math.sqrt(settings.channels)

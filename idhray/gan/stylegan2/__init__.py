@@ -1,1 +1,1 @@
-"""StyleGAN2: settings, networks, losses and training steps."""
+"""StyleGAN2: settings, networks, phases, training steps and transfer."""

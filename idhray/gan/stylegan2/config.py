@@ -1,11 +1,11 @@
-"""Settings of one StyleGAN2 run; the defaults are those of Park et al. 2021."""
+"""Settings of one StyleGAN2 run, and presets; the defaults are those of Park et al. 2021."""
 
 from dataclasses import dataclass, field
 
 from idhray.errors import ConfigError
 from idhray.gan.augment.config import AugmentSettings, check_channels
 from idhray.gan.checks import (
-    Symmetry,
+    ImageSymmetry,
     check_above_zero,
     check_batch,
     check_below_one,
@@ -20,9 +20,9 @@ class StyleGan2Settings:
     """Settings of one StyleGAN2 run.
 
     Park et al. 2021 state the sizes of images, z and w, the layers of the mapping network, the
-    batch size, Adam, and the images shown. On all else they are silent but for "the official
-    tensorflow code of StyleGAN2" (github.com/NVlabs/stylegan2): there the defaults are those of
-    its `config-f`, called official below. K2019 is Karras et al. 2019 (arXiv:1812.04948), K2020
+    batch size, Adam, and the images shown. For everything else they refer to "the official
+    tensorflow code of StyleGAN2" (github.com/NVlabs/stylegan2): those defaults come from its
+    `config-f`, called official below. K2019 is Karras et al. 2019 (arXiv:1812.04948), K2020
     is Karras et al. 2020 (arXiv:1912.04958).
     """
 
@@ -35,42 +35,44 @@ class StyleGan2Settings:
     mapping_layers: int = 8
     """Source: Park et al. 2021, Methods."""
     mapping_lr: float = 0.01
-    """The mapping network's learning rate as a part of the others'. Source: K2019, appendix C."""
+    """Learning rate of the mapping network as a fraction of `learning_rate`. Source: K2019,
+    appendix C."""
     fmap_base: int = 16384
-    """Feature maps at S px are 2 * fmap_base / S, fmap_max at most: 512 up to 64 px, 256 at 128,
+    """Feature maps at S px are 2 * fmap_base / S, at most fmap_max: 512 up to 64 px, 256 at 128,
     128 at 256. Source: official; the "large networks" of K2020, section 4.1."""
     fmap_max: int = 512
     total_kimg: float = 4000.0
-    """Source: Park et al. 2021, Methods. They do not say how many of them went into the 500 normal
-    brains; here pre-training and transfer get as many each."""
+    """Source: Park et al. 2021, Methods. They do not state the share of pre-training on 500 normal
+    brains; here pre-training and transfer are equally long."""
     batch_size: int = 32
     """Images per step over all workers. Source: Park et al. 2021, Methods."""
     learning_rate: float = 2e-3
-    """Of both networks' Adam, whose beta1 is 0. Source: Park et al. 2021, Methods."""
+    """Learning rate of both networks' Adam, whose beta1 is 0. Source: Park et al. 2021, Methods."""
     beta2: float = 0.99
     """Source: Park et al. 2021, Methods."""
     r1_gamma: float = 10.0
-    """Weight of R1, halved; 0 leaves it out. Source: official."""
+    """Weight of R1, which is halved; 0 turns R1 off. Source: official."""
     r1_interval: int = 16
-    """Steps per step of R1 ("lazy regularization", K2020, section 3.1). Source: official."""
+    """Steps between two steps of R1 ("lazy regularization", K2020, section 3.1). Source:
+    official."""
     path_length_weight: float = 2.0
-    """Weight of path length regularization; 0 leaves it out. Source: official. As lengths are
-    counted here (`losses.path_lengths`), 2 is at any size the weight of K2020, appendix B."""
+    """Weight of path length regularization; 0 turns it off. Source: official. With the lengths of
+    `losses.path_lengths`, 2 is the weight of K2020, appendix B, at any size."""
     path_length_interval: int = 4
-    """Steps per step of it. Source: official."""
+    """Steps between two steps of path length regularization. Source: official."""
     style_mixing: float = 0.9
-    """Probability that the images of a batch are of two latents each. Source: official."""
+    """Probability that each image of a batch mixes two latents. Source: official."""
     ema_half_life_kimg: float = 10.0
-    """Of the averaged generator. Source: official."""
-    symmetry: Symmetry = "none"
-    """How real images are shown. Source: official."""
+    """Half-life of the averaged generator. Source: official."""
+    symmetry: ImageSymmetry = "none"
+    """Symmetries in which real images are shown. Source: official."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
-    """Of what the discriminator sees; off, as in the paper."""
+    """Augmentation of the images that the discriminator sees; off, as in the paper."""
     checkpoint_kimg: float = 200.0
     sample_kimg: float = 100.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained.
+        """Refuse settings that cannot be trained.
 
         Raises:
             ConfigError: the message names the field, what it is and what it may be.
@@ -92,7 +94,7 @@ class StyleGan2Settings:
 
     @property
     def levels(self) -> int:
-        """How many resolutions there are, 4 px included."""
+        """Number of resolutions, 4 px included."""
         return self.resolution_px.bit_length() - 2
 
 
@@ -105,4 +107,31 @@ NETWORK = (
     "fmap_base",
     "fmap_max",
 )
-"""The settings that make a network what it is; weights fit where these are the same."""
+"""Settings that decide the shape and scale of the networks; weights fit only if these agree."""
+
+
+PRESETS: dict[str, StyleGan2Settings] = {
+    "park2021": StyleGan2Settings(),
+    # Ours: 64 px slices of made-up brains, about two minutes on one CPU core. Batches of 4 give
+    # more steps and better images than 8. With R1 at 1 the discriminator won for good; with 4 in
+    # every 8th step it did not. Mixing and path lengths are weaker than the paper's, as the run is
+    # short.
+    "demo-mri": StyleGan2Settings(
+        resolution_px=64,
+        latent_size=64,
+        mapping_layers=4,
+        fmap_base=512,
+        fmap_max=32,
+        total_kimg=9.0,
+        batch_size=4,
+        learning_rate=5e-3,
+        r1_gamma=4.0,
+        r1_interval=8,
+        path_length_interval=8,
+        style_mixing=0.5,
+        ema_half_life_kimg=0.5,
+        symmetry="mirror",
+        checkpoint_kimg=1.0,
+        sample_kimg=3.0,
+    ),
+}

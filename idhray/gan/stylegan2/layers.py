@@ -1,10 +1,10 @@
-"""Layers of StyleGAN2: modulated convolution, equalized layers, and the filter of all resizing.
+"""Layers of StyleGAN2: modulated convolution, equalized layers, and the filter for resizing.
 
-The gain sqrt(2) that follows each leaky ReLU is folded into what comes before it, where it costs
+The gain sqrt(2) after each leaky ReLU is folded into the operation before it, where it costs
 nothing: gain * leaky(x) = leaky(gain * x).
 
-Each layer computes in the type of the feature maps that it is given; styles, norms of weights and
-image channels are float32.
+Each layer computes in the type of its input feature maps; styles, norms of weights and image
+channels are float32.
 
 Shapes: N batch, I/O channels of input and output, C channels, H height, W width, Z size of w.
 Source: Karras et al. 2020 (arXiv:1912.04958), K2020 below; Karras et al. 2019 (arXiv:1812.04948).
@@ -25,10 +25,10 @@ EPSILON = 1e-8  # K2020, equation 3
 
 
 def _kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(1, 1, 4, 4): the binomial filter [1, 3, 3, 1] in both directions, of sum 1."""
+    """(1, 1, 4, 4): binomial filter [1, 3, 3, 1] in both directions, with sum 1."""
     if torch.compiler.is_compiling():
         return _new_kernel(device, dtype)  # a constant of the compiled phase
-    return _kept_kernel(device, dtype)
+    return _cached_kernel(device, dtype)
 
 
 def _new_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -36,30 +36,30 @@ def _new_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.outer(taps, taps)[None, None]
 
 
-_kept_kernel = functools.lru_cache(_new_kernel)
+_cached_kernel = functools.lru_cache(_new_kernel)
 
 
-def smoothed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """(N, C, H, W) filtered, with `pad` pixels of 0 around it; `stride` 2 keeps every other one."""
+def low_passed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Tensor:
+    """(N, C, H, W) filtered, with `pad` zeros around it; `stride` 2 keeps every second pixel."""
     return _filtered(x, gain * _kernel(x.device, x.dtype), stride, pad, None)
 
 
-def halved(x: Tensor) -> Tensor:
+def downsampled(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, H/2, W/2), filtered first."""
-    return smoothed(x, pad=1, stride=2)
+    return low_passed(x, pad=1, stride=2)
 
 
-def doubled(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, 2H, 2W): zeros put between the pixels, then filtered."""
+def upsampled(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W): zeros inserted between the pixels, then filtered."""
     return _filtered(x, 4 * _kernel(x.device, x.dtype), 2, 1, 2 * x.shape[2])
 
 
 def _filtered(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | None) -> Tensor:
-    """Each channel convolved with a kernel that learns nothing; `side`: the transpose, so wide."""
+    """Each channel convolved with a fixed kernel; with `side`, the transpose, to that side."""
     if torch.compiler.is_compiling():
-        return _convolved(x, kernel, stride, pad, side)  # the compiler drops what is not needed
-    found: Tensor = _Filter.apply(x, kernel, stride, pad, side)  # type: ignore[no-untyped-call]
-    return found
+        return _convolved(x, kernel, stride, pad, side)  # the compiler drops unused gradients
+    filtered: Tensor = _Filter.apply(x, kernel, stride, pad, side)  # type: ignore[no-untyped-call]
+    return filtered
 
 
 def _convolved(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | None) -> Tensor:
@@ -72,9 +72,9 @@ def _convolved(x: Tensor, kernel: Tensor, stride: int, pad: int, side: int | Non
 
 
 class _Filter(torch.autograd.Function):
-    """A linear map whose backward pass is its transpose, as often as it is differentiated.
+    """Linear map whose backward pass is its transpose, at every order of differentiation.
 
-    PyTorch's own second derivative of a grouped convolution goes channel by channel, for the sake
+    PyTorch's second derivative of a grouped convolution goes channel by channel, to get the slope
     of the kernel: thousands of convolutions in a step of R1.
     """
 
@@ -96,9 +96,9 @@ class _Filter(torch.autograd.Function):
 
 
 class Dense(nn.Module):
-    """Fully connected layer of equalized learning rate, (N, I) -> (N, O).
+    """Fully connected layer with equalized learning rate, (N, I) -> (N, O).
 
-    Weights and bias are stored over `lr` and used times `lr`: Adam's steps count for that part.
+    Weights and bias are stored divided by `lr` and used times `lr`, which scales Adam's steps.
     Source: K2020, appendix B; `lr` of the mapping network: arXiv:1812.04948, appendix C.
     """
 
@@ -115,10 +115,10 @@ class Dense(nn.Module):
         return F.linear(x, self.weight * self.scale, self.bias * self.bias_scale)
 
 
-class Conv(nn.Module):
-    """Convolution of equalized learning rate: (N, I, H, W) -> (N, O, H, W), or half as wide.
+class StyleGan2Conv(nn.Module):
+    """Convolution with equalized learning rate: (N, I, H, W) -> (N, O, H, W), or half the side.
 
-    `down` filters, then takes steps of two. Without `bias` it is a plain linear map.
+    `down` filters, then convolves with stride 2. Without `bias` it is a linear map.
     """
 
     def __init__(
@@ -145,45 +145,45 @@ class Conv(nn.Module):
         if not self.down:
             return F.conv2d(x, weight, bias, padding=self.pad)
         if self.pad == 0:
-            return F.conv2d(halved(x), weight, bias)
-        return F.conv2d(smoothed(x, pad=2), weight, bias, stride=2)
+            return F.conv2d(downsampled(x), weight, bias)
+        return F.conv2d(low_passed(x, pad=2), weight, bias, stride=2)
 
 
 def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False) -> Tensor:
-    """A 3 x 3 convolution whose weights are scaled by each image's style, then renormalized.
+    """3 x 3 convolution whose weights are scaled by each image's style, then renormalized.
 
-    Weights of one's own for each image are never made: the input is scaled instead of the weights
-    (equation 1), and the output divided by the norm that each image's weights would have had
-    (equation 3), which is a matrix product.
+    Weights per image are never computed: the input is scaled instead of the weights (equation 1),
+    and the output is divided by the norm that each image's weights would have (equation 3), which
+    is a matrix product.
 
-    Shapes: x (N, I, H, W), weight (O, I, 3, 3), style (N, I) -> (N, O, H, W), or twice as wide.
-    Source: K2020, equations 1 and 3, and section 2.2 for why this is the same.
+    Shapes: x (N, I, H, W), weight (O, I, 3, 3), style (N, I) -> (N, O, H, W), or twice the side.
+    Source: K2020, equations 1 and 3; section 2.2 shows that this is the same.
     """
     y = conv_of_scaled(x, weight, style, up=up)
     return y * demodulation(weight, style)[:, :, None, None]
 
 
 def conv_of_scaled(x: Tensor, weight: Tensor, style: Tensor, *, up: bool) -> Tensor:
-    """The convolution of `modulated_conv` before it is renormalized.
+    """Convolution of `modulated_conv` before renormalization.
 
-    Up is a transposed convolution with stride 2, to 2H + 1, then the filter.
+    `up` is a transposed convolution with stride 2, to 2H + 1, then the filter.
     """
     x = x * style[:, :, None, None]
     if not up:
         return F.conv2d(x, weight, padding=1)
-    # A transposed convolution takes (I, O, K, K), and turns the kernel by 180 degrees.
+    # A transposed convolution takes (I, O, K, K) and rotates the kernel by 180 degrees.
     x = F.conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), stride=2)
-    return smoothed(x, pad=1, gain=4)
+    return low_passed(x, pad=1, gain=4)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
-    """(N, O): one over the norm of each image's weights of each output channel."""
+    """(N, O): reciprocal norm of the weights of each image and output channel."""
     squares = weight.square().sum(dim=(2, 3))
     return (F.linear(style.square(), squares) + EPSILON).rsqrt()
 
 
 def within_one(x: Tensor, over: int | tuple[int, ...]) -> Tensor:
-    """`x` over its largest magnitude along the dimensions `over`.
+    """`x` divided by its largest magnitude along the dimensions `over`.
 
     Source: Karras et al. 2020 (arXiv:2006.06676), appendix F, "mixed-precision".
     """
@@ -191,7 +191,7 @@ def within_one(x: Tensor, over: int | tuple[int, ...]) -> Tensor:
 
 
 class StyledConv(nn.Module):
-    """One layer of the generator: modulated convolution, noise, bias, leaky ReLU.
+    """Layer of the generator: modulated convolution, noise, bias, leaky ReLU.
 
     Shapes: x (N, I, H, W), w (N, Z), noise (N, 1, H, W) of the output's size.
     Source: K2020, figure 2c and d.
@@ -209,9 +209,9 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         style = self.affine(w)
         weight: Tensor = self.weight
-        if x.dtype == torch.float16:  # factors that the norm takes out again
+        if x.dtype == torch.float16:  # the norm cancels these factors
             style, weight = within_one(style, 1), within_one(weight, (1, 2, 3))
-        style = style * self.scale  # the equalized weights' scale, where it is cheaper
+        style = style * self.scale  # the scale of equalized weights, where it is cheaper
         norm = (GAIN * demodulation(weight, style)).to(x.dtype)
         x = conv_of_scaled(x, weight.to(x.dtype), style.to(x.dtype), up=self.up)
         bias = (GAIN * self.bias).to(x.dtype)

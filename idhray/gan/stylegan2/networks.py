@@ -1,8 +1,8 @@
-"""The two networks of StyleGAN2: mapping and synthesis, and a residual discriminator.
+"""Generator (mapping and synthesis) and residual discriminator of StyleGAN2.
 
-Level l works on images of S = 4 * 2^l px. A generator of L levels has 2L layers with a style of
-their own: one convolution at 4 px and two at each further level, and the last step to an image;
-the other such steps share the style of the convolution that comes next.
+Level l works on images of S = 4 * 2^l px. A generator of L levels has 2L layers with a style
+each: one convolution at 4 px, two at each further level, and the last step to an image. The other
+steps to an image share the style of the next convolution.
 
 Shapes: N batch, Z latent size (of z and of w), C image channels, P noise pixels of all layers.
 Source: Karras et al. 2020 (arXiv:1912.04958), figures 2 and 7; widths as in its code.
@@ -16,9 +16,17 @@ from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
 from idhray.gan.config import width_at
+from idhray.gan.growth import Growth
 from idhray.gan.layers import channels_last, leaky, minibatch_std, pixel_norm, precise
 from idhray.gan.stylegan2.config import StyleGan2Settings
-from idhray.gan.stylegan2.layers import GAIN, Conv, Dense, StyledConv, ToImage, doubled
+from idhray.gan.stylegan2.layers import (
+    GAIN,
+    Dense,
+    StyledConv,
+    StyleGan2Conv,
+    ToImage,
+    upsampled,
+)
 
 
 class Mapping(nn.Module):
@@ -40,7 +48,7 @@ class Mapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Styles and noise -> images. Every level adds its own to the image of the one below."""
+    """Styles and noise -> images. Each level adds to the enlarged image of the level below."""
 
     def __init__(self, settings: StyleGan2Settings) -> None:
         super().__init__()
@@ -55,10 +63,10 @@ class Synthesis(nn.Module):
         self.sides = tuple(sides)  # of each layer's noise
 
     def forward(self, styles: Tensor, noise: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """(N, 2L, Z) and (N, P) -> (N, C, S, S) float32, -1..1 but for overshoot.
+        """(N, 2L, Z) and (N, P) -> (N, C, S, S) float32, about -1..1.
 
-        Feature maps are of `dtype`, that of the weights when not given; styles, norms and images
-        are float32 all the same.
+        Feature maps have type `dtype`, by default the type of the weights; styles, norms and images
+        are always float32.
         """
         ws = styles.unbind(1)
         maps = noise.split([side**2 for side in self.sides], dim=1)
@@ -69,17 +77,17 @@ class Synthesis(nn.Module):
         for k, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
             x = up(x, ws[2 * k + 1], noises[2 * k + 1])
             x = conv(x, ws[2 * k + 2], noises[2 * k + 2])
-            image = doubled(image) + self.images[k + 1](x, ws[2 * k + 3])
+            image = upsampled(image) + self.images[k + 1](x, ws[2 * k + 3])
         return image
 
 
-class Generator(nn.Module):
-    """Latents -> images."""
+class StyleGan2Generator(nn.Module):
+    """Generator: latents -> images."""
 
     w_average: Tensor
-    """(Z,): a running mean of w, the center that truncation draws to."""
+    """(Z,): running mean of w, the center that truncation moves w towards."""
     fixed_noise: Tensor
-    """(1, P): the noise of images that are to differ by their latents alone."""
+    """(1, P): noise of images that differ by their latents alone."""
 
     def __init__(self, settings: StyleGan2Settings) -> None:
         super().__init__()
@@ -92,30 +100,24 @@ class Generator(nn.Module):
         channels_last(self)
 
     def forward(self, latents: Tensor, noise: Tensor | None = None, psi: float = 1.0) -> Tensor:
-        """(N, Z) and (N, P), or fixed noise -> (N, C, S, S); psi below 1 gives typical images.
-
-        Source of psi: Karras et al. 2019 (arXiv:1812.04948), appendix B.
-        """
-        w = self.mapping(latents)
-        if psi != 1:
-            w = torch.lerp(self.w_average, w, psi)
-        styles = w[:, None].expand(-1, self.layers, -1)
-        images: Tensor = self.synthesis(styles, self.noise_or_fixed(noise, len(w)))
+        """(N, Z) and (N, P), or fixed noise -> (N, C, S, S); psi below 1 gives typical images."""
+        styles = truncated_styles(self, latents, psi)
+        images: Tensor = self.synthesis(styles, self.noise_or_fixed(noise, len(styles)))
         return images
 
     def noise_or_fixed(self, noise: Tensor | None, count: int) -> Tensor:
-        """(N, P): the noise that is given, or the fixed one for every image."""
+        """(N, P): the noise, or the fixed one for every image if it is None."""
         return self.fixed_noise.expand(count, -1) if noise is None else noise
 
     def mixed_styles(self, pairs: Tensor, cutoff: Tensor) -> tuple[Tensor, Tensor]:
-        """Styles of two latents each, the second one's from layer `cutoff` on.
+        """Styles that mix two latents each, the second one from layer `cutoff` on.
 
         Args:
             pairs: Latents, (2, N, Z).
-            cutoff: (), 1..2L; at 2L the second latents have no say.
+            cutoff: (), 1..2L; at 2L the second latents are not used.
 
         Returns:
-            (N, 2L, Z) styles, and (N, Z) the first latents' w.
+            (N, 2L, Z) styles, and (N, Z) w of the first latents.
 
         Source: Karras et al. 2019 (arXiv:1812.04948), section 3.1.
         """
@@ -124,18 +126,19 @@ class Generator(nn.Module):
         return torch.where(layer < cutoff, first[:, None], second[:, None]), first
 
 
-class Residual(nn.Module):
-    """A block of the discriminator: (N, I, H, W) -> (N, O, H/2, W/2).
+class ResidualBlock(nn.Module):
+    """Block of the discriminator: (N, I, H, W) -> (N, O, H/2, W/2).
 
-    The mean of both branches is over sqrt(2), to keep the variance; it is folded into their gains.
+    The sum of both branches is divided by sqrt(2), to keep the variance; the factor is folded into
+    their gains.
     Source: arXiv:1912.04958, section 4.1, figure 7c.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = Conv(inputs, inputs, gain=GAIN)
-        self.down = Conv(inputs, outputs, gain=GAIN / math.sqrt(2), down=True)
-        self.skip = Conv(inputs, outputs, 1, gain=1 / math.sqrt(2), bias=False, down=True)
+        self.conv = StyleGan2Conv(inputs, inputs, gain=GAIN)
+        self.down = StyleGan2Conv(inputs, outputs, gain=GAIN / math.sqrt(2), down=True)
+        self.skip = StyleGan2Conv(inputs, outputs, 1, gain=1 / math.sqrt(2), bias=False, down=True)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = leaky(self.down(leaky(self.conv(x))))
@@ -143,12 +146,12 @@ class Residual(nn.Module):
         return y
 
 
-class Verdict(nn.Module):
-    """The discriminator's last block: (N, I, 4, 4) -> (N,) scores, without bounds."""
+class StyleGan2Score(nn.Module):
+    """Last block of the discriminator: (N, I, 4, 4) -> (N,) scores, unbounded."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.conv = Conv(inputs + 1, inputs, gain=GAIN)
+        self.conv = StyleGan2Conv(inputs + 1, inputs, gain=GAIN)
         self.linear = Dense(inputs * 16, inputs, gain=GAIN)
         self.score = Dense(inputs, 1)
 
@@ -158,19 +161,19 @@ class Verdict(nn.Module):
         return scores
 
 
-class Discriminator(nn.Module):
-    """Images -> scores, high for real ones; N is a multiple of `STD_GROUP`."""
+class StyleGan2Discriminator(nn.Module):
+    """Discriminator: images -> scores, high for real ones; N is a multiple of `STD_GROUP`."""
 
     def __init__(self, settings: StyleGan2Settings) -> None:
         super().__init__()
         widths = [width_at(settings, level) for level in reversed(range(settings.levels))]
-        self.from_image = Conv(settings.channels, widths[0], 1, gain=GAIN)
-        self.blocks = nn.ModuleList(Residual(i, o) for i, o in pairwise(widths))
-        self.verdict = Verdict(widths[-1])
+        self.from_image = StyleGan2Conv(settings.channels, widths[0], 1, gain=GAIN)
+        self.blocks = nn.ModuleList(ResidualBlock(i, o) for i, o in pairwise(widths))
+        self.verdict = StyleGan2Score(widths[-1])
         channels_last(self)
 
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """(N, C, S, S) -> (N,) float32; feature maps are of `dtype` down to 4 px."""
+        """(N, C, S, S) -> (N,) float32; feature maps have type `dtype` down to 4 px."""
         x = leaky(self.from_image(images.to(dtype or images.dtype)))
         for block in self.blocks:
             x = block(x)
@@ -178,7 +181,7 @@ class Discriminator(nn.Module):
         return scores
 
     def freeze(self, blocks: int) -> None:
-        """Train all but the first `blocks` residual blocks, those nearest the image.
+        """Freeze the first `blocks` residual blocks, those nearest the image; train all others.
 
         Source: Mo et al. 2020, FreezeD (arXiv:2002.10964), section 3.
         """
@@ -186,3 +189,27 @@ class Discriminator(nn.Module):
         if blocks:
             self.from_image.requires_grad_(False)
             self.blocks[:blocks].requires_grad_(False)
+
+
+def truncated_styles(generator: StyleGan2Generator, latents: Tensor, psi: float) -> Tensor:
+    """(N, Z) -> (N, 2L, Z): w for every layer, moved towards the mean w by truncation psi.
+
+    Source: Karras et al. 2019 (arXiv:1812.04948), appendix B.
+    """
+    w: Tensor = generator.mapping(latents)
+    if psi != 1:
+        w = torch.lerp(generator.w_average, w, psi)
+    return w[:, None].expand(-1, generator.layers, -1)
+
+
+def stylegan2_images(
+    generator: StyleGan2Generator,
+    styles: Tensor,
+    noise: Tensor | None,
+    growth: Growth,
+    dtype: torch.dtype,
+) -> Tensor:
+    """(N, 2L, Z) styles and (N, P) noise, or fixed noise -> (N, C, S, S) images."""
+    noise = generator.noise_or_fixed(noise, len(styles))
+    images: Tensor = generator.synthesis(styles, noise, dtype)
+    return images

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import ray.train
@@ -14,7 +14,7 @@ from idhray.errors import FullError, StorageError
 from idhray.gan.checkpoint import TRAINING, checkpoint_files, read_model
 from idhray.gan.roll_back import FACTOR, MOST
 from idhray.gan.run import Run
-from idhray.gan.sample import generate, generator_of, grid
+from idhray.gan.sample import generate, generator_of, image_grid
 from idhray.gan.snapshots import (
     amend,
     newest_snapshot,
@@ -58,7 +58,7 @@ class Reports:
 
     def __call__(self, run: Run, report: Report) -> bool:
         """Whether to end the training, for good or to go back."""
-        metrics = asdict(report)
+        metrics = report.metrics()
         ended = False
         if run.worker.rank == 0:
             with explained(self.out, run.images_shown):
@@ -99,7 +99,7 @@ class Reports:
 
     def _lead(self, run: Run, report: Report, metrics: dict[str, Any]) -> bool:
         if report.sample_due:
-            sheet = grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
+            sheet = image_grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
             publish(join(self.out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
         if self.meter and report.fidelity_due:
             metrics |= self.meter(run)

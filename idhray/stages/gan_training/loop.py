@@ -9,14 +9,15 @@ import ray.train
 import ray.train.torch
 
 from idhray.errors import StorageError, TableError, TrainingError
+from idhray.gan.architectures import gan_settings
 from idhray.gan.checkpoint import read_model, restore
-from idhray.gan.config import GanSettings, gan_settings
+from idhray.gan.config import GanSettings
+from idhray.gan.data import null_channels
 from idhray.gan.engine import Engine
 from idhray.gan.run import Run
 from idhray.gan.snapshots import newest_snapshot
 from idhray.gan.trainer import new_run, train
 from idhray.gan.transfer import init_from as start_from
-from idhray.gan.transfer import null_channels
 from idhray.stages.gan_training.callbacks import LAST, Reports
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fidelity_meter import meter_of

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from idhray.cohorts.manifest import Label
 from idhray.config import settings_dict
 from idhray.errors import ConfigError
+from idhray.gan.architectures import architecture_name, architecture_of
 from idhray.gan.checkpoint import read_model
-from idhray.gan.config import GanSettings, architecture_of
+from idhray.gan.config import GanSettings
 from idhray.gan.engine import Engine
-from idhray.gan.pggan.config import PgganSettings
-from idhray.gan.schedule import growth_at
+from idhray.gan.growth import full_growth
 from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
@@ -112,7 +112,7 @@ class GanTask:
             "idh": self.idh,
             "freeze_layers": self.freeze_layers,
             "seed": self.seed,
-            "architecture": architecture_of(self.settings),
+            "architecture": architecture_name(self.settings),
         }
 
     def _measured(self) -> dict[str, Any]:
@@ -157,18 +157,16 @@ class GanTask:
 
 
 def _check_networks(settings: GanSettings) -> None:
-    """Refuse what would end in images that nobody wants.
+    """Refuse settings whose images would be useless.
 
     Raises:
         ConfigError: the schedule ends before full resolution, or images are neither gray nor RGB.
     """
-    if isinstance(settings, PgganSettings):
-        grown = growth_at(settings, round(settings.total_kimg * 1000))
-        if grown.level < settings.levels - 1 or grown.alpha < 1:
-            raise ConfigError(
-                f"total_kimg {settings.total_kimg:g} ends at {4 << grown.level} px, before "
-                f"{settings.resolution_px} px is in; raise it, or lower stabilise_kimg and "
-                "fade_kimg"
-            )
+    growth = architecture_of(settings).growth_at(settings, round(settings.total_kimg * 1000))
+    if growth != full_growth(settings.resolution_px):
+        raise ConfigError(
+            f"total_kimg {settings.total_kimg:g} ends at {4 << growth.level} px, before "
+            f"{settings.resolution_px} px is faded in; raise it, or let the networks grow faster"
+        )
     if settings.channels not in (1, 3):
         raise ConfigError(f"channels must be 1 (gray) or 3 (RGB) here, got {settings.channels}")

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from idhray.gan.config import PRESETS, width_at
-from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.config import width_at
+from idhray.gan.pggan.config import PRESETS, PgganSettings
 from idhray.gan.pggan.networks import (
-    Discriminator,
-    Generator,
+    PgganDiscriminator,
+    PgganGenerator,
     active_parameters,
     enlarged,
-    reduced,
+    halved_by_mean,
 )
 
 SMALL = PgganSettings(
@@ -21,13 +21,13 @@ SMALL = PgganSettings(
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    return Generator(SMALL)
+    return PgganGenerator(SMALL)
 
 
 @pytest.fixture
 def discriminator():
     torch.manual_seed(0)
-    return Discriminator(SMALL)
+    return PgganDiscriminator(SMALL)
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -46,7 +46,8 @@ def test_discriminator_starts_a_level_with_its_old_verdict(discriminator, level)
     images = torch.randn(4, 2, 4 << level, 4 << level)
 
     torch.testing.assert_close(
-        discriminator(images, level, torch.tensor(0.0)), discriminator(reduced(images), level - 1)
+        discriminator(images, level, torch.tensor(0.0)),
+        discriminator(halved_by_mean(images), level - 1),
     )
 
 
@@ -93,7 +94,7 @@ def test_liu2020_has_widths_and_size_of_the_authors_networks():
     """4 to 32 px: 512, 64: 256, 128: 128, 256: 64; 23.0 million parameters each."""
     settings = PRESETS["liu2020"]
     with torch.device("meta"):
-        networks = Generator(settings), Discriminator(settings)
+        networks = PgganGenerator(settings), PgganDiscriminator(settings)
 
     assert [width_at(settings, k) for k in range(7)] == [512, 512, 512, 512, 256, 128, 64]
     for network in networks:

@@ -8,15 +8,15 @@ import torch.nn.functional as F
 
 from idhray.gan.layers import leaky
 from idhray.gan.stylegan2.layers import (
-    Conv,
     Dense,
     StyledConv,
+    StyleGan2Conv,
     ToImage,
     demodulation,
-    doubled,
-    halved,
+    downsampled,
+    low_passed,
     modulated_conv,
-    smoothed,
+    upsampled,
 )
 
 
@@ -114,16 +114,16 @@ def test_resizing_keeps_constants_away_from_the_border():
     """The filter's sum is 1, and 4 where three of four pixels are zeros put between."""
     x = torch.full((1, 2, 8, 8), 3.0)
 
-    for y in (doubled(x), halved(x), smoothed(x, pad=1)):
+    for y in (upsampled(x), downsampled(x), low_passed(x, pad=1)):
         inside = y[..., 1:-1, 1:-1]
         torch.testing.assert_close(inside, torch.full_like(inside, 3.0))
 
 
 def test_doubling_is_four_times_the_adjoint_of_halving():
-    """<halved(y), x> = <y, doubled(x)> / 4 for all x, y."""
+    """<downsampled(y), x> = <y, upsampled(x)> / 4 for all x, y."""
     x, y = torch.randn(2, 3, 5, 5).double(), torch.randn(2, 3, 10, 10).double()
 
-    torch.testing.assert_close((halved(y) * x).sum(), (y * doubled(x)).sum() / 4)
+    torch.testing.assert_close((downsampled(y) * x).sum(), (y * upsampled(x)).sum() / 4)
 
 
 def test_doubling_puts_zeros_between_and_filters():
@@ -134,7 +134,7 @@ def test_doubling_puts_zeros_between_and_filters():
 
     expected = torch.zeros(8, 8)
     expected[1:5, 3:7] = torch.outer(taps, taps) / 16
-    torch.testing.assert_close(doubled(x)[0, 0], expected)
+    torch.testing.assert_close(upsampled(x)[0, 0], expected)
 
 
 def test_learning_rate_multiplier_changes_steps_not_values():
@@ -154,14 +154,14 @@ def test_learning_rate_multiplier_changes_steps_not_values():
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_down_convolution_filters_then_takes_every_other(kernel):
     """Against the filter at full size, in the middle of the image."""
-    conv = Conv(3, 5, kernel, gain=1.5, down=True)
+    conv = StyleGan2Conv(3, 5, kernel, gain=1.5, down=True)
     torch.nn.init.normal_(conv.bias)
     x = torch.randn(2, 3, 8, 8)
     weight = conv.weight * 1.5 / math.sqrt(3 * kernel**2)
     plain = (
-        F.conv2d(smoothed(x, pad=2), weight, padding=kernel // 2) + 1.5 * conv.bias[:, None, None]
+        F.conv2d(low_passed(x, pad=2), weight, padding=kernel // 2) + 1.5 * conv.bias[:, None, None]
     )
-    # Between pixels 2k and 2k + 1 lies the center of output k, in `smoothed` at 2k + 1.
+    # Between pixels 2k and 2k + 1 lies the center of output k, in `low_passed` at 2k + 1.
     plain = plain[..., 1::2, 1::2][..., :4, :4]
 
     assert conv(x).shape == (2, 5, 4, 4)
@@ -171,9 +171,9 @@ def test_down_convolution_filters_then_takes_every_other(kernel):
 @pytest.mark.parametrize(
     "resized",
     [
-        pytest.param(lambda x: smoothed(x, pad=1, gain=4), id="smoothed"),
-        pytest.param(halved, id="halved"),
-        pytest.param(doubled, id="doubled"),
+        pytest.param(lambda x: low_passed(x, pad=1, gain=4), id="low_passed"),
+        pytest.param(downsampled, id="downsampled"),
+        pytest.param(upsampled, id="upsampled"),
     ],
 )
 @pytest.mark.parametrize("side", [4, 5])

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from idhray.gan.config import PRESETS, width_at
-from idhray.gan.stylegan2.config import StyleGan2Settings
-from idhray.gan.stylegan2.networks import Discriminator, Generator
+from idhray.gan.config import width_at
+from idhray.gan.stylegan2.config import PRESETS, StyleGan2Settings
+from idhray.gan.stylegan2.networks import StyleGan2Discriminator, StyleGan2Generator
 
 SMALL = StyleGan2Settings(
     resolution_px=16, channels=2, latent_size=6, fmap_base=32, fmap_max=8, batch_size=4
@@ -17,7 +17,7 @@ SMALL = StyleGan2Settings(
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    network = Generator(SMALL)
+    network = StyleGan2Generator(SMALL)
     for name, parameter in network.named_parameters():
         if name.endswith("noise_strength"):
             torch.nn.init.constant_(parameter, 0.3)
@@ -29,17 +29,17 @@ def generator():
 def test_any_channels_and_power_of_two(channels, side):
     """CE-T1w and FLAIR need two, the papers' images three, H&E in gray one."""
     settings = dataclasses.replace(SMALL, channels=channels, resolution_px=side)
-    images = Generator(settings)(torch.randn(4, 6))
+    images = StyleGan2Generator(settings)(torch.randn(4, 6))
 
     assert images.shape == (4, channels, side, side)
-    assert Discriminator(settings)(images).shape == (4,)
+    assert StyleGan2Discriminator(settings)(images).shape == (4,)
 
 
 def test_park2021_has_widths_and_size_of_config_f():
     """512 maps to 64 px, 256 at 128, 128 at 256; 30.0 and 28.9 million parameters."""
     settings = PRESETS["park2021"]
     with torch.device("meta"):
-        generator, discriminator = Generator(settings), Discriminator(settings)
+        generator, discriminator = StyleGan2Generator(settings), StyleGan2Discriminator(settings)
         images = generator(torch.empty(4, 512))
         scores = discriminator(images)
     millions = [sum(p.numel() for p in n.parameters()) / 1e6 for n in (generator, discriminator)]
@@ -125,7 +125,7 @@ def test_size_of_the_latent_does_not_matter(generator):
 
 def test_scores_do_not_depend_on_the_other_groups():
     """Real and fake images pass in one batch, with statistics of their own."""
-    discriminator = Discriminator(SMALL)
+    discriminator = StyleGan2Discriminator(SMALL)
     a, b = torch.randn(4, 2, 16, 16), torch.randn(4, 2, 16, 16)
     together = discriminator(torch.cat([a, b]))
 
@@ -137,7 +137,7 @@ def test_both_branches_of_a_block_keep_the_mean_square():
     """Their sum is over sqrt(2). On an even image, that the filter leaves as it is."""
     torch.manual_seed(0)
     settings = dataclasses.replace(SMALL, fmap_base=4096, fmap_max=256)
-    block = Discriminator(settings).blocks[0]
+    block = StyleGan2Discriminator(settings).blocks[0]
     x = torch.randn(16, 256, 1, 1).expand(-1, -1, 16, 16)
 
     assert block(x)[:, :, 4, 4].square().mean().item() == pytest.approx(1, abs=0.1)
@@ -145,7 +145,7 @@ def test_both_branches_of_a_block_keep_the_mean_square():
 
 def test_freezing_takes_the_blocks_nearest_the_image():
     """FreezeD: the first blocks and what leads into them; none for 0."""
-    discriminator = Discriminator(SMALL)
+    discriminator = StyleGan2Discriminator(SMALL)
     discriminator.freeze(1)
     frozen = {n for n, p in discriminator.named_parameters() if not p.requires_grad}
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from idhray.distributed import Worker
-from idhray.gan.config import PRESETS
 from idhray.gan.stylegan2 import run as stylegan2_run
+from idhray.gan.stylegan2.config import PRESETS
 from idhray.gan.stylegan2.run import lazy_adam, mixing_cutoff
 from tests.gan.made_up import STYLEGAN2, start
 
