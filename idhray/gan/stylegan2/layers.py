@@ -44,12 +44,12 @@ def low_passed(x: Tensor, *, pad: int, stride: int = 1, gain: float = 1.0) -> Te
     return _filtered(x, gain * _kernel(x.device, x.dtype), stride, pad, None)
 
 
-def downsampled(x: Tensor) -> Tensor:
+def downsampled_by_two(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, H/2, W/2), filtered first."""
     return low_passed(x, pad=1, stride=2)
 
 
-def upsampled(x: Tensor) -> Tensor:
+def upsampled_by_two(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, 2H, 2W): zeros inserted between the pixels, then filtered."""
     return _filtered(x, 4 * _kernel(x.device, x.dtype), 2, 1, 2 * x.shape[2])
 
@@ -145,7 +145,7 @@ class StyleGan2Conv(nn.Module):
         if not self.down:
             return F.conv2d(x, weight, bias, padding=self.pad)
         if self.pad == 0:
-            return F.conv2d(downsampled(x), weight, bias)
+            return F.conv2d(downsampled_by_two(x), weight, bias)
         return F.conv2d(low_passed(x, pad=2), weight, bias, stride=2)
 
 

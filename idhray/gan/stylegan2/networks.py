@@ -25,7 +25,7 @@ from idhray.gan.stylegan2.layers import (
     StyledConv,
     StyleGan2Conv,
     ToImage,
-    upsampled,
+    upsampled_by_two,
 )
 
 
@@ -77,7 +77,7 @@ class Synthesis(nn.Module):
         for k, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
             x = up(x, ws[2 * k + 1], noises[2 * k + 1])
             x = conv(x, ws[2 * k + 2], noises[2 * k + 2])
-            image = upsampled(image) + self.images[k + 1](x, ws[2 * k + 3])
+            image = upsampled_by_two(image) + self.images[k + 1](x, ws[2 * k + 3])
         return image
 
 

@@ -13,10 +13,10 @@ from idhray.gan.stylegan2.layers import (
     StyleGan2Conv,
     ToImage,
     demodulation,
-    downsampled,
+    downsampled_by_two,
     low_passed,
     modulated_conv,
-    upsampled,
+    upsampled_by_two,
 )
 
 
@@ -114,16 +114,18 @@ def test_resizing_keeps_constants_away_from_the_border():
     """The filter's sum is 1, and 4 where three of four pixels are zeros put between."""
     x = torch.full((1, 2, 8, 8), 3.0)
 
-    for y in (upsampled(x), downsampled(x), low_passed(x, pad=1)):
+    for y in (upsampled_by_two(x), downsampled_by_two(x), low_passed(x, pad=1)):
         inside = y[..., 1:-1, 1:-1]
         torch.testing.assert_close(inside, torch.full_like(inside, 3.0))
 
 
 def test_doubling_is_four_times_the_adjoint_of_halving():
-    """<downsampled(y), x> = <y, upsampled(x)> / 4 for all x, y."""
+    """<downsampled_by_two(y), x> = <y, upsampled_by_two(x)> / 4 for all x, y."""
     x, y = torch.randn(2, 3, 5, 5).double(), torch.randn(2, 3, 10, 10).double()
 
-    torch.testing.assert_close((downsampled(y) * x).sum(), (y * upsampled(x)).sum() / 4)
+    torch.testing.assert_close(
+        (downsampled_by_two(y) * x).sum(), (y * upsampled_by_two(x)).sum() / 4
+    )
 
 
 def test_doubling_puts_zeros_between_and_filters():
@@ -134,7 +136,7 @@ def test_doubling_puts_zeros_between_and_filters():
 
     expected = torch.zeros(8, 8)
     expected[1:5, 3:7] = torch.outer(taps, taps) / 16
-    torch.testing.assert_close(upsampled(x)[0, 0], expected)
+    torch.testing.assert_close(upsampled_by_two(x)[0, 0], expected)
 
 
 def test_learning_rate_multiplier_changes_steps_not_values():
@@ -172,8 +174,8 @@ def test_down_convolution_filters_then_takes_every_other(kernel):
     "resized",
     [
         pytest.param(lambda x: low_passed(x, pad=1, gain=4), id="low_passed"),
-        pytest.param(downsampled, id="downsampled"),
-        pytest.param(upsampled, id="upsampled"),
+        pytest.param(downsampled_by_two, id="downsampled_by_two"),
+        pytest.param(upsampled_by_two, id="upsampled_by_two"),
     ],
 )
 @pytest.mark.parametrize("side", [4, 5])
