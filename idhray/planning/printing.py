@@ -141,8 +141,8 @@ def _gain_rows(plan: StudyPlan) -> list[str]:
         gains = plan.gains[start : start + width]
         rows += [
             f"  a true gain of {gains[0].gain:g} (to {printed(plan.design.auc + gains[0].gain)})",
-            _row("    is found with power", [_percent(one.power.value) for one in gains]),
-            _row("    needs patients", [_patients(one) for one in gains]),
+            _row("    is found with power", [_percent(row.power.value) for row in gains]),
+            _row("    needs patients", [_patients(row) for row in gains]),
         ]
     return rows
 

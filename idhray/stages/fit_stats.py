@@ -15,7 +15,8 @@ from idhray.report.html import tables_html
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.studies.paper_tables import liu_report_tables, park_report_tables, plain_text
 from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
-from idhray.stats.papers.park.readings import CONSENSUS, read_readings
+from idhray.stats.papers.park.readings import CONSENSUS
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_files, park_tables
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
@@ -125,7 +126,7 @@ def of_readings(
         **settings_dict(settings),
     }
     found = read_readings(rows, cohort, settled)
-    unsettled = found.discordant()
+    unsettled = found.discordant_cells()
     unsettled = unsettled[
         (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(found.cases))
     ]

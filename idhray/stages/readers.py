@@ -26,8 +26,8 @@ from idhray.phantom.mri.image_reader import read_features
 from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
 from idhray.report.html import form_html
 from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.stats.papers.park.features import FEATURES
-from idhray.stats.papers.park.readings import CONSENSUS, NAMES
+from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
+from idhray.stats.papers.park.readings import CONSENSUS
 from idhray.storage import absolute, exists, join, publish, read_bytes
 from idhray.tables import SYNTHETIC, parts, read_part, read_table
 
@@ -226,7 +226,7 @@ def pair_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _empty_form(cases: "pd.Series[str]") -> pd.DataFrame:
-    return pd.DataFrame({"case": cases, "judged_real": "", **dict.fromkeys(NAMES, "")})
+    return pd.DataFrame({"case": cases, "judged_real": "", **dict.fromkeys(FEATURE_NAMES, "")})
 
 
 def read_key(form: str) -> pd.DataFrame:
@@ -254,14 +254,14 @@ def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFra
         raise ConfigError("readers collect needs --answers, the filled in forms")
     rows = []
     for reader, form in answers.items():
-        if missing := [n for n in ("case", "judged_real", *NAMES) if n not in form.columns]:
+        if missing := [n for n in ("case", "judged_real", *FEATURE_NAMES) if n not in form.columns]:
             raise TableError(f"form of {reader}: no column {', '.join(missing)}")
         if strange := sorted(set(form["case"]) - set(key["case"])):
             raise TableError(f"form of {reader}: case {strange[0]} is not of this form")
         if form["case"].duplicated().any():
             twice = form.loc[form["case"].duplicated(), "case"].iloc[0]
             raise TableError(f"form of {reader}: case {twice} is there twice")
-        filled = form[(form[["judged_real", *NAMES]] != "").any(axis=1)]
+        filled = form[(form[["judged_real", *FEATURE_NAMES]] != "").any(axis=1)]
         rows.append(filled.merge(key, on="case").assign(reader=reader))
     return pd.concat(rows, ignore_index=True)[_columns()]
 
@@ -289,14 +289,14 @@ def simulated(
 def without_needless_consensus(table: pd.DataFrame) -> pd.DataFrame:
     """READINGS whose rows of `consensus` hold only what the readers differ on."""
     consensus = table["reader"] == CONSENSUS
-    readers = table[~consensus].pivot(index="case", columns="reader", values=list(NAMES))
+    readers = table[~consensus].pivot(index="case", columns="reader", values=list(FEATURE_NAMES))
     settled = table[consensus].copy()
-    for name in NAMES:
+    for name in FEATURE_NAMES:
         said = readers[name].loc[settled["case"]].to_numpy()
         alike = (said == said[:, :1]).all(axis=1)
         settled.loc[alike, name] = ""
     settled["judged_real"] = ""
-    settled = settled[(settled[list(NAMES)] != "").any(axis=1)]
+    settled = settled[(settled[list(FEATURE_NAMES)] != "").any(axis=1)]
     return pd.concat([table[~consensus], settled], ignore_index=True)
 
 
@@ -311,7 +311,7 @@ def publish_rows(path: str, rows: pd.DataFrame) -> None:
 
 
 def _columns() -> list[str]:
-    return ["reader", "case", "patient", "idh", "split", "real", "judged_real", *NAMES]
+    return ["reader", "case", "patient", "idh", "split", "real", "judged_real", *FEATURE_NAMES]
 
 
 def _csv(table: pd.DataFrame) -> bytes:

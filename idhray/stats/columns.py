@@ -1,4 +1,4 @@
-"""Further figures of a table's row, by column: for the CSV files, where room is no matter.
+"""Additional columns of a table's row, for the CSV files; the printed tables have no room for them.
 
 Letters: N patients, R repeats.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from idhray.stats.accuracy.diagnostics import Estimate, diagnostics_at
+from idhray.stats.accuracy.diagnostics import LikelihoodRatio, diagnostics_at
 from idhray.stats.accuracy.rates import Proportion
 from idhray.stats.probabilities.calibration import calibration, spiegelhalter
 from idhray.stats.probabilities.decision import decision_curve
@@ -16,27 +16,27 @@ from idhray.stats.roc.delong import components, mean_components
 from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
 from idhray.stats.sample import Labels, Scored, Scores
 
-_DECISIONS = [percent / 100 for percent in range(5, 100, 5)]
+_DECISION_THRESHOLDS = [percent / 100 for percent in range(5, 100, 5)]
 
 
 def predictive_columns(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
     """PPV, NPV, balanced accuracy and likelihood ratios at a threshold, of (N,) or (R, N) scores.
 
-    A figure that does not exist is NaN, and `predictive_notes` says why.
+    A figure that does not exist is NaN, with the reason in `predictive_notes`.
     """
-    found = diagnostics_at(labels, scores, threshold)
+    figures = diagnostics_at(labels, scores, threshold)
     return {
-        **_share("ppv", found.ppv),
-        **_share("npv", found.npv),
-        "balanced_accuracy": found.balanced_accuracy,
-        **_estimate("lr_positive", found.lr_positive),
-        **_estimate("lr_negative", found.lr_negative),
-        "predictive_notes": " ".join(found.notes),
+        **_share_columns("ppv", figures.ppv),
+        **_share_columns("npv", figures.npv),
+        "balanced_accuracy": figures.balanced_accuracy,
+        **_ratio_columns("lr_positive", figures.lr_positive),
+        **_ratio_columns("lr_negative", figures.lr_negative),
+        "predictive_notes": " ".join(figures.notes),
     }
 
 
 def area_columns(labels: Labels, scores: ArrayLike) -> dict[str, float]:
-    """The intervals of an area that other software prints, cut to 0..1."""
+    """Intervals of an area by methods of other software, clipped to 0..1."""
     sample = Scored(labels, scores)
     of_mutants, of_wildtypes = mean_components(*components(sample.labels, sample.scores))
     area, m, w = float(of_mutants.mean()), of_mutants.shape[1], of_wildtypes.shape[1]
@@ -53,31 +53,34 @@ def area_columns(labels: Labels, scores: ArrayLike) -> dict[str, float]:
 
 def calibration_columns(labels: Labels, p: Scores) -> dict[str, Any]:
     """Calibration of (N,) probabilities on patients to whom the model was not fitted."""
-    found = calibration(labels, p)
-    hosmer, brier = hosmer_lemeshow(labels, p, df="groups"), spiegelhalter(labels, p)
+    figures = calibration(labels, p)
+    hosmer_lemeshow_test, brier_test = (
+        hosmer_lemeshow(labels, p, df="groups"),
+        spiegelhalter(labels, p),
+    )
     return {
-        "in_the_large": found.in_the_large.value,
-        "in_the_large_low": found.in_the_large.ci_low,
-        "in_the_large_high": found.in_the_large.ci_high,
-        "in_the_large_p": found.in_the_large.test.p,
-        "slope": found.slope.value,
-        "slope_low": found.slope.ci_low,
-        "slope_high": found.slope.ci_high,
-        "slope_p": found.slope.test.p,
-        "brier": found.brier,
-        "brier_scaled": found.brier_scaled,
-        "spiegelhalter_z": brier.statistic,
-        "spiegelhalter_p": brier.p,
-        "observed_expected": found.observed_expected,
-        "hosmer_lemeshow_chi2": hosmer.statistic,
-        "hosmer_lemeshow_df": hosmer.df,
-        "hosmer_lemeshow_p": hosmer.p,
-        "notes": " ".join((*found.notes, *hosmer.notes, *brier.notes)),
+        "in_the_large": figures.in_the_large.value,
+        "in_the_large_low": figures.in_the_large.ci_low,
+        "in_the_large_high": figures.in_the_large.ci_high,
+        "in_the_large_p": figures.in_the_large.test.p,
+        "slope": figures.slope.value,
+        "slope_low": figures.slope.ci_low,
+        "slope_high": figures.slope.ci_high,
+        "slope_p": figures.slope.test.p,
+        "brier": figures.brier,
+        "brier_scaled": figures.brier_scaled,
+        "spiegelhalter_z": brier_test.statistic,
+        "spiegelhalter_p": brier_test.p,
+        "observed_expected": figures.observed_expected,
+        "hosmer_lemeshow_chi2": hosmer_lemeshow_test.statistic,
+        "hosmer_lemeshow_df": hosmer_lemeshow_test.df,
+        "hosmer_lemeshow_p": hosmer_lemeshow_test.p,
+        "notes": " ".join((*figures.notes, *hosmer_lemeshow_test.notes, *brier_test.notes)),
     }
 
 
 def decision_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
-    """The decision curve at thresholds of 5 to 95%."""
+    """Decision curve at thresholds of 5 to 95%."""
     return [
         {
             "threshold": point.threshold,
@@ -85,7 +88,7 @@ def decision_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
             "treat_all": point.treat_all,
             "avoided_per_100": point.avoided_per_100,
         }
-        for point in decision_curve(labels, p, _DECISIONS).points
+        for point in decision_curve(labels, p, _DECISION_THRESHOLDS).points
     ]
 
 
@@ -94,20 +97,20 @@ def reliability_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
     return [
         {
             "group": number,
-            "lowest": one.lowest,
-            "highest": one.highest,
-            "expected": one.expected,
-            "n": one.observed.n,
-            "mutant": one.observed.count,
-            "observed": one.observed.value,
-            "observed_low": one.observed.wilson_low,
-            "observed_high": one.observed.wilson_high,
+            "lowest": group.lowest,
+            "highest": group.highest,
+            "expected": group.expected,
+            "n": group.observed.n,
+            "mutant": group.observed.count,
+            "observed": group.observed.value,
+            "observed_low": group.observed.wilson_low,
+            "observed_high": group.observed.wilson_high,
         }
-        for number, one in enumerate(reliability(labels, p), start=1)
+        for number, group in enumerate(reliability(labels, p), start=1)
     ]
 
 
-def _share(name: str, share: Proportion) -> dict[str, float]:
+def _share_columns(name: str, share: Proportion) -> dict[str, float]:
     return {
         name: share.value,
         f"{name}_low": share.wilson_low,
@@ -117,5 +120,5 @@ def _share(name: str, share: Proportion) -> dict[str, float]:
     }
 
 
-def _estimate(name: str, one: Estimate) -> dict[str, float]:
-    return {name: one.value, f"{name}_low": one.ci_low, f"{name}_high": one.ci_high}
+def _ratio_columns(name: str, ratio: LikelihoodRatio) -> dict[str, float]:
+    return {name: ratio.value, f"{name}_low": ratio.ci_low, f"{name}_high": ratio.ci_high}

@@ -1,4 +1,4 @@
-"""Printed tables with their footnotes: a mark in a cell, and below what it means."""
+"""Printed tables with footnotes: a mark in a cell and its meaning below the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _LETTERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """A table as text, and what stands below it."""
+    """A table as text, with the notes below it."""
 
     frame: pd.DataFrame
     """Every cell is a string."""
@@ -20,16 +20,16 @@ class Printed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reasons:
-    """Reasons found while a table is printed; each distinct one gets a letter."""
+class Footnotes:
+    """Reasons collected while a table is printed; each distinct reason gets a letter."""
 
     letters: dict[str, str] = field(default_factory=dict)
-    """Reason -> its mark, in the order in which they were met."""
+    """Reason -> its mark, in order of first use."""
 
     def mark(self, reason: str) -> str:
-        """The reason's mark, behind a space that does not break.
+        """The reason's mark after a no-break space.
 
-        Past the twelfth reason it is a number in brackets.
+        After the twelfth reason, marks are numbers in brackets.
         """
         number = len(self.letters)
         new = _LETTERS[number] if number < len(_LETTERS) else f"[{number + 1}]"
@@ -37,12 +37,12 @@ class Reasons:
 
     @property
     def notes(self) -> list[str]:
-        """The footnotes."""
+        """Lines of mark and reason."""
         return [f"{mark} {reason}" for reason, mark in self.letters.items()]
 
 
 def marks_in(frame: pd.DataFrame, marks: Mapping[str, str]) -> list[str]:
-    """What the marks that occur in a printed table mean.
+    """Lines of mark and meaning, for the marks that occur in a printed table.
 
     Args:
         marks: Mark -> meaning.

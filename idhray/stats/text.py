@@ -1,4 +1,4 @@
-"""Numbers as readers expect them: signed differences, intervals, P values."""
+"""Numbers as text: signed differences, intervals, P values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from idhray.stats.accuracy.rates import printed
 
 
 def signed(value: float) -> str:
-    """A difference with its sign, a true minus among them: `+0.012`, `\u22120.030`."""
+    """A difference with its sign, where minus is U+2212: `+0.012`, `\u22120.030`."""
     text = printed(abs(value))
     if not text.strip("0.-"):
         return text  # no sign for a zero, no sign for a dash
@@ -18,23 +18,23 @@ def signed(value: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """`P = 0.042`, `P < 0.001`, or that there is none."""
+    """A P value in a sentence: `P = 0.042`, `P < 0.001`, or the reason why there is none."""
     if not np.isfinite(p):
         return "no P: the variance is 0"
     return "P < 0.001" if p < 0.001 else f"P = {printed(p)}"
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame under names that are text."""
+    """The rows of a frame as dicts with text keys."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def with_interval(row: Mapping[str, Any], name: str) -> str:
-    """A row's figure and its interval: `0.927 (0.835-1.000)`, with an en dash."""
+    """A row's figure with its interval and an en dash: `0.927 (0.835\u20131.000)`."""
     low, high = (printed(row[f"{name}_{end}"]) for end in ("low", "high"))
     return f"{printed(row[name])} ({low}\u2013{high})"
 
 
 def p_cell(value: float) -> str:
-    """A P value in a cell: `0.042`, `<0.001`, a dash for none."""
+    """A P value in a cell: `0.042`, `<0.001`, or a dash if there is none."""
     return "<0.001" if value < 0.001 else printed(value)

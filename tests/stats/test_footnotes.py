@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from idhray.stats.footnotes import Reasons, marks_in
+from idhray.stats.footnotes import Footnotes, marks_in
 
 
 def test_a_reason_has_one_letter_however_often_it_is_met():
     """The footnotes come in the order in which their marks do."""
-    reasons = Reasons()
+    reasons = Footnotes()
     marks = [reasons.mark(text) for text in ("no age.", "no P", "no age")]
 
     assert marks == ["\u00a0\u1d43", "\u00a0\u1d47", "\u00a0\u1d43"]
@@ -16,7 +16,7 @@ def test_a_reason_has_one_letter_however_often_it_is_met():
 
 def test_the_thirteenth_reason_has_a_number():
     """Letters end at l."""
-    reasons = Reasons()
+    reasons = Footnotes()
     marks = [reasons.mark(f"reason {number}") for number in range(13)]
 
     assert len(set(marks)) == 13

@@ -7,8 +7,8 @@ from idhray.stats.footnotes import Printed, marks_in
 from idhray.stats.papers.liu import printed as liu
 from idhray.stats.papers.liu.tables import LiuTables
 from idhray.stats.papers.park import printed as park
-from idhray.stats.papers.park.demographics import printed_table1
-from idhray.stats.papers.park.printed_regressions import print_table2
+from idhray.stats.papers.park.demographics import print_characteristics
+from idhray.stats.papers.park.printed_regressions import print_regressions
 from idhray.stats.papers.park.tables import ParkTables
 
 
@@ -33,7 +33,12 @@ def park_report_tables(tables: ParkTables) -> list[ReportTable]:
     A table that the readings do not allow is not there; the notes say why.
     """
     found = [
-        _table(f"Table 1, {park.SETS[split].lower()}", "table1", printed_table1(rows), flat=True)
+        _table(
+            f"Table 1, {park.SET_NAMES[split].lower()}",
+            "table1",
+            print_characteristics(rows),
+            flat=True,
+        )
         for split, rows in tables.characteristics.items()
     ]
     if len(tables.turing):
@@ -42,8 +47,8 @@ def park_report_tables(tables: ParkTables) -> list[ReportTable]:
         agreement = park.print_agreement(tables.agreement)
         found.append(_table("Agreement of the readers", "agreement", agreement, flat=True))
     if len(tables.models):
-        found.append(_table("Table 2", "table2", print_table2(tables.table2, tables.models)))
-        found.append(_table("Table 3", "table3", park.print_table3(tables.table3)))
+        found.append(_table("Table 2", "table2", print_regressions(tables.table2, tables.models)))
+        found.append(_table("Table 3", "table3", park.print_performance(tables.table3)))
     if len(tables.comparisons):
         found.append(
             _table("Models compared", "comparisons", park.print_comparisons(tables.comparisons))

@@ -31,7 +31,7 @@ from idhray.stages.studies.generator_section import (
 from idhray.stages.studies.paper_tables import park_report_tables
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.papers.park.readings import read_readings
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables
 from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored

@@ -1,4 +1,4 @@
-"""One row of a table: how well a score tells mutant from wildtype at a threshold."""
+"""One row of a performance table: how well a score tells mutant from wildtype at a threshold."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from idhray.stats.sample import Labels, Scored
 
 
 def performance(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
-    """One row of a table: AUC, sensitivity, specificity and accuracy with their intervals."""
+    """AUC, sensitivity, specificity and accuracy with their intervals, by column name."""
     area = auc_with_ci(Scored(labels, scores))
-    at = accuracy_at(labels, scores, threshold)
+    rates = accuracy_at(labels, scores, threshold)
     return {
         "n_mutant": area.n_mutant,
         "n_wildtype": area.n_wildtype,
         "repeats": area.repeats,
-        **_columns("sensitivity", at.sensitivity),
-        **_columns("specificity", at.specificity),
-        **_columns("accuracy", at.accuracy),
+        **_columns("sensitivity", rates.sensitivity),
+        **_columns("specificity", rates.specificity),
+        **_columns("accuracy", rates.accuracy),
         "auc": area.auc,
         "auc_low": area.ci_low,
         "auc_high": area.ci_high,

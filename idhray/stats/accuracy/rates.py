@@ -1,4 +1,4 @@
-"""Sensitivity, specificity and accuracy at a threshold, with intervals; how tables round."""
+"""Sensitivity, specificity and accuracy at a threshold, with intervals; rounding for tables."""
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,14 +12,14 @@ from idhray.stats.sample import SampleError, labels_of, scores_of
 
 @dataclass(frozen=True, kw_only=True)
 class Proportion:
-    """`count` of `n` patients; both are means, and may be broken, over several repeats.
+    """`count` of `n` patients; over several repeats both are means and may be fractional.
 
-    Of no patients there is no proportion: its value and its intervals are NaN.
+    With no patients, the value and the intervals are NaN.
     """
 
     count: float
     n: float
-    """Whole but where it is itself a count: of those called mutant, for a predictive value."""
+    """Fractional only if it is a mean count itself, such as the patients called mutant."""
     wilson_low: float
     wilson_high: float
     exact_low: float
@@ -29,13 +29,13 @@ class Proportion:
 
     @property
     def value(self) -> float:
-        """The proportion; NaN of no patients."""
+        """The proportion; NaN without patients."""
         return self.count / self.n if self.n else float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How often a threshold is right: in mutants, in wildtypes, in all."""
+    """Share of correct calls at a threshold: among mutants, among wildtypes, among all."""
 
     sensitivity: Proportion
     specificity: Proportion
@@ -49,17 +49,17 @@ def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Pro
     Args:
         counts: One count, or one per repeat on the same n patients. The intervals are those of
             the mean count out of n: repeats add no patients.
-        n: Patients; one number, or one per repeat.
+        n: Number of patients, or one number per repeat.
 
     Raises:
         SampleError: a count is not between 0 and n.
     """
-    each, of = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (counts, n))
+    per_repeat, patients = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(numbers, dtype=np.float64)) for numbers in (counts, n))
     )
-    if not ((each >= 0) & (each <= of)).all():
-        raise SampleError(f"a count lies between 0 and n, got {each} of {of}")
-    mean, size = float(each.mean()), float(of.mean())
+    if not ((per_repeat >= 0) & (per_repeat <= patients)).all():
+        raise SampleError(f"a count lies between 0 and n, got {per_repeat} of {patients}")
+    mean, size = float(per_repeat.mean()), float(patients.mean())
     wilson = exact = (np.nan, np.nan)
     if size:
         wilson = proportion_confint(mean, size, 1 - confidence, method="wilson")
@@ -72,20 +72,21 @@ def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Pro
         wilson_high=float(np.minimum(wilson[1], 1.0)),
         exact_low=float(exact[0]),
         exact_high=float(exact[1]),
-        sd_repeats=float((each / of).std(ddof=1)) if len(each) > 1 and of.all() else np.nan,
+        sd_repeats=float((per_repeat / patients).std(ddof=1))
+        if len(per_repeat) > 1 and patients.all()
+        else np.nan,
     )
 
 
-def accuracy_at(
-    truth: ArrayLike, scores: ArrayLike, threshold: float = 0.5, confidence: float = 0.95
-) -> Accuracy:
-    """Patients called right when p >= threshold means mutant; the mean over (repeats, patients).
+def accuracy_at(truth: ArrayLike, scores: ArrayLike, threshold: float) -> Accuracy:
+    """Share of correct calls when p >= threshold means mutant; the mean over the repeats.
 
-    The threshold is an input: Liu et al. 2020 do not state theirs, and one picked on the patients
-    that it is judged by flatters.
+    The threshold is an input. Liu et al. 2020 do not state theirs. A threshold chosen on the
+    patients that it is tested on is optimistic.
 
     Raises:
-        SampleError: one class only, NaN scores, unequal lengths, or a NaN threshold.
+        SampleError: there is one class only, a score is NaN, the lengths differ, or the threshold
+            is NaN.
     """
     if np.isnan(threshold):
         raise SampleError("the threshold is NaN; give the one that was fixed beforehand")
@@ -93,7 +94,7 @@ def accuracy_at(
     right = (scores_of(scores, labels) >= threshold) == (labels == 1)  # (repeats, patients)
     groups = [labels == 1, labels == 0, labels >= 0]
     sensitivity, specificity, overall = (
-        proportion(right[:, group].sum(axis=1), int(group.sum()), confidence) for group in groups
+        proportion(right[:, group].sum(axis=1), int(group.sum())) for group in groups
     )
     return Accuracy(
         sensitivity=sensitivity, specificity=specificity, accuracy=overall, threshold=threshold
@@ -101,9 +102,9 @@ def accuracy_at(
 
 
 def printed(value: float, digits: int = 3) -> str:
-    """A number as tables print it, halves rounded up: 13/16 is .813 (`round` would say .812).
+    """A number as tables print it, halves rounded up: 13/16 is .813 (`round` would give .812).
 
-    NaN, a number that does not exist, prints as a dash.
+    NaN and infinity print as a dash.
     """
     if not np.isfinite(value):
         return "-"

@@ -1,7 +1,7 @@
 """Tests of contingency tables of counts: chi-square, G, Fisher's exact test, and an odds ratio.
 
-Rows are the levels of a variable and columns the groups, or the other way round; no P depends on
-it. Rows and columns without a single count are left out, and a note names them.
+Rows are the levels of a variable and columns are the groups, or the other way round; no P depends
+on the order. Rows and columns without any case are left out, and a note names them.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from scipy import stats
 
 from idhray.stats.hypothesis.fisher import fisher_p
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import CONFIDENCE, SampleError
 
 PEARSON = "Pearson chi-square without continuity correction"
 YATES = "Pearson chi-square with Yates continuity correction"
 G_TEST = "G test (likelihood ratio) without continuity correction"
 FISHER = "Fisher exact"
-FEW = 5.0  # Cochran's rule: below it, the chi-square distribution is in doubt
+FEW = 5.0  # expected count; below it the chi-square distribution is doubtful (Cochran's rule)
 
-Counts = NDArray[np.int64]  # (rows, columns), none negative
+CountTable = NDArray[np.int64]  # (rows, columns), none negative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +30,18 @@ class OddsRatio:
     conditional: float
     """Maximum likelihood given the margins, as R's fisher.test prints it; may be 0 or infinite."""
     sample: float
-    """Cross product ratio; infinite where only its denominator is 0."""
+    """Cross product ratio; infinite if only its denominator is 0."""
     ci_low: float
     ci_high: float
-    """Exact (of the noncentral hypergeometric distribution); may be infinite."""
-    confidence: float
+    """Exact limits, from the noncentral hypergeometric distribution; may be infinite."""
 
 
-def counts_of(table: ArrayLike) -> Counts:
+def counts_of(table: ArrayLike) -> CountTable:
     """A table of counts as (rows, columns) int64, at least 2 x 2.
 
     Raises:
-        SampleError: another shape, a count that is negative, broken or missing, or no counts.
+        SampleError: the shape is another one, a count is negative, fractional or missing, or all
+            counts are 0.
     """
     try:
         cells = np.asarray(table, dtype=np.float64)
@@ -64,10 +64,10 @@ def counts_of(table: ArrayLike) -> Counts:
 
 
 def expected_counts(table: ArrayLike) -> NDArray[np.float64]:
-    """(rows, columns): row sum times column sum over the total.
+    """Expected counts, (rows, columns): row sum times column sum over the total.
 
     Raises:
-        SampleError: not a table of counts.
+        SampleError: `table` is not a table of counts.
     """
     return np.asarray(stats.contingency.expected_freq(counts_of(table)), dtype=np.float64)
 
@@ -78,13 +78,13 @@ def chi_square(table: ArrayLike, *, yates: bool = False) -> Significance:
     Args:
         table: (rows, columns) counts.
         yates: Continuity correction, min(1/2, |O - E|) as in R. It exists for 2 x 2 tables only;
-            for a larger one none is made, and a note says so.
+            a larger table gets no correction, and a note says so.
 
     Returns:
-        P is NaN, and a note says why, where all cases are in one row or one column.
+        P is NaN, with the reason in the notes, if all cases are in one row or one column.
 
     Raises:
-        SampleError: not a table of counts.
+        SampleError: `table` is not a table of counts.
 
     Source: Pearson 1900; Yates 1934; equal to R's chisq.test.
     """
@@ -99,20 +99,19 @@ def g_test(table: ArrayLike) -> Significance:
 def fisher_exact(table: ArrayLike) -> Significance:
     """Fisher's exact test (Freeman and Halton's for more than 2 x 2), two-sided, never simulated.
 
-    P is the sum over all tables with the same margins that are no likelier than this one, with the
-    relative tolerance of R, 1e-7.
+    P is the sum over all tables with the same margins that are no likelier than this one, with R's
+    relative tolerance of 1e-7.
 
     Returns:
-        The statistic of a 2 x 2 table is its conditional odds ratio; larger ones have none. P is
-        NaN, and a note says why, where all cases are in one row or one column.
+        The statistic of a 2 x 2 table is its conditional odds ratio; larger tables have none. P is
+        NaN, with the reason in the notes, if all cases are in one row or one column.
 
     Raises:
-        SampleError: not a table of counts, or so many tables with these margins that they cannot
-            be enumerated.
+        SampleError: `table` is not a table of counts, or too many tables have these margins.
 
     Source: Fisher 1935; Freeman and Halton 1951; equal to R's fisher.test.
     """
-    counts, notes = _occupied(counts_of(table))
+    counts, notes = _without_empty_lines(counts_of(table))
     if min(counts.shape) < 2:
         return Significance(method=FISHER, p=float("nan"), notes=notes)
     statistic = float("nan")
@@ -121,12 +120,11 @@ def fisher_exact(table: ArrayLike) -> Significance:
     return Significance(method=FISHER, p=fisher_p(counts), statistic=statistic, notes=notes)
 
 
-def odds_ratio(table: ArrayLike, *, confidence: float = 0.95) -> OddsRatio:
+def odds_ratio(table: ArrayLike) -> OddsRatio:
     """The odds ratio of a 2 x 2 table with its exact confidence interval.
 
     Raises:
-        SampleError: not a 2 x 2 table of counts, a row or column is empty, or `confidence` is not
-            between 0 and 1.
+        SampleError: `table` is not a 2 x 2 table of counts, or a row or column is empty.
 
     Source: Cornfield 1956; the conditional estimate is that of R's fisher.test.
     """
@@ -138,22 +136,19 @@ def odds_ratio(table: ArrayLike, *, confidence: float = 0.95) -> OddsRatio:
             f"no odds ratio in {counts.tolist()}: a row or column has no cases; both groups and "
             "both levels are needed"
         )
-    if not 0 < confidence < 1:
-        raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
-    found = stats.contingency.odds_ratio(counts, kind="conditional")
-    low, high = found.confidence_interval(confidence_level=confidence)
+    result = stats.contingency.odds_ratio(counts, kind="conditional")
+    low, high = result.confidence_interval(confidence_level=CONFIDENCE)
     (a, b), (c, d) = counts.tolist()
     return OddsRatio(
-        conditional=float(found.statistic),
+        conditional=float(result.statistic),
         sample=a * d / (b * c) if b * c else float("inf"),
         ci_low=float(low),
         ci_high=float(high),
-        confidence=confidence,
     )
 
 
 def _chi_square(table: ArrayLike, *, yates: bool, likelihood: bool) -> Significance:
-    counts, notes = _occupied(counts_of(table))
+    counts, notes = _without_empty_lines(counts_of(table))
     if yates and counts.shape != (2, 2) and min(counts.shape) > 1:
         notes = (*notes, "Yates' correction exists for 2 x 2 tables only; none was made.")
         yates = False
@@ -161,17 +156,17 @@ def _chi_square(table: ArrayLike, *, yates: bool, likelihood: bool) -> Significa
     if min(counts.shape) < 2:
         return Significance(method=method, p=float("nan"), notes=notes)
     power = "log-likelihood" if likelihood else "pearson"
-    found = stats.chi2_contingency(counts, correction=yates, lambda_=power)
+    result = stats.chi2_contingency(counts, correction=yates, lambda_=power)
     return Significance(
         method=method,
-        p=float(found.pvalue),
-        statistic=float(found.statistic),
-        df=int(found.dof),
-        notes=(*notes, *_few(found.expected_freq)),
+        p=float(result.pvalue),
+        statistic=float(result.statistic),
+        df=int(result.dof),
+        notes=(*notes, *_low_count_notes(result.expected_freq)),
     )
 
 
-def _few(expected: NDArray[np.float64]) -> tuple[str, ...]:
+def _low_count_notes(expected: NDArray[np.float64]) -> tuple[str, ...]:
     """Cochran's warning, with the number of low expected counts and the lowest."""
     low = int((expected < FEW).sum())
     if not low:
@@ -182,8 +177,8 @@ def _few(expected: NDArray[np.float64]) -> tuple[str, ...]:
     )
 
 
-def _occupied(counts: Counts) -> tuple[Counts, tuple[str, ...]]:
-    """The table without empty rows and columns, and a note for each that was left out."""
+def _without_empty_lines(counts: CountTable) -> tuple[CountTable, tuple[str, ...]]:
+    """The table without its empty rows and columns, and a note for each of them."""
     notes = [
         f"{name} {number + 1} has no cases and is left out."
         for axis, name in enumerate(("Row", "Column"))

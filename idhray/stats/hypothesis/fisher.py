@@ -1,12 +1,12 @@
 """The P value of Fisher's exact test for tables of any size, without simulation.
 
 Every table with the observed margins is counted, but not one by one. The categories of the longer
-side are dealt into two halves, and what each half can take from the totals of the shorter side is
-listed on its own; an entry of one half and an entry of the other that together use up the totals
-are a table. What is left of the totals matters only up to its order, so one list serves them all.
+side are split into two halves. For each half, its partial tables are listed: every way to fill its
+categories from the totals of the shorter side. A partial table of one half and one of the other
+that together use up the totals form a table. Only the order-independent remainder of the totals
+matters, so one list of the second half serves all partial tables of the first.
 
-Letters: K categories of the shorter side; P partial tables, the entries of a half; W ways in which
-one category can take its cases.
+Letters: K categories of the shorter side; P partial tables of a half; W ways to fill one category.
 """
 
 import math
@@ -19,20 +19,20 @@ from scipy.special import gammaln
 
 from idhray.stats.sample import SampleError
 
-TOLERANCE = 1e-7  # relative: tables whose probability is this near to the observed count as equal
-MOST_PARTIAL_TABLES = 100_000_000  # of a half: ten seconds
-MOST_COMPLETIONS = 10_000_000  # of them kept: some hundred MB
-_CHUNK = 1_000_000  # partial tables at a time
+TOLERANCE = 1e-7  # relative difference of two probabilities that count as equal
+MOST_PARTIAL_TABLES = 100_000_000  # in one half; they take ten seconds
+MOST_COMPLETIONS = 10_000_000  # partial tables in memory; they take some hundred MB
+_CHUNK = 1_000_000  # partial tables per step
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
+class _PartialTables:
     """Some partial tables of a half."""
 
-    taken: Ints  # (K, P), what they use of the totals of the shorter side
+    taken: Ints  # (K, P), their share of the totals of the shorter side
     log_weight: Floats  # (P,), minus the sum of the log factorials of their cells
 
 
@@ -40,10 +40,10 @@ def fisher_p(counts: Ints) -> float:
     """The share of tables with these margins that are no likelier than this one.
 
     Args:
-        counts: (rows, columns), no row or column empty.
+        counts: (rows, columns) without an empty row or column.
 
     Raises:
-        SampleError: too many partial tables.
+        SampleError: there are too many partial tables.
 
     Source: Freeman and Halton 1951; the probability of a table given its margins is
         prod(row sums!) prod(column sums!) / (n! prod(cells!)).
@@ -62,12 +62,14 @@ def fisher_p(counts: Ints) -> float:
     limit = -float(_log_factorial(table).sum()) + TOLERANCE
     share = 0.0
     completions = _completions(more, totals)
-    for part in _partial_tables(fewer, totals):
-        left = -np.sort(part.taken - totals[:, None], axis=0)  # descending, as in `completions`
-        for state, log_weight in _by_state(_number(left, totals), part.log_weight):
-            log_weights, up_to = completions[state]
-            light = np.searchsorted(log_weights, limit - log_weight, side="right")
-            share += float((np.exp(constant + log_weights[-1] + log_weight) * up_to[light]).sum())
+    for partial in _partial_tables(fewer, totals):
+        # Descending, as in `_completions`.
+        remaining = -np.sort(partial.taken - totals[:, None], axis=0)
+        for state, log_weight in _by_state(_number(remaining, totals), partial.log_weight):
+            log_weights, cumulative = completions[state]
+            lighter = np.searchsorted(log_weights, limit - log_weight, side="right")
+            scale = np.exp(constant + log_weights[-1] + log_weight)
+            share += float((scale * cumulative[lighter]).sum())
     return min(share, 1.0)
 
 
@@ -76,28 +78,28 @@ def _log_factorial(number: ArrayLike) -> Floats:
 
 
 def _deal(categories: Ints, totals: Ints) -> tuple[list[int], list[int]]:
-    """The categories in two halves, the one with fewer partial tables first; none is empty."""
+    """The categories in two halves; the half with fewer partial tables comes first."""
     halves: tuple[list[int], list[int]] = ([], [])
     sizes = [0.0, 0.0]  # logs of the numbers of partial tables
     for category in sorted(categories.tolist(), reverse=True):
         smaller = int(sizes[1] < sizes[0])
         halves[smaller].append(category)
-        sizes[smaller] += math.log(_ways(category, totals)) + 1e-9  # log 1 also counts as a turn
+        sizes[smaller] += math.log(_ways(category, totals)) + 1e-9  # so that log 1 = 0 counts too
     return halves if sizes[0] <= sizes[1] else halves[::-1]
 
 
 def _ways(category: int, totals: Ints) -> float:
-    """W, without listing them."""
-    ways = np.zeros(category + 1)  # by the number of cases taken
+    """The number W of ways to fill one category, without listing them."""
+    ways = np.zeros(category + 1)  # by the number of cases placed so far
     ways[0] = 1
     for total in totals.tolist():
-        up_to = np.cumsum(ways)
-        ways = up_to - np.concatenate([np.zeros(total + 1), up_to])[: category + 1]
+        cumulative = np.cumsum(ways)
+        ways = cumulative - np.concatenate([np.zeros(total + 1), cumulative])[: category + 1]
     return float(ways[-1])
 
 
 def _countable(categories: list[int], totals: Ints) -> bool:
-    """Whether the partial tables can be listed, kept in one order, and their states numbered."""
+    """True if the partial tables can be listed, stored in one order, and their states numbered."""
     ways = math.prod(_ways(category, totals) for category in categories)
     return (
         ways <= min(MOST_PARTIAL_TABLES, MOST_COMPLETIONS * math.factorial(len(totals)))
@@ -105,64 +107,69 @@ def _countable(categories: list[int], totals: Ints) -> bool:
     )
 
 
-def _partial_tables(categories: list[int], totals: Ints) -> Iterator[_Part]:
-    """Every way in which the categories, one after another, can take their cases."""
+def _partial_tables(categories: list[int], totals: Ints) -> Iterator[_PartialTables]:
+    """Every way to fill the categories, one after another."""
     if not categories:
-        yield _Part(taken=np.zeros((len(totals), 1), dtype=np.int64), log_weight=np.zeros(1))
+        yield _PartialTables(
+            taken=np.zeros((len(totals), 1), dtype=np.int64), log_weight=np.zeros(1)
+        )
         return
     cells = _cells(categories[-1], totals)  # (K, W)
-    own = -_log_factorial(cells).sum(axis=0)
-    step = max(_CHUNK // len(own), 1)
-    for part in _partial_tables(categories[:-1], totals):
-        for start in range(0, len(part.log_weight), step):
-            taken = part.taken[:, start : start + step]
-            fits = np.ones((taken.shape[1], len(own)), dtype=bool)
+    weights = -_log_factorial(cells).sum(axis=0)
+    step = max(_CHUNK // len(weights), 1)
+    for partial in _partial_tables(categories[:-1], totals):
+        for start in range(0, len(partial.log_weight), step):
+            taken = partial.taken[:, start : start + step]
+            fits = np.ones((taken.shape[1], len(weights)), dtype=bool)
             for k, total in enumerate(totals):
                 fits &= np.add.outer(taken[k], cells[k]) <= total
-            before, new = np.nonzero(fits)
-            log_weight = part.log_weight[start + before] + own[new]
-            yield _Part(taken=taken[:, before] + cells[:, new], log_weight=log_weight)
+            old_tables, new_cells = np.nonzero(fits)
+            log_weight = partial.log_weight[start + old_tables] + weights[new_cells]
+            yield _PartialTables(
+                taken=taken[:, old_tables] + cells[:, new_cells], log_weight=log_weight
+            )
 
 
 def _cells(category: int, totals: Ints) -> Ints:
-    """(K, W): every row of cells with the sum `category` and no cell above its total."""
+    """Every row of cells, (K, W), with the sum `category` and no cell above its total."""
     rows = np.zeros((0, 1), dtype=np.int64)
     for k, total in enumerate(totals.tolist()):
-        left = category - rows.sum(axis=0)
-        low, high = np.maximum(left - totals[k + 1 :].sum(), 0), np.minimum(left, total)
+        remaining = category - rows.sum(axis=0)
+        low, high = np.maximum(remaining - totals[k + 1 :].sum(), 0), np.minimum(remaining, total)
         choices = high - low + 1
-        which = np.repeat(np.arange(len(left)), choices)
+        repeated = np.repeat(np.arange(len(remaining)), choices)
         first = np.repeat(np.cumsum(choices) - choices - low, choices)
-        rows = np.vstack([rows[:, which], np.arange(len(which)) - first])
+        rows = np.vstack([rows[:, repeated], np.arange(len(repeated)) - first])
     return rows
 
 
 def _completions(categories: list[int], totals: Ints) -> dict[int, tuple[Floats, Floats]]:
     """State -> ascending log weights of the partial tables that use it up, and their running sums.
 
-    The sums, one longer, are relative to the heaviest, so that none is lost to underflow.
+    The sums have one element more. They are relative to the heaviest weight, so that none is lost
+    to underflow.
     """
     numbers, log_weights = [], []
-    for part in _partial_tables(categories, totals):
-        in_order = (np.diff(part.taken, axis=0) <= 0).all(axis=0)
-        numbers.append(_number(part.taken[:, in_order], totals))
-        log_weights.append(part.log_weight[in_order])
-    found = {}
+    for partial in _partial_tables(categories, totals):
+        in_order = (np.diff(partial.taken, axis=0) <= 0).all(axis=0)
+        numbers.append(_number(partial.taken[:, in_order], totals))
+        log_weights.append(partial.log_weight[in_order])
+    by_state = {}
     for state, weights in _by_state(np.concatenate(numbers), np.concatenate(log_weights)):
         ascending = np.sort(weights)
         running = np.cumsum(np.exp(ascending - ascending[-1]))
-        found[state] = ascending, np.concatenate([[0.0], running])
-    return found
+        by_state[state] = ascending, np.concatenate([[0.0], running])
+    return by_state
 
 
 def _number(states: Ints, totals: Ints) -> Ints:
-    """(P,): one whole number for each of the (K, P) states."""
+    """One whole number, (P,), for each of the (K, P) states."""
     bases = np.cumprod(np.concatenate([[1], totals[:-1] + 1]))
     return np.asarray(bases @ states)
 
 
 def _by_state(numbers: Ints, log_weight: Floats) -> Iterator[tuple[int, Floats]]:
-    """Each state with the log weights that lead to it."""
+    """Each state with the log weights of its partial tables."""
     order = np.argsort(numbers, kind="stable")
-    found, starts = np.unique(numbers[order], return_index=True)
-    yield from zip(found.tolist(), np.split(log_weight[order], starts[1:]), strict=True)
+    states, starts = np.unique(numbers[order], return_index=True)
+    yield from zip(states.tolist(), np.split(log_weight[order], starts[1:]), strict=True)

@@ -1,4 +1,4 @@
-"""What every significance test gives back: its name, its figures, and what to know about them."""
+"""The result of a significance test: its name, its figures, and notes on them."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ class Significance:
     method: str
     """The test with its convention: `Pearson chi-square without continuity correction`."""
     p: float
-    """Two-sided; NaN where it does not exist, and then `notes` says why."""
+    """Two-sided; NaN if it does not exist, with the reason in `notes`."""
     statistic: float = float("nan")
-    """NaN where the test has none (Fisher's exact test of a larger table)."""
+    """NaN if the test has none (Fisher's exact test of a larger table)."""
     df: int | None = None
-    """Degrees of freedom, where the reference distribution has them."""
+    """Degrees of freedom, if the reference distribution has them."""
     notes: tuple[str, ...] = ()
     """Warnings in sentences: `3 of 6 expected counts are below 5 (lowest 1.2).`"""

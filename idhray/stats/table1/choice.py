@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.hypothesis.compare import Values, mann_whitney, shapiro_wilk, welch_t
+from idhray.stats.hypothesis.compare import SampleValues, mann_whitney, shapiro_wilk, welch_t
 from idhray.stats.hypothesis.contingency import FEW, chi_square, expected_counts, fisher_exact
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.sample import SampleError
@@ -28,7 +28,7 @@ CONVENTIONS = ("choose", "park2021")
 _EXACT_BELOW = 50  # values per group, as in R's wilcox.test
 
 
-def why_not_normal(samples: Mapping[str, Values], alpha: float = 0.05) -> str:
+def why_not_normal(samples: Mapping[str, SampleValues], alpha: float = 0.05) -> str:
     """The reason against Welch's t test as a sentence; empty where there is none.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.hypothesis.compare import Values, values_of
+from idhray.stats.hypothesis.compare import SampleValues, values_of
 from idhray.stats.sample import SampleError
 
 DASH = "\u2013"
@@ -79,7 +79,7 @@ class Levels:
         return f"{self.counts[level]} ({printed(100 * self.share(level), 1)}%)"
 
 
-def known_numbers(column: "pd.Series[float]") -> Values:
+def known_numbers(column: "pd.Series[float]") -> SampleValues:
     """The values of a column that are there; null and empty cells are missing.
 
     Raises:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as library
 
-from idhray.stats.hypothesis.mcnemar import discordant, mcnemar, mcnemar_paired
+from idhray.stats.hypothesis.mcnemar import discordant_counts, mcnemar, mcnemar_paired
 from idhray.stats.sample import SampleError
 
 
@@ -66,8 +66,8 @@ def test_paired_vectors_give_the_discordant_counts():
     first = [1, 1, 1, 0, 0, 0]
     second = [1, 1, 0, 1, 1, 0]
 
-    assert discordant(first, second) == (1, 2)
-    assert mcnemar_paired(first, second) == mcnemar(1, 2)
+    assert discordant_counts(first, second) == (1, 2)
+    assert mcnemar_paired(first, second, "exact") == mcnemar(1, 2)
     assert mcnemar_paired(np.array(second, dtype=bool), first, "mid-P") == mcnemar(2, 1, "mid-P")
 
 
@@ -92,9 +92,11 @@ def test_a_chi_square_of_few_patients_is_noted():
         pytest.param(lambda: mcnemar(-1, 2), "whole numbers", id="negative"),
         pytest.param(lambda: mcnemar(1.5, 2), "whole numbers", id="broken"),
         pytest.param(lambda: mcnemar(1, 2, "yates"), "'yates'", id="no such test"),
-        pytest.param(lambda: discordant([1, 0], [1]), "same patients", id="unequal lengths"),
-        pytest.param(lambda: discordant([], []), "same patients", id="nobody"),
-        pytest.param(lambda: discordant([1, np.nan], [1, 0]), "no gaps", id="missing"),
+        pytest.param(lambda: discordant_counts([1, 0], [1]), "same patients", id="unequal lengths"),
+        pytest.param(lambda: discordant_counts([], []), "same patients", id="nobody"),
+        pytest.param(
+            lambda: discordant_counts([1, np.nan], [1, 0]), "for every patient", id="missing"
+        ),
     ],
 )
 def test_what_cannot_be_paired_is_refused(call, message):

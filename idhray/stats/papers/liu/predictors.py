@@ -1,7 +1,9 @@
 """Tables 3 and 4: age, image, and both together, over all patients and by age group.
 
-Source: Liu et al. 2020, tables 3 and 4. The image's probability is the mean over the repeats, one
-per patient, so that the fusion and the counts of table 4 are about patients.
+The image's probability is one per patient, the mean over the repeats, so that the fusion and the
+counts of table 4 are about patients.
+
+Source: Liu et al. 2020, tables 3 and 4.
 """
 
 from dataclasses import dataclass
@@ -13,25 +15,26 @@ from idhray.errors import TableError
 from idhray.stats.accuracy.performance import performance
 from idhray.stats.accuracy.rates import proportion
 from idhray.stats.columns import area_columns, predictive_columns
-from idhray.stats.papers.liu.predictions import SPLITS, SplitScores
-from idhray.stats.probabilities.age import AgeModel, Fusion, fit_age_model, fit_fusion
+from idhray.stats.papers.liu.predictions import CLASS_LABELS, SPLITS, SplitScores
+from idhray.stats.probabilities.age import AgeModel, fit_age_model
+from idhray.stats.probabilities.fusion import Fusion, fit_fusion
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
 
 PREDICTORS = {"Age": "p_age", "Image": "p_image", "Age & image": "p_age_image"}
-_CLASSES = {"mutant": 1.0, "wildtype": 0.0}
+"""Predictor -> its column of probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictors:
-    """What each predictor says of each patient, and the models behind it."""
+    """Probabilities of each predictor for each patient, and the models behind them."""
 
     by_patient: pd.DataFrame
-    """patient, split, label, age, and p_age, p_image, p_age_image where they exist."""
+    """Columns patient, split, label, age, p_image, and, if they exist, p_age and p_age_image."""
     age_model: AgeModel | None
     fusion: Fusion | None
     missing_age: dict[str, int]
-    """Patients per split without an age: they are in no row that needs one."""
+    """Split -> number of patients without an age; they are in no row that needs one."""
     notes: list[str]
 
 
@@ -40,24 +43,24 @@ def predictors(
 ) -> Predictors:
     """Age, image and fused probabilities of the validation and test patients.
 
-    The age model is fitted on training patients, the fusion on validation patients. Where there
-    are too few ages for either, the rows that need it are left out and a note says so.
+    The age model is fitted on training patients, the fusion on validation patients. If there are
+    too few ages for one of them, the rows that need it are left out, with a note.
 
     Args:
-        image: The image's scores per split.
-        patients: patient, idh, age, split; the training patients among them.
+        image: Split -> the image's scores.
+        patients: Columns patient, idh, age and split; includes the training patients.
 
     Raises:
         TableError: a column is missing, a predicted patient is not in `patients`, or the two
             tables disagree on its IDH status or split.
     """
-    people = _people(patients)
-    table = pd.concat([_with_age(image[split], split, people) for split in SPLITS])
-    table = table.reset_index(drop=True)
+    cohort = _cohort_by_patient(patients)
+    by_patient = pd.concat([_with_age(image[split], split, cohort) for split in SPLITS])
+    by_patient = by_patient.reset_index(drop=True)
     notes: list[str] = []
     age_model, fusion = None, None
     try:
-        train = people[(people["split"] == "train") & people["label"].notna()]
+        train = cohort[(cohort["split"] == "train") & cohort["label"].notna()]
         _refuse_few_ages(train, "training")
         age_model = fit_age_model(
             train["age"],
@@ -65,45 +68,47 @@ def predictors(
             shared_variance=settings.shared_variance,
             priors=settings.priors,
         )
-        table["p_age"] = age_model.p_mutant(table["age"])
-        _refuse_few_ages(table[table["split"] == "val"], "validation")
-        val = table[(table["split"] == "val") & table["age"].notna()]
+        by_patient["p_age"] = age_model.p_mutant(by_patient["age"])
+        _refuse_few_ages(by_patient[by_patient["split"] == "val"], "validation")
+        val = by_patient[(by_patient["split"] == "val") & by_patient["age"].notna()]
         fusion = fit_fusion(val["p_image"], val["p_age"], val["label"])
-        table["p_age_image"] = fusion.p_mutant(table["p_image"], table["p_age"])
+        by_patient["p_age_image"] = fusion.p_mutant(by_patient["p_image"], by_patient["p_age"])
     except SampleError as error:
         notes.append(f"Rows that need an age model or its fusion are left out: {error}.")
-    missing = {s: int(table.loc[table["split"] == s, "age"].isna().sum()) for s in SPLITS}
+    missing = {s: int(by_patient.loc[by_patient["split"] == s, "age"].isna().sum()) for s in SPLITS}
     return Predictors(
-        by_patient=table, age_model=age_model, fusion=fusion, missing_age=missing, notes=notes
+        by_patient=by_patient, age_model=age_model, fusion=fusion, missing_age=missing, notes=notes
     )
 
 
-def _refuse_few_ages(people: pd.DataFrame, split: str) -> None:
-    """Both classes need an age; that they lack one is no matter of the split or of IDH status."""
-    known = people.loc[people["age"].notna(), "label"]
-    if known.nunique() < 2:
+def _refuse_few_ages(patients: pd.DataFrame, split: str) -> None:
+    """Refuse patients among whom a class has no known age."""
+    ages = patients.loc[patients["age"].notna(), "label"]
+    if ages.nunique() < 2:
         raise SampleError(
-            f"ages are missing: they are known of {int((known == 1).sum())} mutant and "
-            f"{int((known == 0).sum())} wildtype {split} patients of "
-            f"{int((people['label'] == 1).sum())} and {int((people['label'] == 0).sum())}"
+            f"ages are missing: they are known of {int((ages == 1).sum())} mutant and "
+            f"{int((ages == 0).sum())} wildtype {split} patients of "
+            f"{int((patients['label'] == 1).sum())} and {int((patients['label'] == 0).sum())}"
         )
 
 
-def _people(patients: pd.DataFrame) -> pd.DataFrame:
+def _cohort_by_patient(patients: pd.DataFrame) -> pd.DataFrame:
     if missing := [n for n in ("patient", "idh", "age", "split") if n not in patients.columns]:
         raise TableError(f"patients: no column {', '.join(missing)}")
-    people = patients.drop_duplicates("patient").set_index("patient")  # one row per slide there
-    label = people["idh"].map(_CLASSES)
-    return people.assign(label=label, age=pd.to_numeric(people["age"], errors="coerce"))
+    by_patient = patients.drop_duplicates("patient").set_index(
+        "patient"
+    )  # it has one row per slide
+    labels = by_patient["idh"].map(CLASS_LABELS)
+    return by_patient.assign(label=labels, age=pd.to_numeric(by_patient["age"], errors="coerce"))
 
 
-def _with_age(scores: SplitScores, split: str, people: pd.DataFrame) -> pd.DataFrame:
-    if lost := sorted(set(scores.patients) - set(people.index)):
-        raise TableError(f"predictions: patient {lost[0]} of {split} is not in the patient table")
-    known = people.loc[list(scores.patients)]
-    wrong = (known["label"].to_numpy() != scores.labels) | (known["split"].to_numpy() != split)
-    if wrong.any():
-        name = scores.patients[int(wrong.argmax())]
+def _with_age(scores: SplitScores, split: str, cohort: pd.DataFrame) -> pd.DataFrame:
+    if absent := sorted(set(scores.patients) - set(cohort.index)):
+        raise TableError(f"predictions: patient {absent[0]} of {split} is not in the patient table")
+    rows = cohort.loc[list(scores.patients)]
+    differs = (rows["label"].to_numpy() != scores.labels) | (rows["split"].to_numpy() != split)
+    if differs.any():
+        name = scores.patients[int(differs.argmax())]
         raise TableError(
             f"patient {name}: IDH status or split differs between predictions and patient table"
         )
@@ -112,27 +117,27 @@ def _with_age(scores: SplitScores, split: str, people: pd.DataFrame) -> pd.DataF
             "patient": scores.patients,
             "split": split,
             "label": scores.labels,
-            "age": known["age"].to_numpy(dtype=np.float64),
+            "age": rows["age"].to_numpy(dtype=np.float64),
             "p_image": scores.mean,
         }
     )
 
 
-def table3(said: Predictors, threshold: float) -> pd.DataFrame:
-    """A row per split and predictor, all on the same patients: those whose age is known.
+def predictor_table(judged: Predictors, threshold: float) -> pd.DataFrame:
+    """Table 3: one row per split and predictor, on the patients whose age is known.
 
-    Without an age model there is the image alone, on all patients. `fitted_here` marks a row whose
-    model was fitted on these very patients: it flatters.
+    Without an age model it has the image alone, on all patients. `fitted_here` marks a row whose
+    model was fitted on the same patients, so that its figures are optimistic.
     """
-    table = said.by_patient
-    if said.age_model is not None:
+    table = judged.by_patient
+    if judged.age_model is not None:
         table = table[table["age"].notna()]
     rows = []
     for split in SPLITS:
-        part = table[table["split"] == split]
+        rows_of_split = table[table["split"] == split]
         for name, column in PREDICTORS.items():
-            if column in part and part["label"].nunique() == 2:
-                labels, p = part["label"].to_numpy(), part[column].to_numpy()
+            if column in rows_of_split and rows_of_split["label"].nunique() == 2:
+                labels, p = rows_of_split["label"].to_numpy(), rows_of_split[column].to_numpy()
                 row = performance(labels, p, threshold) | area_columns(labels, p)
                 row |= predictive_columns(labels, p, threshold)
                 fitted = column == "p_age_image" and split == "val"
@@ -140,35 +145,36 @@ def table3(said: Predictors, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def table4(said: Predictors, settings: StatsSettings) -> pd.DataFrame:
-    """Errors and accuracy by age group: validation and test pooled as in Liu, and test alone.
+def age_group_table(judged: Predictors, settings: StatsSettings) -> pd.DataFrame:
+    """Table 4: errors and accuracy by age group, for validation and test pooled and test alone.
 
-    Patients without an age are in no group. `fitted_here`: part of these patients fitted the row.
+    Liu et al. pool validation and test. Patients without an age are in no group. `fitted_here`
+    marks a row whose model was fitted on part of the same patients.
     """
-    known = said.by_patient[said.by_patient["age"].notna()]
+    aged = judged.by_patient[judged.by_patient["age"].notna()]
     rows = []
-    for sets, splits in (("val + test", SPLITS), ("test", ("test",))):
-        part = known[known["split"].isin(splits)]
-        young = part["age"] < settings.age_split_years
+    for set_name, splits in (("val + test", SPLITS), ("test", ("test",))):
+        rows_of_set = aged[aged["split"].isin(splits)]
+        is_young = rows_of_set["age"] < settings.age_split_years
         for group, members in (
-            (f"< {settings.age_split_years:g}", part[young]),
-            (f">= {settings.age_split_years:g}", part[~young]),
+            (f"< {settings.age_split_years:g}", rows_of_set[is_young]),
+            (f">= {settings.age_split_years:g}", rows_of_set[~is_young]),
         ):
             for name, column in PREDICTORS.items():
                 if column in members and len(members):
-                    row = _errors(members, column, settings.threshold)
+                    row = _error_row(members, column, settings.threshold)
                     fitted = column == "p_age_image" and "val" in splits
                     rows.append(
-                        {"set": sets, "group": group, "predictor": name, "fitted_here": fitted}
+                        {"set": set_name, "group": group, "predictor": name, "fitted_here": fitted}
                         | row
                     )
     return pd.DataFrame(rows)
 
 
-def _errors(members: pd.DataFrame, column: str, threshold: float) -> dict[str, float]:
+def _error_row(members: pd.DataFrame, column: str, threshold: float) -> dict[str, float]:
     mutant = members["label"].to_numpy() == 1
     wrong = (members[column].to_numpy() >= threshold) != mutant
-    right = proportion(int((~wrong).sum()), len(members))
+    correct = proportion(int((~wrong).sum()), len(members))
     return {
         "n": len(members),
         "n_mutant": int(mutant.sum()),
@@ -176,7 +182,7 @@ def _errors(members: pd.DataFrame, column: str, threshold: float) -> dict[str, f
         "errors": int(wrong.sum()),
         "errors_mutant": int(wrong[mutant].sum()),
         "errors_wildtype": int(wrong[~mutant].sum()),
-        "accuracy": right.value,
-        "accuracy_low": right.wilson_low,
-        "accuracy_high": right.wilson_high,
+        "accuracy": correct.value,
+        "accuracy_low": correct.wilson_low,
+        "accuracy_high": correct.wilson_high,
     }

@@ -1,4 +1,4 @@
-"""Tables 1 to 4 as text: three decimals, halves up, intervals behind the number."""
+"""Tables 1 to 4 as text: three decimals, halves rounded up, each number with its interval."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _SETS = {"val": "Validation", "test": "Test", "val + test": "Validation + test"}
 
 
 def printed_tables(tables: LiuTables) -> dict[str, pd.DataFrame]:
-    """`table1` to `table4` with the columns a reader expects; every cell is a string."""
+    """`table1` to `table4` in the paper's layout; every cell is a string."""
     rows = {
         "table1": [{**_set(r), "Model": r["model"], **_figures(r)} for r in records(tables.table1)],
         "table2": [_sweep_row(r) for r in records(tables.table2)],
@@ -38,7 +38,7 @@ def printed_tables(tables: LiuTables) -> dict[str, pd.DataFrame]:
 
 
 def _set(row: dict[str, Any]) -> dict[str, str]:
-    """The set with its patients, the same in every row of a split: a heading over them."""
+    """The set with its numbers of patients; all rows of a split share it as their heading."""
     return {"Set": f"{_SETS[row['split']]}: {row['n_mutant']} mutant, {row['n_wildtype']} wildtype"}
 
 

@@ -1,6 +1,6 @@
-"""Tables 1 and 2: how well each model does without synthetic images, and one model with more.
+"""Tables 1 and 2: every model without synthetic images, and one model at every synthetic count.
 
-Source: Liu et al. 2020, tables 1 and 2, with what they lack: intervals, repeats, paired tests.
+Source: Liu et al. 2020, tables 1 and 2; intervals, repeats and paired tests are added.
 """
 
 from collections.abc import Callable
@@ -25,31 +25,31 @@ from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored
 
 BASELINE = 0
-"""The synthetic count that every other one is compared with."""
+"""The synthetic count with which every other count is compared."""
 
 
-def table1(predictions: Predictions, threshold: float) -> pd.DataFrame:
-    """A row per split and model that was trained without synthetic images."""
+def baseline_table(predictions: Predictions, threshold: float) -> pd.DataFrame:
+    """Table 1: one row per split and model that was trained without synthetic images."""
     rows = []
     for split in SPLITS:
         for model in predictions.models():
             if BASELINE in predictions.counts(model):
                 cell = predictions.scores(model, BASELINE, split)
-                row = _figures(cell, threshold)
+                row = _performance_columns(cell, threshold)
                 rows.append({"split": split, "model": model, **row})
     return pd.DataFrame(rows)
 
 
-def table2(
+def sweep_table(
     predictions: Predictions, model: str, threshold: float, *, draws: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """A row per split and synthetic count, with its difference to no synthetic images.
+    """Table 2: one row per split and synthetic count, with its difference from the baseline.
 
     The difference is tested twice: by DeLong's method with the variance between trainings, and by
-    a bootstrap of patients and of trainings (`draws` resamples), which assumes less and is for
-    comparison: where the two disagree, neither is to be trusted far.
-    P values are adjusted by Holm over the counts of a split. `chosen` marks the count with the
-    highest mean AUC on VALIDATION, the fewest images among equals, in both splits.
+    a bootstrap of patients and trainings (`draws` resamples), which has fewer assumptions and
+    serves for comparison. If the two disagree, neither is reliable. P values are adjusted by Holm
+    over the counts of a split. `chosen` marks, in both splits, the count with the highest mean AUC
+    on VALIDATION; among equal counts, the one with the fewest images.
     """
     rows = []
     for split in SPLITS:
@@ -57,7 +57,7 @@ def table2(
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
             row = {"split": split, "model": model, "n_synthetic": count}
-            row |= _figures(cell, threshold)
+            row |= _performance_columns(cell, threshold)
             if count != BASELINE:
                 gain = auc_difference(cell.labels, cell.scores, baseline.scores)
                 row |= {
@@ -66,19 +66,19 @@ def table2(
                     "difference_high": gain.ci_high,
                     "difference_p": gain.p,
                     "difference_method": gain.ci_method,
-                    **_bootstrapped(cell, baseline, draws, seed),
+                    **_bootstrap_columns(cell, baseline, draws, seed),
                     "se_patients": gain.se_patients,
                     "se_trainings": gain.se_trainings,
                 }
             rows.append(row)
     table = pd.DataFrame(rows)
     if "difference_p" in table:
-        table["difference_p_holm"] = table.groupby("split")["difference_p"].transform(holm)
+        table["difference_p_holm"] = table.groupby("split")["difference_p"].transform(holm_adjusted)
     table["chosen"] = table["n_synthetic"] == best_count(table)
     return table
 
 
-def _figures(cell: SplitScores, threshold: float) -> dict[str, Any]:
+def _performance_columns(cell: SplitScores, threshold: float) -> dict[str, Any]:
     return {
         **performance(cell.labels, cell.scores, threshold),
         **area_columns(cell.labels, cell.scores),
@@ -86,23 +86,23 @@ def _figures(cell: SplitScores, threshold: float) -> dict[str, Any]:
     }
 
 
-def _bootstrapped(
+def _bootstrap_columns(
     cell: SplitScores, baseline: SplitScores, draws: int, seed: int
 ) -> dict[str, float | None]:
-    found = bootstrap_auc_difference(
+    bootstrapped = bootstrap_auc_difference(
         cell.labels, cell.scores, baseline.scores, draws=draws, seed=seed
     )
     return {
-        "difference_bootstrap_low": found.ci_low,
-        "difference_bootstrap_high": found.ci_high,
-        "difference_bootstrap_p": found.p,
+        "difference_bootstrap_low": bootstrapped.ci_low,
+        "difference_bootstrap_high": bootstrapped.ci_high,
+        "difference_bootstrap_p": bootstrapped.p,
     }
 
 
-def holm(p: "pd.Series[float]") -> "pd.Series[float]":
-    """P values adjusted by Holm; the baseline's row has none and keeps none.
+def holm_adjusted(p: "pd.Series[float]") -> "pd.Series[float]":
+    """P values adjusted by Holm; the baseline's row has none.
 
-    A comparison without a P of its own (DeLong variance 0) counts as one with P = 1.
+    A comparison without a P (DeLong variance 0) counts as one with P = 1.
     """
     adjusted = pd.Series(np.nan, index=p.index)
     if len(p) > 1:
@@ -112,29 +112,29 @@ def holm(p: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def best_count(table: pd.DataFrame) -> int:
-    """The count with the highest mean AUC on validation; the fewest among equals."""
+    """The count with the highest mean AUC on validation; the lowest among equal counts."""
     val = table[table["split"] == "val"].sort_values("n_synthetic")
-    # Rounded: areas are fractions, and the same one summed in another order may differ by 1e-16.
+    # Rounded, because equal areas may differ by 1e-16 if they were summed in another order.
     return int(val["n_synthetic"].iloc[int(val["auc"].round(9).to_numpy().argmax())])
 
 
 def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.DataFrame:
-    """A row per split, count and repeat: the dots behind the means of table 2."""
+    """One row per split, count and repeat: the single trainings behind the means of table 2."""
     rows = []
     for split in SPLITS:
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
             for number, scores in enumerate(cell.scores):
-                at = accuracy_at(cell.labels, scores, threshold)
+                rates = accuracy_at(cell.labels, scores, threshold)
                 rows.append(
                     {
                         "split": split,
                         "n_synthetic": count,
                         "number": number,
                         "auc": auc(Scored(cell.labels, scores)),
-                        "sensitivity": at.sensitivity.value,
-                        "specificity": at.specificity.value,
-                        "accuracy": at.accuracy.value,
+                        "sensitivity": rates.sensitivity.value,
+                        "specificity": rates.specificity.value,
+                        "accuracy": rates.accuracy.value,
                     }
                 )
     return pd.DataFrame(rows)
@@ -142,15 +142,17 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
 
 def calibration_table(predictions: Predictions, model: str) -> pd.DataFrame:
     """Calibration of each patient's mean probability over the repeats, by split and count."""
-    return _of_means(predictions, model, lambda cell: [calibration_columns(cell.labels, cell.mean)])
+    return _rows_of_means(
+        predictions, model, lambda cell: [calibration_columns(cell.labels, cell.mean)]
+    )
 
 
 def decision_table(predictions: Predictions, model: str) -> pd.DataFrame:
     """Decision curves of each patient's mean probability over the repeats, by split and count."""
-    return _of_means(predictions, model, lambda cell: decision_rows(cell.labels, cell.mean))
+    return _rows_of_means(predictions, model, lambda cell: decision_rows(cell.labels, cell.mean))
 
 
-def _of_means(
+def _rows_of_means(
     predictions: Predictions, model: str, rows: Callable[[SplitScores], list[dict[str, Any]]]
 ) -> pd.DataFrame:
     return pd.DataFrame(
@@ -162,7 +164,7 @@ def _of_means(
 
 
 def roc_table(predictions: Predictions, model: str) -> pd.DataFrame:
-    """The points of the mean ROC curve of each split and count."""
+    """Points of the mean ROC curve of each split and count."""
     curves = []
     for split in SPLITS:
         for count in predictions.counts(model):

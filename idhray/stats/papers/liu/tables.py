@@ -8,19 +8,20 @@ import pandas as pd
 from idhray.errors import ConfigError
 from idhray.stats.files import statistics_files
 from idhray.stats.papers.liu.predictions import SPLITS, Predictions, checked_predictions
-from idhray.stats.papers.liu.predictors import predictors, table3, table4
+from idhray.stats.papers.liu.predictors import age_group_table, predictor_table, predictors
 from idhray.stats.papers.liu.sweep import (
     BASELINE,
+    baseline_table,
     best_count,
     by_repeat,
     calibration_table,
     decision_table,
     roc_table,
-    table1,
-    table2,
+    sweep_table,
 )
-from idhray.stats.papers.liu.verdict import Verdict, verdict
-from idhray.stats.probabilities.age import AgeModel, Fusion
+from idhray.stats.papers.liu.verdict import StudyVerdict, study_verdict
+from idhray.stats.probabilities.age import AgeModel
+from idhray.stats.probabilities.fusion import Fusion
 from idhray.stats.settings import StatsSettings
 
 FRAMES = (
@@ -38,14 +39,14 @@ FRAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class LiuTables:
-    """The tables as numbers; `printed_tables` turns them into text."""
+    """The tables as numbers; `printed_tables` makes text of them."""
 
     settings: StatsSettings
     model: str
     """The model of tables 2 to 4."""
     chosen_count: int
-    """Synthetic images at which its mean AUC on validation was highest; 0 is possible."""
-    verdict: Verdict
+    """Synthetic count with the highest mean AUC on validation; it may be 0."""
+    verdict: StudyVerdict
     table1: pd.DataFrame
     table2: pd.DataFrame
     table3: pd.DataFrame
@@ -53,9 +54,9 @@ class LiuTables:
     by_repeat: pd.DataFrame
     """AUC, sensitivity, specificity and accuracy of every single training."""
     calibration: pd.DataFrame
-    """Per split and count, of the mean probability over the repeats."""
+    """Calibration of the mean probability over the repeats, per split and count."""
     decision: pd.DataFrame
-    """Net benefit at thresholds of 5 to 95%, of the same probabilities."""
+    """Net benefit of the same probabilities at thresholds of 5 to 95%."""
     roc: pd.DataFrame
     """Points of the mean ROC curve per split and count."""
     by_patient: pd.DataFrame
@@ -63,11 +64,11 @@ class LiuTables:
     age_model: AgeModel | None
     fusion: Fusion | None
     excluded: dict[str, int]
-    """Patients per split without a known IDH status, in no figure."""
+    """Split -> number of patients without a known IDH status; they are in no figure."""
     missing_age: dict[str, int]
-    """Patients per split without an age, in no row that needs one."""
+    """Split -> number of patients without an age; they are in no row that needs one."""
     notes: list[str]
-    """Conventions and exclusions, in sentences."""
+    """Sentences on conventions and exclusions."""
 
 
 def liu_tables(
@@ -76,61 +77,62 @@ def liu_tables(
     """The statistics of a study.
 
     Args:
-        predictions: The PREDICTIONS table; rows of splits other than val and test are not used.
-        patients: patient, idh, age, split; also the training patients, for the age model.
+        predictions: The PREDICTIONS table; rows of splits other than val and test are ignored.
+        patients: Columns patient, idh, age and split; includes the training patients, for the age
+            model.
 
     Raises:
         TableError: the tables are incomplete or contradict each other.
         LeakageError: a patient is in validation and in test.
         SampleError: validation or test lack a class.
-        ConfigError: `settings.model` is needed, or names no model with a baseline.
+        ConfigError: `settings.model` is needed, or names a model without a baseline.
     """
     settings = settings or StatsSettings()
     checked = checked_predictions(predictions)
     model = _model(checked, settings)
-    sweep = table2(
+    sweep = sweep_table(
         checked, model, settings.threshold, draws=settings.bootstrap_draws, seed=settings.seed
     )
     chosen = best_count(sweep)
     image = {split: checked.scores(model, chosen, split) for split in SPLITS}
-    said = predictors(image, patients, settings)
+    judged = predictors(image, patients, settings)
     return LiuTables(
         settings=settings,
         model=model,
         chosen_count=chosen,
-        verdict=verdict(sweep),
-        table1=table1(checked, settings.threshold),
+        verdict=study_verdict(sweep),
+        table1=baseline_table(checked, settings.threshold),
         table2=sweep,
-        table3=table3(said, settings.threshold),
-        table4=table4(said, settings),
+        table3=predictor_table(judged, settings.threshold),
+        table4=age_group_table(judged, settings),
         by_repeat=by_repeat(checked, model, settings.threshold),
         calibration=calibration_table(checked, model),
         decision=decision_table(checked, model),
         roc=roc_table(checked, model),
-        by_patient=said.by_patient,
-        age_model=said.age_model,
-        fusion=said.fusion,
+        by_patient=judged.by_patient,
+        age_model=judged.age_model,
+        fusion=judged.fusion,
         excluded=checked.excluded,
-        missing_age=said.missing_age,
-        notes=[*_notes(settings, checked, said.missing_age), *said.notes],
+        missing_age=judged.missing_age,
+        notes=[*_notes(settings, checked, judged.missing_age), *judged.notes],
     )
 
 
 def _model(predictions: Predictions, settings: StatsSettings) -> str:
-    """The model of tables 2 to 4: the one that was asked for, or the only one that can be meant."""
+    """The model of tables 2 to 4: the model in the settings, or the only candidate."""
     models = [m for m in predictions.models() if BASELINE in predictions.counts(m)]
     if settings.model:
         if settings.model not in models:
             raise ConfigError(
                 f"model {settings.model!r}: no predictions without synthetic images; "
-                f"there are {', '.join(models) or 'none'}"
+                f"models with them: {', '.join(models) or 'none'}"
             )
         return settings.model
     with_synthetic = [m for m in models if len(predictions.counts(m)) > 1]
     candidates = with_synthetic or models
     if len(candidates) != 1:
         raise ConfigError(
-            f"{len(candidates)} models could be meant in tables 2 to 4 "
+            f"tables 2 to 4: {len(candidates)} models are candidates "
             f"({', '.join(candidates) or 'none has a baseline'}); set model"
         )
     return candidates[0]
@@ -180,14 +182,20 @@ def liu_files(tables: LiuTables) -> dict[str, bytes]:
         "settings": asdict(tables.settings),
         "excluded_unknown_idh": tables.excluded,
         "missing_age": tables.missing_age,
-        "age_model": _age_model(tables.age_model),
-        "fusion": asdict(tables.fusion) if tables.fusion else None,
+        "age_model": _age_model_record(tables.age_model),
+        "fusion": {**asdict(tables.fusion), "scale": "logit"} if tables.fusion else None,
         "notes": tables.notes,
     }
     return statistics_files(frames, rest)
 
 
-def _age_model(model: AgeModel | None) -> dict[str, Any] | None:
+def _age_model_record(model: AgeModel | None) -> dict[str, Any] | None:
     if model is None:
         return None
-    return {**asdict(model), "threshold": model.threshold(), "roots": list(model.roots())}
+    return {
+        **asdict(model),
+        "variance": "sample",  # squares over n - 1
+        "monotone": False,  # the second root counts
+        "threshold": model.threshold(),
+        "roots": list(model.roots()),
+    }

@@ -11,21 +11,21 @@ from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.liu.sweep import BASELINE, best_count
 from idhray.stats.text import p_text, signed
 
-Answer = Literal["helps", "hurts", "this cohort cannot tell"]
+StudyAnswer = Literal["helps", "hurts", "this cohort cannot tell"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """The one comparison on the test set, made at the count that validation picked."""
+class StudyVerdict:
+    """The one comparison on the test set, at the count that validation chose."""
 
-    answer: Answer
+    answer: StudyAnswer
     sentence: str
     n_synthetic: int
-    """The count compared: the best one above zero on validation; 0 if none was trained."""
+    """Compared count: the best count above zero on validation; 0 if none was trained."""
     preferred_none: bool
-    """Validation did best without any synthetic images."""
+    """True if the AUC on validation was highest without synthetic images."""
     repeats: int
-    """Trainings behind either mean, the fewer of the two sides."""
+    """Number of trainings behind the means, the lower one of both sides."""
     difference: float
     """AUC on test at that count minus AUC without synthetic images."""
     ci_low: float
@@ -33,83 +33,83 @@ class Verdict:
     p: float
     ci_method: str
     detectable: float
-    """The gain that a cohort like this would show four times in five (80% power)."""
+    """Gain that a cohort like this would show with 80% power."""
     n_mutant: int
     n_wildtype: int
 
 
-def verdict(table2: pd.DataFrame) -> Verdict:
-    """What the test set says at the count that did best on validation.
+def study_verdict(sweep: pd.DataFrame) -> StudyVerdict:
+    """Verdict of the test set on the count that was best on validation.
 
-    One comparison, chosen without the test set, so its P and interval need no adjustment. A helping
-    or hurting count is only claimed where at least two trainings stand on either side: with one
-    there is no telling a better recipe from a luckier training. In 2000 simulated studies without
-    any effect (18 + 16 patients, trainings of d' 1.3 +- 0.25) the interval excluded zero in 18%
-    with one training each, in 4% with two and 3% with three.
+    There is one comparison and it is chosen without the test set, so its P and interval need no
+    adjustment. Help or harm is only claimed with at least two trainings on both sides: a single
+    training cannot tell a better recipe from luck. In 2000 simulated studies without any effect
+    (18 + 16 patients, trainings of d' 1.3 +- 0.25) the interval excluded zero in 18% with one
+    training each, in 4% with two and in 3% with three.
     """
-    test = table2[table2["split"] == "test"].set_index("n_synthetic")
-    others = table2[table2["n_synthetic"] != BASELINE]
-    if others.empty:
+    test = sweep[sweep["split"] == "test"].set_index("n_synthetic")
+    with_images = sweep[sweep["n_synthetic"] != BASELINE]
+    if with_images.empty:
         return _nothing_compared(test.loc[BASELINE])
-    count = best_count(others)
+    count = best_count(with_images)
     row = test.loc[count]
     repeats = int(min(row["repeats"], test.loc[BASELINE, "repeats"]))
     low, high, difference = (row[f"difference{end}"] for end in ("_low", "_high", ""))
-    answer: Answer = "this cohort cannot tell"
+    answer: StudyAnswer = "this cohort cannot tell"
     if repeats > 1 and (low > 0 or high < 0):
         answer = "helps" if low > 0 else "hurts"
-    half = max(high - difference, difference - low)
-    facts = Verdict(
+    half_width = max(high - difference, difference - low)
+    result = StudyVerdict(
         answer=answer,
         sentence="",
         n_synthetic=count,
-        preferred_none=best_count(table2) == BASELINE,
+        preferred_none=best_count(sweep) == BASELINE,
         repeats=repeats,
         difference=float(difference),
         ci_low=float(low),
         ci_high=float(high),
         p=float(row["difference_p"]),
         ci_method=str(row["difference_method"]),
-        detectable=half * float(1 + stats.norm.ppf(0.8) / stats.norm.ppf(0.975)),
+        detectable=half_width * float(1 + stats.norm.ppf(0.8) / stats.norm.ppf(0.975)),
         n_mutant=int(row["n_mutant"]),
         n_wildtype=int(row["n_wildtype"]),
     )
-    return replace(facts, sentence=_sentence(facts, float(row["auc"])))
+    return replace(result, sentence=_sentence(result, float(row["auc"])))
 
 
-def _sentence(facts: Verdict, area: float) -> str:
-    before = area - facts.difference
-    images = f"{facts.n_synthetic:,} synthetic images"
+def _sentence(result: StudyVerdict, area: float) -> str:
+    before = area - result.difference
+    images = f"{result.n_synthetic:,} synthetic images"
     opening = {
         "helps": f"{images} help.",
         "hurts": f"{images} hurt.",
-    }.get(facts.answer, f"This cohort cannot tell whether {images} help.")
+    }.get(result.answer, f"This cohort cannot tell whether {images} help.")
     parts = [
         opening,
-        f"On {facts.n_mutant + facts.n_wildtype} test patients ({facts.n_mutant} mutant, "
-        f"{facts.n_wildtype} wildtype) the area under the ROC curve went from {printed(before)} to "
-        f"{printed(area)}: a difference of {signed(facts.difference)} (95% CI "
-        f"{signed(facts.ci_low)} to {signed(facts.ci_high)}, {p_text(facts.p)}).",
+        f"On {result.n_mutant + result.n_wildtype} test patients ({result.n_mutant} mutant, "
+        f"{result.n_wildtype} wildtype) the area under the ROC curve went from {printed(before)} "
+        f"to {printed(area)}: a difference of {signed(result.difference)} (95% CI "
+        f"{signed(result.ci_low)} to {signed(result.ci_high)}, {p_text(result.p)}).",
     ]
-    if facts.repeats < 2:
+    if result.repeats < 2:
         parts.append(
             "At least one side is a single training, so luck in training cannot be told from a "
             "gain; two repeats or more are needed."
         )
-    elif facts.answer == "this cohort cannot tell":
+    elif result.answer == "this cohort cannot tell":
         parts.append(
-            f"A true gain of less than about {printed(min(facts.detectable, 1.0), 2)} would "
+            f"A true gain of less than about {printed(min(result.detectable, 1.0), 2)} would "
             "usually go unseen with these patients and trainings (80% power)."
         )
-        if facts.detectable > 1 - before:
+        if result.detectable > 1 - before:
             parts.append("Even a perfect model might not have shown a clear gain here.")
-    if facts.preferred_none:
+    if result.preferred_none:
         parts.append("On the validation patients no synthetic count did better than none.")
     return " ".join(parts)
 
 
-def _nothing_compared(baseline: Any) -> Verdict:
-    return Verdict(
+def _nothing_compared(baseline: Any) -> StudyVerdict:
+    return StudyVerdict(
         answer="this cohort cannot tell",
         sentence="This cohort cannot tell: no model was trained with synthetic images.",
         n_synthetic=BASELINE,

@@ -1,4 +1,4 @@
-"""What a reader says of a tumor on CE-T1w and FLAIR, and how it is named in tables.
+"""Features of a tumor that readers assess on CE-T1w and FLAIR, with their names in tables.
 
 Source: Park et al. 2021, Methods, "Morphologic assessment", and tables 1 and 2.
 """
@@ -14,10 +14,10 @@ class Feature:
     """One morphologic category."""
 
     name: str
-    """The column of READINGS."""
+    """Column of READINGS."""
     label: str
     levels: Mapping[str, str]
-    """Value in READINGS -> name in tables; the first is the reference of every regression."""
+    """Value in READINGS -> name in tables; the first level is the reference of every regression."""
 
     @property
     def factor(self) -> Factor:
@@ -55,3 +55,4 @@ FEATURES = (
     ),
 )
 BY_NAME = {feature.name: feature for feature in FEATURES}
+FEATURE_NAMES = tuple(BY_NAME)

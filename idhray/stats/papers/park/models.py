@@ -1,8 +1,9 @@
 """Three models of one set of features: from real, from synthetic, and from both kinds of mutants.
 
-Source: Park et al. 2021, Methods, "Significant predictors for IDH mutation". Each model is fitted
-to the wildtype training patients and its own mutants. Standard errors treat a synthetic image as
-though it were a patient, which it is not: what they say of models 2 and 3 is too sure.
+Each model is fitted to the wildtype training patients and its kind of mutants. Standard errors
+treat a synthetic image as a patient, which it is not, so those of models 2 and 3 are too small.
+
+Source: Park et al. 2021, Methods, "Significant predictors for IDH mutation".
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from idhray.stats.papers.park.choice import candidates as significant
-from idhray.stats.papers.park.choice import independent, not_analysed
-from idhray.stats.papers.park.features import BY_NAME
-from idhray.stats.papers.park.readings import NAMES, Readings
+from idhray.stats.papers.park.feature_choice import (
+    jointly_usable,
+    reasons_not_analyzed,
+    significant_features,
+)
+from idhray.stats.papers.park.features import BY_NAME, FEATURE_NAMES
+from idhray.stats.papers.park.readings import Readings
 from idhray.stats.regression.design import Covariate, Factor
 from idhray.stats.regression.logistic import LogisticFit, fit_logistic
 from idhray.stats.regression.stepwise import Stepwise, stepwise
@@ -22,47 +26,47 @@ from idhray.stats.roc.youden import youden_optimum
 from idhray.stats.sample import SampleError, Scored
 from idhray.stats.settings import StatsSettings
 
-NUMBERS = {1: "Real", 2: "Synthetic", 3: "Real and synthetic"}
-"""Whose mutants a model was fitted to, by its number in Park et al. 2021."""
+MODEL_NAMES = {1: "Real", 2: "Synthetic", 3: "Real and synthetic"}
+"""Number of a model in Park et al. 2021 -> the mutants that it is fitted to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderModel:
-    """One model and how it came about."""
+    """One model with the steps that led to it."""
 
     number: int
     cases: pd.DataFrame
-    """Its training cases: label, real, age, and the features."""
+    """Training cases with label, real, age, and the features."""
     univariable: Mapping[str, LogisticFit]
-    """Of every feature that can be analyzed."""
-    not_analysed: Mapping[str, str]
-    """Every other feature -> why: it failed the gate, or these cases allow no regression on it."""
+    """Feature that can be analyzed -> its univariable fit."""
+    not_analyzed: Mapping[str, str]
+    """Any other feature -> the reason: it failed the gate, or the cases allow no regression."""
     candidates: tuple[str, ...]
     """Features whose univariable test was significant and that fit into one model."""
     full: LogisticFit
-    """All candidates together."""
+    """Fit of all candidates together."""
     elimination: Stepwise | None
-    """None where no elimination was asked for."""
+    """None if the settings ask for no elimination."""
     fit: LogisticFit
-    """What predicts."""
+    """Fit that predicts."""
     threshold: float
-    """Youden's, on the training cases."""
+    """Youden's threshold on the training cases."""
     with_age: LogisticFit | None
-    """The image's linear predictor and age, on real training patients; None without ages."""
+    """Fit of the image's linear predictor and age on real training patients; None without ages."""
     age_threshold: float
     notes: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """`Model 1 (real)`."""
-        return f"Model {self.number} ({NUMBERS[self.number].lower()})"
+        return f"Model {self.number} ({MODEL_NAMES[self.number].lower()})"
 
     def p_image(self, features: pd.DataFrame) -> np.ndarray:
         """P(mutant | features)."""
         return self.fit.p_mutant(features)
 
     def p_image_age(self, features: pd.DataFrame, age: "pd.Series[float]") -> np.ndarray:
-        """P(mutant | features, age); only where `with_age` exists."""
+        """P(mutant | features, age); it needs `with_age`."""
         assert self.with_age is not None
         frame = pd.DataFrame(
             {"image": self.fit.linear_predictor(features), "age": age.to_numpy(dtype=float)}
@@ -71,93 +75,96 @@ class ReaderModel:
 
 
 def reader_models(
-    readings: Readings, gate: Mapping[str, str], settings: StatsSettings
+    readings: Readings, failed_gate: Mapping[str, str], settings: StatsSettings
 ) -> tuple[list[ReaderModel], dict[int, str]]:
-    """The models that the training cases allow, and why the others do not exist, by number.
+    """Models that the training cases allow, and for the others number -> reason.
 
     Args:
-        gate: Features that failed the gate of agreement -> the reason.
+        failed_gate: Feature that failed the gate of agreement -> the reason.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus.
     """
     train = training_cases(readings, settings)
     mutant, real = train["label"] == 1, train["real"]
-    lacking = {
+    absent_mutants = {
         kind: f"there is no {kind} mutant among the training cases"
-        for kind, own in (("real", mutant & real), ("synthetic", mutant & ~real))
-        if not own.any()
+        for kind, cases in (("real", mutant & real), ("synthetic", mutant & ~real))
+        if not cases.any()
     }
-    kinds, seen = {1: real, 2: ~real, 3: mutant}, _seen(readings)
-    models, missing = [], {}
-    for number, kind in kinds.items():
-        needed = NUMBERS[number].lower().split(" and ")
-        if why := [lacking[name] for name in needed if name in lacking]:
-            missing[number] = why[0]
+    mutant_kinds, levels_to_judge = {1: real, 2: ~real, 3: mutant}, _levels_to_judge(readings)
+    models, reasons = [], {}
+    for number, kind in mutant_kinds.items():
+        kinds_needed = MODEL_NAMES[number].lower().split(" and ")
+        if absent := [absent_mutants[name] for name in kinds_needed if name in absent_mutants]:
+            reasons[number] = absent[0]
             continue
-        own = train[(mutant & kind) | (~mutant & real)]
+        cases = train[(mutant & kind) | (~mutant & real)]
         try:
-            unusable = not_analysed(own, gate, seen)
-            models.append(_model(number, own, train[real], unusable, settings))
+            not_analyzed = reasons_not_analyzed(cases, failed_gate, levels_to_judge)
+            models.append(_model(number, cases, train[real], not_analyzed, settings))
         except SampleError as error:
-            missing[number] = str(error)
-    return models, missing
+            reasons[number] = str(error)
+    return models, reasons
 
 
 def training_cases(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
-    """The training cases with their features, as the readers agree or consensus settled.
+    """Training cases with the features on which readers agree or that consensus settled.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus.
     """
     train = readings.cases[readings.cases["split"] == "train"]
-    first = settings.discordant == "first reader"
-    return train.join(readings.agreed(train.index, else_first=first))
+    else_first = settings.discordant == "first reader"
+    return train.join(readings.agreed_features(train.index, else_first=else_first))
 
 
-def _seen(readings: Readings) -> dict[str, set[str]]:
-    """Feature -> the levels that any reader saw in a patient outside training."""
+def _levels_to_judge(readings: Readings) -> dict[str, set[str]]:
+    """Feature -> levels that any reader gave to a patient outside training."""
     outside = readings.cases.index[readings.cases["split"] != "train"]
-    rows = readings.rows(outside)
-    return {name: set(rows[name]) for name in NAMES}
+    rows = readings.feature_rows(outside)
+    return {name: set(rows[name]) for name in FEATURE_NAMES}
 
 
 def _model(
     number: int,
     cases: pd.DataFrame,
     real: pd.DataFrame,
-    unusable: Mapping[str, str],
+    not_analyzed: Mapping[str, str],
     settings: StatsSettings,
 ) -> ReaderModel:
     truth = cases["label"].to_numpy(dtype=int)
-    usable = [name for name in NAMES if name not in unusable]
-    singles = {name: fit_logistic(cases, truth, [BY_NAME[name].factor]) for name in usable}
-    significant_ones = significant(cases, truth, usable, settings)
-    if not significant_ones:
-        why = "; ".join(f"{name}: {reason}" for name, reason in unusable.items())
+    usable = [name for name in FEATURE_NAMES if name not in not_analyzed]
+    univariable = {name: fit_logistic(cases, truth, [BY_NAME[name].factor]) for name in usable}
+    significant = significant_features(cases, truth, usable, settings)
+    if not significant:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in not_analyzed.items())
         if not usable:
-            raise SampleError(f"no feature could be analyzed ({why})")
+            raise SampleError(f"no feature could be analyzed ({reasons})")
         raise SampleError(
             f"none of {', '.join(usable)} has a univariable P under {settings.alpha:g}"
-            + (f" (not analyzed: {why})" if why else "")
+            + (f" (not analyzed: {reasons})" if reasons else "")
         )
-    candidates, dropped = independent(cases, significant_ones)
+    candidates, collinear = jointly_usable(cases, significant)
     chosen = [BY_NAME[name].factor for name in candidates]
     full = fit_logistic(cases, truth, chosen)
     elimination = _elimination(cases, truth, chosen, settings)
     fit = elimination.fit if elimination else full
     if not fit.predictors:
         raise SampleError("elimination removed every feature")
-    with_age, missing = _with_age(fit, real)
-    notes = [f"{name} is not in the multivariable model: {why}." for name, why in dropped.items()]
+    with_age, reason = _with_age(fit, real)
+    notes = [
+        f"{name} is not in the multivariable model: {reasons}."
+        for name, reasons in collinear.items()
+    ]
     notes += fit.notes
     if with_age is None:
-        notes.append(f"No model with age: {missing}.")
+        notes.append(f"No model with age: {reason}.")
     return ReaderModel(
         number=number,
         cases=cases,
-        univariable=singles,
-        not_analysed=unusable,
+        univariable=univariable,
+        not_analyzed=not_analyzed,
         candidates=tuple(candidates),
         full=full,
         elimination=elimination,
@@ -178,33 +185,34 @@ def _elimination(
 
 
 def _with_age(fit: LogisticFit, real: pd.DataFrame) -> tuple[LogisticFit | None, str]:
-    """Fitted on REAL training patients for every model: a synthetic image has no age.
+    """Fit of image and age, or the reason why there is none.
+
+    It uses REAL training patients for every model, because a synthetic image has no age.
 
     Source: Park et al. 2021, Methods: `in the training set with real data (model 1)`.
     """
-    known = real[real["age"].notna()]
-    if known["label"].nunique() < 2:
-        mutant = int(known["label"].sum())
+    aged = real[real["age"].notna()]
+    if aged["label"].nunique() < 2:
+        mutant = int(aged["label"].sum())
         return None, (
-            f"ages are known of {mutant} mutant and {len(known) - mutant} wildtype training "
+            f"ages are known of {mutant} mutant and {len(aged) - mutant} wildtype training "
             "patients, and both classes are needed"
         )
-    if known["age"].nunique() < 2:
-        return None, f"all training patients have the age {known['age'].iloc[0]:g}"
-    frame = pd.DataFrame({"image": fit.linear_predictor(known), "age": known["age"].to_numpy()})
-    truth = known["label"].to_numpy(dtype=int)
+    if aged["age"].nunique() < 2:
+        return None, f"all training patients have the age {aged['age'].iloc[0]:g}"
+    frame = pd.DataFrame({"image": fit.linear_predictor(aged), "age": aged["age"].to_numpy()})
+    truth = aged["label"].to_numpy(dtype=int)
     try:
-        both = fit_logistic(frame, truth, [Covariate(name="image"), Covariate(name="age")])
+        fit_with_age = fit_logistic(frame, truth, [Covariate(name="image"), Covariate(name="age")])
     except SampleError as error:
         return None, str(error)
-    return both, ""
+    return fit_with_age, ""
 
 
 def _age_threshold(fit: LogisticFit, with_age: LogisticFit | None, real: pd.DataFrame) -> float:
     if with_age is None:
         return float("nan")
-    known = real[real["age"].notna()]
-    frame = pd.DataFrame({"image": fit.linear_predictor(known), "age": known["age"].to_numpy()})
-    return youden_optimum(
-        Scored(known["label"].to_numpy(dtype=int), with_age.p_mutant(frame))
-    ).threshold
+    aged = real[real["age"].notna()]
+    frame = pd.DataFrame({"image": fit.linear_predictor(aged), "age": aged["age"].to_numpy()})
+    sample = Scored(aged["label"].to_numpy(dtype=int), with_age.p_mutant(frame))
+    return youden_optimum(sample).threshold

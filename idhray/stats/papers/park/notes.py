@@ -1,13 +1,13 @@
-"""The conventions of a reader study's tables, and what is in no figure and why, in sentences."""
+"""Sentences on the conventions of a reader study's tables, and on everything that they omit."""
 
 import numpy as np
 
-from idhray.stats.papers.park.judged import Judged, unjudged, unjudged_with_age
-from idhray.stats.papers.park.models import NUMBERS, ReaderModel
+from idhray.stats.papers.park.judged import JudgedSet, notes_on_sets_without_age, unjudged_sets
+from idhray.stats.papers.park.models import MODEL_NAMES, ReaderModel
 from idhray.stats.papers.park.readings import Readings
 from idhray.stats.settings import StatsSettings
 
-_RULES = {
+_ELIMINATION_RULES = {
     "lr": "likelihood-ratio test of the whole feature, P of {alpha:g} or more goes",
     "wald": "Wald's test of the whole feature, P of {alpha:g} or more goes",
     "aic": "AIC",
@@ -17,8 +17,8 @@ _RULES = {
 
 
 def conventions(settings: StatsSettings) -> list[str]:
-    """How the figures were made."""
-    rule = _RULES[settings.elimination].format(alpha=settings.alpha)
+    """Conventions behind the figures."""
+    rule = _ELIMINATION_RULES[settings.elimination].format(alpha=settings.alpha)
     return [
         "A case is one image; a patient is one case. Synthetic cases train models 2 and 3 and are "
         "judged in no set but their models' own training rows.",
@@ -50,32 +50,40 @@ def conventions(settings: StatsSettings) -> list[str]:
     ]
 
 
-def _of_models(models: list[ReaderModel]) -> list[str]:
-    """What is to be said of each model, once where it holds for several."""
-    holders: dict[str, list[str]] = {}
+def _model_notes(models: list[ReaderModel]) -> list[str]:
+    """Notes on the models; a note that holds for several models appears once."""
+    numbers_by_note: dict[str, list[str]] = {}
     for model in models:
-        absent = [f"{name} was not analyzed: {why}." for name, why in model.not_analysed.items()]
+        absent = [
+            f"{name} was not analyzed: {reason}." for name, reason in model.not_analyzed.items()
+        ]
         for note in [*model.notes, *absent]:
-            holders.setdefault(note, []).append(str(model.number))
+            numbers_by_note.setdefault(note, []).append(str(model.number))
     return [
         f"Model{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {note}"
-        for note, numbers in holders.items()
+        for note, numbers in numbers_by_note.items()
     ]
 
 
-def left_out(
-    readings: Readings, models: list[ReaderModel], missing: dict[int, str], sets: list[Judged]
+def omission_notes(
+    readings: Readings,
+    models: list[ReaderModel],
+    missing_models: dict[int, str],
+    sets: list[JudgedSet],
 ) -> list[str]:
-    """Every model, set and row that one would expect and that is not there; doubts about models."""
+    """Notes on every missing model, set and row, and on doubts about models."""
     notes = [
-        f"Model {number} ({NUMBERS[number].lower()}) does not exist: {why}."
-        for number, why in missing.items()
+        f"Model {number} ({MODEL_NAMES[number].lower()}) does not exist: {reason}."
+        for number, reason in missing_models.items()
     ]
-    notes += _of_models(models)
+    notes += _model_notes(models)
     if not sets and not models:
         notes.append("No patients are judged, as there is no model.")
-    notes += [f"{why[0].upper()}{why[1:]}: no figures." for why in unjudged(readings).values()]
-    notes += unjudged_with_age(readings, models)
+    notes += [
+        f"{reason[0].upper()}{reason[1:]}: no figures."
+        for reason in unjudged_sets(readings).values()
+    ]
+    notes += notes_on_sets_without_age(readings, models)
     if readings.unknown_idh:
         notes.append(f"{readings.unknown_idh} cases without a known IDH status are left out.")
     real = readings.cases["real"].to_numpy(dtype=bool)
@@ -84,6 +92,8 @@ def left_out(
             f"{ageless} of {int(real.sum())} patients have no known age; they are in no row with "
             "age."
         )
-    if wild := int((~real & (readings.cases["label"].to_numpy() == 0)).sum()):
-        notes.append(f"{wild} synthetic wildtype cases are in no model and no table but kappa's.")
+    if wildtype := int((~real & (readings.cases["label"].to_numpy() == 0)).sum()):
+        notes.append(
+            f"{wildtype} synthetic wildtype cases are in no model and no table but kappa's."
+        )
     return notes

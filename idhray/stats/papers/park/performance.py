@@ -1,8 +1,10 @@
-"""Table 3: how well each model does, by set and reader.
+"""Table 3: performance of each model, by set and reader.
 
-Source: Park et al. 2021, table 3, with what it lacks: a threshold fixed before the set is looked
-at, and intervals of every figure. Only patients are judged. The one
-exception is the apparent figure of a training set, where synthetic cases are cases, as in Park.
+Only patients are judged, except in the apparent figures of a training set, where synthetic cases
+count as cases, as in Park.
+
+Source: Park et al. 2021, table 3; a threshold fixed before the set is seen and intervals of every
+figure are added.
 """
 
 from typing import Any
@@ -19,22 +21,22 @@ from idhray.stats.columns import (
     predictive_columns,
     reliability_rows,
 )
-from idhray.stats.papers.park.judged import Judged
+from idhray.stats.papers.park.judged import JudgedSet
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.roc.youden import youden_optimum
 from idhray.stats.sample import Labels, Scored
 
-TRAINING = "train"
+TRAINING_SPLIT = "train"
 
 
-def table3(models: list[ReaderModel], sets: list[Judged]) -> pd.DataFrame:
-    """A row per set, reader and model, from the image alone and with age.
+def performance_table(models: list[ReaderModel], sets: list[JudgedSet]) -> pd.DataFrame:
+    """Table 3: one row per set, reader and model, from the image alone and with age.
 
-    Training rows are apparent: the model is judged on the cases that it was fitted to.
+    Training rows are apparent figures: the model is judged on the cases that it was fitted to.
     """
     rows = [
         {
-            "split": TRAINING,
+            "split": TRAINING_SPLIT,
             "reader": "",
             "age": False,
             "model": model.number,
@@ -46,15 +48,15 @@ def table3(models: list[ReaderModel], sets: list[Judged]) -> pd.DataFrame:
         }
         for model in models
     ]
-    for one in sets:
-        for (reader, number), p in one.p.items():
-            row = _row(one.labels, p, one.thresholds[number])
-            rows.append({**_names(one, reader, number), **row})
+    for judged in sets:
+        for (reader, number), p in judged.p.items():
+            row = _row(judged.labels, p, judged.thresholds[number])
+            rows.append({**_key(judged, reader, number), **row})
     return pd.DataFrame(rows)
 
 
 def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, Any]:
-    """Figures at the fixed threshold, and at the set's own Youden optimum, which flatters."""
+    """Figures at the fixed threshold, and at the set's own Youden optimum, which is optimistic."""
     best = youden_optimum(Scored(labels, p))
     return {
         **performance(labels, p, threshold),
@@ -67,52 +69,52 @@ def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, 
     }
 
 
-def calibrations(sets: list[Judged]) -> pd.DataFrame:
+def calibration_table(sets: list[JudgedSet]) -> pd.DataFrame:
     """Calibration of every model in every set, by reader."""
     return pd.DataFrame(
-        {**_names(one, reader, number), **calibration_columns(one.labels, p)}
-        for one in sets
-        for (reader, number), p in one.p.items()
+        {**_key(judged, reader, number), **calibration_columns(judged.labels, p)}
+        for judged in sets
+        for (reader, number), p in judged.p.items()
     )
 
 
-def decisions(sets: list[Judged]) -> pd.DataFrame:
-    """Decision curves: net benefit of every model, by reader, at thresholds of 5 to 95%."""
+def decision_table(sets: list[JudgedSet]) -> pd.DataFrame:
+    """Decision curves: net benefit of every model at thresholds of 5 to 95%, by reader."""
     return pd.DataFrame(
-        {**_names(one, reader, number), **row}
-        for one in sets
-        for (reader, number), p in one.p.items()
-        for row in decision_rows(one.labels, p)
+        {**_key(judged, reader, number), **row}
+        for judged in sets
+        for (reader, number), p in judged.p.items()
+        for row in decision_rows(judged.labels, p)
     )
 
 
-def reliabilities(sets: list[Judged]) -> pd.DataFrame:
+def reliability_table(sets: list[JudgedSet]) -> pd.DataFrame:
     """Expected and observed shares of mutants in groups of similar probability."""
     return pd.DataFrame(
-        {**_names(one, reader, number), **row}
-        for one in sets
-        for (reader, number), p in one.p.items()
-        for row in reliability_rows(one.labels, p)
+        {**_key(judged, reader, number), **row}
+        for judged in sets
+        for (reader, number), p in judged.p.items()
+        for row in reliability_rows(judged.labels, p)
     )
 
 
-def by_patient(sets: list[Judged]) -> pd.DataFrame:
+def patient_table(sets: list[JudgedSet]) -> pd.DataFrame:
     """P(mutant) of every patient by set, reader and model."""
     columns = ["split", "reader", "age", "model", "patient", "label", "p_mutant"]
     frames = [
         pd.DataFrame(
             {
-                **_names(one, reader, number),
-                "patient": one.patients,
-                "label": one.labels,
+                **_key(judged, reader, number),
+                "patient": judged.patients,
+                "label": judged.labels,
                 "p_mutant": p,
             }
         )
-        for one in sets
-        for (reader, number), p in one.p.items()
+        for judged in sets
+        for (reader, number), p in judged.p.items()
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def _names(one: Judged, reader: str, number: int) -> dict[str, Any]:
-    return {"split": one.split, "reader": reader, "age": one.age, "model": number}
+def _key(judged: JudgedSet, reader: str, number: int) -> dict[str, Any]:
+    return {"split": judged.split, "reader": reader, "age": judged.age, "model": number}

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.footnotes import Printed, Reasons, marks_in
+from idhray.stats.footnotes import Footnotes, Printed, marks_in
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.roc.area import EXACT
 from idhray.stats.text import p_cell, records, signed, with_interval
 
 FLATTERS = "\u2020"
-_WHY = "the DeLong variance of the difference is 0, as both models order every pair alike"
+_ZERO_VARIANCE = "the DeLong variance of the difference is 0, as both models order every pair alike"
 CAPTIONS = {
     "table1": "Cases of each group. P with its test; d: standardized difference.",
     "agreement": "Agreement of the readers on the training cases, the gate before the models.",
@@ -25,11 +25,11 @@ MARKS = {
     "*": "the DeLong variance is 0; the interval is the exact binomial one",
     FLATTERS: "judged on the cases that it was fitted to, or chosen on, so it flatters",
 }
-SETS = {"train": "Training", "val": "Validation", "test": "Test"}
+SET_NAMES = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
 def print_turing(table: pd.DataFrame) -> Printed:
-    """One row per reader, and one for all of them."""
+    """One row per reader, and one for all readers."""
     frame = pd.DataFrame([_turing(row) for row in records(table)]).fillna("")
     return Printed(frame=frame, notes=[])
 
@@ -56,15 +56,15 @@ def _turing(row: dict[str, Any]) -> dict[str, str]:
 
 
 def print_agreement(table: pd.DataFrame) -> Printed:
-    """One row per feature; a figure that does not exist has its reason below."""
-    reasons = Reasons()
+    """One row per feature; a footnote gives the reason of a missing figure."""
+    reasons = Footnotes()
     rows = [_agreement(row, reasons) for row in records(table)]
     return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
 
 
-def _agreement(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
-    known = all(np.isfinite(row[name]) for name in ("kappa", "ci_low", "p"))
-    mark = "" if known else reasons.mark(row["notes"])
+def _agreement(row: dict[str, Any], reasons: Footnotes) -> dict[str, str]:
+    complete = all(np.isfinite(row[name]) for name in ("kappa", "ci_low", "p"))
+    mark = "" if complete else reasons.mark(row["notes"])
     kappa = printed(row["kappa"], 2)
     if np.isfinite(row["ci_low"]):
         kappa += f" ({printed(row['ci_low'], 2)}\u2013{printed(row['ci_high'], 2)})"
@@ -79,19 +79,19 @@ def _agreement(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
     }
 
 
-def print_table3(table: pd.DataFrame) -> Printed:
+def print_performance(table: pd.DataFrame) -> Printed:
     """A heading per set, a row per reader and model."""
     frame = pd.DataFrame([_performance(row) for row in records(table)])
     return Printed(frame=frame, notes=marks_in(frame, MARKS))
 
 
 def _performance(row: dict[str, Any]) -> dict[str, str]:
-    what = "image and age" if row["age"] else "image"
+    predictors = "image and age" if row["age"] else "image"
     patients = f"{row['n_mutant']} mutant, {row['n_wildtype']} wildtype"
     training = row["split"] == "train"
-    heading = f"{SETS[row['split']]}, {what}" + ("" if training else f": {patients}")
+    heading = f"{SET_NAMES[row['split']]}, {predictors}" + ("" if training else f": {patients}")
     mark = " *" if row["auc_ci_method"] == EXACT else ""
-    own = f"{printed(row['own_sensitivity'])} / {printed(row['own_specificity'])} \u2020"
+    own_optimum = f"{printed(row['own_sensitivity'])} / {printed(row['own_specificity'])} \u2020"
     return {
         "Set": heading,
         "Reader": "consensus" if training else row["reader"],
@@ -100,22 +100,22 @@ def _performance(row: dict[str, Any]) -> dict[str, str]:
         "Sensitivity": with_interval(row, "sensitivity"),
         "Specificity": with_interval(row, "specificity"),
         "Accuracy": with_interval(row, "accuracy"),
-        "Sensitivity / specificity at the set's own optimum": own,
+        "Sensitivity / specificity at the set's own optimum": own_optimum,
     }
 
 
 def print_comparisons(table: pd.DataFrame) -> Printed:
     """A heading per set, a row per reader and model."""
-    reasons = Reasons()
+    reasons = Footnotes()
     rows = [_comparison(row, reasons) for row in records(table)]
     return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
 
 
-def _comparison(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
-    what = "image and age" if row["age"] else "image"
-    mark = "" if np.isfinite(row["p"]) else reasons.mark(f"no P and no interval: {_WHY}")
+def _comparison(row: dict[str, Any], reasons: Footnotes) -> dict[str, str]:
+    predictors = "image and age" if row["age"] else "image"
+    mark = "" if np.isfinite(row["p"]) else reasons.mark(f"no P and no interval: {_ZERO_VARIANCE}")
     cells = {
-        "Set": f"{SETS[row['split']]}, {what}",
+        "Set": f"{SET_NAMES[row['split']]}, {predictors}",
         "Reader": row["reader"],
         "Models": f"{row['model']} against {row['baseline']}",
         "AUC": f"{printed(row['auc_baseline'])} \u2192 {printed(row['auc'])}",
@@ -126,13 +126,13 @@ def _comparison(row: dict[str, Any], reasons: Reasons) -> dict[str, str]:
     names = ("Accuracy", "Only one right", "P (McNemar, exact)", "P (McNemar, Holm)")
     if pd.isna(row["accuracy"]):
         return {**cells, **dict.fromkeys(names, "")}
-    found = (
+    accuracies = (
         f"{printed(row['accuracy_baseline'])} \u2192 {printed(row['accuracy'])}",
         f"{row['only_model_right']:.0f} gained, {row['only_baseline_right']:.0f} lost",
         p_cell(row["mcnemar_p"]),
         p_cell(row["mcnemar_p_holm"]),
     )
-    return {**cells, **dict(zip(names, found, strict=True))}
+    return {**cells, **dict(zip(names, accuracies, strict=True))}
 
 
 def _difference(row: dict[str, Any]) -> str:

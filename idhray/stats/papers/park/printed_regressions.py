@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.footnotes import Printed, Reasons, marks_in
+from idhray.stats.footnotes import Footnotes, Printed, marks_in
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.papers.park.regressions import FINAL, FULL, UNIVARIABLE
 from idhray.stats.regression.design import INTERCEPT
@@ -17,13 +17,13 @@ MARKS = {PENALIZED: "Firth's penalized likelihood (separation); penalized profil
 _REFERENCE = "reference"
 
 
-def print_table2(table: pd.DataFrame, models: pd.DataFrame) -> Printed:
+def print_regressions(table: pd.DataFrame, models: pd.DataFrame) -> Printed:
     """Univariable, multivariable and final coefficients; a heading per model with its fit.
 
-    The multivariable ones are those of all candidates together, before elimination: the second
-    block of Park's table; the final ones are what predicts.
+    The multivariable coefficients are those of all candidates together, before elimination: the
+    second block of Park's table. The final ones are those of the fit that predicts.
     """
-    cells, reasons = [], Reasons()
+    cells, reasons = [], Footnotes()
     for model in records(models):
         rows = table[table["model"] == model["model"]]
         heading = _heading(model)
@@ -46,7 +46,7 @@ def _heading(model: dict[str, Any]) -> str:
     )
 
 
-def _coefficients(rows: pd.DataFrame, reasons: Reasons) -> Iterator[dict[str, str]]:
+def _coefficients(rows: pd.DataFrame, reasons: Footnotes) -> Iterator[dict[str, str]]:
     single = rows[rows["analysis"] == UNIVARIABLE]
     blocks = {
         title: rows[rows["analysis"] == kind].set_index(["feature", "level"]).to_dict("index")
@@ -55,12 +55,14 @@ def _coefficients(rows: pd.DataFrame, reasons: Reasons) -> Iterator[dict[str, st
     yield {
         "Feature": INTERCEPT,
         **_estimate({}, ""),
-        **_merged(_estimate(own[INTERCEPT, ""], title) for title, own in blocks.items()),
+        **_merged(
+            _estimate(estimates[INTERCEPT, ""], title) for title, estimates in blocks.items()
+        ),
     }
     for name, levels in single.groupby("feature", sort=False):
         feature = BY_NAME[str(name)]
-        if why := levels["not_analysed"].iloc[0]:
-            mark = reasons.mark(f"not analyzed: {why}")
+        if reason := levels["not_analysed"].iloc[0]:
+            mark = reasons.mark(f"not analyzed: {reason}")
             yield {"Feature": feature.label, "Beta": f"not analyzed{mark}"}
             continue
         reference = levels["reference"].iloc[0]
@@ -74,18 +76,18 @@ def _coefficients(rows: pd.DataFrame, reasons: Reasons) -> Iterator[dict[str, st
                 "Feature": f"{feature.label}: {feature.levels[row['level']]}",
                 **_estimate(row, ""),
                 **_merged(
-                    _estimate(own.get(key, {}), title, "not in the model")
-                    for title, own in blocks.items()
+                    _estimate(estimates.get(key, {}), title, "not in the model")
+                    for title, estimates in blocks.items()
                 ),
             }
 
 
 def _merged(cells: Iterable[dict[str, str]]) -> dict[str, str]:
-    return {name: text for one in cells for name, text in one.items()}
+    return {name: text for block in cells for name, text in block.items()}
 
 
 def _estimate(row: dict[str, Any], kind: str, empty: str = "") -> dict[str, str]:
-    """Beta, odds ratio with interval, and P; Wald's, or the penalized ones of a Firth fit."""
+    """Beta, odds ratio with interval, and P: Wald's, or the penalized ones of a Firth fit."""
     names = [f"{kind}beta", f"{kind}odds ratio (95% CI)", f"{kind}P"]
     titles = [name[0].upper() + name[1:] for name in names]
     if not row:
@@ -102,7 +104,7 @@ def _estimate(row: dict[str, Any], kind: str, empty: str = "") -> dict[str, str]
     low, high = (printed(row[end], 2) for end in ends)
     mark = f" {PENALIZED}" if firth else ""
     ratio = f"{printed(row['odds_ratio'], 2)} ({low}\u2013{high})"
-    intercept = not row["reference"]  # odds of the reference patient, and no ratio of two odds
+    intercept = not row["reference"]  # its exponential is an odds, not an odds ratio
     cells = [
         signed(row["beta"]) + mark,
         "" if intercept else ratio,

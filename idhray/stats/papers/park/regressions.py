@@ -1,7 +1,7 @@
 """Table 2: the regressions of every model, coefficient by coefficient, and each model as a whole.
 
-Source: Park et al. 2021, table 2, with what it lacks: the intercept, standard errors, intervals of
-the odds ratio, whole-factor tests, R2, and what elimination removed.
+Source: Park et al. 2021, table 2; the intercept, standard errors, intervals of the odds ratio,
+whole-factor tests, R2, and the features that elimination removed are added.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.stats.papers.park.choice import refit
+from idhray.stats.papers.park.feature_choice import choosing_fit
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.probabilities.optimism import optimism
@@ -22,12 +22,13 @@ from idhray.stats.settings import StatsSettings
 UNIVARIABLE, FULL, FINAL, WITH_AGE = "univariable", "multivariable", "final", "final with age"
 
 
-def table2(models: list[ReaderModel]) -> pd.DataFrame:
-    """A row per model, analysis and coefficient.
+def regression_table(models: list[ReaderModel]) -> pd.DataFrame:
+    """Table 2: one row per model, analysis and coefficient.
 
-    The analyzes: `univariable`, one feature at a time; `multivariable`, all candidates together;
-    `final`, after elimination, what predicts; `final with age`, the image's log odds and age. A
-    feature that is in none of them has a row `univariable` without figures, and `not_analysed`.
+    The analyses are `univariable`, one feature at a time; `multivariable`, all candidates together;
+    `final`, the fit that predicts, after elimination; and `final with age`, the image's log odds
+    and age. A feature that is in no analysis has a row `univariable` with the reason in the column
+    `not_analysed` and without figures.
     """
     rows = [row for model in models for row in _rows(model)]
     return pd.DataFrame(rows)
@@ -36,7 +37,7 @@ def table2(models: list[ReaderModel]) -> pd.DataFrame:
 def _rows(model: ReaderModel) -> Iterator[dict[str, Any]]:
     for name in BY_NAME:
         if name in model.univariable:
-            yield from _terms(model, UNIVARIABLE, model.univariable[name])
+            yield from _term_rows(model, UNIVARIABLE, model.univariable[name])
         else:
             yield {
                 "model": model.number,
@@ -44,19 +45,19 @@ def _rows(model: ReaderModel) -> Iterator[dict[str, Any]]:
                 "feature": name,
                 "level": "",
                 "reference": "",
-                "not_analysed": model.not_analysed[name],
+                "not_analysed": model.not_analyzed[name],
             }
-    yield from _terms(model, FULL, model.full)
-    yield from _terms(model, FINAL, model.fit)
+    yield from _term_rows(model, FULL, model.full)
+    yield from _term_rows(model, FINAL, model.fit)
     if model.with_age:
-        yield from _terms(model, WITH_AGE, model.with_age)
+        yield from _term_rows(model, WITH_AGE, model.with_age)
 
 
-def _terms(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict[str, Any]]:
+def _term_rows(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict[str, Any]]:
     for term in fit.terms:
         if analysis == UNIVARIABLE and term is fit.terms[0]:
-            continue  # six intercepts that nobody uses
-        whole = fit.factor_tests.get(term.predictor)
+            continue  # nobody uses the intercepts of single features
+        factor_tests = fit.factor_tests.get(term.predictor)
         yield {
             "model": model.number,
             "analysis": analysis,
@@ -77,8 +78,8 @@ def _terms(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict
             "odds_ratio_profile_high": term.odds_ratio_profile[1],
             "wald_p": term.wald_p,
             "lr_p": term.lr_p,
-            "feature_lr_p": whole[0].p if whole else np.nan,
-            "feature_wald_p": whole[1].p if whole else np.nan,
+            "feature_lr_p": factor_tests[0].p if factor_tests else np.nan,
+            "feature_wald_p": factor_tests[1].p if factor_tests else np.nan,
             "r2_nagelkerke": fit.r2_nagelkerke,
             "method": fit.method,
             "notes": " ".join(fit.notes),
@@ -86,14 +87,14 @@ def _terms(model: ReaderModel, analysis: str, fit: LogisticFit) -> Iterator[dict
 
 
 def model_table(models: list[ReaderModel], settings: StatsSettings) -> pd.DataFrame:
-    """A row per model: its cases, its fit, and its AUC without and with correction for optimism."""
+    """One row per model: cases, fit, and AUC without and with correction for optimism."""
     return pd.DataFrame([_model_row(model, settings) for model in models])
 
 
 def _model_row(model: ReaderModel, settings: StatsSettings) -> dict[str, Any]:
     cases, fit = model.cases, model.fit
     truth = cases["label"].to_numpy(dtype=int)
-    kept = [predictor.name for predictor in fit.predictors]
+    remaining = [predictor.name for predictor in fit.predictors]
     return {
         "model": model.number,
         "name": model.name,
@@ -102,8 +103,8 @@ def _model_row(model: ReaderModel, settings: StatsSettings) -> dict[str, Any]:
         "mutant_real": int(((truth == 1) & cases["real"]).sum()),
         "mutant_synthetic": int((~cases["real"]).sum()),
         "candidates": ", ".join(model.candidates),
-        "kept": ", ".join(kept),
-        "removed": ", ".join(name for name in model.candidates if name not in kept),
+        "kept": ", ".join(remaining),
+        "removed": ", ".join(name for name in model.candidates if name not in remaining),
         "mutants_per_parameter": fit.n_mutant / (len(fit.terms) - 1),
         "method": fit.method,
         "log_likelihood": fit.log_likelihood,
@@ -123,32 +124,32 @@ def _model_row(model: ReaderModel, settings: StatsSettings) -> dict[str, Any]:
 
 
 def _optimism(model: ReaderModel, truth: Labels, settings: StatsSettings) -> dict[str, Any]:
-    """What is left on real training patients once the whole choice is repeated on resamples.
+    """Figures on real training patients, corrected by repeating the whole choice on resamples.
 
-    Synthetic cases are fitted and never judged; model 2 has no real mutant to be judged by.
+    Synthetic cases are fitted but never judged, so model 2 has no real mutant to be judged on.
     """
     names = ("auc_real", "auc_optimism", "auc_corrected", "slope_corrected", "brier_corrected")
     real = model.cases["real"].to_numpy(dtype=bool)
     if len(set(truth[real])) < 2:
-        why = "No correction for optimism: there is no real mutant among its training cases."
-        return {**dict.fromkeys(names, np.nan), "optimism_notes": why}
+        reason = "No correction for optimism: there is no real mutant among its training cases."
+        return {**dict.fromkeys(names, np.nan), "optimism_notes": reason}
     try:
-        found = optimism(
+        corrected = optimism(
             model.cases,
             truth,
-            refit(list(model.univariable), settings),
+            choosing_fit(list(model.univariable), settings),
             train_only=~real,
             resamples=settings.optimism_resamples,
             seed=settings.seed,
         )
     except SampleError as error:
-        why = f"No correction for optimism: {error}."
-        return {**dict.fromkeys(names, np.nan), "optimism_notes": why}
+        reason = f"No correction for optimism: {error}."
+        return {**dict.fromkeys(names, np.nan), "optimism_notes": reason}
     values = (
-        found.auc.apparent,
-        found.auc.optimism,
-        found.auc.corrected,
-        found.slope.corrected,
-        found.brier.corrected,
+        corrected.auc.apparent,
+        corrected.auc.optimism,
+        corrected.auc.corrected,
+        corrected.slope.corrected,
+        corrected.brier.corrected,
     )
-    return {**dict(zip(names, values, strict=True)), "optimism_notes": " ".join(found.notes)}
+    return {**dict(zip(names, values, strict=True)), "optimism_notes": " ".join(corrected.notes)}

@@ -6,23 +6,28 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from idhray.stats.files import statistics_files
-from idhray.stats.papers.park.comparisons import comparisons
-from idhray.stats.papers.park.demographics import table1, table1_frame
+from idhray.stats.papers.park.comparisons import comparison_table
+from idhray.stats.papers.park.demographics import characteristics_by_split, characteristics_table
 from idhray.stats.papers.park.features import FEATURES
-from idhray.stats.papers.park.judged import Judged, judged_sets, unjudged
-from idhray.stats.papers.park.models import NUMBERS, ReaderModel, reader_models
-from idhray.stats.papers.park.notes import conventions, left_out
+from idhray.stats.papers.park.judged import JudgedSet, judged_sets, unjudged_sets
+from idhray.stats.papers.park.models import MODEL_NAMES, ReaderModel, reader_models
+from idhray.stats.papers.park.notes import conventions, omission_notes
 from idhray.stats.papers.park.performance import (
-    by_patient,
-    calibrations,
-    decisions,
-    reliabilities,
-    table3,
+    calibration_table,
+    decision_table,
+    patient_table,
+    performance_table,
+    reliability_table,
 )
 from idhray.stats.papers.park.readings import Readings
-from idhray.stats.papers.park.regressions import model_table, table2
+from idhray.stats.papers.park.regressions import model_table, regression_table
 from idhray.stats.papers.park.training import AUGMENTED, BASELINE, resampled_gain
-from idhray.stats.papers.park.verdict import ReaderVerdict, no_verdict, primary_set, reader_verdict
+from idhray.stats.papers.park.verdict import (
+    ReaderVerdict,
+    primary_set,
+    reader_verdict,
+    verdict_without_comparison,
+)
 from idhray.stats.readers.agreement import feature_agreement, gate_table
 from idhray.stats.readers.turing_readers import turing_table
 from idhray.stats.sample import SampleError
@@ -47,7 +52,7 @@ FRAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class ParkTables:
-    """The tables as numbers; `park.printed` turns them into text."""
+    """The tables as numbers; `printed.py` makes text of them."""
 
     settings: StatsSettings
     verdict: ReaderVerdict
@@ -55,7 +60,7 @@ class ParkTables:
     """Split -> table 1."""
     agreement: pd.DataFrame
     turing: pd.DataFrame
-    """Empty where no Turing test was held."""
+    """Empty without a Turing test."""
     models: pd.DataFrame
     table2: pd.DataFrame
     table3: pd.DataFrame
@@ -73,7 +78,7 @@ class ParkTables:
 
 
 def park_tables(readings: Readings, settings: StatsSettings | None = None) -> ParkTables:
-    """The statistics of a reader study; of judgments alone, the Turing test and nothing else.
+    """The statistics of a reader study; readings with judgments alone give only the Turing test.
 
     Raises:
         SampleError: readers differ on a training case and there is no consensus, or training lacks
@@ -88,13 +93,13 @@ def park_tables(readings: Readings, settings: StatsSettings | None = None) -> Pa
             f"training has {int(train['label'].sum())} mutant and "
             f"{int((train['label'] == 0).sum())} wildtype cases; both classes are needed"
         )
-    characteristics = table1(readings, settings)
+    characteristics = characteristics_by_split(readings, settings)
     agreement = _agreement(readings, train.index, settings)
     failed = agreement[~agreement["passes"]]
     gate = dict(zip(failed["feature"], failed["reason"], strict=True))
     models, missing = reader_models(readings, gate, settings)
     sets = list(judged_sets(readings, models))
-    compared = comparisons(sets)
+    compared = comparison_table(sets)
     return ParkTables(
         settings=settings,
         verdict=_verdict(readings, models, missing, sets, compared=compared, settings=settings),
@@ -102,28 +107,28 @@ def park_tables(readings: Readings, settings: StatsSettings | None = None) -> Pa
         agreement=agreement,
         turing=_turing(readings, settings),
         models=model_table(models, settings),
-        table2=table2(models),
-        table3=table3(models, sets),
+        table2=regression_table(models),
+        table3=performance_table(models, sets),
         comparisons=compared,
-        calibration=calibrations(sets),
-        reliability=reliabilities(sets),
-        decision=decisions(sets),
-        by_patient=by_patient(sets),
-        discordant=readings.discordant(),
+        calibration=calibration_table(sets),
+        reliability=reliability_table(sets),
+        decision=decision_table(sets),
+        by_patient=patient_table(sets),
+        discordant=readings.discordant_cells(),
         elimination=_eliminations(models),
-        notes=[*conventions(settings), *left_out(readings, models, missing, sets)],
+        notes=[*conventions(settings), *omission_notes(readings, models, missing, sets)],
     )
 
 
 def _turing_alone(readings: Readings, settings: StatsSettings) -> ParkTables:
-    why = "no reader read a feature, so that there is the visual Turing test alone"
+    reason = "no reader read a feature, so that there is the visual Turing test alone"
     frames = {name: pd.DataFrame() for name in FRAMES} | {"turing": _turing(readings, settings)}
     return ParkTables(
         settings=settings,
-        verdict=no_verdict(why),
+        verdict=verdict_without_comparison(reason),
         characteristics={},
-        **{**frames, "by_patient": by_patient([])},
-        notes=[f"{why[0].upper()}{why[1:]}; all other tables are empty."],
+        **{**frames, "by_patient": patient_table([])},
+        notes=[f"{reason[0].upper()}{reason[1:]}; all other tables are empty."],
     )
 
 
@@ -131,37 +136,37 @@ def _verdict(
     readings: Readings,
     models: list[ReaderModel],
     missing: dict[int, str],
-    sets: list[Judged],
+    sets: list[JudgedSet],
     *,
     compared: pd.DataFrame,
     settings: StatsSettings,
 ) -> ReaderVerdict:
     if absent := [number for number in (AUGMENTED, BASELINE) if number in missing]:
         number = absent[0]
-        name = f"model {number} ({NUMBERS[number].lower()})"
-        return no_verdict(f"{name} does not exist, as {missing[number]}")
-    one = primary_set(sets)
-    if one is None:
-        return no_verdict("; ".join(unjudged(readings).values()))
+        name = f"model {number} ({MODEL_NAMES[number].lower()})"
+        return verdict_without_comparison(f"{name} does not exist, as {missing[number]}")
+    judged = primary_set(sets)
+    if judged is None:
+        return verdict_without_comparison("; ".join(unjudged_sets(readings).values()))
     try:
-        return reader_verdict(one, compared, resampled_gain(readings, models, one, settings))
+        return reader_verdict(judged, compared, resampled_gain(readings, models, judged, settings))
     except SampleError as error:
-        return reader_verdict(one, compared, str(error))
+        return reader_verdict(judged, compared, str(error))
 
 
 def _agreement(readings: Readings, train: "pd.Index[str]", settings: StatsSettings) -> pd.DataFrame:
-    """Of the training cases, which the gate looks at; and of all cases, with `_all`."""
+    """Agreement on the training cases, which the gate uses, and on all cases (columns `_all`)."""
     tables = []
-    for rows in (readings.rows(train), readings.rows()):
-        found = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
-        tables.append(gate_table(found, settings.kappa_gate))
-    everywhere = tables[1][["n", "kappa", "ci_low", "ci_high"]].add_suffix("_all")
-    return pd.concat([tables[0], everywhere], axis=1)
+    for rows in (readings.feature_rows(train), readings.feature_rows()):
+        agreements = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
+        tables.append(gate_table(agreements, settings.kappa_gate))
+    all_cases = tables[1][["n", "kappa", "ci_low", "ci_high"]].add_suffix("_all")
+    return pd.concat([tables[0], all_cases], axis=1)
 
 
 def _turing(readings: Readings, settings: StatsSettings) -> pd.DataFrame:
     return turing_table(
-        readings.judged,
+        readings.judgments,
         settings.equivalence_margin,
         draws=settings.bootstrap_draws,
         seed=settings.seed,
@@ -195,4 +200,6 @@ def park_files(tables: ParkTables) -> dict[str, bytes]:
         "settings": asdict(tables.settings),
         "notes": tables.notes,
     }
-    return statistics_files({"table1": table1_frame(dict(tables.characteristics)), **frames}, rest)
+    return statistics_files(
+        {"table1": characteristics_table(dict(tables.characteristics)), **frames}, rest
+    )

@@ -8,63 +8,65 @@ from scipy import stats
 
 from idhray.stats.accuracy.rates import printed
 from idhray.stats.bootstrap import Bootstrapped
-from idhray.stats.papers.liu.verdict import Answer
+from idhray.stats.papers.liu.verdict import StudyAnswer
 from idhray.stats.papers.park.comparisons import MEAN, NO_TEST
-from idhray.stats.papers.park.judged import SETS, Judged
+from idhray.stats.papers.park.judged import JUDGED_SETS, JudgedSet
 from idhray.stats.papers.park.training import AUGMENTED, BASELINE
 from idhray.stats.roc.area import DELONG
 from idhray.stats.text import p_text, signed
 
-CANNOT_TELL: Answer = "this cohort cannot tell"
+CANNOT_TELL: StudyAnswer = "this cohort cannot tell"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderVerdict:
     """Model 3 (real and synthetic mutants) against model 1 (real ones), from the image alone."""
 
-    answer: Answer
+    answer: StudyAnswer
     sentence: str
     split: str
-    """`test`, or `val` where there is no test set; empty where nothing could be compared."""
+    """`test`, or `val` without a test set; empty if nothing could be compared."""
     difference: float
-    """AUC, mean of the readers."""
+    """Difference in AUC, mean of the readers."""
     ci_low: float
     ci_high: float
     p: float
     ci_method: str
-    """Of interval and P: the bootstrap of `training.py`, or DeLong's where that does not exist."""
+    """Method of interval and P: the bootstrap of `training.py`, or DeLong's without a bootstrap."""
     delong_low: float
-    """Over patients alone, for the models as they are."""
+    """Limit over patients alone, for the models as they are."""
     delong_high: float
     resamples: int
-    """Of training cases and patients; 0 where there is no such bootstrap."""
+    """Resamples of training cases and patients; 0 without a bootstrap."""
     without_model: int
     """Resamples on which one of the models could not be fitted; they are left out."""
     detectable: float
-    """The gain that patients and readings like these would show four times in five (80% power)."""
+    """Gain that patients and readings like these would show with 80% power."""
     n_mutant: int
     n_wildtype: int
 
 
-def primary_set(sets: list[Judged]) -> Judged | None:
-    """Where the verdict is reached: the test set, else validation; None where nothing compares."""
-    image = [one for one in sets if not one.age and {BASELINE, AUGMENTED} <= set(one.numbers)]
+def primary_set(sets: list[JudgedSet]) -> JudgedSet | None:
+    """The set of the verdict: test, else validation; None if nothing can be compared."""
+    image = [
+        judged for judged in sets if not judged.age and {BASELINE, AUGMENTED} <= set(judged.numbers)
+    ]
     return image[-1] if image else None  # val before test
 
 
 def reader_verdict(
-    one: Judged, compared: pd.DataFrame, resampled: Bootstrapped | str
+    judged: JudgedSet, compared: pd.DataFrame, resampled: Bootstrapped | str
 ) -> ReaderVerdict:
-    """One comparison, named before the data are seen, so its P and interval need no adjustment.
+    """Verdict from one comparison, fixed before the data are seen, so it needs no adjustment.
 
-    Helps or hurts is claimed where two intervals leave 0 out on the same side: DeLong's, over the
+    Help or harm is claimed if two intervals exclude 0 on the same side: DeLong's, over the
     patients, and the bootstrap's, over patients, training cases and the choice of features.
 
     Args:
-        one: The set, as `primary_set` has it.
-        resampled: The bootstrap of `resampled_gain`, or why there is none.
+        judged: The set of the verdict, from `primary_set`.
+        resampled: The bootstrap of `resampled_gain`, or the reason why there is none.
     """
-    rows = compared[(compared["split"] == one.split) & ~compared["age"].astype(bool)]
+    rows = compared[(compared["split"] == judged.split) & ~compared["age"].astype(bool)]
     row = rows[(rows["model"] == AUGMENTED) & (rows["reader"] == MEAN)].iloc[0]
     delong = float(row["difference_low"]), float(row["difference_high"])
     p, method = float(row["p"]), DELONG if np.isfinite(delong[0]) else NO_TEST
@@ -78,10 +80,10 @@ def reader_verdict(
             answer = "helps"
         elif max(high, delong[1]) < 0:
             answer = "hurts"
-    facts = ReaderVerdict(
+    verdict = ReaderVerdict(
         answer=answer,
         sentence="",
-        split=one.split,
+        split=judged.split,
         difference=float(row["difference"]),
         ci_low=low,
         ci_high=high,
@@ -92,29 +94,29 @@ def reader_verdict(
         resamples=draws,
         without_model=failed,
         detectable=(high - low) / 2 * float(1 + stats.norm.ppf(0.8) / stats.norm.ppf(0.975)),
-        n_mutant=int(one.labels.sum()),
-        n_wildtype=int((1 - one.labels).sum()),
+        n_mutant=int(judged.labels.sum()),
+        n_wildtype=int((1 - judged.labels).sum()),
     )
-    why = "" if isinstance(resampled, Bootstrapped) else resampled
-    return replace(facts, sentence=_sentence(facts, row, why))
+    missing_reason = "" if isinstance(resampled, Bootstrapped) else resampled
+    return replace(verdict, sentence=_sentence(verdict, row, missing_reason))
 
 
-def _sentence(facts: ReaderVerdict, row: "pd.Series[float]", why: str) -> str:
+def _sentence(verdict: ReaderVerdict, row: "pd.Series[float]", missing_reason: str) -> str:
     opening = {
         "helps": "Adding synthetic cases to the training set helps.",
         "hurts": "Adding synthetic cases to the training set hurts.",
-    }.get(facts.answer, "This cohort cannot tell whether adding synthetic cases helps.")
+    }.get(verdict.answer, "This cohort cannot tell whether adding synthetic cases helps.")
     parts = [
         opening,
-        f"On {facts.n_mutant + facts.n_wildtype} {SETS[facts.split]} patients ({facts.n_mutant} "
-        f"mutant, {facts.n_wildtype} wildtype) the area under the ROC curve, mean of the readers, "
-        f"went from {printed(row['auc_baseline'])} to {printed(row['auc'])}: a difference of "
-        f"{signed(facts.difference)} ({_interval(facts)}).",
-        _of_what(facts, why),
+        f"On {verdict.n_mutant + verdict.n_wildtype} {JUDGED_SETS[verdict.split]} patients "
+        f"({verdict.n_mutant} mutant, {verdict.n_wildtype} wildtype) the area under the ROC "
+        f"curve, mean of the readers, went from {printed(row['auc_baseline'])} to "
+        f"{printed(row['auc'])}: a difference of {signed(verdict.difference)} ({_interval_text(verdict)}).",
+        _interval_sentence(verdict, missing_reason),
     ]
-    if facts.answer == CANNOT_TELL and not why and facts.detectable > 0:
+    if verdict.answer == CANNOT_TELL and not missing_reason and verdict.detectable > 0:
         parts.append(
-            f"A true gain of less than about {printed(min(facts.detectable, 1.0), 2)} would "
+            f"A true gain of less than about {printed(min(verdict.detectable, 1.0), 2)} would "
             "usually go unseen with these patients (80% power)."
         )
     parts.append(
@@ -123,38 +125,38 @@ def _sentence(facts: ReaderVerdict, row: "pd.Series[float]", why: str) -> str:
     return " ".join(parts)
 
 
-def _of_what(facts: ReaderVerdict, why: str) -> str:
-    """What varies in the interval, and what does not."""
-    if why:
+def _interval_sentence(verdict: ReaderVerdict, missing_reason: str) -> str:
+    """Sentence on the sources of variation that the interval covers."""
+    if missing_reason:
         return (
             "The training cases and the choice of features are not in the interval, so no gain is "
-            f"claimed from it: {why}."
+            f"claimed from it: {missing_reason}."
         )
-    kept = facts.resamples - facts.without_model
-    said = (
+    used_resamples = verdict.resamples - verdict.without_model
+    text = (
         "The interval is that of a bootstrap of patients and training cases in which the features "
-        f"are chosen anew ({kept} resamples"
+        f"are chosen anew ({used_resamples} resamples"
     )
-    if facts.without_model:
-        said += f"; {facts.without_model} more, without one of the models, are left out"
-    if not np.isfinite(facts.delong_low):
-        return f"{said})."
-    ends = f"{signed(facts.delong_low)} to {signed(facts.delong_high)}"
-    return f"{said}); for these very models, over patients alone, it would be {ends} (DeLong)."
+    if verdict.without_model:
+        text += f"; {verdict.without_model} more, without one of the models, are left out"
+    if not np.isfinite(verdict.delong_low):
+        return f"{text})."
+    ends = f"{signed(verdict.delong_low)} to {signed(verdict.delong_high)}"
+    return f"{text}); for these very models, over patients alone, it would be {ends} (DeLong)."
 
 
-def _interval(facts: ReaderVerdict) -> str:
-    if not np.isfinite(facts.ci_low):
+def _interval_text(verdict: ReaderVerdict) -> str:
+    if not np.isfinite(verdict.ci_low):
         return "no interval: the scores rank all patients alike"
-    p = p_text(facts.p) if np.isfinite(facts.p) else "no P"
-    return f"95% CI {signed(facts.ci_low)} to {signed(facts.ci_high)}, {p}"
+    p = p_text(verdict.p) if np.isfinite(verdict.p) else "no P"
+    return f"95% CI {signed(verdict.ci_low)} to {signed(verdict.ci_high)}, {p}"
 
 
-def no_verdict(why: str) -> ReaderVerdict:
-    """Nothing could be compared, and why."""
+def verdict_without_comparison(reason: str) -> ReaderVerdict:
+    """Verdict with the reason why nothing could be compared."""
     return ReaderVerdict(
         answer=CANNOT_TELL,
-        sentence=f"This cohort cannot tell: {why}.",
+        sentence=f"This cohort cannot tell: {reason}.",
         split="",
         difference=np.nan,
         ci_low=np.nan,

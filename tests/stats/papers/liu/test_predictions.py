@@ -56,13 +56,11 @@ def test_other_splits_are_not_looked_at(study):
         pytest.param(
             lambda t: t.drop(columns="fold"), TableError, "no column fold", id="missing column"
         ),
-        pytest.param(
-            lambda t: t.loc[[*t.index, 0]], TableError, "1 rows are there twice", id="twice"
-        ),
+        pytest.param(lambda t: t.loc[[*t.index, 0]], TableError, "1 rows are repeated", id="twice"),
         pytest.param(
             lambda t: t.assign(p_mutant=t["p_mutant"].where(t.index > 1)),
             TableError,
-            "2 of p_mutant are missing",
+            "2 values of p_mutant are missing",
             id="NaN",
         ),
         pytest.param(

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from idhray.stats.papers.liu.predictions import checked_predictions
-from idhray.stats.papers.liu.sweep import best_count, by_repeat, holm, table1, table2
+from idhray.stats.papers.liu.sweep import (
+    baseline_table,
+    best_count,
+    by_repeat,
+    holm_adjusted,
+    sweep_table,
+)
 
 
 def areas(**by_count):
@@ -31,7 +37,7 @@ def test_equal_areas_choose_the_fewest_images():
 
 def test_holm_by_hand():
     """P of .01, .04, .03 with three counts: .03, .06 (2 x .03), .06. The baseline has none."""
-    adjusted = holm(pd.Series([np.nan, 0.01, 0.04, 0.03]))
+    adjusted = holm_adjusted(pd.Series([np.nan, 0.01, 0.04, 0.03]))
 
     assert np.isnan(adjusted[0])
     assert list(adjusted[1:]) == pytest.approx([0.03, 0.06, 0.06])
@@ -39,13 +45,13 @@ def test_holm_by_hand():
 
 def test_a_comparison_without_p_counts_as_one_in_holm():
     """It was made, so the others pay for it."""
-    assert list(holm(pd.Series([np.nan, 0.02, np.nan]))[1:]) == pytest.approx([0.04, 1])
+    assert list(holm_adjusted(pd.Series([np.nan, 0.02, np.nan]))[1:]) == pytest.approx([0.04, 1])
 
 
 def test_table2_has_the_mean_of_its_repeats(study):
     """A row's AUC and accuracy are the means of the single trainings, its SD their spread."""
     predictions = checked_predictions(study()[0])
-    table = table2(predictions, "resnet50", 0.5).set_index(["split", "n_synthetic"])
+    table = sweep_table(predictions, "resnet50", 0.5).set_index(["split", "n_synthetic"])
     single = by_repeat(predictions, "resnet50", 0.5)
     one = single[(single["split"] == "test") & (single["n_synthetic"] == 2000)]
     row = table.loc[("test", 2000)]
@@ -63,7 +69,7 @@ def test_table1_compares_models_without_synthetic_images(study):
     rows, _ = study()
     other = rows[rows["n_synthetic"] == 0].assign(model="vgg19")
     grown = rows[rows["n_synthetic"] == 1000].assign(model="other")
-    table = table1(checked_predictions(pd.concat([rows, other, grown])), 0.5)
+    table = baseline_table(checked_predictions(pd.concat([rows, other, grown])), 0.5)
 
     assert list(zip(table["split"], table["model"], strict=True)) == [
         ("val", "resnet50"),

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from idhray.stats.papers.liu.predictions import checked_predictions
-from idhray.stats.papers.liu.sweep import table2
-from idhray.stats.papers.liu.verdict import verdict
+from idhray.stats.papers.liu.sweep import sweep_table
+from idhray.stats.papers.liu.verdict import study_verdict
 from idhray.stats.text import p_text, signed
 
 
 def answer(study, **how):
     """The verdict of a made-up study."""
     rows, _ = study(**how)
-    return verdict(table2(checked_predictions(rows), "resnet50", 0.5))
+    return study_verdict(sweep_table(checked_predictions(rows), "resnet50", 0.5))
 
 
 def test_a_clear_gain_helps(study):
@@ -66,7 +66,9 @@ def test_perfect_at_every_count_cannot_tell(study):
 def test_without_synthetic_images_there_is_nothing_to_tell(study):
     """A baseline alone is a study too; its report must not fail."""
     rows, _ = study()
-    found = verdict(table2(checked_predictions(rows[rows["n_synthetic"] == 0]), "resnet50", 0.5))
+    found = study_verdict(
+        sweep_table(checked_predictions(rows[rows["n_synthetic"] == 0]), "resnet50", 0.5)
+    )
 
     assert found.answer == "this cohort cannot tell"
     assert "no model was trained with synthetic images" in found.sentence

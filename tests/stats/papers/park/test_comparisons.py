@@ -5,8 +5,8 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from idhray.stats.bootstrap import summary
-from idhray.stats.papers.park.comparisons import MEAN, comparisons
-from idhray.stats.papers.park.judged import Judged
+from idhray.stats.papers.park.comparisons import MEAN, comparison_table
+from idhray.stats.papers.park.judged import JudgedSet
 from idhray.stats.papers.park.printed import print_comparisons
 from idhray.stats.papers.park.training import METHOD
 from idhray.stats.papers.park.verdict import reader_verdict
@@ -24,7 +24,7 @@ def judged(*, shift_1, shift_3, patients=60, readers=2, seed=0):
         for k in range(readers)
         for number, shift in ((1, shift_1), (3, shift_3))
     }
-    return Judged(
+    return JudgedSet(
         split="test",
         age=False,
         patients=tuple(f"P{i}" for i in range(patients)),
@@ -37,7 +37,7 @@ def judged(*, shift_1, shift_3, patients=60, readers=2, seed=0):
 def test_one_readers_difference_is_the_paired_delong_of_r_proc():
     """`auc_difference` is checked against pROC; the contrast of areas must be the same test."""
     one = judged(shift_1=0.5, shift_3=1.5)
-    row = comparisons([one]).set_index("reader").loc["reader 0"]
+    row = comparison_table([one]).set_index("reader").loc["reader 0"]
     plain = auc_difference(one.labels, one.p["reader 0", 3], one.p["reader 0", 1])
 
     assert row["difference"] == pytest.approx(plain.difference)
@@ -50,9 +50,9 @@ def test_the_mean_of_alike_readers_is_one_reader():
     """A second reader who reads alike adds no patient: the interval keeps its width."""
     one = judged(shift_1=0.5, shift_3=1.5, readers=1)
     twin = {**one.p, **{("reader 1", number): p for (_, number), p in one.p.items()}}
-    both = Judged(**{**vars(one), "p": twin})
-    single = comparisons([one]).iloc[0]
-    mean = comparisons([both]).set_index("reader").loc[MEAN]
+    both = JudgedSet(**{**vars(one), "p": twin})
+    single = comparison_table([one]).iloc[0]
+    mean = comparison_table([both]).set_index("reader").loc[MEAN]
 
     assert (mean["difference_low"], mean["p"]) == pytest.approx(
         (single["difference_low"], single["p"])
@@ -62,7 +62,7 @@ def test_the_mean_of_alike_readers_is_one_reader():
 def test_mcnemar_counts_patients_that_one_model_alone_gets_right():
     """Gains and losses at the fixed thresholds, not accuracies."""
     one = judged(shift_1=0.0, shift_3=3.0)
-    row = comparisons([one]).iloc[0]
+    row = comparison_table([one]).iloc[0]
     right = {n: (one.p["reader 0", n] >= 0.5) == (one.labels == 1) for n in (1, 3)}
 
     assert row["only_model_right"] == (right[3] & ~right[1]).sum() > 0
@@ -81,7 +81,7 @@ def drawn_around(center, *, spread=0.02, missing=0):
 
 def verdict(shift_1, shift_3, resampled):
     one = judged(shift_1=shift_1, shift_3=shift_3)
-    return reader_verdict(one, comparisons([one]), resampled)
+    return reader_verdict(one, comparison_table([one]), resampled)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_resamples_without_a_model_are_counted():
 def test_models_that_rank_alike_have_no_interval_and_cannot_tell():
     """The DeLong variance is 0: no interval of one point, no P of 0, and no adjusted P either."""
     one = judged(shift_1=1.0, shift_3=1.0)
-    same = Judged(**{**vars(one), "p": {key: one.p[key[0], 1] for key in one.p}})
-    table = comparisons([same])
+    same = JudgedSet(**{**vars(one), "p": {key: one.p[key[0], 1] for key in one.p}})
+    table = comparison_table([same])
     found = reader_verdict(same, table, "none")
 
     assert table["p"].isna().all()
@@ -144,7 +144,7 @@ def test_models_that_rank_alike_have_no_interval_and_cannot_tell():
 
 def test_holm_is_over_one_kind_of_test_in_one_set():
     """McNemar's P values of the readers are a family of their own; the mean has none."""
-    table = comparisons([judged(shift_1=0.5, shift_3=1.5)])
+    table = comparison_table([judged(shift_1=0.5, shift_3=1.5)])
     readers = table[table["reader"] != MEAN]
 
     for name, rows in (("p", table), ("mcnemar_p", readers)):

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from idhray.stats.papers.park.choice import independent
-from idhray.stats.papers.park.demographics import printed_table1
+from idhray.stats.papers.park.demographics import print_characteristics
+from idhray.stats.papers.park.feature_choice import jointly_usable
 from idhray.stats.papers.park.features import FEATURES
 from idhray.stats.papers.park.models import reader_models
-from idhray.stats.papers.park.notes import left_out
+from idhray.stats.papers.park.notes import omission_notes
 from idhray.stats.papers.park.printed import print_agreement
-from idhray.stats.papers.park.printed_regressions import print_table2
-from idhray.stats.papers.park.readings import CONSENSUS, read_readings
+from idhray.stats.papers.park.printed_regressions import print_regressions
+from idhray.stats.papers.park.readings import CONSENSUS
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import park_files, park_tables
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
@@ -51,7 +52,7 @@ def test_an_unusable_feature_is_left_out_with_its_reason(reader_study, old, new,
     rows[name] = rows[name].mask(train & (rows[name] == old), new)
     found = tables_of(rows, people)
     row = found.table2.query("model == 1 and feature == @name").iloc[0]
-    printed = print_table2(found.table2, found.models)
+    printed = print_regressions(found.table2, found.models)
 
     assert set(found.models["model"]) == {1, 2, 3}
     assert reason in row["not_analysed"]
@@ -90,7 +91,7 @@ def test_of_collinear_features_the_later_one_is_left_out(reader_study):
     assert set(found.models["model"]) == {1, 2, 3}
     assert not found.models["candidates"].str.contains("surrounding").any()
     assert any("surrounding is not in the multivariable model" in note for note in found.notes)
-    kept, dropped = independent(cases, ["necrosis", "surrounding", "margin"])
+    kept, dropped = jointly_usable(cases, ["necrosis", "surrounding", "margin"])
     assert (kept, list(dropped)) == (["necrosis", "margin"], ["surrounding"])
 
 
@@ -166,7 +167,7 @@ def test_doubts_about_a_model_are_among_the_notes(reader_study):
     )
     readings = read_readings(rows, people)
     models, missing = reader_models(readings, dict.fromkeys(set(NAMES) - {"margin"}, "not"), QUICK)
-    notes = left_out(readings, models, missing, [])
+    notes = omission_notes(readings, models, missing, [])
 
     assert any(note.startswith("Models 1, 2, 3: Complete separation by margin") for note in notes)
 
@@ -221,7 +222,7 @@ def test_a_constant_reader_and_three_readers_have_reasons_below_the_table(reader
 def test_table_1_names_the_test_of_every_row(reader_study):
     """And gives the standardized difference, and a reason for a dash."""
     found = tables_of(*reader_study(), StatsSettings(**{**vars(QUICK), "tests": "park2021"}))
-    printed = printed_table1(found.characteristics["train"])
+    printed = print_characteristics(found.characteristics["train"])
     cells = printed.frame["Wildtype vs Mutant"]
     cells = cells[cells != ""]
 
@@ -235,7 +236,7 @@ def test_table_1_names_the_test_of_every_row(reader_study):
 def test_table_2_shows_the_model_before_and_after_elimination(reader_study):
     """And no odds ratio of an intercept, which is none."""
     found = tables_of(*reader_study(errors=0))
-    printed = print_table2(found.table2, found.models).frame
+    printed = print_regressions(found.table2, found.models).frame
     intercept = printed[printed["Feature"] == "(Intercept)"].iloc[0]
     full = found.table2.query("model == 1 and analysis == 'multivariable'")
 

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from idhray.errors import LeakageError, TableError
-from idhray.stats.papers.park.readings import CONSENSUS, read_readings
+from idhray.stats.papers.park.readings import CONSENSUS
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.sample import SampleError
 
 
@@ -18,7 +19,7 @@ def test_a_study_is_read_whole(reader_study):
     assert all((frame != "").all(axis=None) for frame in found.by_reader.values())
     assert found.cases.loc[found.cases["real"], "age"].notna().all()
     assert found.cases.loc[~found.cases["real"], "age"].isna().all()
-    assert len(found.judged) == 400
+    assert len(found.judgments) == 400
 
 
 def test_consensus_is_agreement_or_what_was_settled(reader_study):
@@ -26,26 +27,26 @@ def test_consensus_is_agreement_or_what_was_settled(reader_study):
     rows, people = reader_study(errors=0.3)
     found = read_readings(rows, people)
     one, two = found.by_reader.values()
-    agreed = found.agreed(found.cases.index)
+    agreed = found.agreed_features(found.cases.index)
     settled = rows[rows["reader"] == CONSENSUS].set_index("case").reindex(found.cases.index)
     alike = one["margin"] == two["margin"]
 
     assert (agreed.loc[alike, "margin"] == one.loc[alike, "margin"]).all()
     assert (agreed.loc[~alike, "margin"] == settled.loc[~alike, "margin"]).all()
-    assert (found.discordant()["feature"] == "margin").sum() == (~alike).sum() > 0
+    assert (found.discordant_cells()["feature"] == "margin").sum() == (~alike).sum() > 0
 
 
 def test_unsettled_cells_are_listed_and_refused_or_left_to_the_first_reader(reader_study):
     """Without consensus rows nobody has settled anything."""
     rows, people = reader_study()
     found = read_readings(rows[rows["reader"] != CONSENSUS], people)
-    cell = found.discordant().iloc[0]
+    cell = found.discordant_cells().iloc[0]
 
-    assert (found.discordant()[CONSENSUS] == "").all()
+    assert (found.discordant_cells()[CONSENSUS] == "").all()
     assert cell["reader 1"] != cell["reader 2"]
     with pytest.raises(SampleError, match=r"have no consensus: case-\w+ \("):
-        found.agreed(found.cases.index)
-    first = found.agreed(found.cases.index, else_first=True)
+        found.agreed_features(found.cases.index)
+    first = found.agreed_features(found.cases.index, else_first=True)
     assert first.loc[cell["case"], cell["feature"]] == cell["reader 1"]
 
 
@@ -54,13 +55,13 @@ def test_a_filled_in_list_settles_as_rows_do(reader_study):
     rows, people = reader_study()
     by_rows = read_readings(rows, people)
     alone = rows[rows["reader"] != CONSENSUS]
-    by_list = read_readings(alone, people, by_rows.discordant())
+    by_list = read_readings(alone, people, by_rows.discordant_cells())
 
     pd.testing.assert_frame_equal(
-        by_list.agreed(by_list.cases.index), by_rows.agreed(by_rows.cases.index)
+        by_list.agreed_features(by_list.cases.index), by_rows.agreed_features(by_rows.cases.index)
     )
     with pytest.raises(TableError, match="consensus: no column feature"):
-        read_readings(alone, people, by_rows.discordant().drop(columns="feature"))
+        read_readings(alone, people, by_rows.discordant_cells().drop(columns="feature"))
 
 
 def test_a_consensus_against_all_readers_is_refused(reader_study):
@@ -71,7 +72,7 @@ def test_a_consensus_against_all_readers_is_refused(reader_study):
     found = read_readings(pd.concat([rows, slip]), people)
 
     with pytest.raises(SampleError, match="but all readers said"):
-        found.agreed(found.cases.index)
+        found.agreed_features(found.cases.index)
 
 
 def test_cases_of_unknown_idh_are_counted(reader_study):
@@ -141,7 +142,7 @@ def set_cells(column, value, *, case, reader=None):
         pytest.param(
             set_cells("split", "test", case="case-S00"),
             LeakageError,
-            "synthetic cases outside training",
+            "synthetic cases are outside training",
             id="synthetic test case",
         ),
         pytest.param(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from idhray.stats.papers.park.features import FEATURES
-from idhray.stats.papers.park.readings import read_readings
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import park_files, park_tables
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import PRESETS, StatsSettings

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from idhray.stats.papers.park import training
-from idhray.stats.papers.park.comparisons import MEAN, comparisons
+from idhray.stats.papers.park.comparisons import MEAN, comparison_table
 from idhray.stats.papers.park.judged import judged_sets
 from idhray.stats.papers.park.models import reader_models
-from idhray.stats.papers.park.readings import read_readings
+from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.training import resampled_gain
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
@@ -33,7 +33,7 @@ def test_a_draw_that_changes_nothing_gives_the_models_own_difference(fitted, mon
     )
     monkeypatch.setattr(training, "generator", lambda *_: Untouched())
     _, _, one = fitted
-    row = comparisons([one]).query("model == 3 and reader == @MEAN").iloc[0]
+    row = comparison_table([one]).query("model == 3 and reader == @MEAN").iloc[0]
 
     assert training._gain(training._study(*fitted, SETTINGS), 0) == pytest.approx(row["difference"])
 
@@ -48,7 +48,7 @@ class Untouched:
 def test_training_cases_vary_the_gain_beside_the_patients(fitted):
     """So its interval is wider than DeLong's, over patients alone."""
     readings, models, one = fitted
-    delong = comparisons([one]).query("model == 3").set_index("reader").loc[MEAN]
+    delong = comparison_table([one]).query("model == 3").set_index("reader").loc[MEAN]
     found = resampled_gain(readings, models, one, SETTINGS)
 
     assert found.ci_high - found.ci_low > delong["difference_high"] - delong["difference_low"]
