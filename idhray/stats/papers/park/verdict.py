@@ -111,7 +111,8 @@ def _sentence(verdict: ReaderVerdict, row: "pd.Series[float]", missing_reason: s
         f"On {verdict.n_mutant + verdict.n_wildtype} {JUDGED_SETS[verdict.split]} patients "
         f"({verdict.n_mutant} mutant, {verdict.n_wildtype} wildtype) the area under the ROC "
         f"curve, mean of the readers, went from {printed(row['auc_baseline'])} to "
-        f"{printed(row['auc'])}: a difference of {signed(verdict.difference)} ({_interval_text(verdict)}).",
+        f"{printed(row['auc'])}: a difference of {signed(verdict.difference)} "
+        f"({_interval_text(verdict)}).",
         _interval_sentence(verdict, missing_reason),
     ]
     if verdict.answer == CANNOT_TELL and not missing_reason and verdict.detectable > 0:
