@@ -2,7 +2,7 @@
 
 import torch
 
-from idhray.gan.augment.draws import NORMAL, TRANSFORMS, UNIFORM, AugmentDraws, drawn
+from idhray.gan.augment.draws import NORMAL, TRANSFORMS, UNIFORM, AugmentDraws, augment_draws
 
 P = torch.tensor(0.5)
 
@@ -14,7 +14,7 @@ def chance(seed=0):
 
 def only(*transforms, size=1, channels=3, uniform=None, normal=None, seed=0):
     """Draws of which these transforms alone are made at p = 0.5, with these numbers."""
-    draws = drawn(size, channels, chance(seed))
+    draws = augment_draws(size, channels, chance(seed))
     gates = torch.full_like(draws.gates, 0.9)
     for name in transforms:
         gates[:, TRANSFORMS.index(name)] = 0.1

@@ -1,4 +1,4 @@
-"""The probability p of augmentation, steered by how sure the discriminator is of real images.
+"""Probability p of augmentation, controlled by the overfitting of the discriminator.
 
 Source: Karras et al. 2020 (arXiv:2006.06676), section 3, K2020 below.
 """
@@ -13,12 +13,12 @@ from idhray.gan.augment.config import AugmentSettings
 
 
 class AdaptiveProbability:
-    """p, and what it follows: r_t, the mean sign of real images' scores over some batches.
+    """p, and the overfitting r_t that controls it: the mean sign of real images' scores.
 
-    r_t is 0 when the discriminator cannot tell its training images, 1 when it knows them all by
-    heart. Whenever r_t is above the target p rises by a fixed step, below it p falls. All stays on
-    the device, and `p` keeps its place in memory, so that compiled steps see it change. It is the
-    same on every worker.
+    r_t is 0 if the discriminator does not recognize its training images, 1 if it has memorized all
+    of them. p rises by a fixed step while r_t is above the target, and falls while it is below. All
+    tensors stay on the device, and `p` keeps its place in memory, so that compiled steps see it
+    change. It is the same on every worker.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class AdaptiveProbability:
         transferring: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
-        """Start at p = 0, or at the p that is fixed; `transferring`: from others' networks."""
+        """Start at p = 0, or at the fixed p; `transferring`: the networks started from others."""
         self.settings = settings
         self.rise_kimg = settings.transfer_rise_kimg if transferring else settings.rise_kimg
         self.p = torch.full((), settings.fixed_p or 0.0, device=device)
-        """(): the probability of each transform."""
+        """(): probability of each transform."""
         self.overfitting = torch.zeros((), device=device)
-        """(): r_t when p was last looked at."""
+        """(): r_t at the last change of p."""
         self.sign_sum = torch.zeros((), device=device)
         self.images = 0
         self.batches = 0
@@ -45,12 +45,13 @@ class AdaptiveProbability:
         batch_size: int,
         average: Callable[[Iterable[Tensor]], None] | None = None,
     ) -> None:
-        """Count one batch; after every `interval_batches`, move p.
+        """Count one batch, and adjust p after every `interval_batches`.
 
         Args:
-            real_scores: (n,) of this worker's share, as the discriminator was trained on it.
+            real_scores: (n,) scores of this worker's share, from the training step.
             batch_size: Images of the global batch.
-            average: Replaces tensors by their mean over all workers, `Worker.average`.
+            average: Function that replaces tensors by their mean over all workers,
+                `Worker.average`.
         """
         signs = real_scores.detach().float().sign().sum()
         if average is not None:
@@ -71,7 +72,7 @@ class AdaptiveProbability:
         self.images = self.batches = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and numbers to go on with exactly."""
+        """Tensors and numbers that training continues with exactly."""
         return {
             "p": self.p,
             "overfitting": self.overfitting,
@@ -81,7 +82,7 @@ class AdaptiveProbability:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state_dict` gave; a p that is fixed stays what the settings say."""
+        """Continue with the values of `state_dict`; a fixed p stays that of the settings."""
         if self.settings.fixed_p is None:
             self.p.copy_(state["p"])
         self.overfitting.copy_(state["overfitting"])

@@ -3,7 +3,7 @@
     draws = draw(batch_size, channels, settings, chance).share(part).to(device)
     scores = discriminator(apply(images, draws, p, settings))
 
-Real and generated images of a step get draws of their own. `apply` holds no state, waits for no
+Real and generated images of a step get separate draws. `apply` has no state, does not wait for the
 device, takes p as a tensor, and is differentiable twice.
 """
 
@@ -13,32 +13,32 @@ from torch import Tensor
 from idhray.gan.augment.color import recolored
 from idhray.gan.augment.config import AugmentSettings, check_channels
 from idhray.gan.augment.diffaugment import diff_augmented
-from idhray.gan.augment.draws import AugmentDraws, drawn
+from idhray.gan.augment.draws import AugmentDraws, augment_draws
 from idhray.gan.augment.geometry import moved
 
 
 def draw(
     size: int, channels: int, settings: AugmentSettings, chance: torch.Generator
 ) -> AugmentDraws:
-    """Random numbers for a global batch of `size` images, on the generator's device.
+    """Random numbers for a global batch of `size` images, on the device of `chance`.
 
-    The same numbers whatever the mode, the switches and p.
+    Mode, switches and p do not change the numbers.
 
     Raises:
-        ConfigError: the settings' pipeline is not for so many channels.
+        ConfigError: the pipeline of the settings does not fit the number of channels.
     """
     check_channels(settings, channels)
-    return drawn(size, channels, chance)
+    return augment_draws(size, channels, chance)
 
 
 def apply(images: Tensor, draws: AugmentDraws, p: Tensor, settings: AugmentSettings) -> Tensor:
-    """Images after what was drawn for them; null channels as they are.
+    """Augmented images; null channels are unchanged.
 
     Args:
         images: (N, C, S, S) float -1..1; results may leave that range.
-        draws: For these images, on their device.
-        p: (), the probability of each transform; without meaning for DiffAugment. At 0 the images
-            come back bit for bit.
+        draws: Draws for these images, on their device.
+        p: (), probability of each transform; not used by DiffAugment. At 0 the images are returned
+            bit for bit.
     """
     if settings.mode == "none":
         return images

@@ -1,8 +1,8 @@
-"""Settings of augmentation for small data: what the discriminator is shown instead of images.
+"""Settings of augmentation for small data.
 
-Real and generated images are changed alike before the discriminator sees them; the generator
-learns through the change. K2020 is Karras et al. 2020 (arXiv:2006.06676), Z2020 is Zhao et al.
-2020 (arXiv:2006.10738).
+Real and generated images are changed in the same way before the discriminator sees them; the
+generator is trained through the change. K2020 is Karras et al. 2020 (arXiv:2006.06676), Z2020 is
+Zhao et al. 2020 (arXiv:2006.10738).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from idhray.errors import ConfigError
 from idhray.gan.checks import check_above_zero
 
 Mode = Literal["none", "ada", "diffaugment"]
-"""Off; adaptive (K2020): each transform with a probability that follows overfitting; or a fixed
+"""Off; adaptive (K2020), each transform with a probability that follows overfitting; or a fixed
 policy on every image (Z2020)."""
 Pipeline = Literal["rgb", "channels", "geometry"]
-"""What channels mean: one color image; contrasts that are never mixed; or no color change."""
+"""Meaning of the channels: one color image; contrasts that are never mixed; or no color change."""
 
 MODES = ("none", "ada", "diffaugment")
 PIPELINES = ("rgb", "channels", "geometry")
@@ -23,56 +23,60 @@ PIPELINES = ("rgb", "channels", "geometry")
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentSettings:
-    """Which transforms are made, and how often. A switch counts where mode and pipeline have it.
+    """Transforms and their probability. A switch has an effect only if mode and pipeline use it.
 
-    The defaults suit MRI slices: nothing that mixes channels, and no quarter turns.
+    The defaults suit MRI slices: no transform that mixes channels, and no quarter turns.
     """
 
     mode: Mode = "none"
     pipeline: Pipeline = "channels"
     null_channels: tuple[int, ...] = ()
-    """Channels without a picture, from 0; they are passed on as they are."""
+    """Channels without a picture, counted from 0; they are not changed."""
 
     x_flip: bool = True
     """Left-right mirror, adaptive only."""
     quarter_turns: bool = False
     """Rotations by multiples of 90 degrees, adaptive only."""
     integer_shift: bool = True
-    """By whole pixels, up to an eighth of the side; both modes."""
+    """Shift by whole pixels, up to an eighth of the side; both modes."""
     scale: bool = True
-    """The next five: adaptive only."""
+    """Change of size; adaptive only."""
     rotation: bool = True
-    """By any angle, before and after `anisotropy`."""
+    """Rotation by any angle, before and after `anisotropy`; adaptive only."""
     anisotropy: bool = True
+    """Stretch along one axis; adaptive only."""
     fractional_shift: bool = True
+    """Shift by fractions of a pixel; adaptive only."""
     luma_flip: bool = False
-    """Dark for light, the hue kept; adaptive rgb only."""
+    """Exchange of dark and light at the same hue; adaptive rgb only."""
     hue: bool = False
-    """Adaptive rgb only; of a stained slide it makes a stain that does not exist."""
+    """Rotation of the hue; adaptive rgb only. On a stained slide it makes a stain that does not
+    exist."""
     brightness: bool = True
-    """The next two: rgb, and channels each by its own amount; both modes."""
+    """Change of brightness, with separate amounts for `channels`; both modes."""
     contrast: bool = True
+    """Change of contrast, with separate amounts for `channels`; both modes."""
     saturation: bool = False
-    """rgb only; both modes."""
+    """Change of saturation; rgb only, both modes."""
     cutout: bool = True
-    """A square of half the side made gray; diffaugment only."""
+    """Gray square of half the side; diffaugment only."""
 
     target: float = 0.6
-    """The mean sign of real images' scores that p is steered to. Source: K2020, section 3."""
+    """Mean sign of real images' scores that p is adjusted to. Source: K2020, section 3."""
     interval_batches: int = 4
     """Batches between two changes of p. Source: K2020, section 3."""
     rise_kimg: float = 500.0
-    """Images in which p can go from 0 to 1. Source: K2020, section 3."""
+    """Thousand images in which p can rise from 0 to 1. Source: K2020, section 3."""
     transfer_rise_kimg: float = 100.0
-    """The same for networks that start from others'. Source: their PyTorch code's documentation."""
+    """The same for networks that start from others. Source: documentation of their PyTorch code."""
     max_p: float = 0.8
-    """p stays at or below; above 0.8 the generator may learn the augmentation itself.
+    """Largest p; above 0.8 the generator may learn the augmentation itself.
     Source: K2020, section 2.2 and figure 4; the limit is ours."""
     fixed_p: float | None = None
-    """A p that does not adapt."""
+    """Constant p instead of an adaptive one."""
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
+        """Refuse contradictory settings.
 
         Raises:
             ConfigError: the message names the field, what it is and what it may be.
@@ -100,18 +104,18 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _check_null_channels(settings: AugmentSettings) -> None:
-    found = settings.null_channels
-    if len(set(found)) < len(found) or any(channel < 0 for channel in found):
-        raise ConfigError(f"null_channels must be different numbers from 0, got {found}")
-    if found and settings.pipeline == "rgb":
-        raise ConfigError(f"null_channels must be empty with pipeline 'rgb', got {found}")
+    null = settings.null_channels
+    if len(set(null)) < len(null) or any(channel < 0 for channel in null):
+        raise ConfigError(f"null_channels must be different numbers from 0, got {null}")
+    if null and settings.pipeline == "rgb":
+        raise ConfigError(f"null_channels must be empty with pipeline 'rgb', got {null}")
 
 
 def check_channels(settings: AugmentSettings, channels: int) -> None:
-    """Refuse images that the pipeline is not for.
+    """Refuse images that do not fit the pipeline.
 
     Raises:
-        ConfigError: rgb with other than 3 channels, or null channels that are all, or not there.
+        ConfigError: rgb without 3 channels, or null channels that do not exist or are all channels.
     """
     if settings.mode == "none":
         return
@@ -128,7 +132,7 @@ def check_channels(settings: AugmentSettings, channels: int) -> None:
 
 PRESETS: dict[str, AugmentSettings] = {
     "none": AugmentSettings(),
-    # All that K2020 found to help ("bgc": blits, geometry, color; section 3, appendix B).
+    # All helpful transforms of K2020 ("bgc": blits, geometry, color; section 3, appendix B).
     "karras2020": AugmentSettings(
         mode="ada",
         pipeline="rgb",
@@ -142,6 +146,6 @@ PRESETS: dict[str, AugmentSettings] = {
     "zhao2020": AugmentSettings(mode="diffaugment", pipeline="rgb", saturation=True),
     # Ours, for slices of CE-T1w, FLAIR, null.
     "mri": AugmentSettings(mode="ada", null_channels=(2,)),
-    # Ours, for stained patches: any turn is a real patch, another stain is none.
+    # Ours, for stained patches: a rotated patch is realistic, another stain is not.
     "slides": AugmentSettings(mode="ada", pipeline="rgb", quarter_turns=True),
 }

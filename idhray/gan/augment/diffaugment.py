@@ -1,6 +1,6 @@
 """DiffAugment: color, translation and cutout on every image, with fixed strength.
 
-Shapes: N images, C channels, S side in pixels. Images are -1..1; 0, middle gray, fills.
+Shapes: N images, C channels, S side in pixels. Images are -1..1; the fill value is 0, middle gray.
 Source: Zhao et al. 2020 (arXiv:2006.10738), section 3.2 and appendix; Z2020 below.
 """
 
@@ -11,17 +11,17 @@ from idhray.gan.augment.config import AugmentSettings
 from idhray.gan.augment.draws import AugmentDraws
 from idhray.gan.augment.geometry import whole_shift
 
-CUTOUT = 0.5  # of the side; Z2020
+CUTOUT = 0.5  # fraction of the side; Z2020
 
 
 def diff_augmented(images: Tensor, draws: AugmentDraws, settings: AugmentSettings) -> Tensor:
-    """(N, C, S, S) after the parts of the policy that the settings leave on."""
+    """(N, C, S, S) after the parts of the policy that the settings turn on."""
     if settings.pipeline != "geometry":
         images = _recolored(images, draws, settings)
     if settings.integer_shift:
         images = shifted(images, draws)
     if settings.cutout:
-        images = images * kept(draws, images.shape[-1])[:, None]
+        images = images * cutout_mask(draws, images.shape[-1])[:, None]
     return images
 
 
@@ -34,19 +34,19 @@ def _recolored(images: Tensor, draws: AugmentDraws, settings: AugmentSettings) -
     if settings.saturation:
         images = _about(images, (1,), 2 * draws.u("saturation")[:, None, None, None])
     if settings.contrast:
-        over = (1, 2, 3) if rgb else (2, 3)  # a contrast's own mean: channels never mix
+        over = (1, 2, 3) if rgb else (2, 3)  # contrasts have separate means: channels never mix
         images = _about(images, over, draws.contrast[0, :, :kinds, None, None] + 0.5)
     return images
 
 
 def _about(images: Tensor, over: tuple[int, ...], amount: Tensor) -> Tensor:
-    """Distances from the mean over some dimensions, `amount` times as large."""
+    """Images with their distances from the mean over some dimensions multiplied by `amount`."""
     mean = images.mean(dim=over, keepdim=True)
     return mean + (images - mean) * amount
 
 
 def shifted(images: Tensor, draws: AugmentDraws) -> Tensor:
-    """By whole pixels, an eighth of the side at most; gray enters. Source: Z2020."""
+    """Images shifted by whole pixels, at most an eighth of the side; gray fills. Source: Z2020."""
     for dim, name in ((2, "shift_y"), (3, "shift_x")):
         side = images.shape[dim]
         step = whole_shift(draws.u(name), side).long()
@@ -58,11 +58,11 @@ def shifted(images: Tensor, draws: AugmentDraws) -> Tensor:
     return images
 
 
-def kept(draws: AugmentDraws, side_px: int) -> Tensor:
+def cutout_mask(draws: AugmentDraws, side_px: int) -> Tensor:
     """(N, S, S) bool, False in a square of half the side whose center is any pixel.
 
-    Source: Z2020; the place, of which they do not speak, as in DeVries and Taylor 2017
-    (arXiv:1708.04552): the square may reach over the edge.
+    Source: Z2020. They do not describe the position; it is that of DeVries and Taylor 2017
+    (arXiv:1708.04552): the square may extend over the edge.
     """
     size = int(side_px * CUTOUT)
     places = torch.arange(side_px, device=draws.uniform.device)

@@ -1,8 +1,8 @@
 """Random numbers of augmentation, drawn for the global batch and independent of p.
 
-A transform is made where its gate, a uniform number, is below its probability. So p is compared
-with, never drawn with: it may change on the device at any time, and every number of workers
-makes the same images of the same draws.
+A transform is applied to an image if its gate, a uniform number, is below the probability p. So p
+is compared with the draws and does not influence them: it may change on the device at any time, and
+any number of workers makes the same images from the same draws.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ NORMAL = ("scale", "anisotropy", "shift_x", "shift_y", "saturation")
 
 
 class AugmentDraws(NamedTuple):
-    """Numbers of N images of C channels, all float32; one layout for all modes and switches."""
+    """Numbers for N images of C channels, float32, in one layout for all modes and switches."""
 
     gates: Tensor
     """(N, 13) in 0..1, in the order of `TRANSFORMS`."""
@@ -37,16 +37,16 @@ class AugmentDraws(NamedTuple):
     """(2, N, C): the same."""
 
     def share(self, part: slice) -> "AugmentDraws":
-        """The numbers of some of the images."""
+        """Numbers for some of the images."""
         per_image = (self.gates[part], self.uniform[part], self.normal[part])
         return AugmentDraws(*per_image, self.brightness[:, part], self.contrast[:, part])
 
     def to(self, device: torch.device) -> "AugmentDraws":
-        """The same numbers on a device, without waiting for what it is at."""
+        """The same numbers on a device, without waiting for the device."""
         return AugmentDraws(*(numbers.to(device, non_blocking=True) for numbers in self))
 
-    def made(self, transform: str, p: Tensor) -> Tensor:
-        """(N,) bool: for which images the transform is made with probability `p`, ()."""
+    def applied(self, transform: str, p: Tensor) -> Tensor:
+        """(N,) bool: images that get the transform if its probability is `p`, ()."""
         return self.gates[:, TRANSFORMS.index(transform)] < p
 
     def u(self, name: str) -> Tensor:
@@ -54,13 +54,12 @@ class AugmentDraws(NamedTuple):
         return self.uniform[:, UNIFORM.index(name)]
 
     def z(self, name: str) -> Tensor:
-        """(N,) of a normal distribution."""
+        """(N,) normal."""
         return self.normal[:, NORMAL.index(name)]
 
 
-def drawn(size: int, channels: int, chance: torch.Generator) -> AugmentDraws:
-    """Numbers of `size` images, on the generator's device."""
-
+def augment_draws(size: int, channels: int, chance: torch.Generator) -> AugmentDraws:
+    """Numbers for `size` images, on the device of `chance`."""
     device = chance.device
 
     def both() -> Tensor:

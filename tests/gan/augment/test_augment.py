@@ -45,7 +45,7 @@ def test_p_1_changes_every_image(settings):
 def test_each_transform_is_made_with_probability_p(p):
     """And one says nothing on another."""
     draws = draw(20_000, 3, EVERYTHING, chance())
-    made = torch.stack([draws.made(name, torch.tensor(p)) for name in TRANSFORMS]).float()
+    made = torch.stack([draws.applied(name, torch.tensor(p)) for name in TRANSFORMS]).float()
     off_diagonal = torch.corrcoef(made) - torch.eye(len(TRANSFORMS))
 
     assert (made.mean(dim=1) - p).abs().max() < 0.012

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from idhray.gan.augment.config import PRESETS, AugmentSettings
-from idhray.gan.augment.diffaugment import diff_augmented, kept, shifted
+from idhray.gan.augment.diffaugment import cutout_mask, diff_augmented, shifted
 from tests.gan.augmented import noise, only
 
 RGB = PRESETS["zhao2020"]
@@ -80,7 +80,7 @@ def test_cutout_is_a_square_of_half_the_side(x, y, rows, columns):
     expected = np.ones((16, 16), bool)
     expected[rows, columns] = False
 
-    mask = kept(only(uniform={"cutout_x": x, "cutout_y": y}), 16)
+    mask = cutout_mask(only(uniform={"cutout_x": x, "cutout_y": y}), 16)
     assert np.array_equal(mask[0].numpy(), expected)
 
 
@@ -91,7 +91,7 @@ def test_cut_pixels_are_gray_and_get_no_gradient():
     settings = AugmentSettings(mode="diffaugment", pipeline="geometry", integer_shift=False)
     result = diff_augmented(image, draws, settings)
     (slope,) = torch.autograd.grad(result.sum(), image)
-    mask = kept(draws, 8)[:, None].expand_as(image)
+    mask = cutout_mask(draws, 8)[:, None].expand_as(image)
 
     assert torch.equal(slope, mask.float())
     assert torch.equal(result, torch.where(mask, image, torch.zeros(())))
