@@ -1,9 +1,15 @@
-"""Settings dataclasses to JSON and back, and what differs between two of them."""
+"""Settings dataclasses to JSON and back, and the identity of an output folder.
+
+An identity may grow: a key that an older folder lacks counts as that setting's default, so a
+release that adds a setting continues the folders, checkpoints and trainings of the release before.
+This module is the only place that decides so.
+"""
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,16 +24,21 @@ def settings_dict(settings: Any) -> dict[str, Any]:
 
 
 def settings_from(cls: type[S], values: Mapping[str, Any]) -> S:
-    """A settings dataclass from what `settings_dict` gave.
+    """A settings dataclass from the values that `settings_dict` returned.
+
+    A missing key takes the default of its field.
 
     Raises:
-        ConfigError: a key is not a field of `cls`, or a value is refused by it.
+        ConfigError: a key is not a field of `cls`, a field without default is missing, or `cls`
+            refuses a value.
     """
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if extra := sorted(set(values) - known):
+    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if extra := sorted(set(values) - names):
         raise ConfigError(f"{cls.__name__} has no setting {', '.join(extra)}")
-    kinds = get_type_hints(cls)
-    return cls(**{name: _value(kinds[name], value) for name, value in values.items()})
+    if missing := sorted(names - set(values) - set(default_values(cls))):
+        raise ConfigError(f"{cls.__name__} needs a value for {', '.join(missing)}")
+    types = get_type_hints(cls)
+    return cls(**{name: _value(types[name], value) for name, value in values.items()})
 
 
 def _value(kind: Any, value: Any) -> Any:
@@ -53,16 +64,104 @@ def _element_types(kind: Any, count: int) -> Sequence[Any]:
     return [kinds[0] if kinds else Any] * count
 
 
+def recorded_settings(cls: type[S], values: Mapping[str, Any]) -> S:
+    """A settings dataclass from the values of a folder that hold other keys, too."""
+    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return settings_from(cls, {name: value for name, value in values.items() if name in names})
+
+
+def recorded_values(settings: Any, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of `settings` that a folder records, as it records them.
+
+    Hashes of single inputs are made of these, so they stay the same when a release adds a setting.
+    """
+    names = (setting.name for setting in dataclasses.fields(settings))
+    return {name: recorded[name] for name in names if name in recorded}
+
+
+def default_values(settings: Any) -> dict[str, Any]:
+    """The defaults of a settings dataclass, or of an instance, as plain JSON values.
+
+    A field that holds settings of its own has the defaults of their type. A field without a
+    default has no key.
+    """
+    values: dict[str, Any] = {}
+    for setting in dataclasses.fields(settings):
+        value = None if isinstance(settings, type) else getattr(settings, setting.name)
+        if dataclasses.is_dataclass(value):
+            values[setting.name] = default_values(value)
+        elif setting.default is not dataclasses.MISSING:
+            values[setting.name] = setting.default
+        elif setting.default_factory is not dataclasses.MISSING:
+            values[setting.name] = setting.default_factory()
+    return dict(json.loads(json.dumps(values, default=dataclasses.asdict)))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The values that decide the content of an output folder, and their defaults."""
+
+    values: dict[str, Any]
+    """Plain JSON values: the stage, the seals of its inputs, flags and settings."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """The value of a setting in a folder that was made before this setting existed."""
+
+
+def identity_of(
+    *,
+    inputs: Mapping[str, Any],
+    flags: Any = None,
+    names: Sequence[str] = (),
+    settings: Any = None,
+) -> Identity:
+    """The identity of an output folder.
+
+    Args:
+        inputs: Values without a default: the name of the stage, seals of its inputs.
+        flags: The flags dataclass of the stage.
+        names: The fields of `flags` that decide the content.
+        settings: The settings dataclass; all of its fields decide the content.
+    """
+    defaults = {} if flags is None else default_values(flags)
+    values = {name: getattr(flags, name) for name in names}
+    return Identity(
+        {
+            **inputs,
+            **dict(json.loads(json.dumps(values))),
+            **({} if settings is None else settings_dict(settings)),
+        },
+        {
+            **{name: defaults[name] for name in names if name in defaults},
+            **({} if settings is None else default_values(settings)),
+        },
+    )
+
+
 def settings_hash(values: Mapping[str, Any]) -> str:
-    """16 hex digits that change when any value does, whatever the order of the keys."""
+    """16 hex digits that change with any value, whatever the order of the keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line for each key whose value differs: `seed: was 0, now 1`."""
-    return [
-        f"{key}: was {json.dumps(old.get(key))}, now {json.dumps(new.get(key))}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[str]:
+    """One line for each key whose value differs: `seed: was 0, now 1`.
+
+    Args:
+        old: Values on disk. A key that they lack counts as its default.
+        new: Values of this run. A key that they lack counts as its default, too.
+        defaults: Defaults of keys, nested as the values are.
+    """
+    lines = []
+    for key in sorted({*old, *new}):
+        if key not in new and key not in defaults:
+            lines.append(f"{key}: was {json.dumps(old[key])}, this version has no such setting")
+            continue
+        default = defaults.get(key)
+        before, after = old.get(key, default), new.get(key, default)
+        if isinstance(before, dict) and isinstance(after, dict) and isinstance(default, dict):
+            lines += [f"{key}.{line}" for line in differences(before, after, default)]
+        elif before != after:
+            lines.append(f"{key}: was {json.dumps(before)}, now {json.dumps(after)}")
+    return lines

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import fs
 
-from idhray.config import differences
+from idhray.config import Identity, differences
 from idhray.errors import FullError, SettingsChangedError, StorageError
 
 SETTINGS = "_settings.json"
@@ -242,19 +242,20 @@ def _locked_temporary_folder() -> Iterator[str]:
 @contextlib.contextmanager
 def output_folder(
     out: str,
+    identity: Identity,
     *,
-    settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
     overwrite: bool = False,
     owns: Sequence[str] = (),
-) -> Iterator[str]:
-    """`out`, ready to be written by one run: new, or made with these very settings before.
+) -> Iterator[dict[str, Any]]:
+    """A folder that one run may write: a new one, or one that was made with the same identity.
 
-    The folder is locked (local ones; the lock ends with the process, however it ends) and holds
+    The folder is locked (a local one; the lock ends with the process, however it ends) and holds
     `_settings.json` and `_provenance.json`.
 
     Args:
-        settings: All that decides what the output holds, inputs included.
+        out: Path or URI of the folder.
+        identity: The values that decide the content of the output, inputs included.
         provenance: Versions and machine; where a run continues under others, they are added.
         overwrite: Start anew: remove what an earlier run of the same stage left in `out`.
         owns: What the stage makes beside parts and names that start with an underscore; patterns
@@ -270,10 +271,9 @@ def output_folder(
             for name in ("", LEDGER, *owns):
                 remove_abandoned(os.path.join(out, name))
                 stack.callback(remove_abandoned, os.path.join(out, name))  # before it is unlocked
-        _adopt(out, settings, overwrite, owns)
-        publish_json(join(out, SETTINGS), settings)
+        recorded = _adopt(out, identity, overwrite, owns)
         _add_provenance(join(out, PROVENANCE), provenance)
-        yield out
+        yield recorded
 
 
 def _add_provenance(path: str, now: Mapping[str, Any]) -> None:
@@ -287,7 +287,8 @@ def _add_provenance(path: str, now: Mapping[str, Any]) -> None:
         publish_json(path, {**begun, "continued_with": [*later, now]})
 
 
-def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool, owns: Sequence[str]) -> None:
+def _adopt(out: str, identity: Identity, overwrite: bool, owns: Sequence[str]) -> dict[str, Any]:
+    """The identity as `out` records it; written if `out` records none, or starts again."""
     files, inner = filesystem(out)
     selector = fs.FileSelector(inner, allow_not_found=True)
     names = [info.base_name for info in files.get_file_info(selector)]
@@ -297,20 +298,24 @@ def _adopt(out: str, settings: Mapping[str, Any], overwrite: bool, owns: Sequenc
             raise StorageError(
                 f"{out}: not empty and not made by idhray (holds {foreign[0]}); choose a new folder"
             )
-        return
+        publish_json(join(out, SETTINGS), identity.values)
+        return identity.values
     old = read_json(join(out, SETTINGS))
     if overwrite:
-        if old.get("stage") != settings.get("stage"):
+        if old.get("stage") != identity.values.get("stage"):
             raise StorageError(f"{out}: made by {old.get('stage')}; not overwritten by another")
         own = ("part-*", "_*", ".*", *owns)
         if foreign := [n for n in names if not any(fnmatch(n, pattern) for pattern in own)]:
             raise StorageError(f"{out}: holds {foreign[0]}, which is not ours; move it away first")
         _clear(files, inner)
-    elif changed := differences(old, settings):
+        publish_json(join(out, SETTINGS), identity.values)
+        return identity.values
+    if changed := differences(old, identity.values, identity.defaults):
         raise SettingsChangedError(
             f"{out}: made with other settings ({'; '.join(changed)}); "
-            "give the old ones to continue, another --out, or --overwrite to start anew"
+            "give the old ones to continue, another --out, or --overwrite to start again"
         )
+    return old
 
 
 def _clear(files: fs.FileSystem, inner: str) -> None:

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from idhray.config import differences, settings_dict, settings_from, settings_hash
+from idhray.config import (
+    default_values,
+    differences,
+    identity_of,
+    recorded_values,
+    settings_dict,
+    settings_from,
+    settings_hash,
+)
 from idhray.errors import ConfigError
 
 
@@ -56,7 +64,59 @@ def test_a_hash_follows_the_values_not_their_order():
 
 def test_differences_name_what_was_and_what_is():
     """The user must see which flag to change."""
-    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": "x"}) == [
+    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": "x"}, {}) == [
         "b: was 2, now 3",
         'c: was null, now "x"',
     ]
+
+
+def test_a_key_that_an_older_folder_lacks_is_its_default():
+    """A release that adds a setting must not orphan every folder that was made before."""
+    old = {"inner": {"size": 3}, "seed": 0}
+    defaults = {"inner": {"size": 3, "depth": 2}, "mode": "fast"}
+
+    assert (
+        differences(old, {"inner": {"size": 3, "depth": 2}, "mode": "fast"} | old, defaults) == []
+    )
+    assert differences(old, {"inner": {"size": 3, "depth": 4}, "seed": 0}, defaults) == [
+        "inner.depth: was 2, now 4"
+    ]
+    assert differences(old, old | {"mode": "slow"}, defaults) == ['mode: was "fast", now "slow"']
+
+
+def test_a_setting_that_was_removed_or_renamed_is_one_clear_line():
+    """Its effect on the folder is unknown to this version."""
+    assert differences({"stabilise": 600, "seed": 0}, {"seed": 0}, {"stabilize": 600}) == [
+        "stabilise: was 600, this version has no such setting"
+    ]
+
+
+def test_defaults_are_those_of_the_fields_not_of_a_preset():
+    """A nested field counts too; a field without a default has none to offer."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Outer:
+        name: str
+        inner: Made = Made(size=9)
+
+    assert default_values(Outer(name="x")) == {"inner": {"size": 3, "counts": [1, 2]}}
+    assert identity_of(inputs={"stage": "s"}, settings=Outer(name="x")).values == {
+        "stage": "s",
+        "name": "x",
+        "inner": {"size": 9, "counts": [1, 2]},
+    }
+    with pytest.raises(ConfigError, match="Outer needs a value for name"):
+        settings_from(Outer, {})
+
+
+def test_flags_of_an_identity_have_defaults_too():
+    """A stage may get a new flag that decides what it makes."""
+    identity = identity_of(inputs={}, flags=Made(counts=(7,)), names=("counts",))
+
+    assert identity.values == {"counts": [7]}
+    assert identity.defaults == {"counts": [1, 2]}
+
+
+def test_recorded_values_are_those_that_the_folder_has():
+    """An input's hash in the ledger of an older folder does not know the new setting."""
+    assert recorded_values(Made(), {"size": 3, "seed": 0}) == {"size": 3}

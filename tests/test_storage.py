@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from idhray.config import Identity
 from idhray.errors import SettingsChangedError, StorageError
 from idhray.storage import (
     SETTINGS,
@@ -18,11 +19,11 @@ from idhray.storage import (
     read_bytes,
 )
 
-SAID = {"stage": "test", "seed": 0}
+VALUES = {"stage": "test", "seed": 0}
 
 
-def make(out, settings=SAID, **options):
-    with output_folder(str(out), settings=settings, provenance={}, **options):
+def make(out, settings=VALUES, **options):
+    with output_folder(str(out), Identity(settings), provenance={}, **options):
         publish(f"{out}/part-1.parquet", b"table")
 
 
@@ -79,7 +80,7 @@ def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
 
 def test_what_killed_workers_left_is_removed_at_the_end_of_a_run(tmp_path):
     """A worker that ran out of memory leaves up to a shard of a slide; the run goes on."""
-    with output_folder(str(tmp_path / "out"), settings=SAID, provenance={}):
+    with output_folder(str(tmp_path / "out"), Identity(VALUES), provenance={}):
         half = tmp_path / "out" / f".half-{'0b' * 16}"
         half.touch()
 
@@ -92,7 +93,7 @@ def test_the_same_settings_continue_and_others_are_refused_by_name(tmp_path):
     make(tmp_path / "out")
 
     with pytest.raises(SettingsChangedError, match="seed: was 0, now 1"):
-        make(tmp_path / "out", {**SAID, "seed": 1})
+        make(tmp_path / "out", {**VALUES, "seed": 1})
 
 
 def test_overwrite_starts_anew(tmp_path):
@@ -101,7 +102,7 @@ def test_overwrite_starts_anew(tmp_path):
     make(out)
     (out / "_ledger").mkdir()
     (out / "_ledger" / "part-2.parquet").touch()
-    make(out, {**SAID, "seed": 1}, overwrite=True)
+    make(out, {**VALUES, "seed": 1}, overwrite=True)
 
     assert json.loads((out / SETTINGS).read_text())["seed"] == 1
     assert not (out / "_ledger").exists()
@@ -115,14 +116,16 @@ def test_a_folder_of_something_else_is_never_touched(tmp_path):
         make(tmp_path, overwrite=True)
     make(tmp_path / "out")
     with pytest.raises(StorageError, match="made by test"):
-        make(tmp_path / "out", {**SAID, "stage": "other"}, overwrite=True)
+        make(tmp_path / "out", {**VALUES, "stage": "other"}, overwrite=True)
 
 
 def test_two_runs_at_once_are_refused_and_a_killed_one_leaves_no_lock(tmp_path):
     """A lock that outlives its process is the most frequent complaint about locks."""
     code = (
-        "import os, sys\nfrom idhray.storage import output_folder\n"
-        f"with output_folder({str(tmp_path / 'out')!r}, settings={SAID!r}, provenance={{}}):\n"
+        "import os, sys\nfrom idhray.config import Identity\n"
+        "from idhray.storage import output_folder\n"
+        f"folder, identity = {str(tmp_path / 'out')!r}, Identity({VALUES!r})\n"
+        "with output_folder(folder, identity, provenance={}):\n"
         "    print('in', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(

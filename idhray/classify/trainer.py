@@ -7,6 +7,7 @@ run gives the same result as an uninterrupted one.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,12 +25,18 @@ from idhray.classify.backbones import bare_network, build_network
 from idhray.classify.batches import batches
 from idhray.classify.dataset import ImageSet
 from idhray.classify.settings import ClassifierSettings
-from idhray.config import settings_dict, settings_hash
+from idhray.config import Identity, differences, identity_of, settings_hash
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 
 logger = logging.getLogger(__name__)
 
+HASHED_SETTINGS = (
+    *("backbone", "width", "weights", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma"),
+    *("dihedral", "dropout", "batch_size", "epochs", "learning_rate", "lr_decay", "beta1"),
+    *("beta2", "select_by"),
+)
+"""The settings that version 0.1 had, and hashed into the identity of a training state."""
 ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
 ALONE = Worker()
 Metrics = dict[str, Any]
@@ -40,7 +47,8 @@ class TrainingState:
     """State of a run after an epoch: everything that it needs to continue."""
 
     identity: str
-    """Hash of settings, seed and images; a run continues only if it is the same."""
+    """Settings, seed and digest of the images as JSON; a run continues only with the same ones.
+    Version 0.1 wrote the hash of `HASHED_SETTINGS`, seed and digest instead."""
     history: list[Metrics]
     """epoch, train_loss, val_loss and val_auc of each finished epoch."""
     network: dict[str, Tensor]
@@ -134,11 +142,8 @@ def _start(
 ) -> tuple[nn.Module, torch.optim.Adam, TrainingState]:
     """Network, optimizer and state: new, or restored from `state`."""
     settings, identity = run.settings, _identity(run)
-    if state and state.identity != identity:
-        raise SettingsChangedError(
-            "the saved training has other settings, another seed or other images; "
-            "give the old ones to continue, or --overwrite to start again"
-        )
+    if state:
+        _refuse_changes(state.identity, identity)
     network = (bare_network(settings) if state else build_network(settings, run.seed)).to(device)
     optimizer = torch.optim.Adam(
         network.parameters(),
@@ -151,19 +156,44 @@ def _start(
         optimizer.load_state_dict(state.optimizer)
         return network, optimizer, state
     new = TrainingState(
-        identity=identity, history=[], network={}, optimizer={}, best={}, best_epoch=0
+        identity=json.dumps(identity.values),
+        history=[],
+        network={},
+        optimizer={},
+        best={},
+        best_epoch=0,
     )
     return network, optimizer, new
 
 
-def _identity(run: _Run) -> str:
+def _identity(run: _Run) -> Identity:
     digest = hashlib.sha256()
     for images in (run.train, run.val):
         digest.update(np.ascontiguousarray(images.pixels).data)
         digest.update(images.labels.tobytes())
         digest.update("\n".join(images.patients).encode())
-    values = {**settings_dict(run.settings), "seed": run.seed, "images": digest.hexdigest()}
-    return settings_hash(values)
+    inputs = {"seed": run.seed, "images": digest.hexdigest()}
+    return identity_of(inputs=inputs, settings=run.settings)
+
+
+def _refuse_changes(saved: str, identity: Identity) -> None:
+    """Refuse to continue a training of other settings, another seed or other images.
+
+    Raises:
+        SettingsChangedError: naming each difference, where the state says what it was made of.
+    """
+    values, defaults = identity.values, identity.defaults
+    if saved.startswith("{"):
+        changed = differences(json.loads(saved), values, defaults)
+    else:
+        hashed = {name: values[name] for name in (*HASHED_SETTINGS, "seed", "images")}
+        changed = [] if saved == settings_hash(hashed) else ["settings, seed or images"]
+        changed += differences({**defaults, **hashed}, values, defaults)
+    if changed:
+        raise SettingsChangedError(
+            f"the saved training is of another run ({'; '.join(changed)}); "
+            "give the old settings to continue, or --overwrite to start again"
+        )
 
 
 def _next_state(

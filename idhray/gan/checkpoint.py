@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save as serialize
 
 from idhray import __version__
-from idhray.config import differences, settings_dict
+from idhray.config import default_values, differences, settings_dict
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.architectures import architecture_name, gan_settings
 from idhray.gan.config import GanSettings
@@ -87,7 +87,7 @@ def restore(run: Run, folder: str) -> None:
             checkpoint's; the message names them.
         StorageError: a file is missing or corrupt.
     """
-    _refuse_changes(read_model(folder), _identity(run), folder)
+    _refuse_changes(read_model(folder), run, folder)
     weights = read_weights(folder)
     for name, network in run.networks.items():
         weights.fill(network, name)
@@ -139,10 +139,11 @@ def _identity(run: Run) -> dict[str, Any]:
     }
 
 
-def _refuse_changes(model: dict[str, Any], identity: dict[str, Any], folder: str) -> None:
+def _refuse_changes(model: dict[str, Any], run: Run, folder: str) -> None:
+    identity = _identity(run)
     keys = [key for key in identity if key not in ("settings", "patients")]
-    changed = differences(model["settings"], identity["settings"])
-    changed += differences({k: model.get(k) for k in keys}, {k: identity[k] for k in keys})
+    changed = differences(model["settings"], identity["settings"], default_values(run.settings))
+    changed += differences({k: model.get(k) for k in keys}, {k: identity[k] for k in keys}, {})
     if changed:
         raise SettingsChangedError(
             f"{folder}: a checkpoint of another run ({'; '.join(changed)}); "

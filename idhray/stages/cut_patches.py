@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from idhray.chance import generator, seed_for
-from idhray.config import settings_dict, settings_hash
+from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
 from idhray.ledger import Fate, check_failures, counts, reason
@@ -80,13 +80,13 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     plan = plan_patches(rows, flags.settings, flags.seed)
     if not plan.counts:
         raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
-    said = {
-        "stage": "cut_patches",
-        "tiles": seal(tiles),
-        "seed": flags.seed,
-        **settings_dict(flags.settings),
-    }
-    with stage_folder(out, said, overwrite=flags.overwrite):
+    identity = identity_of(
+        inputs={"stage": "cut_patches", "tiles": seal(tiles)},
+        flags=flags,
+        names=("seed",),
+        settings=flags.settings,
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}
         items = [
@@ -98,7 +98,8 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
                     stain_ranks=_stain_ranks(slide, ranks[slide], flags.seed),
                     settings=flags.settings,
                     seed=flags.seed,
-                )
+                ),
+                recorded_values(flags.settings, recorded),
             )
             for slide, counts_by_rank in _counts_by_slide(plan.counts).items()
         ]
@@ -137,13 +138,13 @@ def _stain_ranks(slide: str, ranks: Iterable[int], seed: int) -> tuple[int, ...]
     return tuple(sorted(int(rank) for rank in order[:STAIN_TILES]))
 
 
-def _item(task: CutTask) -> Item[CutTask]:
+def _item(task: CutTask, settings: dict[str, Any]) -> Item[CutTask]:
     """Item of one slide; its hash leaves out the path of the tiles."""
     values = {
         "slide": task.slide,
         "ranks": task.ranks,
         "stain_ranks": task.stain_ranks,
-        "settings": settings_dict(task.settings),
+        "settings": settings,
         "seed": task.seed,
     }
     return Item(

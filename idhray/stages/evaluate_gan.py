@@ -19,7 +19,7 @@ import ray
 import torch
 
 from idhray.chance import seed_for
-from idhray.config import settings_dict, settings_from
+from idhray.config import identity_of, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.channels import constant_channels
@@ -125,25 +125,30 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     if flags.count < LEAST:
         raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
     features = absolute_features(flags.features)
-    said = {
+    inputs: dict[str, Any] = {
         "stage": "evaluate_gan",
         "generator": seal(checkpoint),
         "images": seal(images),
-        "count": flags.count,
         "features": features,
-        "psi": flags.psi,
-        "seed": flags.seed,
-        **settings_dict(flags.settings),
     }
     earlier = [absolute(folder) for folder in flags.pretraining_images]
     tables = pretraining_tables(read_model(checkpoint), earlier)
     if tables:
-        said["pretraining"] = [table["digest"] for table in tables]
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+        inputs["pretraining"] = [table["digest"] for table in tables]
+    identity = identity_of(
+        inputs=inputs, flags=flags, names=("count", "psi", "seed"), settings=flags.settings
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         share = min(cluster_gpus(), 1.0) if flags.gpus is None else flags.gpus
         task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
-        values = {**said, "checkpoint": checkpoint, "folder": images, "out": out, "tables": tables}
+        values = {
+            **identity.values,
+            "checkpoint": checkpoint,
+            "folder": images,
+            "out": out,
+            "tables": tables,
+        }
         try:
             ray.get(task.remote(values))
         except ray.exceptions.RayTaskError as error:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pyarrow as pa
 from pyarrow import csv
 
-from idhray.config import settings_hash
+from idhray.config import Identity, settings_hash
 from idhray.errors import ConfigError, TableError
 from idhray.exchange.coordinates import Tool, write_coordinates
 from idhray.exchange.file_plan import ExportFormat, FilePlan, file_plans, planned_rows
@@ -96,7 +96,8 @@ def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
         **({"shard_mb": flags.shard_mb} if flags.format == "webdataset" else {}),
         **({"stylegan_px": flags.stylegan_px} if flags.format == "stylegan" else {}),
     }
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=(*FOLDERS.values(), "*.csv")):
+    owns = (*FOLDERS.values(), "*.csv")
+    with stage_folder(out, Identity(said), overwrite=flags.overwrite, owns=owns):
         connect(flags.address)
         _copy_generator_records(images, out, kind)
         plans = file_plans(paths, kind, flags.format, flags.shard_mb * MB)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest
 from idhray.cohorts.text_table import read_text_table
-from idhray.config import settings_dict, settings_hash
+from idhray.config import identity_of, settings_hash
 from idhray.errors import ConfigError
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
@@ -84,12 +84,12 @@ def _of_predictions(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    said = {
+    inputs = {
         "stage": "fit_stats",
         "predictions": [seal(folder) for folder in predictions],
         "manifest_hash": manifest_hash(cohort),
-        **settings_dict(settings),
     }
+    identity = identity_of(inputs=inputs, settings=settings)
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
     tables = liu_tables(pd.concat(rows, ignore_index=True), cohort, settings)
     shown = liu_report_tables(tables)
@@ -100,7 +100,7 @@ def _of_predictions(
         tables=shown,
         notes=tables.notes,
     )
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
         _publish(out, {**liu_files(tables), "tables.html": page.encode()})
     text = _text(tables, shown, ("Table 2",))
     return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables), "text": text}
@@ -118,13 +118,13 @@ def of_readings(
     """`fit_stats` of readings: what the command prints, and the tables for whoever goes on."""
     rows = readings_rows(readings)
     settled = read_text_table(consensus) if consensus else None
-    said = {
+    inputs = {
         "stage": "fit_stats",
         "readings": settings_hash({"rows": rows.to_csv(index=False)}),
         "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
-        **settings_dict(settings),
     }
+    identity = identity_of(inputs=inputs, settings=settings)
     found = read_readings(rows, cohort, settled)
     unsettled = found.discordant_cells()
     unsettled = unsettled[
@@ -147,7 +147,7 @@ def of_readings(
         tables=shown,
         notes=tables.notes,
     )
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
         _publish(out, {**park_files(tables), "tables.html": page.encode()})
         publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
     text = _text(tables, shown, ("Table 3", "Models compared", "Turing test"))

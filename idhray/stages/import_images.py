@@ -7,7 +7,7 @@ from typing import Any, Literal
 from idhray import ledger
 from idhray.cohorts.manifest import manifest_hash
 from idhray.cohorts.modality import portable_slides
-from idhray.config import settings_hash
+from idhray.config import Identity, settings_hash
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.exchange import folder, stylegan, tfrecord, webdataset
 from idhray.exchange.listing import (
@@ -105,7 +105,7 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
         "image_px": image_px,
         "images": settings_hash({"chunks": [[c.name, c.identities] for c in chunks]}),
     }
-    with stage_folder(out, said, overwrite=flags.overwrite):
+    with stage_folder(out, Identity(said), overwrite=flags.overwrite):
         connect(flags.address)
         tasks = [
             ImportTask(chunk=chunk, format=flags.format, image_px=image_px, out=out)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.config import settings_dict, settings_hash
+from idhray.config import identity_of, settings_dict, settings_hash
 from idhray.ledger import Fate, check_failures, counts
 from idhray.phantom.mri.files import mri_files, write_mri
 from idhray.phantom.mri.patients import PRESETS as MRI
@@ -77,18 +77,18 @@ def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
         settings = settings if patients is None else replace(settings, tumours=patients)
         patients = settings.tumours
     patients = SLIDE_PATIENTS if patients is None else patients
-    said = {
-        "stage": "make_phantom",
-        "patients": patients,
-        "seed": flags.seed,
-        **settings_dict(settings),
-    }
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+    identity = identity_of(
+        inputs={"stage": "make_phantom", "patients": patients},
+        flags=flags,
+        names=("seed",),
+        settings=settings,
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
         if isinstance(settings, MriPhantomSettings):
-            fates, manifests = _mri_phantom(settings, settings_hash(said), flags)
+            fates, manifests = _mri_phantom(settings, settings_hash(recorded), flags)
         else:
-            fates, manifests = _slide_phantom(patients, settings, settings_hash(said), flags)
+            fates, manifests = _slide_phantom(patients, settings, settings_hash(recorded), flags)
         check_failures(out, fates, flags.max_failures)
         # Last: a manifest promises that its files exist.
         for name, rows in manifests.items():

@@ -8,7 +8,7 @@ import torch
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import ImageSet, load_images
-from idhray.config import settings_hash
+from idhray.config import Identity, settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -62,7 +62,7 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
         "images": seal(images),
         "split": list(flags.split),
     }
-    with stage_folder(out, said, overwrite=flags.overwrite):
+    with stage_folder(out, Identity(said), overwrite=flags.overwrite):
         connect(flags.address)
         items = [
             Item(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash, read_manifest, with_split, write_manifest
 from idhray.cohorts.modality import COHORT, SCAN_FILES, portable_scans, with_scans
-from idhray.config import settings_dict, settings_hash
+from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
 from idhray.ledger import check_failures, counts
@@ -85,17 +85,18 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
     manifest, out = absolute(flags.manifest), absolute(flags.out)
     cohort = with_split(with_scans(read_manifest(manifest), manifest), flags.seed)
-    said = {
-        "stage": "prepare_mri",
-        "manifest_hash": manifest_hash(portable_scans(cohort)),
-        "seed": flags.seed,
-        **settings_dict(flags.settings),
-    }
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+    identity = identity_of(
+        inputs={"stage": "prepare_mri", "manifest_hash": manifest_hash(portable_scans(cohort))},
+        flags=flags,
+        names=("seed",),
+        settings=flags.settings,
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
         write_manifest(join(out, COHORT), cohort.drop(columns="study"))
+        hashed = recorded_values(flags.settings, recorded)
         fates = map_items(
-            [_item(row, flags.settings, out) for row in cohort.to_dict("records")],
+            [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")],
             prepare_one,
             out=out,
             schema=SLICES,
@@ -109,13 +110,15 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     return {"out": out, **counts(fates)}
 
 
-def _item(row: dict[Any, Any], settings: MriSettings, out: str) -> Item[PrepareMriTask]:
+def _item(
+    row: dict[Any, Any], settings: MriSettings, hashed: dict[str, Any], out: str
+) -> Item[PrepareMriTask]:
     """Item of one study. The hash leaves out paths: a moved archive is the same archive."""
     names = {name: row[name] for name in ("study", "patient", "idh", "split")}
     values = {
         **names,
         "masks": [name for name in ("brain_mask", "tumor_mask") if row[name]],
-        "settings": settings_dict(settings),
+        "settings": hashed,
     }
     task = PrepareMriTask(
         **names, **{name: row[name] for name in SCAN_FILES}, settings=settings, out=out

@@ -19,6 +19,7 @@ from idhray.chance import generator
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
 from idhray.cohorts.modality import COHORT
 from idhray.cohorts.text_table import read_text_table
+from idhray.config import Identity
 from idhray.errors import ConfigError, TableError
 from idhray.images import decode, encode, resize
 from idhray.leakage import refuse_leaks
@@ -126,7 +127,7 @@ def make_form(
         "grades": list(grades),
         "seed": seed,
     }
-    with stage_folder(out, said, overwrite=overwrite, owns=OWNS):
+    with stage_folder(out, Identity(said), overwrite=overwrite, owns=OWNS):
         cases = real_cases(slices, grades)
         for folder in synthetic:
             cases += synthetic_cases(folder, cases, count)

@@ -25,7 +25,7 @@ from idhray.cohorts.manifest import (
     write_manifest,
 )
 from idhray.cohorts.modality import with_slides
-from idhray.config import settings_dict
+from idhray.config import identity_of
 from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
@@ -204,15 +204,15 @@ def slide_study(
     else:
         cohort = with_split(with_slides(cohort, manifest), seed)
     check_classes(cohort)
-    said = {
+    inputs = {
         "stage": "study",
         "manifest_hash": manifest_hash(patients_of(cohort)),
         "patches": seal(patches) if patches else None,
         "seed": seed,
-        **settings_dict(settings),
     }
+    identity = identity_of(inputs=inputs, settings=settings)
     with output_folder(
-        out, settings=said, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
+        out, identity, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
     ):
         say_what_can_be_shown(cohort)
         connect(address)

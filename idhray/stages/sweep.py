@@ -26,7 +26,7 @@ from idhray.classify.dataset import ImageSet, load_images, training_set, with_sy
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
-from idhray.config import settings_dict, settings_from, settings_hash
+from idhray.config import identity_of, settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate
@@ -82,17 +82,16 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     check_counts(flags.counts, flags.repeats)
-    said = {
+    inputs = {
         "stage": "sweep",
         "images": seal(images),
         "synthetic": [seal(folder) for folder in synthetic],
-        "counts": list(flags.counts),
-        "repeats": flags.repeats,
-        "seed": flags.seed,
-        **settings_dict(settings),
     }
+    identity = identity_of(
+        inputs=inputs, flags=flags, names=("counts", "repeats", "seed"), settings=settings
+    )
     trials = [{"n_synthetic": n, "repeat": r} for r in range(flags.repeats) for n in flags.counts]
-    with stage_folder(out, said, overwrite=flags.overwrite):
+    with stage_folder(out, identity, overwrite=flags.overwrite):
         done, there = ledger.fates(out), set(parts(out))
         todo = [trial for trial in trials if is_open(out, done.get(trial_name(**trial)), there)]
         if todo:

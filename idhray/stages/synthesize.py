@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from idhray.config import settings_hash
+from idhray.config import Identity, default_values, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.features import Extractor
+from idhray.fidelity.gate_settings import CopySettings
 from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
@@ -102,7 +103,8 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     said = {"stage": "synthesize", "generator": generator, "count": flags.count, "seed": flags.seed}
     said |= {"psi": flags.psi} if truncates else {}
     said |= {"limits": gate.limits, "features": gate.features} if gate else {}
-    with stage_folder(out, said, overwrite=flags.overwrite):
+    defaults = {"limits": default_values(CopySettings)}
+    with stage_folder(out, Identity(said, defaults), overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
         if gate:
@@ -115,7 +117,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
             psi=flags.psi if truncates else None,
             gate=gate,
         )
-        items = _items(0, flags.count, said, task) + _further(out, flags.count, said, task)
+        items = _items(0, flags.count, recorded, task) + _further(out, flags.count, recorded, task)
         while True:  # once, but for copies
             found = map_items(
                 items, synthesize_some, out=out, schema=SYNTHETIC, workers=flags.workers, gpus=gpus
@@ -130,7 +132,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
                     f"{checkpoint}: {missing} of {drawn} images are copies of training images; "
                     "train another generator"
                 )
-            items += _items(drawn, drawn + missing, said, task)
+            items += _items(drawn, drawn + missing, recorded, task)
     return {"out": out, "generator": generator, **counts(found), "copies": drawn - flags.count}
 
 
@@ -162,26 +164,28 @@ def judged(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
 
 
 def _items(
-    first: int, end: int, said: dict[str, Any], task: SynthesizeTask
+    first: int, end: int, recorded: dict[str, Any], task: SynthesizeTask
 ) -> list[Item[SynthesizeTask]]:
     """Images `first` to `end` - 1 in parts."""
     starts = range(first, end, CHUNK)
-    return [_item(start, min(start + CHUNK, end), said, task) for start in starts]
+    return [_item(start, min(start + CHUNK, end), recorded, task) for start in starts]
 
 
 def _further(
-    out: str, count: int, said: dict[str, Any], task: SynthesizeTask
+    out: str, count: int, recorded: dict[str, Any], task: SynthesizeTask
 ) -> list[Item[SynthesizeTask]]:
     """Parts that an earlier run drew in place of copies."""
     names = [name.removeprefix("images ").split("-") for name in fates(out)]
     bounds = sorted((int(first), int(last) + 1) for first, last in names)
-    return [_item(first, end, said, task) for first, end in bounds if first >= count]
+    return [_item(first, end, recorded, task) for first, end in bounds if first >= count]
 
 
-def _item(first: int, end: int, said: dict[str, Any], task: SynthesizeTask) -> Item[SynthesizeTask]:
+def _item(
+    first: int, end: int, recorded: dict[str, Any], task: SynthesizeTask
+) -> Item[SynthesizeTask]:
     return Item(
         name=f"images {first}-{end - 1}",
-        settings_hash=settings_hash({**said, "first": first}),
+        settings_hash=settings_hash({**recorded, "first": first}),
         task=replace(task, first=first, end=end),
     )
 

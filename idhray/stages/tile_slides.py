@@ -17,7 +17,7 @@ from idhray.cohorts.manifest import (
     write_manifest,
 )
 from idhray.cohorts.modality import COHORT, portable_slides, with_slides
-from idhray.config import settings_dict
+from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.ledger import check_failures, counts
 from idhray.slide_cache.cache import Cache
@@ -79,13 +79,13 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     cohort = with_split(with_slides(read_manifest(manifest), manifest), flags.seed)
     slides = set(cohort["slide"].map(slide_name))
     sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
-    said = {
-        "stage": "tile_slides",
-        "manifest_hash": manifest_hash(portable_slides(cohort)),
-        "seed": flags.seed,
-        **settings_dict(flags.settings),
-    }
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=("quality",)):
+    identity = identity_of(
+        inputs={"stage": "tile_slides", "manifest_hash": manifest_hash(portable_slides(cohort))},
+        flags=flags,
+        names=("seed",),
+        settings=flags.settings,
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=("quality",)) as recorded:
         connect(flags.address)
         write_manifest(join(out, COHORT), cohort)
         run = TileRun(
@@ -98,7 +98,7 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         fetched = slide_cache is not None or any(is_uri(path) for path in cohort["slide"])
         tasks_per_cpu = FETCHING_TASKS_PER_CPU if fetched else 1
         fates = map_items(
-            tile_items(cohort, sidecars, run),
+            tile_items(cohort, sidecars, run, recorded_values(flags.settings, recorded)),
             tile_one,
             out=out,
             schema=TILES,

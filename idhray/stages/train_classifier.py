@@ -13,7 +13,7 @@ from idhray.classify.dataset import load_images, training_set
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
-from idhray.config import settings_dict, settings_from
+from idhray.config import identity_of, settings_dict, settings_from
 from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
@@ -62,15 +62,15 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_leaks(images, synthetic)  # before Ray starts
-    said = {
+    inputs = {
         "stage": "train_classifier",
         "images": seal(images),
         "synthetic": [seal(folder) for folder in synthetic],
-        "n_synthetic": flags.n_synthetic,
-        "seed": flags.seed,
-        **settings_dict(settings),
     }
-    with stage_folder(out, said, overwrite=flags.overwrite, owns=OWNS):
+    identity = identity_of(
+        inputs=inputs, flags=flags, names=("n_synthetic", "seed"), settings=settings
+    )
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD_FILE)):
             connect(flags.address)
             config = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from idhray.config import Identity, default_values
 from idhray.errors import ConfigError, StorageError
 from idhray.gan.architectures import PRESETS as PRESETS
 from idhray.gan.checkpoint import MODEL, TRAINING, read_model
@@ -171,7 +172,9 @@ def train_gans(
 def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
     """One GAN, from where it is to its end."""
     out = task.out
-    with stage_folder(out, task.said(), overwrite=task.overwrite, owns=OWNS):
+    defaults = {"adapt_channels": False, "keep": "last", "when_worse": "continue"}
+    identity = Identity(task.said(), defaults | default_values(task.settings))
+    with stage_folder(out, identity, overwrite=task.overwrite, owns=OWNS):
         if not exists(join(out, MODEL)):
             remove_run(out)  # we go on from our own snapshots; Ray's list of its may be cut short
             with stop.told_by(join(out, STOP)):

@@ -1,6 +1,8 @@
 """Training: it learns, repeats bit by bit, resumes exactly, and shares batches over workers."""
 
 import copy
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network
 from idhray.classify.batches import batches, epoch_batches, rotated
 from idhray.classify.dataset import ImageSet
-from idhray.classify.trainer import fit_classifier
+from idhray.classify.trainer import HASHED_SETTINGS, fit_classifier
+from idhray.config import settings_hash
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 from tests.classify.made_up import image_set, tiny
@@ -102,8 +105,20 @@ def test_the_state_of_another_run_is_refused():
         (TRAIN, tiny(epochs=1, dropout=0.3), 1),
         (other, tiny(epochs=1), 1),
     ):
-        with pytest.raises(SettingsChangedError, match="other settings, another seed"):
+        with pytest.raises(SettingsChangedError, match="of another run"):
             fit_classifier(train, VAL, settings, seed=seed, state=state)
+
+
+def test_a_state_of_version_0_1_is_continued_and_refused_by_its_hash():
+    """It holds a hash of the settings of then, which a later setting must not change."""
+    state = fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
+    values = json.loads(state.identity)
+    hashed = {name: values[name] for name in (*HASHED_SETTINGS, "seed", "images")}
+    old = replace(state, identity=settings_hash(hashed))
+
+    assert fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1, state=old) is old
+    with pytest.raises(SettingsChangedError, match="settings, seed or images"):
+        fit_classifier(TRAIN, VAL, tiny(epochs=1, gamma=2.0), seed=1, state=old)
 
 
 def test_the_last_epoch_is_kept_where_that_is_asked_for():

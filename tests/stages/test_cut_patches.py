@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from idhray.config import Identity
 from idhray.images import decode, image_cell
 from idhray.ledger import Fate, fates, record
 from idhray.slides.patches import PatchSettings
@@ -33,7 +34,7 @@ def tile_of(stains, seed):
 
 def write_tiles(folder, slides):
     """A finished TILES table: name -> (idh, split, stains), ten tiles each in two shards."""
-    with stage_folder(str(folder), {"stage": "tile_slides"}, overwrite=False):
+    with stage_folder(str(folder), Identity({"stage": "tile_slides"}), overwrite=False):
         for name, (idh, split, stains) in slides.items():
             rows = [
                 {"patient": name, "idh": idh, "split": split, "slide": name, "rank": rank}

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
+from idhray.config import Identity
 from idhray.errors import (
     ConfigError,
     LeakageError,
@@ -44,7 +45,7 @@ KEPT = [name for name in PATCHES.names if name != "image"]
 
 def table(folder, rows, schema=PATCHES, parts=2):
     """A sealed table; its rows are dealt to the parts, as those of a big slide are."""
-    with stage_folder(str(folder), {"stage": "made", "rows": len(rows)}, overwrite=True):
+    with stage_folder(str(folder), Identity({"stage": "made", "rows": len(rows)}), overwrite=True):
         for number in range(parts):
             publish_table(part_path(str(folder), str(number)), rows[number::parts], schema)
     return str(folder)

@@ -145,7 +145,7 @@ def _refuse_other_networks(
 ) -> None:
     keys = [key for key in NETWORK if key != "channels" or not adapt_channels]
     old, new = settings_dict(source), settings_dict(settings)
-    changed = differences({k: old[k] for k in keys}, {k: new[k] for k in keys})
+    changed = differences({k: old[k] for k in keys}, {k: new[k] for k in keys}, {})
     if not changed:
         return
     only_channels = len(changed) == 1 and source.channels != settings.channels

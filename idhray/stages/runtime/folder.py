@@ -8,9 +8,10 @@ was made anew with other content.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from idhray.config import Identity
 from idhray.errors import IdhrayError, StorageError
 from idhray.ledger import fates
 from idhray.stages.runtime.session import provenance
@@ -31,23 +32,29 @@ DONE = "_done.json"
 
 @contextlib.contextmanager
 def stage_folder(
-    out: str, said: Mapping[str, Any], *, overwrite: bool, owns: tuple[str, ...] = ()
-) -> Iterator[None]:
-    """`output_folder` for a stage; sealed when the block ends without an error.
+    out: str, identity: Identity, *, overwrite: bool, owns: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any]]:
+    """`output_folder` of a stage; sealed when the block ends without an error.
 
     Args:
-        said: `stage`, and all that decides what the folder holds.
-        owns: Names, beside parts and names with an underscore, that the stage makes; `--overwrite`
-            removes these and refuses a folder that holds others.
+        out: The output folder.
+        identity: The values that decide the content of the folder, `stage` among them.
+        overwrite: Start again, whatever an earlier run of the stage left.
+        owns: Names that the stage makes besides parts and names with an underscore. `--overwrite`
+            removes these, and refuses a folder that holds other names.
+
+    Yields:
+        The values of `identity` as the folder records them, see `output_folder`.
     """
-    settings = dict(said)
-    origin = provenance(str(said["stage"]))
-    with output_folder(out, settings=settings, provenance=origin, overwrite=overwrite, owns=owns):
+    origin = provenance(str(identity.values["stage"]))
+    with output_folder(
+        out, identity, provenance=origin, overwrite=overwrite, owns=owns
+    ) as recorded:
         done = join(out, DONE)
         before = read_json(done) if exists(done) else None
         remove(done)
         try:
-            yield
+            yield recorded
         except IdhrayError:
             # Refused before anything was done: what was finished still is.
             if before is not None and before == _sealed(out):

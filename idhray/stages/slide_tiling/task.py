@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.manifest import slide_name
-from idhray.config import settings_dict, settings_hash
+from idhray.config import settings_hash
 from idhray.errors import StorageError
 from idhray.slide_cache.cache import Cache
 from idhray.slide_cache.source import source_of
@@ -103,11 +103,12 @@ def _files_by_slide(
     return files
 
 
-def tile_items(cohort: pd.DataFrame, sidecars: Sidecars, run: TileRun) -> list[Item[TileTask]]:
-    """One item for each slide of a cohort."""
+def tile_items(
+    cohort: pd.DataFrame, sidecars: Sidecars, run: TileRun, settings: dict[str, Any]
+) -> list[Item[TileTask]]:
+    """One item for each slide of a cohort; the hash of an item is made of `settings`."""
     with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
         sizes = list(pool.map(_size, cohort["slide"]))
-    settings = settings_dict(run.settings)
     rows = zip(cohort.to_dict("records"), sizes, strict=True)
     return [_item(_task(row, sidecars, run), size, settings) for row, size in rows]
 

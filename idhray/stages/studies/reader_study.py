@@ -21,7 +21,7 @@ from idhray.cohorts.manifest import (
     write_manifest,
 )
 from idhray.cohorts.modality import with_scans
-from idhray.config import settings_dict
+from idhray.config import identity_of
 from idhray.errors import ConfigError, ManifestError
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.leakage import refuse_failed
@@ -152,16 +152,16 @@ def mri_study(
     cohort = _split(with_scans(read_manifest(manifest), manifest), settings, seed)
     check_classes(_read(cohort, settings))
     healthy = _normals(normals, cohort)
-    said = {
+    inputs = {
         "stage": "study",
         "kind": "mri",
         "manifest_hash": manifest_hash(patients_of(cohort)),
         "normals_hash": None if healthy is None else manifest_hash(patients_of(healthy)),
         "seed": seed,
-        **settings_dict(settings),
     }
+    identity = identity_of(inputs=inputs, settings=settings)
     with output_folder(
-        out, settings=said, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
+        out, identity, provenance=provenance("study"), overwrite=overwrite, owns=OWNS
     ):
         say_what_can_be_shown(_read(cohort, settings))
         connect(address)

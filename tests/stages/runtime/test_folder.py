@@ -2,17 +2,18 @@
 
 import pytest
 
+from idhray.config import Identity
 from idhray.errors import StorageError
 from idhray.ledger import Fate, record
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.tables import PREDICTIONS, part_path, publish_table
 from tests.test_tables import ROW
 
-SAID = {"stage": "test", "seed": 0}
+IDENTITY = Identity({"stage": "test", "seed": 0})
 
 
 def make(out, p_mutant=0.5, breaks=False):
-    with stage_folder(str(out), SAID, overwrite=False):
+    with stage_folder(str(out), IDENTITY, overwrite=False):
         row = {**ROW, "p_mutant": p_mutant}
         digest = publish_table(part_path(str(out), "a"), [row], PREDICTIONS)
         if breaks:
@@ -47,7 +48,7 @@ def test_files_beside_the_table_count_too(tmp_path):
     seals = set()
     for weights in (b"one", b"two"):
         out = tmp_path / weights.decode()
-        with stage_folder(str(out), SAID, overwrite=False):
+        with stage_folder(str(out), IDENTITY, overwrite=False):
             (out / "weights.safetensors").write_bytes(weights)
             (out / "_history.json").write_bytes(b"seconds differ")
         seals.add(seal(str(out)))
