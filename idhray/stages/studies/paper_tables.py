@@ -71,12 +71,12 @@ def plain_text(table: ReportTable) -> str:
     """The table in aligned columns, its headings over their rows, its notes below."""
     header = list(table.header[1:] if table.grouped else table.header)
     groups = table.groups()
-    cells = [header, *(row for _, rows in groups for _, row in rows)]
+    cells = [header, *(row for _, rows in groups for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"{table.title}. {table.caption}", _line(header, widths)]
     for heading, rows in groups:
         lines += [heading] if heading else []
-        lines += [_line(row, widths) for _, row in rows]
+        lines += [_line(row, widths) for row in rows]
     return "\n".join([*lines, *table.notes])
 
 
