@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from idhray.cohorts.manifest import LABELS, SPLITS, patients_of, read_manifest
-from idhray.config import settings_from
+from idhray.config import recorded_settings
 from idhray.errors import StorageError
 from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks
@@ -83,10 +83,9 @@ def report(flags: ReportFlags) -> dict[str, Any]:
 def _content(study: str) -> ReportContent:
     settings = read_json(join(study, SETTINGS))
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    said = read_json(join(study, "statistics", SETTINGS))
-    own = {k: said[k] for k in StatsSettings.__dataclass_fields__}
+    statistics = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
     predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
-    tables = liu_tables(predictions, cohort, settings_from(StatsSettings, own))
+    tables = liu_tables(predictions, cohort, statistics)
     stand_in = next((c for c in cohort["cohort"] if c.startswith("stand-in")), "")
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     images = _images_folder(study)

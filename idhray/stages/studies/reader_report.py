@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest
-from idhray.config import settings_from
+from idhray.config import recorded_settings
 from idhray.leakage import patient_splits, refuse_leaks
 from idhray.ledger import ledger_table
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
@@ -70,7 +70,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     judged = join(study, "evaluation-mutant")
     limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumors": judged})]
-    if settings["simulate_readers"]:
+    if settings.get("simulate_readers"):
         limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
     return ReportContent(
         title="IDH mutation from MRI: do GAN-made cases help the readers' model?",
@@ -100,10 +100,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
 
 def _tables(study: str, cohort: pd.DataFrame) -> ParkTables:
     """The statistics once more, from the readings that they were made of."""
-    said = read_json(join(study, "statistics", SETTINGS))
-    settings = settings_from(
-        StatsSettings, {k: said[k] for k in StatsSettings.__dataclass_fields__}
-    )
+    settings = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
     sources = read_json(join(study, "statistics", SOURCES))
     rows = readings_rows(sources["readings"])
     settled = readings_rows(sources["consensus"]) if sources["consensus"] else None
