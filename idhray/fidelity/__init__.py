@@ -1,1 +1,1 @@
-"""How far generated images are from real ones, and whether they are copies of them."""
+"""Distance of generated images from real ones, and search for copies of training images."""

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from idhray.config import settings_dict
 from idhray.errors import LeakageError, TableError
-from idhray.fidelity.arrays import Indices, PatientCodes
+from idhray.fidelity.arrays import Indices
 from idhray.fidelity.copies.memorization import (
     CopyTest,
     DistanceRatio,
-    authenticity,
     c_t_test,
     distance_ratio,
 )
@@ -32,7 +31,15 @@ from idhray.fidelity.copies.search import (
     find_copies,
 )
 from idhray.fidelity.copies.similarity import Symmetry, similarity_of_pairs
-from idhray.fidelity.diversity import DiversityTest, PixelsAgree, diversity_test
+from idhray.fidelity.diversity import PixelsAgree, diversity_test
+from idhray.fidelity.gate_figures import (
+    authenticities,
+    counts,
+    distance_quantiles,
+    diversity_figures,
+    image_row,
+    patient_codes,
+)
 from idhray.fidelity.gate_reasons import collapse_reasons, copying_reasons
 from idhray.fidelity.gate_settings import CopySettings
 
@@ -98,7 +105,7 @@ def copies_gate(
     diversity = diversity_test(
         generated.features,
         train.features,
-        _patient_codes(train),
+        patient_codes(train),
         limits.feature,
         seed=settings.seed,
         pixels_agree=(
@@ -108,23 +115,23 @@ def copies_gate(
     )
     reasons = [*copying_reasons(copies, test, settings), *collapse_reasons(diversity, settings)]
     figures = {
-        **_counts(generated, train, held_out),
+        **counts(generated, train, held_out),
         "copies": int(copies.copy.sum()),
         "copy_share": copies.share,
         "copy_share_of_held_out": None if control is None else control.share,
         "limits": dataclasses.asdict(limits),
-        "different_patients": _quantiles(real),
-        **_authenticity(generated, train, held_out),
+        "different_patients": distance_quantiles(real),
+        **authenticities(generated, train, held_out),
         "c_t": None if test is None else dataclasses.asdict(test),
         "distance_ratio": None if ratio is None else dataclasses.asdict(ratio),
-        "diversity": _diversity_figures(diversity),
+        "diversity": diversity_figures(diversity),
     }
     return Gate(
         passed=not reasons,
         reasons=tuple(reasons),
         notes=tuple(notes),
         figures=figures,
-        images=tuple(_row(index, copies, train) for index in range(len(generated))),
+        images=tuple(image_row(index, copies, train) for index in range(len(generated))),
         settings=settings,
         copies=copies,
     )
@@ -140,10 +147,6 @@ def _check(train: EmbeddedImages, held_out: EmbeddedImages | None) -> None:
         raise TableError("held-out and training images have features of two extractors; use one")
     if shared := sorted(set(held_out.patients) & set(train.patients)):
         raise LeakageError(f"{len(shared)} held-out patients were trained on, e.g. {shared[0]}")
-
-
-def _patient_codes(images: EmbeddedImages) -> PatientCodes:
-    return np.unique(images.patients, return_inverse=True)[1].astype(np.int64)
 
 
 def _limits(
@@ -199,7 +202,7 @@ def _held_out_tests(
     if held_out is None:
         notes.append("No held-out patients: no C_T test, no ratio of distances, no control.")
         return None, None
-    train_codes, held_out_codes = _patient_codes(train), _patient_codes(held_out)
+    train_codes, held_out_codes = patient_codes(train), patient_codes(held_out)
     features = (generated.features, held_out.features, train.features)
     test = c_t_test(*features, held_out_codes, cells=settings.cells, seed=settings.seed)
     if test is None:
@@ -215,23 +218,6 @@ def _held_out_tests(
     return test, ratio
 
 
-def _authenticity(
-    generated: EmbeddedImages, train: EmbeddedImages, held_out: EmbeddedImages | None
-) -> dict[str, float | None]:
-    """Authenticity as published and between patients; the latter also of held-out images."""
-    codes = _patient_codes(train)
-    several_patients = len(np.unique(codes)) > 1
-    features = generated.features, train.features
-    held_out_authenticity = None
-    if several_patients and held_out is not None:
-        held_out_authenticity = authenticity(held_out.features, train.features, codes)
-    return {
-        "authenticity": authenticity(*features) if len(train) > 1 else None,
-        "authenticity_patients": authenticity(*features, codes) if several_patients else None,
-        "authenticity_patients_of_held_out": held_out_authenticity,
-    }
-
-
 def _pixel_test(images: EmbeddedImages, limits: Limits, symmetry: Symmetry) -> PixelsAgree:
     """Pixel test for pairs of these images, needed where features take one for a copy."""
 
@@ -240,48 +226,3 @@ def _pixel_test(images: EmbeddedImages, limits: Limits, symmetry: Symmetry) -> P
         return pairs.distance < limits.pixel_confirms
 
     return pixels_agree
-
-
-def _counts(
-    generated: EmbeddedImages, train: EmbeddedImages, held_out: EmbeddedImages | None
-) -> dict[str, int]:
-    return {
-        "generated": len(generated),
-        "train": len(train),
-        "train_patients": len(set(train.patients)),
-        "held_out": 0 if held_out is None else len(held_out),
-        "held_out_patients": 0 if held_out is None else len(set(held_out.patients)),
-    }
-
-
-def _diversity_figures(test: DiversityTest) -> dict[str, Any]:
-    return {
-        **dataclasses.asdict(test),
-        "mean_distance_ratio": test.mean_distance_ratio,
-        "vendi_ratio": test.vendi_ratio,
-    }
-
-
-def _quantiles(real: Apartness) -> dict[str, Any]:
-    """Distances between different patients: minimum, 1st and 5th percentile, median."""
-    shares = (0, 0.01, 0.05, 0.5)
-    return {
-        "images": len(real.pixel),
-        "pixel": np.quantile(real.pixel, shares).tolist(),
-        "feature": np.quantile(real.feature, shares).tolist(),
-    }
-
-
-def _row(index: int, copies: Copies, train: EmbeddedImages) -> dict[str, Any]:
-    neighbor = int(copies.nearest[index])
-    criteria = [name for name in ("pixels", "features") if getattr(copies, f"by_{name}")[index]]
-    return {
-        "index": index,
-        "copy": bool(copies.copy[index]),
-        "by": " and ".join(criteria),
-        "nearest": train.id(neighbor),
-        "patient": str(train.patients[neighbor]),
-        "feature_distance": float(copies.feature_distance[index]),
-        "correlation": float(copies.correlation[index]),
-        "ssim": float(copies.ssim[index]),
-    }

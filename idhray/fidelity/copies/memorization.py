@@ -62,9 +62,9 @@ def _to_neighbor(train: Tensor, chosen: Tensor, patients: PatientCodes | None) -
     codes = torch.tensor(patients)
     for patient in codes[chosen].unique():
         of_patient = codes[chosen] == patient
-        if not len(others := train[codes != patient]):
+        if not len(other_patients := train[codes != patient]):
             raise TableError("authenticity between patients needs two patients or more, got 1")
-        distances[of_patient] = nearest(train[chosen[of_patient]], others)[0][:, 0]
+        distances[of_patient] = nearest(train[chosen[of_patient]], other_patients)[0][:, 0]
     return distances
 
 

@@ -69,8 +69,8 @@ def _overlap_mask(sign: int, shifts: Sequence[int], side: int, device: torch.dev
 
 def correlation(image: Tensor, reference: Tensor, dy: int, dx: int) -> float:
     """Correlation r of the details of two (H, W, C) in their overlap at a shift of whole pixels."""
-    both = torch.stack(overlap(image, reference, dy, dx))
-    a, b = unit_vectors(band(downsampled(both, FINE_PX), FINE_BAND_PX).flatten(2))
+    overlapping = torch.stack(overlap(image, reference, dy, dx))
+    a, b = unit_vectors(band(downsampled(overlapping, FINE_PX), FINE_BAND_PX).flatten(2))
     return float((a * b).sum().clamp(-1, 1))
 
 

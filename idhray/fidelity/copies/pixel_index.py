@@ -40,7 +40,7 @@ _PARTS = 128  # rounding of reduced images, parts of a gray level; exact from 12
 
 
 @dataclass(frozen=True)
-class Best:
+class BestMatches:
     """Best reference, symmetry and shift of each of N queries, at 64 px."""
 
     reference: Indices  # (N,), -1 if there is no candidate
@@ -173,7 +173,7 @@ class PixelIndex:
             views.append((parts @ axes.T * scale[..., None]).transpose(0, 1))
         return torch.cat(views)
 
-    def closest(self, queries: Tensor, places: Indices, symmetries: int) -> Best:
+    def closest(self, queries: Tensor, places: Indices, symmetries: int) -> BestMatches:
         """Best of each query's candidates `places` (N, K), at its best symmetry and shift."""
         height, width = (min(side, FINE_PX) for side in queries.shape[1:3])
         sources = torch.tensor(
@@ -191,7 +191,7 @@ class PixelIndex:
         view, candidate = np.divmod(torch.cat(positions).cpu().numpy(), places.shape[1])
         symmetry, shift_index = np.divmod(view, len(sources) // symmetries)
         shifts = offsets(height, width)
-        return Best(
+        return BestMatches(
             reference=places[np.arange(len(places)), candidate],
             symmetry=symmetry,
             shift=[(shifts[index][0] / height, shifts[index][1] / width) for index in shift_index],
@@ -242,8 +242,8 @@ def _steps(symmetries: int, shifts: int, like: Tensor) -> Tensor:
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Largest values of (N, M), descending, and their indices; ties go to the first."""
     count = min(count, scores.shape[1])
-    best = scores.topk(count, dim=1).values
-    if ((scores >= best[:, -1:]).sum(1) > count).any():  # topk takes any of equal ones
+    largest = scores.topk(count, dim=1).values
+    if ((scores >= largest[:, -1:]).sum(1) > count).any():  # topk takes any of equal ones
         places = scores.argsort(dim=1, descending=True, stable=True)[:, :count]
     else:
         places = scores.topk(count, dim=1).indices.sort(dim=1).values

@@ -24,7 +24,7 @@ from torch import Tensor
 from idhray.errors import ConfigError, TableError
 from idhray.fidelity.arrays import ImageArray, Indices, PatientCodes
 from idhray.fidelity.copies.overlay import best_shift, correlation, ssim
-from idhray.fidelity.copies.pixel_index import Best, PixelIndex, checked
+from idhray.fidelity.copies.pixel_index import BestMatches, PixelIndex, checked
 from idhray.fidelity.copies.views import apply_symmetry
 
 Symmetry = Literal["none", "mirror", "dihedral"]
@@ -88,8 +88,8 @@ def similarity_of_pairs(
     for start in range(0, len(queries), _QUERIES):
         part = slice(start, start + _QUERIES)
         pixels = _on(index, queries[part])
-        best = index.closest(pixels, references[part, None], count)
-        pairs.append(_at_full_size(pixels, index, best))
+        matches = index.closest(pixels, references[part, None], count)
+        pairs.append(_at_full_size(pixels, index, matches))
     return _joined(pairs)
 
 
@@ -130,19 +130,19 @@ def _under_symmetry(image: Tensor, symmetry: int) -> Tensor:
     return apply_symmetry(image.permute(2, 0, 1), symmetry).permute(1, 2, 0)
 
 
-def _at_full_size(queries: Tensor, index: PixelIndex, best: Best) -> Pairs:
+def _at_full_size(queries: Tensor, index: PixelIndex, matches: BestMatches) -> Pairs:
     """Best pairs at 64 px, measured at full size."""
     count = len(queries)
     correlations, shifts = np.zeros(count), np.zeros((count, 2), np.int64)
-    for k in np.flatnonzero(best.reference >= 0):
-        image = _under_symmetry(queries[k], int(best.symmetry[k]))
-        reference = index.pixels(best.reference[k : k + 1])[0]
-        shifts[k] = best_shift(image, reference, best.shift[k])
+    for k in np.flatnonzero(matches.reference >= 0):
+        image = _under_symmetry(queries[k], int(matches.symmetry[k]))
+        reference = index.pixels(matches.reference[k : k + 1])[0]
+        shifts[k] = best_shift(image, reference, matches.shift[k])
         correlations[k] = correlation(image, reference, *map(int, shifts[k]))
     return Pairs(
-        reference=best.reference,
+        reference=matches.reference,
         correlation=correlations,
-        symmetry=np.where(best.reference >= 0, best.symmetry, 0),
+        symmetry=np.where(matches.reference >= 0, matches.symmetry, 0),
         shift_px=shifts,
     )
 
