@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.papers.cells import Row, counts_in, find, float_in, reproduces, typed
 from idhray.stats.audit.contrasts import log_odds_ratio, wald_p
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.audit.reported import Counts
+from idhray.stats.audit.reported import CountTable
 
 Pair = tuple[int, ...]  # one level's counts, one per group
 Split = tuple[int, int]  # one group's patients with the level, and with the reference
@@ -33,7 +33,7 @@ def splits(row: Row, level: Pair, reference: Pair) -> list[Split]:
     return [(level[group], reference[group]) for group in MODELS[row["model"]]]
 
 
-def contrast(groups: Sequence[Split]) -> Counts:
+def contrast(groups: Sequence[Split]) -> CountTable:
     """((wildtype, mutant) of the level, the same of the reference); all mutants together."""
     wild, *mutants = groups
     return (wild[0], sum(m[0] for m in mutants)), (wild[1], sum(m[1] for m in mutants))
@@ -103,7 +103,7 @@ def splits_that_give(sizes: tuple[int, int], beta: str, p: str | None = None) ->
     ]
 
 
-def _gives(counts: Counts, beta: str, p: str | None) -> bool:
+def _gives(counts: CountTable, beta: str, p: str | None) -> bool:
     estimate = log_odds_ratio(counts)
     if not abs(estimate - float_in(beta)) < 0.1:  # far off: the exact reading would be slow
         return False

@@ -24,10 +24,10 @@ from benchmarks.papers.park_features import (
 )
 from idhray.stats.audit.contrasts import log_odds_ratio, standard_error, wald_p
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.audit.reported import Counts
+from idhray.stats.audit.reported import CountTable
 from idhray.stats.hypothesis.contingency import chi_square, g_test
 
-P_TESTS: dict[str, Callable[[Counts], float]] = {
+P_TESTS: dict[str, Callable[[CountTable], float]] = {
     "Wald P": wald_p,
     "likelihood-ratio P": lambda counts: g_test(counts).p,
     "score P": lambda counts: chi_square(counts).p,
@@ -43,7 +43,7 @@ class Contrast:
     reference: Pair
     sign_dropped: bool = False
 
-    def counts(self, row: Row) -> Counts:
+    def counts(self, row: Row) -> CountTable:
         """The 2 x 2 counts of a row's model."""
         return contrast(splits(row, self.level, self.reference))
 

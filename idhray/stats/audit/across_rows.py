@@ -7,7 +7,7 @@ from math import exp, inf, sqrt
 from idhray.stats.audit.areas import AREA_INTERVAL, OPERATING_POINT
 from idhray.stats.audit.contrasts import standard_error
 from idhray.stats.audit.estimates import ESTIMATE_INTERVAL
-from idhray.stats.audit.findings import Check, Finding, Rows, finding
+from idhray.stats.audit.findings import Check, Finding, ReportedRows, finding
 from idhray.stats.audit.intervals import (
     Z95,
     Interval,
@@ -32,7 +32,7 @@ _FAR_NARROWER, _NARROWER = 0.5, 0.8  # of the univariable standard error
 _FEWEST_SLIPS = 3
 
 
-def other_interval(rows: Rows, _: Rows) -> Iterator[Finding]:
+def other_interval(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     """Rows that shorten the area and one end of the interval of another row, but not the other end.
 
     Two rows count as equal if they are about the same set and patients, and if only one longer
@@ -69,7 +69,7 @@ def _shortens(short: PrintedNumber | None, long: PrintedNumber | None) -> bool:
     return bool(short and long and short.reading(long.value))
 
 
-def equal_figures(rows: Rows, _: Rows) -> Iterator[Finding]:
+def equal_figures(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     """A remark on rows of one set whose area, interval and operating point are all equal."""
     first: dict[tuple[object, ...], ReportedRow] = {}
     for row in rows:
@@ -86,7 +86,7 @@ def equal_figures(rows: Rows, _: Rows) -> Iterator[Finding]:
             )
 
 
-def betas_elsewhere(rows: Rows, table: Rows) -> Iterator[Finding]:
+def betas_elsewhere(rows: ReportedRows, table: ReportedRows) -> Iterator[Finding]:
     """Ratios with the very digits of a beta in the same group."""
     betas = {
         (row.group, row.estimate.value): row
@@ -113,7 +113,7 @@ def betas_elsewhere(rows: Rows, table: Rows) -> Iterator[Finding]:
         )
 
 
-def narrower_than_alone(rows: Rows, table: Rows) -> Iterator[Finding]:
+def narrower_than_alone(rows: ReportedRows, table: ReportedRows) -> Iterator[Finding]:
     """Intervals narrower than the counts of the same predictor allow without adjustment.
 
     In logistic regression, adjustment for others can only add to a standard error.
@@ -144,7 +144,7 @@ def narrower_than_alone(rows: Rows, table: Rows) -> Iterator[Finding]:
             )
 
 
-def habit_of_the_table(rows: Rows, _: Rows) -> Iterator[Finding]:
+def habit_of_the_table(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     """Rows that a P such as `<0.001` cannot judge, if the others were divided by sqrt(n).
 
     Rows that contradict their P in another way get a remark with the P that they would mean.
@@ -168,7 +168,7 @@ def _slipped(row: ReportedRow, interval: Interval) -> bool:
     )
 
 
-def _by_habit(row: ReportedRow, interval: Interval, rows: Rows, slips: int) -> Finding:
+def _by_habit(row: ReportedRow, interval: Interval, rows: ReportedRows, slips: int) -> Finding:
     """Meaning of a row if its standard error, too, was divided by sqrt(n)."""
     assert row.p is not None
     assert row.cases

@@ -8,7 +8,7 @@ from idhray.stats.audit.areas import AREA_INTERVAL
 from idhray.stats.audit.findings import (
     Check,
     Finding,
-    Rows,
+    ReportedRows,
     Severity,
     each,
     finding,
@@ -85,7 +85,7 @@ def is_symmetric(auc: Span, low: Span, high: Span) -> bool:
     return overlap((2 * auc[0], 2 * auc[1]), (low[0] + high[0], low[1] + high[1]))
 
 
-def mixed_methods(rows: Rows, _: Rows) -> Iterator[Finding]:
+def mixed_methods(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     """One finding about a table with some exact binomial and some symmetric intervals."""
     fits = {row.line: fitting_methods(row) for row in rows}
     exact = [line for line, names in fits.items() if names == ("exact binomial",)]

@@ -11,7 +11,7 @@ from scipy.special import expit, log_expit
 
 from idhray.stats.audit.counts import p_values
 from idhray.stats.audit.intervals import Z95, p_of_z
-from idhray.stats.audit.reported import Counts
+from idhray.stats.audit.reported import CountTable
 from idhray.stats.hypothesis.contingency import OddsRatio, odds_ratio
 
 MAXIMUM, CONDITIONAL, FIRTH = "maximum likelihood", "conditional", "Firth (0.5 added)"
@@ -20,7 +20,7 @@ PENALIZED, FIRTH_WALD = "penalized likelihood", "Wald of Firth's estimate"
 _MOST_EXACT = 20_000  # cases; beyond, exact methods take long and add nothing
 
 
-def log_odds_ratio(counts: Counts, added: float = 0.0) -> float:
+def log_odds_ratio(counts: CountTable, added: float = 0.0) -> float:
     """log((mutant / wildtype of the level) / (mutant / wildtype of the reference)).
 
     Infinite, or NaN, with a zero cell. With 0.5 added to each cell it is Firth's estimate: his
@@ -33,13 +33,13 @@ def log_odds_ratio(counts: Counts, added: float = 0.0) -> float:
     return inf if above > 0 else -inf if below > 0 else float("nan")
 
 
-def standard_error(counts: Counts, added: float = 0.0) -> float:
+def standard_error(counts: CountTable, added: float = 0.0) -> float:
     """Woolf's standard error of a log odds ratio, the Wald one; infinite with a zero cell."""
     cells = [cell + added for level in counts for cell in level]
     return sqrt(sum(1 / cell for cell in cells)) if min(cells) > 0 else inf
 
 
-def betas(counts: Counts) -> dict[str, float]:
+def betas(counts: CountTable) -> dict[str, float]:
     """Finite log odds ratios by the name of their method."""
     values = {MAXIMUM: log_odds_ratio(counts), FIRTH: log_odds_ratio(counts, 0.5)}
     if _has_margins(counts):
@@ -48,19 +48,19 @@ def betas(counts: Counts) -> dict[str, float]:
     return {name: beta for name, beta in values.items() if isfinite(beta)}
 
 
-def wald_p(counts: Counts) -> float:
+def wald_p(counts: CountTable) -> float:
     """Two-sided P of Wald's test; NaN with a zero cell."""
     se = standard_error(counts)
     return p_of_z(log_odds_ratio(counts) / se) if isfinite(se) else float("nan")
 
 
-def contrast_p_values(counts: Counts) -> dict[str, float]:
+def contrast_p_values(counts: CountTable) -> dict[str, float]:
     """P of a contrast by the name of its test: Wald's first, then those of the counts."""
     p = wald_p(counts)
     return {**({WALD: p} if isfinite(p) else {}), **p_values(counts)}
 
 
-def firth_p_values(counts: Counts) -> dict[str, float]:
+def firth_p_values(counts: CountTable) -> dict[str, float]:
     """P of Firth's estimate by the name of its test; none if a level is empty."""
     if not all(map(sum, counts)):
         return {}
@@ -71,7 +71,7 @@ def firth_p_values(counts: Counts) -> dict[str, float]:
     }
 
 
-def wald_forms(counts: Counts) -> dict[str, tuple[float, float]]:
+def wald_forms(counts: CountTable) -> dict[str, tuple[float, float]]:
     """Estimates that have z standard errors to both sides: method -> (beta, standard error).
 
     Firth's information has the shares with 0.5 added, but the patients without: its Wald interval
@@ -87,7 +87,7 @@ def wald_forms(counts: Counts) -> dict[str, tuple[float, float]]:
     return forms
 
 
-def profile_forms(counts: Counts) -> dict[str, float]:
+def profile_forms(counts: CountTable) -> dict[str, float]:
     """The likelihoods that have a profile interval: method -> number added to every cell.
 
     Firth's penalized likelihood is, up to a constant, the likelihood of cells with 0.5 added: the
@@ -97,7 +97,7 @@ def profile_forms(counts: Counts) -> dict[str, float]:
     return {PROFILE: 0.0, **forms} if isfinite(standard_error(counts)) else forms
 
 
-def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
+def beta_intervals(counts: CountTable) -> dict[str, tuple[float, float]]:
     """95% intervals of the log odds ratio by the name of their method; an end may be infinite."""
     walds = {
         name: (beta - Z95 * se, beta + Z95 * se) for name, (beta, se) in wald_forms(counts).items()
@@ -106,7 +106,7 @@ def beta_intervals(counts: Counts) -> dict[str, tuple[float, float]]:
     return {**walds, **profiles, **exact_interval(counts)}
 
 
-def exact_interval(counts: Counts) -> dict[str, tuple[float, float]]:
+def exact_interval(counts: CountTable) -> dict[str, tuple[float, float]]:
     """The conditional exact interval by its name; empty if it does not exist."""
     if not _has_margins(counts):
         return {}
@@ -115,7 +115,7 @@ def exact_interval(counts: Counts) -> dict[str, tuple[float, float]]:
     return {EXACT: (ends[0], ends[1])}
 
 
-def profile_interval(counts: Counts, added: float = 0.0) -> tuple[float, float]:
+def profile_interval(counts: CountTable, added: float = 0.0) -> tuple[float, float]:
     """The log odds ratios that the likelihood-ratio test does not reject.
 
     Args:
@@ -138,7 +138,7 @@ def profile_interval(counts: Counts, added: float = 0.0) -> tuple[float, float]:
     return float(brentq(excess, low, beta)), float(brentq(excess, beta, high))
 
 
-def likelihood_root(counts: Counts, value: float, added: float = 0.0) -> float:
+def likelihood_root(counts: CountTable, value: float, added: float = 0.0) -> float:
     """The z of the likelihood-ratio test of a log odds ratio; negative below the estimate."""
     if not isfinite(value):
         return value
@@ -147,7 +147,7 @@ def likelihood_root(counts: Counts, value: float, added: float = 0.0) -> float:
     return copysign(sqrt(max(2 * gain, 0.0)), value - beta)
 
 
-def _log_likelihood(counts: Counts, beta: float, added: float) -> float:
+def _log_likelihood(counts: CountTable, beta: float, added: float) -> float:
     """Log-likelihood of both levels at a beta and the intercept that is best for it."""
     (w1, m1), (w0, m0) = ((w + added, m + added) for w, m in counts)
 
@@ -162,12 +162,12 @@ def _log_likelihood(counts: Counts, beta: float, added: float) -> float:
     return float(sum(count * log_expit(log_odds) for count, log_odds in terms if count))
 
 
-def _has_margins(counts: Counts) -> bool:
+def _has_margins(counts: CountTable) -> bool:
     sides = (*counts, *zip(*counts, strict=True))
     return all(sum(side) for side in sides) and sum(map(sum, counts)) <= _MOST_EXACT
 
 
 @lru_cache(maxsize=1024)
-def _exact(counts: Counts) -> OddsRatio:
+def _exact(counts: CountTable) -> OddsRatio:
     """Odds ratio with the columns exchanged, so that the odds are those of a mutation."""
     return odds_ratio([[mutant, wildtype] for wildtype, mutant in counts])

@@ -5,9 +5,9 @@ from contextlib import suppress
 from functools import lru_cache
 from math import isfinite
 
-from idhray.stats.audit.findings import Check, Finding, Rows, each, finding, table_finding
+from idhray.stats.audit.findings import Check, Finding, ReportedRows, each, finding, table_finding
 from idhray.stats.audit.printed_number import shortly
-from idhray.stats.audit.reported import Counts, ReportedRow, counts_text
+from idhray.stats.audit.reported import CountTable, ReportedRow, counts_text
 from idhray.stats.hypothesis.contingency import chi_square, fisher_exact, g_test
 from idhray.stats.sample import SampleError
 
@@ -18,7 +18,7 @@ _MOST_2_X_2, _MOST_2_COLUMNS, _MOST_LARGER = 20_000, 300, 150  # cases: a second
 
 
 @lru_cache(maxsize=1024)
-def p_values(counts: Counts) -> dict[str, float]:
+def p_values(counts: CountTable) -> dict[str, float]:
     """P by the name of its test; without Fisher if the table is too large, empty if no P exists.
 
     Yates' correction and Fisher's test are among them, as papers seldom name their test.
@@ -54,7 +54,7 @@ def _usual(fitting: dict[str, str]) -> dict[str, str]:
     return {name: reading for name, reading in fitting.items() if name != LIKELIHOOD}
 
 
-def p_against_counts(rows: Rows, _: Rows) -> Iterator[Finding]:
+def p_against_counts(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     """P values that none of Pearson's, Yates' and Fisher's tests of their counts gives.
 
     If two of one group fit each other's counts, they were exchanged. Cut digits are a remark.
@@ -106,7 +106,7 @@ def _values(row: ReportedRow, names: tuple[str, ...] = (PEARSON, YATES, FISHER))
     return ", ".join(f"{name} {shortly(values[name])}" for name in names if name in values)
 
 
-def _tests_used(rows: Rows) -> Finding:
+def _tests_used(rows: ReportedRows) -> Finding:
     """A remark with the number of P values that each test gives: the most frequent was used."""
     counts = []
     for name in (PEARSON, YATES, FISHER):

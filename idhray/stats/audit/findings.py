@@ -13,7 +13,7 @@ SEVERITIES: dict[Severity, str] = {
     "suspicious": "possible, but only in a way that should have been said",
     "remark": "no fault",
 }
-Rows = Sequence[ReportedRow]
+ReportedRows = Sequence[ReportedRow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Check:
     """The rule applies to rows that report all of these."""
     needs: tuple[str, ...] = ()
     """It can be checked in rows that report these as well."""
-    find: Callable[[Rows, Rows], Iterable[Finding]]
+    find: Callable[[ReportedRows, ReportedRows], Iterable[Finding]]
     """(rows that can be checked, all rows of the table) -> findings."""
     cannot_fail: Callable[[ReportedRow], bool] = lambda _: False
     """True for a row with too many cases for its printed decimals; by default, no row."""
@@ -98,10 +98,10 @@ class Check:
 
 def each(
     rule_of_row: Callable[[ReportedRow], Iterable[Finding]],
-) -> Callable[[Rows, Rows], Iterator[Finding]]:
+) -> Callable[[ReportedRows, ReportedRows], Iterator[Finding]]:
     """A rule about single rows, for `Check.find`."""
 
-    def find(rows: Rows, _: Rows) -> Iterator[Finding]:
+    def find(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
         for row in rows:
             yield from rule_of_row(row)
 

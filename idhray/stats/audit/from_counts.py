@@ -27,10 +27,10 @@ from idhray.stats.audit.contrasts import (
     wald_forms,
 )
 from idhray.stats.audit.estimates import ESTIMATE_INTERVAL
-from idhray.stats.audit.findings import Check, Finding, Rows, Severity, each, finding
+from idhray.stats.audit.findings import Check, Finding, ReportedRows, Severity, each, finding
 from idhray.stats.audit.intervals import Z_PRINTED, log_or_below
 from idhray.stats.audit.printed_number import PrintedNumber, Span, shortly
-from idhray.stats.audit.reported import ODDS_RATIO, RATIOS, Counts, ReportedRow, counts_text
+from idhray.stats.audit.reported import ODDS_RATIO, RATIOS, CountTable, ReportedRow, counts_text
 
 ESTIMATE = "estimate follows from its counts"
 INTERVAL = "interval follows from its counts"
@@ -45,7 +45,7 @@ def on_scale(beta: float, scale: str) -> float:
     return exp(beta) if scale == ODDS_RATIO else beta
 
 
-def estimates_from_counts(rows: Rows, table: Rows) -> Iterator[Finding]:
+def estimates_from_counts(rows: ReportedRows, table: ReportedRows) -> Iterator[Finding]:
     """Log odds ratios that differ from maximum likelihood, or from the method of the table.
 
     A single row that fits Firth's or the conditional estimate only, among rows by maximum
@@ -91,7 +91,9 @@ def _readings(row: ReportedRow) -> dict[str, str]:
     return {name: reading for name, reading in readings.items() if reading}
 
 
-def _mismatch(row: ReportedRow, counts: Counts, values: dict[str, float]) -> tuple[Severity, str]:
+def _mismatch(
+    row: ReportedRow, counts: CountTable, values: dict[str, float]
+) -> tuple[Severity, str]:
     """Severity and reason of an estimate that no usual method gives."""
     if MAXIMUM not in values:
         severity: Severity = "contradiction"
@@ -148,7 +150,7 @@ def interval_from_counts(row: ReportedRow) -> Iterator[Finding]:
     )
 
 
-def _ends(counts: Counts, scale: str) -> str:
+def _ends(counts: CountTable, scale: str) -> str:
     texts = (
         f"{name} {shortly(on_scale(low, scale))} to {shortly(on_scale(high, scale))}"
         for name, (low, high) in beta_intervals(counts).items()
@@ -199,7 +201,7 @@ def _reads(number: PrintedNumber, value: float) -> bool:
     return isfinite(value) and number.reading(value) is not None
 
 
-def slip(row: ReportedRow, table: Rows) -> str:
+def slip(row: ReportedRow, table: ReportedRows) -> str:
     """The first slip that gives the printed estimate and P, else one that gives the estimate."""
     if row.contrast is None or row.estimate is None:
         return ""
@@ -217,7 +219,9 @@ def slip(row: ReportedRow, table: Rows) -> str:
     return only_estimate
 
 
-def _slips(row: ReportedRow, counts: Counts, table: Rows) -> Iterator[tuple[str, Counts, bool]]:
+def _slips(
+    row: ReportedRow, counts: CountTable, table: ReportedRows
+) -> Iterator[tuple[str, CountTable, bool]]:
     """Possible slips: (cause, counts with the slip, True if it is reported without its P)."""
     level, reference = counts
     yield "with level and reference exchanged", (reference, level), True
@@ -239,7 +243,7 @@ def _slips(row: ReportedRow, counts: Counts, table: Rows) -> Iterator[tuple[str,
 
 
 def _levels_with(
-    reference: tuple[int, ...], cases: int | None, table: Rows
+    reference: tuple[int, ...], cases: int | None, table: ReportedRows
 ) -> dict[tuple[int, ...], int]:
     """Levels of the same variable, known by the same reference -> their first row."""
     return {
@@ -249,7 +253,7 @@ def _levels_with(
     }
 
 
-def _with_class(counts: Counts, i: int, level_count: int, reference_count: int) -> Counts:
+def _with_class(counts: CountTable, i: int, level_count: int, reference_count: int) -> CountTable:
     level, reference = list(counts[0]), list(counts[1])
     level[i], reference[i] = level_count, reference_count
     return tuple(level), tuple(reference)

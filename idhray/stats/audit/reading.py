@@ -15,7 +15,7 @@ from idhray.stats.audit.reported import (
     NUMBERS,
     SCALES,
     SHARES,
-    Counts,
+    CountTable,
     ReportedRow,
     ReportedTable,
 )
@@ -139,7 +139,7 @@ def _count(text: str) -> int | None:
     return value if value <= MOST_CASES else None
 
 
-def _counts(text: str) -> Counts | None:
+def _counts(text: str) -> CountTable | None:
     """Levels by groups; None unless rectangular, 2 x 2 or larger, with a case in it."""
     levels = [[_count(cell.strip()) for cell in level.split("/")] for level in text.split(";")]
     widths = {len(level) for level in levels}

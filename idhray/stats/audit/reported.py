@@ -23,7 +23,7 @@ SCALES = {
 }
 """Spelling of a scale, in small letters and with spaces -> its name."""
 
-Counts = tuple[tuple[int, ...], ...]  # (levels, groups)
+CountTable = tuple[tuple[int, ...], ...]  # (levels, groups)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class ReportedRow:
     low: PrintedNumber | None = None
     high: PrintedNumber | None = None
     p: PrintedP | None = None
-    counts: Counts | None = None
+    counts: CountTable | None = None
 
     @property
     def cases(self) -> int | None:
@@ -89,13 +89,13 @@ class ReportedRow:
         return self.scale if self.scale in (BETA, ODDS_RATIO) else ""
 
     @property
-    def contrast(self) -> Counts | None:
+    def contrast(self) -> CountTable | None:
         """The counts of a level and its reference, 2 x 2, behind an estimate."""
         counts = self.counts
         return counts if counts and len(counts) == len(counts[0]) == 2 and self.estimate else None
 
     @property
-    def tested_counts(self) -> Counts | None:
+    def tested_counts(self) -> CountTable | None:
         """The counts that P is the test of; None with an estimate, which P then belongs to."""
         return self.counts if self.estimate is None else None
 
@@ -141,7 +141,7 @@ class ReportedRow:
         return all(getattr(self, name) not in (None, "") for name in names)
 
 
-def counts_text(counts: Counts) -> str:
+def counts_text(counts: CountTable) -> str:
     """As in the file: `4/20; 76/18`."""
     return "; ".join("/".join(str(cell) for cell in level) for level in counts)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 
-from idhray.stats.audit.findings import Check, Finding, Rows, each, finding
+from idhray.stats.audit.findings import Check, Finding, ReportedRows, each, finding
 from idhray.stats.audit.printed_number import PrintedNumber
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.audit.shares import is_swapped
@@ -18,7 +18,7 @@ PREDICTIVE = "predictive values follow from sensitivity and specificity"
 Ends = tuple[Fraction, Fraction]  # lowest and highest number of patients
 
 
-def class_sizes(rows: Rows, table: Rows) -> Iterator[Finding]:
+def class_sizes(rows: ReportedRows, table: ReportedRows) -> Iterator[Finding]:
     """Rows whose class sizes do not add up to n; the group's shares tell which may be right."""
     for row in rows:
         n, m, w = row.n, row.n_mutant, row.n_wildtype
