@@ -31,7 +31,8 @@ from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.stats.roc.area import auc_with_ci
 from idhray.stats.sample import Scored
-from idhray.tables import PREDICTIONS, read_table
+from idhray.table_parts import read_table
+from idhray.tables import PREDICTIONS
 
 
 def main(

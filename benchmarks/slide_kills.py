@@ -27,7 +27,8 @@ from pathlib import Path
 import tyro
 
 from idhray.ledger import fates
-from idhray.tables import TILES, part_path, parts, read_table
+from idhray.table_parts import part_path, parts, read_table
+from idhray.tables import TILES
 
 
 def main(archive: Path, *, kills: int = 20, seed: int = 0, tile_px: int = 512) -> None:

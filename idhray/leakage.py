@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 
 from idhray.errors import LeakageError, StorageError
 from idhray.storage import exists, join, publish_json, read_json
-from idhray.tables import parts, read_part
+from idhray.table_parts import parts, read_part
 
 logger = logging.getLogger(__name__)
 

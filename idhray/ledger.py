@@ -11,7 +11,8 @@ import pyarrow as pa
 from idhray.errors import IdhrayError, StorageError
 from idhray.storage import LEDGER as LEDGER_FOLDER
 from idhray.storage import exists, join
-from idhray.tables import LEDGER, part_path, parts, publish_table, read_part, read_table
+from idhray.table_parts import part_path, parts, publish_table, read_part, read_table
+from idhray.tables import LEDGER
 
 Status = Literal["done", "skipped", "failed"]
 

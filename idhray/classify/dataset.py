@@ -14,7 +14,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError, TableError
 from idhray.images import Gray, clahe, decode, gamma, gray, resize
 from idhray.leakage import patient_splits, refuse_leaks
-from idhray.tables import may_hold, parts, read_part
+from idhray.table_parts import may_hold, parts, read_part
 
 logger = logging.getLogger(__name__)
 

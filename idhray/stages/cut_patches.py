@@ -26,7 +26,8 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute
-from idhray.tables import PATCHES, TILES, read_rows, read_table
+from idhray.table_parts import read_rows, read_table
+from idhray.tables import PATCHES, TILES
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.storage import absolute, join
-from idhray.tables import parts, read_part
+from idhray.table_parts import parts, read_part
 
 FOLDERS: dict[ExportFormat, str] = {  # in the output folder
     "folder": "images",

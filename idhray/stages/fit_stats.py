@@ -21,7 +21,8 @@ from idhray.stats.papers.park.tables import ParkTables, park_files, park_tables
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, publish, publish_json
-from idhray.tables import PREDICTIONS, READINGS, read_table
+from idhray.table_parts import read_table
+from idhray.tables import PREDICTIONS, READINGS
 
 SOURCES = "_sources.json"  # where the readings were read; they may move, so no setting
 OWNS = ("*.csv", "statistics.json", "tables.html")

@@ -30,7 +30,8 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
 from idhray.stats.papers.park.readings import CONSENSUS
 from idhray.storage import absolute, exists, join, publish, read_bytes
-from idhray.tables import SYNTHETIC, parts, read_part, read_table
+from idhray.table_parts import parts, read_part, read_table
+from idhray.tables import SYNTHETIC
 
 OWNS = ("cases", "form.csv", "form.html", "key")
 SHOWN_PX = 256

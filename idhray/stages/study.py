@@ -56,8 +56,8 @@ from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stages.train_gan import train_gans
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, join, output_folder, publish_json
+from idhray.table_parts import read_table
 from idhray.tables import PATCHES as PATCHES_TABLE
-from idhray.tables import read_table
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,8 @@ from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import cluster_gpus, connect
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join
-from idhray.tables import PREDICTIONS, part_path, parts, publish_table
+from idhray.table_parts import part_path, parts, publish_table
+from idhray.tables import PREDICTIONS
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from idhray.classify.dataset import ImageSet
 from idhray.classify.settings import ClassifierSettings
 from idhray.images import image_cell
 from idhray.leakage import GeneratorRecord, write_generator
-from idhray.tables import PATCHES, SYNTHETIC, part_path, publish_table
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PATCHES, SYNTHETIC
 
 TINY = ClassifierSettings(
     backbone="resnet10t",

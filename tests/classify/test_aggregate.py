@@ -6,7 +6,8 @@ import pytest
 from idhray.classify.aggregate import concordance, patient_scores, prediction_rows
 from idhray.classify.dataset import ImageSet
 from idhray.errors import TableError
-from idhray.tables import PREDICTIONS, part_path, publish_table
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PREDICTIONS
 
 
 def images_of(patients, labels):

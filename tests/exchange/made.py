@@ -7,7 +7,8 @@ from PIL import Image
 
 from idhray.exchange.rows import KINDS, stream
 from idhray.images import encode
-from idhray.tables import PATCHES, part_path, publish_table
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PATCHES
 
 KIND = {kind.name: kind for kind in KINDS}
 

@@ -3,7 +3,8 @@
 from idhray.images import encode
 from idhray.stages.runtime.folder import DONE
 from idhray.storage import publish_json
-from idhray.tables import PATCHES, publish_table
+from idhray.table_parts import publish_table
+from idhray.tables import PATCHES
 from tests.gan.made_up import noise_images
 
 PATIENTS = tuple(f"P{i % 8}" for i in range(48))

@@ -10,7 +10,8 @@ from idhray.ledger import Fate, fates, record
 from idhray.slides.patches import PatchSettings
 from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches
 from idhray.stages.runtime.folder import stage_folder
-from idhray.tables import PATCHES, TILES, part_path, publish_table, read_table
+from idhray.table_parts import part_path, publish_table, read_table
+from idhray.tables import PATCHES, TILES
 from tests.slides.made_stain import STAINS, amounts, picture, unit
 
 SETTINGS = PatchSettings(

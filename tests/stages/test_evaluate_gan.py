@@ -18,7 +18,8 @@ from idhray.stages.sweep import SweepFlags, sweep
 from idhray.stages.synthesize import SynthesizeFlags, judged, synthesize
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.storage import absolute, read_json
-from idhray.tables import SYNTHETIC, read_table
+from idhray.table_parts import read_table
+from idhray.tables import SYNTHETIC
 from tests.stages.conftest import GAN, STUDY
 
 

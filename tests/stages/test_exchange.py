@@ -35,7 +35,8 @@ from idhray.stages.import_images import (
 )
 from idhray.stages.runtime import mapping
 from idhray.stages.runtime.folder import stage_folder
-from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES, part_path, publish_table, read_table
+from idhray.table_parts import part_path, publish_table, read_table
+from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES
 from tests.exchange.made import part_of, patch, picture
 
 WHO = [("A/1", "mutant", "train"), ("B 2", "wildtype", "val"), ("C", "", "test")]

@@ -6,7 +6,8 @@ import pytest
 from idhray.errors import TableError
 from idhray.images import encode
 from idhray.stages.gan_training.loop import images_to_learn
-from idhray.tables import PATCHES, publish_table
+from idhray.table_parts import publish_table
+from idhray.tables import PATCHES
 from tests.gan.made_up import STYLEGAN2, noise_images
 
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from idhray.tables import PREDICTIONS, SYNTHETIC, read_table
+from idhray.table_parts import read_table
+from idhray.tables import PREDICTIONS, SYNTHETIC
 
 RUN = (
     "import sys\nfrom idhray.stages.study import study\nfrom tests.stages.conftest import STUDY\n"

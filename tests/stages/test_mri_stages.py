@@ -22,7 +22,8 @@ from idhray.stages.studies.reader_study import MriStudySettings
 from idhray.stages.study import StudyFlags, study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json
-from idhray.tables import SLICES, read_table
+from idhray.table_parts import read_table
+from idhray.tables import SLICES
 
 MRI = MriSettings(slices=SliceSettings(size_px=32, registration_steps_mm=(8.0,), max_slices=3))
 GAN = StyleGan2Settings(

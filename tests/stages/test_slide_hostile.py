@@ -13,7 +13,8 @@ from idhray.slides.tiling import TilingSettings
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
-from idhray.tables import TILES, TRUTH, parts, read_table
+from idhray.table_parts import parts, read_table
+from idhray.tables import TILES, TRUTH
 from tests.slides.made import PINK, WHITE
 from tests.slides.made_tiff import write_jpeg
 

@@ -23,16 +23,8 @@ from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.time_limit import time_limit, unlimited
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
-from idhray.tables import (
-    PATCHES,
-    TILES,
-    TRUTH,
-    part_path,
-    parts,
-    publish_table,
-    read_rows,
-    read_table,
-)
+from idhray.table_parts import part_path, parts, publish_table, read_rows, read_table
+from idhray.tables import PATCHES, TILES, TRUTH
 from tests.stages.conftest import PATCHES as PATCH_SETTINGS
 from tests.stages.conftest import SLIDES, TILING
 

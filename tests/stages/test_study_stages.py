@@ -22,7 +22,8 @@ from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.storage import read_json
-from idhray.tables import PREDICTIONS, SYNTHETIC, part_path, read_table
+from idhray.table_parts import part_path, read_table
+from idhray.tables import PREDICTIONS, SYNTHETIC
 from tests.stages.conftest import GAN, STUDY
 
 

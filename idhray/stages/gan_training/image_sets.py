@@ -14,7 +14,7 @@ from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
 from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
-from idhray.tables import may_hold, parts, read_part
+from idhray.table_parts import may_hold, parts, read_part
 
 ANY = "any"  # a class: whatever the patient's IDH status
 

@@ -25,7 +25,7 @@ from idhray.storage import (
     read_json,
     remove,
 )
-from idhray.tables import parts
+from idhray.table_parts import parts
 
 DONE = "_done.json"
 

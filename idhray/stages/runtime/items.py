@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from idhray.config import settings_from
 from idhray.ledger import Status
-from idhray.tables import PublishedPart
+from idhray.table_parts import PublishedPart
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -28,7 +28,7 @@ from idhray.stages.runtime.resuming import (
 )
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
-from idhray.tables import parts
+from idhray.table_parts import parts
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from idhray.errors import SettingsChangedError
 from idhray.ledger import Fate
 from idhray.stages.runtime.items import Item
 from idhray.storage import remove
-from idhray.tables import part_path, parts
+from idhray.table_parts import part_path, parts
 
 
 def check_unchanged(out: str, items: Sequence[Item[object]], fates: Mapping[str, Fate]) -> None:

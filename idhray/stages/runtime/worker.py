@@ -13,7 +13,7 @@ from idhray.ledger import Fate
 from idhray.stages.runtime.items import Item, Outcome, unpacked
 from idhray.stages.runtime.time_limit import TimeLimit, failed_fate
 from idhray.storage import remove
-from idhray.tables import PublishedPart, further_parts, part_path, publish_table
+from idhray.table_parts import PublishedPart, further_parts, part_path, publish_table
 
 BUG = "bug"
 """Status of an item that met a programming error. The driver raises it after all items are done."""

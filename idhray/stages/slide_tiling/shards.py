@@ -18,7 +18,8 @@ from idhray.stages.runtime.mapping import RETRIES
 from idhray.stages.runtime.time_limit import TimeLimit, time_limit, unlimited
 from idhray.stages.slide_tiling.task import TileTask
 from idhray.storage import local_file
-from idhray.tables import TILES, PublishedPart, part_path, publish_rows
+from idhray.table_parts import PublishedPart, part_path, publish_rows
+from idhray.tables import TILES
 
 ROWS_PER_GROUP = 8
 """Tiles of 1024 px in a row group: 6 MB that a worker holds and a reader reads at once. Groups of

@@ -1,7 +1,7 @@
 """A few images of a table, for the pictures and figures of a report."""
 
 from idhray.images import RGB, decode
-from idhray.tables import may_hold, parts, read_part
+from idhray.table_parts import may_hold, parts, read_part
 
 
 def images_of_table(folder: str, count: int, only: dict[str, str]) -> list[RGB]:

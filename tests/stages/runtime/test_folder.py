@@ -6,7 +6,8 @@ from idhray.config import Identity
 from idhray.errors import StorageError
 from idhray.ledger import Fate, record
 from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.tables import PREDICTIONS, part_path, publish_table
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PREDICTIONS
 from tests.test_tables import ROW
 
 IDENTITY = Identity({"stage": "test", "seed": 0})

@@ -1,4 +1,4 @@
-"""Tables as Parquet parts, and the ledger."""
+"""Parts of tables, and the ledger."""
 
 import json
 
@@ -7,9 +7,7 @@ import pytest
 
 from idhray.errors import StorageError, TableError
 from idhray.ledger import Fate, check_failures, counts, fates, record
-from idhray.tables import (
-    PATCHES,
-    PREDICTIONS,
+from idhray.table_parts import (
     further_parts,
     may_hold,
     part_path,
@@ -19,6 +17,7 @@ from idhray.tables import (
     read_rows,
     read_table,
 )
+from idhray.tables import PATCHES, PREDICTIONS
 
 ROW = {
     "patient": "A",

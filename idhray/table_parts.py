@@ -1,0 +1,219 @@
+"""Parts: Parquet files of a table, published atomically and read one row group at a time.
+
+A table is a folder of parts, `part-<key>.parquet`. A large input has further parts after the first,
+`part-<key>-0001.parquet` and so on.
+"""
+
+import contextlib
+import hashlib
+import io
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from idhray.errors import TableError
+from idhray.storage import exists, filesystem, join, list_files, publishing
+from idhray.tables import IMAGE
+
+
+def part_path(folder: str, key: str, shard: int = 0) -> str:
+    """Path of one part of an input.
+
+    Args:
+        key: Name of the input: any text, such as a path or URI.
+        shard: Number of the part, from 0; small inputs have one part only.
+    """
+    number = f"-{shard:04d}" if shard else ""
+    return join(folder, f"{_part_name(key)}{number}.parquet")
+
+
+def _part_name(key: str) -> str:
+    return f"part-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+
+
+def publish_table(path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
+    """Write rows atomically as one Parquet file, and return 16 hex digits of its content."""
+    # In small row groups, readers of single images need not decode a whole slide's column chunk.
+    return publish_rows(path, rows, schema, rows_per_group=256).digest
+
+
+class PublishedPart(NamedTuple):
+    """One published part of a table."""
+
+    rows: int
+    digest: str
+    """Digest of the file's content, 16 hex digits."""
+
+
+def publish_rows(
+    path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema, *, rows_per_group: int
+) -> PublishedPart:
+    """Write rows atomically as they arrive; memory holds one row group at a time.
+
+    Raises:
+        StorageError: No space is left. Errors of `rows` pass through. In both cases no file
+            appears.
+    """
+    count, content = 0, hashlib.sha256()
+    with publishing(path) as handle:
+        hashed = _HashedFile(handle, content.update)
+        with pq.ParquetWriter(hashed, schema, **_encoding(schema)) as writer:
+            for group in _batched(rows, rows_per_group):
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                count += len(group)
+    return PublishedPart(count, content.hexdigest()[:16])
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """Writer options. Images are compressed and distinct already, so they are stored plain."""
+    values = [field.name for field in schema if field.type != IMAGE]
+    if len(values) == len(schema):
+        return {"compression": "zstd", "write_page_checksum": True}
+    values.append("image.path")
+    return {
+        "write_page_checksum": True,
+        "compression": {**dict.fromkeys(values, "zstd"), "image.bytes": "none"},
+        "use_dictionary": values,
+        "write_statistics": values,
+    }
+
+
+class _HashedFile(io.RawIOBase):
+    """File that also passes each written piece to `update`."""
+
+    def __init__(self, handle: BinaryIO, update: Callable[[Any], None]) -> None:
+        self._handle, self._update = handle, update
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._update(data)
+        return self._handle.write(data)
+
+
+def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    remaining = iter(rows)
+    while batch := list(itertools.islice(remaining, size)):
+        yield batch
+
+
+def parts(folder: str) -> list[str]:
+    """Part files of a table, sorted by name."""
+    return list_files(folder, prefix="part-", suffix=".parquet")
+
+
+def further_parts(folder: str, key: str, shards: int) -> list[str]:
+    """Part files of an input after its first `shards`, left by an earlier, larger version."""
+    paths = []
+    while exists(path := part_path(folder, key, shards)):
+        paths.append(path)
+        shards += 1
+    return paths
+
+
+def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one part.
+
+    Raises:
+        TableError: The file is not a Parquet file, or a column is missing.
+    """
+    with _opened_part(path, columns) as part:
+        return part.read(columns=columns)
+
+
+@contextlib.contextmanager
+def _opened_part(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
+    files, inner = filesystem(path)
+    try:
+        with files.open_input_file(inner) as handle:
+            part = pq.ParquetFile(handle, page_checksum_verification=True)
+            if missing := sorted(set(columns or ()) - set(part.schema_arrow.names)):
+                raise TableError(f"{path}: no column {', '.join(missing)}")
+            yield part
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such part; run the stage that makes it again") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise TableError(
+            f"{path}: not a Parquet file, or a damaged one ({reason}); delete it and run the stage "
+            "that makes it again"
+        ) from None
+
+
+def may_hold(path: str, values: Mapping[str, str]) -> bool:
+    """True if a part can have a row with these values, by its statistics; no row is read.
+
+    Raises:
+        TableError: The file is not a Parquet file, or a column is missing.
+    """
+    with _opened_part(path, list(values)) as part:
+        groups = [part.metadata.row_group(k) for k in range(part.num_row_groups)]
+        return any(_group_may_hold(group, values) for group in groups)
+
+
+def _group_may_hold(group: pq.RowGroupMetaData, values: Mapping[str, str]) -> bool:
+    columns = (group.column(k) for k in range(group.num_columns))
+    statistics = {column.path_in_schema: column.statistics for column in columns}
+    for name, value in values.items():
+        limits = statistics.get(name)
+        if limits is not None and limits.has_min_max and not limits.min <= value <= limits.max:
+            return False
+    return True
+
+
+def read_rows(
+    folder: str,
+    key: str,
+    columns: Sequence[str] | None = None,
+    *,
+    only: tuple[str, Collection[Any]] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one input, part by part; memory holds one row group at a time.
+
+    Args:
+        columns: Columns to read; all if None.
+        only: A column and its values to select. Row groups without any such row are skipped, and
+            their images are not read.
+
+    Raises:
+        TableError: The input has no part, a part is not a Parquet file, or a column is missing.
+    """
+    shard = 0
+    while shard == 0 or exists(part_path(folder, key, shard)):
+        yield from _rows_of_part(part_path(folder, key, shard), columns, only)
+        shard += 1
+
+
+def _rows_of_part(
+    path: str, columns: Sequence[str] | None, only: tuple[str, Collection[Any]] | None
+) -> Iterator[dict[str, Any]]:
+    with _opened_part(path, columns) as part:
+        for group in range(part.num_row_groups):
+            if only is None:
+                yield from part.read_row_group(group, columns=columns).to_pylist()
+                continue
+            name, values = only
+            column = part.read_row_group(group, columns=[name])[name]
+            selected = pc.is_in(column, value_set=pa.array(list(values), column.type))
+            if pc.any(selected).as_py():
+                rows = part.read_row_group(group, columns=columns)
+                yield from rows.filter(selected).to_pylist()
+
+
+def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """All parts of a table in the order of their names, cast to `schema`.
+
+    Raises:
+        TableError: There are no parts, or a part lacks a column of the schema.
+    """
+    names = list(columns or schema.names)
+    selected_schema = pa.schema([schema.field(name) for name in names])
+    tables = [read_part(path, names) for path in parts(folder)]
+    if not tables:
+        raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
+    return pa.concat_tables([table.select(names).cast(selected_schema) for table in tables])
