@@ -22,7 +22,7 @@ from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.cohorts.manifest import patients_of, read_manifest, write_manifest
 from idhray.phantom.patients import PRESETS as PHANTOM
 from idhray.slides.patches import PRESETS as PATCHES
-from idhray.slides.tiling import PRESETS as TILES
+from idhray.slides.tiling_settings import PRESETS as TILES
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.predict import PredictFlags, predict

@@ -69,7 +69,8 @@ def raw(slides: Sequence[str], out: Path, workers: int) -> dict[str, Any]:
     import simplejpeg
 
     from idhray.slides.direct import DirectSlide
-    from idhray.slides.tiling import TilingSettings, plan_tiles
+    from idhray.slides.tiling import plan_tiles
+    from idhray.slides.tiling_settings import TilingSettings
 
     settings = TilingSettings(select="all")
     said = {"tiles": 0, "mask_s": 0.0, "tiles_s": 0.0}

@@ -57,12 +57,12 @@ def _stem(row: Row, kind: Kind, names: Names) -> str:
     return f"{split}/{row.values.get('idh') or 'unlabelled'}/{names.of(row)}"
 
 
-def by_file(handle: IO[str], where: str) -> dict[str, dict[str, Any]]:
+def by_file(handle: IO[str], location: str) -> dict[str, dict[str, Any]]:
     """Metadata of each file that a CSV lists, by the file's name.
 
     Args:
         handle: The open CSV.
-        where: Name of the CSV in messages.
+        location: Name of the CSV in messages.
 
     Raises:
         TableError: the CSV has no column `file`; a row has more or fewer cells than the header, or
@@ -72,20 +72,20 @@ def by_file(handle: IO[str], where: str) -> dict[str, dict[str, Any]]:
     entries: list[tuple[str, dict[str, Any]]] = []
     try:
         if "file" not in (rows.fieldnames or ()):
-            raise TableError(f"{where} is no table with a column `file`")
+            raise TableError(f"{location} is no table with a column `file`")
         for row in rows:
             if any(row.pop(None, ())) or None in row.values() or not row["file"]:
                 raise TableError(
-                    f"{where}: line {rows.line_num} has no file, or other cells than the header"
+                    f"{location}: line {rows.line_num} has no file, or other cells than the header"
                 )
-            entries.append((row.pop("file"), _parsed(row, where)))
+            entries.append((row.pop("file"), _parsed(row, location)))
     except (csv.Error, UnicodeError) as error:
-        raise TableError(f"{where} is no table with a column `file` ({error})") from None
-    refuse_twins(where, [name for name, _ in entries])
+        raise TableError(f"{location} is no table with a column `file` ({error})") from None
+    refuse_twins(location, [name for name, _ in entries])
     return dict(entries)
 
 
-def _parsed(row: dict[str, str], where: str) -> dict[str, Any]:
+def _parsed(row: dict[str, str], location: str) -> dict[str, Any]:
     """Cells of a row, numbers converted; empty cells are dropped."""
     metadata: dict[str, Any] = {name: value for name, value in row.items() if name and value}
     for name, number_type in NUMBERS.items():
@@ -93,7 +93,7 @@ def _parsed(row: dict[str, str], where: str) -> dict[str, Any]:
             if name in metadata:
                 metadata[name] = number_type(metadata[name])
         except ValueError:
-            raise TableError(f"{where}: {name} is {metadata[name]!r}, not a number") from None
+            raise TableError(f"{location}: {name} is {metadata[name]!r}, not a number") from None
     return metadata
 
 

@@ -159,28 +159,30 @@ def _spans(handle: IO[bytes], path: str) -> Iterator[ByteRange]:
     size, position, number = os.fstat(handle.fileno()).st_size, 0, 0
     while position < size:
         handle.seek(position)
-        header, where = handle.read(HEADER.size), f"{path}: record {number}"
+        header, location = handle.read(HEADER.size), f"{path}: record {number}"
         if len(header) < HEADER.size:
-            raise TableError(f"{where} is cut off; get the file again")
+            raise TableError(f"{location} is cut off; get the file again")
         length, crc = HEADER.unpack(header)
         if crc != masked_crc32c(header[:8]) or length > MAX_RECORD_BYTES:
-            raise TableError(f"{where} has a wrong checksum; not a TFRecord file, or a broken one")
+            raise TableError(
+                f"{location} has a wrong checksum; not a TFRecord file, or a broken one"
+            )
         first = position + HEADER.size
         position = first + length + FOOTER.size
         if position > size:
-            raise TableError(f"{where} is cut off; get the file again")
+            raise TableError(f"{location} is cut off; get the file again")
         yield first, length
         number += 1
 
 
-def _record(handle: IO[bytes], span: ByteRange, where: str) -> bytes:
+def _record(handle: IO[bytes], span: ByteRange, location: str) -> bytes:
     first, length = span
     handle.seek(first)
     data, footer = handle.read(length), handle.read(FOOTER.size)
     if len(footer) < FOOTER.size:
-        raise TableError(f"{where} is cut off; get the file again")
+        raise TableError(f"{location} is cut off; get the file again")
     if FOOTER.unpack(footer)[0] != masked_crc32c(data):
-        raise TableError(f"{where} has a wrong checksum; get the file again")
+        raise TableError(f"{location} has a wrong checksum; get the file again")
     return data
 
 

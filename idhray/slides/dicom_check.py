@@ -88,7 +88,7 @@ def changed_colors(handle: openslide.OpenSlide) -> str | None:
         if change > MAX_COLOR_CHANGE:
             return (
                 f"its levels {finer} and {coarser} have other colors in the same place (by "
-                f"{change:.0f} of 255), as where one of them is wrongly decoded; convert it again"
+                f"{change:.0f} of 255), so one of them is wrongly decoded; convert it again"
             )
     return None
 

@@ -107,8 +107,8 @@ def _other_file(path: str, head: bytes) -> str | None:
         return f"is a Git-LFS pointer of {os.path.getsize(path)} bytes; run git lfs pull"
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<error", b"{")):
         text = head[:60].decode("utf-8", "replace")
-        shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        return f"is text, perhaps the error page of a failed download ({shown}); get it again"
+        excerpt = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return f"is text, perhaps the error page of a failed download ({excerpt}); get it again"
     return None
 
 

@@ -7,7 +7,8 @@ from idhray.errors import SlideError
 from idhray.images import RGB, image_cell
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import Slide
-from idhray.slides.tiling import RankedTile, TilingSettings
+from idhray.slides.tiling import RankedTile
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.slides.tissue.mask import tissue_mask
 
 OWN_STEP_PX = 4

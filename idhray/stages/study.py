@@ -33,8 +33,8 @@ from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
 from idhray.leakage import patient_splits
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
-from idhray.slides.tiling import PRESETS as TILES
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import PRESETS as TILES
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluateGanFlags, EvaluationSettings, evaluate_gan

@@ -21,8 +21,8 @@ from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.ledger import check_failures, counts
 from idhray.slide_cache.cache import Cache
-from idhray.slides.tiling import PRESETS as PRESETS
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import PRESETS as PRESETS
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import check_numbers, map_items
 from idhray.stages.runtime.options import ItemFlags

@@ -79,7 +79,7 @@ def test_shards_are_one_file_or_all_of_a_kind(tmp_path):
 
 @pytest.mark.parametrize("below", ["images", "images/train", "images/train/mutant"])
 def test_a_folder_of_an_export_is_said_of_by_the_csv_above_it(tmp_path, below):
-    """Else its train images would be split anew; those of other folders are not promised."""
+    """Else its train images would be split again; those of other folders are not promised."""
     here = tmp_path / "images" / "train" / "mutant"
     here.mkdir(parents=True)
     (here / "x.png").touch()

@@ -89,7 +89,7 @@ def test_the_least_recently_used_copy_goes_first(cache, slow):
 
 
 def test_a_copy_in_use_stays_and_the_wait_has_an_end(cache, slow):
-    """An open slide must not lose its file; nor may a job wait for ever."""
+    """An open slide must not lose its file; nor may a job wait forever."""
     a, b, c = slow("a.svs"), slow("b.svs"), slow("c.svs", 60)
     read(cache, a)  # held as one who finds it there, b as one who copies it
     with cache.file(a), cache.file(b):

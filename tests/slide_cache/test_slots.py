@@ -61,6 +61,6 @@ def test_a_kill_frees_the_place(tmp_path):
 
 
 def test_no_place_at_all_is_refused(tmp_path):
-    """All would wait for ever."""
+    """All would wait forever."""
     with pytest.raises(ConfigError, match="slots must be 1 or more, got 0"), slot(str(tmp_path), 0):
         pass

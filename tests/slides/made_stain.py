@@ -19,7 +19,7 @@ STAINS = unit(HEMATOXYLIN, EOSIN)
 
 def amounts(count: int, pure: float = 0.3, seed: int = 0) -> np.ndarray:
     """Concentrations (2, count): of each stain a share `pure` of the pixels has next to no other,
-    as nuclei and fibres have."""
+    as nuclei and fibers have."""
     random = np.random.default_rng(seed)
     found = random.gamma(2, 0.5, (2, count))
     lot = random.random(count)

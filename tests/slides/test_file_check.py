@@ -58,7 +58,7 @@ def test_files_of_other_kinds(tmp_path, content, message):
 
 
 def test_what_is_no_file(tmp_path):
-    """Opening a pipe would wait for ever."""
+    """Opening a pipe would wait forever."""
     os.mkfifo(tmp_path / "pipe.svs")
     (tmp_path / "folder.svs").mkdir()
 
@@ -188,7 +188,7 @@ def sparse(path, side: int) -> str:
 
 
 def test_an_absurd_size_with_an_index(tmp_path):
-    """It opens: half a metre of glass, whose thumbnail alone is 3 GB. In 1 GB of memory."""
+    """It opens: half a meter of glass, whose thumbnail alone is 3 GB. In 1 GB of memory."""
     path = sparse(tmp_path / "a.tiff", 1_000_000)
     script = f"""
         import resource
@@ -306,7 +306,7 @@ def test_dicom_that_is_no_slide_or_of_another_coding(tmp_path):
 
 
 def test_dicom_with_absurd_sizes(tmp_path):
-    """One frame of 17 GB, for which OpenSlide would end the process; and half a metre of glass."""
+    """One frame of 17 GB, for which OpenSlide would end the process; and half a meter of glass."""
     for name, side, block_px in (("frame", 65000, 65000), ("slide", 1_000_000, 64)):
         (tmp_path / name).mkdir()
         write_dicom(tmp_path / name / "a.dcm", frames("ycbcr"), (side, side), block_px)

@@ -15,15 +15,14 @@ from idhray.slides.reader import Slide
 from idhray.slides.thumbnail import thumbnail
 from idhray.slides.tile_rows import tile_rows
 from idhray.slides.tiling import (
-    PRESETS,
     RankedTile,
     TilePlan,
-    TilingSettings,
     plan_tiles,
     tile_grid,
     tile_shards,
     tiles_with_tissue,
 )
+from idhray.slides.tiling_settings import PRESETS, TilingSettings
 from idhray.tables import TILES
 from tests.slides.made import PINK, WHITE, damage, plain, write_levels, write_slide
 from tests.slides.made_tiff import write_leica

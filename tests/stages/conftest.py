@@ -9,7 +9,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.session import connect

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from idhray.ledger import fates
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides

@@ -14,7 +14,7 @@ import ray
 
 from idhray.errors import ConfigError, FullError, SettingsChangedError, SlideError, StorageError
 from idhray.ledger import fates
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom

@@ -8,7 +8,8 @@ from idhray.errors import SlideError
 from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
 from idhray.slides.reader import Slide
-from idhray.slides.tiling import TilePlan, TilingSettings, plan_tiles, tile_shards
+from idhray.slides.tiling import TilePlan, plan_tiles, tile_shards
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Outcome
 from idhray.stages.slide_tiling.shards import cut_by_many_workers, cut_shard, opened_slide
 from idhray.stages.slide_tiling.task import TileTask

@@ -12,7 +12,7 @@ from idhray.config import settings_hash
 from idhray.errors import StorageError
 from idhray.slide_cache.cache import Cache
 from idhray.slide_cache.source import source_of
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Item
 from idhray.storage import absolute, list_files, read_bytes
 

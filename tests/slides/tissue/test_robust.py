@@ -30,7 +30,7 @@ def stained(hematoxylin, eosin):
 
 
 def amounts(seed=0, side=SIDE):
-    """Hematoxylin and eosin of tissue in the middle of glass, textured like nuclei and fibres."""
+    """Hematoxylin and eosin of tissue in the middle of glass, textured like nuclei and fibers."""
     random = np.random.default_rng(seed)
     inside = np.zeros((side, side))
     inside[side * 3 // 20 : side * 17 // 20, side * 3 // 20 : side * 17 // 20] = 1
