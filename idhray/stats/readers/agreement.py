@@ -1,4 +1,4 @@
-"""Agreement feature by feature, the gate before the models, and consensus where readers differ.
+"""Agreement of readers per feature, the gate on kappa, and consensus on discordant readings.
 
 Readings are rows with `case`, `reader` and a column per feature (the READINGS table).
 """
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.accuracy.rates import printed
-from idhray.stats.readers.kappa import ROUNDING, Kappa, Weights
+from idhray.stats.readers.kappa import ROUNDING, Kappa
 from idhray.stats.readers.kappa_readings import cohen, fleiss
 from idhray.stats.sample import SampleError
 
@@ -21,12 +21,12 @@ GATE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAgreement:
-    """Agreement on one feature: of every pair of readers, and of all of them."""
+    """Agreement on one feature, of every pair of readers and of all readers."""
 
     feature: str
     pairs: tuple[Kappa, ...]
     overall: Kappa
-    """The only pair's kappa, or Fleiss' kappa of three and more readers."""
+    """Kappa of the only pair, or Fleiss' kappa of three and more readers."""
 
 
 def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
@@ -43,9 +43,9 @@ def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
         raise SampleError(f"{nameless} of {len(rows)} readings name no case or no reader")
     twice = rows[rows.duplicated(["case", "reader"])]
     if len(twice):
-        one = twice.iloc[0]
+        first = twice.iloc[0]
         raise SampleError(
-            f"case {one['case']} was read twice by {one['reader']} ({len(twice)} such rows); "
+            f"case {first['case']} was read twice by {first['reader']} ({len(twice)} such rows); "
             "keep one reading each"
         )
     wide = rows.pivot(index="case", columns="reader", values=feature)
@@ -55,81 +55,73 @@ def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
 
 
 def feature_agreement(
-    readings: pd.DataFrame,
-    feature: str,
-    *,
-    levels: Sequence[str] | None = None,
-    weights: Weights = "none",
-    confidence: float = 0.95,
+    readings: pd.DataFrame, feature: str, *, levels: Sequence[str] | None = None
 ) -> FeatureAgreement:
-    """Kappa of every pair of readers; with three and more also Fleiss' (unweighted) kappa of all.
+    """Kappa of every pair of readers; with three and more also Fleiss' kappa of all.
 
     Raises:
         SampleError: see `by_case` and `cohen`.
     """
     wide = by_case(readings, feature)
-    pairs = tuple(
-        cohen(wide[list(pair)], levels=levels, weights=weights, confidence=confidence)
-        for pair in combinations(wide.columns, 2)
-    )
+    pairs = tuple(cohen(wide[list(pair)], levels=levels) for pair in combinations(wide.columns, 2))
     overall = pairs[0] if len(pairs) == 1 else fleiss(wide, levels=levels)
     return FeatureAgreement(feature=feature, pairs=pairs, overall=overall)
 
 
 def passes_gate(kappa: float, minimum: float = GATE) -> bool:
-    """Whether kappa, unrounded, reaches the minimum; one that is undefined does not."""
+    """True if kappa, unrounded, reaches the minimum; an undefined kappa does not."""
     return bool(kappa >= minimum - ROUNDING)
 
 
 def gate_table(agreements: Sequence[FeatureAgreement], minimum: float = GATE) -> pd.DataFrame:
-    """One row per feature: kappa, interval, P, its word, whether it passes, and the reason."""
-    return pd.DataFrame([_gate_row(one, minimum) for one in agreements])
+    """One row per feature: kappa, interval, P, its word, pass or fail, and the reason."""
+    return pd.DataFrame([_gate_row(agreement, minimum) for agreement in agreements])
 
 
 def _gate_row(agreement: FeatureAgreement, minimum: float) -> dict[str, object]:
-    one = agreement.overall
-    passes = passes_gate(one.kappa, minimum)
-    if np.isnan(one.kappa):
+    overall = agreement.overall
+    passes = passes_gate(overall.kappa, minimum)
+    if np.isnan(overall.kappa):
         reason = "kappa is undefined"
     else:
-        reason = f"kappa {printed(one.kappa)} {'>=' if passes else '<'} {minimum:g}"
-    if passes and one.ci_low < minimum:
-        reason += f", but its interval begins at {printed(one.ci_low)}"
+        reason = f"kappa {printed(overall.kappa)} {'>=' if passes else '<'} {minimum:g}"
+    if passes and overall.ci_low < minimum:
+        reason += f", but its interval begins at {printed(overall.ci_low)}"
     return {
         "feature": agreement.feature,
-        "method": one.name,
-        "n": one.n,
-        "missing": one.missing,
-        "kappa": one.kappa,
-        "ci_low": one.ci_low,
-        "ci_high": one.ci_high,
-        "p": one.test.p,
-        "strength": one.strength,
+        "method": overall.name,
+        "n": overall.n,
+        "missing": overall.missing,
+        "kappa": overall.kappa,
+        "ci_low": overall.ci_low,
+        "ci_high": overall.ci_high,
+        "p": overall.test.p,
+        "strength": overall.strength,
         "passes": passes,
         "reason": reason,
-        "notes": " ".join((*one.notes, *one.test.notes)),
+        "notes": " ".join((*overall.notes, *overall.test.notes)),
     }
 
 
-def discordant(readings: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
+def discordant_readings(readings: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
     """The cases on which readers differ: case, feature, reader1, reader2 (and so on).
 
-    Readers are in sorted order, features in the order given. A case that a reader left out is
-    listed too, its reading None: nobody has agreed on it.
+    Readers are in sorted order, features in the given order. A case that a reader left out is
+    listed too, with None as the reading: nobody has agreed on it.
 
     Raises:
         SampleError: see `by_case`.
     """
-    found, readers = [], 2
+    rows, readers = [], 2
     for feature in features:
         wide = by_case(readings, feature)
         readers = max(readers, wide.shape[1])
-        for case, row in zip(wide.index, wide.to_numpy(), strict=True):
-            said = [None if pd.isna(value) or value == "" else str(value) for value in row]
-            if None in said or len(set(said)) > 1:
-                found.append([case, feature, *said])
+        for case, cells in zip(wide.index, wide.to_numpy(), strict=True):
+            values = [None if pd.isna(value) or value == "" else str(value) for value in cells]
+            if None in values or len(set(values)) > 1:
+                rows.append([case, feature, *values])
     columns = ["case", "feature", *(f"reader{i + 1}" for i in range(readers))]
-    return pd.DataFrame(found, columns=columns, dtype=object)
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def with_consensus(
@@ -139,22 +131,24 @@ def with_consensus(
     *,
     levels: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """One row per case with the value of each feature: agreed upon at once, or by consensus.
+    """One row per case with the value of each feature: the one all readers gave, or the consensus.
 
     Args:
-        consensus: `case`, `feature`, `consensus`: one row for each row of `discordant`.
-        levels: The categories of each feature; without them those that readers used. A consensus
-            outside them is taken for a slip of the pen.
+        consensus: Columns `case`, `feature`, `consensus`; one row for each row of
+            `discordant_readings`.
+        levels: Categories of each feature; None: those that readers used. A consensus outside
+            them is refused as a slip of the pen.
 
     Raises:
-        SampleError: a discordant case has no consensus or two, or one is given where the readers
-            agree on something else, or for a case or feature that does not exist.
+        SampleError: a discordant case has no consensus or two, or a consensus contradicts readers
+            who agree, or names a case or feature that does not exist.
     """
     decided = _decisions(consensus)
-    open_ = [(row.case, row.feature) for row in discordant(readings, features).itertuples()]
-    if lacking := [key for key in open_ if key not in decided]:
+    discordant = discordant_readings(readings, features)
+    open_cells = [(row.case, row.feature) for row in discordant.itertuples()]
+    if lacking := [key for key in open_cells if key not in decided]:
         raise SampleError(
-            f"{len(lacking)} of {len(open_)} discordant readings have no consensus: "
+            f"{len(lacking)} of {len(open_cells)} discordant readings have no consensus: "
             f"{_first(lacking)}; let the readers settle them"
         )
     values = {feature: by_case(readings, feature) for feature in features}
@@ -162,13 +156,13 @@ def with_consensus(
     for (case, feature), value in decided.items():
         if feature not in values or case not in table.index:
             raise SampleError(f"consensus on {_first([(case, feature)])}: nobody read that")
-        known = (levels or {}).get(feature) or _used(values[feature])
-        if value not in known:
+        categories = (levels or {}).get(feature) or _used(values[feature])
+        if value not in categories:
             raise SampleError(
                 f"consensus on {_first([(case, feature)])} is {value!r}, not one of "
-                f"{', '.join(known)}"
+                f"{', '.join(categories)}"
             )
-        if (case, feature) not in open_ and value != str(table.loc[case, feature]):
+        if (case, feature) not in open_cells and value != str(table.loc[case, feature]):
             raise SampleError(
                 f"consensus on {_first([(case, feature)])} is {value!r}, but all readers said "
                 f"{table.loc[case, feature]!r}"
@@ -178,7 +172,7 @@ def with_consensus(
 
 
 def _decisions(consensus: pd.DataFrame) -> dict[tuple[object, str], str]:
-    """The consensus by (case, feature); rows that are still blank decide nothing."""
+    """The consensus by (case, feature); blank rows are ignored."""
     if lacking := [n for n in ("case", "feature", "consensus") if n not in consensus]:
         raise SampleError(f"the consensus table has no column {', '.join(lacking)}")
     filled = consensus[consensus["consensus"].notna() & (consensus["consensus"] != "")]
@@ -193,6 +187,6 @@ def _used(wide: pd.DataFrame) -> list[str]:
 
 
 def _first(keys: Sequence[tuple[object, str]]) -> str:
-    """The first three, as `P012 (margin)`."""
-    shown = ", ".join(f"{case} ({feature})" for case, feature in keys[:3])
-    return shown + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+    """The first three keys, as `P012 (margin)`."""
+    text = ", ".join(f"{case} ({feature})" for case, feature in keys[:3])
+    return text + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -1,7 +1,7 @@
-"""Is a rate of right answers as good as guessing? Not shown to differ is not shown to be the same.
+"""Equivalence of a rate of right answers with guessing.
 
-A test against 50% can only show that somebody does tell two things apart. To claim that nobody can,
-the rate must be shown to lie within a margin of 50% that was stated beforehand.
+A test against 50% can only show that a reader does tell two things apart. To claim that no reader
+can, the rate must be shown to lie within a margin of 50% that was stated beforehand.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ class Equivalence:
 
     margin: float
     p_low: float
-    """Of the test that the true rate is `CHANCE - margin` or lower."""
+    """P of the test that the true rate is `CHANCE - margin` or lower."""
     p_high: float
-    """Of the test that the true rate is `CHANCE + margin` or higher."""
+    """P of the test that the true rate is `CHANCE + margin` or higher."""
     ci_low: float
     ci_high: float
-    """Clopper-Pearson with confidence 1 - 2 alpha: inside the margin where both tests reject."""
+    """Clopper-Pearson with confidence 1 - 2 alpha: inside the margin if both tests reject."""
     alpha: float
     smallest_n: int
-    """Answers from which on exactly half right ones show equivalence; with fewer nothing can."""
+    """Fewest answers of which exactly half right ones show equivalence; fewer never can."""
 
     @property
     def p(self) -> float:
-        """The larger of the two, that of the test as a whole."""
+        """The larger of both, which is the P of the test as a whole."""
         return max(self.p_low, self.p_high)
 
     @property
-    def shown(self) -> bool:
-        """Whether the true rate is shown to lie within the margin."""
+    def equivalent(self) -> bool:
+        """True if the true rate is shown to lie within the margin."""
         return self.p <= self.alpha
 
 
@@ -49,8 +49,10 @@ def equivalence_to_chance(
     """Equivalence of `right` of `n` answers with guessing.
 
     Args:
-        margin: How far from 50% still counts as guessing; a decision, to be made beforehand.
-        alpha: Of each one-sided test.
+        right: Right answers.
+        n: All answers.
+        margin: Distance from 50% that still counts as guessing; to be decided beforehand.
+        alpha: Level of each one-sided test.
 
     Raises:
         ConfigError: the margin is not between 0 and 0.5, or alpha not between 0 and 0.5.
@@ -86,7 +88,7 @@ def _tails(right: int, n: int, margin: float) -> tuple[float, float]:
 
 
 def _smallest_n(margin: float, alpha: float) -> int:
-    """By bisection over pairs of answers: with half of them right, P falls as they grow."""
+    """Bisection over pairs of answers: with half of them right, P falls as they grow."""
     fails, works = 0, 1
     while max(_tails(works, 2 * works, margin)) > alpha:
         fails, works = works, 2 * works

@@ -1,8 +1,7 @@
-"""Cohen's kappa of a table of counts: agreement of two readers beyond what chance would bring."""
+"""Cohen's kappa of a table of counts: agreement of two readers beyond chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +10,8 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from idhray.stats.accuracy.rates import printed
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.sample import SampleError, z_of
+from idhray.stats.sample import CONFIDENCE, SampleError, z_of
 
-Weights = Literal["none", "linear", "quadratic"]
-PAIR = ("reader 1", "reader 2")
 STRENGTHS = (
     (0.20, "slight"),
     (0.40, "fair"),
@@ -28,25 +25,25 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Kappa:
-    """A kappa with its errors, interval, test, and what it was computed from."""
+    """A kappa with its errors, interval, test and counts."""
 
     name: str
-    """`Cohen's kappa, unweighted`; `Fleiss' kappa, 3 readers`."""
+    """`Cohen's kappa, unweighted` or `Fleiss' kappa, 3 readers`."""
     readers: tuple[str, ...]
     kappa: float
-    """NaN where it does not exist, and then `notes` says why."""
+    """NaN if it does not exist; `notes` then gives the reason."""
     se: float
-    """Asymptotic standard error (ASE), which makes the interval; NaN for Fleiss' kappa."""
+    """Asymptotic standard error (ASE), used for the interval; NaN for Fleiss' kappa."""
     se_null: float
-    """Asymptotic standard error were the true kappa 0 (ASE0), which makes P."""
+    """Asymptotic standard error under a true kappa of 0 (ASE0), used for P."""
     ci_low: float
     ci_high: float
-    """kappa +- z * ASE, not clipped: it may pass 1, and then `notes` says so."""
+    """kappa +- z * ASE, not clipped: it may pass 1; `notes` then says so."""
     test: Significance
     observed: float
-    """Share of agreement, weighted where kappa is."""
+    """Share of agreement."""
     expected: float
-    """The same by chance, from the margins."""
+    """Share of agreement by chance, from the margins."""
     n: int
     """Cases that all these readers read."""
     missing: int
@@ -63,7 +60,7 @@ class Kappa:
 
 
 def strength(kappa: float) -> str:
-    """The paper's word for a kappa; `undefined` for NaN.
+    """Word of Park et al. 2021 for a kappa; `undefined` for NaN.
 
     Source: Landis and Koch 1977 as in Park et al. 2021, Statistical analysis: < 0 no agreement,
     0-0.20 slight, 0.21-0.40 fair, 0.41-0.60 moderate, 0.61-0.80 substantial, 0.81-1.0 almost
@@ -79,20 +76,19 @@ def strength(kappa: float) -> str:
 def kappa_of_table(
     table: ArrayLike,
     *,
-    levels: Sequence[str] = (),
-    weights: Weights = "none",
-    confidence: float = 0.95,
-    readers: tuple[str, str] = PAIR,
+    levels: Sequence[str],
+    readers: tuple[str, str],
     missing: int = 0,
     notes: tuple[str, ...] = (),
 ) -> Kappa:
     """Cohen's kappa of a square table of counts, the first reader in rows.
 
     Args:
-        levels: Names of rows and columns in their order, on which weights depend.
-        weights: Disagreement counts by the distance of two levels (`linear`, Cicchetti-Allison) or
-            its square (`quadratic`, Fleiss-Cohen); `none`: every disagreement counts the same.
-        missing, notes: Passed on into the result.
+        table: (levels, levels) counts.
+        levels: Names of rows and columns in their order.
+        readers: Names of the readers of rows and columns.
+        missing: Cases left out of the table, copied into the result.
+        notes: Notes on them, which precede the notes on the table.
 
     Raises:
         SampleError: the table is not square, empty, or holds anything but counts.
@@ -100,14 +96,14 @@ def kappa_of_table(
     Source: Fleiss, Cohen and Everitt 1969 for both standard errors, as in statsmodels.
     """
     counts = _counts(table)
-    names = tuple(levels) or tuple(str(i + 1) for i in range(len(counts)))
+    names = tuple(levels)
     if len(names) != len(counts):
         raise SampleError(f"{len(names)} levels for a kappa table of {len(counts)} rows")
-    value, se, se_null = _with_errors(counts, weights)
-    half = z_of(confidence) * se
-    observed, expected = _agreement_shares(counts, weights)
+    value, se, se_null = _with_errors(counts)
+    half = z_of(CONFIDENCE) * se
+    observed, expected = _agreement_shares(counts)
     return Kappa(
-        name=f"Cohen's kappa, {'unweighted' if weights == 'none' else f'{weights} weights'}",
+        name="Cohen's kappa, unweighted",
         readers=readers,
         kappa=value,
         se=se,
@@ -126,40 +122,39 @@ def kappa_of_table(
 
 
 def _counts(table: ArrayLike) -> NDArray[np.int64]:
-    found = np.asarray(table, dtype=np.float64)
-    if found.ndim != 2 or found.shape[0] != found.shape[1] or not found.size:
-        raise SampleError(f"kappa needs a square table of counts, got shape {found.shape}")
-    if not (np.isfinite(found).all() and (found >= 0).all() and (found == found.round()).all()):
+    counts = np.asarray(table, dtype=np.float64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
+        raise SampleError(f"kappa needs a square table of counts, got shape {counts.shape}")
+    whole = np.isfinite(counts).all() and (counts == counts.round()).all()
+    if not (whole and (counts >= 0).all()):
         raise SampleError("kappa needs a table of counts; found negative, broken or missing ones")
-    if not found.sum():
+    if not counts.sum():
         raise SampleError("the kappa table is empty: no case was read by both readers")
-    return found.astype(np.int64)
+    return counts.astype(np.int64)
 
 
-def _with_errors(counts: NDArray[np.int64], weights: Weights) -> tuple[float, float, float]:
-    """kappa, ASE and ASE0; NaN where both readers gave one and the same level only."""
+def _with_errors(counts: NDArray[np.int64]) -> tuple[float, float, float]:
+    """kappa, ASE and ASE0; NaN if both readers gave one and the same level only."""
     if counts.sum() in np.diag(counts):
         return float("nan"), float("nan"), float("nan")
     with np.errstate(invalid="ignore", divide="ignore"):  # a variance of 0 may come out as -1e-18
-        found = cohens_kappa(counts, wt=None if weights == "none" else weights)
-    se, se_null = (np.sqrt(max(float(v), 0.0)) for v in (found.var_kappa, found.var_kappa0))
+        estimate = cohens_kappa(counts)
+    se, se_null = (np.sqrt(max(float(v), 0.0)) for v in (estimate.var_kappa, estimate.var_kappa0))
     margins = [*counts.sum(axis=0), *counts.sum(axis=1)]
     if max(margins) == counts.sum():  # one reader's readings do not vary
-        return float(found.kappa), float(se), 0.0
-    return float(found.kappa), float(se), float(se_null)
+        return float(estimate.kappa), float(se), 0.0
+    return float(estimate.kappa), float(se), float(se_null)
 
 
-def _agreement_shares(counts: NDArray[np.int64], weights: Weights) -> tuple[float, float]:
-    size = len(counts)
-    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) / max(size - 1, 1)
-    credit = {"none": np.eye(size), "linear": 1 - apart, "quadratic": 1 - apart**2}[weights]
-    n = counts.sum()
+def _agreement_shares(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """Observed and expected share of agreement."""
+    credit, n = np.eye(len(counts)), counts.sum()
     by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n**2
     return float((credit * counts).sum() / n), float((credit * by_chance).sum())
 
 
 def zero_test(value: float, se_null: float) -> Significance:
-    """The z test of kappa = 0; without P, and saying so, where the standard error is 0 or NaN."""
+    """The z test of kappa = 0; without P, with a note, if the standard error is 0 or NaN."""
     method = "z test of kappa = 0, standard error under the null (ASE0)"
     if not se_null > 0:
         note = "No P: without variation in the readings kappa has no standard error."
@@ -175,18 +170,18 @@ def _warnings(
     value: float,
     high: float,
 ) -> list[str]:
-    """Why a figure is missing, or means less than it seems to."""
+    """Reasons for a missing figure, or to distrust one."""
     constant = [
         f"{reader} gave {levels[int(margin.argmax())]!r} only"
         for reader, margin in zip(readers, (counts.sum(axis=1), counts.sum(axis=0)), strict=True)
         if margin.max() == counts.sum()
     ]
-    said = []
+    warnings = []
     if constant:
         effect = "kappa is undefined" if np.isnan(value) else "kappa is 0"
-        said.append(f"{' and '.join(constant)}: {effect}, however often they agree.")
+        warnings.append(f"{' and '.join(constant)}: {effect}, however often they agree.")
     if value > 1 - ROUNDING:
-        said.append("Perfect agreement: the standard error is 0 and the interval one point.")
+        warnings.append("Perfect agreement: the standard error is 0 and the interval one point.")
     elif high > 1:
-        said.append("The interval passes 1, the highest kappa: so few cases are not normal.")
-    return said
+        warnings.append("The interval passes 1, the highest kappa: so few cases are not normal.")
+    return warnings

@@ -1,4 +1,4 @@
-"""Kappa from readings: Cohen's of two readers, Fleiss' of two and more.
+"""Kappa from readings: Cohen's for two readers, Fleiss' for two and more.
 
 A reading that is None, NaN or empty is missing: its case is left out, counted and named.
 """
@@ -10,38 +10,29 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from idhray.stats.readers.kappa import ROUNDING, Kappa, Weights, kappa_of_table, zero_test
+from idhray.stats.readers.kappa import ROUNDING, Kappa, kappa_of_table, zero_test
 from idhray.stats.sample import SampleError
 
 
-def cohen(
-    readings: pd.DataFrame,
-    *,
-    levels: Sequence[str] | None = None,
-    weights: Weights = "none",
-    confidence: float = 0.95,
-) -> Kappa:
-    """Cohen's kappa of two readers.
+def cohen(readings: pd.DataFrame, *, levels: Sequence[str] | None = None) -> Kappa:
+    """Cohen's kappa of two readers, unweighted.
 
     Args:
         readings: One row per case (the index names it), one column per reader.
-        levels: All categories in their order. Without it those found, sorted; then weights are
-            refused for more than two, since the alphabet is no scale.
+        levels: All categories in their order; None: those that occur, sorted.
 
     Raises:
         SampleError: not two readers, no case read by both, or a reading outside `levels`.
     """
     if readings.shape[1] != 2:
         raise SampleError(f"Cohen's kappa is of two readers, got {list(readings.columns)}")
-    codes, names, notes = _coded(readings, levels, weights)
+    codes, names, notes = _coded(readings, levels)
     size = len(names)
     table = np.bincount(codes[:, 0] * size + codes[:, 1], minlength=size**2).reshape(size, size)
     first, second = (str(name) for name in readings.columns)
     return kappa_of_table(
         table,
         levels=names,
-        weights=weights,
-        confidence=confidence,
         readers=(first, second),
         missing=len(readings) - len(codes),
         notes=notes,
@@ -53,7 +44,7 @@ def fleiss(readings: pd.DataFrame, *, levels: Sequence[str] | None = None) -> Ka
 
     Args:
         readings: One row per case (the index names it), one column per reader.
-        levels: All categories; without it those found.
+        levels: All categories; None: those that occur.
 
     Raises:
         SampleError: fewer than two readers, no case read by all, or a reading outside `levels`.
@@ -63,7 +54,7 @@ def fleiss(readings: pd.DataFrame, *, levels: Sequence[str] | None = None) -> Ka
     raters = readings.shape[1]
     if raters < 2:
         raise SampleError(f"agreement needs two readers, got {list(readings.columns)}")
-    codes, names, notes = _coded(readings, levels, "none")
+    codes, names, notes = _coded(readings, levels)
     ratings = (codes[:, :, None] == np.arange(len(names))).sum(axis=1)  # (cases, levels)
     share = ratings.sum(axis=0) / ratings.sum()
     spread = float((share * (1 - share)).sum())
@@ -94,21 +85,19 @@ def fleiss(readings: pd.DataFrame, *, levels: Sequence[str] | None = None) -> Ka
 
 
 def _coded(
-    readings: pd.DataFrame, levels: Sequence[str] | None, weights: Weights
+    readings: pd.DataFrame, levels: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
-    """(cases, readers) level numbers of complete cases, the levels, and a note on the others."""
+    """(cases, readers) level numbers of complete cases, the levels, and a note on other cases."""
     read = readings.notna() & (readings != "")
-    found = sorted({str(value) for value in readings.to_numpy()[read.to_numpy()]})
-    names = found if levels is None else [str(level) for level in levels]
-    if strange := sorted(set(found) - set(names)):
-        raise SampleError(f"reading {strange[0]!r} is not among the levels {', '.join(names)}")
-    if levels is None and weights != "none" and len(found) > 2:
-        raise SampleError(f"{weights} weights need the levels in their order; found {found}")
-    whole = read.all(axis=1)
-    if not whole.any():
+    occurring = sorted({str(value) for value in readings.to_numpy()[read.to_numpy()]})
+    names = occurring if levels is None else [str(level) for level in levels]
+    if unknown := sorted(set(occurring) - set(names)):
+        raise SampleError(f"reading {unknown[0]!r} is not among the levels {', '.join(names)}")
+    complete = read.all(axis=1)
+    if not complete.any():
         raise SampleError(f"no case was read by all of {', '.join(map(str, readings.columns))}")
     number = {name: i for i, name in enumerate(names)}
-    rows = [[number[str(v)] for v in row] for row in readings[whole].to_numpy()]
+    rows = [[number[str(v)] for v in row] for row in readings[complete].to_numpy()]
     return np.asarray(rows, dtype=np.int64), tuple(names), _missing_note(read)
 
 

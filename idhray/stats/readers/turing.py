@@ -1,4 +1,4 @@
-"""One reader's visual Turing test: are real and synthetic images told apart?
+"""Visual Turing test of one reader, who judges images as real or synthetic.
 
 Source: Park et al. 2021, "Evaluation of reality".
 """
@@ -11,19 +11,19 @@ from scipy import stats
 from idhray.stats.accuracy.rates import Proportion, printed, proportion
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.readers.equivalence import CAUTION, CHANCE, Equivalence, equivalence_to_chance
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import CONFIDENCE, SampleError
 from idhray.stats.text import p_text
 
 STOP_RATE = 0.6
-"""A GAN is trained until readers recognize fewer of its images. Source: Park et al. 2021, Methods,
-"aimed to less than 60% for synthetic images"."""
+"""Training of a GAN goes on until readers recognize fewer of its images than this. Source: Park et
+al. 2021, Methods, "aimed to less than 60% for synthetic images"."""
 EXACT_BINOMIAL = "exact binomial against 50%"
-Answer = Literal["tells them apart", "takes one for the other", "as if guessing", "open"]
+TuringAnswer = Literal["tells them apart", "takes one for the other", "as if guessing", "open"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
-    """What images were, and what a reader called them."""
+    """Counts of images by their kind and by the reader's judgment."""
 
     real_called_real: int
     real_called_synthetic: int
@@ -42,7 +42,7 @@ class Confusion:
 
     @property
     def right(self) -> int:
-        """Images called what they are."""
+        """Images whose kind was named correctly."""
         return self.real_called_real + self.synthetic_called_synthetic
 
 
@@ -53,19 +53,19 @@ class ReaderTuring:
     reader: str
     confusion: Confusion
     rate: Proportion
-    """Right answers, of real and synthetic images together: the classification rate."""
+    """Right answers on real and synthetic images together: the classification rate."""
     chance: Significance
     """Exact binomial test of the rate against 50%."""
     equivalence: Equivalence
     synthetic: Proportion
     """Synthetic images that were recognized as such."""
     missing: int
-    """Images that this reader gave no judgment of."""
+    """Images without a judgment by this reader."""
     d_prime: float
-    """z(real called real) - z(synthetic called real): 0 for guessing, whatever the leaning."""
+    """z(real called real) - z(synthetic called real): 0 for guessing, with any bias."""
     criterion: float
-    """Leaning: above 0 the reader prefers to say `synthetic`, below 0 `real`."""
-    answer: Answer
+    """Bias: above 0 the reader prefers to say `synthetic`, below 0 `real`."""
+    answer: TuringAnswer
     sentence: str
     notes: tuple[str, ...]
 
@@ -76,9 +76,9 @@ class ReaderTuring:
 
 
 def d_prime(confusion: Confusion) -> tuple[float, float]:
-    """d' and criterion; where a rate is 0 or 1, half an image is added on both sides.
+    """d' and criterion; if a rate is 0 or 1, half an image is added on both sides.
 
-    NaN where only real or only synthetic images were shown.
+    NaN if only real or only synthetic images were judged.
 
     Source: Green and Swets 1966; the added halves are the log-linear rule of Hautus 1995.
     """
@@ -93,19 +93,14 @@ def d_prime(confusion: Confusion) -> tuple[float, float]:
 
 
 def _extreme(confusion: Confusion) -> bool:
-    """Whether a class of images was called the same throughout."""
+    """True if all images of one kind were called the same."""
     return 0 in vars(confusion).values()
 
 
 def judge(
-    confusion: Confusion,
-    *,
-    reader: str = "reader",
-    margin: float = 0.1,
-    confidence: float = 0.95,
-    missing: int = 0,
+    confusion: Confusion, *, reader: str = "reader", margin: float = 0.1, missing: int = 0
 ) -> ReaderTuring:
-    """The test of one reader, from the four counts.
+    """Visual Turing test of one reader, from the four counts.
 
     Raises:
         SampleError: no image was judged, or a count is negative.
@@ -114,10 +109,9 @@ def judge(
     n = confusion.real + confusion.synthetic
     if n < 1 or min(vars(confusion).values()) < 0:
         raise SampleError(f"{reader}: no image was judged (counts {confusion})")
-    alpha = 1 - confidence
-    rate = proportion(confusion.right, n, confidence)
+    rate = proportion(confusion.right, n)
     p = float(stats.binomtest(confusion.right, n, CHANCE).pvalue)
-    equivalence = equivalence_to_chance(confusion.right, n, margin=margin, alpha=alpha)
+    equivalence = equivalence_to_chance(confusion.right, n, margin=margin, alpha=1 - CONFIDENCE)
     answer = _answer(rate.value, p, equivalence)
     prime, criterion = d_prime(confusion)
     return ReaderTuring(
@@ -126,7 +120,7 @@ def judge(
         rate=rate,
         chance=Significance(method=EXACT_BINOMIAL, p=p, statistic=confusion.right),
         equivalence=equivalence,
-        synthetic=proportion(confusion.synthetic_called_synthetic, confusion.synthetic, confidence),
+        synthetic=proportion(confusion.synthetic_called_synthetic, confusion.synthetic),
         missing=missing,
         d_prime=prime,
         criterion=criterion,
@@ -136,8 +130,8 @@ def judge(
     )
 
 
-def _answer(rate: float, p: float, equivalence: Equivalence) -> Answer:
-    if equivalence.shown:  # perhaps with a difference too, smaller than the margin
+def _answer(rate: float, p: float, equivalence: Equivalence) -> TuringAnswer:
+    if equivalence.equivalent:  # perhaps with a difference too, smaller than the margin
         return "as if guessing"
     if p < equivalence.alpha:
         return "tells them apart" if rate > CHANCE else "takes one for the other"
@@ -145,11 +139,11 @@ def _answer(rate: float, p: float, equivalence: Equivalence) -> Answer:
 
 
 def _sentence(
-    reader: str, rate: Proportion, p: float, equivalence: Equivalence, answer: Answer
+    reader: str, rate: Proportion, p: float, equivalence: Equivalence, answer: TuringAnswer
 ) -> str:
     share, low, high = (printed(100 * v, 1) for v in (rate.value, rate.exact_low, rate.exact_high))
     points = f"{100 * equivalence.margin:g} points"
-    said = {
+    text = {
         "tells them apart": f"{reader} tells real from synthetic images.",
         "takes one for the other": f"{reader} is wrong more often than guessing would be.",
         "as if guessing": f"{reader} is shown to be within {points} of guessing.",
@@ -159,35 +153,35 @@ def _sentence(
         ),
     }[answer]
     if answer == "as if guessing" and p < equivalence.alpha:
-        said += " The difference is significant, but smaller than that."
+        text += " The difference is significant, but smaller than that."
     if answer == "open" and rate.n < equivalence.smallest_n:
-        said += (
+        text += (
             f" {rate.n:g} images could not show it whatever was answered; "
             f"{equivalence.smallest_n} could."
         )
     return (
         f"{reader}: {rate.count:g} of {rate.n:g} right, {share}% "
-        f"({100 * (1 - equivalence.alpha):g}% CI {low} to {high}; {p_text(p)} against 50%). {said}"
+        f"({100 * (1 - equivalence.alpha):g}% CI {low} to {high}; {p_text(p)} against 50%). {text}"
     )
 
 
 def _notes(confusion: Confusion, missing: int) -> list[str]:
-    """What else must be known: gaps, leanings, what the figures cannot tell."""
-    said = []
+    """Notes on gaps, bias and limits of the figures."""
+    notes = []
     real, synthetic = confusion.real, confusion.synthetic
     if missing:
-        said.append(f"{missing} images without a judgment are left out.")
+        notes.append(f"{missing} images without a judgment are left out.")
     if not (real and synthetic):
-        said.append("Only one kind of image was judged: d' does not exist.")
-        return said
+        notes.append("Only one kind of image was judged: d' does not exist.")
+        return notes
     if confusion.real_called_real + confusion.synthetic_called_real in (0, real + synthetic):
-        said.append("All images were called the same: nothing was told from anything.")
+        notes.append("All images were called the same: nothing was told from anything.")
     if _extreme(confusion):
-        said.append("A rate is 0 or 1: for d' half an image was added to either side.")
+        notes.append("A rate is 0 or 1: for d' half an image was added to either side.")
     if real != synthetic:
         most = max(real, synthetic) / (real + synthetic)
-        said.append(
+        notes.append(
             f"{real} real and {synthetic} synthetic images: whoever always names the more frequent "
             f"kind is right in {printed(100 * most, 1)}%; d' is fairer."
         )
-    return said
+    return notes

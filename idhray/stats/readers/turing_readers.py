@@ -1,4 +1,4 @@
-"""The visual Turing test of all readers: one by one, pooled, and as a table.
+"""Visual Turing test of all readers: one by one, pooled, and as a table.
 
 Each row is one judgment: `reader`, `case`, `real` (the truth) and `judged_real`.
 Source: Park et al. 2021, "Evaluation of reality".
@@ -17,7 +17,7 @@ from idhray.stats.readers.equivalence import CHANCE
 from idhray.stats.readers.turing import EXACT_BINOMIAL, Confusion, ReaderTuring, judge
 from idhray.stats.sample import SampleError
 
-COLUMNS = ("reader", "case", "real", "judged_real")
+JUDGMENT_COLUMNS = ("reader", "case", "real", "judged_real")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +27,16 @@ class PooledTuring:
     readers: int
     cases: int
     rate: Proportion
-    """Its intervals count every judgment as a case of its own: too narrow as a rule."""
+    """Its intervals count every judgment as a separate case: too narrow as a rule."""
     chance: Significance
-    """Exact binomial test, with the same flaw, which its note names."""
+    """Exact binomial test, with the same flaw, which its note states."""
     by_case: Bootstrapped
-    """Interval and P with whole cases drawn anew, within real and synthetic ones."""
+    """Interval and P by resampling whole cases, within real and within synthetic ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuringTest:
-    """The readers one by one, and pooled where there are several."""
+    """Readers one by one, and pooled if there are several."""
 
     readers: tuple[ReaderTuring, ...]
     pooled: PooledTuring | None
@@ -46,40 +46,38 @@ def turing_test(
     judgments: pd.DataFrame,
     *,
     margin: float = 0.1,
-    confidence: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
 ) -> TuringTest:
-    """The visual Turing test of every reader.
+    """Visual Turing test of every reader.
 
     Args:
         judgments: Columns reader, case, real, judged_real (True or False, 1 or 0); judged_real
             may be missing, which is counted.
         margin: Rates this close to 50% count as guessing, in the equivalence test.
-        confidence: Of the intervals; each test has the level 1 - confidence.
-        draws, seed: Of the bootstrap over cases.
+        draws: Resamples of the bootstrap over cases.
+        seed: Seed of the bootstrap.
 
     Raises:
-        SampleError: a column is lacking, `real` is unknown or contradictory, a reader judged a case
-            twice, or nobody judged anything.
+        SampleError: a column is missing, `real` is missing or contradictory, a reader judged a
+            case twice, or there is no judgment at all.
         ConfigError: the margin is not between 0 and 0.5.
     """
     rows = _checked(judgments)
     names = sorted(rows["reader"].unique())
     by_reader = [rows[rows["reader"] == name] for name in names]
     readers = tuple(
-        _reader(str(name), own, margin, confidence)
-        for name, own in zip(names, by_reader, strict=True)
+        _reader(str(name), judged, margin) for name, judged in zip(names, by_reader, strict=True)
     )
-    known = rows[rows["judged_real"].notna()]
-    pooled = _pooled(known, confidence, draws, seed) if len(readers) > 1 else None
+    complete = rows[rows["judged_real"].notna()]
+    pooled = _pooled(complete, draws, seed) if len(readers) > 1 else None
     return TuringTest(readers=readers, pooled=pooled)
 
 
 def turing_table(
     judgments: pd.DataFrame, margin: float = 0.1, *, draws: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """`turing_test` as one row per reader and one for all; empty where nothing was judged.
+    """`turing_test` as one row per reader and one for all; empty without judgments.
 
     Raises:
         SampleError, ConfigError: see `turing_test`.
@@ -87,38 +85,38 @@ def turing_table(
     if judgments.empty:
         return pd.DataFrame()
     test = turing_test(judgments, margin=margin, draws=draws, seed=seed)
-    rows = [_row(one) for one in test.readers]
+    rows = [_row(reader) for reader in test.readers]
     if test.pooled is not None:
         rows.append(_pooled_row(test.pooled))
     return pd.DataFrame(rows)
 
 
-def _row(one: ReaderTuring) -> dict[str, object]:
+def _row(test: ReaderTuring) -> dict[str, object]:
     return {
-        "reader": one.reader,
-        "n": int(one.rate.n),
-        "missing": one.missing,
-        "right": int(one.rate.count),
-        "rate": one.rate.value,
-        "rate_low": one.rate.exact_low,
-        "rate_high": one.rate.exact_high,
-        "method": one.chance.method,
-        "p": one.chance.p,
-        **vars(one.confusion),
-        "synthetic_recognised": one.synthetic.value,
-        "synthetic_recognised_low": one.synthetic.exact_low,
-        "synthetic_recognised_high": one.synthetic.exact_high,
-        "under_stop_rate": one.under_stop_rate,
-        "margin": one.equivalence.margin,
-        "equivalence_p": one.equivalence.p,
-        "equivalence_low": one.equivalence.ci_low,
-        "equivalence_high": one.equivalence.ci_high,
-        "equivalent": one.equivalence.shown,
-        "d_prime": one.d_prime,
-        "criterion": one.criterion,
-        "answer": one.answer,
-        "sentence": one.sentence,
-        "notes": " ".join(one.notes),
+        "reader": test.reader,
+        "n": int(test.rate.n),
+        "missing": test.missing,
+        "right": int(test.rate.count),
+        "rate": test.rate.value,
+        "rate_low": test.rate.exact_low,
+        "rate_high": test.rate.exact_high,
+        "method": test.chance.method,
+        "p": test.chance.p,
+        **vars(test.confusion),
+        "synthetic_recognised": test.synthetic.value,
+        "synthetic_recognised_low": test.synthetic.exact_low,
+        "synthetic_recognised_high": test.synthetic.exact_high,
+        "under_stop_rate": test.under_stop_rate,
+        "margin": test.equivalence.margin,
+        "equivalence_p": test.equivalence.p,
+        "equivalence_low": test.equivalence.ci_low,
+        "equivalence_high": test.equivalence.ci_high,
+        "equivalent": test.equivalence.equivalent,
+        "d_prime": test.d_prime,
+        "criterion": test.criterion,
+        "answer": test.answer,
+        "sentence": test.sentence,
+        "notes": " ".join(test.notes),
     }
 
 
@@ -140,9 +138,9 @@ def _pooled_row(pooled: PooledTuring) -> dict[str, object]:
 
 def _checked(judgments: pd.DataFrame) -> pd.DataFrame:
     """The four columns, `real` as bool and `judged_real` as True, False or None."""
-    if lacking := [name for name in COLUMNS if name not in judgments]:
+    if lacking := [name for name in JUDGMENT_COLUMNS if name not in judgments]:
         raise SampleError(f"judgments have no column {', '.join(lacking)}")
-    rows = judgments[list(COLUMNS)].astype(object)
+    rows = judgments[list(JUDGMENT_COLUMNS)].astype(object)
     rows = rows.where(rows.notna(), None)
     for name in ("reader", "case", "real"):
         if gaps := int(rows[name].isna().sum()):
@@ -154,8 +152,8 @@ def _checked(judgments: pd.DataFrame) -> pd.DataFrame:
         rows[name] = [None if v is None else bool(v) for v in rows[name]]
     twice = rows[rows.duplicated(["reader", "case"])]
     if len(twice):
-        one = twice.iloc[0]
-        raise SampleError(f"{one['reader']} judged case {one['case']} twice; keep one judgment")
+        first = twice.iloc[0]
+        raise SampleError(f"{first['reader']} judged case {first['case']} twice; keep one judgment")
     truths = rows.groupby("case")["real"].nunique()
     if (truths > 1).any():
         raise SampleError(f"case {truths.idxmax()} is both real and synthetic; check its rows")
@@ -164,7 +162,7 @@ def _checked(judgments: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _reader(name: str, rows: pd.DataFrame, margin: float, confidence: float) -> ReaderTuring:
+def _reader(name: str, rows: pd.DataFrame, margin: float) -> ReaderTuring:
     judged = rows[rows["judged_real"].notna()]
     if judged.empty:
         raise SampleError(f"{name} judged none of {len(rows)} images; leave these rows out")
@@ -178,12 +176,11 @@ def _reader(name: str, rows: pd.DataFrame, margin: float, confidence: float) -> 
         ),
         reader=name,
         margin=margin,
-        confidence=confidence,
         missing=len(rows) - len(judged),
     )
 
 
-def _pooled(rows: pd.DataFrame, confidence: float, draws: int, seed: int) -> PooledTuring:
+def _pooled(rows: pd.DataFrame, draws: int, seed: int) -> PooledTuring:
     right = rows["real"] == rows["judged_real"]
     n = len(rows)
     by_case = right.groupby(rows["case"]).agg(["sum", "count"])
@@ -192,7 +189,7 @@ def _pooled(rows: pd.DataFrame, confidence: float, draws: int, seed: int) -> Poo
     return PooledTuring(
         readers=int(rows["reader"].nunique()),
         cases=len(counts),
-        rate=proportion(int(right.sum()), n, confidence),
+        rate=proportion(int(right.sum()), n),
         chance=Significance(
             method=EXACT_BINOMIAL,
             p=float(stats.binomtest(int(right.sum()), n, CHANCE).pvalue),

@@ -1,7 +1,7 @@
-"""Table 1: what the cases of each group are like, and whether groups differ.
+"""Table 1: summaries of the cases of each group, and comparisons of groups.
 
-Every comparison names its test (see `choice.py`), beside a standardized difference, which does not
-grow with the number of cases. Values that are missing are counted, and left out of the tests.
+Every comparison names its test (see `choice.py`) and has a standardized difference, which does not
+grow with the number of cases. Missing values are counted, and left out of the tests.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from idhray.stats.table1.choice import (
     Convention,
     compare_counts,
     compare_numbers,
-    why_not_normal,
+    not_normal_reason,
 )
 from idhray.stats.table1.standardized import (
     standardized_difference,
@@ -30,28 +30,28 @@ from idhray.stats.table1.summaries import (
     Continuous,
     Levels,
     Numbers,
-    known_numbers,
     levels_in,
     numbers_in,
+    numbers_of,
 )
 
 NO_TEST = "none"
-Pair = tuple[str, str]
-Columns = Mapping[str, "pd.Series[Any]"]  # label of a group -> its cases' cells
+GroupPair = tuple[str, str]  # labels
+GroupCells = Mapping[str, "pd.Series[Any]"]  # label of a group -> its cases' cells
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two groups in one variable."""
+    """Two groups compared in one variable."""
 
     first: str
     second: str
     """Labels of the groups."""
     test: Significance
-    """Its method is `none`, and a note says why, where a group has no values."""
+    """With the method `none` and a note if a group has no values."""
     standardized_difference: float
-    """First minus second of a continuous variable, 0 or more of a categorical one; NaN where it
-    does not exist, and then the characteristic's notes say why."""
+    """First minus second for a continuous variable, 0 or more for a categorical one; NaN if it
+    does not exist, and the characteristic's notes give the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,10 @@ class Characteristic:
 
     variable: Continuous | Categorical
     groups: Mapping[str, Numbers | Levels]
-    """Label of a group -> its figures."""
+    """Label of a group -> its summary."""
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
-    """What is missing, and why a test was chosen."""
+    """Notes on missing values, and the reason for the choice of a test."""
 
 
 def characteristics(
@@ -74,24 +74,23 @@ def characteristics(
     groups: Mapping[str, str],
     comparisons: Sequence[tuple[str, str]] | None = None,
     convention: Convention = "choose",
-    alpha: float = 0.05,
     identity: str = "",
 ) -> list[Characteristic]:
     """The rows of a table 1, one per variable.
 
     Args:
         cases: One row per patient or synthetic case.
-        variables: In the table's order.
-        group: The column that says the group.
-        groups: Its values in the table's order -> their labels. Every case is in one of them.
+        variables: Variables in the order of the table.
+        group: Name of the column that holds the group.
+        groups: Value of that column -> label, in the order of the table. Every case is in one of
+            these groups.
         comparisons: Pairs of values of `group`; None: every pair.
-        convention: How tests are chosen.
-        alpha: A smaller Shapiro-Wilk P rejects normality, under `choose`.
-        identity: A column whose values, where there are any, may come only once: the patient.
+        convention: Convention by which tests are chosen.
+        identity: Name of a column whose values, if present, may occur only once: the patient.
 
     Raises:
-        SampleError: a column is lacking; a group is empty, or not in `groups`; a value is not a
-            number or not a level; a patient comes twice.
+        SampleError: a column is missing; a group is empty, or not in `groups`; a value is not a
+            number or not a level; a patient occurs twice.
 
     Source: Park et al. 2021, table 1, for the layout.
     """
@@ -110,7 +109,7 @@ def characteristics(
             for value, label in groups.items()
         }
         if isinstance(variable, Continuous):
-            rows.append(_continuous(variable, columns, named, convention, alpha))
+            rows.append(_continuous(variable, columns, named, convention))
         else:
             rows.append(_categorical(variable, columns, named, convention))
     return rows
@@ -118,15 +117,14 @@ def characteristics(
 
 def _continuous(
     variable: Continuous,
-    columns: Columns,
-    pairs: Sequence[Pair],
+    columns: GroupCells,
+    pairs: Sequence[GroupPair],
     convention: Convention,
-    alpha: float,
 ) -> Characteristic:
-    values = {label: known_numbers(column) for label, column in columns.items()}
+    values = {label: numbers_of(column) for label, column in columns.items()}
     reason = ""
     if convention == "choose":
-        reason = why_not_normal({label: own for label, own in values.items() if len(own)}, alpha)
+        reason = not_normal_reason({label: x for label, x in values.items() if len(x)})
 
     def compare(first: str, second: str) -> tuple[Significance, float]:
         x, y = values[first], values[second]
@@ -138,7 +136,7 @@ def _continuous(
 
 
 def _categorical(
-    variable: Categorical, columns: Columns, pairs: Sequence[Pair], convention: Convention
+    variable: Categorical, columns: GroupCells, pairs: Sequence[GroupPair], convention: Convention
 ) -> Characteristic:
     groups = {label: levels_in(column, variable.levels) for label, column in columns.items()}
 
@@ -160,18 +158,18 @@ def _categorical(
 def _characteristic(
     variable: Continuous | Categorical,
     groups: Mapping[str, Numbers] | Mapping[str, Levels],
-    pairs: Sequence[Pair],
+    pairs: Sequence[GroupPair],
     compare: Callable[[str, str], tuple[Significance, float]],
     reason: str,
 ) -> Characteristic:
     """A variable with its comparisons, and notes on what is missing."""
-    notes = [_missing(label, own) for label, own in groups.items() if own.missing]
+    notes = [_missing(label, group) for label, group in groups.items() if group.missing]
     notes += [reason] if reason else []
     comparisons = []
     for first, second in pairs:
         if lacking := [label for label in (first, second) if not groups[label].n]:
-            why = f"No values in {' and '.join(lacking)}: nothing to compare."
-            test, distance = _no_test(why), float("nan")
+            missing = f"No values in {' and '.join(lacking)}: nothing to compare."
+            test, distance = _no_test(missing), float("nan")
         else:
             test, distance = compare(first, second)
             if np.isnan(distance):
@@ -190,14 +188,15 @@ def _characteristic(
     )
 
 
-def _no_test(why: str) -> Significance:
-    return Significance(method=NO_TEST, p=float("nan"), notes=(why,))
+def _no_test(reason: str) -> Significance:
+    return Significance(method=NO_TEST, p=float("nan"), notes=(reason,))
 
 
-def _missing(label: str, own: Numbers | Levels) -> str:
-    if not own.n:
-        return f"{label}: no values in {own.missing} cases."
-    return f"{label}: missing in {own.missing} of {own.n + own.missing} cases, left out here."
+def _missing(label: str, group: Numbers | Levels) -> str:
+    if not group.n:
+        return f"{label}: no values in {group.missing} cases."
+    cases = group.n + group.missing
+    return f"{label}: missing in {group.missing} of {cases} cases, left out here."
 
 
 def _check_columns(cases: pd.DataFrame, names: Sequence[str]) -> None:
@@ -206,7 +205,7 @@ def _check_columns(cases: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def _check_groups(
-    column: "pd.Series[str]", groups: Mapping[str, str], pairs: Sequence[Pair]
+    column: "pd.Series[str]", groups: Mapping[str, str], pairs: Sequence[GroupPair]
 ) -> None:
     if len(groups) < 2 or len(set(groups.values())) < len(groups):
         raise SampleError(f"table 1: needs 2 or more groups with a label each, got {dict(groups)}")

@@ -1,8 +1,8 @@
-"""Which test compares two groups, said by name in its result.
+"""Choice of the test that compares two groups; its result names the test.
 
-`choose` looks at the data. Numbers: Welch's t test where Shapiro and Wilk's test rejects normality
+`choose` depends on the data. Numbers: Welch's t test if Shapiro and Wilk's test rejects normality
 in no group, else Mann-Whitney, exact with fewer than 50 values in either group. Counts: chi-square
-without continuity correction where all expected counts are 5 or more, else Fisher's exact test.
+without continuity correction if all expected counts are 5 or more, else Fisher's exact test.
 
 `park2021` is one convention for all: chi-square without continuity correction, the only test that
 gives the P values of Park et al. 2021, table 1; and Mann-Whitney as R does it with ties, by the
@@ -26,21 +26,21 @@ from idhray.stats.text import p_text
 Convention = Literal["choose", "park2021"]
 CONVENTIONS = ("choose", "park2021")
 _EXACT_BELOW = 50  # values per group, as in R's wilcox.test
+_REJECTING_P = 0.05  # a smaller P of Shapiro and Wilk rejects normality
 
 
-def why_not_normal(samples: Mapping[str, SampleValues], alpha: float = 0.05) -> str:
-    """The reason against Welch's t test as a sentence; empty where there is none.
+def not_normal_reason(samples: Mapping[str, SampleValues]) -> str:
+    """The reason against Welch's t test as a sentence; empty if there is none.
 
     Args:
         samples: Name of a group -> its values, one or more.
-        alpha: A smaller Shapiro-Wilk P rejects normality.
     """
     for name, values in samples.items():
-        found = shapiro_wilk(values)
-        if np.isnan(found.p):
-            return f"Mann-Whitney, as normality cannot be tested in {name}: {found.notes[0]}"
-        if found.p < alpha:
-            figures = f"W = {printed(found.statistic)}, {p_text(found.p)}"
+        test = shapiro_wilk(values)
+        if np.isnan(test.p):
+            return f"Mann-Whitney, as normality cannot be tested in {name}: {test.notes[0]}"
+        if test.p < _REJECTING_P:
+            figures = f"W = {printed(test.statistic)}, {p_text(test.p)}"
             return f"Mann-Whitney, as Shapiro-Wilk rejects normality in {name} ({figures})."
     return ""
 
@@ -60,21 +60,20 @@ def compare_numbers(
 
 
 def compare_counts(table: ArrayLike, *, convention: Convention = "choose") -> Significance:
-    """The convention's test of (levels, groups) counts; a note says why it is not chi-square.
+    """The convention's test of (levels, groups) counts; a note gives the reason against chi-square.
 
-    Where Fisher's exact test has too many tables to count, it is chi-square after all, and a note
-    says so.
+    If Fisher's exact test has too many tables to count, it is chi-square after all, with a note.
 
     Raises:
         SampleError: not a table of counts.
     """
-    found = chi_square(table)
+    pearson = chi_square(table)
     expected = expected_counts(table)
     few = expected[expected > 0].min() < FEW  # an empty row expects 0, and is not in the test
-    if convention == "park2021" or np.isnan(found.p) or not few:
-        return found
+    if convention == "park2021" or np.isnan(pearson.p) or not few:
+        return pearson
     try:
         exact = fisher_exact(table)
     except SampleError as error:
-        return replace(found, notes=(*found.notes, f"Not exact. {error}."))
-    return replace(exact, notes=found.notes)
+        return replace(pearson, notes=(*pearson.notes, f"Not exact. {error}."))
+    return replace(exact, notes=pearson.notes)

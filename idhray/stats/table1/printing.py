@@ -1,4 +1,4 @@
-"""Table 1 as data frames: every figure in a column of its own, or cells as readers expect them."""
+"""Table 1 as data frames: one column per figure, or cells as they are printed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,22 +14,26 @@ _NUMBERS = ("n", "missing", "mean", "sd", "median", "q1", "q3")
 
 
 def characteristics_frame(rows: Sequence[Characteristic]) -> pd.DataFrame:
-    """Numbers: a row per continuous variable, and per level of a categorical one.
+    """Numbers: one row per continuous variable, and per level of a categorical one.
 
-    Columns: variable; level (empty for a continuous variable); of each group `GROUP: n`,
-    `missing`, `mean`, `sd`, `median`, `q1`, `q3`, `count`, `share`; of each comparison, in the
+    Columns: variable; level (empty for a continuous variable); for each group `GROUP: n`,
+    `missing`, `mean`, `sd`, `median`, `q1`, `q3`, `count`, `share`; for each comparison, in the
     first row of its variable, `A vs B: test`, `statistic`, `df`, `p`, `standardized_difference`;
-    and there, notes. NaN: a figure of the other kind of variable, or one that the notes explain.
+    in the same row, notes. NaN: a figure of the other kind of variable, or one that the notes
+    explain.
     """
     lines = []
     for row in rows:
         for number, level in enumerate(_levels(row)):
             line: dict[str, Any] = {"variable": row.variable.name, "level": level}
-            for label, own in row.groups.items():
-                line |= {f"{label}: {name}": value for name, value in _figures(own, level).items()}
+            for label, summary in row.groups.items():
+                figures = _figures(summary, level)
+                line |= {f"{label}: {name}": value for name, value in figures.items()}
             if number == 0:
-                for one in row.comparisons:
-                    line |= {f"{_pair(one)}: {name}": value for name, value in _test(one).items()}
+                for comparison in row.comparisons:
+                    title = _title(comparison)
+                    test = _test(comparison)
+                    line |= {f"{title}: {name}": value for name, value in test.items()}
                 line["notes"] = " ".join(all_notes(row))
             lines.append(line)
     return pd.DataFrame(lines)
@@ -38,19 +42,20 @@ def characteristics_frame(rows: Sequence[Characteristic]) -> pd.DataFrame:
 def printed_characteristics(rows: Sequence[Characteristic]) -> pd.DataFrame:
     """Text: median [IQR] or n (%) by group; then test, P and standardized difference by pair.
 
-    A variable's comparisons stand in its first row, above its levels. A dash is a figure that does
-    not exist; `all_notes` say why.
+    A variable's comparisons are in its first row, above its levels. A dash is a figure that does
+    not exist; `all_notes` gives the reason.
     """
     lines = []
     for row in rows:
         heading = {"Variable": row.variable.label, "Level": ""}
         if not isinstance(row.variable, Categorical):
             heading |= _cells(row, "")
-        for one in row.comparisons:
+        for comparison in row.comparisons:
+            title, difference = _title(comparison), comparison.standardized_difference
             heading |= {
-                f"{_pair(one)}: P": p_cell(one.test.p),
-                f"{_pair(one)}: test": one.test.method,
-                f"{_pair(one)}: standardized difference": printed(one.standardized_difference, 2),
+                f"{title}: P": p_cell(comparison.test.p),
+                f"{title}: test": comparison.test.method,
+                f"{title}: standardized difference": printed(difference, 2),
             }
         lines.append(heading)
         if isinstance(row.variable, Categorical):
@@ -62,34 +67,38 @@ def printed_characteristics(rows: Sequence[Characteristic]) -> pd.DataFrame:
 
 
 def all_notes(row: Characteristic) -> list[str]:
-    """The notes on a variable, then those on its comparisons behind the names of their groups."""
-    of_tests = [f"{_pair(one)}: {note}" for one in row.comparisons for note in one.test.notes]
-    return [*row.notes, *of_tests]
+    """Notes on a variable, then on its comparisons, each after the names of its groups."""
+    test_notes = [
+        f"{_title(comparison)}: {note}"
+        for comparison in row.comparisons
+        for note in comparison.test.notes
+    ]
+    return [*row.notes, *test_notes]
 
 
-def _pair(one: Comparison) -> str:
-    return f"{one.first} vs {one.second}"
+def _title(comparison: Comparison) -> str:
+    return f"{comparison.first} vs {comparison.second}"
 
 
 def _levels(row: Characteristic) -> list[str]:
     return list(row.variable.levels) if isinstance(row.variable, Categorical) else [""]
 
 
-def _figures(own: Numbers | Levels, level: str) -> dict[str, float]:
-    """The same columns for either kind; NaN where they are the other kind's."""
-    figures = {name: float(getattr(own, name, "nan")) for name in _NUMBERS}
-    if isinstance(own, Levels):
-        return figures | {"count": own.counts[level], "share": own.share(level)}
+def _figures(summary: Numbers | Levels, level: str) -> dict[str, float]:
+    """The same columns for either kind; NaN in those of the other kind."""
+    figures = {name: float(getattr(summary, name, "nan")) for name in _NUMBERS}
+    if isinstance(summary, Levels):
+        return figures | {"count": summary.counts[level], "share": summary.share(level)}
     return figures | {"count": float("nan"), "share": float("nan")}
 
 
-def _test(one: Comparison) -> dict[str, Any]:
+def _test(comparison: Comparison) -> dict[str, Any]:
     return {
-        "test": one.test.method,
-        "statistic": one.test.statistic,
-        "df": one.test.df,
-        "p": one.test.p,
-        "standardized_difference": one.standardized_difference,
+        "test": comparison.test.method,
+        "statistic": comparison.test.statistic,
+        "df": comparison.test.df,
+        "p": comparison.test.p,
+        "standardized_difference": comparison.standardized_difference,
     }
 
 
@@ -97,6 +106,6 @@ def _cells(row: Characteristic, level: str) -> dict[str, str]:
     """The printed cell of every group."""
     digits = 0 if isinstance(row.variable, Categorical) else row.variable.digits
     return {
-        label: own.text(level) if isinstance(own, Levels) else own.text(digits)
-        for label, own in row.groups.items()
+        label: summary.text(level) if isinstance(summary, Levels) else summary.text(digits)
+        for label, summary in row.groups.items()
     }

@@ -1,7 +1,7 @@
-"""How far apart two groups are, in units that do not grow with the number of patients.
+"""Standardized differences of two groups, in units that do not depend on the number of patients.
 
-A P value answers to the sample size as well; these do not. Above 0.1 a difference between groups
-is commonly no longer called negligible (Austin 2009).
+A P value depends on the sample size as well. A standardized difference above 0.1 is commonly no
+longer called negligible (Austin 2009).
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _ROUNDING = 1e-9
 def standardized_difference(x: ArrayLike, y: ArrayLike) -> float:
     """Mean of `x` minus mean of `y`, over the root of their mean variance (ddof 1).
 
-    NaN where it does not exist: a single value in a group, or no spread and yet another mean. Two
+    NaN if it does not exist: a single value in a group, or no spread and yet different means. Two
     groups of one and the same value differ by 0.
 
     Raises:
@@ -25,30 +25,28 @@ def standardized_difference(x: ArrayLike, y: ArrayLike) -> float:
 
     Source: Yang and Dalton 2012 (SAS Global Forum, paper 335).
     """
-    one, other = (
-        values_of(x, "standardized difference, x"),
-        values_of(y, "standardized difference, y"),
-    )
-    if min(len(one), len(other)) < 2:
+    first = values_of(x, "standardized difference, x")
+    second = values_of(y, "standardized difference, y")
+    if min(len(first), len(second)) < 2:
         return float("nan")
-    difference = float(one.mean() - other.mean())
-    if np.ptp(one) == 0 and np.ptp(other) == 0:
-        return 0.0 if one[0] == other[0] else float("nan")
-    return difference / float(np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2))
+    difference = float(first.mean() - second.mean())
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return 0.0 if first[0] == second[0] else float("nan")
+    return difference / float(np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2))
 
 
 def standardized_difference_of_counts(table: ArrayLike) -> float:
-    """Mahalanobis distance between the shares of two groups; of 2 levels, |p1 - p2| over the SD.
+    """Mahalanobis distance between the shares of two groups; for 2 levels, |p1 - p2| over the SD.
 
     Args:
         table: (levels, 2) counts; levels without a case change nothing.
 
     Returns:
-        0 or more. NaN where it does not exist: a group without cases, or groups so apart that no
-        level, or no chain of levels, connects them (the distance would be infinite).
+        0 or more. NaN if it does not exist: a group without cases, or groups that no level, and no
+        chain of levels, connects (the distance would be infinite).
 
     Raises:
-        SampleError: not a table of counts, or not of two groups.
+        SampleError: not a table of counts, or not two groups.
 
     Source: Yang and Dalton 2012 (SAS Global Forum, paper 335).
     """

@@ -87,7 +87,7 @@ def test_both_readers_of_park_2021(confusion, p, interval, answer, under_stop):
     assert found.chance.p == pytest.approx(p, abs=1e-6)
     assert (found.rate.exact_low, found.rate.exact_high) == pytest.approx(interval, abs=1e-6)
     assert (found.answer, found.under_stop_rate) == (answer, under_stop)
-    assert not found.equivalence.shown
+    assert not found.equivalence.equivalent
 
 
 def test_pooled_readers_of_park_2021_and_their_caution():
@@ -159,7 +159,7 @@ def test_equivalence_is_possible_from_the_stated_number_on(margin):
         low = stats.binom.sf(right - 1, n, 0.5 - margin)
         high = stats.binom.cdf(right, n, 0.5 + margin)
         assert np.maximum(low, high).min() > 0.05, n
-    assert equivalence_to_chance(smallest // 2, smallest, margin=margin).shown
+    assert equivalence_to_chance(smallest // 2, smallest, margin=margin).equivalent
 
 
 @pytest.mark.parametrize("n", [40, 100, 301])
@@ -168,7 +168,7 @@ def test_equivalence_is_shown_where_the_90_percent_interval_lies_inside_the_marg
     for right in range(n + 1):
         found = equivalence_to_chance(right, n)
         inside = found.ci_low > 0.4 and found.ci_high < 0.6
-        assert found.shown == inside, right
+        assert found.equivalent == inside, right
 
 
 def test_equivalence_p_is_the_larger_binomial_tail():

@@ -12,7 +12,7 @@ from idhray.stats.hypothesis.compare import (
     welch_t,
 )
 from idhray.stats.hypothesis.contingency import FISHER, PEARSON, chi_square, fisher_exact
-from idhray.stats.table1.choice import compare_counts, compare_numbers, why_not_normal
+from idhray.stats.table1.choice import compare_counts, compare_numbers, not_normal_reason
 
 BELL = stats.norm.ppf((np.arange(20) + 0.5) / 20)  # as normal as 20 values can be
 LONG_TAIL = np.exp(2 * BELL)
@@ -20,7 +20,7 @@ LONG_TAIL = np.exp(2 * BELL)
 
 def test_normal_groups_are_compared_by_means():
     """Shapiro and Wilk's test rejects neither."""
-    assert why_not_normal({"wildtype": BELL, "mutant": BELL + 1}) == ""
+    assert not_normal_reason({"wildtype": BELL, "mutant": BELL + 1}) == ""
     found = compare_numbers(BELL, BELL + 1, normal=True)
 
     assert found.method == WELCH
@@ -29,25 +29,16 @@ def test_normal_groups_are_compared_by_means():
 
 def test_one_group_that_is_not_normal_is_reason_enough():
     """The sentence names the group, W and P."""
-    reason = why_not_normal({"wildtype": BELL, "mutant": LONG_TAIL})
+    reason = not_normal_reason({"wildtype": BELL, "mutant": LONG_TAIL})
 
     assert reason.startswith("Mann-Whitney, as Shapiro-Wilk rejects normality in mutant (W = 0.")
     assert compare_numbers(BELL, LONG_TAIL, normal=False).method == MANN_WHITNEY_EXACT
 
 
-def test_the_level_of_the_normality_test_is_an_argument():
-    """At a smaller one, more is normal."""
-    values = {"mutant": BELL + 0.3 * BELL**2}
-    p = stats.shapiro(values["mutant"]).pvalue
-
-    assert why_not_normal(values, alpha=1.01 * p)
-    assert not why_not_normal(values, alpha=0.99 * p)
-
-
 def test_what_cannot_be_tested_for_normality_is_not_called_normal():
     """Two values, or one value over and over."""
-    assert "3 or more values, found 2" in why_not_normal({"mutant": np.array([1.0, 2.0])})
-    assert "All 5 values are equal" in why_not_normal({"mutant": np.full(5, 7.0)})
+    assert "3 or more values, found 2" in not_normal_reason({"mutant": np.array([1.0, 2.0])})
+    assert "All 5 values are equal" in not_normal_reason({"mutant": np.full(5, 7.0)})
 
 
 def test_large_groups_are_compared_by_the_normal_approximation():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
-from idhray.stats.readers.agreement import discordant, with_consensus
+from idhray.stats.readers.agreement import discordant_readings, with_consensus
 
 CONSENSUS = "consensus"
 SPLITS = ("train", "val", "test")
@@ -47,7 +47,7 @@ class Readings:
         """Cells on which readers differ, with the value of each reader and the consensus so far."""
         if self.cases.empty:
             return pd.DataFrame(columns=["case", "feature", *self.by_reader, CONSENSUS])
-        cells = discordant(self.feature_rows(), FEATURE_NAMES)
+        cells = discordant_readings(self.feature_rows(), FEATURE_NAMES)
         names = dict(zip(cells.columns[2:], self.by_reader, strict=True))
         return cells.rename(columns=names).merge(self.settled, how="left").fillna({CONSENSUS: ""})
 
