@@ -33,11 +33,11 @@ def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
     """One row per case (the index, in order of appearance), one column per reader (sorted).
 
     Raises:
-        SampleError: a column is lacking, a row names no case or no reader, a reader read a case
+        SampleError: a column is missing, a row names no case or no reader, a reader read a case
             twice, or there is but one reader.
     """
-    if lacking := [name for name in ("case", "reader", feature) if name not in readings]:
-        raise SampleError(f"readings have no column {', '.join(lacking)}")
+    if missing_columns := [name for name in ("case", "reader", feature) if name not in readings]:
+        raise SampleError(f"readings have no column {', '.join(missing_columns)}")
     rows = readings[["case", "reader", feature]]
     if nameless := int(rows[["case", "reader"]].isna().any(axis=1).sum()):
         raise SampleError(f"{nameless} of {len(rows)} readings name no case or no reader")
@@ -146,10 +146,10 @@ def with_consensus(
     decided = _decisions(consensus)
     discordant = discordant_readings(readings, features)
     open_cells = [(row.case, row.feature) for row in discordant.itertuples()]
-    if lacking := [key for key in open_cells if key not in decided]:
+    if unsettled := [key for key in open_cells if key not in decided]:
         raise SampleError(
-            f"{len(lacking)} of {len(open_cells)} discordant readings have no consensus: "
-            f"{_first(lacking)}; let the readers settle them"
+            f"{len(unsettled)} of {len(open_cells)} discordant readings have no consensus: "
+            f"{_first(unsettled)}; let the readers settle them"
         )
     values = {feature: by_case(readings, feature) for feature in features}
     table = pd.DataFrame({name: wide.iloc[:, 0] for name, wide in values.items()}, dtype=object)
@@ -173,8 +173,8 @@ def with_consensus(
 
 def _decisions(consensus: pd.DataFrame) -> dict[tuple[object, str], str]:
     """The consensus by (case, feature); blank rows are ignored."""
-    if lacking := [n for n in ("case", "feature", "consensus") if n not in consensus]:
-        raise SampleError(f"the consensus table has no column {', '.join(lacking)}")
+    if missing_columns := [n for n in ("case", "feature", "consensus") if n not in consensus]:
+        raise SampleError(f"the consensus table has no column {', '.join(missing_columns)}")
     filled = consensus[consensus["consensus"].notna() & (consensus["consensus"] != "")]
     keys = list(zip(filled["case"], filled["feature"].astype(str), strict=True))
     if twice := sorted({key for key in keys if keys.count(key) > 1}, key=str):

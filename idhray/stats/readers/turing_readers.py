@@ -138,8 +138,8 @@ def _pooled_row(pooled: PooledTuring) -> dict[str, object]:
 
 def _checked(judgments: pd.DataFrame) -> pd.DataFrame:
     """The four columns, `real` as bool and `judged_real` as True, False or None."""
-    if lacking := [name for name in JUDGMENT_COLUMNS if name not in judgments]:
-        raise SampleError(f"judgments have no column {', '.join(lacking)}")
+    if missing_columns := [name for name in JUDGMENT_COLUMNS if name not in judgments]:
+        raise SampleError(f"judgments have no column {', '.join(missing_columns)}")
     rows = judgments[list(JUDGMENT_COLUMNS)].astype(object)
     rows = rows.where(rows.notna(), None)
     for name in ("reader", "case", "real"):

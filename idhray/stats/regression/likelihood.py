@@ -2,7 +2,7 @@
 
 statsmodels fits the plain one, firthmodels the penalized one. Neither can hold several
 coefficients at fixed values, which every profile interval and every test of a whole factor
-needs: with Firth's penalty a column that is held at 0 is not a column left out, because the
+needs: with Firth's penalty a column that is fixed at 0 is not a column left out, because the
 penalty still counts it. So one small maximizer serves both; tests compare it with both libraries.
 
 Letters: N patients, K columns.
@@ -109,37 +109,37 @@ class Likelihood:
         twist = (x.T * (off * weight)) @ squares
         return np.asarray((x.T * (2 * leverage * off**2)) @ x - 2 * twist @ twist.T)
 
-    def maximum(self, start: Reals | None = None, held: NDArray[np.bool_] | None = None) -> Point:
+    def maximum(self, start: Reals | None = None, fixed: NDArray[np.bool_] | None = None) -> Point:
         """The point with the highest value.
 
         The plain likelihood has one maximum. With few patients the penalized one can have more,
-        above all with a coefficient held; so climbs also start far out along each coefficient.
+        above all with a coefficient fixed; so climbs also start far out along each coefficient.
 
         Args:
             start: Coefficients to start from, (K,); zeros if not given.
-            held: True where a coefficient keeps the value it has in `start`, (K,).
+            fixed: True where a coefficient keeps the value it has in `start`, (K,).
 
         Raises:
             NoMaximumError: no maximum was reached; without the penalty that means separated
                 classes. Not all such data are detected here: `separation` is certain.
         """
-        best = self.climb(start, held)
+        best = self.climb(start, fixed)
         if not self.penalized:
             return best
         lengths = np.sqrt((self.matrix**2).mean(axis=0))
         center = best.beta
-        for index in np.arange(len(lengths)) if held is None else np.flatnonzero(~held):
+        for index in np.arange(len(lengths)) if fixed is None else np.flatnonzero(~fixed):
             for side in (-1, 1):
                 far = center.copy()
                 far[index] += side * _FAR / lengths[index]
                 with suppress(NoMaximumError):
-                    best = max(best, self.climb(far, held, best), key=lambda point: point.value)
+                    best = max(best, self.climb(far, fixed, best), key=lambda point: point.value)
         return best
 
     def climb(
         self,
         start: Reals | None = None,
-        held: NDArray[np.bool_] | None = None,
+        fixed: NDArray[np.bool_] | None = None,
         earlier: Point | None = None,
     ) -> Point:
         """The maximum reached from `start` by Newton steps that never descend.
@@ -151,7 +151,7 @@ class Likelihood:
         """
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
-        free = np.flatnonzero(~held) if held is not None else np.arange(count)
+        free = np.flatnonzero(~fixed) if fixed is not None else np.arange(count)
         settled, shortest = not len(free), np.inf
         for _ in range(_MAX_STEPS if len(free) else 0):
             try:

@@ -1,7 +1,7 @@
 """Likelihood-ratio tests, Wald tests and profile intervals of a logistic regression.
 
-The first and last compare the maximum with the maximum under a restriction: some coefficients held
-at 0, or one held at the end of its interval. Firth's fit uses the penalized likelihood.
+The first and last compare the maximum with the maximum under a restriction: some coefficients fixed
+at 0, or one fixed at the end of its interval. Firth's fit uses the penalized likelihood.
 
 Source: Venzon and Moolgavkar 1988 (Appl Stat 37:87); Heinze and Schemper 2002 (Stat Med 21:2409).
 """
@@ -24,14 +24,14 @@ _LOST = "the likelihood could not be followed far enough for a profile; use fewe
 
 
 def likelihood_ratio(model: Likelihood, best: Point, indices: Sequence[int]) -> Significance:
-    """Twice the loss of log-likelihood when the coefficients at `indices` are held at 0."""
+    """Twice the loss of log-likelihood when the coefficients at `indices` are fixed at 0."""
     name = "penalized likelihood ratio" if model.penalized else "likelihood ratio"
     if not len(indices):
         notes = ("There is no coefficient to test.",)
         return Significance(method=name, p=float("nan"), statistic=0.0, df=0, notes=notes)
-    held = np.isin(np.arange(len(best.beta)), indices)
-    nearby = _constrained(model, best, held, np.zeros(len(indices)))
-    without = model.maximum(nearby.beta, held)
+    fixed = np.isin(np.arange(len(best.beta)), indices)
+    nearby = _constrained(model, best, fixed, np.zeros(len(indices)))
+    without = model.maximum(nearby.beta, fixed)
     statistic = max(2 * (best.value - without.value), 0.0)
     return Significance(
         method=name,
@@ -60,13 +60,13 @@ def profile_interval(model: Likelihood, best: Point, index: int) -> tuple[float,
 
 
 def _end(model: Likelihood, best: Point, index: int, side: int) -> float:
-    held = np.arange(len(best.beta)) == index
+    fixed = np.arange(len(best.beta)) == index
     z = z_of(CONFIDENCE)
     se = float(np.sqrt(np.linalg.inv(best.information)[index, index]))
     inside = best
     for _ in range(_MAX_RESTARTS):
-        end, constrained = _crossing(model, best, inside, held, width=side * z * se, z=z)
-        highest = model.maximum(constrained.beta, held)
+        end, constrained = _crossing(model, best, inside, fixed, width=side * z * se, z=z)
+        highest = model.maximum(constrained.beta, fixed)
         if highest.value < constrained.value + _HIGHER:
             return end
         inside = highest  # another local maximum is not rejected yet: go on from there
@@ -77,19 +77,19 @@ def _crossing(
     model: Likelihood,
     best: Point,
     inside: Point,
-    held: NDArray[np.bool_],
+    fixed: NDArray[np.bool_],
     *,
     width: float,
     z: float,
 ) -> tuple[float, Point]:
     """The end at which the likelihood ratio reaches its critical value, outward from `inside`."""
-    points = {float(inside.beta[held][0]): inside}
+    points = {float(inside.beta[fixed][0]): inside}
 
     def excess(value: float) -> float:
         """The signed root of the likelihood ratio, less its critical value; nearly a line."""
         nonlocal inside
         if value not in points:  # a root finder that asks again gets the same local maximum
-            points[value] = _constrained(model, inside, held, np.array([value]))
+            points[value] = _constrained(model, inside, fixed, np.array([value]))
         above = float(np.sqrt(max(2 * (best.value - points[value].value), 0.0))) - z
         inside = points[value] if above < 0 else inside
         return above
@@ -105,24 +105,24 @@ def _crossing(
 
 
 def _constrained(
-    model: Likelihood, start: Point, held: NDArray[np.bool_], target: Reals, halvings: int = 6
+    model: Likelihood, start: Point, fixed: NDArray[np.bool_], target: Reals, halvings: int = 6
 ) -> Point:
-    """The maximum with the held coefficients at `target`; if it fails, via half the distance."""
+    """The maximum with the fixed coefficients at `target`; if it fails, via half the distance."""
     try:
-        return model.climb(_shifted(start, held, target), held)
+        return model.climb(_shifted(start, fixed, target), fixed)
     except (NoMaximumError, np.linalg.LinAlgError):
         if not halvings:
             raise NoMaximumError(_LOST) from None
-    halfway = (start.beta[held] + target) / 2
-    nearer = _constrained(model, start, held, halfway, halvings - 1)
-    return _constrained(model, nearer, held, target, halvings - 1)
+    halfway = (start.beta[fixed] + target) / 2
+    nearer = _constrained(model, start, fixed, halfway, halvings - 1)
+    return _constrained(model, nearer, fixed, target, halvings - 1)
 
 
-def _shifted(point: Point, held: NDArray[np.bool_], target: Reals) -> Reals:
-    """Start values: the held ones at `target`, the others moved along with them."""
-    free, beta = ~held, point.beta.copy()
-    beta[held] = target
+def _shifted(point: Point, fixed: NDArray[np.bool_], target: Reals) -> Reals:
+    """Start values: the fixed ones at `target`, the others moved along with them."""
+    free, beta = ~fixed, point.beta.copy()
+    beta[fixed] = target
     inner = point.information[np.ix_(free, free)]
-    moved = point.information[np.ix_(free, held)] @ (target - point.beta[held])
+    moved = point.information[np.ix_(free, fixed)] @ (target - point.beta[fixed])
     beta[free] -= np.linalg.solve(inner, moved)
     return beta

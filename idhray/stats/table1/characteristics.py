@@ -167,8 +167,8 @@ def _characteristic(
     notes += [reason] if reason else []
     comparisons = []
     for first, second in pairs:
-        if lacking := [label for label in (first, second) if not groups[label].n]:
-            missing = f"No values in {' and '.join(lacking)}: nothing to compare."
+        if without_values := [label for label in (first, second) if not groups[label].n]:
+            missing = f"No values in {' and '.join(without_values)}: nothing to compare."
             test, distance = _no_test(missing), float("nan")
         else:
             test, distance = compare(first, second)
@@ -200,8 +200,8 @@ def _missing(label: str, group: Numbers | Levels) -> str:
 
 
 def _check_columns(cases: pd.DataFrame, names: Sequence[str]) -> None:
-    if lacking := [name for name in names if name and name not in cases.columns]:
-        raise SampleError(f"table 1: the cases have no column {', '.join(lacking)}")
+    if missing_columns := [name for name in names if name and name not in cases.columns]:
+        raise SampleError(f"table 1: the cases have no column {', '.join(missing_columns)}")
 
 
 def _check_groups(
