@@ -34,7 +34,7 @@ def by_case(readings: pd.DataFrame, feature: str) -> pd.DataFrame:
 
     Raises:
         SampleError: a column is missing, a row names no case or no reader, a reader read a case
-            twice, or there is but one reader.
+            twice, or there is only one reader.
     """
     if missing_columns := [name for name in ("case", "reader", feature) if name not in readings]:
         raise SampleError(f"readings have no column {', '.join(missing_columns)}")

@@ -71,7 +71,7 @@ class Likelihood:
     """Firth's penalty: half the log determinant of the information (Jeffreys' prior)."""
 
     def at(self, beta: Reals) -> Point:
-        """Value and derivatives; the value is -inf where the information is singular."""
+        """Value and derivatives; the value is -inf if the information is singular."""
         eta = self.matrix @ beta
         p = expit(eta)
         weight = p * expit(-eta)

@@ -1,6 +1,6 @@
 """Logistic regression of IDH status on findings: estimates, intervals and tests as R gives them.
 
-Maximum likelihood, or Firth's penalized likelihood where the classes are separated. A coefficient
+Maximum likelihood, or Firth's penalized likelihood if the classes are separated. A coefficient
 (beta) is a difference of log odds of being mutant; its odds ratio is exp(beta).
 """
 
@@ -92,7 +92,7 @@ def fit_logistic(
     Args:
         frame: One row per patient with the predictors' columns.
         truth: One 0 or 1 per row, by position.
-        method: `auto` is maximum likelihood, and Firth's penalized likelihood where the classes
+        method: `auto` is maximum likelihood, and Firth's penalized likelihood if the classes
             are separated; `ml` refuses such patients; `firth` always penalizes.
 
     Raises:

@@ -22,7 +22,7 @@ _RULE_NAMES = {"lr": "likelihood ratio", "wald": "Wald test", "aic": "AIC", "bic
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A model on the way, and the change that was made to it."""
+    """A model of the elimination, and the change that was made to it."""
 
     predictors: tuple[str, ...]
     """Predictors in the model before the change."""

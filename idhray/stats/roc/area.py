@@ -36,7 +36,7 @@ class Auc:
     ci_low: float
     ci_high: float
     ci_method: str
-    """`DeLong`, or `exact binomial` where the DeLong variance is 0 or does not exist."""
+    """`DeLong`, or `exact binomial` if the DeLong variance is 0 or does not exist."""
     sd_repeats: float
     """Standard deviation of the area between repeats; NaN with one repeat."""
     repeats: int
@@ -56,10 +56,10 @@ class AucDifference:
     ci_low: float
     ci_high: float
     p: float
-    """Two-sided; NaN where the DeLong variance is 0 and yet the areas differ."""
+    """Two-sided; NaN if the DeLong variance is 0 and yet the areas differ."""
     ci_method: str
     statistic: float = float("nan")
-    """z: the difference over both standard errors; NaN where the DeLong variance is 0."""
+    """z: the difference over both standard errors; NaN if the DeLong variance is 0."""
     notes: tuple[str, ...] = ()
     """Reasons for a missing P, or for another interval than DeLong's."""
 
@@ -110,7 +110,7 @@ def auc_difference(truth: ArrayLike, scores: ArrayLike, baseline: ArrayLike) -> 
     per side this is the plain paired DeLong test, which does not cover other trainings.
 
     Where the DeLong variance is 0 the interval comes from the two exact binomial ones, as though
-    the areas were uncorrelated: wide, never one point.
+    the areas were uncorrelated: it is wide, and never one point.
 
     Raises:
         SampleError: one class only, NaN scores, or unequal lengths.

@@ -41,7 +41,7 @@ def mean_components(
 def covariance(
     of_mutants: NDArray[np.float64], of_wildtypes: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(R, R) covariance of the areas; NaN where a class has a single patient."""
+    """(R, R) covariance of the areas; NaN if a class has a single patient."""
     sides = [of_mutants, of_wildtypes]
     if min(side.shape[1] for side in sides) < 2:
         return np.full((len(of_mutants), len(of_mutants)), np.nan)
@@ -51,7 +51,7 @@ def covariance(
 def delong_covariance(sample: Scored) -> NDArray[np.float64]:
     """(R, R) covariance of the areas of R score vectors on the same patients.
 
-    NaN where a class has a single patient: its spread is unknown.
+    NaN if a class has a single patient: its spread is unknown.
     """
     return covariance(*components(sample.labels, sample.scores))
 
