@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pyarrow as pa
 from pyarrow import csv
 
-from idhray.config import Identity, settings_hash
+from idhray.config import identity_of, settings_hash
 from idhray.errors import ConfigError, TableError
 from idhray.exchange.coordinates import Tool, write_coordinates
 from idhray.exchange.file_plan import ExportFormat, FilePlan, file_plans, planned_rows
@@ -34,6 +34,8 @@ FOLDERS: dict[ExportFormat, str] = {  # in the output folder
     "webdataset": "shards",
     "stylegan": "zips",
 }
+FLAGS_OF_FORMAT = {"h5": ("h5_tool",), "webdataset": ("shard_mb",), "stylegan": ("stylegan_px",)}
+"""Flags that decide the content of a folder of one format only."""
 ANNOTATIONS = "annotations.csv"
 MB = 1_000_000
 
@@ -88,16 +90,13 @@ def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
     kind = kind_of(paths[0])
     if flags.format == "h5" and kind.name not in ("tiles", "patches"):
         raise ConfigError(f"{images}: {kind.name} have no place on a slide; h5 holds nothing else")
-    said = {
-        "stage": "export_images",
-        "images": seal(images),
-        "format": flags.format,
-        **({"h5_tool": flags.h5_tool} if flags.format == "h5" else {}),
-        **({"shard_mb": flags.shard_mb} if flags.format == "webdataset" else {}),
-        **({"stylegan_px": flags.stylegan_px} if flags.format == "stylegan" else {}),
-    }
+    identity = identity_of(
+        inputs={"stage": "export_images", "images": seal(images)},
+        flags=flags,
+        names=("format", *FLAGS_OF_FORMAT.get(flags.format, ())),
+    )
     owns = (*FOLDERS.values(), "*.csv")
-    with stage_folder(out, Identity(said), overwrite=flags.overwrite, owns=owns):
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=owns) as recorded:
         connect(flags.address)
         _copy_generator_records(images, out, kind)
         plans = file_plans(paths, kind, flags.format, flags.shard_mb * MB)
@@ -113,7 +112,7 @@ def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
                     stylegan_px=flags.stylegan_px,
                     out=out,
                 ),
-                said,
+                recorded,
             )
             for name, plan in plans.items()
         ]
@@ -147,10 +146,10 @@ def _copy_generator_records(images: str, out: str, kind: Kind) -> None:
             write_gate(out, gate)
 
 
-def _item(task: ExportTask, identity: dict[str, Any]) -> Item[ExportTask]:
+def _item(task: ExportTask, recorded: dict[str, Any]) -> Item[ExportTask]:
     """Item of one file, or of the files of one slide; its hash leaves out the folders."""
     values = {
-        **identity,
+        **recorded,
         "name": task.name,
         "key": task.plan.key,
         "parts": task.plan.parts,

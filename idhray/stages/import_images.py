@@ -98,14 +98,14 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     reader = READERS[flags.format]
     chunks = chunks_of(source, reader, cohort, manifest, checked_pattern(flags.patient_pattern))
     image_px = flags.image_px or first_side(chunks, reader)
-    said = {
+    values = {
         "stage": "import_images",
         "format": flags.format,
         "manifest_hash": manifest_hash(portable_slides(cohort)),
         "image_px": image_px,
         "images": settings_hash({"chunks": [[c.name, c.identities] for c in chunks]}),
     }
-    with stage_folder(out, Identity(said), overwrite=flags.overwrite):
+    with stage_folder(out, Identity(values), overwrite=flags.overwrite):
         connect(flags.address)
         tasks = [
             ImportTask(chunk=chunk, format=flags.format, image_px=image_px, out=out)

@@ -1,4 +1,4 @@
-"""A manifest from what people have: slides of TCGA, GDC or CPTAC and labels, or a BIDS folder."""
+"""Manifest from slides of TCGA, GDC or CPTAC and a table of labels, or from a BIDS folder."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,23 +17,23 @@ class MakeManifestFlags:
     """Flags of `idhray make-manifest`."""
 
     kind: Annotated[Literal["tcga", "gdc", "cptac", "bids"], tyro.conf.Positional]
-    """tcga: patient, site and kind of slide are read off the barcodes. gdc: patient and kind of
-    tissue stand in the sample sheet. cptac: C3L-00016-21.svs is of patient C3L-00016. bids: CE-T1w
-    (`_ce-..._T1w`) and FLAIR of every session."""
+    """Kind of data set. tcga: the barcodes give patient, site and kind of slide. gdc: the sample
+    sheet gives patient and kind of tissue. cptac: the names of slides give the patient
+    (C3L-00016-21.svs belongs to C3L-00016). bids: CE-T1w (`_ce-..._T1w`) and FLAIR of every
+    session."""
     out: str
-    """The manifest (.csv, .tsv or .parquet)."""
+    """File of the manifest (.csv, .tsv or .parquet)."""
     slides: str | None = None
-    """Folder with the slides, searched through all its folders; all but bids need it."""
+    """Folder of the slides, searched with all its subfolders; all kinds but bids need it."""
     bids: str | None = None
     """Root of the data set; bids needs it."""
     labels: str | None = None
-    """CSV or TSV with a row per patient or per slide; bids takes its participants.tsv when not
-    given."""
+    """CSV or TSV with a row per patient or per slide. Default for bids: its participants.tsv."""
     sample_sheet: str | None = None
-    """The GDC's sample sheet, which gdc needs; or CPTAC's table of slides with slide_id and
+    """Sample sheet of the GDC, which gdc needs; or CPTAC's table of slides with slide_id and
     tissue_type, without which slides of normal tissue are not left out."""
     frozen: bool = False
-    """Take frozen sections (TS, BS), too; else only diagnostic ones (DX, FFPE)."""
+    """Include frozen sections (TS, BS). Otherwise only diagnostic slides (DX, FFPE)."""
     patient_column: str | None = None
     """Column of the labels that holds the patient or slide barcode."""
     idh_column: str | None = None
@@ -41,13 +41,13 @@ class MakeManifestFlags:
     age_column: str | None = None
     """Column of the labels that holds the age in years."""
     overwrite: bool = False
-    """Replace a file of that name."""
+    """Replace an existing file."""
 
 
 def make_manifest(flags: MakeManifestFlags) -> dict[str, Any]:
     """Build a manifest from a folder of slides or of MRI, and a table of labels."""
     if exists(flags.out) and not flags.overwrite:
-        raise StorageError(f"{flags.out}: is there already; choose another name, or --overwrite")
+        raise StorageError(f"{flags.out}: exists already; choose another name, or --overwrite")
     columns = {"patient": flags.patient_column, "idh": flags.idh_column, "age": flags.age_column}
     if flags.kind == "bids":
         if flags.bids is None:
@@ -71,13 +71,13 @@ def make_manifest(flags: MakeManifestFlags) -> dict[str, Any]:
         )
     write_manifest(flags.out, manifest)
     patients = patients_of(manifest)
-    known: dict[str, int] = {label: int((patients["idh"] == label).sum()) for label in LABELS}
+    labeled: dict[str, int] = {label: int((patients["idh"] == label).sum()) for label in LABELS}
     return {
         "out": flags.out,
         "kind": flags.kind,
         "rows": len(manifest),
         "patients": len(patients),
-        **known,
-        "unknown": len(patients) - sum(known.values()),
+        **labeled,
+        "unknown": len(patients) - sum(labeled.values()),
         "left_out": left_out,
     }

@@ -8,7 +8,7 @@ import torch
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import ImageSet, load_images
-from idhray.config import Identity, settings_hash
+from idhray.config import identity_of, settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, counts
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -49,25 +49,22 @@ class PredictTask:
 
 def predict(flags: PredictFlags) -> dict[str, Any]:
     """Predict each patient's IDH status as the mean over the patient's images."""
-    checkpoint, images, out = (
-        absolute(flags.checkpoint),
-        absolute(flags.images),
-        absolute(flags.out),
-    )
+    checkpoint, images = absolute(flags.checkpoint), absolute(flags.images)
+    out = absolute(flags.out)
     card = load_card(checkpoint)
-    said = {
+    inputs = {
         "stage": "predict",
         "checkpoint": seal(checkpoint),
         "n_synthetic": card.n_synthetic,
         "images": seal(images),
-        "split": list(flags.split),
     }
-    with stage_folder(out, Identity(said), overwrite=flags.overwrite):
+    identity = identity_of(inputs=inputs, flags=flags, names=("split",))
+    with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         items = [
             Item(
                 name=split,
-                settings_hash=settings_hash({**said, "one": split}),
+                settings_hash=settings_hash({**recorded, "one": split}),
                 task=PredictTask(checkpoint=checkpoint, images=images, split=split),
             )
             for split in flags.split

@@ -1,4 +1,4 @@
-"""The split by patient, drawn once and written as a manifest that every later stage reads."""
+"""Patient split, drawn once and written as a manifest that every later stage reads."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,20 +13,20 @@ class SplitCohortFlags:
     """Flags of `idhray split-cohort`."""
 
     manifest: str
-    """CSV, TSV or Parquet; a split that it gives is kept."""
+    """CSV, TSV or Parquet. If it has a `split`, that split stays."""
     out: str
-    """The new manifest (.csv, .tsv or .parquet)."""
+    """File of the new manifest (.csv, .tsv or .parquet)."""
     seed: int = 0
-    """Decides who goes where."""
+    """Seed of the patient split."""
     overwrite: bool = False
-    """Replace a file of that name."""
+    """Replace an existing file."""
 
 
 def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
     """Write a manifest that puts every patient in train, val or test (6:1:1 within each label)."""
     if exists(flags.out) and not flags.overwrite:
         raise StorageError(
-            f"{flags.out}: is there already; a split is drawn once (--overwrite to redo)"
+            f"{flags.out}: exists already; a split is drawn once (--overwrite to redo)"
         )
     cohort = with_split(read_manifest(flags.manifest), flags.seed)
     write_manifest(flags.out, cohort)
