@@ -44,8 +44,8 @@ def settings_from(cls: type[S], values: Mapping[str, Any]) -> S:
 def _value(kind: Any, value: Any) -> Any:
     """The value of one field: lists become tuples, and mappings nested dataclasses."""
     if get_origin(kind) in (Union, UnionType):
-        kinds = [each for each in get_args(kind) if each is not type(None)]
-        kind = kinds[0] if len(kinds) == 1 else Any  # X | None
+        members = [each for each in get_args(kind) if each is not type(None)]
+        kind = members[0] if len(members) == 1 else Any  # X | None
     if isinstance(value, dict):
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             return settings_from(kind, value)
