@@ -3,7 +3,7 @@
 from idhray.cohorts.manifest import LABELS
 from idhray.exchange.listing import Chunk, ListedImage
 from idhray.slide_cache.cache import Cache
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.import_images import ImportTask
 from idhray.stages.runtime.items import Item, packed, unpacked
 from idhray.stages.slide_tiling.task import TileRun, TileTask
