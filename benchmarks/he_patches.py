@@ -21,9 +21,9 @@ from PIL import Image
 from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
 from idhray.images import image_cell
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.study import PRESETS, StudyFlags, study
-from idhray.table_parts import part_path, publish_table
-from idhray.tables import PATCHES
+from idhray.stages.studies.settings import PRESETS, StudyFlags
+from idhray.stages.study import study
+from idhray.tables import PATCHES, part_path, publish_table
 
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
 

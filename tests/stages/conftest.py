@@ -13,7 +13,8 @@ from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.session import connect
-from idhray.stages.study import StudyFlags, StudySettings, study
+from idhray.stages.studies.settings import StudyFlags, StudySettings
+from idhray.stages.study import study
 
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)
 TILING = TilingSettings(tile_px=512, min_object_px=50)

@@ -18,8 +18,8 @@ from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
 from idhray.stages.readers import real_cases
-from idhray.stages.studies.reader_study import MriStudySettings
-from idhray.stages.study import StudyFlags, study
+from idhray.stages.studies.settings import MriStudySettings, StudyFlags
+from idhray.stages.study import study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json
 from idhray.table_parts import read_table

@@ -24,7 +24,7 @@ GROWING = {
     "gan/pggan/config.py": ("PgganSettings",),
     "classify/settings.py": ("ClassifierSettings",),
     "stats/settings.py": ("StatsSettings",),
-    "stages/study.py": ("StudySettings",),
+    "stages/studies/settings.py": ("StudySettings",),
     "fidelity/settings.py": ("FidelitySettings",),
     "fidelity/gate_settings.py": ("CopySettings",),
 }
@@ -73,7 +73,8 @@ def test_a_study_of_the_release_before_is_continued(small_study, phantom, next_r
     run(
         next_release,
         "from tests.stages.conftest import STUDY\n"
-        "from idhray.stages.study import StudyFlags, study\n"
+        "from idhray.stages.studies.settings import StudyFlags\n"
+        "from idhray.stages.study import study\n"
         "assert STUDY.tiling.new_setting == STUDY.gan.new_setting == 0.5\n"
         f"study(StudyFlags(manifest={str(phantom)!r}, out={str(old)!r}, settings=STUDY, seed=1))",
     )

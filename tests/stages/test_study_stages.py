@@ -16,7 +16,8 @@ from idhray.images import decode
 from idhray.leakage import GeneratorRecord, patient_splits, write_generator
 from idhray.ledger import fates
 from idhray.stages.predict import PredictFlags, predict
-from idhray.stages.study import StudyFlags, study
+from idhray.stages.studies.settings import StudyFlags
+from idhray.stages.study import study
 from idhray.stages.sweep import SweepFlags, sweep, trial_name
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier

@@ -1,4 +1,4 @@
-"""What a report says of a generator that `evaluate-gan` judged."""
+"""The section of a report on a generator that `evaluate-gan` judged."""
 
 import math
 from typing import Any
@@ -18,21 +18,21 @@ def evaluation_figures(folder: str) -> dict[str, str]:
         return {}
     table = pd.read_csv(join(folder, "fidelity.csv"))
     last = table[table["channel"] == table["channel"].iloc[-1]].set_index("metric")
-    said = {
+    figures = {
         f"{title} (of real patients)": f"{_number(last.loc[name, 'value'])} "
         f"({_number(last.loc[name, 'floor'])})"
         for name, title in SHOWN.items()
         if name in last.index
     }
     gate = read_json(join(folder, "gate.json"))
-    found = gate["figures"]
-    said["Copies of training images"] = f"{found['copies']} of {found['generated']}"
-    said["Test for copies and diversity"] = "passed" if gate["passed"] else "failed"
-    return said
+    counts = gate["figures"]
+    figures["Copies of training images"] = f"{counts['copies']} of {counts['generated']}"
+    figures["Test for copies and diversity"] = "passed" if gate["passed"] else "failed"
+    return figures
 
 
 def evaluation_note(folder: str, name: str) -> str:
-    """How the figures were made, and why a test failed; empty where nobody judged."""
+    """Note on the features and images behind the figures, and on failed tests; may be empty."""
     if not exists(join(folder, "gate.json")):
         return ""
     table = pd.read_csv(join(folder, "fidelity.csv"))
@@ -47,7 +47,11 @@ def evaluation_note(folder: str, name: str) -> str:
 
 
 def evaluation_limits(folders: dict[str, str]) -> list[str]:
-    """What of the generators must be kept in mind; folders by the generator's name."""
+    """Limits that readers must know.
+
+    Args:
+        folders: Evaluation folders by the name of the generator.
+    """
     limits = []
     for name, folder in folders.items():
         if not exists(join(folder, "gate.json")):

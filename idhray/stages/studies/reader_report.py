@@ -5,19 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest
+from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.config import recorded_settings
 from idhray.leakage import patient_splits, refuse_leaks
-from idhray.ledger import ledger_table
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
 from idhray.report.content import (
-    Flow,
     GeneratorSummary,
     KeyFigure,
     Picture,
     ReportContent,
-    SplitCount,
-    flow_of,
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.report.html import report_html
@@ -30,6 +26,12 @@ from idhray.stages.studies.generator_section import (
 )
 from idhray.stages.studies.paper_tables import park_report_tables
 from idhray.stages.studies.sample_images import images_of_table
+from idhray.stages.studies.shared_sections import (
+    ledger_flows,
+    provenance_of,
+    settings_groups,
+    split_counts,
+)
 from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables
@@ -37,7 +39,7 @@ from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed
-from idhray.storage import PROVENANCE, SETTINGS, exists, join, publish, read_json
+from idhray.storage import SETTINGS, exists, join, publish, read_json
 
 SHOWN = 12  # pairs of a kind on the sheet
 MEASURED = 200  # images of a kind whose channels are compared
@@ -51,12 +53,12 @@ LIMITS = (
 )
 
 
-def mri_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
-    """Write `report.html` into the folder of a study.
+def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
+    """Write `report.html` into the folder of a reader study.
 
     Args:
         study: Folder that `idhray study` made.
-        tables: Its statistics, where they are at hand; else they are computed once more.
+        tables: The statistics of the study; computed again from its readings if not given.
     """
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
     path = join(study, "report.html")
@@ -81,8 +83,8 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         verdict=tables.verdict.sentence,
         demonstration=made_up,
         key_figures=_key_figures(tables),
-        cohort=_split_counts(cohort),
-        flows=_flows(study),
+        cohort=split_counts(cohort),
+        flows=ledger_flows(study, STEPS),
         tables=park_report_tables(tables),
         conventions=tables.notes,
         figures=_figures(tables),
@@ -92,14 +94,14 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
             _sheet(study),
             *pairs_picture(judged, "IDH-mutant tumors", "CE-T1w is red, FLAIR green."),
         ],
-        settings=_settings(settings),
-        provenance={k: str(v) for k, v in read_json(join(study, PROVENANCE)).items() if v},
+        settings=settings_groups(settings),
+        provenance=provenance_of(study),
         limits=limits,
     )
 
 
 def _tables(study: str, cohort: pd.DataFrame) -> ParkTables:
-    """The statistics once more, from the readings that they were made of."""
+    """The statistics, computed again from the readings that they were made of."""
     settings = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
     sources = read_json(join(study, "statistics", SOURCES))
     rows = readings_rows(sources["readings"])
@@ -108,25 +110,25 @@ def _tables(study: str, cohort: pd.DataFrame) -> ParkTables:
 
 
 def _key_figures(tables: ParkTables) -> list[KeyFigure]:
-    said = tables.verdict
-    if not said.split:
+    verdict = tables.verdict
+    if not verdict.split:
         return []
-    method = said.ci_method.split(" of ")[0]
-    interval = f"95% CI {signed(said.ci_low)} to {signed(said.ci_high)} ({method})"
+    method = verdict.ci_method.split(" of ")[0]
+    interval = f"95% CI {signed(verdict.ci_low)} to {signed(verdict.ci_high)} ({method})"
     return [
         KeyFigure(
             label="Difference in AUC, real and synthetic against real",
-            value=signed(said.difference),
+            value=signed(verdict.difference),
             detail=f"{interval}; mean of the readers",
         ),
         KeyFigure(
             label="Gain that this cohort could have shown",
-            value=signed(said.detectable) if np.isfinite(said.detectable) else "none",
+            value=signed(verdict.detectable) if np.isfinite(verdict.detectable) else "none",
             detail="in AUC, with 80% power",
         ),
         KeyFigure(
             label="Patients judged",
-            value=f"{said.n_mutant} mutant, {said.n_wildtype} wildtype",
+            value=f"{verdict.n_mutant} mutant, {verdict.n_wildtype} wildtype",
             detail="nobody trained on them",
         ),
         *_turing(tables.turing),
@@ -141,30 +143,6 @@ def _turing(table: pd.DataFrame) -> list[KeyFigure]:
             detail=f"95% CI {printed(row['rate_low'], 2)} to {printed(row['rate_high'], 2)}",
         )
         for row in table.to_dict("records")
-    ]
-
-
-def _split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
-    def count(split: str, idh: str) -> int:
-        return int(((cohort["split"] == split) & (cohort["idh"] == idh)).sum())
-
-    return [
-        SplitCount(
-            split=split,
-            mutant=count(split, "mutant"),
-            wildtype=count(split, "wildtype"),
-            unknown=count(split, ""),
-        )
-        for split in SPLITS
-    ]
-
-
-def _flows(study: str) -> list[Flow]:
-    folders = [join(study, step) for step in STEPS]
-    return [
-        flow_of(step, ledger_table([folder]).to_pylist())
-        for step, folder in zip(STEPS, folders, strict=True)
-        if exists(join(folder, SETTINGS))
     ]
 
 
@@ -204,17 +182,17 @@ def _area(tables: ParkTables, split: Any, reader: Any, model: Any) -> str:
 
 
 def _generators(study: str) -> list[GeneratorSummary]:
-    found = []
+    generators = []
     for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumors")):
         if not exists(join(study, name, "model.json")):
             continue
         model = read_json(join(study, name, "model.json"))
         figures = {"Resolution": f"{model['settings']['resolution_px']} px"}
         if name == "gan-mutant":
-            made = read_json(join(study, "synthetic-mutant", SETTINGS))
+            synthetic = read_json(join(study, "synthetic-mutant", SETTINGS))
             judged = evaluation_figures(join(study, "evaluation-mutant"))
-            figures |= {"Images made": str(made["count"]), **_alignment(study), **judged}
-        found.append(
+            figures |= {"Images made": str(synthetic["count"]), **_alignment(study), **judged}
+        generators.append(
             GeneratorSummary(
                 name=f"StyleGAN2 of {title}",
                 training_patients=len(model["patients"]),
@@ -223,29 +201,29 @@ def _generators(study: str) -> list[GeneratorSummary]:
                 figures=figures,
             )
         )
-    return found
+    return generators
 
 
 def _alignment(study: str) -> dict[str, str]:
-    """Do both channels of a synthetic image show one brain, as those of real ones do?"""
-    said = {}
-    wanted = {"idh": "mutant", "split": "train"}
+    """Agreement of the two channels of real and of synthetic images, in words and numbers."""
+    figures = {}
+    training_mutants = {"idh": "mutant", "split": "train"}
     kinds = {
-        "real": images_of_table(join(study, "slices"), MEASURED, wanted),
+        "real": images_of_table(join(study, "slices"), MEASURED, training_mutants),
         "synthetic": images_of_table(join(study, "synthetic-mutant"), MEASURED, {}),
     }
     for kind, images in kinds.items():
         dice = float(np.nanmean([outline_dice(image) for image in images]))
         shared = float(np.nanmean([channel_information(image) for image in images]))
-        said[f"Outlines of the two channels, Dice, {kind}"] = printed(dice, 2)
-        said[f"Mutual information of the channels, {kind} (shuffled)"] = (
+        figures[f"Outlines of the two channels, Dice, {kind}"] = printed(dice, 2)
+        figures[f"Mutual information of the channels, {kind} (shuffled)"] = (
             f"{printed(shared)} ({printed(shuffled_information(images))})"
         )
-    return said
+    return figures
 
 
 def _generators_note(study: str) -> str:
-    """Checked again here, on the tables as they lie on disk; a leak stops the report."""
+    """Result of the leakage check, repeated on the tables on disk; a leak stops the report."""
     refuse_leaks(join(study, "slices"), [join(study, "synthetic-mutant")])
     splits = patient_splits(join(study, "slices"))
     held_out = sum(split != "train" for split in splits.values())
@@ -258,9 +236,9 @@ def _generators_note(study: str) -> str:
 
 
 def _sheet(study: str) -> Picture:
-    wanted = {"idh": "mutant", "split": "train"}
+    training_mutants = {"idh": "mutant", "split": "train"}
     kinds = {
-        "Real IDH-mutant": images_of_table(join(study, "slices"), SHOWN, wanted),
+        "Real IDH-mutant": images_of_table(join(study, "slices"), SHOWN, training_mutants),
         "Synthetic IDH-mutant": images_of_table(join(study, "synthetic-mutant"), SHOWN, {}),
     }
     return Picture(
@@ -270,19 +248,3 @@ def _sheet(study: str) -> Picture:
         caption="CE-T1w above, FLAIR below. Real training slices, spread over patients; the first "
         "synthetic ones, not selected.",
     )
-
-
-def _settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Group -> setting -> value; what belongs to no group is `study`."""
-    groups: dict[str, dict[str, str]] = {"study": {}}
-    for name, value in settings.items():
-        if not isinstance(value, dict):
-            groups["study"][name] = str(value)
-            continue
-        plain = {k: str(v) for k, v in value.items() if not isinstance(v, dict)}
-        if plain:
-            groups[name] = plain
-        for inner, values in value.items():
-            if isinstance(values, dict):
-                groups[f"{name}, {inner}"] = {k: str(v) for k, v in values.items()}
-    return groups

@@ -1,0 +1,168 @@
+"""Settings, presets and flags of `idhray study`, for slides (Liu 2020) and MRI (Park 2021)."""
+
+from dataclasses import dataclass, field, replace
+
+from idhray.classify.settings import PRESETS as CLASSIFIER
+from idhray.classify.settings import ClassifierSettings
+from idhray.errors import ConfigError
+from idhray.gan.pggan.config import PRESETS as PGGAN
+from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
+from idhray.gan.stylegan2.config import StyleGan2Settings
+from idhray.mri.patient import PRESETS as MRI
+from idhray.mri.patient import MriSettings
+from idhray.phantom.mri.readers import ERROR_RATE
+from idhray.slides.patches import PRESETS as PATCHES
+from idhray.slides.patches import PatchSettings
+from idhray.slides.tiling import PRESETS as TILES
+from idhray.slides.tiling import TilingSettings
+from idhray.stages.evaluate_gan import PRESETS as EVALUATION
+from idhray.stages.evaluate_gan import EvaluationSettings
+from idhray.stages.runtime.options import ItemFlags
+from idhray.stages.sweep import check_counts
+from idhray.stats.settings import PRESETS as STATISTICS
+from idhray.stats.settings import StatsSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """Settings of every step of a slide study."""
+
+    tiling: TilingSettings = field(default_factory=TilingSettings)
+    patches: PatchSettings = field(default_factory=PatchSettings)
+    gan: PgganSettings = field(default_factory=PgganSettings)
+    classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
+    statistics: StatsSettings = field(default_factory=StatsSettings)
+    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
+    """Numbers of synthetic images to add, half of them for each class; 0 is the baseline."""
+    repeats: int = 5
+    """Trainings at each count. Liu et al. trained once at each count."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """Evaluation of the GANs: fidelity, copies and diversity."""
+    evaluation_images: int = 1000
+    """Generated images to evaluate."""
+    features: str = "random"
+    """Feature network of the evaluation, see `evaluate-gan`."""
+    allow_failed_gan: bool = False
+    """Also use the images of a GAN that copies or repeats itself. The report says so."""
+
+    def __post_init__(self) -> None:
+        check_counts(self.counts, self.repeats)
+        if 0 not in self.counts or len(self.counts) < 2:
+            raise ConfigError("counts must hold 0, the baseline, and at least one other count")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MriStudySettings:
+    """Settings of every step of a reader study on MRI."""
+
+    mri: MriSettings = field(default_factory=MriSettings)
+    pretraining: StyleGan2Settings = field(default_factory=StyleGan2Settings)
+    """GAN of normal brains; not used without normal brains."""
+    gan: StyleGan2Settings = field(default_factory=StyleGan2Settings)
+    """GAN of IDH-mutant tumors."""
+    freeze_layers: int = 0
+    """Blocks of its discriminator that keep the weights learned from normal brains. Park et al.
+    mention none."""
+    psi: float = 1.0
+    """Truncation of the synthetic images. Park et al. do not report theirs."""
+    synthetic: int = 38
+    """Synthetic cases. Source: Park et al. 2021, table 1."""
+    reader_grades: tuple[int, ...] = ()
+    """Grades of the tumors that readers see; empty for all grades. Patients of other grades train
+    the GAN only, all of them unless the manifest gives a split."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """Evaluation of the GAN of tumors: fidelity, copies and diversity."""
+    evaluation_images: int = 1000
+    """Generated images to evaluate."""
+    features: str = "random"
+    """Feature network of the evaluation, see `evaluate-gan`."""
+    allow_failed_gan: bool = False
+    """Also use the images of a GAN that copies or repeats itself. The report says so."""
+    statistics: StatsSettings = field(default_factory=StatsSettings)
+    simulate_readers: bool = False
+    """Two programs read the cases instead of people; for phantom cohorts only."""
+    reader_error_rate: float = ERROR_RATE
+    """Fraction of features that the simulated readers read wrong."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no study.
+
+        Raises:
+            ConfigError: naming the field.
+        """
+        if self.synthetic < 1:
+            raise ConfigError(f"synthetic must be 1 or more, got {self.synthetic}")
+        if not 0 <= self.reader_error_rate < 1:
+            raise ConfigError(f"reader_error_rate must be in [0, 1), got {self.reader_error_rate}")
+
+
+PRESETS: dict[str, StudySettings | MriStudySettings] = {
+    # Source of the counts: Liu et al. 2020, table 2.
+    "liu2020": StudySettings(
+        tiling=TILES["liu2020"],
+        patches=PATCHES["liu2020"],
+        gan=PGGAN["liu2020"],
+        classifier=CLASSIFIER["liu2020"],
+    ),
+    "demo": StudySettings(
+        tiling=TILES["demo"],
+        patches=PATCHES["demo"],
+        gan=PGGAN["demo"],
+        classifier=CLASSIFIER["demo"],
+        counts=(0, 120, 360),
+        repeats=2,
+        evaluation=EVALUATION["demo"],
+        evaluation_images=200,
+        allow_failed_gan=True,  # a GAN trained for two minutes may well repeat itself
+    ),
+    "park2021": MriStudySettings(
+        mri=MRI["park2021"],
+        pretraining=STYLEGAN2["park2021"],
+        gan=STYLEGAN2["park2021"],
+        # Source: Park et al. 2021, Methods: the GAN saw 110 mutants of grades 3 and 4, readers
+        # saw glioblastoma.
+        reader_grades=(4,),
+        statistics=STATISTICS["park2021"],
+    ),
+    "demo-mri": MriStudySettings(
+        mri=MRI["demo-mri"],
+        pretraining=STYLEGAN2["demo-mri"],
+        gan=STYLEGAN2["demo-mri"],
+        synthetic=27,
+        evaluation=EVALUATION["demo"],
+        evaluation_images=200,
+        allow_failed_gan=True,  # a GAN trained for two minutes may well repeat itself
+        statistics=replace(STATISTICS["park2021"], optimism_resamples=200),
+        simulate_readers=True,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFlags(ItemFlags):
+    """Flags of `idhray study`."""
+
+    manifest: str
+    """CSV, TSV or Parquet file with the columns patient, idh and age, and slide, or t1ce and
+    flair."""
+    out: str
+    """Folder of the study; the report is OUT/report.html."""
+    settings: StudySettings | MriStudySettings
+    """Settings of every step."""
+    patches: str | None = None
+    """Slides: a PATCHES table to start from. The slides of the manifest are then not read, and its
+    split must be the one of the table."""
+    normals: str | None = None
+    """MRI: a manifest of normal brains, which the GAN is trained on first."""
+    readings: str | None = None
+    """MRI: the readers' readings of the cases in OUT/form. Without them the study stops there."""
+    consensus: str | None = None
+    """MRI: consensus readings of the cells on which readers differed; see `fit-stats`."""
+    seed: int = 0
+    """Seed of everything that is drawn."""
+    gan_workers: int = 1
+    """Processes that share the training of each GAN."""
+    gpus: float | None = None
+    """GPUs of each of these processes and of each training of the sweep; may be a fraction.
+    Default: one if the cluster has GPUs, else none. Give it where GPUs start on request only."""

@@ -1,0 +1,58 @@
+"""Sections that the reports of both modalities share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from idhray.cohorts.manifest import SPLITS
+from idhray.ledger import ledger_table
+from idhray.report.content import Flow, SplitCount, flow_of
+from idhray.storage import PROVENANCE, SETTINGS, exists, join, read_json
+
+
+def split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
+    """Patients of each split by IDH status."""
+
+    def count(split: str, idh: str) -> int:
+        return int(((cohort["split"] == split) & (cohort["idh"] == idh)).sum())
+
+    return [
+        SplitCount(
+            split=split,
+            mutant=count(split, "mutant"),
+            wildtype=count(split, "wildtype"),
+            unknown=count(split, ""),
+        )
+        for split in SPLITS
+    ]
+
+
+def ledger_flows(study: str, steps: Sequence[str]) -> list[Flow]:
+    """Inputs done, skipped and failed in each step of a study that was run."""
+    return [
+        flow_of(step, ledger_table([join(study, step)]).to_pylist())
+        for step in steps
+        if exists(join(study, step, SETTINGS))
+    ]
+
+
+def settings_groups(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Group -> setting -> value; settings of no group are in the group `study`."""
+    groups: dict[str, dict[str, str]] = {"study": {}}
+    for name, value in settings.items():
+        if not isinstance(value, dict):
+            groups["study"][name] = str(value)
+            continue
+        plain = {k: str(v) for k, v in value.items() if not isinstance(v, dict)}
+        if plain:
+            groups[name] = plain
+        for inner, values in value.items():
+            if isinstance(values, dict):
+                groups[f"{name}, {inner}"] = {k: str(v) for k, v in values.items()}
+    return groups
+
+
+def provenance_of(study: str) -> dict[str, str]:
+    """Versions and machine of a study, as its folder records them."""
+    return {name: str(value) for name, value in read_json(join(study, PROVENANCE)).items() if value}
