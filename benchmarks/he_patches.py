@@ -23,7 +23,8 @@ from idhray.images import image_cell
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.studies.settings import PRESETS, StudyFlags
 from idhray.stages.study import study
-from idhray.tables import PATCHES, part_path, publish_table
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PATCHES
 
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
 

@@ -13,8 +13,11 @@ from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS, SYNTHETIC
 
 RUN = (
-    "import sys\nfrom idhray.stages.study import study\nfrom tests.stages.conftest import STUDY\n"
-    "study(sys.argv[1], sys.argv[2], STUDY, seed=1)\n"
+    "import sys\n"
+    "from idhray.stages.studies.settings import StudyFlags\n"
+    "from idhray.stages.study import study\n"
+    "from tests.stages.conftest import STUDY\n"
+    "study(StudyFlags(manifest=sys.argv[1], out=sys.argv[2], settings=STUDY, seed=1))\n"
 )
 
 

@@ -44,7 +44,8 @@ from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import signed, with_interval
 from idhray.storage import SETTINGS, exists, join, publish, read_json
-from idhray.tables import PREDICTIONS, read_table
+from idhray.table_parts import read_table
+from idhray.tables import PREDICTIONS
 
 SETS = {"val": "Validation", "test": "Test"}
 SHOWN = 16  # patches of a class on the sheet

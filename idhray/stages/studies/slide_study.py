@@ -37,7 +37,8 @@ from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stages.train_gan import train_gans
 from idhray.storage import absolute, join, output_folder, publish_json
-from idhray.tables import PATCHES, read_table
+from idhray.table_parts import read_table
+from idhray.tables import PATCHES
 
 logger = logging.getLogger(__name__)
 
