@@ -21,9 +21,11 @@ from tests.stages.gan_patches import patches_of_mutants
 
 RUN = (
     "import sys, torch\ntorch.set_num_threads(1)\n"
-    "from idhray.stages.train_gan import train_gan\n"
+    "from idhray.stages.train_gan import TrainGanFlags, train_gan\n"
     "from tests.stages.test_gan_signals import LONG\n"
-    "train_gan(sys.argv[1], 'mutant', sys.argv[2], LONG, fidelity_images=20)\n"
+    "flags = TrainGanFlags(images=sys.argv[1], idh='mutant', out=sys.argv[2], settings=LONG, "
+    "fidelity_images=20)\n"
+    "train_gan(flags)\n"
 )
 LONG = dataclasses.replace(STYLEGAN2, total_kimg=4.0, checkpoint_kimg=0.4, sample_kimg=1.0)
 

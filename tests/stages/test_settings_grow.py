@@ -19,7 +19,7 @@ from tests.gan.made_up import PGGAN, start
 
 REPOSITORY = Path(idhray.__file__).parents[1]
 GROWING = {
-    "slides/tiling.py": ("TilingSettings",),
+    "slides/tiling_settings.py": ("TilingSettings",),
     "slides/patches.py": ("PatchSettings",),
     "gan/pggan/config.py": ("PgganSettings",),
     "classify/settings.py": ("ClassifierSettings",),

@@ -14,8 +14,8 @@ from idhray.mri.patient import MriSettings
 from idhray.phantom.mri.readers import ERROR_RATE
 from idhray.slides.patches import PRESETS as PATCHES
 from idhray.slides.patches import PatchSettings
-from idhray.slides.tiling import PRESETS as TILES
-from idhray.slides.tiling import TilingSettings
+from idhray.slides.tiling_settings import PRESETS as TILES
+from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluationSettings
 from idhray.stages.runtime.options import ItemFlags
