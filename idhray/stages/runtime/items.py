@@ -1,4 +1,4 @@
-"""What passes between driver and worker: an item goes out, an outcome comes back.
+"""Data that pass between driver and worker: an item goes out, a report comes back.
 
 An item is plain JSON on its way: Arrow has no type for all that a task may hold.
 """
@@ -6,7 +6,7 @@ An item is plain JSON on its way: Arrow has no type for all that a task may hold
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from idhray.config import settings_from
 from idhray.ledger import Status
@@ -41,6 +41,16 @@ class Outcome:
     status: Status = "done"
     note: str = ""
     """Reason for a skipped item, or a remark about a finished one."""
+
+
+class ItemReport(TypedDict):
+    """Report of a worker to the driver on one item."""
+
+    input: str
+    status: str
+    """Status of the fate, or `BUG` or `MUST_STOP` of `worker`."""
+    error: str
+    rows: int
 
 
 def packed(items: Sequence[Item[Any]], attempts: Mapping[str, int]) -> str:

@@ -9,7 +9,7 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 import ray
@@ -18,7 +18,7 @@ from idhray import ledger
 from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.grouping import grouped
-from idhray.stages.runtime.items import Item, Outcome, packed
+from idhray.stages.runtime.items import Item, ItemReport, Outcome, packed
 from idhray.stages.runtime.progress import progress
 from idhray.stages.runtime.resuming import (
     check_unchanged,
@@ -38,7 +38,7 @@ MAX_BUGS = 10
 
 T = TypeVar("T")
 Groups = Sequence[Sequence[Item[Any]]]
-Runner = Callable[[Groups], Iterator[dict[str, Any]]]
+Runner = Callable[[Groups], Iterator[ItemReport]]
 
 
 def map_items(
@@ -83,17 +83,14 @@ def map_items(
     check_unchanged(out, items, earlier)
     todo = _open_items(out, items, earlier, max_attempts)
     if todo:
-        options: dict[str, Any] = {
+        options = {
             "num_cpus": cpus,
             "num_gpus": gpus or None,
             "memory": memory_bytes or None,
             "compute": ray.data.TaskPoolStrategy(size=workers),
             "max_retries": RETRIES,  # Ray Data has no limit by default
         }
-        attempts = {
-            item.name: earlier[item.name].attempts + 1 if item.name in earlier else 1
-            for item in todo
-        }
+        attempts = _attempts(todo, earlier)
         work_on_row = functools.partial(
             work_on_group,
             work=work,
@@ -140,6 +137,11 @@ def _open_items(
     return todo
 
 
+def _attempts(items: Sequence[Item[Any]], earlier: Mapping[str, Fate]) -> dict[str, int]:
+    """The number of this attempt at each item."""
+    return {i.name: earlier[i.name].attempts + 1 if i.name in earlier else 1 for i in items}
+
+
 def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> None:
     """Do all groups; record a failed fate for each item whose worker died.
 
@@ -168,7 +170,7 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
         ledger.record(out, failed_fate(items[name], attempts[name], error))
 
 
-def _reports(groups: Groups, run: Runner) -> Iterator[dict[str, Any]]:
+def _reports(groups: Groups, run: Runner) -> Iterator[ItemReport]:
     """Reports of the workers, none for an item whose worker died."""
     reported = set()
     for row in run(groups):
@@ -185,14 +187,15 @@ def _run_on_ray(
     groups: Groups,
     *,
     attempts: Mapping[str, int],
-    work: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    work: Callable[[Mapping[str, str]], list[ItemReport]],
     options: Mapping[str, Any],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ItemReport]:
     """Do each group in a Ray task; yield the reports of the workers."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a worker that dies costs its own group only
     rows = [{"group": packed(group, attempts)} for group in groups]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(work, **options)
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    reports = dataset.flat_map(cast(Any, work), **options)  # Ray types rows as dict
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
-    yield from dataset.iter_rows()
+    yield from cast(Iterator[ItemReport], reports.iter_rows())

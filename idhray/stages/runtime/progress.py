@@ -4,9 +4,10 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from tqdm import tqdm
+
+from idhray.stages.runtime.items import ItemReport
 
 logger = logging.getLogger(__name__)
 
@@ -15,12 +16,12 @@ BAR_FORMAT = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]
 
 
 def progress(
-    reports: Iterable[dict[str, Any]], sizes: Mapping[str, int], *, label: str
-) -> Iterator[dict[str, Any]]:
+    reports: Iterable[ItemReport], sizes: Mapping[str, int], *, label: str
+) -> Iterator[ItemReport]:
     """Pass on the reports of the workers and show the progress.
 
     Args:
-        reports: One for each input: "input", and the number of "rows" that it gave.
+        reports: One for each input.
         sizes: Size of each input in any unit. If all are 0, inputs count alike.
         label: Name that the bar or the lines begin with.
     """
@@ -41,8 +42,8 @@ def progress(
 
 
 def _bar(
-    reports: Iterable[dict[str, Any]], sizes: Mapping[str, int], label: str
-) -> Iterator[dict[str, Any]]:
+    reports: Iterable[ItemReport], sizes: Mapping[str, int], label: str
+) -> Iterator[ItemReport]:
     """Show a bar in units of size. The largest inputs come first, so counts would mislead."""
     rows = 0
     with tqdm(total=sum(sizes.values()), desc=label, bar_format=BAR_FORMAT) as bar:

@@ -2,15 +2,15 @@
 
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import pyarrow as pa
 
 from idhray import ledger
 from idhray.errors import FullError, IdhrayError, StorageError
 from idhray.ledger import Fate
-from idhray.stages.runtime.items import Item, Outcome, unpacked
+from idhray.stages.runtime.items import Item, ItemReport, Outcome, unpacked
 from idhray.stages.runtime.time_limit import TimeLimit, failed_fate
 from idhray.storage import remove
 from idhray.table_parts import PublishedPart, further_parts, part_path, publish_table
@@ -24,15 +24,15 @@ T = TypeVar("T")
 
 
 def work_on_group(
-    row: dict[str, Any],
+    row: Mapping[str, str],
     *,
     work: Callable[[T], Outcome],
     task_type: type[T],
     out: str,
     schema: pa.Schema,
     limit_s: float | None,
-) -> list[dict[str, Any]]:
-    """Do the items of one Ray task in turn.
+) -> list[ItemReport]:
+    """Do the items of one Ray task in turn; return a report on each.
 
     Args:
         row: Row of a Ray data set; "group" holds the items, see `items.packed`.
@@ -41,12 +41,8 @@ def work_on_group(
         out: Output folder.
         schema: Schema of the rows.
         limit_s: Time limit of one item.
-
-    Returns:
-        A row for each item with "input", "rows", "error" and "status". The status is that of the
-        fate, `BUG` or `MUST_STOP`.
     """
-    reports: list[dict[str, Any]] = []
+    reports: list[ItemReport] = []
     for item, attempt in unpacked(row["group"], task_type):
         reports.append(_report(item, TimeLimit(limit_s, out, item, attempt), work, schema))
         if reports[-1]["status"] == MUST_STOP:
@@ -56,9 +52,8 @@ def work_on_group(
 
 def _report(
     item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema
-) -> dict[str, Any]:
-    """Do one item; report its status to the driver."""
-    report = {"input": item.name, "status": "", "error": "", "rows": 0}
+) -> ItemReport:
+    """Do one item, record its fate and report it."""
     try:
         # Ray repeats a task whose worker died, perhaps after the worker had recorded a fate.
         fate = limit.recorded()
@@ -66,13 +61,14 @@ def _report(
             with limit.running():
                 fate = _fate(item, limit, work, schema)
             ledger.record(limit.out, fate)
-        return {**report, "status": fate.status, "error": fate.error, "rows": fate.rows}
+        return ItemReport(input=item.name, status=fate.status, error=fate.error, rows=fate.rows)
     except StorageError as error:
-        return {**report, "status": MUST_STOP, "error": ledger.reason(error)}
+        reason = ledger.reason(error)
+        return ItemReport(input=item.name, status=MUST_STOP, error=reason, rows=0)
     except Exception as error:  # noqa: BLE001 - concerns this input only; the others are still done
         text = f"{item.name}: a bug ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         ledger.record(limit.out, failed_fate(item, limit.attempts, text))
-        return {**report, "status": BUG, "error": traceback.format_exc()}
+        return ItemReport(input=item.name, status=BUG, error=traceback.format_exc(), rows=0)
 
 
 def _fate(item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema) -> Fate:
