@@ -1,7 +1,7 @@
 """Work in a background thread, so that the main thread stays free for progress and Ctrl-C.
 
-Ray Train, started in the main thread, puts its own handler on SIGINT and leaves it there; one
-Ctrl-C in a later stage would then end the command with exit code 0.
+If Ray Train starts in the main thread, it installs its own handler of SIGINT and leaves it there.
+One Ctrl-C in a later stage would then end the command with exit code 0.
 """
 
 import threading
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Background(Generic[T]):
-    """A piece of work in a thread of its own, which does not outlive the process."""
+    """Work in a thread of its own, which does not outlive the process."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -28,12 +28,12 @@ class Background(Generic[T]):
             self._error = error
 
     def ended(self, seconds: float) -> bool:
-        """Whether the work ended, after waiting for it up to so many seconds."""
+        """True if the work ended; waits for it up to `seconds`."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def result(self) -> T:
-        """What the work gave, or raise what it raised; waits for it."""
+        """Wait for the work; return its result or raise its error."""
         while not self.ended(1):
             pass
         if self._error is not None:

@@ -89,11 +89,11 @@ def _sealed(out: str) -> dict[str, Any]:
 
 
 def _digest(out: str) -> str:
-    """Of the ledger, which holds a digest of each part, and of every other file that is output."""
-    known = fates(out)
-    found = [[name, fate.status, fate.digest] for name, fate in sorted(known.items())]
+    """Digest of the ledger, which holds digests of the parts, and of all other output files."""
+    ledger = fates(out)
+    contents = [[name, fate.status, fate.digest] for name, fate in sorted(ledger.items())]
     for path in list_files(out):
         name = path.rsplit("/", 1)[-1]
-        if not name.startswith(("_", ".")) and not (known and name.startswith("part-")):
-            found.append([name, "file", hashlib.sha256(read_bytes(path)).hexdigest()])
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+        if not name.startswith(("_", ".")) and not (ledger and name.startswith("part-")):
+            contents.append([name, "file", hashlib.sha256(read_bytes(path)).hexdigest()])
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Ray's start, and what each output folder says of where it came from."""
+"""Start of Ray, its resources, and the provenance of output folders."""
 
 import functools
 import logging
@@ -25,8 +25,8 @@ _started_here = False
 def connect(address: str | None) -> None:
     """Join a Ray cluster, or start Ray on this machine when no address is given.
 
-    `ray job submit` sets RAY_ADDRESS, which counts as an address. A process that is connected
-    already (`study`, tests) stays so.
+    `ray job submit` sets RAY_ADDRESS, which counts as an address. A process that is already
+    connected (`study`, tests) stays connected.
 
     Raises:
         ConfigError: no cluster answers at the address.
@@ -39,16 +39,16 @@ def connect(address: str | None) -> None:
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {}
     if chosen == "local":
-        # Ray would begin an input that is too large for the memory again and again, for ever.
+        # By default, Ray repeats an input that is too large for the memory without end.
         limits = {"task_oom_retries": OOM_RETRIES}
         options = {"include_dashboard": False, "_system_config": limits}
-    global _started_here  # noqa: PLW0603 - as Ray itself, one per process
+    global _started_here  # noqa: PLW0603 - one per process, as Ray itself
     _started_here = chosen == "local"
     try:
         ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False, **options)
     except ConnectionError as error:
         raise ConfigError(
-            f"--address {chosen}: no Ray cluster answers there, or not without its token (then set "
+            f"--address {chosen}: no Ray cluster answers there, or it needs its token (then set "
             f"RAY_AUTH_MODE=token and RAY_AUTH_TOKEN): {error}"
         ) from None
     logger.info("Ray at %s: %s", chosen, _resources())
@@ -60,25 +60,25 @@ def cluster_gpus() -> float:
 
 
 def check_room(workers: int, *, cpus: float, gpus: float) -> None:
-    """Refuse more than this machine has; a cluster may still grow, and is waited for.
+    """Refuse workers that this machine has no room for. A cluster may still grow.
 
     Raises:
-        ConfigError: Ray was started here, and would wait for ever; or there are no workers.
+        ConfigError: Ray was started here and would wait without end; or `workers` is below 1.
     """
     if workers < 1:
         raise ConfigError(f"--workers must be 1 or more, got {workers}")
-    found = ray.cluster_resources()
+    resources = ray.cluster_resources()
     for name, each in (("CPU", cpus), ("GPU", gpus)):
-        have = found.get(name, 0)
-        if workers * each > have:
-            wanted = f"{workers} workers want {workers * each:g} {name}s, there are {have:g}"
+        available = resources.get(name, 0)
+        if workers * each > available:
+            shortage = f"{workers} workers need {workers * each:g} {name}s, there are {available:g}"
             if _started_here:
-                raise ConfigError(f"{wanted}; ask for fewer workers, or give --address")
-            logger.warning("%s; waiting for the cluster to grow", wanted)
+                raise ConfigError(f"{shortage}; use fewer workers, or give --address")
+            logger.warning("%s; waiting for the cluster to grow", shortage)
 
 
 def provenance(stage: str) -> dict[str, Any]:
-    """Versions and machine, for `_provenance.json`."""
+    """Content of `_provenance.json`: versions and machine."""
     return {
         "stage": stage,
         "idhray": idhray.__version__,
@@ -92,11 +92,11 @@ def provenance(stage: str) -> dict[str, Any]:
 
 @functools.cache
 def commit() -> str:
-    """The git commit that idhray runs from; "" when it runs from an installed package."""
-    here = Path(idhray.__file__).parent.parent
-    if not (here / ".git").exists():
+    """The git commit that idhray runs from, or "" for an installed package."""
+    checkout = Path(idhray.__file__).parent.parent
+    if not (checkout / ".git").exists():
         return ""
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
@@ -104,5 +104,5 @@ def commit() -> str:
 
 
 def _resources() -> str:
-    found = ray.cluster_resources()
-    return f"{found.get('CPU', 0):.0f} CPUs, {found.get('GPU', 0):.0f} GPUs"
+    resources = ray.cluster_resources()
+    return f"{resources.get('CPU', 0):.0f} CPUs, {resources.get('GPU', 0):.0f} GPUs"

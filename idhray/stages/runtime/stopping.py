@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while trainings run: each saves a checkpoint, then the command ends."""
+"""SIGTERM and Ctrl-C during trainings: each training saves a checkpoint, then the command ends."""
 
 import contextlib
 import logging
@@ -14,48 +14,51 @@ logger = logging.getLogger(__name__)
 
 
 class Stop:
-    """A wish to stop; the workers of each training that is under way learn of it by a file."""
+    """Request to stop. A file tells it to the workers of each running training."""
 
     def __init__(self) -> None:
-        self.asked = ""
-        """The signal that asked; empty while none did."""
+        self.signal = ""
+        """Name of the signal that requested it, or ""."""
         self._files: list[str] = []
 
     @contextlib.contextmanager
     def told_by(self, file: str) -> Iterator[None]:
-        """Within, a training is under way whose workers look for this file.
+        """Write `file` on a request while the block runs a training whose workers look for it.
 
         Raises:
-            TrainingError: it is not to begin any more.
+            TrainingError: the request came before the training began.
         """
-        remove(file)  # of an earlier command
-        self._files.append(file)  # before the look, so that either side sees the other
+        remove(file)  # left by an earlier command
+        self._files.append(file)  # before the check, so that no request is missed
         try:
-            if self.asked:
-                raise TrainingError(f"not begun, as {self.asked} came; the same command begins it")
+            if self.signal:
+                raise TrainingError(f"not begun, as {self.signal} came; the same command begins it")
             yield
         finally:
             self._files.remove(file)
 
-    def ask(self, who: str) -> None:
-        """Ask all that are under way, and all that are still to begin."""
-        self.asked = who
+    def ask(self, signal_name: str) -> None:
+        """Stop all trainings that run, and all that have not begun."""
+        self.signal = signal_name
         for file in list(self._files):
             try:
-                publish_json(file, {"asked": who})
-            except (OSError, StorageError) as error:  # a full disk; the others can still be told
+                publish_json(file, {"asked": signal_name})
+            except (
+                OSError,
+                StorageError,
+            ) as error:  # a full disk; others still learn of it
                 logger.warning("%s: not told to stop (%s)", file, error)
 
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Within, the first SIGTERM or Ctrl-C asks; the next does what it did before.
+    """Turn the first SIGTERM or Ctrl-C in the block into a request to stop.
 
-    To be entered in the main thread, which alone gets signals, once for all trainings; elsewhere
-    nobody asks.
+    The second signal has its usual effect. Enter it once for all trainings, in the main thread:
+    only that thread gets signals. In any other thread it has no effect.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C asked, and the trainings have stopped.
+        KeyboardInterrupt: Ctrl-C requested it, and the trainings have stopped.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -74,14 +77,14 @@ def stop_on_signal() -> Iterator[Stop]:
     try:
         yield stop
     except IdhrayError as error:
-        if stop.asked != signal.SIGINT.name:
+        if stop.signal != signal.SIGINT.name:
             raise
         logger.warning("%s", error)
         raise KeyboardInterrupt from error
     finally:
         _restore(before)
-    if stop.asked:  # all had come to their end; what would follow must not begin
-        signal.raise_signal(signal.Signals[stop.asked])
+    if stop.signal:  # all trainings had finished; the next step must not begin
+        signal.raise_signal(signal.Signals[stop.signal])
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

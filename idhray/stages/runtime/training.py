@@ -1,4 +1,4 @@
-"""What train_gan and train_classifier share: a Ray Train run whose last checkpoint is published."""
+"""Ray Train runs of `train_gan` and `train_classifier`, whose last checkpoint is published."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ from idhray.storage import (
 
 logger = logging.getLogger(__name__)
 
-RUN = "_ray"  # Ray Train's own folder, removed when the checkpoint is published
+RUN = "_ray"  # folder of Ray Train, removed when the checkpoint is published
 RESTARTS = 3
 HISTORY = "_history.json"
 SECONDS_PER_LOOK = 10
@@ -47,10 +47,17 @@ def fit(
 ) -> None:
     """Run `loop` on all workers and publish `files` of its last checkpoint in `out`.
 
-    Killed, the same call goes on from the last checkpoint; a worker that dies is started again.
+    After a kill, the same call continues from the last checkpoint. A worker that dies is started
+    again.
 
     Args:
-        files: Names in the checkpoint; the last one is the sign that training is finished.
+        loop: Training loop of one worker; takes `config`.
+        config: Plain values of the training.
+        out: Output folder.
+        files: Names in the checkpoint. The last one marks a finished training.
+        workers: Number of workers.
+        gpus_per_worker: GPUs of each worker; None for one if the cluster has any.
+        cpus_per_worker: CPUs of each worker.
 
     Raises:
         IdhrayError: the loop raised it, or a worker died too often.
@@ -80,7 +87,7 @@ def run_workers(
     gpus_per_worker: float | None,
     cpus_per_worker: int,
 ) -> ray.train.Result:
-    """Run `loop` on all workers, and say how far it is; a worker that dies is started again.
+    """Run `loop` on all workers and log its progress; see `fit`.
 
     Raises:
         IdhrayError: the loop raised it, or a worker died too often.
@@ -101,80 +108,91 @@ def run_workers(
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
-    running, said = Background(lambda: _fit_with_restarts(trainer)), history_of(out)
-    while not running.ended(SECONDS_PER_LOOK):
-        said = _say_what_is_new(out, said)
-    _say_what_is_new(out, said)
-    return running.result()
+    training, logged = Background(lambda: _fit_with_restarts(trainer)), history_of(out)
+    while not training.ended(SECONDS_PER_LOOK):
+        logged = _log_new_entries(out, logged)
+    _log_new_entries(out, logged)
+    return training.result()
 
 
 def remove_run(out: str) -> None:
-    """Delete Ray Train's own folder, if it is there."""
+    """Delete the folder of Ray Train, if there is one."""
     files, inner = filesystem(join(out, RUN))
     if files.get_file_info(inner).type == fs.FileType.Directory:
         files.delete_dir(inner)
 
 
 def add_to_history(out: str, metrics: dict[str, Any]) -> None:
-    """Append to `out/_history.json`; what an interrupted run did after its checkpoint goes away."""
-    clock = next(iter(metrics))  # kimg or epoch
-    kept = [one for one in history_of(out) if one[clock] < metrics[clock]]
-    publish_json(join(out, HISTORY), {"history": [*kept, metrics]})
+    """Append an entry to `out/_history.json`, in place of entries of an interrupted run.
+
+    Args:
+        out: Output folder.
+        metrics: Values by name; the first is the clock of the training, kimg or epoch.
+    """
+    clock = next(iter(metrics))
+    earlier = [entry for entry in history_of(out) if entry[clock] < metrics[clock]]
+    publish_json(join(out, HISTORY), {"history": [*earlier, metrics]})
 
 
 def forget_after(out: str, clock: float) -> None:
-    """Take away what was reported after this point of the training's clock."""
-    found = history_of(out)
-    kept = [one for one in found if next(iter(one.values())) <= clock]
-    if len(kept) < len(found):
-        publish_json(join(out, HISTORY), {"history": kept})
+    """Delete the entries after a point of the training's clock."""
+    history = history_of(out)
+    earlier = [entry for entry in history if next(iter(entry.values())) <= clock]
+    if len(earlier) < len(history):
+        publish_json(join(out, HISTORY), {"history": earlier})
 
 
 def history_of(out: str) -> list[dict[str, Any]]:
-    """What was reported so far; nothing before the first report."""
+    """The entries of `out/_history.json`; none before the first report."""
     path = join(out, HISTORY)
     return list(read_json(path)["history"]) if exists(path) else []
 
 
-def _say_what_is_new(out: str, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Log the last entry, and all warnings, of what was not there before; all that is there."""
-    found = history_of(out)
-    new = [entry for entry in found if entry not in said]
+def _log_new_entries(out: str, logged: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Log the last of the new entries and the warnings of all of them; return all entries."""
+    history = history_of(out)
+    new = [entry for entry in history if entry not in logged]
     for entry in new:
         for line in entry.get("warnings", ()):
             logger.warning("%s: %s", out, line)
     if new:
         numbers = {k: v for k, v in new[-1].items() if isinstance(v, int | float)}
         logger.info("%s: %s", out, "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
-    return found
+    return history
 
 
 def gpus_for(workers: int) -> float:
-    """GPUs of each worker when nobody says: one if the cluster has any.
+    """Default GPUs of each worker: one if the cluster has any.
 
     Raises:
-        ConfigError: it has some, but fewer than workers.
+        ConfigError: the cluster has GPUs, but fewer than workers.
     """
-    found = cluster_gpus()
-    if 0 < found < workers:
+    gpus = cluster_gpus()
+    if 0 < gpus < workers:
         raise ConfigError(
-            f"{workers} workers and {found:g} GPUs; ask for fewer workers, or for a part of a GPU "
-            "each by --gpus-per-worker"
+            f"{workers} workers and {gpus:g} GPUs; use fewer workers, or a part of a GPU each by "
+            "--gpus-per-worker"
         )
-    return 1.0 if found else 0.0
+    return 1.0 if gpus else 0.0
 
 
 def trainings_at_once(workers: int, *, cpus_per_worker: int, gpus_per_worker: float | None) -> int:
-    """How many trainings of so many workers each the cluster has room for; one at least."""
+    """Trainings that the cluster has room for at the same time, at least one.
+
+    Args:
+        workers: Workers of each training.
+        cpus_per_worker: CPUs of each worker.
+        gpus_per_worker: GPUs of each worker; None for one if the cluster has any.
+    """
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
-    found = ray.cluster_resources()
-    wanted = {"CPU": workers * cpus_per_worker, "GPU": workers * gpus}
-    room = [found.get(name, 0) / each for name, each in wanted.items() if each]
+    resources = ray.cluster_resources()
+    needs = {"CPU": workers * cpus_per_worker, "GPU": workers * gpus}
+    room = [resources.get(name, 0) / need for name, need in needs.items() if need]
     return max(1, math.floor(min(room, default=1) + 1e-6))  # three thirds of a GPU are one
 
 
 def with_absolute_weights(settings: ClassifierSettings) -> ClassifierSettings:
-    """The settings with a weights file that every worker finds."""
+    """The settings with an absolute path of a weights file, which every worker finds."""
     if settings.weights in ("imagenet", "random"):
         return settings
     return replace(settings, weights=absolute(settings.weights))
@@ -187,9 +205,9 @@ def this_worker() -> Worker:
 
 
 def _fit_with_restarts(trainer: TorchTrainer) -> ray.train.Result:
-    """Fit again, from the last checkpoint, when a worker died; not when it said what is wrong.
+    """Fit again from the last checkpoint after a worker died, but not after an IdhrayError.
 
-    Ray's own FailureConfig cannot tell the two apart.
+    The FailureConfig of Ray cannot tell the two apart.
     """
     for restart in range(RESTARTS + 1):
         try:
