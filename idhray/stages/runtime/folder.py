@@ -1,8 +1,8 @@
-"""A stage's output folder: locked, with its settings, and a seal when it is finished.
+"""Output folder of a stage: locked, with its identity, and with a seal when it is finished.
 
-The seal (`_done.json`) holds a digest of what the folder contains. A later stage names the digests
-of its inputs among its own settings: it refuses an input that is unfinished, and notices one that
-was made anew with other content.
+The seal (`_done.json`) holds a digest of the content of the folder. The identity of a later stage
+includes the seals of its inputs: the stage refuses an unfinished input, and notices an input that
+was made again with other content.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def stage_folder(
     Args:
         out: The output folder.
         identity: The values that decide the content of the folder, `stage` among them.
-        overwrite: Start again, whatever an earlier run of the stage left.
+        overwrite: Delete the content that an earlier run of the stage left, and start again.
         owns: Names that the stage makes besides parts and names with an underscore. `--overwrite`
             removes these, and refuses a folder that holds other names.
 
@@ -56,7 +56,7 @@ def stage_folder(
         try:
             yield recorded
         except IdhrayError:
-            # Refused before anything was done: what was finished still is.
+            # Refused before any work: a finished folder is still finished.
             if before is not None and before == _sealed(out):
                 publish_json(done, before)
             raise
@@ -67,7 +67,7 @@ def seal(folder: str) -> str:
     """The digest of a finished folder.
 
     Raises:
-        StorageError: it is not there, not finished, or has lost or got parts since.
+        StorageError: the folder does not exist, is not finished, or has other parts than then.
     """
     path = join(folder, DONE)
     if not exists(path):

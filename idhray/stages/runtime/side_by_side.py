@@ -39,9 +39,9 @@ def side_by_side(works: Mapping[str, Callable[[], T]], at_once: int) -> dict[str
             except Exception as error:  # noqa: BLE001 - raised when the others have ended
                 failed[name] = error
                 logger.warning("%s: %s", name, error)
-    for error in failed.values():
-        if len(works) == 1 or not isinstance(error, IdhrayError):
-            raise error
+    for failure in failed.values():
+        if len(works) == 1 or not isinstance(failure, IdhrayError):
+            raise failure
     if failed:
         raise TrainingError(_summary(done, failed))
     return {name: done[name] for name in works}
