@@ -184,16 +184,16 @@ def _rows_with_slide(cohort: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def _check_consistent(
-    where: str, metadata: dict[str, Any], patient: str, idh: str, split: str
+    location: str, metadata: dict[str, Any], patient: str, idh: str, split: str
 ) -> None:
     """Refuse an image whose file names another split or label than the manifest."""
     if metadata.get("split") in SPLITS and metadata["split"] != split:
         raise LeakageError(
-            f"{where} says that {patient} is in {metadata['split']}, the manifest (or the split "
+            f"{location} says that {patient} is in {metadata['split']}, the manifest (or the split "
             f"drawn for it) has {split}; write the split of its first study into the manifest"
         )
     if metadata.get("idh") in LABELS and idh and metadata["idh"] != idh:
-        raise ManifestError(f"{where} is labeled {metadata['idh']}, the manifest has {idh}")
+        raise ManifestError(f"{location} is labeled {metadata['idh']}, the manifest has {idh}")
 
 
 def first_side(chunks: list[Chunk], reader: Reader) -> int:

@@ -16,6 +16,7 @@ import openslide
 import tifffile
 
 from idhray.slides.dicom_check import WHOLE_SLIDE_CLASS, class_of, is_dicom, other_shape
+from idhray.slides.tiff.blocks import SPARE_BYTES
 from idhray.slides.tiff.tiles import BAD_TIFF, MAX_PAGES
 
 HEAD_BYTES = 2**20
@@ -25,8 +26,6 @@ LEAST_NEWLINES = 32
 pixels has 4000 line feeds, 16 of them after a carriage return."""
 MAX_BLOCK_PX = 2**26
 """Pixels of one block, 8192 x 8192: OpenSlide allocates four bytes for each."""
-SPARE_BYTES = 65536
-"""Bytes that a block may have beyond twice its pixels."""
 MAX_SLIDE_MM = 200.0
 """Longest plausible side of a glass slide; whole mounts of half a brain have 150 mm."""
 YCBCR_JPEG2000 = 33003  # compression tag
