@@ -17,7 +17,7 @@ from idhray.exchange.sample import PLACE, ByteRange, Reader, Sample
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 256  # images of a part
+IMAGES_PER_CHUNK = 256
 ORIGIN = ("slide", "patient", "split", "idh")
 LISTED = (*ORIGIN, "study", *PLACE)
 EXAMPLES = 10  # images that a message names, or that are tried
@@ -133,10 +133,10 @@ def chunks_of(
 def _chunks_of_shard(
     shard: str, name: str, images: list[ListedImage], statuses: dict[str, tuple[str, str]]
 ) -> list[Chunk]:
-    """The images of one shard, `CHUNK` at a time."""
+    """The images of one shard, `IMAGES_PER_CHUNK` at a time."""
     shard_mark = mark(shard)
-    starts = range(0, len(images), CHUNK)
-    parts = [images[first : first + CHUNK] for first in starts]
+    starts = range(0, len(images), IMAGES_PER_CHUNK)
+    parts = [images[first : first + IMAGES_PER_CHUNK] for first in starts]
     return [
         Chunk(
             shard=shard,

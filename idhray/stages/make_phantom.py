@@ -29,7 +29,7 @@ PRESETS: dict[str, PhantomSettings | MriPhantomSettings] = {
     "demo-mri": MRI["demo"],
 }
 MANIFEST_COLUMNS = ("patient", "idh", "age", "sex", "grade", "diagnosis", "cohort", "site")
-Rows = list[dict[str, Any]]
+ManifestRows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
 
 def _slide_phantom(
     count: int, settings: PhantomSettings, identity_hash: str, flags: MakePhantomFlags
-) -> tuple[dict[str, Fate], dict[str, Rows]]:
+) -> tuple[dict[str, Fate], dict[str, ManifestRows]]:
     """Make the slides of `count` patients; return the fates and the rows of the manifest."""
     out = absolute(flags.out)
     slides = [
@@ -118,7 +118,7 @@ def _slide_phantom(
 
 def _mri_phantom(
     settings: MriPhantomSettings, identity_hash: str, flags: MakePhantomFlags
-) -> tuple[dict[str, Fate], dict[str, Rows]]:
+) -> tuple[dict[str, Fate], dict[str, ManifestRows]]:
     """Make the scans of all patients; return the fates and the rows of the two manifests."""
     out = absolute(flags.out)
     cohort = mri_patients(settings, flags.seed)
@@ -131,7 +131,7 @@ def _mri_phantom(
         for patient in cohort
     ]
     fates = map_items(items, make_one_mri, out=out, schema=MRI_TRUTH, workers=flags.workers)
-    manifests: dict[str, Rows] = {
+    manifests: dict[str, ManifestRows] = {
         "manifest": [_mri_row(patient) for patient in cohort if patient.has_tumor],
         "normals": [_mri_row(patient) for patient in cohort if not patient.has_tumor],
     }
