@@ -31,7 +31,7 @@ demo-mri: install
 		--normals demo-mri/phantom/normals.csv --out demo-mri/study
 
 test: install check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: install
 	$(BIN)/ruff format --check .

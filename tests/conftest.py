@@ -5,6 +5,22 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numpy count the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which a single file does not need
+def pytest_xdist_make_scheduler(config, log):
+    """Each file runs in one process, and all files that need a running Ray run in the same."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneRay(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "tests/stages" if file.startswith("tests/stages/") else file
+
+    return OneRay(config, log)
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
