@@ -1,4 +1,4 @@
-"""What became of each input: one LEDGER row an input, published when its work is done."""
+"""The ledger: one row for each input of a stage, published when the work on it has ended."""
 
 import socket
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
-    """One input's fate. `skipped` is a rule's decision, `failed` an error; both give a reason."""
+    """Fate of one input. `skipped` is a decision of a rule, `failed` an error; each has a reason."""
 
     input: str
     status: Status
     rows: int = 0
     parts: int = 1
-    """Files that hold the rows; 0 where there are none."""
+    """Number of files that hold the rows; 0 without rows."""
     seconds: float = 0.0
     attempts: int = 1
     error: str = ""
     settings_hash: str = ""
     digest: str = ""
-    """Of the parts that were published."""
+    """Digests of the published parts."""
 
 
 READS_AT_ONCE = 16
-"""Of an object store's small files; all of 10,000 in one table would take 150 MB."""
+"""Ledger files read at the same time. One table of 10,000 files would take 150 MB."""
 _FIELDS = [field.name for field in fields(Fate)]
 
 
@@ -48,8 +48,8 @@ def record(out: str, fate: Fate) -> None:
 def fates(out: str) -> dict[str, Fate]:
     """The fates in a folder's ledger by input; none when it has no ledger yet."""
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        found = pool.map(_read, parts(join(out, LEDGER_FOLDER)))
-        return {fate.input: fate for fate in found}
+        rows = pool.map(_read, parts(join(out, LEDGER_FOLDER)))
+        return {fate.input: fate for fate in rows}
 
 
 def fate(out: str, name: str) -> Fate | None:
@@ -65,29 +65,29 @@ def _read(path: str) -> Fate:
 
 def ledger_table(folders: Sequence[str]) -> pa.Table:
     """The ledgers of several folders as one table."""
-    found = [read_table(join(f, LEDGER_FOLDER), LEDGER) for f in folders]
-    return pa.concat_tables(found) if found else LEDGER.empty_table()
+    tables = [read_table(join(f, LEDGER_FOLDER), LEDGER) for f in folders]
+    return pa.concat_tables(tables) if tables else LEDGER.empty_table()
 
 
-def counts(found: dict[str, Fate]) -> dict[str, int]:
-    """How many inputs are done, skipped and failed, and the rows they gave."""
+def counts(fates: dict[str, Fate]) -> dict[str, int]:
+    """Number of inputs done, skipped and failed, and number of rows."""
     tally = {"done": 0, "skipped": 0, "failed": 0}
-    for fate in found.values():
+    for fate in fates.values():
         tally[fate.status] += 1
-    return {**tally, "rows": sum(fate.rows for fate in found.values())}
+    return {**tally, "rows": sum(fate.rows for fate in fates.values())}
 
 
-def check_failures(out: str, found: dict[str, Fate], max_failures: int) -> None:
+def check_failures(out: str, fates: dict[str, Fate], max_failures: int) -> None:
     """Refuse an output in which more inputs failed than was allowed.
 
     Raises:
         StorageError: with the count and the first reasons.
     """
-    failed = [fate for fate in found.values() if fate.status == "failed"]
+    failed = [fate for fate in fates.values() if fate.status == "failed"]
     if len(failed) > max_failures:
         reasons = "; ".join(fate.error for fate in failed[:3])
         raise StorageError(
-            f"{out}: {len(failed)} of {len(found)} inputs failed, --max-failures is "
+            f"{out}: {len(failed)} of {len(fates)} inputs failed, --max-failures is "
             f"{max_failures} (the others are done, see {LEDGER_FOLDER}): {reasons}"
         )
 

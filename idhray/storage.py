@@ -1,4 +1,4 @@
-"""Where files live: local paths and s3:// or gs:// URIs, and how output appears there.
+"""Files on local paths and at s3:// or gs:// URIs, and atomic publication of output.
 
 Output is published atomically: a reader sees the whole file or none. Locally that is a temporary
 file in the same folder and a rename; object stores show an object only when its upload is done.
@@ -37,7 +37,7 @@ _HALF_WRITTEN = re.compile(r"\.half-[0-9a-f]{32}")  # names as `_renamed` makes 
 
 
 def is_uri(path: str) -> bool:
-    """Whether `path` names an object store (or file://) rather than a local path."""
+    """True if `path` is a URI (s3://, gs://, file://), False if it is a local path."""
     return "://" in path
 
 
@@ -67,7 +67,7 @@ def join(folder: str, *names: str) -> str:
 
 
 def exists(path: str) -> bool:
-    """Whether a file or folder is there."""
+    """True if a file or folder exists."""
     files, inner = filesystem(path)
     return bool(files.get_file_info(inner).type != fs.FileType.NotFound)
 
@@ -256,10 +256,13 @@ def output_folder(
     Args:
         out: Path or URI of the folder.
         identity: The values that decide the content of the output, inputs included.
-        provenance: Versions and machine; where a run continues under others, they are added.
-        overwrite: Start anew: remove what an earlier run of the same stage left in `out`.
-        owns: What the stage makes beside parts and names that start with an underscore; patterns
-            as of `fnmatch`. A folder with anything else in it is never cleared.
+        provenance: Versions and machine. A run that continues under other versions adds its own.
+        overwrite: Start again: delete everything that an earlier run of the stage left in `out`.
+        owns: Names that the stage makes besides parts and names with a leading underscore, as
+            patterns of `fnmatch`. A folder that holds any other name is never cleared.
+
+    Yields:
+        The identity as the folder records it. A folder of an older release may lack settings.
 
     Raises:
         SettingsChangedError: `out` was made with other settings; the message says which.
@@ -277,7 +280,7 @@ def output_folder(
 
 
 def _add_provenance(path: str, now: Mapping[str, Any]) -> None:
-    """What the folder was begun with, and what else it was continued with."""
+    """Record the versions that the folder was begun with, and later ones that continued it."""
     if not exists(path):
         publish_json(path, now)
         return
@@ -304,8 +307,8 @@ def _adopt(out: str, identity: Identity, overwrite: bool, owns: Sequence[str]) -
     if overwrite:
         if old.get("stage") != identity.values.get("stage"):
             raise StorageError(f"{out}: made by {old.get('stage')}; not overwritten by another")
-        own = ("part-*", "_*", ".*", *owns)
-        if foreign := [n for n in names if not any(fnmatch(n, pattern) for pattern in own)]:
+        patterns = ("part-*", "_*", ".*", *owns)
+        if foreign := [n for n in names if not any(fnmatch(n, p) for p in patterns)]:
             raise StorageError(f"{out}: holds {foreign[0]}, which is not ours; move it away first")
         _clear(files, inner)
         publish_json(join(out, SETTINGS), identity.values)

@@ -1,6 +1,7 @@
 """Names say what they hold, one name means one thing, and docstrings are whole statements."""
 
 import ast
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
             yield node.body[0].lineno, text
         body = getattr(node, "body", [])
-        for before, after in zip(body, body[1:], strict=False) if isinstance(body, list) else ():
+        for before, after in itertools.pairwise(body) if isinstance(body, list) else ():
             match before, after:
                 case ast.Assign() | ast.AnnAssign(), ast.Expr(ast.Constant(str(text))):
                     yield after.lineno, text

@@ -35,7 +35,7 @@ class FitStatsFlags:
     out: str
     """Folder for the CSV files, statistics.json and tables.html."""
     settings: StatsSettings
-    """Conventions."""
+    """Conventions of the statistics."""
     predictions: tuple[str, ...] = ()
     """Folders of PREDICTIONS tables with validation and test patients: the tables of Liu et al.
     2020."""
@@ -43,11 +43,11 @@ class FitStatsFlags:
     """A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et al.
     2021."""
     consensus: str | None = None
-    """The list of cells on which readers differ, filled in (case, feature, consensus); a run
-    without it writes the list beside `out`. Rows of a reader `consensus` do as well."""
+    """The completed list of cells on which readers differ (case, feature, consensus). A run without
+    it writes the empty list beside `out`. Rows of a reader named `consensus` serve as well."""
     manifest: str | None = None
-    """With the ages and the split (what `split-cohort` or `study` wrote); predictions need it,
-    readings have no rows with age without it."""
+    """Manifest with ages and split, from `split-cohort` or `study`. Predictions need it; readings
+    have no rows with age without it."""
     overwrite: bool = False
     """Start anew where the folder was made with other settings."""
 
@@ -116,7 +116,7 @@ def of_readings(
     *,
     overwrite: bool,
 ) -> tuple[dict[str, Any], ParkTables]:
-    """`fit_stats` of readings: what the command prints, and the tables for whoever goes on."""
+    """`fit_stats` of readings: the result of the command, and the tables for a report."""
     rows = readings_rows(readings)
     settled = read_text_table(consensus) if consensus else None
     inputs = {
@@ -126,10 +126,10 @@ def of_readings(
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
     }
     identity = identity_of(inputs=inputs, settings=settings)
-    found = read_readings(rows, cohort, settled)
-    unsettled = found.discordant_cells()
+    collected = read_readings(rows, cohort, settled)
+    unsettled = collected.discordant_cells()
     unsettled = unsettled[
-        (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(found.cases))
+        (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(collected.cases))
     ]
     if len(unsettled) and settings.discordant == "consensus":
         path = f"{out.rstrip('/')}-discordant.csv"
@@ -139,7 +139,7 @@ def of_readings(
             f"`{CONSENSUS}` of {path} and give it as --consensus, or take --discordant "
             "'first reader'"
         )
-    tables = park_tables(found, settings)
+    tables = park_tables(collected, settings)
     shown = park_report_tables(tables)
     page = tables_html(
         title="IDH mutation from readings: the statistics",

@@ -1,4 +1,4 @@
-"""What a test cohort can detect, before any GPU hour is spent: a table, and its figures."""
+"""The gains that a test cohort can detect, known before any GPU hour is spent."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,26 +15,26 @@ class PlanFlags:
     """Flags of `idhray plan`."""
 
     patients: int
-    """Test patients, of both classes."""
+    """Number of test patients of both classes."""
     mutant: int
-    """How many of them are IDH-mutant."""
+    """Number of IDH-mutant test patients."""
     auc: float
-    """True AUC of the baseline, as expected."""
+    """Expected true AUC of the baseline."""
     gain: float | None = None
-    """Gain in AUC to plan for; without it 0.02, 0.05 and 0.1."""
+    """Gain in AUC to plan for. Default: 0.02, 0.05 and 0.1."""
     correlations: tuple[float, ...] = CORRELATIONS
-    """Of the two models' scores within a class; the more alike the models are, the higher, and the
-    easier a gain is found."""
+    """Correlations of the scores of the two models within a class. The more alike the models are,
+    the higher is the correlation, and the easier it is to find a gain."""
     power: float = 0.8
-    """Wanted probability of finding a gain that is there."""
+    """Probability of finding a true gain."""
     seed: int = 0
-    """Of the simulated studies."""
+    """Seed of the simulated studies."""
     out: str | None = None
-    """JSON file for the figures as well."""
+    """JSON file that also receives the figures."""
 
 
 def plan(flags: PlanFlags) -> dict[str, Any]:
-    """Say which gain over a baseline these test patients can show, and how many would be needed."""
+    """Print the gains over a baseline that these test patients can show, and the numbers needed."""
     if not 2 <= flags.mutant <= flags.patients - 2:
         raise ConfigError(
             f"{flags.mutant} mutant of {flags.patients} patients: at least two mutant and two "
@@ -44,11 +44,11 @@ def plan(flags: PlanFlags) -> dict[str, Any]:
         n_mutant=flags.mutant, n_wildtype=flags.patients - flags.mutant, auc=flags.auc
     )
     gains = () if flags.gain is None else (flags.gain,)
-    made = make_plan(
+    planned = make_plan(
         design, gains=gains, correlations=flags.correlations, power=flags.power, seed=flags.seed
     )
-    figures = plan_figures(made)
+    figures = plan_figures(planned)
     if flags.out is not None:
         publish_json(flags.out, figures)
         figures["out"] = flags.out
-    return {**figures, "text": plan_text(made)}
+    return {**figures, "text": plan_text(planned)}

@@ -34,7 +34,7 @@ from idhray.table_parts import parts, read_part, read_table
 from idhray.tables import SYNTHETIC
 
 OWNS = ("cases", "form.csv", "form.html", "key")
-SHOWN_PX = 256
+PICTURE_PX = 256
 KEY = ("case", "patient", "idh", "split", "real", "source")
 
 
@@ -43,38 +43,38 @@ class ReadersFlags:
     """Flags of `idhray readers`."""
 
     kind: Annotated[Literal["form", "collect", "simulate"], tyro.conf.Positional]
-    """form: from slices and synthetic images. collect: from filled in forms. simulate: two
-    programs that look at the images and err at a stated rate, for made-up cohorts."""
+    """form: make blinded cases from slices and synthetic images. collect: collect completed forms.
+    simulate: two programs read the images and err at a stated rate, for phantom cohorts only."""
     out: str
     """form: a folder. collect, simulate: the READINGS file (.csv or .parquet)."""
     slices: str | None = None
-    """SLICES table; one slice of each patient of known IDH status: the one with most tumor where
-    masks were given, else with most brain."""
+    """SLICES table. One slice of each patient of known IDH status is shown: the slice with the most
+    tumor if masks were given, else with the most brain."""
     synthetic: tuple[str, ...] = ()
     """SYNTHETIC tables made from MRI."""
     count: int | None = None
-    """Synthetic cases of each table; as many as training patients of its class when not given
-    (Park et al. 2021: 38 of either)."""
+    """Synthetic cases of each table. Default: the number of training patients of its class (Park et
+    al. 2021: 38 of either)."""
     grades: tuple[int, ...] = ()
-    """Only patients with a tumor of these grades; all when not given (Park et al. 2021 showed
-    readers grade 4, and trained the GAN on grade 3 as well)."""
+    """Show only patients with a tumor of these grades. Default: all grades. Park et al. 2021 showed
+    grade 4 to readers, and trained the GAN on grade 3 as well."""
     form: str | None = None
     """Folder that `readers form` made."""
     answers: tuple[str, ...] = ()
-    """Filled in copies of form.csv, one per reader, named after them; one named consensus.csv
-    settles what readers differ on."""
+    """Completed copies of form.csv, one for each reader and named after the reader. A file named
+    consensus.csv settles the cells on which readers differ."""
     error_rate: float = ERROR_RATE
-    """Simulated readers: how often a feature is read wrong."""
+    """Simulated readers: fraction of features that are read wrong."""
     turing_rate: float = TURING_RATE
-    """Simulated readers: how often real and synthetic are told apart."""
+    """Simulated readers: fraction of cases in which real and synthetic are told apart."""
     seed: int = 0
-    """Of order, names of cases, and simulated errors."""
+    """Seed of the order and names of cases, and of simulated errors."""
     overwrite: bool = False
-    """Replace what is there."""
+    """Replace an existing folder or file."""
 
 
 def readers(flags: ReadersFlags) -> dict[str, Any]:
-    """Blinded cases for readers (form), their answers as READINGS (collect), or made-up readers."""
+    """Make blinded cases for readers (form), collect their answers, or simulate readers."""
     out = absolute(flags.out)
     if flags.kind == "form":
         if flags.slices is None:
@@ -92,7 +92,7 @@ def readers(flags: ReadersFlags) -> dict[str, Any]:
     if flags.form is None:
         raise ConfigError(f"readers {flags.kind} needs --form, the folder that `readers form` made")
     if exists(out) and not flags.overwrite:
-        raise ConfigError(f"{out}: is there already; choose another name, or --overwrite")
+        raise ConfigError(f"{out}: exists already; choose another name, or --overwrite")
     form = absolute(flags.form)
     key = read_key(form)
     if flags.kind == "collect":
@@ -103,7 +103,7 @@ def readers(flags: ReadersFlags) -> dict[str, Any]:
         rows = simulated(
             form, key, flags.seed, error_rate=flags.error_rate, turing_rate=flags.turing_rate
         )
-    publish_rows(out, rows)
+    publish_readings(out, rows)
     return {"readings": out, "readers": sorted(set(rows["reader"])), "cases": len(key)}
 
 
@@ -117,10 +117,10 @@ def make_form(
     seed: int,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Choose the cases, hide what they are, and write what readers need."""
+    """Choose the cases, blind them, and write the files that readers need."""
     for folder in synthetic:
         refuse_leaks(slices, [folder])
-    said = {
+    values = {
         "stage": "readers",
         "slices": seal(slices),
         "synthetic": [seal(folder) for folder in synthetic],
@@ -128,7 +128,7 @@ def make_form(
         "grades": list(grades),
         "seed": seed,
     }
-    with stage_folder(out, Identity(said), overwrite=overwrite, owns=OWNS):
+    with stage_folder(out, Identity(values), overwrite=overwrite, owns=OWNS):
         cases = real_cases(slices, grades)
         for folder in synthetic:
             cases += synthetic_cases(folder, cases, count)
@@ -136,7 +136,9 @@ def make_form(
         key = []
         for number, position in enumerate(order, start=1):
             case = {**cases[int(position)], "case": f"case-{number:03d}"}
-            publish(join(out, "cases", f"{case['case']}.png"), encode(shown(case.pop("image"))))
+            publish(
+                join(out, "cases", f"{case['case']}.png"), encode(reader_picture(case.pop("image")))
+            )
             key.append({name: case[name] for name in KEY})
         table = pd.DataFrame(key)
         publish(join(out, "form.csv"), _csv(_empty_form(table["case"])))
@@ -155,26 +157,27 @@ def real_cases(slices: str, grades: tuple[int, ...] = ()) -> list[dict[str, Any]
     """
     cohort = patients_of(read_manifest(join(slices, COHORT)))
     fits = set(cohort["patient"][cohort["grade"].isin([str(g) for g in grades]) | (not grades)])
-    best: dict[str, tuple[tuple[float, float], str, int]] = {}
-    who: dict[str, dict[str, Any]] = {}
+    largest: dict[str, tuple[tuple[float, float], str, int]] = {}
+    cases: dict[str, dict[str, Any]] = {}
     for path in parts(slices):
         names = ["patient", "idh", "split", "study", "z_mm", "brain_fraction", "tumor_fraction"]
-        for row, said in enumerate(read_part(path, names).to_pylist()):
-            size = (said["tumor_fraction"] or 0.0, said["brain_fraction"])
-            asked = said["idh"] in LABELS and said["patient"] in fits
-            if asked and size > best.get(said["patient"], ((-1.0, 0.0), "", 0))[0]:
-                best[said["patient"]] = (size, path, row)
-                source = f"{said['study']} at {said['z_mm']:.1f} mm"
-                who[said["patient"]] = {
-                    **{name: said[name] for name in ("patient", "idh", "split")},
+        for row, values in enumerate(read_part(path, names).to_pylist()):
+            patient = values["patient"]
+            size = (values["tumor_fraction"] or 0.0, values["brain_fraction"])
+            eligible = values["idh"] in LABELS and patient in fits
+            if eligible and size > largest.get(patient, ((-1.0, 0.0), "", 0))[0]:
+                largest[patient] = (size, path, row)
+                cases[patient] = {
+                    **{name: values[name] for name in ("patient", "idh", "split")},
                     "real": True,
-                    "source": source,
+                    "source": f"{values['study']} at {values['z_mm']:.1f} mm",
                 }
-    if not best:
-        whose = f"and grade {' or '.join(map(str, grades))}" if grades else ""
-        raise TableError(f"{slices}: no slice of a patient of known IDH status {whose}".rstrip())
+    if not largest:
+        grade = f"and grade {' or '.join(map(str, grades))}" if grades else ""
+        raise TableError(f"{slices}: no slice of a patient of known IDH status {grade}".rstrip())
     return [
-        {**who[name], "image": _image(path, row)} for name, (_, path, row) in sorted(best.items())
+        {**cases[patient], "image": _image(path, row)}
+        for patient, (_, path, row) in sorted(largest.items())
     ]
 
 
@@ -188,15 +191,16 @@ def synthetic_cases(
     """
     table = read_table(folder, SYNTHETIC, ["index", "idh"]).to_pandas()
     label = str(table["idh"].iloc[0])
-    alike = sum(one["idh"] == label and one["split"] == "train" and one["real"] for one in real)
-    wanted = alike if count is None else count
-    if wanted > len(table):
-        raise TableError(f"{folder}: {wanted} synthetic cases asked for, {len(table)} are there")
-    found = []
+    if count is None:
+        training = (case for case in real if case["split"] == "train" and case["real"])
+        count = sum(case["idh"] == label for case in training)
+    if count > len(table):
+        raise TableError(f"{folder}: {count} synthetic cases requested, the table has {len(table)}")
+    places = []
     for path in parts(folder):
         for row, index in enumerate(read_part(path, ["index"])["index"].to_pylist()):
-            if index < wanted:
-                found.append((index, path, row))
+            if index < count:
+                places.append((index, path, row))
     return [
         {
             "patient": "",
@@ -206,7 +210,7 @@ def synthetic_cases(
             "source": f"synthetic {label} {index}",
             "image": _image(path, row),
         }
-        for index, path, row in sorted(found)
+        for index, path, row in sorted(places)
     ]
 
 
@@ -214,14 +218,14 @@ def _image(path: str, row: int) -> NDArray[np.uint8]:
     return decode(read_part(path, ["image"])["image"][row]["bytes"].as_py())
 
 
-def shown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def reader_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """CE-T1w beside FLAIR, gray, 256 px each: (256, 512) uint8."""
-    whole = resize(image, SHOWN_PX) if len(image) != SHOWN_PX else image
+    whole = resize(image, PICTURE_PX) if len(image) != PICTURE_PX else image
     return np.hstack([whole[..., 0], whole[..., 1]])
 
 
 def pair_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(256, 256, 3): CE-T1w, FLAIR, null; what `shown` was made of."""
+    """The image that `reader_picture` was made from: (256, 256, 3), CE-T1w, FLAIR, null."""
     gray = picture[..., 0]
     left, right = np.hsplit(gray, 2)
     return np.stack([left, right, np.zeros_like(left)], axis=-1)
@@ -232,7 +236,7 @@ def _empty_form(cases: "pd.Series[str]") -> pd.DataFrame:
 
 
 def read_key(form: str) -> pd.DataFrame:
-    """What each case of a form is.
+    """The key of a form: patient, status and source of each case.
 
     Raises:
         StorageError: the form is not there or not finished.
@@ -243,7 +247,7 @@ def read_key(form: str) -> pd.DataFrame:
 
 
 def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """READINGS from filled in forms.
+    """READINGS from completed forms.
 
     Args:
         answers: Reader -> form.
@@ -253,7 +257,7 @@ def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFra
         TableError: a form lacks a column, or has a case twice or one that is not in the key.
     """
     if not answers:
-        raise ConfigError("readers collect needs --answers, the filled in forms")
+        raise ConfigError("readers collect needs --answers, the completed forms")
     rows = []
     for reader, form in answers.items():
         if missing := [n for n in ("case", "judged_real", *FEATURE_NAMES) if n not in form.columns]:
@@ -271,38 +275,38 @@ def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFra
 def simulated(
     form: str, key: pd.DataFrame, seed: int, *, error_rate: float, turing_rate: float
 ) -> pd.DataFrame:
-    """READINGS of two programs, and their consensus: what both saw, or what is in the image."""
+    """READINGS of two programs and their consensus, which holds the measured features."""
     rates: dict[str, Any] = {"error_rate": error_rate, "turing_rate": turing_rate}
     rows = []
     for case in key.to_dict("records"):
         picture = decode(read_bytes(join(form, "cases", f"{case['case']}.png")))
-        seen = read_features(pair_of(picture))
+        features = read_features(pair_of(picture))
         about: dict[str, Any] = {
             "real": bool(case["real"]),
             "case": str(case["case"]),
             "seed": seed,
         }
         for reader in (1, 2):
-            rows.append({**case, **simulated_reading(seen, reader=reader, **about, **rates)})
-        rows.append({**case, **seen, "reader": CONSENSUS, "judged_real": ""})
+            rows.append({**case, **simulated_reading(features, reader=reader, **about, **rates)})
+        rows.append({**case, **features, "reader": CONSENSUS, "judged_real": ""})
     return without_needless_consensus(pd.DataFrame(rows)[_columns()])
 
 
 def without_needless_consensus(table: pd.DataFrame) -> pd.DataFrame:
-    """READINGS whose rows of `consensus` hold only what the readers differ on."""
+    """READINGS whose consensus rows hold only the cells on which the readers differ."""
     consensus = table["reader"] == CONSENSUS
     readers = table[~consensus].pivot(index="case", columns="reader", values=list(FEATURE_NAMES))
     settled = table[consensus].copy()
     for name in FEATURE_NAMES:
-        said = readers[name].loc[settled["case"]].to_numpy()
-        alike = (said == said[:, :1]).all(axis=1)
-        settled.loc[alike, name] = ""
+        answers = readers[name].loc[settled["case"]].to_numpy()
+        agree = (answers == answers[:, :1]).all(axis=1)
+        settled.loc[agree, name] = ""
     settled["judged_real"] = ""
     settled = settled[(settled[list(FEATURE_NAMES)] != "").any(axis=1)]
     return pd.concat([table[~consensus], settled], ignore_index=True)
 
 
-def publish_rows(path: str, rows: pd.DataFrame) -> None:
+def publish_readings(path: str, rows: pd.DataFrame) -> None:
     """Write READINGS as CSV or Parquet, by the ending of `path`."""
     if path.endswith(".parquet"):
         buffer = io.BytesIO()

@@ -1,8 +1,8 @@
 """The sweep: one training for each count of synthetic images and each repeat, by Ray Tune.
 
-Images are decoded and preprocessed once and lie in Ray's object store; every trial takes from
-there what its count says. A trial publishes its predictions, then its fate; done ones are not run
-again, and one that was killed goes on from its last epoch.
+Images are decoded and preprocessed once, and every trial reads its share from Ray's object store.
+A trial publishes its predictions and then its fate. Finished trials are not run again, and a killed
+trial continues from its last epoch.
 """
 
 import contextlib
@@ -52,31 +52,31 @@ class SweepFlags(RunFlags):
     images: str
     """Folder of a PATCHES table with its splits."""
     synthetic: tuple[str, ...]
-    """Folders of SYNTHETIC tables, one of each class."""
+    """Folders of SYNTHETIC tables, one for each class."""
     out: str
     """Folder of the PREDICTIONS table."""
     settings: ClassifierSettings
     """Network, preprocessing and training."""
     counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
-    """Synthetic images to add, half of each class; 0 is the baseline."""
+    """Numbers of synthetic images to add, half of them for each class; 0 is the baseline."""
     repeats: int = 5
-    """Trainings of each count."""
+    """Trainings at each count."""
     allow_failed_gan: bool = False
-    """Take images of a generator that failed `evaluate-gan`, too."""
+    """Also use images of a generator that failed `evaluate-gan`."""
     seed: int = 0
-    """Of the trainings."""
+    """Seed of the trainings."""
     workers: int | None = None
-    """Trainings at a time; as many as there is room for when not given."""
+    """Trainings at the same time. Default: as many as the cluster has room for."""
     gpus_per_trial: float | None = None
-    """May be a fraction; one when the cluster has GPUs, else none."""
+    """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_trial: int = 1
     """CPUs of each training."""
 
 
 def sweep(flags: SweepFlags) -> dict[str, Any]:
-    """Train with each count of synthetic images, several times, and predict val and test.
+    """Train several times with each count of synthetic images, and predict val and test patients.
 
-    Repeat r has the same first weights at every count, so that counts differ in their images only.
+    Repeat r starts from the same weights at every count.
     """
     images, out = absolute(flags.images), absolute(flags.out)
     synthetic = tuple(absolute(folder) for folder in flags.synthetic)
@@ -91,36 +91,31 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     identity = identity_of(
         inputs=inputs, flags=flags, names=("counts", "repeats", "seed"), settings=settings
     )
-    trials = [{"n_synthetic": n, "repeat": r} for r in range(flags.repeats) for n in flags.counts]
+    trials = [
+        TrialTask(n_synthetic=n, repeat=r, settings=settings, seed=flags.seed, out=out)
+        for r in range(flags.repeats)
+        for n in flags.counts
+    ]
     with stage_folder(out, identity, overwrite=flags.overwrite):
-        done, there = ledger.fates(out), set(parts(out))
-        todo = [trial for trial in trials if is_open(out, done.get(trial_name(**trial)), there)]
+        fates, existing_parts = ledger.fates(out), set(parts(out))
+        todo = [trial for trial in trials if is_open(out, fates.get(trial.name), existing_parts)]
         if todo:
             connect(flags.address)
-            _run(
-                todo,
-                _Data.load(images, synthetic, max(flags.counts), settings),
-                {"settings": settings_dict(settings), "seed": flags.seed, "out": out},
-                workers=flags.workers,
-                cpus=flags.cpus_per_trial,
-                gpus=min(cluster_gpus(), 1.0)
-                if flags.gpus_per_trial is None
-                else flags.gpus_per_trial,
-            )
-        done = ledger.fates(out)
-        if missing := [trial_name(**t) for t in trials if trial_name(**t) not in done]:
+            _run(todo, _Data.load(images, synthetic, max(flags.counts), settings), flags)
+        fates = ledger.fates(out)
+        if missing := [trial.name for trial in trials if trial.name not in fates]:
             raise StorageError(
                 f"{out}: {len(missing)} of {len(trials)} trainings did not finish ({missing[0]}, "
                 "...); the same command continues"
             )
-    return {"out": out, "trainings": len(trials), "predictions": ledger.counts(done)["rows"]}
+    return {"out": out, "trainings": len(trials), "predictions": ledger.counts(fates)["rows"]}
 
 
 def check_counts(counts: Sequence[int], repeats: int) -> None:
     """Refuse counts that no sweep can train.
 
     Raises:
-        ConfigError: none, one twice, an odd or a negative one, or no repeats.
+        ConfigError: there is no count, a count twice, an odd or a negative one, or no repeat.
     """
     if repeats < 1 or not counts or len(set(counts)) < len(counts):
         raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
@@ -128,14 +123,25 @@ def check_counts(counts: Sequence[int], repeats: int) -> None:
         raise ConfigError(f"counts are split over two classes: even and 0 or more, got {wrong[0]}")
 
 
-def trial_name(n_synthetic: int, repeat: int) -> str:
-    """The name of a training in the LEDGER."""
-    return f"n_synthetic={n_synthetic} repeat={repeat}"
+@dataclass(frozen=True, kw_only=True)
+class TrialTask:
+    """One training of a sweep."""
+
+    n_synthetic: int
+    repeat: int
+    settings: ClassifierSettings
+    seed: int
+    out: str
+
+    @property
+    def name(self) -> str:
+        """Name of the training in the ledger."""
+        return f"n_synthetic={self.n_synthetic} repeat={self.repeat}"
 
 
 @dataclass(frozen=True)
 class _Data:
-    """All that any trial needs, preprocessed."""
+    """The preprocessed images of all trials."""
 
     train: ImageSet
     val: ImageSet
@@ -143,33 +149,33 @@ class _Data:
 
     @staticmethod
     def load(
-        images: str, synthetic: Sequence[str], most: int, settings: ClassifierSettings
+        images: str, synthetic: Sequence[str], max_count: int, settings: ClassifierSettings
     ) -> "_Data":
-        train = training_set(images, settings, synthetic=synthetic, n_synthetic=most)
+        train = training_set(images, settings, synthetic=synthetic, n_synthetic=max_count)
         val, test = (load_images(images, split, settings) for split in ("val", "test"))
         return _Data(train, val, test)
 
 
 class Trial(tune.Trainable):
-    """One training; an actor is used for many, so that start-up is paid once."""
+    """Ray Tune's view of one training. An actor runs many of them, to start up only once."""
 
     def setup(self, config: dict[str, Any], data: _Data | None = None) -> None:
         assert data is not None
-        self.trial_config, self.data = config["trial"], data
+        self.task, self.data = settings_from(TrialTask, config["trial"]), data
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.trial_config = new_config["trial"]
+        self.task = settings_from(TrialTask, new_config["trial"])
         return True
 
     def step(self) -> dict[str, Any]:
-        return {**run_trial(self.trial_config, self.data), "done": True}
+        return {**run_trial(self.task, self.data), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a training keeps its own state, see `run_trial`."""
+        """Do nothing: a training saves its own state, see `run_trial`."""
 
 
 class _Progress(tune.Callback):
-    """A log line for each training that ends; Tune's own tables need a wide terminal."""
+    """Logs one line for each training that ends; Tune's own tables need a wide terminal."""
 
     def __init__(self, out: str, total: int) -> None:
         self.out, self.total, self.ended = out, total, 0
@@ -182,79 +188,80 @@ class _Progress(tune.Callback):
             self.out,
             self.ended,
             self.total,
-            trial_name(**{k: trial.config["trial"][k] for k in ("n_synthetic", "repeat")}),
+            settings_from(TrialTask, trial.config["trial"]).name,
             result["val_loss"],
         )
 
 
-def run_trial(config: dict[str, Any], data: _Data) -> dict[str, Any]:
-    """Train, predict val and test, publish predictions and fate; metrics of the best epoch."""
+def run_trial(task: TrialTask, data: _Data) -> Metrics:
+    """Train, predict val and test patients, publish predictions and fate.
+
+    Returns:
+        The metrics of the best epoch.
+    """
     start = time.monotonic()
-    n_synthetic, repeat, out = config["n_synthetic"], config["repeat"], config["out"]
-    name = trial_name(n_synthetic, repeat)
-    settings = settings_from(ClassifierSettings, config["settings"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = join(out, TRIALS, name.replace(" ", "-"))
+    folder = join(task.out, TRIALS, task.name.replace(" ", "-"))
 
     def on_epoch(metrics: Metrics, state: TrainingState) -> None:
         save_training(folder, state)
 
     state = fit_classifier(
-        with_synthetic(data.train, n_synthetic),
+        with_synthetic(data.train, task.n_synthetic),
         data.val,
-        settings,
-        seed=seed_for(config["seed"], "sweep", repeat),
+        task.settings,
+        seed=seed_for(task.seed, "sweep", task.repeat),
         device=device,
         state=load_training(folder),
         on_epoch=on_epoch,
     )
-    network = bare_network(settings)
-    network.load_state_dict(state.best)
-    network.to(device)
-    rows = []
-    for split, images in (("val", data.val), ("test", data.test)):
-        p = mutant_probabilities(network, images.pixels, device=device)
-        rows += prediction_rows(
-            images,
-            p,
-            split=split,
-            model=settings.backbone,
-            n_synthetic=n_synthetic,
-            repeat=repeat,
-        )
-    digest = publish_table(part_path(out, name), rows, PREDICTIONS)
+    rows = _predictions(task, data, state, device)
+    digest = publish_table(part_path(task.out, task.name), rows, PREDICTIONS)
     fate = Fate(
-        input=name,
+        input=task.name,
         status="done",
         rows=len(rows),
         seconds=time.monotonic() - start,
-        settings_hash=settings_hash({k: v for k, v in config.items() if k != "out"}),
+        settings_hash=settings_hash({k: v for k, v in settings_dict(task).items() if k != "out"}),
         digest=digest,
     )
-    ledger.record(out, fate)
+    ledger.record(task.out, fate)
     files, inner = filesystem(folder)
     files.delete_dir(inner)
     return state.history[state.best_epoch - 1]
 
 
-def _run(
-    todo: Sequence[dict[str, int]],
-    data: _Data,
-    shared: dict[str, Any],
-    *,
-    workers: int | None,
-    cpus: float,
-    gpus: float,
-) -> None:
-    out = shared["out"]
-    resources = {"cpu": cpus} | ({"gpu": gpus} if gpus else {})
+def _predictions(
+    task: TrialTask, data: _Data, state: TrainingState, device: str
+) -> list[dict[str, Any]]:
+    """PREDICTIONS rows of the validation and test patients by the weights of the best epoch."""
+    network = bare_network(task.settings)
+    network.load_state_dict(state.best)
+    network.to(device)
+    rows = []
+    for split, images in (("val", data.val), ("test", data.test)):
+        rows += prediction_rows(
+            images,
+            mutant_probabilities(network, images.pixels, device=device),
+            split=split,
+            model=task.settings.backbone,
+            n_synthetic=task.n_synthetic,
+            repeat=task.repeat,
+        )
+    return rows
+
+
+def _run(todo: Sequence[TrialTask], data: _Data, flags: SweepFlags) -> None:
+    """Run the trials through Ray Tune, as many at a time as there is room for."""
+    out, gpus = absolute(flags.out), flags.gpus_per_trial
+    gpus = min(cluster_gpus(), 1.0) if gpus is None else gpus
+    resources = {"cpu": float(flags.cpus_per_trial)} | ({"gpu": gpus} if gpus else {})
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    configs = [{**shared, **trial} for trial in todo]
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, data=data), resources),
-        # One sample of a grid over whole configurations: only what is still to be done.
-        param_space={"trial": tune.grid_search(configs)},
-        tune_config=tune.TuneConfig(max_concurrent_trials=workers, reuse_actors=True),
+        # A grid over whole tasks, so that only the open ones run.
+        param_space={"trial": tune.grid_search([settings_dict(task) for task in todo])},
+        tune_config=tune.TuneConfig(max_concurrent_trials=flags.workers, reuse_actors=True),
         run_config=tune.RunConfig(
             name=RUN, storage_path=out, verbose=0, callbacks=[_Progress(out, len(todo))]
         ),

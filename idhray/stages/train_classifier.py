@@ -1,7 +1,6 @@
-"""One classifier, through Ray Train: PATCHES and the first n SYNTHETIC -> checkpoint."""
+"""Training of one classifier on Ray Train: PATCHES and the first n SYNTHETIC -> checkpoint."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +39,31 @@ class TrainClassifierFlags(RunFlags):
     settings: ClassifierSettings
     """Network, preprocessing and training."""
     synthetic: tuple[str, ...] = ()
-    """Folders of SYNTHETIC tables, one of each class."""
+    """Folders of SYNTHETIC tables, one for each class."""
     n_synthetic: int = 0
-    """Synthetic images to add, half of each class."""
+    """Number of synthetic images to add, half of them for each class."""
     allow_failed_gan: bool = False
-    """Take images of a generator that failed `evaluate-gan`, too."""
+    """Also use images of a generator that failed `evaluate-gan`."""
     seed: int = 0
-    """Of weights, order, dropout and augmentation."""
+    """Seed of weights, order, dropout and augmentation."""
     workers: int = 1
     """Processes that share each batch."""
     gpus_per_worker: float | None = None
-    """May be a fraction; one when the cluster has GPUs, else none."""
+    """GPUs of each process; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_worker: int = 1
     """CPUs of each process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierTask:
+    """One training, as every worker gets it."""
+
+    images: str
+    out: str
+    synthetic: tuple[str, ...]
+    n_synthetic: int
+    seed: int
+    settings: ClassifierSettings
 
 
 def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
@@ -73,17 +84,17 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD_FILE)):
             connect(flags.address)
-            config = {
-                "images": images,
-                "out": out,
-                "synthetic": list(synthetic),
-                "n_synthetic": flags.n_synthetic,
-                "seed": flags.seed,
-                "settings": settings_dict(settings),
-            }
+            task = ClassifierTask(
+                images=images,
+                out=out,
+                synthetic=synthetic,
+                n_synthetic=flags.n_synthetic,
+                seed=flags.seed,
+                settings=settings,
+            )
             fit(
                 train_loop,
-                config,
+                settings_dict(task),
                 out=out,
                 files=(saved.TRAINING_FILE, saved.WEIGHTS_FILE, saved.CARD_FILE),
                 workers=flags.workers,
@@ -102,14 +113,13 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
 
 
 def train_loop(config: dict[str, Any]) -> None:
-    """In every worker of Ray Train: load, continue, report every epoch."""
-    settings = settings_from(ClassifierSettings, config["settings"])
-    synthetic: Sequence[str] = config["synthetic"]
-    real = training_set(
-        config["images"], settings, synthetic=synthetic, n_synthetic=config["n_synthetic"]
+    """Train in a worker of Ray Train: load the images, continue, report every epoch."""
+    task = settings_from(ClassifierTask, config)
+    train = training_set(
+        task.images, task.settings, synthetic=task.synthetic, n_synthetic=task.n_synthetic
     )
-    val = load_images(config["images"], "val", settings)
-    generators = refuse_leaks(config["images"], synthetic) if config["n_synthetic"] else []
+    val = load_images(task.images, "val", task.settings)
+    generators = refuse_leaks(task.images, task.synthetic) if task.n_synthetic else []
     worker = this_worker()
     state = None
     if last := ray.train.get_checkpoint():
@@ -118,22 +128,22 @@ def train_loop(config: dict[str, Any]) -> None:
 
     def on_epoch(metrics: Metrics, state: TrainingState) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            kept = None
+            checkpoint = None
             if worker.rank == 0:
-                add_to_history(config["out"], metrics)
+                add_to_history(task.out, metrics)
                 card = saved.model_card(
-                    state, real, val, settings, seed=config["seed"], generators=generators
+                    state, train, val, task.settings, seed=task.seed, generators=generators
                 )
                 saved.save_training(folder, state)
                 saved.save_model(folder, state, card)
-                kept = ray.train.Checkpoint.from_directory(folder)
-            ray.train.report(metrics, checkpoint=kept)
+                checkpoint = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report(metrics, checkpoint=checkpoint)
 
     fit_classifier(
-        real,
+        train,
         val,
-        settings,
-        seed=config["seed"],
+        task.settings,
+        seed=task.seed,
         worker=worker,
         device=ray.train.torch.get_device(),
         state=state,

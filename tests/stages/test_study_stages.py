@@ -18,7 +18,7 @@ from idhray.ledger import fates
 from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.studies.settings import StudyFlags
 from idhray.stages.study import study
-from idhray.stages.sweep import SweepFlags, sweep, trial_name
+from idhray.stages.sweep import SweepFlags, sweep
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.stages.train_gan import TrainGanFlags, train_gan
@@ -90,7 +90,7 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
     whole = predictions(small_study / "sweep")
     broken = tmp_path / "sweep"
     shutil.copytree(small_study / "sweep", broken)
-    lost = trial_name(n_synthetic=8, repeat=1)
+    lost = "n_synthetic=8 repeat=1"
     (broken / part_path(str(broken), lost)).unlink()  # its ledger row alone must not count
     images = str(small_study / "patches")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))

@@ -30,9 +30,9 @@ def liu_report_tables(tables: LiuTables) -> list[ReportTable]:
 def park_report_tables(tables: ParkTables) -> list[ReportTable]:
     """Tables 1 to 3 of a reader study, the agreement of its readers, and the Turing test.
 
-    A table that the readings do not allow is not there; the notes say why.
+    A table that the readings do not allow is left out; the notes give the reason.
     """
-    found = [
+    report_tables = [
         _table(
             f"Table 1, {park.SET_NAMES[split].lower()}",
             "table1",
@@ -42,18 +42,22 @@ def park_report_tables(tables: ParkTables) -> list[ReportTable]:
         for split, rows in tables.characteristics.items()
     ]
     if len(tables.turing):
-        found.append(_table("Turing test", "turing", park.print_turing(tables.turing), flat=True))
+        report_tables.append(
+            _table("Turing test", "turing", park.print_turing(tables.turing), flat=True)
+        )
     if len(tables.agreement):
         agreement = park.print_agreement(tables.agreement)
-        found.append(_table("Agreement of the readers", "agreement", agreement, flat=True))
+        report_tables.append(_table("Agreement of the readers", "agreement", agreement, flat=True))
     if len(tables.models):
-        found.append(_table("Table 2", "table2", print_regressions(tables.table2, tables.models)))
-        found.append(_table("Table 3", "table3", park.print_performance(tables.table3)))
+        report_tables.append(
+            _table("Table 2", "table2", print_regressions(tables.table2, tables.models))
+        )
+        report_tables.append(_table("Table 3", "table3", park.print_performance(tables.table3)))
     if len(tables.comparisons):
-        found.append(
+        report_tables.append(
             _table("Models compared", "comparisons", park.print_comparisons(tables.comparisons))
         )
-    return found
+    return report_tables
 
 
 def _table(title: str, name: str, printed: Printed, *, flat: bool = False) -> ReportTable:
