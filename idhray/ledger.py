@@ -19,7 +19,7 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
-    """Fate of one input. `skipped` is a decision of a rule, `failed` an error; each has a reason."""
+    """Fate of one input. `skipped` is a rule's decision, `failed` an error; each has a reason."""
 
     input: str
     status: Status
