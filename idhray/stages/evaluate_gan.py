@@ -1,12 +1,12 @@
-"""How good a GAN's images are, and whether they are copies: checkpoint + real images -> verdict.
+"""Evaluation of a GAN's images, and search for copies: checkpoint + real images -> verdict.
 
 fidelity.csv     every metric by channel, beside the floor between real patients
-gate.json        copies and diversity: passed or not, why, and all figures
+gate.json        copies and diversity: passed or not, reasons, and all figures
 images.csv       each generated image: its nearest training image, and whether it is a copy of it
 pairs.png        the closest pairs: generated, training image, difference
 samples.png      the first generated images
-walk.png         a walk through the latents; mixing.png: styles of two images each (StyleGAN2)
-The verdict is put into the checkpoint's folder, too (`_gate.json`), where `synthesize` finds it.
+walk.png         a walk through the latents; mixing.png: mixed styles of two images (StyleGAN2)
+The verdict is also written to the checkpoint's folder (`_gate.json`), where `synthesize` reads it.
 """
 
 import logging
@@ -19,12 +19,11 @@ import ray
 import torch
 
 from idhray.chance import seed_for
-from idhray.config import identity_of, settings_from
+from idhray.config import identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.arrays import ImageArray
-from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
-from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
+from idhray.fidelity.copies.search import Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.gate import Gate, copies_gate
 from idhray.fidelity.gate_settings import CopySettings
@@ -39,11 +38,12 @@ from idhray.stages.gan_training.extractors import absolute_features, extractor_o
 from idhray.stages.gan_training.image_sets import (
     RealImages,
     channel_names,
-    image_set,
+    embedding_of,
     real_images,
     training_images,
 )
 from idhray.stages.gan_training.pretraining import (
+    EarlierTable,
     earlier_sets,
     pretraining_tables,
     unseen_tables,
@@ -66,12 +66,12 @@ OWNS = (
     "mixing.png",
 )
 SAMPLES = 36
-LEAST = 20  # generated images; fewer say nothing
+LEAST = 20  # generated images; a verdict on fewer means nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """What is compared, and what fails."""
+    """Sizes of the comparisons, and limits of the gate."""
 
     fidelity: FidelitySettings = field(default_factory=FidelitySettings)
     copies: CopySettings = field(default_factory=CopySettings)
@@ -88,172 +88,215 @@ class EvaluateGanFlags(RunFlags):
     """Flags of `idhray evaluate-gan`."""
 
     checkpoint: str
-    """Folder of `train-gan`."""
+    """Folder of a checkpoint of `train-gan`."""
     images: str
-    """The PATCHES or SLICES folder that it was trained on."""
+    """Folder of the PATCHES or SLICES table that the GAN was trained on."""
     out: str
     """Folder of the figures."""
     settings: EvaluationSettings
     """Sizes of the comparisons, and limits."""
     count: int = 1000
-    """Generated images that are judged."""
+    """Number of generated images in the evaluation."""
     features: str = "random"
     """Network that makes features of images: random (seeded weights), inception:FILE (FID's own),
     classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
     pretraining_images: tuple[str, ...] = ()
-    """Folders that generators were trained on from which this one started; copies are looked for
-    in these, too."""
+    """Folders of the tables of earlier trainings, if the GAN started from another one. Copies of
+    their images are searched for, too."""
     psi: float = 1.0
-    """Truncation of a StyleGAN2, as the images will be made."""
+    """Truncation of a StyleGAN2, as it will be used for the synthetic images."""
     seed: int = 0
-    """Of the images that are judged; those of `synthesize` are others."""
+    """Seed of the evaluated images, which differ from those of `synthesize`."""
     gpus: float | None = None
-    """One when the cluster has GPUs, else none."""
+    """GPUs of the evaluation. Default: one if the cluster has GPUs, else none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateGanTask:
+    """Task of the worker: evaluate one generator."""
+
+    checkpoint: str
+    generator: str
+    """Seal of the checkpoint."""
+    images: str
+    """Folder of the training images."""
+    images_digest: str
+    """Seal of that folder."""
+    out: str
+    settings: EvaluationSettings
+    count: int
+    features: str
+    pretraining: tuple[EarlierTable, ...]
+    psi: float
+    seed: int
 
 
 def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
-    """Judge a GAN: fidelity beside the floor of real patients, copies, and diversity.
+    """Evaluate a GAN: fidelity beside the floor between real patients, copies, and diversity.
 
-    Real images are those that it was trained on; validation patients of its class, whom it never
-    saw, are the control. Test patients are not looked at.
+    The real images are those of its training. Validation patients of its class, which it never saw,
+    are the control. Test patients are not used.
     """
-    checkpoint, images, out = (
-        absolute(flags.checkpoint),
-        absolute(flags.images),
-        absolute(flags.out),
-    )
-    if flags.count < LEAST:
-        raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
-    features = absolute_features(flags.features)
+    task = _task(flags)
     inputs: dict[str, Any] = {
         "stage": "evaluate_gan",
-        "generator": seal(checkpoint),
-        "images": seal(images),
-        "features": features,
+        "generator": task.generator,
+        "images": task.images_digest,
+        "features": task.features,
     }
-    earlier = [absolute(folder) for folder in flags.pretraining_images]
-    tables = pretraining_tables(read_model(checkpoint), earlier)
-    if tables:
-        inputs["pretraining"] = [table["digest"] for table in tables]
+    if task.pretraining:
+        inputs["pretraining"] = [table["digest"] for table in task.pretraining]
     identity = identity_of(
         inputs=inputs, flags=flags, names=("count", "psi", "seed"), settings=flags.settings
     )
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
+    with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
-        share = min(cluster_gpus(), 1.0) if flags.gpus is None else flags.gpus
-        task = ray.remote(_evaluate).options(num_cpus=1, num_gpus=share)
-        values = {
-            **identity.values,
-            "checkpoint": checkpoint,
-            "folder": images,
-            "out": out,
-            "tables": tables,
-        }
+        gpus = min(cluster_gpus(), 1.0) if flags.gpus is None else flags.gpus
+        remote = ray.remote(_evaluate).options(num_cpus=1, num_gpus=gpus)
         try:
-            ray.get(task.remote(values))
+            ray.get(remote.remote(settings_dict(task)))
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, IdhrayError):
                 raise error.cause from None  # without the worker's traceback
             raise
-    found = read_json(join(out, "gate.json"))
-    for reason in (*found["reasons"], *found["notes"]):
-        logger.info("%s: %s", checkpoint, reason)
+    verdict = read_json(join(task.out, "gate.json"))
+    for sentence in (*verdict["reasons"], *verdict["notes"]):
+        logger.info("%s: %s", task.checkpoint, sentence)
     return {
-        "out": out,
-        "passed": found["passed"],
-        "copies": found["figures"]["copies"],
-        "generated": found["figures"]["generated"],
-        "text": _text(out, found),
+        "out": task.out,
+        "passed": verdict["passed"],
+        "copies": verdict["figures"]["copies"],
+        "generated": verdict["figures"]["generated"],
+        "text": _text(task.out, verdict),
     }
 
 
-def _evaluate(values: dict[str, Any]) -> None:
-    """In one worker: draw, compare, write."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    checkpoint, folder, out = values["checkpoint"], values["folder"], values["out"]
-    model, generator = read_model(checkpoint), load_generator(checkpoint, device)
-    train = training_images(folder, model["idh"], generator.settings)
-    held_out = real_images(folder, model["idh"], "val", generator.settings)
-    _check_patients(train, held_out, model["patients"], folder)
-    seed = seed_for(values["seed"], "evaluation")
-    made = generate(generator, seed, range(values["count"]), values["psi"])
-    extractor = extractor_of(values["features"], device)
-    names = channel_names(folder, generator.settings)
-    settings = settings_from(
-        EvaluationSettings, {name: values[name] for name in ("fidelity", "copies")}
+def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:
+    """Task of these flags.
+
+    Raises:
+        ConfigError: a flag is out of range, or does not fit the generator.
+    """
+    if flags.count < LEAST:
+        raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
+    checkpoint, images = absolute(flags.checkpoint), absolute(flags.images)
+    earlier = [absolute(folder) for folder in flags.pretraining_images]
+    return EvaluateGanTask(
+        checkpoint=checkpoint,
+        generator=seal(checkpoint),
+        images=images,
+        images_digest=seal(images),
+        out=absolute(flags.out),
+        settings=flags.settings,
+        count=flags.count,
+        features=absolute_features(flags.features),
+        pretraining=tuple(pretraining_tables(read_model(checkpoint), earlier)),
+        psi=flags.psi,
+        seed=flags.seed,
     )
+
+
+def _evaluate(values: dict[str, Any]) -> None:
+    """Evaluate one generator in a worker of Ray, which takes plain values."""
+    evaluate_generator(settings_from(EvaluateGanTask, values))
+
+
+def evaluate_generator(task: EvaluateGanTask) -> None:
+    """Generate, compare, and write all figures and the gate record."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, generator = read_model(task.checkpoint), load_generator(task.checkpoint, device)
+    train = training_images(task.images, model["idh"], generator.settings)
+    held_out = real_images(task.images, model["idh"], "val", generator.settings)
+    _check_patients(train, held_out, model["patients"], task.images)
+    seed = seed_for(task.seed, "evaluation")
+    images = generate(generator, seed, range(task.count), task.psi)
+    extractor = extractor_of(task.features, device)
     fidelity = evaluate(
-        made,
+        images,
         train.images,
         train.patients,
         extractor,
-        settings.fidelity,
+        task.settings.fidelity,
         reference="training patients",
-        channels=names,
+        channels=channel_names(task.images, generator.settings),
     )
-    publish(join(out, "fidelity.csv"), _csv(list(fidelity.rows())))
-    left_out = constant_channels(train.images, names)
-
-    def with_features(found: RealImages | None, pixels: ImageArray) -> EmbeddedImages:
-        return image_set(found, pixels, extractor, names, left_out)
-
-    generated = with_features(None, made)
+    publish(join(task.out, "fidelity.csv"), _csv(list(fidelity.rows())))
+    embedding = embedding_of(task.images, train, extractor, generator.settings)
+    generated = embedding.of_generated(images)
+    symmetry, copy_settings = generator.settings.symmetry, task.settings.copies
     gate = copies_gate(
         generated,
-        with_features(train, train.images),
-        with_features(held_out, held_out.images) if held_out.names else None,
-        settings.copies,
-        generator.settings.symmetry,
+        embedding.of_real(train),
+        embedding.of_real(held_out) if held_out.names else None,
+        copy_settings,
+        symmetry,
     )
-    symmetry, tables = generator.settings.symmetry, values["tables"]
     limits = Limits(**gate.figures["limits"])
-    sets = earlier_sets(tables, generator.settings, extractor, names, left_out)
-    earlier = [find_copies(generated, known, limits, symmetry) for known in sets]
-    verdict = with_earlier_copies(gate.as_dict(), earlier, tables, settings.copies.max_copy_share)
-    verdict["notes"] += unseen_tables(model, tables)
-    _write(out, gate, verdict, made, train)
-    _pictures(out, generator, seed, values["psi"])
-    record = GateRecord(
-        generator=values["generator"],
+    sets = earlier_sets(task.pretraining, generator.settings, embedding)
+    earlier_copies = [find_copies(generated, real, limits, symmetry) for real in sets]
+    verdict = with_earlier_copies(
+        gate.as_dict(), earlier_copies, task.pretraining, copy_settings.max_copy_share
+    )
+    verdict["notes"] += unseen_tables(model, task.pretraining)
+    _write_figures(task.out, gate, verdict, images, train)
+    _write_pictures(task.out, generator, seed, task.psi)
+    write_gate(task.checkpoint, _gate_record(task, gate, verdict, extractor.name))
+
+
+def _gate_record(
+    task: EvaluateGanTask, gate: Gate, verdict: dict[str, Any], extractor: str
+) -> GateRecord:
+    """Record of the verdict for the folder of the checkpoint."""
+    return GateRecord(
+        generator=task.generator,
         passed=verdict["passed"],
         reasons=tuple(verdict["reasons"]),
-        images=folder,
-        images_digest=values["images"],
-        features=values["features"],
-        extractor=extractor.name,
-        psi=values["psi"],
+        images=task.images,
+        images_digest=task.images_digest,
+        features=task.features,
+        extractor=extractor,
+        psi=task.psi,
         limits=gate.figures["limits"],
-        evaluation=out,
-        pretraining=tuple(tables),
+        evaluation=task.out,
+        pretraining=task.pretraining,
     )
-    write_gate(checkpoint, record)
 
 
-def _check_patients(train: RealImages, held_out: RealImages, seen: list[str], folder: str) -> None:
-    if missing := sorted(set(train.patients) - set(seen)):
+def _check_patients(
+    train: RealImages, held_out: RealImages, gan_patients: list[str], folder: str
+) -> None:
+    """Refuse training patients that the generator never saw, and validation patients that it saw.
+
+    Raises:
+        LeakageError: there are such patients.
+    """
+    if missing := sorted(set(train.patients) - set(gan_patients)):
         raise LeakageError(
             f"{folder}: {len(missing)} training patients whom this generator never saw, "
             f"{missing[0]} the first; give the images that it was trained on"
         )
-    if both := sorted(set(held_out.patients) & set(seen)):
+    if both := sorted(set(held_out.patients) & set(gan_patients)):
         raise LeakageError(
             f"{folder}: the generator saw {len(both)} validation patients, {both[0]} the first; "
             "train it on the training split only"
         )
 
 
-def _write(
-    out: str, gate: Gate, verdict: dict[str, Any], made: ImageArray, train: RealImages
+def _write_figures(
+    out: str, gate: Gate, verdict: dict[str, Any], images: ImageArray, train: RealImages
 ) -> None:
-    shown = closest_pairs(gate.copies, 12)
-    publish(join(out, "pairs.png"), encode(pair_picture(made, train.images, gate.copies, shown)))
-    publish(join(out, "samples.png"), encode(image_grid(made[:SAMPLES], columns=6)))
+    """Write the closest pairs, samples, the table of images, and the verdict."""
+    closest = closest_pairs(gate.copies, 12)
+    publish(
+        join(out, "pairs.png"), encode(pair_picture(images, train.images, gate.copies, closest))
+    )
+    publish(join(out, "samples.png"), encode(image_grid(images[:SAMPLES], columns=6)))
     publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
     publish_json(join(out, "gate.json"), {k: v for k, v in verdict.items() if k != "images"})
 
 
-def _pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> None:
-    """What a latent does, for a person's eye."""
+def _write_pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> None:
+    """Write a walk through the latents and, if there are styles, mixed styles."""
     walk = interpolation(generator, seed, range(4), steps=6, psi=psi)
     publish(join(out, "walk.png"), encode(strip(walk)))
     if generator.architecture.styles:
@@ -270,7 +313,7 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _text(out: str, gate: dict[str, Any]) -> str:
-    """The main figures, for a terminal."""
+    """Main figures as text for a terminal."""
     table = pd.read_csv(join(out, "fidelity.csv"))
     lines = [f"{table['extractor'].iloc[0]}; reference: {table['reference'].iloc[0]}"]
     for row in table.to_dict("records"):

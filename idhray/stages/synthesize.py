@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from idhray.config import Identity, default_values, settings_hash
 from idhray.errors import ConfigError, StorageError
-from idhray.fidelity.channels import constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
-from idhray.fidelity.features import Extractor
 from idhray.fidelity.gate_settings import CopySettings
 from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
@@ -28,7 +26,7 @@ from idhray.leakage import (
 )
 from idhray.ledger import check_failures, counts, fates
 from idhray.stages.gan_training.extractors import extractor_of
-from idhray.stages.gan_training.image_sets import channel_names, image_set, training_images
+from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
@@ -41,7 +39,7 @@ from idhray.tables import SYNTHETIC
 logger = logging.getLogger(__name__)
 
 CHUNK = 128  # images of a part
-MOST_LEFT_OUT = 0.5  # of the images; a generator that copies more makes no set
+MAX_COPY_SHARE = 0.5  # copies per requested image; with more, the generator makes no set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +47,19 @@ class SynthesizeFlags(RunFlags):
     """Flags of `idhray synthesize`."""
 
     checkpoint: str
-    """Folder of `train-gan`."""
+    """Folder of a checkpoint of `train-gan`."""
     count: int
-    """How many."""
+    """Number of images."""
     out: str
     """Folder of the SYNTHETIC table."""
     psi: float = 1.0
-    """Truncation of a StyleGAN2: below 1 images are nearer to the mean, less varied."""
+    """Truncation of a StyleGAN2: below 1, images are closer to the mean and less varied."""
     seed: int = 0
-    """Of the latents."""
+    """Seed of the latents."""
     workers: int | None = None
-    """Parts of 128 images at a time; as many as there is room for when not given."""
+    """Parts of 128 images made at the same time. Default: as many as the cluster has room for."""
     gpus_per_worker: float | None = None
-    """One when the cluster has GPUs, else none."""
+    """GPUs of each part. Default: one if the cluster has GPUs, else none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,28 +81,33 @@ class SynthesizeTask:
 
 
 def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
-    """Draw images from a generator; image i depends on the seed and on i alone.
+    """Make synthetic images; image i depends on the seed and on i alone.
 
-    If `evaluate-gan` judged the generator, copies of training images are left out, and as many
-    further images are drawn; the LEDGER names each.
+    If `evaluate-gan` has evaluated the generator, copies of training images are left out, and the
+    same number of further images is made; the LEDGER names each copy.
     """
     checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
     if flags.count < 1:
         raise ConfigError(f"--count must be 1 or more, got {flags.count}")
     model = read_model(checkpoint)
-    generator = seal(checkpoint)  # of its weights, among others
-    gate = judged(checkpoint, generator, flags.psi)
+    generator = seal(checkpoint)
+    gate = valid_gate(checkpoint, generator, flags.psi)
     architecture = ARCHITECTURES[model["architecture"]]
     truncates = architecture.styles is not None
     if flags.psi != 1 and not truncates:
         raise ConfigError(
             f"--psi {flags.psi:g}: a {architecture.title} has no truncation; leave it at 1"
         )
-    said = {"stage": "synthesize", "generator": generator, "count": flags.count, "seed": flags.seed}
-    said |= {"psi": flags.psi} if truncates else {}
-    said |= {"limits": gate.limits, "features": gate.features} if gate else {}
-    defaults = {"limits": default_values(CopySettings)}
-    with stage_folder(out, Identity(said, defaults), overwrite=flags.overwrite) as recorded:
+    values = {
+        "stage": "synthesize",
+        "generator": generator,
+        "count": flags.count,
+        "seed": flags.seed,
+    }
+    values |= {"psi": flags.psi} if truncates else {}
+    values |= {"limits": gate.limits, "features": gate.features} if gate else {}
+    identity = Identity(values, {"limits": default_values(CopySettings)})
+    with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
         if gate:
@@ -117,64 +120,65 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
             psi=flags.psi if truncates else None,
             gate=gate,
         )
-        items = _items(0, flags.count, recorded, task) + _further(out, flags.count, recorded, task)
-        while True:  # once, but for copies
-            found = map_items(
+        items = _items(0, flags.count, recorded, task)
+        items += _further_items(out, flags.count, recorded, task)
+        while True:  # a second time only if there are copies
+            part_fates = map_items(
                 items, synthesize_some, out=out, schema=SYNTHETIC, workers=flags.workers, gpus=gpus
             )
-            check_failures(out, found, 0)
-            drawn = max(item.task.end for item in items)
-            missing = flags.count - sum(fate.rows for fate in found.values())
+            check_failures(out, part_fates, 0)
+            end = max(item.task.end for item in items)
+            missing = flags.count - sum(fate.rows for fate in part_fates.values())
             if not missing:
                 break
-            if missing > MOST_LEFT_OUT * flags.count:
+            if missing > MAX_COPY_SHARE * flags.count:
                 raise StorageError(
-                    f"{checkpoint}: {missing} of {drawn} images are copies of training images; "
+                    f"{checkpoint}: {missing} of {end} images are copies of training images; "
                     "train another generator"
                 )
-            items += _items(drawn, drawn + missing, recorded, task)
-    return {"out": out, "generator": generator, **counts(found), "copies": drawn - flags.count}
+            items += _items(end, end + missing, recorded, task)
+    return {"out": out, "generator": generator, **counts(part_fates), "copies": end - flags.count}
 
 
-def judged(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
-    """The verdict on a generator; None, with a warning, where nobody judged it as it is.
+def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
+    """Gate record of a generator; None, with a warning, if it was not evaluated in this state.
 
     Args:
-        checkpoint: Its folder.
-        generator: Its seal.
-        psi: Truncation of the images to be made; a warning follows if others were judged.
+        checkpoint: Folder of its checkpoint.
+        generator: Seal of that folder.
+        psi: Truncation of the images to be made; a warning follows if another one was evaluated.
     """
     gate = read_gate(checkpoint)
     if gate is None or gate.generator != generator:
         logger.warning(
-            "%s: not judged by `idhray evaluate-gan`; copies of training images are not looked for",
+            "%s: not evaluated by `idhray evaluate-gan`; copies of training images stay in",
             checkpoint,
         )
         return None
     if gate.psi != psi:
         logger.warning(
-            "%s: judged at psi %g, not %g: how varied these images are, nobody looked",
+            "%s: evaluated at psi %g, not %g; the diversity of these images is unknown",
             checkpoint,
             gate.psi,
             psi,
         )
     if not gate.passed:
-        logger.warning("%s: failed its test: %s", checkpoint, " ".join(gate.reasons))
+        logger.warning("%s: failed its gate: %s", checkpoint, " ".join(gate.reasons))
     return gate
 
 
 def _items(
     first: int, end: int, recorded: dict[str, Any], task: SynthesizeTask
 ) -> list[Item[SynthesizeTask]]:
-    """Images `first` to `end` - 1 in parts."""
+    """Items of images `first` to `end` - 1, one for each part."""
     starts = range(first, end, CHUNK)
     return [_item(start, min(start + CHUNK, end), recorded, task) for start in starts]
 
 
-def _further(
+def _further_items(
     out: str, count: int, recorded: dict[str, Any], task: SynthesizeTask
 ) -> list[Item[SynthesizeTask]]:
-    """Parts that an earlier run drew in place of copies."""
+    """Items of parts that an earlier run made in place of copies."""
     names = [name.removeprefix("images ").split("-") for name in fates(out)]
     bounds = sorted((int(first), int(last) + 1) for first, last in names)
     return [_item(first, end, recorded, task) for first, end in bounds if first >= count]
@@ -191,12 +195,12 @@ def _item(
 
 
 def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3), or (H, W) of a gray one."""
+    """(H, W, 3) image, or (H, W) if it is gray."""
     return image[..., 0] if image.shape[-1] == 1 else image
 
 
 def synthesize_some(task: SynthesizeTask) -> Outcome:
-    """One part of SYNTHETIC rows."""
+    """Rows of one part of the SYNTHETIC table."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = read_model(task.checkpoint)
     generator = load_generator(task.checkpoint, device)
@@ -205,7 +209,7 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
     shared = {
         "generator": task.generator,
         "seed": task.seed,
-        "psi": task.psi,  # null: PGGAN has no truncation
+        "psi": task.psi,  # null without truncation
         "idh": model["idh"],
         "trained_on": model["trained_on"],
     }
@@ -225,46 +229,48 @@ def _copies(
     gate = task.gate
     if gate is None:
         return {}
-    seen, extractor, names, left_out = _seen(gate, idh, settings)
-    made = image_set(None, images, extractor, names, left_out)
-    copies: dict[int, str] = {}
-    for known in seen:
-        found = find_copies(made, known, Limits(**gate.limits), settings.symmetry, with_ssim=False)
-        for place in map(int, np.flatnonzero(found.copy)):
-            index, nearest = task.first + place, int(found.nearest[place])
-            text = f"left out: {index} copies {known.id(nearest)} of {known.patients[nearest]}"
-            copies.setdefault(index, text)
-    return copies
+    embedding, training_sets = _training_sets(gate, idh, settings)
+    generated = embedding.of_generated(images)
+    notes: dict[int, str] = {}
+    for real in training_sets:
+        copies = find_copies(
+            generated, real, Limits(**gate.limits), settings.symmetry, with_ssim=False
+        )
+        for place in map(int, np.flatnonzero(copies.copy)):
+            index, nearest = task.first + place, int(copies.nearest[place])
+            text = f"left out: {index} copies {real.id(nearest)} of {real.patients[nearest]}"
+            notes.setdefault(index, text)
+    return notes
 
 
-_Known = tuple[list[EmbeddedImages], Extractor, tuple[str, ...], tuple[str, ...]]
-_kept: dict[tuple[str, str, str], _Known] = {}  # of a worker's last part
+_TrainingSets = tuple[Embedding, list[EmbeddedImages]]
+_cached_sets: dict[tuple[str, str, str], _TrainingSets] = {}  # those of a worker's last part
 
 
-def _seen(gate: GateRecord, idh: str, settings: GanSettings) -> _Known:
-    """The images of all trainings with their features, the last first; a worker reads them once.
+def _training_sets(gate: GateRecord, idh: str, settings: GanSettings) -> _TrainingSets:
+    """Images of all trainings with their features, the last training first.
+
+    A worker reads them once.
 
     Raises:
-        StorageError: they are not there any more, or others.
+        StorageError: a table is missing or has changed.
     """
     key = (gate.images_digest, gate.features, gate.generator)
-    if key not in _kept:
+    if key not in _cached_sets:
         if seal(gate.images) != gate.images_digest:
             raise StorageError(
-                f"{gate.images}: not the images that the generator was judged by; "
+                f"{gate.images}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
         real = training_images(gate.images, idh, settings)
         extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
         if extractor.name != gate.extractor:
             raise StorageError(
-                f"{gate.features}: features of {extractor.name}, the generator was judged by "
+                f"{gate.features}: features of {extractor.name}, the generator was evaluated with "
                 f"{gate.extractor}; run `idhray evaluate-gan` again"
             )
-        names = channel_names(gate.images, settings)
-        left_out = constant_channels(real.images, names)
-        sets = [image_set(real, real.images, extractor, names, left_out)]
-        sets += earlier_sets(gate.pretraining, settings, extractor, names, left_out)
-        _kept.clear()
-        _kept[key] = (sets, extractor, names, left_out)
-    return _kept[key]
+        embedding = embedding_of(gate.images, real, extractor, settings)
+        sets = [embedding.of_real(real), *earlier_sets(gate.pretraining, settings, embedding)]
+        _cached_sets.clear()
+        _cached_sets[key] = (embedding, sets)
+    return _cached_sets[key]

@@ -1,27 +1,21 @@
-"""GANs, each of one class of images, through Ray Train: PATCHES or SLICES -> checkpoints."""
+"""Training of GANs, each on one class of images, by Ray Train: PATCHES or SLICES -> checkpoints."""
 
 import functools
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from idhray.config import Identity, default_values
 from idhray.errors import ConfigError, StorageError
 from idhray.gan.architectures import PRESETS as PRESETS
 from idhray.gan.checkpoint import MODEL, TRAINING, read_model
-from idhray.gan.config import GanSettings
-from idhray.gan.engine import Engine, Precision
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
 from idhray.gan.weights import WEIGHTS
-from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, WhenWorse, explained
-from idhray.stages.gan_training.extractors import RANDOM
-from idhray.stages.gan_training.fidelity_meter import IMAGES
-from idhray.stages.gan_training.loop import STOP, train_loop
-from idhray.stages.gan_training.task import GanTask, Idh, Keep
+from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, one_line_if_unwritable
+from idhray.stages.gan_training.loop import STOP, gan_train_loop
+from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
 from idhray.stages.runtime.folder import stage_folder
-from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
 from idhray.stages.runtime.stopping import Stop, stop_on_signal
@@ -35,104 +29,30 @@ OWNS = (*FILES, "samples", "best", "last", KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGanFlags(RunFlags):
+class TrainGanFlags(GanFlags):
     """Flags of `idhray train-gan`."""
 
-    images: str
-    """Folder of a PATCHES or SLICES table; only its rows of split `train` and class `idh` are
-    used."""
     idh: Idh | tuple[Idh, ...]
-    """The class; any takes all training patients, also those of unknown status (normal brains, to
-    start another GAN from). Several: a GAN for each, in a subfolder of its name."""
-    out: str
-    """Folder of the checkpoint and of sample sheets."""
-    settings: GanSettings
-    """The networks and their schedule."""
-    init_from: str | None = None
-    """Folder of a StyleGAN2 whose weights this one starts from. Its patients count as seen by this
-    one, too."""
-    adapt_channels: bool = False
-    """Take weights of another number of channels, with first and last layers changed to fit; black
-    channels (Park's null) are left out of what is carried over."""
-    freeze_layers: int = 0
-    """Blocks of the discriminator, those nearest the image, that keep its weights."""
-    seed: int = 0
-    """Decides weights, order and latents."""
-    precision: Precision = "auto"
-    """Of feature maps; auto is bfloat16 on a GPU that has it, else float32. It may change when a
-    training is continued, as may the next three."""
-    compile: bool = False
-    """Compile each phase: a minute or more at the start, then faster steps."""
-    cuda_graphs: bool = False
-    """Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not run on one
-    yet."""
-    micro_batch: int | None = None
-    """Images that a worker holds at a time; it trains the same with less memory."""
-    fidelity_every_kimg: float | None = None
-    """How often KID is measured; `sample_kimg` when not given, 0 for never. No weight depends on
-    it, but for roll_back."""
-    fidelity_images: int = IMAGES
-    """Images that are generated for it: 200 of 64 px take a CPU core 1 to 2 s."""
-    features: str = RANDOM
-    """Network that makes features of images: random (seeded weights), inception:FILE,
-    classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
-    keep: Keep = "last"
-    """Which checkpoint `out` holds at the end: the last, or the one with the lowest KID. The other
-    is in its subfolder `best` or `last`."""
-    keep_every_kimg: float | None = None
-    """Leave a generator behind this often, in the subfolder `kept`."""
-    when_worse: WhenWorse = "continue"
-    """What to do when the score gap is out of hand or fidelity gets worse and worse: warn and
-    continue; stop, which publishes the best; or roll_back to the best and go on at half the
-    learning rate, three times at most, then stop. A loss that is not finite ends the training, but
-    roll_back goes back to the last checkpoint then."""
-    workers: int = 1
-    """Processes that share each batch; any number trains on the same batches."""
-    gpus_per_worker: float | None = None
-    """May be a fraction; one when the cluster has GPUs, else none."""
-    cpus_per_worker: int = 1
-    """CPUs of each process."""
+    """Class of the images. any: all training patients, including those of unknown status (normal
+    brains, to start another GAN from). Several classes: one GAN each, in a subfolder with the name
+    of the class."""
 
 
 def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
-    """Train a GAN on the training patients of a class, or one for each of several.
+    """Train a GAN on the training patients of a class, or one GAN for each of several classes.
 
-    The same command resumes. Several train side by side, as many at a time as the cluster has room
-    for: on one GPU, two with `--gpus-per-worker 0.5`. One that fails does not cost the others.
+    The same command resumes. Several GANs train side by side, as many at a time as the cluster has
+    room for: on one GPU, two with `--gpus-per-worker 0.5`. If one fails, the others continue.
     """
     classes = (flags.idh,) if isinstance(flags.idh, str) else flags.idh
     if not classes or len(set(classes)) < len(classes):
-        raise ConfigError(f"--idh needs classes, each another one, got {' '.join(classes)}".strip())
+        raise ConfigError(f"--idh needs different classes, got {' '.join(classes)}".strip())
     out = absolute(flags.out)
-    task = GanTask(
-        images=flags.images,
-        idh=classes[0],
-        out=out,
-        settings=flags.settings,
-        init_from=flags.init_from,
-        adapt_channels=flags.adapt_channels,
-        freeze_layers=flags.freeze_layers,
-        seed=flags.seed,
-        engine=Engine(
-            precision=flags.precision,
-            compile=flags.compile,
-            cuda_graphs=flags.cuda_graphs,
-            micro_batch=flags.micro_batch,
-        ),
-        fidelity_every_kimg=flags.fidelity_every_kimg,
-        fidelity_images=flags.fidelity_images,
-        features=flags.features,
-        keep=flags.keep,
-        keep_every_kimg=flags.keep_every_kimg,
-        when_worse=flags.when_worse,
-        workers=flags.workers,
-        gpus_per_worker=flags.gpus_per_worker,
-        cpus_per_worker=flags.cpus_per_worker,
-        overwrite=flags.overwrite,
-    )
+    values = {field.name: getattr(flags, field.name) for field in fields(GanFlags)}
+    task = GanTask(**{**values, "out": out, "idh": classes[0]})
     if len(classes) == 1:
-        (done,) = train_gans({str(classes[0]): task}, flags.address).values()
-        return done
+        (result,) = train_gans({str(classes[0]): task}, flags.address).values()
+        return result
     if exists(join(out, SETTINGS)):
         raise StorageError(f"{out}: made by one stage; for several GANs choose another --out")
     tasks = {str(name): replace(task, idh=name, out=join(out, name)) for name in classes}
@@ -142,23 +62,23 @@ def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
 def train_gans(
     tasks: Mapping[str, GanTask], address: str | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Train each GAN that is not finished, as many at a time as there is room for.
+    """Train each GAN that is not finished, as many at a time as the cluster has room for.
 
     Args:
-        tasks: By name; workers, CPUs and GPUs of the first count for all.
-        address: Of a running Ray cluster.
+        tasks: Tasks by name. Workers, CPUs and GPUs of the first one apply to all.
+        address: Address of a running Ray cluster; None to start Ray on this machine.
 
     Returns:
-        For each name what `train_gan` returns of one.
+        Result of `train_gan` for one class, by name.
 
     Raises:
-        TrainingError: some of several failed, or a signal stopped them; the others are finished.
+        TrainingError: some trainings failed, or a signal stopped them; the others are finished.
     """
     first, at_once = next(iter(tasks.values())), 1
     for task in tasks.values():
-        task.said()  # refuses an input that is not finished, before Ray starts
+        task.identity()  # refuses an input that is not finished, before Ray starts
     if any(task.overwrite or not exists(join(task.out, MODEL)) for task in tasks.values()):
-        connect(address)  # in the main thread, and before signals are ours
+        connect(address)  # in the main thread, and before signals are handled here
         at_once = trainings_at_once(
             first.workers,
             cpus_per_worker=first.cpus_per_worker,
@@ -170,17 +90,15 @@ def train_gans(
 
 
 def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
-    """One GAN, from where it is to its end."""
+    """Train one GAN from its last snapshot to the end, and publish its checkpoint."""
     out = task.out
-    defaults = {"adapt_channels": False, "keep": "last", "when_worse": "continue"}
-    identity = Identity(task.said(), defaults | default_values(task.settings))
-    with stage_folder(out, identity, overwrite=task.overwrite, owns=OWNS):
+    with stage_folder(out, task.identity(), overwrite=task.overwrite, owns=OWNS):
         if not exists(join(out, MODEL)):
-            remove_run(out)  # we go on from our own snapshots; Ray's list of its may be cut short
+            remove_run(out)  # Ray's own list of checkpoints may be incomplete; ours is used
             with stop.told_by(join(out, STOP)):
                 run_workers(
-                    train_loop,
-                    task.config(),
+                    gan_train_loop,
+                    task_values(task),
                     out=out,
                     workers=task.workers,
                     gpus_per_worker=task.gpus_per_worker,
@@ -189,7 +107,7 @@ def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
             _publish(out, task.keep)
         _tidy(out)
         model = read_json(join(out, MODEL))
-    _say(out, model)
+    _log_result(out, model)
     return {
         "checkpoint": out,
         "kimg": model["images_shown"] / 1000,
@@ -200,41 +118,43 @@ def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
 
 
 def _publish(out: str, keep: Keep) -> None:
-    """Copy the chosen snapshot to `out` and the other one, if it is another, to its subfolder."""
+    """Copy the chosen snapshot to `out`, and the other one, if it differs, to its subfolder."""
     last, best = (newest_snapshot(join(out, name)) for name in (LAST, BEST))
     assert last is not None
-    said = read_model(last)
-    keep_best = best is not None and (keep == "best" or said.get("stopped"))
+    last_model = read_model(last)
+    keep_best = best is not None and (keep == "best" or last_model.get("stopped"))
     chosen, other, name = (best, last, "last") if keep_best else (last, best, "best")
     assert chosen is not None
-    with explained(out, said["images_shown"]):
+    with one_line_if_unwritable(out, last_model["images_shown"]):
         if other and read_model(other)["images_shown"] != read_model(chosen)["images_shown"]:
             publish_files({file: read_bytes(join(other, file)) for file in FILES}, join(out, name))
         files = {file: read_bytes(join(chosen, file)) for file in FILES}
-        how = {key: said.get(key) for key in ("stopped", "rolled_back")}  # the training, to its end
-        model = {**read_model(chosen), **how}
+        # These describe the whole training, also if an earlier snapshot is chosen.
+        whole = {key: last_model.get(key) for key in ("stopped", "rolled_back")}
+        model = {**read_model(chosen), **whole}
         publish_files({**files, MODEL: (json.dumps(model, indent=2) + "\n").encode()}, out)
 
 
 def _tidy(out: str) -> None:
-    """Remove what only a training that is under way needs."""
+    """Remove files that only a running training needs."""
     remove_run(out)
     remove(join(out, STOP))
     for name in (LAST, BEST):
         remove_folder(join(out, name))
 
 
-def _say(out: str, model: dict[str, Any]) -> None:
-    how = model["computed"]
-    compiled = "compiled" if how["compile"] else "not compiled"
+def _log_result(out: str, model: dict[str, Any]) -> None:
+    """Log length, computation and fidelity of a finished training."""
+    computed = model["computed"]
+    compiled = "compiled" if computed["compile"] else "not compiled"
     logger.info(
         "%s: %g kimg in %s, %s, on %s, torch %s; KID %s (floor %s) by %s",
         out,
         model["images_shown"] / 1000,
-        how["precision"],
+        computed["precision"],
         compiled,
-        how["device"],
-        how["torch"],
+        computed["device"],
+        computed["torch"],
         *(model.get(key) for key in ("kid", "kid_floor", "extractor")),
     )
     if model.get("stopped"):

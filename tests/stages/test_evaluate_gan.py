@@ -7,15 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, LeakageError, StorageError
 from idhray.leakage import read_gate
 from idhray.ledger import fates
 from idhray.stages import evaluate_gan as stage
-from idhray.stages.evaluate_gan import PRESETS, EvaluateGanFlags, evaluate_gan
+from idhray.stages.evaluate_gan import PRESETS, EvaluateGanFlags, EvaluateGanTask, evaluate_gan
 from idhray.stages.gan_training.image_sets import training_images
 from idhray.stages.runtime.folder import seal
 from idhray.stages.sweep import SweepFlags, sweep
-from idhray.stages.synthesize import SynthesizeFlags, judged, synthesize
+from idhray.stages.synthesize import SynthesizeFlags, synthesize, valid_gate
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.storage import absolute, read_json
 from idhray.table_parts import read_table
@@ -81,11 +82,11 @@ def test_images_of_another_truncation_than_was_judged_are_said(small_study, tmp_
     gate = json.loads((checkpoint / "_gate.json").read_text())
     (checkpoint / "_gate.json").write_text(json.dumps({**gate, "psi": 0.5}))
 
-    assert judged(str(checkpoint), gate["generator"], 0.5) is not None
-    assert "judged at psi" not in caplog.text
-    assert judged(str(checkpoint), gate["generator"], 1.0) is not None
-    assert "judged at psi 0.5, not 1" in caplog.text
-    assert judged(str(checkpoint), "another", 1.0) is None
+    assert valid_gate(str(checkpoint), gate["generator"], 0.5) is not None
+    assert "evaluated at psi" not in caplog.text
+    assert valid_gate(str(checkpoint), gate["generator"], 1.0) is not None
+    assert "evaluated at psi 0.5, not 1" in caplog.text
+    assert valid_gate(str(checkpoint), "another", 1.0) is None
 
 
 def test_a_generator_of_nothing_but_copies_makes_no_set(small_study, tmp_path):
@@ -115,21 +116,20 @@ def test_a_generator_that_returns_training_images_fails(small_study, monkeypatch
     monkeypatch.setattr(stage, "generate", copied)
     out = tmp_path / "evaluation"
     out.mkdir()
-    stage._evaluate(
-        {
-            "checkpoint": str(checkpoint),
-            "folder": images,
-            "out": str(out),
-            "generator": seal(str(checkpoint)),
-            "images": seal(images),
-            "tables": [],
-            "count": 40,
-            "features": "random",
-            "psi": 1.0,
-            "seed": 0,
-            **stage.settings_dict(PRESETS["demo"]),
-        }
+    task = EvaluateGanTask(
+        checkpoint=str(checkpoint),
+        generator=seal(str(checkpoint)),
+        images=images,
+        images_digest=seal(images),
+        out=str(out),
+        settings=PRESETS["demo"],
+        count=40,
+        features="random",
+        pretraining=(),
+        psi=1.0,
+        seed=0,
     )
+    stage.evaluate_generator(settings_from(EvaluateGanTask, settings_dict(task)))
     gate = read_gate(str(checkpoint))
 
     assert not gate.passed

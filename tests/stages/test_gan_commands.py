@@ -1,6 +1,7 @@
 """One command for a GAN, or for one of each class: flags, folders, records, failures."""
 
 import dataclasses
+import json
 import os
 import shutil
 
@@ -11,7 +12,7 @@ from idhray.errors import ConfigError, StorageError, TrainingError
 from idhray.gan.checkpoint import read_model, save
 from idhray.gan.sample import load_generator
 from idhray.stages.gan_training.callbacks import BEST, LAST
-from idhray.stages.gan_training.task import GanTask, Idh
+from idhray.stages.gan_training.task import GanTask, Idh, task_from, task_values
 from idhray.stages.runtime import training
 from idhray.stages.runtime.folder import DONE
 from idhray.stages.runtime.training import history_of
@@ -33,7 +34,7 @@ def patches(tmp_path_factory):
 def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
     """Before Ray starts and anything is written."""
     out = str(tmp_path / "out")
-    with pytest.raises(ConfigError, match="--keep best goes by fidelity"):
+    with pytest.raises(ConfigError, match="--keep best needs fidelity"):
         train_gan(
             TrainGanFlags(
                 images=patches,
@@ -50,7 +51,7 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
         )
     with pytest.raises(ConfigError, match="micro_batch must be a multiple of 4"):
         train_gan(TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, micro_batch=3))
-    with pytest.raises(ConfigError, match="--when-worse roll_back goes by fidelity"):
+    with pytest.raises(ConfigError, match="--when-worse roll_back needs fidelity"):
         train_gan(
             TrainGanFlags(
                 images=patches,
@@ -66,7 +67,7 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
             TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, adapt_channels=True)
         )
     for classes in ((), ("mutant", "mutant")):
-        with pytest.raises(ConfigError, match="--idh needs classes, each another one"):
+        with pytest.raises(ConfigError, match="--idh needs different classes"):
             train_gan(TrainGanFlags(images=patches, idh=classes, out=out, settings=GAN))
     with pytest.raises(StorageError, match="not finished"):
         train_gan(
@@ -147,10 +148,27 @@ def test_the_record_names_the_tables_of_all_trainings_before(patches, normal, tm
     """Copies can be looked for among all images that shaped the weights; paths change nothing."""
     task = GanTask(images=patches, idh="mutant", out=str(tmp_path), settings=GAN, init_from=normal)
 
-    assert task.config()["tables"] == [
+    assert task.tables() == [
         {"name": os.path.basename(patches), "digest": "made up", "idh": "mutant"},
         NORMAL,
     ]
+
+
+def test_a_task_arrives_at_the_workers_as_it_was(patches, normal, tmp_path):
+    """Ray Train carries plain JSON values; settings come back with their architecture."""
+    task = GanTask(
+        images=patches,
+        idh="any",
+        out=str(tmp_path),
+        settings=GAN,
+        init_from=normal,
+        freeze_layers=1,
+        precision="float32",
+        keep_every_kimg=0.5,
+        gpus_per_worker=0.25,
+    )
+
+    assert task_from(json.loads(json.dumps(task_values(task)))) == task
 
 
 GRAY = dataclasses.replace(GAN, channels=1)

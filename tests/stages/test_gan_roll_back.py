@@ -12,7 +12,7 @@ from idhray.gan.snapshots import newest_snapshot
 from idhray.stages.gan_training import callbacks as gan_reports
 from idhray.stages.gan_training import warning_signs as gan_signs
 from idhray.stages.gan_training.callbacks import BEST, LAST, Reports
-from idhray.stages.gan_training.loop import go_on
+from idhray.stages.gan_training.loop import train_to_end
 from idhray.stages.runtime.training import history_of
 from idhray.stages.train_gan import _publish
 from idhray.storage import publish_json
@@ -63,7 +63,7 @@ def trained(out, settings, meter, *, kill_at=()):
     while True:
         run = start(settings)
         try:
-            go_on(run, Fragile(str(out), "roll_back", meter=meter), 0.04)
+            train_to_end(run, Fragile(str(out), "roll_back", meter=meter), 0.04)
         except Killed:
             continue
         return run
@@ -88,8 +88,8 @@ def test_worse_fidelity_goes_back_to_the_best_at_half_the_rate(tmp_path, setting
     assert [e["kimg"] for e in history if "kid" in e] == [0.04, 0.08, 0.12, 0.16, 0.2]
     assert history[-1]["kid"] < history[0]["kid"]
     assert model["warnings"] == [
-        "went back from 0.16 to 0.04 kimg (fidelity is worse 3 times in a row, at 0.16 kimg); on "
-        "from there at 0.5 of the learning rate"
+        "returned from 0.16 to 0.04 kimg (fidelity is worse 3 times in a row, at 0.16 kimg); "
+        "continued at 0.5 of the learning rate"
     ]
 
 
@@ -120,7 +120,7 @@ def test_it_goes_back_so_often_and_then_stops_with_the_best(tmp_path):
     assert published["images_shown"] == 40
     assert published["stopped"] == model["stopped"]
     assert published["rolled_back"] == model["rolled_back"]
-    assert go_on(start(STYLEGAN2), Reports(str(tmp_path), "roll_back"), 0.04)  # and stays so
+    assert train_to_end(start(STYLEGAN2), Reports(str(tmp_path), "roll_back"), 0.04)  # and stays so
 
 
 def broken_at(monkeypatch, run, shown, rate=0.0):
@@ -142,7 +142,7 @@ def broken_at(monkeypatch, run, shown, rate=0.0):
 def test_what_is_not_finite_goes_back_to_the_last_checkpoint(tmp_path, monkeypatch):
     """Not to the best, which may be far away; all that is left is finite."""
     run = broken_at(monkeypatch, start(STYLEGAN2), 104, rate=0.5)
-    over = go_on(run, Reports(str(tmp_path), "roll_back", meter=worse_until(0.5)), 0.04)
+    over = train_to_end(run, Reports(str(tmp_path), "roll_back", meter=worse_until(0.5)), 0.04)
     (entry,) = newest(tmp_path)["rolled_back"]
 
     assert over
@@ -155,7 +155,7 @@ def test_what_is_not_finite_goes_back_to_the_last_checkpoint(tmp_path, monkeypat
 def test_what_is_never_finite_stops_in_the_end_with_what_was_saved(tmp_path, monkeypatch):
     """Whatever the rate; without roll_back, or before any checkpoint, it is an error as before."""
     run = broken_at(monkeypatch, start(STYLEGAN2), 104)
-    over = go_on(run, Reports(str(tmp_path), "roll_back"), None)
+    over = train_to_end(run, Reports(str(tmp_path), "roll_back"), None)
     model = newest(tmp_path)
 
     assert over
@@ -164,7 +164,7 @@ def test_what_is_never_finite_stops_in_the_end_with_what_was_saved(tmp_path, mon
     assert len(model["rolled_back"]) == MOST
     for folder, at, when in (("a", 104, "continue"), ("b", 8, "roll_back")):
         with pytest.raises(TrainingError, match="diverged before"):
-            go_on(
+            train_to_end(
                 broken_at(monkeypatch, start(STYLEGAN2), at),
                 Reports(str(tmp_path / folder), when),
                 None,
@@ -196,7 +196,7 @@ def test_a_gap_out_of_hand_goes_back_if_images_are_no_better_for_it(
 ):
     """In the fifth report, at 0.16 kimg, since 0.104; else it is a warning."""
     monkeypatch.setattr(gan_signs, "newly_beyond", lambda gaps, limits: len(gaps) == 5)
-    go_on(start(STYLEGAN2), Reports(str(tmp_path), "roll_back", meter=meter), 0.04)
+    train_to_end(start(STYLEGAN2), Reports(str(tmp_path), "roll_back", meter=meter), 0.04)
     model = newest(tmp_path)
 
     assert len(model["rolled_back"]) == (MOST if back else 0)
@@ -210,7 +210,7 @@ def test_what_was_reported_at_a_signal_on_the_lost_way_is_forgotten(tmp_path):
     """A report between the others would else count among those of the new way."""
     out = str(tmp_path)
     run = start(STYLEGAN2)
-    go_on(run, Reports(out, "roll_back", meter=worse_until(0.5)), 0.04)
+    train_to_end(run, Reports(out, "roll_back", meter=worse_until(0.5)), 0.04)
     history = history_of(out)
     publish_json(f"{out}/_history.json", {"history": [*history, {**history[-1], "kimg": 0.9}]})
     again, snapshot = start(STYLEGAN2), newest_snapshot(f"{out}/{BEST}")

@@ -18,7 +18,7 @@ from idhray.stages.gan_training import callbacks as gan_reports
 from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, Reports
 from idhray.stages.gan_training.fidelity_meter import meter_of, newly_worse
 from idhray.stages.gan_training.image_sets import RealImages
-from idhray.stages.gan_training.loop import go_on
+from idhray.stages.gan_training.loop import train_to_end
 from idhray.stages.runtime.training import history_of
 from idhray.stages.train_gan import _publish
 from tests.gan.made_up import STYLEGAN2, all_values, noise_images, start
@@ -143,7 +143,7 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(alone, tmp_path, monkey
     last = newest_snapshot(str(tmp_path / LAST))
 
     assert "\n" not in str(caught.value)
-    assert "checkpoint (0.04 kimg) is whole" in str(caught.value)
+    assert "checkpoint (0.04 kimg) is complete" in str(caught.value)
     assert read_model(last)["images_shown"] == 40
     load_generator(last)
 
@@ -165,17 +165,17 @@ def test_a_disk_that_is_really_full_is_the_same_line(alone, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     last = newest_snapshot(str(tmp_path / LAST))
 
-    assert "checkpoint (0.04 kimg) is whole" in str(caught.value)
+    assert "checkpoint (0.04 kimg) is complete" in str(caught.value)
     assert not [n for n in os.listdir(tmp_path / LAST / "000000080") if n.startswith(".")]
     load_generator(last)
-    assert go_on(start(GAN), Reports(str(tmp_path)), None)
+    assert train_to_end(start(GAN), Reports(str(tmp_path)), None)
     assert read_model(newest_snapshot(str(tmp_path / LAST)))["images_shown"] == 120
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "training.pt", "model.json"])
 def test_a_disk_that_is_full_at_the_very_end_costs_nothing(alone, tmp_path, monkeypatch, name):
     """The same command publishes what is there, when there is room."""
-    go_on(start(GAN), Reports(str(tmp_path)), None)
+    train_to_end(start(GAN), Reports(str(tmp_path)), None)
     there = publish_files.__globals__
     real = there["publish"]
 
@@ -185,7 +185,7 @@ def test_a_disk_that_is_full_at_the_very_end_costs_nothing(alone, tmp_path, monk
         real(path, data)
 
     monkeypatch.setitem(there, "publish", publish)
-    with pytest.raises(StorageError, match=r"No space left .*\(0\.12 kimg\) is whole"):
+    with pytest.raises(StorageError, match=r"No space left .*\(0\.12 kimg\) is complete"):
         _publish(str(tmp_path), "last")
     assert not (tmp_path / "model.json").exists()
     monkeypatch.setitem(there, "publish", real)

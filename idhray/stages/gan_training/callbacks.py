@@ -1,4 +1,4 @@
-"""What is done whenever a GAN in training reports: measure, warn, save, stop or go back."""
+"""Callbacks of a training at each report: measure, warn, save, stop or return."""
 
 import contextlib
 import logging
@@ -40,64 +40,65 @@ WhenWorse = Literal["continue", "stop", "roll_back"]
 
 @dataclass
 class Reports:
-    """Called by `train` on every worker; worker 0 writes."""
+    """Callbacks of `train` on every worker; worker 0 writes."""
 
     out: str
     when_worse: WhenWorse = "continue"
     keep_every_kimg: float | None = None
     meter: Meter | None = None
     notes: list[str] = field(default_factory=list)
-    """To be said at the next report."""
+    """Warnings for the next report."""
     about: dict[str, Any] = field(default_factory=dict)
-    """What every checkpoint's model.json says besides."""
-    kept_at: int = 0
+    """Further entries of every checkpoint's model.json."""
+    saved_at: int = 0
     """Images shown at the last checkpoint of this process."""
     rolled_back: list[dict[str, Any]] = field(default_factory=list)
-    """One entry each time that the training went back: from_kimg, to_kimg, why, learning_rate (the
-    part of the settings' rate from then on)."""
+    """One entry for each return: from_kimg, to_kimg, why (the reason) and learning_rate (fraction
+    of the settings' rate from then on)."""
 
     def __call__(self, run: Run, report: Report) -> bool:
-        """Whether to end the training, for good or to go back."""
+        """True to end the training, for good or to return to an earlier snapshot."""
         metrics = report.metrics()
         ended = False
         if run.worker.rank == 0:
-            with explained(self.out, run.images_shown):
+            with one_line_if_unwritable(self.out, run.images_shown):
                 ended = self._lead(run, report, metrics)
         plain = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
         ray.train.report(plain)
         return ended
 
     def begin(self, run: Run, snapshot: str) -> None:
-        """Take up what a restored run's snapshot says; what came after it is forgotten."""
-        self.kept_at = run.images_shown
+        """Continue from the snapshot of a restored run, and forget later reports."""
+        self.saved_at = run.images_shown
         self.rolled_back = list(read_model(snapshot).get("rolled_back", []))
         if run.worker.rank == 0:
             forget_after(self.out, run.images_shown / 1000)
         if self.rolled_back and self.rolled_back[-1]["to_kimg"] == run.images_shown / 1000:
             self.notes.append(
-                "went back from {from_kimg:g} to {to_kimg:g} kimg ({why}); on from there at "
+                "returned from {from_kimg:g} to {to_kimg:g} kimg ({why}); continued at "
                 "{learning_rate:g} of the learning rate".format(**self.rolled_back[-1])
             )
 
     @property
     def rate(self) -> float:
-        """The part of the settings' learning rate that is left."""
+        """Fraction of the settings' learning rate."""
         return float(FACTOR ** len(self.rolled_back))
 
     def diverged(self, run: Run, wrong: str) -> bool:
-        """Go back to the last checkpoint, if that is wanted and there is one."""
+        """Return to the last checkpoint, if this is wanted and there is one; True if done."""
         if self.when_worse != "roll_back" or run.worker.rank != 0:
             return False
-        with explained(self.out, run.images_shown):
+        with one_line_if_unwritable(self.out, run.images_shown):
             last = newest_snapshot(join(self.out, LAST))
             if last is None:
                 return False
-            why = f"not finite: {wrong}"
-            if not self._go_back(run, last, why):
-                amend(last, {"stopped": why})
+            reason = f"not finite: {wrong}"
+            if not self._go_back(run, last, reason):
+                amend(last, {"stopped": reason})
             return True
 
     def _lead(self, run: Run, report: Report, metrics: dict[str, Any]) -> bool:
+        """Work of worker 0 at a report; True to end the training."""
         if report.sample_due:
             sheet = image_grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
             publish(join(self.out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
@@ -107,18 +108,18 @@ class Reports:
         signs = signs_of([*past, metrics], run)
         metrics["warnings"], self.notes = [*self.notes, *(sign.line for sign in signs)], []
         add_to_history(self.out, metrics)
-        why = signs[0].line if signs and self.when_worse == "stop" else None
+        stop_reason = signs[0].line if signs and self.when_worse == "stop" else None
         for sign in signs if self.when_worse == "roll_back" else ():
             if best := self._better(metrics, sign):
                 if self._go_back(run, best, sign.line):
                     return True
-                why = sign.line
-        if report.checkpoint_due or report.fidelity_due or why:
-            self._save(run, [*past, metrics], why)
-        return bool(why)
+                stop_reason = sign.line
+        if report.checkpoint_due or report.fidelity_due or stop_reason:
+            self._save(run, [*past, metrics], stop_reason)
+        return bool(stop_reason)
 
     def _better(self, now: dict[str, Any], sign: Sign) -> str | None:
-        """The best snapshot, if this one is no better, and it is of before the sign began."""
+        """Best snapshot, if it is better than the present one and older than the sign."""
         best = newest_snapshot(join(self.out, BEST))
         if best is None:
             return None
@@ -126,15 +127,15 @@ class Reports:
         better = now.get("kid", math.inf) < model["kid"]
         return None if better or model["images_shown"] / 1000 >= sign.since_kimg else best
 
-    def _go_back(self, run: Run, snapshot: str, why: str) -> bool:
-        """Make a snapshot the one to go on from; False where it was done too often already."""
+    def _go_back(self, run: Run, snapshot: str, reason: str) -> bool:
+        """Make a snapshot the one to continue from; False after too many returns."""
         turn = len(self.rolled_back) + 1
         if turn > MOST:
             return False
         entry = {
             "from_kimg": run.images_shown / 1000,
             "to_kimg": read_model(snapshot)["images_shown"] / 1000,
-            "why": why,
+            "why": reason,
             "learning_rate": FACTOR**turn,
         }
         changes = {"rolled_back": [*self.rolled_back, entry]}
@@ -142,7 +143,7 @@ class Reports:
         return True
 
     def _save(self, run: Run, history: list[dict[str, Any]], stopped: str | None) -> None:
-        """The best first: whatever is in the last snapshot is then no better than it."""
+        """Publish the best snapshot first, so that the last one is never better than it."""
         now = history[-1]
         about = {
             **self.about,
@@ -157,33 +158,35 @@ class Reports:
         if now.get("kid") is not None and now["kid"] < _best_kid(self.out):
             publish_snapshot(files, join(self.out, BEST), run.images_shown)
         every = (self.keep_every_kimg or 0) * 1000
-        if every and run.images_shown // every > self.kept_at // every:
+        if every and run.images_shown // every > self.saved_at // every:
             weights = {name: data for name, data in files.items() if name != TRAINING}
             publish_files(weights, join(self.out, KEPT, f"kimg-{now['kimg']:09.3f}"))
         publish_snapshot(files, join(self.out, LAST), run.images_shown)
-        self.kept_at = run.images_shown
+        self.saved_at = run.images_shown
 
 
 def _best_kid(out: str) -> float:
+    """KID of the best snapshot; infinite if there is none."""
     best = newest_snapshot(join(out, BEST))
     return float(read_model(best)["kid"]) if best else math.inf
 
 
 @contextlib.contextmanager
-def explained(out: str, images_shown: int) -> Iterator[None]:
-    """Say in one line that something cannot be written, a full disk for one.
+def one_line_if_unwritable(out: str, images_shown: int) -> Iterator[None]:
+    """Within, a write error, such as a full disk, becomes one line.
 
     Raises:
-        StorageError: it was so.
+        StorageError: something could not be written.
     """
     try:
         yield
     except (OSError, FullError) as error:
         cause = error if isinstance(error, OSError) else error.__context__
         last = newest_snapshot(join(out, LAST))
-        shown = f"{read_model(last)['images_shown'] / 1000:g} kimg" if last else "none yet"
-        why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(error)
+        saved = f"{read_model(last)['images_shown'] / 1000:g} kimg" if last else "none yet"
+        number = cause.errno if isinstance(cause, OSError) else None
+        reason = os.strerror(number) if number else str(error)
         raise StorageError(
-            f"{out}: cannot be written at {images_shown / 1000:g} kimg ({why}); the last "
-            f"checkpoint ({shown}) is whole; make room and give the same command again"
+            f"{out}: cannot be written at {images_shown / 1000:g} kimg ({reason}); the last "
+            f"checkpoint ({saved}) is complete; make room and run the same command again"
         ) from None

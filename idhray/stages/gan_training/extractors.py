@@ -1,4 +1,4 @@
-"""The network that makes features of images, by the words of a command line."""
+"""Network that makes features of images, named by a command line flag."""
 
 import hashlib
 from pathlib import PurePath
@@ -19,65 +19,65 @@ from idhray.storage import absolute, join, read_bytes
 
 RANDOM = "random"
 KINDS = "random, inception:FILE, classifier:FOLDER or timm:NAME:FILE"
-SIZE_PX = 224  # of a network that does not say
+SIZE_PX = 224  # input side of a network that does not state it
 
 
 def absolute_features(features: str) -> str:
-    """The same words with a path that every worker finds; the network is built once, to be sure.
+    """The flag with an absolute path; the network is built once to check it.
 
     Raises:
-        ConfigError: no such kind of extractor, or no such network.
+        ConfigError: there is no such kind of extractor, or no such network.
         StorageError: its file is missing, broken or of another network.
     """
-    found = _absolute(features)
-    extractor_of(found, "cpu")
-    return found
+    absolute_flag = _absolute(features)
+    extractor_of(absolute_flag, "cpu")
+    return absolute_flag
 
 
 def extractor_of(features: str, device: str) -> Extractor:
-    """The extractor; its name says exactly what it is. Raises as `absolute_features`."""
-    kind, _, rest = _absolute(features).partition(":")
-    with torch.random.fork_rng(devices=[]):  # a training that is being evaluated must not notice
+    """Extractor; its name includes the digest of its weights. Raises as `absolute_features`."""
+    kind, _, source = _absolute(features).partition(":")
+    with torch.random.fork_rng(devices=[]):  # must not change a training that is evaluated
         if kind == "random":
             return random_features(device=device)
         if kind == "inception":
-            return inception_features(rest, device=device)
+            return inception_features(source, device=device)
         if kind == "classifier":
-            return _of_classifier(rest, device)
-        name, _, file = rest.partition(":")
+            return _of_classifier(source, device)
+        name, _, file = source.partition(":")
         return _of_timm(name, file, device)
 
 
 def _absolute(features: str) -> str:
-    kind, _, rest = features.partition(":")
+    kind, _, source = features.partition(":")
     if features == RANDOM:
         return features
-    if kind in ("inception", "classifier") and rest:
-        return f"{kind}:{absolute(rest)}"
-    name, _, file = rest.partition(":")
+    if kind in ("inception", "classifier") and source:
+        return f"{kind}:{absolute(source)}"
+    name, _, file = source.partition(":")
     if kind == "timm" and name and file:
         return f"timm:{name}:{absolute(file)}"
     raise ConfigError(f"features must be {KINDS}, got {features!r}")
 
 
 def _of_timm(backbone: str, file: str, device: str) -> Extractor:
-    """What a timm network sees before it decides, at the size that it was made for."""
+    """Features of a timm network before its last layer, at the image size of its training."""
     network = build_network(ClassifierSettings(backbone=backbone, weights=file), 0).network
-    made_for = getattr(network, "pretrained_cfg", {})
+    training_input = getattr(network, "pretrained_cfg", {})
     return module_features(
         _headless(network),
         name=f"{backbone} of {_named(file, file)}",
-        size_px=made_for.get("input_size", (3, SIZE_PX, SIZE_PX))[-1],
-        mean=tuple(made_for.get("mean", (0.485, 0.456, 0.406))),
-        std=tuple(made_for.get("std", (0.229, 0.224, 0.225))),
+        size_px=training_input.get("input_size", (3, SIZE_PX, SIZE_PX))[-1],
+        mean=tuple(training_input.get("mean", (0.485, 0.456, 0.406))),
+        std=tuple(training_input.get("std", (0.229, 0.224, 0.225))),
         device=device,
     )
 
 
 def _of_classifier(folder: str, device: str) -> Extractor:
-    """What a classifier sees before it decides, of images that are prepared as it learned them.
+    """Features of a classifier before its last layer, of images prepared as in its training.
 
-    It learned gray, equalized images; in color its features would mean nothing.
+    It was trained on gray, equalized images; on color images its features would mean nothing.
     """
     model, card = load_model(folder)
     _headless(model.network)
@@ -85,8 +85,8 @@ def _of_classifier(folder: str, device: str) -> Extractor:
 
     def embed(x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1).round().byte().cpu().numpy()
-        seen = np.stack([preprocess(encode(image), card.settings) for image in pixels])
-        features: Tensor = model(torch.from_numpy(seen)[:, None].to(device))
+        prepared = np.stack([preprocess(encode(image), card.settings) for image in pixels])
+        features: Tensor = model(torch.from_numpy(prepared)[:, None].to(device))
         return features
 
     weights = _named(folder, join(folder, WEIGHTS_FILE))
@@ -100,6 +100,6 @@ def _headless(network: nn.Module) -> nn.Module:
 
 
 def _named(path: str, file: str) -> str:
-    """The last part of a path, and which weights they are: two files may have one name."""
+    """Last part of a path, with the digest of the weights: two files may have the same name."""
     digest = hashlib.sha256(read_bytes(file)).hexdigest()
     return f"{PurePath(path).name} (sha256 {digest[:16]})"

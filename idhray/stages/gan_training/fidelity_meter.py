@@ -1,4 +1,4 @@
-"""Fidelity while a GAN trains: the same latents each time, against one reference made once."""
+"""Fidelity during a training: always the same latents, against one reference made once."""
 
 import math
 from collections.abc import Sequence
@@ -18,47 +18,47 @@ from idhray.gan.sample import generate, generator_of
 from idhray.stages.gan_training.image_sets import RealImages
 
 IMAGES = 200
-LEAST = 10  # images on either side of a comparison; KID of fewer says nothing
+LEAST = 10  # images on either side of a comparison; KID of fewer images means nothing
 EVALUATIONS = 3
-"""Evaluations in a row, each worse than the one before, that count as a sign."""
+"""Evaluations in a row, each worse than the one before, that make a warning sign."""
 
 
 @dataclass(frozen=True)
 class Meter:
-    """Measures the averaged generator (EMA) of a run; nothing of the training is touched."""
+    """Measures the averaged generator (EMA) of a run, without changing the training."""
 
     reference: Reference
 
     def __call__(self, run: Run) -> dict[str, Any]:
-        """KID and what real images of other patients reach, means over the channels.
+        """KID and its floor, the KID of real images of other patients: means over the channels.
 
         Keys: kid, kid_floor, kid_floor_spread, kid_by_channel, fidelity_images, extractor.
         """
         seed = seed_for(run.seed, "fidelity in training")
-        made = generate(generator_of(run), seed, range(self.reference.n_generated))
-        found = compare(made, self.reference)
-        figures = [figure for figure in found.figures if figure.metric == "kid"]
+        images = generate(generator_of(run), seed, range(self.reference.n_generated))
+        comparison = compare(images, self.reference)
+        figures = [figure for figure in comparison.figures if figure.metric == "kid"]
         return {
             "kid": _mean([figure.value for figure in figures]),
             "kid_floor": _mean([figure.floor for figure in figures]),
             "kid_floor_spread": _mean([_spread(figure) for figure in figures]),
             "kid_by_channel": {figure.channel: figure.value for figure in figures},
             "fidelity_images": self.reference.n,
-            "extractor": found.extractor,
+            "extractor": comparison.extractor,
         }
 
 
 def meter_of(real: RealImages, channels: Sequence[str], extractor: Extractor, count: int) -> Meter:
-    """What measures a training against its own training images.
+    """Meter of a training against its own training images.
 
     Args:
-        real: Those images, with their patients.
-        channels: Their names.
-        extractor: What makes features of them.
+        real: Training images, with their patients.
+        channels: Names of their channels.
+        extractor: Extractor of features.
         count: Images to generate each time.
 
     Raises:
-        TableError: there are too few images or patients; the message says how many.
+        TableError: there are too few images or patients; the message states their number.
     """
     if len(set(real.patients)) < 2:
         raise TableError("the training images are of one patient, fidelity needs 2 or more")
@@ -80,9 +80,10 @@ def meter_of(real: RealImages, channels: Sequence[str], extractor: Extractor, co
 
 
 def newly_worse(history: Sequence[dict[str, Any]]) -> bool:
-    """Whether the last evaluation completes `EVALUATIONS` in a row, each worse than the one before.
+    """True if the last evaluation is the third in a row that is worse than the one before.
 
-    A step counts only if it is larger than the floor differs between its draws: noise is no sign.
+    A step counts only if it is larger than the spread of the floor between its draws, which is
+    noise.
     """
     measured = [entry for entry in history if entry.get("kid") is not None]
     if not measured or measured[-1] is not history[-1]:

@@ -1,14 +1,15 @@
-"""Real images as a GAN was shown them, with the patient of each."""
+"""Real images in the form in which a GAN is trained on them, with the patient of each."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from idhray.errors import TableError
 from idhray.fidelity.arrays import ImageArray
-from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of
+from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of, constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
@@ -16,7 +17,7 @@ from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import may_hold, parts, read_part
 
-ANY = "any"  # a class: whatever the patient's IDH status
+ANY = "any"  # class of all patients, whatever their IDH status
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,19 @@ class RealImages:
 
     images: NDArray[np.uint8]  # (N, R, R, C), in the order of the table
     patients: tuple[str, ...]
-    """Whose each image is."""
+    """Patient of each image."""
     names: tuple[str, ...]
-    """PART:ROW of each."""
+    """PART:ROW of each image."""
 
 
 def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> RealImages:
-    """All images of a class and split, in the size and channels of a GAN; maybe none.
+    """All images of a class and split, in the size and channels of a GAN; possibly none.
 
     Args:
-        folder: Of a PATCHES or SLICES table.
-        idh: The class; `any` takes every patient.
+        folder: Folder of a PATCHES or SLICES table.
+        idh: Class; `any` takes every patient.
         split: train, val or test.
-        settings: Of the GAN.
+        settings: Settings of the GAN.
 
     Raises:
         TableError: an image is broken or not square.
@@ -46,9 +47,9 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
     images: list[NDArray[np.uint8]] = []
     patients: list[str] = []
     names: list[str] = []
-    wanted = {"split": split} | ({} if idh == ANY else {"idh": idh})
+    selection = {"split": split} | ({} if idh == ANY else {"idh": idh})
     for path in parts(folder):
-        if not may_hold(path, wanted):
+        if not may_hold(path, selection):
             continue
         rows = read_part(path, ["patient", "idh", "split", "image"]).to_pylist()
         for number, row in enumerate(rows):
@@ -65,8 +66,8 @@ def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray
     height, width = image.shape[:2]
     if height != width:
         raise TableError(
-            f"{path}: image {row} is {width} x {height} px; a GAN learns square images, and "
-            "squeezed ones would be wrong"
+            f"{path}: image {row} is {width} x {height} px; a GAN needs square images, and "
+            "squeezing would distort them"
         )
     return resize(image, side)
 
@@ -75,16 +76,16 @@ def training_images(folder: str, idh: str, settings: GanSettings) -> RealImages:
     """`real_images` of the training split.
 
     Raises:
-        TableError: there is none.
+        TableError: there are none.
     """
-    found = real_images(folder, idh, "train", settings)
-    if not found.names:
+    real = real_images(folder, idh, "train", settings)
+    if not real.names:
         raise TableError(f"{folder}: no training image of class {idh}")
-    return found
+    return real
 
 
 def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:
-    """What the channels of a table's images show."""
+    """Names of the channels of a table's images."""
     if settings.channels != 3:
         return ("gray",)
     path = join(folder, SETTINGS)
@@ -92,17 +93,38 @@ def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:
     return MRI_CHANNELS if of_mri else RGB_CHANNELS
 
 
-def image_set(
-    found: RealImages | None,
-    pixels: ImageArray,
-    extractor: Extractor,
-    names: tuple[str, ...],
-    left_out: tuple[str, ...],
-) -> EmbeddedImages:
-    """Images with features of all their channels together; `found` says whose they are."""
-    pictures = channels_of(pixels, names, left_out)
-    together = extractor(list(pictures.values())[-1])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if found is None:
-        return EmbeddedImages(pixels, together, device=device)
-    return EmbeddedImages(pixels, together, found.patients, found.names, device=device)
+@dataclass(frozen=True)
+class Embedding:
+    """Features of images, always made in the same way."""
+
+    extractor: Extractor
+    channels: tuple[str, ...]
+    """Names of the channels."""
+    left_out: tuple[str, ...]
+    """Names of constant channels, which have no features."""
+
+    def of_real(self, real: RealImages) -> EmbeddedImages:
+        """Real images with features of all their channels together."""
+        return EmbeddedImages(
+            real.images, self._features(real.images), real.patients, real.names, device=_device()
+        )
+
+    def of_generated(self, images: ImageArray) -> EmbeddedImages:
+        """Generated images with features of all their channels together."""
+        return EmbeddedImages(images, self._features(images), device=_device())
+
+    def _features(self, images: ImageArray) -> Tensor:
+        pictures = channels_of(images, self.channels, self.left_out)
+        return self.extractor(list(pictures.values())[-1])
+
+
+def embedding_of(
+    folder: str, real: RealImages, extractor: Extractor, settings: GanSettings
+) -> Embedding:
+    """Embedding of the images of a table; channels that are constant in it are left out."""
+    names = channel_names(folder, settings)
+    return Embedding(extractor, names, constant_channels(real.images, names))
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

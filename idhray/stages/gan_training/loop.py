@@ -1,4 +1,4 @@
-"""What every worker does while a GAN trains: load, continue, go back where that is asked for."""
+"""Loop of every worker of a training: load, train, and return to an earlier snapshot if needed."""
 
 import math
 import time
@@ -9,11 +9,9 @@ import ray.train
 import ray.train.torch
 
 from idhray.errors import StorageError, TableError, TrainingError
-from idhray.gan.architectures import gan_settings
 from idhray.gan.checkpoint import read_model, restore
 from idhray.gan.config import GanSettings
 from idhray.gan.data import null_channels
-from idhray.gan.engine import Engine
 from idhray.gan.run import Run
 from idhray.gan.snapshots import newest_snapshot
 from idhray.gan.trainer import new_run, train
@@ -22,62 +20,60 @@ from idhray.stages.gan_training.callbacks import LAST, Reports
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fidelity_meter import meter_of
 from idhray.stages.gan_training.image_sets import RealImages, channel_names, training_images
+from idhray.stages.gan_training.task import GanTask, task_from
 from idhray.stages.runtime.training import this_worker
 from idhray.storage import exists, join, read_json
 
-STOP = "_stop"  # a file that asks the workers to stop; it says who asked
+STOP = "_stop"  # a file that asks the workers to stop; it names the signal
 SECONDS_PER_LOOK = 1.0
 
 
-def train_loop(config: dict[str, Any]) -> None:
-    """In every worker of Ray Train: load, continue, report.
+def gan_train_loop(values: dict[str, Any]) -> None:
+    """Train in every worker of Ray Train, from the last snapshot.
+
+    Args:
+        values: Result of `task_values`.
 
     Raises:
-        TrainingError: it diverged, memory ran out, or it was asked to stop.
+        TrainingError: the training diverged, memory ran out, or a signal stopped it.
     """
-    settings = gan_settings(config["architecture"], config["settings"])
-    real = images_to_learn(config["images"], config["idh"], settings)
+    task = task_from(values)
+    real = images_to_learn(task.images, task.idh, task.settings)
     run = new_run(
         real.images,
-        settings,
-        seed=config["seed"],
-        idh=config["idh"],
+        task.settings,
+        seed=task.seed,
+        idh=task.idh,
         patients=real.patients,
         worker=this_worker(),
         device=ray.train.torch.get_device(),
-        engine=Engine(**config["engine"]),
+        engine=task.engine,
     )
-    if config["init_from"]:
-        start_from(
-            run,
-            config["init_from"],
-            config["freeze_layers"],
-            adapt_channels=config["adapt_channels"],
-        )
-    out = config["out"]
-    if not go_on(run, _reports(config, run, real), config["fidelity_every_kimg"]):
+    if task.init_from:
+        start_from(run, task.init_from, task.freeze_layers, adapt_channels=task.adapt_channels)
+    if not train_to_end(run, _reports(task, run, real), task.fidelity_kimg):
         raise TrainingError(
-            f"{out}: stopped by {_who_asked(out)}; a checkpoint of {run.images_shown / 1000:g} "
-            "kimg is there, and the same command goes on from it"
+            f"{task.out}: stopped by {_stopping_signal(task.out)}; the same command continues from "
+            f"the checkpoint of {run.images_shown / 1000:g} kimg"
         )
 
 
-def go_on(run: Run, reports: Reports, fidelity_kimg: float | None) -> bool:
-    """Train from the last snapshot, if there is one, to the end; back, and on, where need be.
+def train_to_end(run: Run, reports: Reports, fidelity_kimg: float | None) -> bool:
+    """Train from the last snapshot, if there is one, to the end, with returns if needed.
 
-    To go back, worker 0 makes an earlier snapshot the last one; then all do what they would do at
-    a start, so that a training killed at this moment goes on alike.
+    To return, worker 0 makes an earlier snapshot the last one. All workers then proceed as at a
+    start, so a training that is killed at this moment continues in the same way.
 
     Args:
-        run: New, or started from another's weights.
-        reports: Of this run; its `out` holds the snapshots.
-        fidelity_kimg: How often fidelity is due.
+        run: New run, or one that started from another one's weights.
+        reports: Callbacks of this run; their `out` holds the snapshots.
+        fidelity_kimg: Interval between measurements of fidelity.
 
     Returns:
-        Whether the training is over; False where it was asked to stop.
+        True if the training is over, False if a signal stopped it.
     """
     folder = join(reports.out, LAST)
-    stop = _asked_to_stop(join(reports.out, STOP), looks=run.worker.rank == 0)
+    stop = _StopFile(join(reports.out, STOP)).exists if run.worker.rank == 0 else lambda: False
     while True:
         if last := newest_snapshot(folder):
             restore(run, last)
@@ -101,10 +97,10 @@ def go_on(run: Run, reports: Reports, fidelity_kimg: float | None) -> bool:
 
 
 def images_to_learn(folder: str, idh: str, settings: GanSettings) -> RealImages:
-    """The training images of a class.
+    """Training images of a class.
 
     Raises:
-        TableError: there is none, or they are all of one value.
+        TableError: there are none, or all pixels have one value.
     """
     real = training_images(folder, idh, settings)
     if real.images.min() == real.images.max():
@@ -115,7 +111,8 @@ def images_to_learn(folder: str, idh: str, settings: GanSettings) -> RealImages:
     return real
 
 
-def _who_asked(out: str) -> str:
+def _stopping_signal(out: str) -> str:
+    """Name of the signal that stopped a training."""
     try:
         return str(read_json(join(out, STOP)).get("asked"))
     except StorageError:  # another process may have removed it
@@ -123,35 +120,33 @@ def _who_asked(out: str) -> str:
 
 
 @dataclass
-class _Asked:
-    """Whether a file is there; looked for once a second at most, as storage may be far away."""
+class _StopFile:
+    """File that asks for a stop, checked at most once a second, as storage may be slow."""
 
     path: str
-    looked: float = -math.inf
+    last_check: float = -math.inf
 
-    def __call__(self) -> bool:
-        if time.monotonic() - self.looked < SECONDS_PER_LOOK:
+    def exists(self) -> bool:
+        """True if the file exists; False without a check within a second of the last one."""
+        if time.monotonic() - self.last_check < SECONDS_PER_LOOK:
             return False
-        self.looked = time.monotonic()
+        self.last_check = time.monotonic()
         return exists(self.path)
 
 
-def _asked_to_stop(path: str, *, looks: bool) -> Any:
-    return _Asked(path) if looks else lambda: False
-
-
-def _reports(config: dict[str, Any], run: Run, real: RealImages) -> Reports:
+def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
+    """Callbacks of a training; worker 0 measures fidelity."""
     reports = Reports(
-        config["out"],
-        when_worse=config["when_worse"],
-        keep_every_kimg=config["keep_every_kimg"],
-        about={"null_channels": null_channels(real.images), "tables": config["tables"]},
+        task.out,
+        when_worse=task.when_worse,
+        keep_every_kimg=task.keep_every_kimg,
+        about={"null_channels": null_channels(real.images), "tables": task.tables()},
     )
-    if run.worker.rank == 0 and config["fidelity_every_kimg"]:
+    if run.worker.rank == 0 and task.fidelity_kimg:
         try:
-            names = channel_names(config["images"], run.settings)
-            extractor = extractor_of(config["features"], str(run.device))
-            reports.meter = meter_of(real, names, extractor, config["fidelity_images"])
+            names = channel_names(task.images, run.settings)
+            extractor = extractor_of(task.features, str(run.device))
+            reports.meter = meter_of(real, names, extractor, task.fidelity_images)
         except TableError as error:
             reports.notes.append(f"fidelity is not measured: {error}")
     return reports

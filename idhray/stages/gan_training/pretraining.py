@@ -1,4 +1,4 @@
-"""The images that a GAN saw before its last training; it may copy these, too."""
+"""Images that a GAN was trained on before its last training; it may copy these, too."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,45 +7,47 @@ import numpy as np
 
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import Copies, EmbeddedImages
-from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
-from idhray.stages.gan_training.image_sets import image_set, training_images
+from idhray.stages.gan_training.image_sets import Embedding, training_images
 from idhray.stages.runtime.folder import seal
 
-Table = dict[str, str]  # folder, digest and idh, as `pretraining_tables` gives them
+EarlierTable = dict[str, str]
+"""Folder, digest and idh of a table, as they stand in the gate record."""
 
 
-def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list[Table]:
-    """Which of a generator's earlier tables the folders are.
+def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list[EarlierTable]:
+    """Tables of earlier trainings of a generator that lie in these folders.
 
     Args:
-        model: model.json of the checkpoint.
-        folders: PATCHES or SLICES.
+        model: Content of the checkpoint's model.json.
+        folders: Folders of PATCHES or SLICES tables.
 
     Raises:
-        ConfigError: one is none of them.
+        ConfigError: a folder is no table of an earlier training.
     """
     earlier = model.get("tables", [])[1:]
-    found = []
+    tables = []
     for folder in folders:
         digest = seal(folder)
-        same = [table for table in earlier if table["digest"] == digest]
-        if not same:
-            known = ", ".join(str(table["name"]) for table in earlier) or "none"
+        matches = [table for table in earlier if table["digest"] == digest]
+        if not matches:
+            names = ", ".join(str(table["name"]) for table in earlier) or "none"
             raise ConfigError(
                 f"--pretraining-images {folder}: this generator was not trained on it before its "
-                f"last training (known: {known})"
+                f"last training (known: {names})"
             )
-        found += [{"folder": folder, "digest": digest, "idh": str(t["idh"])} for t in same]
-    return found
+        tables += [
+            {"folder": folder, "digest": digest, "idh": str(table["idh"])} for table in matches
+        ]
+    return tables
 
 
-def unseen_tables(model: Mapping[str, Any], given: Sequence[Table]) -> list[str]:
-    """One sentence on the earlier images in which nobody looks for copies; none if there are none.
+def unseen_tables(model: Mapping[str, Any], searched: Sequence[EarlierTable]) -> list[str]:
+    """One sentence on the earlier images that are not searched for copies, if there are any.
 
     A checkpoint from before tables were recorded has earlier images without a name.
     """
-    digests = {table["digest"] for table in given}
+    digests = {table["digest"] for table in searched}
     names = [str(t["name"]) for t in model.get("tables", [])[1:] if t["digest"] not in digests]
     if model.get("initialised_from") and len(model.get("tables", [])) < 2:
         names.append("of the generator that it started from")
@@ -58,37 +60,37 @@ def unseen_tables(model: Mapping[str, Any], given: Sequence[Table]) -> list[str]
 
 
 def earlier_sets(
-    tables: Sequence[Table],
-    settings: GanSettings,
-    extractor: Extractor,
-    names: tuple[str, ...],
-    left_out: tuple[str, ...],
+    tables: Sequence[EarlierTable], settings: GanSettings, embedding: Embedding
 ) -> Iterator[EmbeddedImages]:
-    """The images of each table with their features.
+    """Images of each table with their features.
 
     Raises:
-        StorageError: a table is not the one that it was.
+        StorageError: a table has changed.
     """
     for table in tables:
         if seal(table["folder"]) != table["digest"]:
             raise StorageError(
-                f"{table['folder']}: not the images that the generator was judged by; "
+                f"{table['folder']}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
-        real = training_images(table["folder"], table["idh"], settings)
-        yield image_set(real, real.images, extractor, names, left_out)
+        yield embedding.of_real(training_images(table["folder"], table["idh"], settings))
 
 
 def with_earlier_copies(
-    gate: dict[str, Any], found: Sequence[Copies], tables: Sequence[Table], most: float
+    gate: dict[str, Any],
+    copies: Sequence[Copies],
+    tables: Sequence[EarlierTable],
+    max_share: float,
 ) -> dict[str, Any]:
-    """A verdict (`Gate.as_dict`) that counts copies of earlier images, too.
+    """Verdict (`Gate.as_dict`) that also counts copies of earlier images.
 
     Args:
-        found: In each of `tables`.
-        most: The share of copies above which a generator fails.
+        gate: Verdict on copies of the last training images.
+        copies: Copies of images of each of `tables`.
+        tables: Tables of earlier trainings.
+        max_share: Share of copies above which a generator fails.
     """
-    counts = [int(np.count_nonzero(copies.copy)) for copies in found]
+    counts = [int(np.count_nonzero(each.copy)) for each in copies]
     shares = [
         {"table": table["folder"].rstrip("/").rsplit("/", 1)[-1], "copies": count}
         for table, count in zip(tables, counts, strict=True)
@@ -96,9 +98,9 @@ def with_earlier_copies(
     generated = gate["figures"]["generated"]
     reasons = [
         f"{count / generated:.1%} of {generated} generated images are copies of images of an "
-        f"earlier training ({said['table']}), above {most:.1%}."
-        for count, said in zip(counts, shares, strict=True)
-        if count > most * generated
+        f"earlier training ({share['table']}), above {max_share:.1%}."
+        for count, share in zip(counts, shares, strict=True)
+        if count > max_share * generated
     ]
     return {
         **gate,

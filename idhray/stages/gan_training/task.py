@@ -1,23 +1,22 @@
-"""One GAN to be trained: from which images, into which folder, how; checked before anything starts.
+"""Task of one training: its flags, checked before anything starts, and its identity."""
 
-A setting that decides what the folder holds is in `said`; workers get all of `config`.
-"""
-
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from idhray.cohorts.manifest import Label
-from idhray.config import settings_dict
+from idhray.config import Identity, default_values, settings_dict, settings_from
 from idhray.errors import ConfigError
-from idhray.gan.architectures import architecture_name, architecture_of
+from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
-from idhray.gan.engine import Engine
+from idhray.gan.engine import Engine, Precision
 from idhray.gan.growth import full_growth
 from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
 from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
 
 Idh = Label | Literal["any"]
@@ -25,135 +24,185 @@ Keep = Literal["last", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanTask:
-    """One GAN to be trained; the fields are the flags of `train-gan`."""
+class GanFlags(RunFlags):
+    """Flags of `idhray train-gan`, except for the class."""
 
     images: str
-    idh: Idh
+    """Folder of a PATCHES or SLICES table. Only its rows of split `train` and class `idh` are
+    used."""
     out: str
+    """Folder of the checkpoint and the sample sheets."""
     settings: GanSettings
+    """Networks and training schedule."""
     init_from: str | None = None
+    """Folder of a GAN whose weights this one starts from; StyleGAN2 only. Its patients also count
+    as training patients of the new GAN."""
     adapt_channels: bool = False
+    """Accept weights for another number of channels: first and last layers are changed to fit.
+    Black channels (the null channel of Park et al.) are not carried over."""
     freeze_layers: int = 0
+    """Blocks of the discriminator, those nearest the image, that keep the weights of
+    --init-from."""
     seed: int = 0
-    engine: Engine = field(default_factory=Engine)
+    """Seed of weights, image order and latents."""
+    precision: Precision = "auto"
+    """Type of the feature maps. auto: bfloat16 on a GPU that has it, else float32. This flag and
+    the next three may change when a training is continued."""
+    compile: bool = False
+    """Compile each phase: it takes a minute or more; later steps are faster."""
+    cuda_graphs: bool = False
+    """Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not yet run on
+    one."""
+    micro_batch: int | None = None
+    """Images that a worker holds at a time. Fewer images need less memory; the training is the
+    same."""
     fidelity_every_kimg: float | None = None
+    """Interval between measurements of KID; `sample_kimg` by default, 0 for never. It changes no
+    weights, except with roll_back."""
     fidelity_images: int = IMAGES
+    """Images generated for each measurement. 200 images of 64 px take 1 to 2 s of a CPU core."""
     features: str = RANDOM
+    """Network that makes features of images: random (seeded weights), inception:FILE,
+    classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
     keep: Keep = "last"
+    """Checkpoint in the output folder at the end: the last one, or the one with the lowest KID. The
+    other one is in the subfolder `best` or `last`."""
     keep_every_kimg: float | None = None
+    """Interval at which a generator is kept in the subfolder `kept`."""
     when_worse: WhenWorse = "continue"
+    """Reaction to a score gap beyond its limit, or fidelity that gets worse and worse. continue:
+    only warn. stop: end the training and publish the best checkpoint. roll_back: return to the best
+    checkpoint and continue at half the learning rate, at most three times, then stop. A loss that
+    is not finite ends the training, except with roll_back, which returns to the last checkpoint."""
     workers: int = 1
+    """Processes that share each batch. Their number does not change the batches."""
     gpus_per_worker: float | None = None
+    """GPUs of each process, possibly a fraction. Default: one if the cluster has GPUs, else
+    none."""
     cpus_per_worker: int = 1
-    overwrite: bool = False
+    """CPUs of each process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanTask(GanFlags):
+    """Training of one GAN on one class."""
+
+    idh: Idh
+    """Class of the images; any for all patients."""
 
     def __post_init__(self) -> None:
-        """Make paths absolute and refuse what contradicts itself.
+        """Make paths absolute and refuse contradictory flags.
 
         Raises:
-            ConfigError: the message says which flag.
+            ConfigError: the message names the flag.
         """
         for name in ("images", "out", "init_from"):
             if value := getattr(self, name):
                 object.__setattr__(self, name, absolute(value))
+        _ = self.engine  # refuses its own flags
         _check_networks(self.settings)
-        self._check_fidelity()
-        for flag, given in (
+        _check_choices(self)
+        _check_fidelity(self)
+        for flag, is_set in (
             ("--freeze-layers keeps", self.freeze_layers),
             ("--adapt-channels changes", self.adapt_channels),
         ):
-            if given and not self.init_from:
+            if is_set and not self.init_from:
                 raise ConfigError(f"{flag} weights of --init-from, which is not given")
 
     @property
-    def every_kimg(self) -> float:
-        """How often fidelity is measured; 0 for never."""
-        given = self.fidelity_every_kimg
-        return self.settings.sample_kimg if given is None else given
+    def engine(self) -> Engine:
+        """Computation of the training."""
+        return Engine(
+            precision=self.precision,
+            compile=self.compile,
+            cuda_graphs=self.cuda_graphs,
+            micro_batch=self.micro_batch,
+        )
 
-    def said(self) -> dict[str, Any]:
-        """All that decides what the folder holds.
+    @property
+    def fidelity_kimg(self) -> float:
+        """Interval between measurements of fidelity; 0 for never."""
+        if self.fidelity_every_kimg is None:
+            return self.settings.sample_kimg
+        return self.fidelity_every_kimg
+
+    def identity(self) -> Identity:
+        """Values that decide what the output folder holds.
 
         Raises:
             StorageError: an input is not finished.
         """
-        chosen = {"keep": self.keep, "when_worse": self.when_worse}
-        plain = chosen == {"keep": "last", "when_worse": "continue"}
-        return {
+        defaults = {"adapt_channels": False, "keep": "last", "when_worse": "continue"}
+        values = {
             "stage": "train_gan",
             "images": seal(self.images),
             "init_from": seal(self.init_from) if self.init_from else None,
-            **self._asked(),
-            **settings_dict(self.settings),
-            # Only where they decide what comes out.
-            **({"adapt_channels": True} if self.adapt_channels else {}),
-            **({} if plain else chosen | self._measured()),
-        }
-
-    def config(self) -> dict[str, Any]:
-        """What a worker has to know, as plain values."""
-        return {
-            **self._asked(),
-            **self._measured(),
-            "images": self.images,
-            "out": self.out,
-            "init_from": self.init_from,
-            "adapt_channels": self.adapt_channels,
-            "settings": settings_dict(self.settings),
-            "engine": asdict(self.engine),
-            "keep_every_kimg": self.keep_every_kimg,
-            "when_worse": self.when_worse,
-            "tables": self._tables(),
-        }
-
-    def _asked(self) -> dict[str, Any]:
-        return {
             "idh": self.idh,
             "freeze_layers": self.freeze_layers,
             "seed": self.seed,
             "architecture": architecture_name(self.settings),
+            **settings_dict(self.settings),
+            **({"adapt_channels": True} if self.adapt_channels else {}),
         }
+        chosen = {"keep": self.keep, "when_worse": self.when_worse}
+        if any(value != defaults[name] for name, value in chosen.items()):
+            # Only then does fidelity decide the result.
+            values |= chosen | {
+                "fidelity_every_kimg": self.fidelity_kimg,
+                "fidelity_images": self.fidelity_images,
+                "features": absolute_features(self.features),
+            }
+        return Identity(values, defaults | default_values(self.settings))
 
-    def _measured(self) -> dict[str, Any]:
-        return {
-            "fidelity_every_kimg": self.every_kimg,
-            "fidelity_images": self.fidelity_images,
-            "features": absolute_features(self.features),
-        }
+    def tables(self) -> list[dict[str, Any]]:
+        """Tables whose images shape the weights: this one, those of the source, and so on.
 
-    def _tables(self) -> list[dict[str, Any]]:
-        """The tables whose images shaped the weights: these, and those of the source, and so on.
-
-        By digest and by the name of the folder alone: where it lies changes no weight.
+        Each is given by its digest and the name of its folder; the path changes no weights.
         """
         name = self.images.rstrip("/").rsplit("/", 1)[-1]
-        own = {"name": name, "digest": seal(self.images), "idh": self.idh}
-        return [own, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]
+        table = {"name": name, "digest": seal(self.images), "idh": self.idh}
+        return [table, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]
 
-    def _check_fidelity(self) -> None:
-        kept = self.keep_every_kimg
-        if not self.every_kimg >= 0 or not (kept is None or kept > 0):
-            raise ConfigError(
-                f"--fidelity-every-kimg must be 0 or more and --keep-every-kimg above 0, got "
-                f"{self.every_kimg} and {kept}"
-            )
-        if self.fidelity_images < LEAST:
-            raise ConfigError(
-                f"--fidelity-images must be {LEAST} or more, got {self.fidelity_images}"
-            )
-        if self.keep not in ("last", "best"):
-            raise ConfigError(f"keep must be last or best, got {self.keep!r}")
-        if self.when_worse not in ("continue", "stop", "roll_back"):
-            raise ConfigError(
-                f"when_worse must be continue, stop or roll_back, got {self.when_worse!r}"
-            )
-        for flag, given in (
-            ("--keep best", self.keep == "best"),
-            ("--when-worse roll_back", self.when_worse == "roll_back"),
-        ):
-            if given and not self.every_kimg:
-                raise ConfigError(f"{flag} goes by fidelity; let --fidelity-every-kimg be above 0")
+
+def task_values(task: GanTask) -> dict[str, Any]:
+    """Task as plain JSON values for the workers of Ray Train."""
+    task = replace(task, features=absolute_features(task.features))
+    return {"architecture": architecture_name(task.settings), "task": settings_dict(task)}
+
+
+def task_from(values: Mapping[str, Any]) -> GanTask:
+    """Task from the values of `task_values`."""
+    settings = gan_settings(values["architecture"], values["task"]["settings"])
+    return settings_from(GanTask, {**values["task"], "settings": settings})
+
+
+def _check_choices(task: GanTask) -> None:
+    """Refuse values of `keep` and `when_worse` that do not exist."""
+    if task.keep not in ("last", "best"):
+        raise ConfigError(f"keep must be last or best, got {task.keep!r}")
+    if task.when_worse not in ("continue", "stop", "roll_back"):
+        raise ConfigError(
+            f"when_worse must be continue, stop or roll_back, got {task.when_worse!r}"
+        )
+
+
+def _check_fidelity(task: GanTask) -> None:
+    """Refuse intervals and numbers out of range, and choices by fidelity without fidelity."""
+    interval = task.keep_every_kimg
+    if not task.fidelity_kimg >= 0 or not (interval is None or interval > 0):
+        raise ConfigError(
+            f"--fidelity-every-kimg must be 0 or more and --keep-every-kimg above 0, got "
+            f"{task.fidelity_kimg} and {interval}"
+        )
+    if task.fidelity_images < LEAST:
+        raise ConfigError(f"--fidelity-images must be {LEAST} or more, got {task.fidelity_images}")
+    for flag, is_set in (
+        ("--keep best", task.keep == "best"),
+        ("--when-worse roll_back", task.when_worse == "roll_back"),
+    ):
+        if is_set and not task.fidelity_kimg:
+            raise ConfigError(f"{flag} needs fidelity; let --fidelity-every-kimg be above 0")
 
 
 def _check_networks(settings: GanSettings) -> None:

@@ -10,10 +10,11 @@ from idhray.errors import ConfigError
 from idhray.leakage import read_gate
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages import synthesize as making
-from idhray.stages.evaluate_gan import PRESETS
+from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training.image_sets import training_images
 from idhray.stages.gan_training.pretraining import pretraining_tables, unseen_tables
 from idhray.stages.runtime.folder import seal
+from idhray.stages.synthesize import SynthesizeTask
 from tests.stages.conftest import GAN
 
 
@@ -46,19 +47,20 @@ def test_copies_of_earlier_images_fail_a_generator_and_are_left_out(
 
     monkeypatch.setattr(evaluation, "generate", copied)
     monkeypatch.setattr(making, "generate", lambda g, s, i, psi=1.0: copied(g, s, i, psi))
-    shared = {"generator": seal(str(folder)), "psi": 1.0, "seed": 0}
-    judged = {
-        **shared,
-        "checkpoint": str(folder),
-        "folder": images,
-        "out": str(out),
-        "images": seal(images),
-        "tables": pretraining_tables(model, [earlier]),
-        "count": 40,
-        "features": "random",
-        **evaluation.settings_dict(PRESETS["demo"]),
-    }
-    evaluation._evaluate(judged)
+    task = EvaluateGanTask(
+        checkpoint=str(folder),
+        generator=seal(str(folder)),
+        images=images,
+        images_digest=seal(images),
+        out=str(out),
+        settings=PRESETS["demo"],
+        count=40,
+        features="random",
+        pretraining=tuple(pretraining_tables(model, [earlier])),
+        psi=1.0,
+        seed=0,
+    )
+    evaluation.evaluate_generator(task)
     gate = read_gate(str(folder))
     found = json.loads((out / "gate.json").read_text())
 
@@ -68,14 +70,12 @@ def test_copies_of_earlier_images_fail_a_generator_and_are_left_out(
     )
     assert found["figures"]["earlier_trainings"][0]["copies"] > 30
     assert "not looked for" not in " ".join(found["notes"])
-    values = {**shared, "gate": evaluation_dict(gate), "first": 0, "end": 8}
-    outcome = making.synthesize_some({**values, "checkpoint": str(folder)})
+    part = SynthesizeTask(
+        checkpoint=str(folder), generator=task.generator, seed=0, psi=1.0, gate=gate, first=0, end=8
+    )
+    outcome = making.synthesize_some(part)
     assert len(outcome.rows) < 3
     assert "left out: 0 copies" in outcome.note
-
-
-def evaluation_dict(gate):
-    return {**gate.__dict__, "pretraining": list(gate.pretraining)}
 
 
 def test_earlier_images_that_nobody_searched_are_said(checkpoint):
