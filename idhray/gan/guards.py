@@ -33,9 +33,9 @@ def divergence_advice(wrong: str, kimg: float, saved_kimg: float) -> str:
         kimg: Length of the training so far.
         saved_kimg: Length of the training at its last checkpoint; 0 if there is none.
     """
-    good = f"the checkpoint of {saved_kimg:g} kimg" if saved_kimg else "no checkpoint"
+    saved = f"the checkpoint of {saved_kimg:g} kimg" if saved_kimg else "no checkpoint"
     return (
-        f"the GAN diverged before {kimg:g} kimg ({wrong}); {good} is good; start anew with "
+        f"the GAN diverged before {kimg:g} kimg ({wrong}); {saved} is good; start again with "
         "another seed or a lower learning_rate, or give --when-worse roll_back"
     )
 

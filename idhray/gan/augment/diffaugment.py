@@ -53,8 +53,8 @@ def shifted(images: Tensor, draws: AugmentDraws) -> Tensor:
         place = torch.arange(side, device=images.device) - step[:, None]  # (N, S)
         shape = (len(images), 1, side, 1) if dim == 2 else (len(images), 1, 1, side)
         inside = ((place >= 0) & (place < side)).view(shape)
-        taken = place.clamp(0, side - 1).view(shape).expand_as(images)
-        images = images.gather(dim, taken) * inside
+        source = place.clamp(0, side - 1).view(shape).expand_as(images)
+        images = images.gather(dim, source) * inside
     return images
 
 
