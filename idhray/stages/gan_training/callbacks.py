@@ -110,7 +110,7 @@ class Reports:
         add_to_history(self.out, metrics)
         stop_reason = signs[0].line if signs and self.when_worse == "stop" else None
         for sign in signs if self.when_worse == "roll_back" else ():
-            if best := self._better(metrics, sign):
+            if best := self._snapshot_to_return_to(metrics, sign):
                 if self._go_back(run, best, sign.line):
                     return True
                 stop_reason = sign.line
@@ -118,8 +118,8 @@ class Reports:
             self._save(run, [*past, metrics], stop_reason)
         return bool(stop_reason)
 
-    def _better(self, now: dict[str, Any], sign: Sign) -> str | None:
-        """Best snapshot, if it is better than the present one and older than the sign."""
+    def _snapshot_to_return_to(self, now: dict[str, Any], sign: Sign) -> str | None:
+        """Best snapshot, if the present state is no better and the snapshot is older than the sign."""
         best = newest_snapshot(join(self.out, BEST))
         if best is None:
             return None
