@@ -119,7 +119,7 @@ class Reports:
         return bool(stop_reason)
 
     def _snapshot_to_return_to(self, now: dict[str, Any], sign: Sign) -> str | None:
-        """Best snapshot, if the present state is no better and the snapshot is older than the sign."""
+        """Best snapshot, if the present state is no better and it is older than the sign."""
         best = newest_snapshot(join(self.out, BEST))
         if best is None:
             return None
