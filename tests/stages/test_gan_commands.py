@@ -12,7 +12,7 @@ from idhray.errors import ConfigError, StorageError, TrainingError
 from idhray.gan.checkpoint import read_model, save
 from idhray.gan.sample import load_generator
 from idhray.stages.gan_training.callbacks import BEST, LAST
-from idhray.stages.gan_training.task import GanTask, Idh, task_from, task_values
+from idhray.stages.gan_training.task import GanTask, task_from, task_values
 from idhray.stages.runtime import training
 from idhray.stages.runtime.folder import DONE
 from idhray.stages.runtime.training import history_of
@@ -80,19 +80,12 @@ def test_flags_choose_one_class_or_several(monkeypatch, capsys):
     """One stays a name, so that the folder is laid out as ever."""
     seen = []
 
-    def stage(images: str, idh: Idh | tuple[Idh, ...], out: str) -> dict[str, object]:
-        """Say what came.
-
-        Args:
-            images: Folder.
-            idh: Class.
-            out: Folder.
-        """
-        seen.append(idh)
+    def stage(flags: TrainGanFlags) -> dict[str, object]:
+        """Keep the flags."""
+        seen.append(flags.idh)
         return {}
 
     monkeypatch.setattr("idhray.stages.train_gan.train_gan", stage)
-    monkeypatch.delattr("idhray.stages.train_gan.PRESETS")
     for classes in (["mutant"], ["mutant", "wildtype"]):
         run_command(["train-gan", "--images", "a", "--idh", *classes, "--out", "b"])
 
