@@ -39,6 +39,8 @@ STAIN_PIXELS = 4096
 """Most pixels of each of these tiles."""
 STAIN_LOST = "colors left as they were"
 """Note in the ledger for a slide that no stain normalization could be fitted to."""
+STAIN_LOST_TEXTS = (STAIN_LOST, "colours left as they were")
+"""Texts of this note; ledgers of version 0.1 may have the second one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +172,9 @@ def _patches_per_class(out: str) -> dict[str, int]:
 
 def _stain_fallbacks(fates: Mapping[str, Fate]) -> list[str]:
     """The slides that kept their colors, which are also logged."""
-    slides = sorted(name for name, fate in fates.items() if STAIN_LOST in fate.error)
+    slides = sorted(
+        name for name, fate in fates.items() if any(text in fate.error for text in STAIN_LOST_TEXTS)
+    )
     if slides:
         logger.warning(
             "%d of %d slides keep their colors, no stain normalization fits them (see the ledger "

@@ -1,31 +1,14 @@
 """The statistics of predictions (Liu's tables 1 to 4) or of readings (Park's tables 1 to 3)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest
-from idhray.cohorts.text_table import read_text_table
-from idhray.config import identity_of, settings_hash
+from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.errors import ConfigError
-from idhray.report.content import ReportTable
-from idhray.report.html import tables_html
-from idhray.stages.runtime.folder import seal, stage_folder
-from idhray.stages.studies.paper_tables import liu_report_tables, park_report_tables, plain_text
-from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
-from idhray.stats.papers.park.readings import CONSENSUS
-from idhray.stats.papers.park.readings_table import read_readings
-from idhray.stats.papers.park.tables import ParkTables, park_files, park_tables
+from idhray.stages.studies.statistics import fit_predictions, fit_readings
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
-from idhray.storage import absolute, join, publish, publish_json
-from idhray.table_parts import read_table
-from idhray.tables import PREDICTIONS, READINGS
-
-SOURCES = "_sources.json"  # where the readings were read; they may move, so no setting
-OWNS = ("*.csv", "statistics.json", "tables.html")
+from idhray.storage import absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +32,8 @@ class FitStatsFlags:
     """Manifest with ages and split, from `split-cohort` or `study`. Predictions need it; readings
     have no rows with age without it."""
     overwrite: bool = False
-    """Start anew where the folder was made with other settings."""
+    """Delete what an earlier run with other settings or inputs left in the output folder, and start
+    again."""
 
 
 def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
@@ -60,7 +44,7 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
     cohort = patients_of(read_manifest(flags.manifest)) if flags.manifest else None
     if flags.readings:
         consensus = absolute(flags.consensus) if flags.consensus else None
-        return of_readings(
+        return fit_readings(
             out,
             flags.settings,
             absolute(flags.readings),
@@ -72,112 +56,6 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         raise ConfigError("--consensus belongs to --readings")
     if cohort is None:
         raise ConfigError("--predictions need --manifest, which holds the ages and the split")
-    return _of_predictions(
+    return fit_predictions(
         out, flags.settings, flags.predictions, cohort, overwrite=flags.overwrite
     )
-
-
-def _of_predictions(
-    out: str,
-    settings: StatsSettings,
-    predictions: tuple[str, ...],
-    cohort: pd.DataFrame,
-    *,
-    overwrite: bool,
-) -> dict[str, Any]:
-    inputs = {
-        "stage": "fit_stats",
-        "predictions": [seal(folder) for folder in predictions],
-        "manifest_hash": manifest_hash(cohort),
-    }
-    identity = identity_of(inputs=inputs, settings=settings)
-    rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
-    tables = liu_tables(pd.concat(rows, ignore_index=True), cohort, settings)
-    shown = liu_report_tables(tables)
-    page = tables_html(
-        title="IDH mutation from images: the statistics",
-        answer=tables.verdict.answer,
-        verdict=tables.verdict.sentence,
-        tables=shown,
-        notes=tables.notes,
-    )
-    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
-        _publish(out, {**liu_files(tables), "tables.html": page.encode()})
-    text = _text(tables, shown, ("Table 2",))
-    return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables), "text": text}
-
-
-def of_readings(
-    out: str,
-    settings: StatsSettings,
-    readings: str,
-    consensus: str | None,
-    cohort: pd.DataFrame | None,
-    *,
-    overwrite: bool,
-) -> tuple[dict[str, Any], ParkTables]:
-    """`fit_stats` of readings: the result of the command, and the tables for a report."""
-    rows = readings_rows(readings)
-    settled = read_text_table(consensus) if consensus else None
-    inputs = {
-        "stage": "fit_stats",
-        "readings": settings_hash({"rows": rows.to_csv(index=False)}),
-        "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
-        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
-    }
-    identity = identity_of(inputs=inputs, settings=settings)
-    collected = read_readings(rows, cohort, settled)
-    unsettled = collected.discordant_cells()
-    unsettled = unsettled[
-        (unsettled[CONSENSUS] == "") & unsettled["case"].isin(_train(collected.cases))
-    ]
-    if len(unsettled) and settings.discordant == "consensus":
-        path = f"{out.rstrip('/')}-discordant.csv"
-        publish(path, unsettled.to_csv(index=False).encode())
-        raise ConfigError(
-            f"readers differ on {len(unsettled)} cells of training cases: fill in the column "
-            f"`{CONSENSUS}` of {path} and give it as --consensus, or take --discordant "
-            "'first reader'"
-        )
-    tables = park_tables(collected, settings)
-    shown = park_report_tables(tables)
-    page = tables_html(
-        title="IDH mutation from readings: the statistics",
-        answer=tables.verdict.answer,
-        verdict=tables.verdict.sentence,
-        tables=shown,
-        notes=tables.notes,
-    )
-    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
-        _publish(out, {**park_files(tables), "tables.html": page.encode()})
-        publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
-    text = _text(tables, shown, ("Table 3", "Models compared", "Turing test"))
-    return {"out": out, **_verdict(tables), "text": text}, tables
-
-
-def readings_rows(path: str) -> pd.DataFrame:
-    """The rows of a READINGS table: of a folder of parts, or of one file."""
-    if path.endswith((".csv", ".tsv", ".txt", ".parquet")):
-        return read_text_table(path)
-    return read_table(path, READINGS).to_pandas()
-
-
-def _train(cases: pd.DataFrame) -> "pd.Index[str]":
-    return cases.index[cases["split"] == "train"]
-
-
-def _publish(out: str, files: dict[str, bytes]) -> None:
-    for name, data in files.items():
-        publish(join(out, name), data)
-
-
-def _verdict(tables: LiuTables | ParkTables) -> dict[str, str]:
-    return {"answer": tables.verdict.answer, "sentence": tables.verdict.sentence}
-
-
-def _text(
-    tables: LiuTables | ParkTables, shown: Sequence[ReportTable], titles: tuple[str, ...]
-) -> str:
-    """The verdict and the main tables, for a terminal."""
-    main = [plain_text(table) for table in shown if table.title in titles]
-    return "\n\n".join([tables.verdict.sentence, *main])

@@ -74,7 +74,9 @@ class MriPhantomSettings:
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must be {low} to {high}, got {getattr(self, name)}")
         if self.tumours + self.grade3_mutants + self.normals < 1:
-            raise ConfigError("tumors, grade3_mutants and normals are all 0: one must be 1 or more")
+            raise ConfigError(
+                "tumours, grade3_mutants and normals are all 0: one must be 1 or more"
+            )
 
 
 PRESETS = {

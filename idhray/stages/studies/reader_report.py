@@ -17,7 +17,6 @@ from idhray.report.content import (
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.report.html import report_html
-from idhray.stages.fit_stats import SOURCES, readings_rows
 from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
@@ -32,6 +31,7 @@ from idhray.stages.studies.shared_sections import (
     settings_groups,
     split_counts,
 )
+from idhray.stages.studies.statistics import SOURCES, readings_rows
 from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables

@@ -23,13 +23,13 @@ from idhray.config import identity_of
 from idhray.errors import ManifestError
 from idhray.leakage import refuse_failed
 from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
-from idhray.stages.fit_stats import of_readings
 from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
 from idhray.stages.readers import ReadersFlags, readers
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.reader_report import reader_report
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
+from idhray.stages.studies.statistics import fit_readings
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.storage import absolute, exists, join, output_folder, publish
@@ -84,7 +84,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
         if readings is None:
             return _next_steps(out, form)
         logger.info("statistics of the readings")
-        result, tables = of_readings(
+        result, tables = fit_readings(
             join(out, "statistics"),
             settings.statistics,
             readings,

@@ -25,13 +25,13 @@ from idhray.errors import ConfigError, LeakageError
 from idhray.leakage import patient_splits
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
-from idhray.stages.fit_stats import FitStatsFlags, fit_stats
 from idhray.stages.gan_training.task import GanTask
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.studies.slide_report import STUDY_FILE, slide_report
+from idhray.stages.studies.statistics import fit_predictions
 from idhray.stages.sweep import SweepFlags, sweep
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
@@ -208,11 +208,8 @@ def _statistics(
             gpus_per_trial=flags.gpus,
         )
     )
-    return fit_stats(
-        FitStatsFlags(
-            out=join(out, "statistics"),
-            settings=settings.statistics,
-            predictions=(join(out, "sweep"),),
-            manifest=join(out, "cohort.parquet"),
-        )
+    cohort = patients_of(read_manifest(join(out, "cohort.parquet")))
+    predictions = (join(out, "sweep"),)
+    return fit_predictions(
+        join(out, "statistics"), settings.statistics, predictions, cohort, overwrite=False
     )
