@@ -7,15 +7,15 @@ from math import sqrt
 
 from scipy import stats
 
-from benchmarks.papers.cells import Block, Cell, added, find, sizes_of
-from benchmarks.papers.liu_patients import PATIENTS, class_sizes, mean_sd, pooled_mean_sd
-from benchmarks.papers.liu_tables import GROUPS, ROWS, errors_of_table_3, patients_of_both_sets
-from idhray.stats.probabilities.age import AgeModel
-from idhray.stats.probabilities.age_expected import (
+from benchmarks.papers.age_expected import (
     ExpectedPerformance,
     expected_performance,
     share_called_mutant,
 )
+from benchmarks.papers.cells import Block, Cell, added, find, sizes_of
+from benchmarks.papers.liu_patients import PATIENTS, class_sizes, mean_sd, pooled_mean_sd
+from benchmarks.papers.liu_tables import GROUPS, ROWS, errors_of_table_3, patients_of_both_sets
+from idhray.stats.probabilities.age import AgeModel
 from idhray.stats.roc.intervals import hanley_mcneil_se
 
 SOURCES = {"TCGA": "Table 5", "local": "Table 6"}

@@ -5,8 +5,6 @@ Letters: N patients, R repeats.
 
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from idhray.stats.accuracy.diagnostics import LikelihoodRatio, diagnostics_at
 from idhray.stats.accuracy.rates import Proportion
 from idhray.stats.probabilities.calibration import calibration, spiegelhalter
@@ -14,17 +12,17 @@ from idhray.stats.probabilities.decision import decision_curve
 from idhray.stats.probabilities.reliability import hosmer_lemeshow, reliability
 from idhray.stats.roc.delong import components, mean_components
 from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
-from idhray.stats.sample import Labels, Scored, Scores
+from idhray.stats.sample import Scored
 
 _DECISION_THRESHOLDS = [percent / 100 for percent in range(5, 100, 5)]
 
 
-def predictive_columns(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
+def predictive_columns(sample: Scored, threshold: float) -> dict[str, Any]:
     """PPV, NPV, balanced accuracy and likelihood ratios at a threshold, of (N,) or (R, N) scores.
 
     A figure that does not exist is NaN, with the reason in `predictive_notes`.
     """
-    figures = diagnostics_at(labels, scores, threshold)
+    figures = diagnostics_at(sample, threshold)
     return {
         **_share_columns("ppv", figures.ppv),
         **_share_columns("npv", figures.npv),
@@ -35,9 +33,8 @@ def predictive_columns(labels: Labels, scores: ArrayLike, threshold: float) -> d
     }
 
 
-def area_columns(labels: Labels, scores: ArrayLike) -> dict[str, float]:
+def area_columns(sample: Scored) -> dict[str, float]:
     """Intervals of an area by methods of other software, clipped to 0..1."""
-    sample = Scored(labels, scores)
     of_mutants, of_wildtypes = mean_components(*components(sample.labels, sample.scores))
     area, m, w = float(of_mutants.mean()), of_mutants.shape[1], of_wildtypes.shape[1]
     intervals = {
@@ -51,13 +48,10 @@ def area_columns(labels: Labels, scores: ArrayLike) -> dict[str, float]:
     return columns
 
 
-def calibration_columns(labels: Labels, p: Scores) -> dict[str, Any]:
+def calibration_columns(sample: Scored) -> dict[str, Any]:
     """Calibration of (N,) probabilities on patients to whom the model was not fitted."""
-    figures = calibration(labels, p)
-    hosmer_lemeshow_test, brier_test = (
-        hosmer_lemeshow(labels, p, df="groups"),
-        spiegelhalter(labels, p),
-    )
+    figures = calibration(sample)
+    hosmer_lemeshow_test, brier_test = hosmer_lemeshow(sample), spiegelhalter(sample)
     return {
         "in_the_large": figures.in_the_large.value,
         "in_the_large_low": figures.in_the_large.ci_low,
@@ -79,7 +73,7 @@ def calibration_columns(labels: Labels, p: Scores) -> dict[str, Any]:
     }
 
 
-def decision_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
+def decision_rows(sample: Scored) -> list[dict[str, float]]:
     """Decision curve at thresholds of 5 to 95%."""
     return [
         {
@@ -88,11 +82,11 @@ def decision_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
             "treat_all": point.treat_all,
             "avoided_per_100": point.avoided_per_100,
         }
-        for point in decision_curve(labels, p, _DECISION_THRESHOLDS).points
+        for point in decision_curve(sample, _DECISION_THRESHOLDS)
     ]
 
 
-def reliability_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
+def reliability_rows(sample: Scored) -> list[dict[str, float]]:
     """Up to ten groups of similar probability, each with its share of mutants (Wilson)."""
     return [
         {
@@ -106,7 +100,7 @@ def reliability_rows(labels: Labels, p: Scores) -> list[dict[str, float]]:
             "observed_low": group.observed.wilson_low,
             "observed_high": group.observed.wilson_high,
         }
-        for number, group in enumerate(reliability(labels, p), start=1)
+        for number, group in enumerate(reliability(sample), start=1)
     ]
 
 

@@ -21,11 +21,11 @@ def statistics_files(
         f"{name}.csv": frame.to_csv(index=False, lineterminator="\n").encode()
         for name, frame in frames.items()
     }
-    everything = {
+    contents = {
         **other_values,
         **{name: frame.to_dict("records") for name, frame in frames.items()},
     }
-    text = json.dumps(without_nan(everything), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(without_nan(contents), indent=2, ensure_ascii=False, allow_nan=False)
     return {**files, "statistics.json": (text + "\n").encode()}
 
 

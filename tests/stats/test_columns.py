@@ -14,6 +14,7 @@ from idhray.stats.columns import (
 )
 from idhray.stats.probabilities.reliability import hosmer_lemeshow
 from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_interval
+from idhray.stats.sample import Scored
 
 LABELS = np.array([1] * 20 + [0] * 40)
 P = np.concatenate([np.linspace(0.2, 0.9, 20), np.linspace(0.05, 0.7, 40)])
@@ -22,7 +23,7 @@ P = np.concatenate([np.linspace(0.2, 0.9, 20), np.linspace(0.05, 0.7, 40)])
 def test_predictive_values_are_shares_of_those_who_are_called():
     """15 of 20 mutants and 10 of 40 wildtypes called: PPV 15/25, NPV 30/35, LR+ 3, LR- 1/3."""
     p = np.array([0.9] * 15 + [0.1] * 5 + [0.9] * 10 + [0.1] * 30)
-    found = predictive_columns(LABELS, p, 0.5)
+    found = predictive_columns(Scored(LABELS, p), 0.5)
 
     assert found["ppv"] == pytest.approx(15 / 25)
     assert found["npv"] == pytest.approx(30 / 35)
@@ -33,7 +34,7 @@ def test_predictive_values_are_shares_of_those_who_are_called():
 
 def test_what_does_not_exist_is_nan_with_a_note():
     """Nobody is called mutant: there is no PPV."""
-    found = predictive_columns(LABELS, P * 0, 0.5)
+    found = predictive_columns(Scored(LABELS, P * 0), 0.5)
 
     assert np.isnan(found["ppv"])
     assert "Nobody is called mutant" in found["predictive_notes"]
@@ -41,7 +42,7 @@ def test_what_does_not_exist_is_nan_with_a_note():
 
 def test_intervals_of_the_area_are_those_of_their_names():
     """Hanley and McNeil's, cut at 1, and the exact binomial one."""
-    found = area_columns(LABELS, LABELS + P)
+    found = area_columns(Scored(LABELS, LABELS + P))
 
     low, high = hanley_mcneil_interval(1.0, 20, 40)
     assert (low, high) == (1.0, 1.0)
@@ -51,7 +52,7 @@ def test_intervals_of_the_area_are_those_of_their_names():
 
 def test_calibration_is_that_of_new_patients():
     """Nothing was fitted to them, so Hosmer and Lemeshow's df is the number of groups."""
-    found = calibration_columns(LABELS, P)
+    found = calibration_columns(Scored(LABELS, P))
     hosmer = hosmer_lemeshow(LABELS, P, df="groups")
 
     assert (found["hosmer_lemeshow_p"], found["hosmer_lemeshow_df"]) == (hosmer.p, hosmer.df)
@@ -60,9 +61,9 @@ def test_calibration_is_that_of_new_patients():
 
 def test_rows_cover_all_thresholds_and_all_patients():
     """19 thresholds; every patient in one group, the expected shares rising."""
-    groups = reliability_rows(LABELS, P)
+    groups = reliability_rows(Scored(LABELS, P))
 
-    assert [row["threshold"] for row in decision_rows(LABELS, P)][::9] == [0.05, 0.5, 0.95]
+    assert [row["threshold"] for row in decision_rows(Scored(LABELS, P))][::9] == [0.05, 0.5, 0.95]
     assert sum(row["n"] for row in groups) == 60
     assert sum(row["mutant"] for row in groups) == 20
     assert all(a["expected"] < b["expected"] for a, b in pairwise(groups))

@@ -7,10 +7,10 @@ and `notes` gives the reason.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from idhray.stats.accuracy.rates import Proportion, proportion
-from idhray.stats.sample import CONFIDENCE, SampleError, labels_of, scores_of, z_of
+from idhray.stats.sample import CONFIDENCE, SampleError, Scored, z_of
 
 RepeatCounts = NDArray[np.float64]  # (repeats,)
 
@@ -44,19 +44,17 @@ class Diagnostics:
     notes: tuple[str, ...] = ()
 
 
-def diagnostics_at(truth: ArrayLike, scores: ArrayLike, threshold: float) -> Diagnostics:
+def diagnostics_at(sample: Scored, threshold: float) -> Diagnostics:
     """The figures when score >= threshold means mutant.
 
     With (repeats, patients) scores they are those of the mean table: repeats add no patients.
 
     Raises:
-        SampleError: there is one class only, a score is NaN, the lengths differ, or the threshold
-            is NaN.
+        SampleError: the threshold is NaN.
     """
     if np.isnan(threshold):
         raise SampleError("the threshold is NaN; give the one that was fixed beforehand")
-    labels = labels_of(truth)
-    called = scores_of(scores, labels) >= threshold
+    labels, called = sample.labels, sample.scores >= threshold
     tp, fp = (called[:, labels == group].sum(axis=1).astype(np.float64) for group in (1, 0))
     mutant = float(labels.sum())
     return _diagnostics(tp, mutant - tp, fp, len(labels) - mutant - fp)

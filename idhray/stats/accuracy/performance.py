@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from idhray.stats.accuracy.rates import Proportion, accuracy_at
 from idhray.stats.roc.area import auc_with_ci
-from idhray.stats.sample import Labels, Scored
+from idhray.stats.sample import Scored
 
 
-def performance(labels: Labels, scores: ArrayLike, threshold: float) -> dict[str, Any]:
+def performance(sample: Scored, threshold: float) -> dict[str, Any]:
     """AUC, sensitivity, specificity and accuracy with their intervals, by column name."""
-    area = auc_with_ci(Scored(labels, scores))
-    rates = accuracy_at(labels, scores, threshold)
+    area = auc_with_ci(sample)
+    rates = accuracy_at(sample, threshold)
     return {
         "n_mutant": area.n_mutant,
         "n_wildtype": area.n_wildtype,

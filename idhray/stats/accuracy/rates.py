@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from statsmodels.stats.proportion import proportion_confint
 
-from idhray.stats.sample import SampleError, labels_of, scores_of
+from idhray.stats.sample import SampleError, Scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +78,22 @@ def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Pro
     )
 
 
-def accuracy_at(truth: ArrayLike, scores: ArrayLike, threshold: float) -> Accuracy:
+def accuracy_at(sample: Scored, threshold: float) -> Accuracy:
     """Share of correct calls when p >= threshold means mutant; the mean over the repeats.
 
     The threshold is an input. Liu et al. 2020 do not state theirs. A threshold chosen on the
     patients that it is tested on is optimistic.
 
     Raises:
-        SampleError: there is one class only, a score is NaN, the lengths differ, or the threshold
-            is NaN.
+        SampleError: the threshold is NaN.
     """
     if np.isnan(threshold):
         raise SampleError("the threshold is NaN; give the one that was fixed beforehand")
-    labels = labels_of(truth)
-    right = (scores_of(scores, labels) >= threshold) == (labels == 1)  # (repeats, patients)
+    labels = sample.labels
+    correct = (sample.scores >= threshold) == (labels == 1)  # (repeats, patients)
     groups = [labels == 1, labels == 0, labels >= 0]
     sensitivity, specificity, overall = (
-        proportion(right[:, group].sum(axis=1), int(group.sum())) for group in groups
+        proportion(correct[:, group].sum(axis=1), int(group.sum())) for group in groups
     )
     return Accuracy(
         sensitivity=sensitivity, specificity=specificity, accuracy=overall, threshold=threshold

@@ -1,7 +1,8 @@
-"""Whether probabilities keep their word: of patients given 30%, are 30% mutant?
+"""Calibration of probabilities: of patients with a probability of 30%, are 30% mutant?
 
-In the large (too high or low on the whole), slope (below 1: too extreme), curve, Brier score. A
-model judged by the patients it was fitted on is calibrated by construction; `optimism` is for them.
+The figures are calibration in the large (too high or too low overall), slope (below 1: too
+extreme), distances from the smooth curve, and Brier score. A model is calibrated by construction on
+the patients to whom it was fitted.
 
 Letters: N patients. Source: Steyerberg 2019 (Clinical Prediction Models, 2nd ed.), chapter 15;
 the figures are those of R's rms::val.prob, at the exact maximum of the likelihood.
@@ -10,7 +11,7 @@ the figures are those of R's rms::val.prob, at the exact maximum of the likeliho
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit, logit
@@ -19,17 +20,17 @@ from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.probabilities.logits import logits_of, probabilities_of
 from idhray.stats.probabilities.reliability import smooth_curve
 from idhray.stats.regression.likelihood import Likelihood
-from idhray.stats.sample import Labels, SampleError, Scores, labels_of
+from idhray.stats.sample import CONFIDENCE, Labels, SampleError, Scored, Scores, z_of
 
-_SAME = 1e-12  # logits that differ by less are one
+_SAME = 1e-12  # logits that differ by less count as equal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """An estimate, its Wald interval, and the test that it is what it should be."""
+class CalibrationEstimate:
+    """An estimate, its Wald interval, and the test that it has its ideal value."""
 
     value: float
-    """NaN where it does not exist, and then the notes say why."""
+    """NaN if it does not exist, with the reason in the notes."""
     se: float
     ci_low: float
     ci_high: float
@@ -37,7 +38,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CalibrationLine:
     """logit P(mutant) = intercept + slope x logit p, fitted by maximum likelihood."""
 
     intercept: float
@@ -48,26 +49,26 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How a set of probabilities agrees with what was found."""
+    """Agreement of a set of probabilities with the observed classes."""
 
-    in_the_large: Estimate
-    """Intercept with the slope fixed at 1: log odds by which p is too low. Should be 0."""
-    slope: Estimate
-    """Should be 1; below it, low probabilities are too low and high ones too high."""
+    in_the_large: CalibrationEstimate
+    """Intercept with the slope fixed at 1: log odds by which p is too low; ideally 0."""
+    slope: CalibrationEstimate
+    """Ideally 1; below it, low probabilities are too low and high ones too high."""
     intercept: float
-    """Beside the slope; not the calibration in the large."""
-    both: Significance
-    """Intercept 0 and slope 1 together."""
+    """Intercept of the model with the slope; not the calibration in the large."""
+    joint_test: Significance
+    """Test of intercept 0 and slope 1 together."""
     brier: float
     brier_scaled: float
-    """1 is perfect; 0 is no better than giving everyone the share of mutants."""
+    """1 is perfect; 0 is as good as the share of mutants for everyone."""
     observed_expected: float
-    """Mutants found over mutants expected."""
+    """Observed over expected number of mutants."""
     log_loss: float
     e_average: float
     """Mean distance of the smooth curve from the diagonal, over patients."""
     e_90: float
-    """Its 90th percentile."""
+    """90th percentile of that distance."""
     e_max: float
     n_mutant: int
     n_wildtype: int
@@ -75,9 +76,9 @@ class Calibration:
 
 
 def calibration_in_the_large(labels: Labels, logits: Scores) -> tuple[float, float]:
-    """The intercept beside the logits as an offset, and its standard error.
+    """The intercept with the logits as an offset, and its standard error.
 
-    It is where the expected number of mutants is the one found; so it always exists.
+    It always exists: it makes the expected number of mutants equal to the observed one.
     """
     mutant = int(labels.sum())
     middle = logit(mutant / len(labels))
@@ -86,11 +87,11 @@ def calibration_in_the_large(labels: Labels, logits: Scores) -> tuple[float, flo
     return float(shift), float((expit(shift + logits) * expit(-shift - logits)).sum() ** -0.5)
 
 
-def calibration_line(labels: Labels, logits: Scores) -> Line:
+def calibration_line(labels: Labels, logits: Scores) -> CalibrationLine:
     """The logistic regression of the labels on the logits.
 
     Raises:
-        SampleError: all logits are equal, or a limit on them separates the classes.
+        SampleError: all logits are equal, or a threshold on them separates the classes.
     """
     if np.ptp(logits) < _SAME:
         raise SampleError("no calibration slope: all probabilities are equal")
@@ -99,7 +100,7 @@ def calibration_line(labels: Labels, logits: Scores) -> Line:
         raise SampleError("no calibration slope: the probabilities separate the classes")
     matrix = np.column_stack([np.ones_like(logits), logits])
     best = Likelihood(matrix=matrix, labels=labels).maximum()
-    return Line(
+    return CalibrationLine(
         intercept=float(best.beta[0]),
         slope=float(best.beta[1]),
         slope_se=float(np.linalg.inv(best.information)[1, 1] ** 0.5),
@@ -107,37 +108,36 @@ def calibration_line(labels: Labels, logits: Scores) -> Line:
     )
 
 
-def calibration(truth: ArrayLike, p: ArrayLike, confidence: float = 0.95) -> Calibration:
-    """All figures of calibration; those that do not exist are NaN, and a note says why.
+def calibration(sample: Scored) -> Calibration:
+    """All figures of calibration; one that does not exist is NaN, with the reason in the notes.
 
     Raises:
-        SampleError: one class only, or a probability is missing or outside 0..1.
+        SampleError: there are several repeats, or a probability is outside 0..1.
     """
-    labels = labels_of(truth)
-    given = probabilities_of(p, labels)
-    logits, notes = logits_of(given)
+    labels, p = sample.labels, probabilities_of(sample)
+    logits, notes = logits_of(p)
     in_the_large = _estimate(
-        *calibration_in_the_large(labels, logits), 0, "calibration in the large = 0", confidence
+        *calibration_in_the_large(labels, logits), 0, "calibration in the large = 0"
     )
-    intercept, slope, both = _line(labels, logits, confidence, notes)
-    e = _distances(labels, given, notes)
+    intercept, slope, joint_test = _line(labels, logits, notes)
+    distances = _distances(sample, notes)
     share = labels.mean()
-    expected = float(given.sum())
+    expected = float(p.sum())
     if expected == 0:
         notes.append("No mutant was expected, as all probabilities are 0.")
-    brier = float(np.square(labels - given).mean())
+    brier = float(np.square(labels - p).mean())
     return Calibration(
         in_the_large=in_the_large,
         slope=slope,
         intercept=intercept,
-        both=both,
+        joint_test=joint_test,
         brier=brier,
         brier_scaled=float(1 - brier / (share * (1 - share))),
         observed_expected=float(labels.sum()) / expected if expected else np.inf,
         log_loss=-_log_likelihood(labels, logits) / len(labels),
-        e_average=float(e.mean()),
-        e_90=float(np.quantile(e, 0.9)),
-        e_max=float(e.max()),
+        e_average=float(distances.mean()),
+        e_90=float(np.quantile(distances, 0.9)),
+        e_max=float(distances.max()),
         n_mutant=int(labels.sum()),
         n_wildtype=int((1 - labels).sum()),
         notes=tuple(notes),
@@ -145,60 +145,67 @@ def calibration(truth: ArrayLike, p: ArrayLike, confidence: float = 0.95) -> Cal
 
 
 def _line(
-    labels: Labels, logits: Scores, confidence: float, notes: list[str]
-) -> tuple[float, Estimate, Significance]:
+    labels: Labels, logits: Scores, notes: list[str]
+) -> tuple[float, CalibrationEstimate, Significance]:
     name = "calibration slope = 1"
     method = "likelihood ratio, intercept 0 and slope 1 together"
     try:
         line = calibration_line(labels, logits)
     except SampleError as error:
         notes.append(f"{str(error)[0].upper()}{str(error)[1:]}.")
-        why = tuple(notes[-1:])
-        none = Significance(method=f"Wald test, {name}", p=np.nan, notes=why)
-        slope = Estimate(value=np.nan, se=np.nan, ci_low=np.nan, ci_high=np.nan, test=none)
-        return np.nan, slope, Significance(method=method, p=np.nan, df=2, notes=why)
+        reason = tuple(notes[-1:])
+        slope = CalibrationEstimate(
+            value=np.nan,
+            se=np.nan,
+            ci_low=np.nan,
+            ci_high=np.nan,
+            test=Significance(method=f"Wald test, {name}", p=np.nan, notes=reason),
+        )
+        return np.nan, slope, Significance(method=method, p=np.nan, df=2, notes=reason)
     gain = max(2 * (line.log_likelihood - _log_likelihood(labels, logits)), 0.0)
-    both = Significance(method=method, p=float(stats.chi2.sf(gain, 2)), statistic=gain, df=2)
-    return line.intercept, _estimate(line.slope, line.slope_se, 1, name, confidence), both
+    joint_test = Significance(method=method, p=float(stats.chi2.sf(gain, 2)), statistic=gain, df=2)
+    return line.intercept, _estimate(line.slope, line.slope_se, 1, name), joint_test
 
 
-def _estimate(value: float, se: float, ideal: float, name: str, confidence: float) -> Estimate:
-    half = float(stats.norm.ppf(0.5 + confidence / 2)) * se
+def _estimate(value: float, se: float, ideal: float, name: str) -> CalibrationEstimate:
+    half_width = z_of(CONFIDENCE) * se
     z = (value - ideal) / se
     test = Significance(
         method=f"Wald test, {name}", p=float(2 * stats.norm.sf(abs(z))), statistic=z
     )
-    return Estimate(value=value, se=se, ci_low=value - half, ci_high=value + half, test=test)
+    return CalibrationEstimate(
+        value=value, se=se, ci_low=value - half_width, ci_high=value + half_width, test=test
+    )
 
 
 def _log_likelihood(labels: Labels, logits: Scores) -> float:
     return -float(np.logaddexp(0, np.where(labels == 1, -logits, logits)).sum())
 
 
-def _distances(labels: Labels, p: Scores, notes: list[str]) -> NDArray[np.float64]:
-    """|p - smooth curve| per patient, (N,); NaN and a note where there is no curve."""
+def _distances(sample: Scored, notes: list[str]) -> NDArray[np.float64]:
+    """|p - smooth curve| per patient, (N,); NaN and a new note if there is no curve."""
+    p = probabilities_of(sample)
     try:
-        curve = smooth_curve(labels, p)
+        curve = smooth_curve(sample)
     except SampleError as error:
         notes.append(f"{str(error)[0].upper()}{str(error)[1:]}.")
         return np.full(len(p), np.nan)
     return np.asarray(np.abs(p - np.interp(p, *curve.T)))
 
 
-def spiegelhalter(truth: ArrayLike, p: ArrayLike) -> Significance:
-    """Whether the Brier score is the one that the probabilities promise; needs no groups.
+def spiegelhalter(sample: Scored) -> Significance:
+    """Test of the Brier score against its expectation from the probabilities; needs no groups.
 
     Raises:
         SampleError: as `calibration`.
 
     Source: Spiegelhalter 1986 (Stat Med 5:421).
     """
-    labels = labels_of(truth)
-    given = probabilities_of(p, labels)
+    labels, p = sample.labels, probabilities_of(sample)
     method = "Spiegelhalter's z of the Brier score"
-    sd = float(np.sqrt((np.square(1 - 2 * given) * given * (1 - given)).sum()))
+    sd = float(np.sqrt((np.square(1 - 2 * p) * p * (1 - p)).sum()))
     if sd < _SAME:
-        why = "No P value: with probabilities of 0, 0.5 and 1 alone the score has no variance."
-        return Significance(method=method, p=np.nan, notes=(why,))
-    z = float(((labels - given) * (1 - 2 * given)).sum()) / sd
+        reason = "No P value: with probabilities of 0, 0.5 and 1 alone the score has no variance."
+        return Significance(method=method, p=np.nan, notes=(reason,))
+    z = float(((labels - p) * (1 - 2 * p)).sum()) / sd
     return Significance(method=method, p=float(2 * stats.norm.sf(abs(z))), statistic=z)

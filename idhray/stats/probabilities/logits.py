@@ -1,38 +1,35 @@
-"""What every judgment of probabilities needs: numbers from 0 to 1, and their logits.
+"""Probabilities from 0 to 1 of labeled patients, and their finite logits.
 
 Letters: N patients.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
-from idhray.stats.sample import Labels, SampleError, Scores, scores_of
+from idhray.stats.sample import SampleError, Scored, Scores
 
 CLIP = 1e-6
-"""A probability of exactly 0 or 1 has no logit; it is taken as this far from it, or as the
-most extreme of the other probabilities where that one is nearer."""
+"""A probability of exactly 0 or 1 has no logit. It is moved this far inwards, or to the most
+extreme of the other probabilities if that is less far."""
 
 
-def probabilities_of(p: ArrayLike, labels: Labels) -> Scores:
-    """Probabilities as (N,) float64.
+def probabilities_of(sample: Scored) -> Scores:
+    """Probabilities of the only training, (N,).
 
     Raises:
-        SampleError: their number is not that of the labels, or one is NaN or outside 0..1.
+        SampleError: there are several repeats, or a score is outside 0..1.
     """
-    rows = scores_of(p, labels)
-    if len(rows) > 1:
-        raise SampleError(f"{len(rows)} rows of probabilities; average the repeats by patient")
-    if bad := int(((rows[0] < 0) | (rows[0] > 1)).sum()):
+    p = sample.single_training()
+    if bad := int(((p < 0) | (p > 1)).sum()):
         raise SampleError(
-            f"{bad} of {len(labels)} probabilities lie outside 0 to 1 (lowest {rows[0].min():g}, "
-            f"highest {rows[0].max():g}); scores and logits must be turned into probabilities first"
+            f"{bad} of {len(p)} probabilities lie outside 0 to 1 (lowest {p.min():g}, "
+            f"highest {p.max():g}); scores and logits must be turned into probabilities first"
         )
-    return np.asarray(rows[0])
+    return p
 
 
 def logits_of(p: Scores) -> tuple[Scores, list[str]]:
-    """Finite logits, (N,), and a note where a probability was exactly 0 or 1."""
+    """Finite logits, (N,), and a note if a probability is exactly 0 or 1."""
     logits = np.asarray(logit(p))
     certain = np.isinf(logits)
     if not certain.any():

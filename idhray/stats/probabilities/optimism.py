@@ -23,7 +23,7 @@ from idhray.stats.probabilities.calibration import calibration_in_the_large, cal
 from idhray.stats.probabilities.logits import logits_of, probabilities_of
 from idhray.stats.resampling import Flags, Rows, resampled_rows
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import Labels, SampleError, Scored, Scores, labels_of
+from idhray.stats.sample import Labels, SampleError, Scored, labels_of
 
 FIGURES = ("auc", "brier", "slope", "intercept", "in_the_large")
 
@@ -167,7 +167,8 @@ def _try(cases: _Cases, rows: Rows, fit: Refit, tally: _Tally) -> None:
         return
     try:
         model = fit(cases.frame.iloc[rows].reset_index(drop=True), drawn_labels)
-        p = probabilities_of(model.p_mutant(cases.original), cases.original_labels)
+        sample = Scored(cases.original_labels, model.p_mutant(cases.original))
+        p = probabilities_of(sample)
     except (IdhrayError, np.linalg.LinAlgError) as error:
         tally.refusals.append(str(error))
         return
@@ -182,7 +183,8 @@ def _try(cases: _Cases, rows: Rows, fit: Refit, tally: _Tally) -> None:
 
 def _figures(labels: Labels, p_mutant: ArrayLike) -> list[float]:
     """FIGURES of some probabilities; NaN if a calibration slope does not exist."""
-    p: Scores = probabilities_of(p_mutant, labels)
+    sample = Scored(labels, p_mutant)
+    p = probabilities_of(sample)
     logits, _ = logits_of(p)
     try:
         line = calibration_line(labels, logits)
@@ -190,7 +192,7 @@ def _figures(labels: Labels, p_mutant: ArrayLike) -> list[float]:
     except SampleError:
         slope = intercept = np.nan
     shift, _ = calibration_in_the_large(labels, logits)
-    return [auc(Scored(labels, p)), float(np.square(labels - p).mean()), slope, intercept, shift]
+    return [auc(sample), float(np.square(labels - p).mean()), slope, intercept, shift]
 
 
 def _summary(apparent: list[float], tally: _Tally, resamples: int, synthetic: int) -> Optimism:

@@ -1,24 +1,24 @@
-"""Probabilities against what was found, by groups of patients and as a smooth curve.
+"""Predicted and observed shares of mutants, in groups of patients and as a smooth curve.
 
 Letters: N patients.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from idhray.stats.accuracy.rates import Proportion, proportion
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.probabilities.logits import probabilities_of
-from idhray.stats.sample import SampleError, Scores, labels_of
+from idhray.stats.sample import SampleError, Scored, Scores
 
 SPAN = 2 / 3
 """Share of the patients in each window of the smooth curve. Source: R's lowess and val.prob."""
-Df = Literal["groups - 2", "requested - 2", "groups"]
+GROUPS = 10
+"""Groups of similar probability, before ties merge some of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,118 +30,100 @@ class ReliabilityGroup:
     expected: float
     """Mean probability."""
     observed: Proportion
-    """Share of mutants; `wilson_low` and `wilson_high` are what a plot shows."""
+    """Share of mutants; a plot shows `wilson_low` and `wilson_high`."""
 
 
-def smooth_curve(truth: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
-    """(points, 2): each probability that occurs, ascending, and the smoothed share of mutants.
+def smooth_curve(sample: Scored) -> NDArray[np.float64]:
+    """Each distinct probability, ascending, and the smoothed share of mutants, (points, 2).
 
-    A straight line through each two thirds of the patients (lowess without robustness steps, as
-    val.prob's). It is not kept within 0 and 1.
+    A straight line is fitted through each two thirds of the patients (lowess without robustness
+    steps, as in val.prob). The curve may leave 0..1.
 
     Raises:
-        SampleError: so few patients, or so many of one probability, that no line can be drawn
-            (statsmodels would return some patient's label); or as `calibration`.
+        SampleError: there are so few patients, or so many with one probability, that no line can
+            be drawn (statsmodels would return some patient's label); or as `calibration`.
     """
-    labels = labels_of(truth)
-    given = probabilities_of(p, labels)
-    window = int(SPAN * len(labels) + 1e-10)
+    p = probabilities_of(sample)
+    window = int(SPAN * len(p) + 1e-10)
     if window < 3:
-        raise SampleError(f"no smooth calibration curve: {len(labels)} patients are too few")
-    points, first, count = np.unique(given, return_index=True, return_counts=True)
+        raise SampleError(f"no smooth calibration curve: {len(p)} patients are too few")
+    points, first, count = np.unique(p, return_index=True, return_counts=True)
     if count.max() >= window:
         raise SampleError(
-            f"no smooth calibration curve: {count.max()} of {len(labels)} patients have the "
+            f"no smooth calibration curve: {count.max()} of {len(p)} patients have the "
             f"probability {points[count.argmax()]:.3g}"
         )
-    near = 0.01 * float(np.ptp(given))  # R's lowess interpolates within it
-    smooth = lowess(labels, given, frac=SPAN, it=0, delta=near, return_sorted=False)
+    near = 0.01 * float(np.ptp(p))  # R's lowess interpolates within this distance
+    smooth = lowess(sample.labels, p, frac=SPAN, it=0, delta=near, return_sorted=False)
     return np.column_stack([points, smooth[first]])
 
 
-def quantile_groups(p: Scores, groups: int = 10, *, lowest_apart: bool = True) -> NDArray[np.int64]:
-    """The group of each patient, (N,): 0 for the lowest probabilities.
+def quantile_groups(p: Scores, *, lowest_apart: bool) -> NDArray[np.int64]:
+    """The group of each patient, (N,); group 0 has the lowest probabilities.
 
-    Cut at quantiles (R's type 7), each group with its upper end. Equal probabilities stay
-    together, so ties leave fewer groups than asked for, and of uneven size.
+    Groups are cut at quantiles (R's type 7) and include their upper end. Equal probabilities stay
+    together, so ties leave fewer groups, of uneven size.
 
     Args:
-        lowest_apart: Where the lowest probability fills the first group, that is its group. R's
-            hoslem.test, which drops the repeated end, joins it to the next one.
-
-    Raises:
-        SampleError: fewer than two groups are asked for.
+        lowest_apart: If the lowest probability fills the first group, keep it as a group. R's
+            hoslem.test drops the repeated end and merges it with the next group.
     """
-    if groups < 2:
-        raise SampleError(f"calibration needs two or more groups, got {groups}")
-    quantiles = np.quantile(p, np.linspace(0, 1, groups + 1))
+    quantiles = np.quantile(p, np.linspace(0, 1, GROUPS + 1))
     ends = np.unique(quantiles[1:]) if lowest_apart else np.unique(quantiles)[1:]
     place = np.searchsorted(ends[:-1], p, side="left")
     return np.asarray(np.unique(place, return_inverse=True)[1], dtype=np.int64)
 
 
-def reliability(
-    truth: ArrayLike, p: ArrayLike, groups: int = 10, confidence: float = 0.95
-) -> tuple[ReliabilityGroup, ...]:
+def reliability(sample: Scored) -> tuple[ReliabilityGroup, ...]:
     """The share of mutants in groups of similar probability, by `quantile_groups`.
 
     Raises:
-        SampleError: as `calibration`, or fewer than two groups are asked for.
+        SampleError: as `calibration`.
     """
-    labels = labels_of(truth)
-    given = probabilities_of(p, labels)
-    group = quantile_groups(given, groups)
-    members = [group == number for number in range(group.max() + 1)]
+    p = probabilities_of(sample)
+    group = quantile_groups(p, lowest_apart=True)
+    members_by_group = [group == number for number in range(group.max() + 1)]
     return tuple(
         ReliabilityGroup(
-            lowest=float(given[own].min()),
-            highest=float(given[own].max()),
-            expected=float(given[own].mean()),
-            observed=proportion(int(labels[own].sum()), int(own.sum()), confidence),
+            lowest=float(p[members].min()),
+            highest=float(p[members].max()),
+            expected=float(p[members].mean()),
+            observed=proportion(int(sample.labels[members].sum()), int(members.sum())),
         )
-        for own in members
+        for members in members_by_group
     )
 
 
-def hosmer_lemeshow(
-    truth: ArrayLike, p: ArrayLike, groups: int = 10, df: Df = "groups - 2"
-) -> Significance:
-    """Hosmer and Lemeshow's chi-square over groups of similar probability, cut as R does.
+def hosmer_lemeshow(sample: Scored) -> Significance:
+    """Hosmer and Lemeshow's chi-square for patients on whom the model was not fitted.
 
-    It depends on the number of groups and sees little in a small sample: the slope and the curve
-    say more. Groups that hold nobody, which make R's result NaN, are no groups here.
-
-    Args:
-        df: `groups - 2` counts the groups that ties leave; `requested - 2` those that were asked
-            for, as R's hoslem.test. Both are for patients on whom the model was fitted; `groups`
-            is for new ones.
+    Groups of similar probability are cut as in R's hoslem.test, which subtracts 2 degrees of
+    freedom for patients on whom the model was fitted. Groups without patients, which make R's
+    result NaN, are dropped. The test depends on the number of groups and has little power in a
+    small sample; the slope and the curve tell more.
 
     Raises:
-        SampleError: as `calibration`, or fewer than two groups are asked for.
+        SampleError: as `calibration`.
 
     Source: Hosmer and Lemeshow 1980 (Commun Stat A9:1043).
     """
-    labels = labels_of(truth)
-    given = probabilities_of(p, labels)
-    group = quantile_groups(given, groups, lowest_apart=False)
-    n, found, expected = (np.bincount(group, weight) for weight in (None, labels, given))
-    off, variance = np.square(found - expected), expected * (1 - expected / n)
+    p = probabilities_of(sample)
+    group = quantile_groups(p, lowest_apart=False)
+    n, observed, expected = (np.bincount(group, weights) for weights in (None, sample.labels, p))
+    difference, variance = np.square(observed - expected), expected * (1 - expected / n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        chi2 = float(np.where(off == 0, 0, off / variance).sum())
-    freedom = {"groups - 2": len(n) - 2, "requested - 2": groups - 2, "groups": len(n)}[df]
+        chi2 = float(np.where(difference == 0, 0, difference / variance).sum())
     notes = []
-    if len(n) < groups:
-        notes.append(f"{groups} groups were asked for; ties leave {len(n)}.")
-    if few := int((expected < 5).sum() + (n - expected < 5).sum()):
-        notes.append(f"{few} of {2 * len(n)} expected counts are below 5.")
+    if len(n) < GROUPS:
+        notes.append(f"{GROUPS} groups were asked for; ties leave {len(n)}.")
+    if low_counts := int((expected < 5).sum() + (n - expected < 5).sum()):
+        notes.append(f"{low_counts} of {2 * len(n)} expected counts are below 5.")
     if np.isinf(chi2):
         notes.append("A group that was certain to be all one class is not.")
-    if freedom < 1:
-        notes.append(f"No P value: {len(n)} groups leave no degree of freedom.")
     return Significance(
-        method=f"Hosmer-Lemeshow, {len(n)} groups by quantiles of probability, df = {df}",
-        p=float(stats.chi2.sf(chi2, freedom)) if freedom > 0 else np.nan,
+        method=f"Hosmer-Lemeshow, {len(n)} groups by quantiles of probability, df = groups",
+        p=float(stats.chi2.sf(chi2, len(n))),
         statistic=chi2,
-        df=freedom,
+        df=len(n),
         notes=tuple(notes),
     )

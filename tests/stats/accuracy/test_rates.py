@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from idhray.stats.accuracy.rates import accuracy_at, printed, proportion
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, Scored
 
 
 def test_intervals_are_those_of_r(reference):
@@ -21,7 +21,7 @@ def test_sensitivity_specificity_and_accuracy_are_those_of_epir(reference):
     for case in reference("diagnostic"):
         truth = [1] * (case["tp"] + case["fn"]) + [0] * (case["fp"] + case["tn"])
         called = [1] * case["tp"] + [0] * case["fn"] + [1] * case["fp"] + [0] * case["tn"]
-        found = accuracy_at(truth, called, 0.5)
+        found = accuracy_at(Scored(truth, called), 0.5)
 
         for name, share in (
             ("sens", found.sensitivity),
@@ -49,7 +49,7 @@ def test_cells_of_liu_2020_follow_from_their_counts(tp, tn, sensitivity, specifi
     """18 mutant and 16 wildtype patients; .8125 and .5625 are printed rounded up."""
     truth = [1] * 18 + [0] * 16
     scores = [0.9] * tp + [0.1] * (18 - tp) + [0.1] * tn + [0.9] * (16 - tn)
-    found = accuracy_at(truth, scores, 0.5)
+    found = accuracy_at(Scored(truth, scores), 0.5)
 
     assert printed(found.sensitivity.value) == sensitivity
     assert printed(found.specificity.value) == specificity
@@ -58,13 +58,15 @@ def test_cells_of_liu_2020_follow_from_their_counts(tp, tn, sensitivity, specifi
 
 def test_the_threshold_itself_is_mutant():
     """p >= threshold: a patient at exactly 0.5 is called mutant."""
-    assert accuracy_at([1, 0], [0.5, 0.5], 0.5).sensitivity.count == 1
-    assert accuracy_at([1, 0], [0.5, 0.5], 0.51).sensitivity.count == 0
+    assert accuracy_at(Scored([1, 0], [0.5, 0.5]), 0.5).sensitivity.count == 1
+    assert accuracy_at(Scored([1, 0], [0.5, 0.5]), 0.51).sensitivity.count == 0
 
 
 def test_repeats_are_averaged_and_add_no_patients():
     """Right 4 and 2 of 4: the interval is that of 3 of 4, and the spread is reported."""
-    found = accuracy_at([1, 1, 0, 0], [[0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]], 0.5).accuracy
+    found = accuracy_at(
+        Scored([1, 1, 0, 0], [[0.9, 0.9, 0.1, 0.1], [0.9, 0.1, 0.9, 0.1]]), 0.5
+    ).accuracy
     single = proportion(3, 4)
 
     assert (found.count, found.n) == (3, 4)
@@ -106,7 +108,7 @@ def test_an_impossible_count_is_refused(count, n):
 def test_a_missing_threshold_is_refused():
     """Everybody would be called wildtype."""
     with pytest.raises(SampleError, match="threshold is NaN"):
-        accuracy_at([1, 0], [0.5, 0.5], float("nan"))
+        accuracy_at(Scored([1, 0], [0.5, 0.5]), float("nan"))
 
 
 def test_halves_round_up_and_nothing_prints_as_a_dash():

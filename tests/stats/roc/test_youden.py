@@ -80,7 +80,7 @@ def test_optima_equal_the_plain_search(seed):
     cuts = [-np.inf, *(np.unique(scores)[:-1] + np.diff(np.unique(scores)) / 2), np.inf]
 
     def index(cut):
-        right = accuracy_at(truth, scores, cut)
+        right = accuracy_at(Scored(truth, scores), cut)
         return right.sensitivity.value + right.specificity.value
 
     best = max(index(cut) for cut in cuts)
@@ -92,7 +92,7 @@ def test_optima_equal_the_plain_search(seed):
 def test_a_threshold_is_fixed_on_one_set_and_judged_on_another():
     """4.5 from the first eight patients; of four others one mutant and one wildtype are right."""
     threshold = youden_optimum(Scored(TRUTH, SCORES)).threshold
-    found = accuracy_at([1, 1, 0, 0], [4.6, 4.4, 4.6, 4.4], threshold)
+    found = accuracy_at(Scored([1, 1, 0, 0], [4.6, 4.4, 4.6, 4.4]), threshold)
 
     assert (found.sensitivity.count, found.specificity.count) == (1, 1)
     assert found.threshold == 4.5
@@ -105,7 +105,8 @@ def test_a_threshold_between_neighboring_numbers_still_cuts():
     found = youden_optimum(Scored([0, 0, 1, 1], [low, low, high, high]))
 
     assert (found.tp, found.tn) == (2, 2)
-    assert accuracy_at([0, 0, 1, 1], [low, low, high, high], found.threshold).accuracy.value == 1
+    sample = Scored([0, 0, 1, 1], [low, low, high, high])
+    assert accuracy_at(sample, found.threshold).accuracy.value == 1
 
 
 def test_a_score_without_worth_calls_all_patients_wildtype():

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from idhray.errors import LeakageError, TableError
-from idhray.stats.sample import Labels, SampleError, Scores
+from idhray.stats.sample import SampleError, Scored
 
 SPLITS = ("val", "test")
 PREDICTION_COLUMNS = (
@@ -30,14 +30,18 @@ class SplitScores:
     """Scores of one model at one synthetic count on one split; patients in order of their names."""
 
     patients: tuple[str, ...]
-    labels: Labels
-    scores: Scores
-    """(repeats, patients)."""
+    sample: Scored
+    """Labels, and probabilities of shape (repeats, patients)."""
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Each patient's probability, averaged over the repeats."""
-        return np.asarray(self.scores.mean(axis=0))
+        return np.asarray(self.sample.scores.mean(axis=0))
+
+    @property
+    def mean_sample(self) -> Scored:
+        """Labels, and each patient's mean probability."""
+        return Scored(self.sample.labels, self.mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +83,7 @@ class Predictions:
         labels = cell.drop_duplicates("patient").set_index("patient")["label"].loc[table.columns]
         return SplitScores(
             patients=tuple(table.columns),
-            labels=labels.to_numpy(dtype=np.int64),
-            scores=table.to_numpy(dtype=np.float64),
+            sample=Scored(labels.to_numpy(dtype=np.int64), table.to_numpy(dtype=np.float64)),
         )
 
 

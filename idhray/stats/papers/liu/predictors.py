@@ -18,7 +18,7 @@ from idhray.stats.columns import area_columns, predictive_columns
 from idhray.stats.papers.liu.predictions import CLASS_LABELS, SPLITS, SplitScores
 from idhray.stats.probabilities.age import AgeModel, fit_age_model
 from idhray.stats.probabilities.fusion import Fusion, fit_fusion
-from idhray.stats.sample import SampleError
+from idhray.stats.sample import SampleError, Scored
 from idhray.stats.settings import StatsSettings
 
 PREDICTORS = {"Age": "p_age", "Image": "p_image", "Age & image": "p_age_image"}
@@ -106,7 +106,9 @@ def _with_age(scores: SplitScores, split: str, cohort: pd.DataFrame) -> pd.DataF
     if absent := sorted(set(scores.patients) - set(cohort.index)):
         raise TableError(f"predictions: patient {absent[0]} of {split} is not in the patient table")
     rows = cohort.loc[list(scores.patients)]
-    differs = (rows["label"].to_numpy() != scores.labels) | (rows["split"].to_numpy() != split)
+    differs = (rows["label"].to_numpy() != scores.sample.labels) | (
+        rows["split"].to_numpy() != split
+    )
     if differs.any():
         name = scores.patients[int(differs.argmax())]
         raise TableError(
@@ -116,7 +118,7 @@ def _with_age(scores: SplitScores, split: str, cohort: pd.DataFrame) -> pd.DataF
         {
             "patient": scores.patients,
             "split": split,
-            "label": scores.labels,
+            "label": scores.sample.labels,
             "age": rows["age"].to_numpy(dtype=np.float64),
             "p_image": scores.mean,
         }
@@ -137,9 +139,9 @@ def predictor_table(judged: Predictors, threshold: float) -> pd.DataFrame:
         rows_of_split = table[table["split"] == split]
         for name, column in PREDICTORS.items():
             if column in rows_of_split and rows_of_split["label"].nunique() == 2:
-                labels, p = rows_of_split["label"].to_numpy(), rows_of_split[column].to_numpy()
-                row = performance(labels, p, threshold) | area_columns(labels, p)
-                row |= predictive_columns(labels, p, threshold)
+                sample = Scored(rows_of_split["label"], rows_of_split[column])
+                row = performance(sample, threshold) | area_columns(sample)
+                row |= predictive_columns(sample, threshold)
                 fitted = column == "p_age_image" and split == "val"
                 rows.append({"split": split, "predictor": name, "fitted_here": fitted, **row})
     return pd.DataFrame(rows)

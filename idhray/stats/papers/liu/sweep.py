@@ -35,7 +35,7 @@ def baseline_table(predictions: Predictions, threshold: float) -> pd.DataFrame:
         for model in predictions.models():
             if BASELINE in predictions.counts(model):
                 cell = predictions.scores(model, BASELINE, split)
-                row = _performance_columns(cell, threshold)
+                row = _performance_columns(cell.sample, threshold)
                 rows.append({"split": split, "model": model, **row})
     return pd.DataFrame(rows)
 
@@ -57,9 +57,11 @@ def sweep_table(
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
             row = {"split": split, "model": model, "n_synthetic": count}
-            row |= _performance_columns(cell, threshold)
+            row |= _performance_columns(cell.sample, threshold)
             if count != BASELINE:
-                gain = auc_difference(cell.labels, cell.scores, baseline.scores)
+                gain = auc_difference(
+                    cell.sample.labels, cell.sample.scores, baseline.sample.scores
+                )
                 row |= {
                     "difference": gain.difference,
                     "difference_low": gain.ci_low,
@@ -78,11 +80,11 @@ def sweep_table(
     return table
 
 
-def _performance_columns(cell: SplitScores, threshold: float) -> dict[str, Any]:
+def _performance_columns(sample: Scored, threshold: float) -> dict[str, Any]:
     return {
-        **performance(cell.labels, cell.scores, threshold),
-        **area_columns(cell.labels, cell.scores),
-        **predictive_columns(cell.labels, cell.scores, threshold),
+        **performance(sample, threshold),
+        **area_columns(sample),
+        **predictive_columns(sample, threshold),
     }
 
 
@@ -90,7 +92,11 @@ def _bootstrap_columns(
     cell: SplitScores, baseline: SplitScores, draws: int, seed: int
 ) -> dict[str, float | None]:
     bootstrapped = bootstrap_auc_difference(
-        cell.labels, cell.scores, baseline.scores, draws=draws, seed=seed
+        cell.sample.labels,
+        cell.sample.scores,
+        baseline.sample.scores,
+        draws=draws,
+        seed=seed,
     )
     return {
         "difference_bootstrap_low": bootstrapped.ci_low,
@@ -124,14 +130,15 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
     for split in SPLITS:
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
-            for number, scores in enumerate(cell.scores):
-                rates = accuracy_at(cell.labels, scores, threshold)
+            for number, scores in enumerate(cell.sample.scores):
+                training = Scored(cell.sample.labels, scores)
+                rates = accuracy_at(training, threshold)
                 rows.append(
                     {
                         "split": split,
                         "n_synthetic": count,
                         "number": number,
-                        "auc": auc(Scored(cell.labels, scores)),
+                        "auc": auc(training),
                         "sensitivity": rates.sensitivity.value,
                         "specificity": rates.specificity.value,
                         "accuracy": rates.accuracy.value,
@@ -142,14 +149,12 @@ def by_repeat(predictions: Predictions, model: str, threshold: float) -> pd.Data
 
 def calibration_table(predictions: Predictions, model: str) -> pd.DataFrame:
     """Calibration of each patient's mean probability over the repeats, by split and count."""
-    return _rows_of_means(
-        predictions, model, lambda cell: [calibration_columns(cell.labels, cell.mean)]
-    )
+    return _rows_of_means(predictions, model, lambda cell: [calibration_columns(cell.mean_sample)])
 
 
 def decision_table(predictions: Predictions, model: str) -> pd.DataFrame:
     """Decision curves of each patient's mean probability over the repeats, by split and count."""
-    return _rows_of_means(predictions, model, lambda cell: decision_rows(cell.labels, cell.mean))
+    return _rows_of_means(predictions, model, lambda cell: decision_rows(cell.mean_sample))
 
 
 def _rows_of_means(
@@ -169,7 +174,7 @@ def roc_table(predictions: Predictions, model: str) -> pd.DataFrame:
     for split in SPLITS:
         for count in predictions.counts(model):
             cell = predictions.scores(model, count, split)
-            fpr, tpr = roc_points(Scored(cell.labels, cell.scores))
+            fpr, tpr = roc_points(cell.sample)
             curves.append(
                 pd.DataFrame({"split": split, "n_synthetic": count, "fpr": fpr, "tpr": tpr})
             )

@@ -175,7 +175,7 @@ def _notes(
 def liu_files(tables: LiuTables) -> dict[str, bytes]:
     """File names and contents: one CSV per table, and all of it in `statistics.json`."""
     frames = {name: getattr(tables, name) for name in FRAMES}
-    rest = {
+    other_values = {
         "verdict": asdict(tables.verdict),
         "model": tables.model,
         "chosen_count": tables.chosen_count,
@@ -186,7 +186,7 @@ def liu_files(tables: LiuTables) -> dict[str, bytes]:
         "fusion": {**asdict(tables.fusion), "scale": "logit"} if tables.fusion else None,
         "notes": tables.notes,
     }
-    return statistics_files(frames, rest)
+    return statistics_files(frames, other_values)
 
 
 def _age_model_record(model: AgeModel | None) -> dict[str, Any] | None:

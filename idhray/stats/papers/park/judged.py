@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.papers.park.readings import Readings
-from idhray.stats.sample import Labels
+from idhray.stats.sample import Labels, Scored
 
 JUDGED_SETS = {"val": "validation", "test": "test"}
 
@@ -37,6 +37,10 @@ class JudgedSet:
     def numbers(self) -> list[int]:
         """Numbers of all models, ascending."""
         return sorted({number for _, number in self.p})
+
+    def sample(self, reader: str, number: int) -> Scored:
+        """Labels of the patients with the probabilities of one model by one reader's features."""
+        return Scored(self.labels, self.p[reader, number])
 
 
 def judged_sets(readings: Readings, models: list[ReaderModel]) -> Iterator[JudgedSet]:

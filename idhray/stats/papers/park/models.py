@@ -152,14 +152,13 @@ def _model(
     fit = elimination.fit if elimination else full
     if not fit.predictors:
         raise SampleError("elimination removed every feature")
-    with_age, reason = _with_age(fit, real)
+    with_age, no_age_reason = _with_age(fit, real)
     notes = [
-        f"{name} is not in the multivariable model: {reasons}."
-        for name, reasons in collinear.items()
+        f"{name} is not in the multivariable model: {reason}." for name, reason in collinear.items()
     ]
     notes += fit.notes
     if with_age is None:
-        notes.append(f"No model with age: {reason}.")
+        notes.append(f"No model with age: {no_age_reason}.")
     return ReaderModel(
         number=number,
         cases=cases,

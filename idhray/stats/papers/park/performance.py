@@ -9,9 +9,7 @@ figure are added.
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from idhray.stats.accuracy.performance import performance
 from idhray.stats.columns import (
@@ -24,7 +22,7 @@ from idhray.stats.columns import (
 from idhray.stats.papers.park.judged import JudgedSet
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.roc.youden import youden_optimum
-from idhray.stats.sample import Labels, Scored
+from idhray.stats.sample import Scored
 
 TRAINING_SPLIT = "train"
 
@@ -40,28 +38,24 @@ def performance_table(models: list[ReaderModel], sets: list[JudgedSet]) -> pd.Da
             "reader": "",
             "age": False,
             "model": model.number,
-            **_row(
-                model.cases["label"].to_numpy(dtype=np.int64),
-                model.p_image(model.cases),
-                model.threshold,
-            ),
+            **_row(Scored(model.cases["label"], model.p_image(model.cases)), model.threshold),
         }
         for model in models
     ]
     for judged in sets:
-        for (reader, number), p in judged.p.items():
-            row = _row(judged.labels, p, judged.thresholds[number])
+        for reader, number in judged.p:
+            row = _row(judged.sample(reader, number), judged.thresholds[number])
             rows.append({**_key(judged, reader, number), **row})
     return pd.DataFrame(rows)
 
 
-def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+def _row(sample: Scored, threshold: float) -> dict[str, Any]:
     """Figures at the fixed threshold, and at the set's own Youden optimum, which is optimistic."""
-    best = youden_optimum(Scored(labels, p))
+    best = youden_optimum(sample)
     return {
-        **performance(labels, p, threshold),
-        **area_columns(labels, p),
-        **predictive_columns(labels, p, threshold),
+        **performance(sample, threshold),
+        **area_columns(sample),
+        **predictive_columns(sample, threshold),
         "threshold": threshold,
         "own_threshold": best.threshold,
         "own_sensitivity": best.sensitivity,
@@ -72,9 +66,9 @@ def _row(labels: Labels, p: NDArray[np.float64], threshold: float) -> dict[str, 
 def calibration_table(sets: list[JudgedSet]) -> pd.DataFrame:
     """Calibration of every model in every set, by reader."""
     return pd.DataFrame(
-        {**_key(judged, reader, number), **calibration_columns(judged.labels, p)}
+        {**_key(judged, reader, number), **calibration_columns(judged.sample(reader, number))}
         for judged in sets
-        for (reader, number), p in judged.p.items()
+        for reader, number in judged.p
     )
 
 
@@ -83,8 +77,8 @@ def decision_table(sets: list[JudgedSet]) -> pd.DataFrame:
     return pd.DataFrame(
         {**_key(judged, reader, number), **row}
         for judged in sets
-        for (reader, number), p in judged.p.items()
-        for row in decision_rows(judged.labels, p)
+        for reader, number in judged.p
+        for row in decision_rows(judged.sample(reader, number))
     )
 
 
@@ -93,8 +87,8 @@ def reliability_table(sets: list[JudgedSet]) -> pd.DataFrame:
     return pd.DataFrame(
         {**_key(judged, reader, number), **row}
         for judged in sets
-        for (reader, number), p in judged.p.items()
-        for row in reliability_rows(judged.labels, p)
+        for reader, number in judged.p
+        for row in reliability_rows(judged.sample(reader, number))
     )
 
 

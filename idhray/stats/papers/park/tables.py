@@ -195,11 +195,11 @@ def _eliminations(models: list[ReaderModel]) -> pd.DataFrame:
 def park_files(tables: ParkTables) -> dict[str, bytes]:
     """File names and contents: one CSV per table, and all of it in `statistics.json`."""
     frames = {name: getattr(tables, name) for name in FRAMES}
-    rest = {
+    other_values = {
         "verdict": asdict(tables.verdict),
         "settings": asdict(tables.settings),
         "notes": tables.notes,
     }
     return statistics_files(
-        {"table1": characteristics_table(dict(tables.characteristics)), **frames}, rest
+        {"table1": characteristics_table(dict(tables.characteristics)), **frames}, other_values
     )

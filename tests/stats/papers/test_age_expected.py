@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.papers.age_expected import expected_performance, share_called_mutant
 from idhray.stats.probabilities.age import AgeModel
-from idhray.stats.probabilities.age_expected import expected_performance, share_called_mutant
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Scored
 
