@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from statsmodels.stats.proportion import proportion_confint
 
-from idhray.stats.sample import SampleError, Scored
+from idhray.stats.sample import CONFIDENCE, SampleError, Scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Accuracy:
     threshold: float
 
 
-def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Proportion:
+def proportion(counts: ArrayLike, n: ArrayLike) -> Proportion:
     """A proportion with its Wilson and exact (Clopper-Pearson) intervals.
 
     Args:
@@ -62,8 +62,8 @@ def proportion(counts: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Pro
     mean, size = float(per_repeat.mean()), float(patients.mean())
     wilson = exact = (np.nan, np.nan)
     if size:
-        wilson = proportion_confint(mean, size, 1 - confidence, method="wilson")
-        exact = proportion_confint(mean, size, 1 - confidence, method="beta")
+        wilson = proportion_confint(mean, size, 1 - CONFIDENCE, method="wilson")
+        exact = proportion_confint(mean, size, 1 - CONFIDENCE, method="beta")
         exact = (np.nan_to_num(exact[0], nan=0.0), np.nan_to_num(exact[1], nan=1.0))
     return Proportion(
         count=mean,

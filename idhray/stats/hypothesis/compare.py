@@ -22,7 +22,7 @@ _MOST_SHAPIRO = 5000  # values; Royston 1995 fitted the P value up to this numbe
 SampleValues = NDArray[np.float64]  # (n,), finite
 
 
-def values_of(values: ArrayLike, name: str = "sample") -> SampleValues:
+def values_of(values: ArrayLike, name: str) -> SampleValues:
     """A row of numbers as (n,) float64.
 
     Raises:

@@ -20,7 +20,7 @@ G_TEST = "G test (likelihood ratio) without continuity correction"
 FISHER = "Fisher exact"
 FEW = 5.0  # expected count; below it the chi-square distribution is doubtful (Cochran's rule)
 
-CountTable = NDArray[np.int64]  # (rows, columns), none negative
+ContingencyTable = NDArray[np.int64]  # (rows, columns), none negative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,12 @@ class OddsRatio:
 
     conditional: float
     """Maximum likelihood given the margins, as R's fisher.test prints it; may be 0 or infinite."""
-    sample: float
-    """Cross product ratio; infinite if only its denominator is 0."""
     ci_low: float
     ci_high: float
     """Exact limits, from the noncentral hypergeometric distribution; may be infinite."""
 
 
-def counts_of(table: ArrayLike) -> CountTable:
+def counts_of(table: ArrayLike) -> ContingencyTable:
     """A table of counts as (rows, columns) int64, at least 2 x 2.
 
     Raises:
@@ -138,10 +136,8 @@ def odds_ratio(table: ArrayLike) -> OddsRatio:
         )
     result = stats.contingency.odds_ratio(counts, kind="conditional")
     low, high = result.confidence_interval(confidence_level=CONFIDENCE)
-    (a, b), (c, d) = counts.tolist()
     return OddsRatio(
         conditional=float(result.statistic),
-        sample=a * d / (b * c) if b * c else float("inf"),
         ci_low=float(low),
         ci_high=float(high),
     )
@@ -177,7 +173,7 @@ def _low_count_notes(expected: NDArray[np.float64]) -> tuple[str, ...]:
     )
 
 
-def _without_empty_lines(counts: CountTable) -> tuple[CountTable, tuple[str, ...]]:
+def _without_empty_lines(counts: ContingencyTable) -> tuple[ContingencyTable, tuple[str, ...]]:
     """The table without its empty rows and columns, and a note for each of them."""
     notes = [
         f"{name} {number + 1} has no cases and is left out."
