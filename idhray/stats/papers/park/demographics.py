@@ -75,38 +75,42 @@ def print_characteristics(rows: list[Characteristic]) -> Printed:
 
     A footnote gives the reason of a dash.
     """
-    reasons = Footnotes()
+    footnotes = Footnotes()
     frame = printed_characteristics(rows)
     groups = list(rows[0].groups) if rows else []
     frame = frame[["Variable", "Level", *groups]].copy()
-    first = iter(frame.index[frame["Variable"] != ""])
+    first_lines = iter(frame.index[frame["Variable"] != ""])
     for row in rows:
-        top = next(first)
+        top = next(first_lines)
         for comparison in row.comparisons:
             frame.loc[top, f"{comparison.first} vs {comparison.second}"] = _comparison_cell(
-                comparison, row, reasons
+                comparison, row, footnotes
             )
         for group in groups:
             lines = range(top, top + 1 + len(getattr(row.variable, "levels", ())))
             for line in lines:
                 if frame.loc[line, group] == DASH:
-                    frame.loc[line, group] += reasons.mark(_empty_reason(group, row))
-    return Printed(frame=frame.fillna(""), notes=reasons.notes)
+                    frame.loc[line, group] += footnotes.mark(_empty_reason(group, row))
+    return Printed(frame=frame.fillna(""), notes=footnotes.notes)
 
 
-def _comparison_cell(comparison: Comparison, row: Characteristic, reasons: Footnotes) -> str:
+def _comparison_cell(comparison: Comparison, row: Characteristic, footnotes: Footnotes) -> str:
     """`P 0.010 (chi-square), d 0.35`, or a dash with its reason."""
     ageless = [name for name in (comparison.first, comparison.second) if not row.groups[name].n]
     if ageless:
-        return "-" + reasons.mark(_empty_reason(ageless[0], row))
+        return "-" + footnotes.mark(_empty_reason(ageless[0], row))
     has_p = np.isfinite(comparison.test.p)
-    p = p_cell(comparison.test.p) if has_p else "-" + reasons.mark(" ".join(comparison.test.notes))
+    p = (
+        p_cell(comparison.test.p)
+        if has_p
+        else "-" + footnotes.mark(" ".join(comparison.test.notes))
+    )
     name = next((short for long, short in _TESTS.items() if long in comparison.test.method), "")
     text = f"P {p}" + (f" ({name})" if name else "")
     if np.isfinite(comparison.standardized_difference):
         return f"{text}, d {printed(comparison.standardized_difference, 2)}"
     reason_notes = [note for note in row.notes if note.startswith("No standardized difference")]
-    return f"{text}, d -" + reasons.mark(
+    return f"{text}, d -" + footnotes.mark(
         reason_notes[0] if reason_notes else "no standardized difference"
     )
 

@@ -57,14 +57,14 @@ def _turing(row: dict[str, Any]) -> dict[str, str]:
 
 def print_agreement(table: pd.DataFrame) -> Printed:
     """One row per feature; a footnote gives the reason of a missing figure."""
-    reasons = Footnotes()
-    rows = [_agreement(row, reasons) for row in records(table)]
-    return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
+    footnotes = Footnotes()
+    rows = [_agreement(row, footnotes) for row in records(table)]
+    return Printed(frame=pd.DataFrame(rows), notes=footnotes.notes)
 
 
-def _agreement(row: dict[str, Any], reasons: Footnotes) -> dict[str, str]:
+def _agreement(row: dict[str, Any], footnotes: Footnotes) -> dict[str, str]:
     complete = all(np.isfinite(row[name]) for name in ("kappa", "ci_low", "p"))
-    mark = "" if complete else reasons.mark(row["notes"])
+    mark = "" if complete else footnotes.mark(row["notes"])
     kappa = printed(row["kappa"], 2)
     if np.isfinite(row["ci_low"]):
         kappa += f" ({printed(row['ci_low'], 2)}\u2013{printed(row['ci_high'], 2)})"
@@ -106,14 +106,16 @@ def _performance(row: dict[str, Any]) -> dict[str, str]:
 
 def print_comparisons(table: pd.DataFrame) -> Printed:
     """A heading per set, a row per reader and model."""
-    reasons = Footnotes()
-    rows = [_comparison(row, reasons) for row in records(table)]
-    return Printed(frame=pd.DataFrame(rows), notes=reasons.notes)
+    footnotes = Footnotes()
+    rows = [_comparison(row, footnotes) for row in records(table)]
+    return Printed(frame=pd.DataFrame(rows), notes=footnotes.notes)
 
 
-def _comparison(row: dict[str, Any], reasons: Footnotes) -> dict[str, str]:
+def _comparison(row: dict[str, Any], footnotes: Footnotes) -> dict[str, str]:
     predictors = "image and age" if row["age"] else "image"
-    mark = "" if np.isfinite(row["p"]) else reasons.mark(f"no P and no interval: {_ZERO_VARIANCE}")
+    mark = (
+        "" if np.isfinite(row["p"]) else footnotes.mark(f"no P and no interval: {_ZERO_VARIANCE}")
+    )
     cells = {
         "Set": f"{SET_NAMES[row['split']]}, {predictors}",
         "Reader": row["reader"],

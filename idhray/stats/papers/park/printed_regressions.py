@@ -23,14 +23,14 @@ def print_regressions(table: pd.DataFrame, models: pd.DataFrame) -> Printed:
     The multivariable coefficients are those of all candidates together, before elimination: the
     second block of Park's table. The final ones are those of the fit that predicts.
     """
-    cells, reasons = [], Footnotes()
+    cells, footnotes = [], Footnotes()
     for model in records(models):
         rows = table[table["model"] == model["model"]]
         heading = _heading(model)
-        for row in _coefficients(rows, reasons):
+        for row in _coefficients(rows, footnotes):
             cells.append({"Model": heading, **row})
     frame = pd.DataFrame(cells).fillna("")
-    return Printed(frame=frame, notes=[*marks_in(frame, MARKS), *reasons.notes])
+    return Printed(frame=frame, notes=[*marks_in(frame, MARKS), *footnotes.notes])
 
 
 def _heading(model: dict[str, Any]) -> str:
@@ -46,7 +46,7 @@ def _heading(model: dict[str, Any]) -> str:
     )
 
 
-def _coefficients(rows: pd.DataFrame, reasons: Footnotes) -> Iterator[dict[str, str]]:
+def _coefficients(rows: pd.DataFrame, footnotes: Footnotes) -> Iterator[dict[str, str]]:
     single = rows[rows["analysis"] == UNIVARIABLE]
     blocks = {
         title: rows[rows["analysis"] == kind].set_index(["feature", "level"]).to_dict("index")
@@ -62,7 +62,7 @@ def _coefficients(rows: pd.DataFrame, reasons: Footnotes) -> Iterator[dict[str, 
     for name, levels in single.groupby("feature", sort=False):
         feature = BY_NAME[str(name)]
         if reason := levels["not_analysed"].iloc[0]:
-            mark = reasons.mark(f"not analyzed: {reason}")
+            mark = footnotes.mark(f"not analyzed: {reason}")
             yield {"Feature": feature.label, "Beta": f"not analyzed{mark}"}
             continue
         reference = levels["reference"].iloc[0]
