@@ -53,7 +53,7 @@ def test_intervals_of_the_area_are_those_of_their_names():
 def test_calibration_is_that_of_new_patients():
     """Nothing was fitted to them, so Hosmer and Lemeshow's df is the number of groups."""
     found = calibration_columns(Scored(LABELS, P))
-    hosmer = hosmer_lemeshow(LABELS, P, df="groups")
+    hosmer = hosmer_lemeshow(Scored(LABELS, P))
 
     assert (found["hosmer_lemeshow_p"], found["hosmer_lemeshow_df"]) == (hosmer.p, hosmer.df)
     assert found["brier"] == pytest.approx(np.square(LABELS - P).mean())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.papers import replicate
+from benchmarks.papers.age_expected import expected_performance
 from benchmarks.papers.areas import lattice_areas
 from benchmarks.papers.cells import (
     best_convention,
@@ -26,7 +27,6 @@ from benchmarks.papers.park_table3 import shares_of
 from benchmarks.papers.render import WIDTH, csv_of, text_of
 from benchmarks.papers.untested import best_mcnemar, nagelkerke, paired_area_p
 from idhray.stats.audit.contrasts import log_odds_ratio, wald_p
-from idhray.stats.probabilities.age_expected import expected_performance
 
 RESULTS = Path(replicate.__file__).parent / "results"
 PARK3 = {

@@ -159,7 +159,7 @@ def test_certain_probabilities_are_clipped_and_counted():
 
 def test_no_mutant_expected_is_said():
     """All probabilities 0: observed over expected is infinite."""
-    found = calibration([0, 1, 0, 0, 0], [0] * 5)
+    found = calibration(Scored([0, 1, 0, 0, 0], [0] * 5))
 
     assert found.observed_expected == np.inf
     assert any("No mutant was expected" in note for note in found.notes)

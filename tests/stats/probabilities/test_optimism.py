@@ -163,7 +163,7 @@ def test_every_figure_equals_a_plain_bootstrap():
 
     def figures(rows, model):
         p = model.p_mutant(frame.iloc[rows])
-        one = calibration(labels[rows], p)
+        one = calibration(Scored(labels[rows], p))
         area = auc(Scored(labels[rows], p))
         return [area, one.brier, one.slope.value, one.intercept, one.in_the_large.value]
 
