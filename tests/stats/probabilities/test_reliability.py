@@ -48,10 +48,10 @@ def test_groups_keep_ties_together_and_their_upper_end():
 
 def test_the_lowest_group_is_kept_apart_or_joined_as_in_r():
     """R's hoslem.test drops the repeated lowest end, and its group with it."""
-    p = np.array([0.1] * 5 + [0.2, 0.3, 0.4, 0.5, 0.6])
+    p = np.array([0.1] * 5 + [0.2, 0.3, 0.4, 0.5, 0.6, 0.7])  # 11 patients: deciles are values
 
-    assert quantile_groups(p, lowest_apart=True).tolist() == [0] * 5 + [1, 2, 3, 4, 5]
-    assert quantile_groups(p, lowest_apart=False).tolist() == [0] * 6 + [1, 2, 3, 4]
+    assert quantile_groups(p, lowest_apart=True).tolist() == [0] * 5 + [1, 2, 3, 4, 5, 6]
+    assert quantile_groups(p, lowest_apart=False).tolist() == [0] * 6 + [1, 2, 3, 4, 5]
 
 
 def test_reliability_groups_hold_every_patient_once_with_wilson_intervals():

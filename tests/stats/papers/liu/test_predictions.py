@@ -17,9 +17,9 @@ def test_a_cell_is_a_matrix_of_repeats_by_patients(study):
     again = checked_predictions(rows).scores("resnet50", 1000, "test")
 
     assert cell.patients == ("P008", "P009", "P010", "P011")
-    assert list(cell.labels) == [0, 1, 0, 1]
-    assert cell.scores.shape == (2, 4)
-    assert (cell.scores == again.scores).all()
+    assert list(cell.sample.labels) == [0, 1, 0, 1]
+    assert cell.sample.scores.shape == (2, 4)
+    assert (cell.sample.scores == again.sample.scores).all()
 
 
 def test_folds_of_a_repeat_are_averaged(study):
