@@ -8,7 +8,7 @@ from idhray.planning.accuracy import fewest_discordant
 from idhray.planning.auc import DetectableAuc, detectable_auc
 from idhray.planning.simulation import StudyDesign
 from idhray.planning.tables import AccuracyPlan, GainPlan, StudyPlan
-from idhray.stats.accuracy.rates import printed
+from idhray.stats.text import printed
 
 NOTHING = "none"
 BASELINES = (0.75, 0.80, 0.85, 0.90)

@@ -1,12 +1,22 @@
-"""Numbers as text: signed differences, intervals, P values."""
+"""Numbers as text: rounded, signed, with intervals, and P values."""
 
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
+
+def printed(value: float, digits: int = 3) -> str:
+    """A number as tables print it, halves rounded up: 13/16 is .813 (`round` would give .812).
+
+    NaN and infinity print as a dash.
+    """
+    if not np.isfinite(value):
+        return "-"
+    step = Decimal(1).scaleb(-digits)
+    return str(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
 
 
 def signed(value: float) -> str:

@@ -32,13 +32,12 @@ from idhray.stages.studies.shared_sections import (
     split_counts,
 )
 from idhray.stages.studies.statistics import SOURCES, readings_rows
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables
 from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored
 from idhray.stats.settings import StatsSettings
-from idhray.stats.text import signed
+from idhray.stats.text import printed, signed
 from idhray.storage import SETTINGS, exists, join, publish, read_json
 
 SHOWN = 12  # pairs of a kind on the sheet

@@ -39,10 +39,9 @@ from idhray.stages.studies.shared_sections import (
     settings_groups,
     split_counts,
 )
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
-from idhray.stats.text import signed, with_interval
+from idhray.stats.text import printed, signed, with_interval
 from idhray.storage import SETTINGS, exists, join, publish, read_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS

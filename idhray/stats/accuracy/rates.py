@@ -1,7 +1,6 @@
 """Sensitivity, specificity and accuracy at a threshold, with intervals; rounding for tables."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -98,14 +97,3 @@ def accuracy_at(sample: Scored, threshold: float) -> Accuracy:
     return Accuracy(
         sensitivity=sensitivity, specificity=specificity, accuracy=overall, threshold=threshold
     )
-
-
-def printed(value: float, digits: int = 3) -> str:
-    """A number as tables print it, halves rounded up: 13/16 is .813 (`round` would give .812).
-
-    NaN and infinity print as a dash.
-    """
-    if not np.isfinite(value):
-        return "-"
-    step = Decimal(1).scaleb(-digits)
-    return str(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))

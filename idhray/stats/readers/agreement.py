@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.readers.kappa import ROUNDING, Kappa
 from idhray.stats.readers.kappa_readings import cohen, fleiss
 from idhray.stats.sample import SampleError
+from idhray.stats.text import printed
 
 GATE = 0.5
 """Categories with kappa >= 0.5 enter the univariable analysis. Source: Park et al. 2021."""

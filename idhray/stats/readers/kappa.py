@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.sample import CONFIDENCE, SampleError, z_of
+from idhray.stats.text import printed
 
 STRENGTHS = (
     (0.20, "slight"),

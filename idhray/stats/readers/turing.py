@@ -8,11 +8,11 @@ from typing import Literal
 
 from scipy import stats
 
-from idhray.stats.accuracy.rates import Proportion, printed, proportion
+from idhray.stats.accuracy.rates import Proportion, proportion
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.readers.equivalence import CAUTION, CHANCE, Equivalence, equivalence_to_chance
 from idhray.stats.sample import CONFIDENCE, SampleError
-from idhray.stats.text import p_text
+from idhray.stats.text import p_text, printed
 
 STOP_RATE = 0.6
 """Training of a GAN goes on until readers recognize fewer of its images than this. Source: Park et

@@ -16,12 +16,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.hypothesis.compare import SampleValues, mann_whitney, shapiro_wilk, welch_t
 from idhray.stats.hypothesis.contingency import FEW, chi_square, expected_counts, fisher_exact
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.sample import SampleError
-from idhray.stats.text import p_text
+from idhray.stats.text import p_text, printed
 
 Convention = Literal["choose", "park2021"]
 CONVENTIONS = ("choose", "park2021")

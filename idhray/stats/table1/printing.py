@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.table1.characteristics import Characteristic, Comparison
 from idhray.stats.table1.summaries import Categorical, Levels, Numbers
-from idhray.stats.text import p_cell
+from idhray.stats.text import p_cell, printed
 
 _NUMBERS = ("n", "missing", "mean", "sd", "median", "q1", "q3")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.hypothesis.compare import SampleValues, values_of
 from idhray.stats.sample import SampleError
+from idhray.stats.text import printed
 
 DASH = "\u2013"
 

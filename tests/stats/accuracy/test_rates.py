@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy.rates import accuracy_at, printed, proportion
+from idhray.stats.accuracy.rates import accuracy_at, proportion
 from idhray.stats.sample import SampleError, Scored
+from idhray.stats.text import printed
 
 
 def test_intervals_are_those_of_r(reference):

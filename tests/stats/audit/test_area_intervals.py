@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.area_intervals import (
     AREA_P,
     ONE_METHOD,
@@ -20,6 +19,7 @@ from idhray.stats.audit.area_intervals import (
     z_of_area,
 )
 from idhray.stats.roc.intervals import hanley_mcneil_se
+from idhray.stats.text import printed
 from tests.stats.auc_intervals import auc_interval
 
 HEADER = "row,n,n_mutant,n_wildtype,auc,auc_low,auc_high"

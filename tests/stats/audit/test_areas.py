@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.areas import (
     LATTICE,
     YOUDEN,
@@ -15,6 +14,7 @@ from idhray.stats.audit.areas import (
 )
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Scored
+from idhray.stats.text import printed
 
 HEADER = "row,n_mutant,n_wildtype,auc,sensitivity,specificity,threshold"
 

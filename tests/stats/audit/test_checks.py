@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from idhray.errors import ConfigError
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.checks import CHECKS, audit_file, audit_text
 from idhray.stats.audit.contrasts import log_odds_ratio, profile_interval, standard_error, wald_p
 from idhray.stats.audit.counts import p_values
 from idhray.stats.audit.findings import each, finding, rows_text
 from idhray.stats.audit.intervals import Z95
+from idhray.stats.text import printed
 from tests.stats.auc_intervals import auc_interval
 from tests.stats.audit.conftest import PUBLISHED
 

@@ -5,7 +5,6 @@ from math import exp
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.contrasts import (
     beta_intervals,
     betas,
@@ -25,6 +24,7 @@ from idhray.stats.audit.from_counts import (
     slip,
 )
 from idhray.stats.audit.reported import counts_text
+from idhray.stats.text import printed
 
 HEADER = "row,scale,estimate,low,high,p,counts"
 SOUND = [  # Park 2021, table 2, model 1

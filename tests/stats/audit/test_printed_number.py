@@ -5,8 +5,8 @@ from math import floor
 
 import pytest
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.printed_number import printed_number, printed_p, shortly
+from idhray.stats.text import printed
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.shares import (
     impossible_share,
     is_swapped,
@@ -12,6 +11,7 @@ from idhray.stats.audit.shares import (
     share_rule,
     swapped_columns,
 )
+from idhray.stats.text import printed
 
 
 def test_shares_and_p_values_lie_between_0_and_1(rows_of):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.audit.two_by_two import (
     ACCURACY,
     CLASS_SIZES,
@@ -17,6 +16,7 @@ from idhray.stats.audit.two_by_two import (
     predictive_values,
     true_counts,
 )
+from idhray.stats.text import printed
 
 HEADER = "row,n,n_mutant,n_wildtype,sensitivity,specificity,accuracy,accuracy_count"
 

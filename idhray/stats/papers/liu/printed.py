@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.liu.tables import LiuTables
 from idhray.stats.roc.area import EXACT
-from idhray.stats.text import p_cell, records, signed, with_interval
+from idhray.stats.text import p_cell, printed, records, signed, with_interval
 
 CAPTIONS = {
     "table1": "Classifiers trained without synthetic images.",

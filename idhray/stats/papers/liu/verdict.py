@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.papers.liu.sweep import BASELINE, best_count
-from idhray.stats.text import p_text, signed
+from idhray.stats.text import p_text, printed, signed
 
 StudyAnswer = Literal["helps", "hurts", "this cohort cannot tell"]
 

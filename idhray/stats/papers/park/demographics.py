@@ -7,7 +7,6 @@ test of every row are added.
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.footnotes import Footnotes, Printed
 from idhray.stats.papers.park.features import FEATURES
 from idhray.stats.papers.park.readings import SPLITS, Readings
@@ -15,7 +14,7 @@ from idhray.stats.settings import StatsSettings
 from idhray.stats.table1.characteristics import Characteristic, Comparison, characteristics
 from idhray.stats.table1.printing import characteristics_frame, printed_characteristics
 from idhray.stats.table1.summaries import DASH, Categorical, Continuous
-from idhray.stats.text import p_cell
+from idhray.stats.text import p_cell, printed
 
 GROUPS = {"wildtype": "Wildtype", "mutant": "Mutant", "synthetic": "Mutant (GAN)"}
 _TESTS = {"chi-square": "chi-square", "Fisher": "Fisher", "Mann": "Mann-Whitney", "Welch": "Welch"}

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.footnotes import Footnotes, Printed, marks_in
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.roc.area import EXACT
-from idhray.stats.text import p_cell, records, signed, with_interval
+from idhray.stats.text import p_cell, printed, records, signed, with_interval
 
 FLATTERS = "\u2020"
 _ZERO_VARIANCE = "the DeLong variance of the difference is 0, as both models order every pair alike"

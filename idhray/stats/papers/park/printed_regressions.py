@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.footnotes import Footnotes, Printed, marks_in
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.papers.park.regressions import FINAL, FULL, UNIVARIABLE
 from idhray.stats.regression.design import INTERCEPT
-from idhray.stats.text import p_cell, records, signed
+from idhray.stats.text import p_cell, printed, records, signed
 
 PENALIZED = "\u2021"
 MARKS = {PENALIZED: "Firth's penalized likelihood (separation); penalized profile interval and P"}

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from idhray.stats.accuracy.rates import printed
 from idhray.stats.bootstrap import Bootstrapped
 from idhray.stats.papers.liu.verdict import StudyAnswer
 from idhray.stats.papers.park.comparisons import MEAN, NO_TEST
 from idhray.stats.papers.park.judged import JUDGED_SETS, JudgedSet
 from idhray.stats.papers.park.training import AUGMENTED, BASELINE
 from idhray.stats.roc.area import DELONG
-from idhray.stats.text import p_text, signed
+from idhray.stats.text import p_text, printed, signed
 
 CANNOT_TELL: StudyAnswer = "this cohort cannot tell"
 
