@@ -1,4 +1,4 @@
-"""Sensitivity, specificity and accuracy at a threshold, with intervals; rounding for tables."""
+"""Sensitivity, specificity and accuracy at a threshold, with intervals."""
 
 from dataclasses import dataclass
 
