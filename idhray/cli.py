@@ -30,7 +30,7 @@ STAGES = {
     "cut-patches": "tiles to patches",
     "export-images": "images and coordinates in the formats of other tools",
     "import-images": "images of other tools to patches",
-    "train-gan": "a PGGAN or StyleGAN2 on the training patients of each class",
+    "train-gan": "a generator on the training patients of each class",
     "evaluate-gan": "how good a GAN's images are, and whether they are copies",
     "synthesize": "synthetic images from a trained GAN",
     "train-classifier": "one classifier",

@@ -125,6 +125,9 @@ def identity_of(
     """
     defaults = {} if flags is None else default_values(flags)
     values = {name: getattr(flags, name) for name in names}
+    settings_names = () if settings is None else (f.name for f in dataclasses.fields(settings))
+    repeated = {*inputs, *names} & set(settings_names)
+    assert not repeated, f"inputs or flags and settings share the names {repeated}"
     return Identity(
         {
             **inputs,

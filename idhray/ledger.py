@@ -29,6 +29,7 @@ class Fate:
     seconds: float = 0.0
     attempts: int = 1
     error: str = ""
+    """Reason of a skipped or failed input, or a remark on a finished one."""
     settings_hash: str = ""
     digest: str = ""
     """Digests of the published parts."""
@@ -69,12 +70,12 @@ def ledger_table(folders: Sequence[str]) -> pa.Table:
     return pa.concat_tables(tables) if tables else LEDGER.empty_table()
 
 
-def counts(fates: dict[str, Fate]) -> dict[str, int]:
+def tally(fates: dict[str, Fate]) -> dict[str, int]:
     """Number of inputs done, skipped and failed, and number of rows."""
-    tally = {"done": 0, "skipped": 0, "failed": 0}
+    numbers = {"done": 0, "skipped": 0, "failed": 0}
     for fate in fates.values():
-        tally[fate.status] += 1
-    return {**tally, "rows": sum(fate.rows for fate in fates.values())}
+        numbers[fate.status] += 1
+    return {**numbers, "rows": sum(fate.rows for fate in fates.values())}
 
 
 def check_failures(out: str, fates: dict[str, Fate], max_failures: int) -> None:

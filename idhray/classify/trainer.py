@@ -31,12 +31,12 @@ from idhray.errors import ConfigError, SettingsChangedError, TableError, Trainin
 
 logger = logging.getLogger(__name__)
 
-HASHED_SETTINGS = (
+SETTINGS_OF_VERSION_0_1 = (
     *("backbone", "width", "weights", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma"),
     *("dihedral", "dropout", "batch_size", "epochs", "learning_rate", "lr_decay", "beta1"),
     *("beta2", "select_by"),
 )
-"""The settings that version 0.1 had, and hashed into the identity of a training state."""
+"""Settings whose hash is the identity of a training state of version 0.1. Never add to them."""
 ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
 ALONE = Worker()
 Metrics = dict[str, Any]
@@ -48,7 +48,7 @@ class TrainingState:
 
     identity: str
     """Settings, seed and digest of the images as JSON; a run continues only with the same ones.
-    Version 0.1 wrote the hash of `HASHED_SETTINGS`, seed and digest instead."""
+    Version 0.1 wrote the hash of `SETTINGS_OF_VERSION_0_1`, seed and digest instead."""
     history: list[Metrics]
     """epoch, train_loss, val_loss and val_auc of each finished epoch."""
     network: dict[str, Tensor]
@@ -186,7 +186,7 @@ def _refuse_changes(saved: str, identity: Identity) -> None:
     if saved.startswith("{"):
         changed = differences(json.loads(saved), values, defaults)
     else:
-        hashed = {name: values[name] for name in (*HASHED_SETTINGS, "seed", "images")}
+        hashed = {name: values[name] for name in (*SETTINGS_OF_VERSION_0_1, "seed", "images")}
         changed = [] if saved == settings_hash(hashed) else ["settings, seed or images"]
         changed += differences({**defaults, **hashed}, values, defaults)
     if changed:

@@ -104,6 +104,8 @@ PRESETS: dict[str, GanSettings] = {
     for architecture in ARCHITECTURES.values()
     for name, preset in architecture.presets.items()
 }
+"""Presets of all architectures; each needs a name of its own."""
+assert len(PRESETS) == sum(len(architecture.presets) for architecture in ARCHITECTURES.values())
 
 
 def architecture_name(settings: GanSettings) -> str:

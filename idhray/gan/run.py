@@ -28,7 +28,13 @@ Losses = dict[str, Tensor]
 
 @dataclass(kw_only=True)
 class Run(ABC):
-    """A generator in training."""
+    """A generator in training.
+
+    A subclass sets `level` and `reals` in `__post_init__`. Its `step` draws random numbers for the
+    global batch, so that any number of workers trains the same; computes the share of this worker
+    in `_parts`, so that `micro_batch` is respected; adds the batch size to `images_shown`; and
+    updates `average`. A short example is `tests/gan/toy.py`.
+    """
 
     settings: GanSettings
     engine: Engine = field(default_factory=Engine)

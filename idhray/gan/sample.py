@@ -72,7 +72,7 @@ def load_generator(
     architecture = architecture_of(settings)
     network = architecture.generator(settings)
     read_weights(folder).fill(network, "generator_ema")
-    network.requires_grad_(False).to(device)
+    network.requires_grad_(False).eval().to(device)
     growth = architecture.growth_at(settings, model["images_shown"])
     return TrainedGenerator(network, settings, growth, torch.device(device), dtype)
 

@@ -139,7 +139,7 @@ class ReportContent:
     """Question of the study in one sentence."""
     answer: Literal["helps", "hurts", "this cohort cannot tell"]
     verdict: str
-    """Answer with its numbers, in sentences (`stats.verdict.Verdict.sentence`)."""
+    """Answer with its numbers, in sentences (the sentence of the verdict of `stats/papers`)."""
     demonstration: bool
     """Made-up data, announced by a banner on top."""
     key_figures: Sequence[KeyFigure]
@@ -148,7 +148,7 @@ class ReportContent:
     """One flow per step that reads files, such as tiling or patches."""
     tables: Sequence[ReportTable]
     conventions: Sequence[str]
-    """Threshold, intervals, choice of the synthetic count (`stats.LiuTables.notes`)."""
+    """Threshold, intervals, choice of the synthetic count (the notes of `stats/papers`)."""
     figures: Sequence[Picture]
     generators: Sequence[GeneratorSummary]
     generators_note: str

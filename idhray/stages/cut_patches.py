@@ -15,7 +15,7 @@ from idhray.chance import generator, seed_for
 from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
-from idhray.ledger import Fate, check_failures, counts, reason
+from idhray.ledger import Fate, check_failures, reason, tally
 from idhray.slides.patch_plan import TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, patches_of_tile
@@ -114,7 +114,7 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     _warn_of_missing(plan.shortfall, per_class)
     return {
         "out": out,
-        **counts(fates),
+        **tally(fates),
         "wanted": sum(plan.counts.values()),
         "shortfall": plan.shortfall,
         "per_class": per_class,

@@ -51,7 +51,7 @@ from idhray.stages.gan_training.pretraining import (
 )
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
-from idhray.stages.runtime.session import cluster_gpus, connect
+from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute, join, publish, publish_json, read_json
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     )
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
-        gpus = min(cluster_gpus(), 1.0) if flags.gpus is None else flags.gpus
+        gpus = task_gpus(flags.gpus)
         remote = ray.remote(_evaluate).options(num_cpus=1, num_gpus=gpus)
         try:
             ray.get(remote.remote(settings_dict(task)))

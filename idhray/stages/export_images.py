@@ -18,7 +18,7 @@ from idhray.exchange.stylegan import write_zip
 from idhray.exchange.tfrecord import ENDING, write_tfrecord
 from idhray.exchange.webdataset import write_shard
 from idhray.leakage import read_gate, read_generator, write_gate, write_generator
-from idhray.ledger import check_failures, counts
+from idhray.ledger import check_failures, tally
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -122,7 +122,7 @@ def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
         _write_index(out, kind)
         if flags.format == "tfrecord":
             _write_annotations(out, kind)
-    return {"out": out, "format": flags.format, "table": kind.name, **counts(fates)}
+    return {"out": out, "format": flags.format, "table": kind.name, **tally(fates)}
 
 
 def _check(flags: ExportImagesFlags) -> None:

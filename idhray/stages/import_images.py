@@ -21,7 +21,7 @@ from idhray.exchange.listing import (
 from idhray.exchange.patients import checked_pattern
 from idhray.exchange.rows import safe_name
 from idhray.exchange.sample import Reader, Sample, place_of, stored
-from idhray.ledger import Fate, check_failures, counts, fates
+from idhray.ledger import Fate, check_failures, fates, tally
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -115,7 +115,7 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
         finished = map_items(items, import_some, out=out, schema=PATCHES, workers=flags.workers)
         check_failures(out, finished, flags.max_failures)
     patients = {patient for chunk in chunks for patient in chunk.people}
-    return {"out": out, **counts(finished), "patients": len(patients)}
+    return {"out": out, **tally(finished), "patients": len(patients)}
 
 
 def import_items(tasks: list[ImportTask], earlier: dict[str, Fate]) -> list[Item[ImportTask]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.config import identity_of, settings_dict, settings_hash
-from idhray.ledger import Fate, check_failures, counts
+from idhray.ledger import Fate, check_failures, tally
 from idhray.phantom.mri.files import mri_files, write_mri
 from idhray.phantom.mri.patients import PRESETS as MRI
 from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings, mri_patients
@@ -93,7 +93,7 @@ def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
         # Last: a manifest promises that its files exist.
         for name, rows in manifests.items():
             publish(join(out, f"{name}.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
-    return {"out": out, **{name: join(out, f"{name}.csv") for name in manifests}, **counts(fates)}
+    return {"out": out, **{name: join(out, f"{name}.csv") for name in manifests}, **tally(fates)}
 
 
 def _slide_phantom(

@@ -10,12 +10,12 @@ from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import ImageSet, load_images
 from idhray.config import identity_of, settings_hash
 from idhray.errors import LeakageError
-from idhray.ledger import check_failures, counts
+from idhray.ledger import check_failures, tally
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
-from idhray.stages.runtime.session import cluster_gpus, connect
+from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute
 from idhray.tables import PREDICTIONS
 
@@ -69,10 +69,10 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
             )
             for split in flags.split
         ]
-        gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
+        gpus = task_gpus(flags.gpus_per_worker)
         fates = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
         check_failures(out, fates, 0)
-    return {"out": out, "patients": counts(fates)["rows"]}
+    return {"out": out, "patients": tally(fates)["rows"]}
 
 
 def predict_split(task: PredictTask) -> Outcome:

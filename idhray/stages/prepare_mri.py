@@ -18,7 +18,7 @@ from idhray.cohorts.modality import COHORT, SCAN_FILES, portable_scans, with_sca
 from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
-from idhray.ledger import check_failures, counts
+from idhray.ledger import check_failures, tally
 from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.runtime.folder import stage_folder
@@ -107,7 +107,7 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **counts(fates)}
+    return {"out": out, **tally(fates)}
 
 
 def _item(

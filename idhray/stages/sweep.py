@@ -33,7 +33,7 @@ from idhray.ledger import Fate
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.resuming import is_open
-from idhray.stages.runtime.session import cluster_gpus, connect
+from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.storage import absolute, filesystem, join
 from idhray.table_parts import part_path, parts, publish_table
@@ -108,7 +108,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
                 f"{out}: {len(missing)} of {len(trials)} trainings did not finish ({missing[0]}, "
                 "...); the same command continues"
             )
-    return {"out": out, "trainings": len(trials), "predictions": ledger.counts(fates)["rows"]}
+    return {"out": out, "trainings": len(trials), "predictions": ledger.tally(fates)["rows"]}
 
 
 def check_counts(counts: Sequence[int], repeats: int) -> None:
@@ -253,8 +253,7 @@ def _predictions(
 
 def _run(todo: Sequence[TrialTask], data: _Data, flags: SweepFlags) -> None:
     """Run the trials through Ray Tune, as many at a time as there is room for."""
-    out, gpus = absolute(flags.out), flags.gpus_per_trial
-    gpus = min(cluster_gpus(), 1.0) if gpus is None else gpus
+    out, gpus = absolute(flags.out), task_gpus(flags.gpus_per_trial)
     resources = {"cpu": float(flags.cpus_per_trial)} | ({"gpu": gpus} if gpus else {})
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     tuner = tune.Tuner(

@@ -24,7 +24,7 @@ from idhray.leakage import (
     write_gate,
     write_generator,
 )
-from idhray.ledger import check_failures, counts, fates
+from idhray.ledger import check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
@@ -32,7 +32,7 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
-from idhray.stages.runtime.session import cluster_gpus, connect
+from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute
 from idhray.tables import SYNTHETIC
 
@@ -112,7 +112,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
         write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
         if gate:
             write_gate(out, gate)
-        gpus = min(cluster_gpus(), 1.0) if flags.gpus_per_worker is None else flags.gpus_per_worker
+        gpus = task_gpus(flags.gpus_per_worker)
         task = SynthesizeTask(
             checkpoint=checkpoint,
             generator=generator,
@@ -137,7 +137,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
                     "train another generator"
                 )
             items += _items(end, end + missing, recorded, task)
-    return {"out": out, "generator": generator, **counts(part_fates), "copies": end - flags.count}
+    return {"out": out, "generator": generator, **tally(part_fates), "copies": end - flags.count}
 
 
 def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None:

@@ -19,7 +19,7 @@ from idhray.cohorts.manifest import (
 from idhray.cohorts.modality import COHORT, portable_slides, with_slides
 from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
-from idhray.ledger import check_failures, counts
+from idhray.ledger import check_failures, tally
 from idhray.slide_cache.cache import Cache
 from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
@@ -109,7 +109,7 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
             max_attempts=flags.max_attempts,
         )
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **counts(fates)}
+    return {"out": out, **tally(fates)}
 
 
 def _check(flags: TileSlidesFlags) -> None:

@@ -12,7 +12,7 @@ from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network
 from idhray.classify.batches import batches, epoch_batches, rotated
 from idhray.classify.dataset import ImageSet
-from idhray.classify.trainer import HASHED_SETTINGS, fit_classifier
+from idhray.classify.trainer import SETTINGS_OF_VERSION_0_1, fit_classifier
 from idhray.config import settings_hash
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
@@ -113,7 +113,7 @@ def test_a_state_of_version_0_1_is_continued_and_refused_by_its_hash():
     """It holds a hash of the settings of then, which a later setting must not change."""
     state = fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1)
     values = json.loads(state.identity)
-    hashed = {name: values[name] for name in (*HASHED_SETTINGS, "seed", "images")}
+    hashed = {name: values[name] for name in (*SETTINGS_OF_VERSION_0_1, "seed", "images")}
     old = replace(state, identity=settings_hash(hashed))
 
     assert fit_classifier(TRAIN, VAL, tiny(epochs=1), seed=1, state=old) is old

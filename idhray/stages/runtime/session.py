@@ -54,6 +54,11 @@ def connect(address: str | None) -> None:
     logger.info("Ray at %s: %s", chosen, _resources())
 
 
+def task_gpus(gpus: float | None) -> float:
+    """GPUs of one task: as the flag states; by default one if the cluster has any, else none."""
+    return min(cluster_gpus(), 1.0) if gpus is None else gpus
+
+
 def cluster_gpus() -> float:
     """GPUs of the whole cluster."""
     return float(ray.cluster_resources().get("GPU", 0))
