@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from idhray.errors import StorageError, TableError
-from idhray.ledger import Fate, check_failures, counts, fates, record
+from idhray.ledger import Fate, check_failures, tally, fates, record
 from idhray.table_parts import (
     further_parts,
     may_hold,
@@ -77,7 +77,7 @@ def test_the_ledger_keeps_the_last_fate_of_each_input(tmp_path):
     record(str(tmp_path), Fate(input="a", status="done", rows=4, attempts=2))
     found = fates(str(tmp_path))
 
-    assert counts(found) == {"done": 1, "skipped": 0, "failed": 1, "rows": 4}
+    assert tally(found) == {"done": 1, "skipped": 0, "failed": 1, "rows": 4}
     check_failures("out", found, max_failures=1)
     with pytest.raises(StorageError, match=r"1 of 2 inputs failed.*b: gone"):
         check_failures("out", found, max_failures=0)
