@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from idhray.errors import StorageError, TableError
-from idhray.ledger import Fate, check_failures, tally, fates, record
+from idhray.ledger import Fate, check_failures, fates, record, tally
 from idhray.table_parts import (
     further_parts,
     may_hold,
