@@ -63,6 +63,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
     cohort = read_manifest(flags.manifest)
     if patches:
+        seal(patches)  # refuses a table that is not finished; the stages below compare the seal
         cohort = split_of_table(cohort, patches)
     else:
         cohort = with_split(with_slides(cohort, flags.manifest), flags.seed)
@@ -70,7 +71,6 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     inputs = {
         "stage": "study",
         "manifest_hash": manifest_hash(patients_of(cohort)),
-        "patches": seal(patches) if patches else None,
         "seed": flags.seed,
     }
     identity = identity_of(inputs=inputs, settings=settings)
