@@ -4,26 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
 from idhray.config import recorded_settings
 from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks
-from idhray.report.content import (
-    GeneratorSummary,
-    KeyFigure,
-    Picture,
-    ReportContent,
-)
-from idhray.report.figures import (
-    CountPoint,
-    RocCurve,
-    age_figure,
-    count_figure,
-    patch_sheet,
-    roc_figure,
-)
+from idhray.report.content import GeneratorSummary, KeyFigure, Picture, ReportContent
+from idhray.report.figures import patch_sheet
 from idhray.report.html import report_html
 from idhray.stages.studies.generator_section import (
     evaluation_figures,
@@ -39,15 +26,15 @@ from idhray.stages.studies.shared_sections import (
     settings_groups,
     split_counts,
 )
+from idhray.stages.studies.slide_figures import slide_figures
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
-from idhray.stats.text import printed, signed, with_interval
+from idhray.stats.text import printed, signed
 from idhray.storage import SETTINGS, exists, join, publish, read_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS
 
-SETS = {"val": "Validation", "test": "Test"}
-SHOWN = 16  # patches of a class on the sheet
+PATCHES_PER_CLASS = 16  # on the sheet of patches
 STUDY_FILE = "_study.json"
 STEPS = ("tiles", "patches", "sweep")
 LIMITS = (
@@ -68,6 +55,7 @@ def slide_report(study: str) -> dict[str, Any]:
 
 
 def _content(study: str) -> ReportContent:
+    """All that the report shows. The statistics are computed again, as by `fit-stats`."""
     settings = read_json(join(study, SETTINGS))
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
     statistics = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
@@ -90,7 +78,7 @@ def _content(study: str) -> ReportContent:
         flows=ledger_flows(study, STEPS),
         tables=liu_report_tables(tables),
         conventions=tables.notes,
-        figures=_figures(tables, cohort),
+        figures=slide_figures(tables, cohort),
         generators=[_generator(study, label) for label in LABELS],
         generators_note=_generators_note(study, images),
         sheets=[_sheet(study, images), *_pairs(study)],
@@ -148,78 +136,6 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
 
 def _interval(row: "pd.Series[float]") -> str:
     return f"95% CI {printed(row['auc_low'])} to {printed(row['auc_high'])}"
-
-
-def _figures(tables: LiuTables, cohort: pd.DataFrame) -> list[Picture]:
-    pictures = [
-        Picture(
-            title="Receiver operating characteristic",
-            data=roc_figure({title: _curves(tables, split) for split, title in SETS.items()}),
-            alt="ROC curves of validation and test patients, one for each synthetic count",
-            caption="Mean over the trainings of each count.",
-        ),
-        Picture(
-            title="Response to the number of synthetic images",
-            data=count_figure(
-                {
-                    measure.upper() if measure == "auc" else measure.capitalize(): {
-                        title: _points(tables, split, measure) for split, title in SETS.items()
-                    }
-                    for measure in ("auc", "accuracy")
-                }
-            ),
-            alt="AUC and accuracy against the number of synthetic images, with 95% intervals",
-            caption="Bars: 95% intervals over patients. Dots: single trainings. Shaded: the count "
-            "chosen on validation.",
-        ),
-    ]
-    if model := tables.age_model:
-        train = cohort[cohort["split"] == "train"]
-        ages: dict[str, ArrayLike] = {
-            label: train.loc[train["idh"] == label, "age"] for label in LABELS
-        }
-        gaussians = {
-            "mutant": (model.mean_mutant, model.sd_mutant),
-            "wildtype": (model.mean_wildtype, model.sd_wildtype),
-        }
-        pictures.append(
-            Picture(
-                title="Age",
-                data=age_figure(ages, gaussians, model.roots()),
-                alt="Gaussian of age for each class, and the ages of the training patients",
-                caption="Fitted on training patients.",
-            )
-        )
-    return pictures
-
-
-def _curves(tables: LiuTables, split: str) -> list[RocCurve]:
-    areas = tables.table2[tables.table2["split"] == split].set_index("n_synthetic")
-    points = tables.roc[tables.roc["split"] == split]
-    return [
-        RocCurve(
-            label=f"{count:,}: AUC {with_interval(areas.loc[count].to_dict(), 'auc')}",
-            fpr=curve["fpr"],
-            tpr=curve["tpr"],
-        )
-        for count, curve in points.groupby("n_synthetic")
-    ]
-
-
-def _points(tables: LiuTables, split: str, measure: str) -> list[CountPoint]:
-    rows = tables.table2[tables.table2["split"] == split]
-    single = tables.by_repeat[tables.by_repeat["split"] == split]
-    return [
-        CountPoint(
-            n_synthetic=row["n_synthetic"],
-            mean=row[measure],
-            low=row[f"{measure}_low"],
-            high=row[f"{measure}_high"],
-            repeats=single.loc[single["n_synthetic"] == row["n_synthetic"], measure].tolist(),
-            chosen=bool(row["chosen"]),
-        )
-        for row in rows.to_dict("records")
-    ]
 
 
 def _generator(study: str, label: str) -> GeneratorSummary:
@@ -284,7 +200,7 @@ def _sheet(study: str, images: str) -> Picture:
 
 def _some(folder: str, side_px: int, only: dict[str, str]) -> list[RGB]:
     """A few images of a table at one size."""
-    return [resize(image, side_px) for image in images_of_table(folder, SHOWN, only)]
+    return [resize(image, side_px) for image in images_of_table(folder, PATCHES_PER_CLASS, only)]
 
 
 def _provenance(study: str, settings: dict[str, Any]) -> dict[str, str]:
