@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def pytest_xdist_make_scheduler(config, log):
             return "tests/stages" if file.startswith("tests/stages/") else file
 
     return OneRay(config, log)
+
+
+def pytest_collection_finish(session):
+    """Leave imported modules and collected tests out of every garbage collection.
+
+    The collections that `statsmodels.stats.multitest` forces would else search them each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
