@@ -77,22 +77,25 @@ def all_values(run):
     return torch.cat(found)
 
 
-def trained_by_two(settings, folder: Path, until_kimg: float):
-    """(values, reports) of both workers after training together."""
+def trained_by_two(trainings, folder: Path, until_kimg: float):
+    """For each of the settings: (values, reports) of both workers after training together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    job = {"port": port, "settings": settings, "folder": folder, "until_kimg": until_kimg}
+    job = {"port": port, "trainings": trainings, "folder": folder, "until_kimg": until_kimg}
     mp.spawn(_train_as_worker, (job,), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
+    by_rank = [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
+    return list(zip(*by_rank, strict=True))
 
 
 def _train_as_worker(rank, job):
     torch.set_num_threads(1)
     address = f"tcp://127.0.0.1:{job['port']}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    run = start(job["settings"], worker=Worker(rank, 2))
-    reports = []
-    train(run, lambda _, report: reports.append(report), until_kimg=job["until_kimg"])
-    torch.save((all_values(run), reports), job["folder"] / f"{rank}.pt")
+    trained = []
+    for settings in job["trainings"]:
+        run, reports = start(settings, worker=Worker(rank, 2)), []
+        train(run, lambda _, report, to=reports: to.append(report), until_kimg=job["until_kimg"])
+        trained.append((all_values(run), reports))
+    torch.save(trained, job["folder"] / f"{rank}.pt")
     dist.destroy_process_group()

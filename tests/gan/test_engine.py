@@ -152,7 +152,7 @@ def test_augmented_training_resumes_exactly(tmp_path):
 def test_two_workers_augment_as_one(tmp_path):
     """The same draws, and one p."""
     whole, _ = after(AUGMENTED, kimg=0.048)
-    found = trained_by_two(AUGMENTED, tmp_path, 0.048)
+    (found,) = trained_by_two([AUGMENTED], tmp_path, 0.048)
 
     for values, _ in found:
         torch.testing.assert_close(values, whole, atol=2e-5, rtol=1e-4)

@@ -207,15 +207,23 @@ def test_workers_whose_shares_break_a_group_are_refused(settings, message):
         start(settings, worker=Worker(0, 4))
 
 
+@pytest.fixture(scope="module")
+def trained_together(tmp_path_factory):
+    """Both architectures, one after the other, trained by the same two processes."""
+    folder = tmp_path_factory.mktemp("two")
+    pggan, stylegan2 = trained_by_two([PGGAN, STYLEGAN2], folder, 0.056)
+    return {PGGAN: pggan, STYLEGAN2: stylegan2}
+
+
 @BOTH
-def test_two_workers_train_what_one_trains(tmp_path, settings):
+def test_two_workers_train_what_one_trains(trained_together, settings):
     """The same global batches and averaged gradients, but for rounding.
 
     A fade of PGGAN is included, and both penalties of StyleGAN2, twice each.
     """
     alone, reports = start(settings), []
     train(alone, lambda _, report: reports.append(report), until_kimg=0.056)
-    (a, a_reports), (b, b_reports) = trained_by_two(settings, tmp_path, 0.056)
+    (a, a_reports), (b, b_reports) = trained_together[settings]
 
     assert torch.equal(a, b)
     for name in ("d_loss", "g_loss", "score_gap", "r1", "path_length"):

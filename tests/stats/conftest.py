@@ -41,7 +41,7 @@ def reference_data() -> Callable[[str], pd.DataFrame]:
     return read
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
     """A maker of predictions and patients: half mutants, alternating, ages of Liu's table 5."""
 

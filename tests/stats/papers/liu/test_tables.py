@@ -12,18 +12,30 @@ from idhray.stats.papers.liu.tables import liu_files, liu_tables
 from idhray.stats.settings import StatsSettings
 
 
-def test_every_predictor_is_judged_on_both_sets(study):
+@pytest.fixture(scope="module")
+def small(study):
+    """All tables of 16 patients a split, made once; tests only read them."""
+    return liu_tables(*study())
+
+
+@pytest.fixture(scope="module")
+def larger(study):
+    """All tables of 20 patients a split, made once; tests only read them."""
+    return liu_tables(*study(patients=20))
+
+
+def test_every_predictor_is_judged_on_both_sets(small):
     """Table 3 has six rows; the fusion's validation row is marked as fitted on itself."""
-    table = liu_tables(*study()).table3
+    table = small.table3
 
     assert list(table["predictor"]) == ["Age", "Image", "Age & image"] * 2
     assert list(table["split"]) == ["val"] * 3 + ["test"] * 3
     assert list(table["fitted_here"]) == [False, False, True, False, False, False]
 
 
-def test_table4_counts_every_patient_once(study):
+def test_table4_counts_every_patient_once(larger):
     """Pooled, both age groups hold all validation and test patients; errors agree with accuracy."""
-    tables = liu_tables(*study(patients=20))
+    tables = larger
     image = tables.table4.query("set == 'val + test' and predictor == 'Image'")
     wrong = (tables.by_patient["p_image"] >= 0.5) != (tables.by_patient["label"] == 1)
 
@@ -96,9 +108,9 @@ def test_ages_of_training_alone_make_no_fusion(study):
     assert any("0 wildtype validation patients of 8 and 8" in note for note in tables.notes)
 
 
-def test_files_hold_predictive_values_calibration_and_decision_curves(study):
+def test_files_hold_predictive_values_calibration_and_decision_curves(larger):
     """What the printed tables have no room for; of mean probabilities, per split and count."""
-    tables = liu_tables(*study(patients=20))
+    tables = larger
     row = tables.table2.iloc[0]
     mean = tables.calibration.query("split == 'test' and n_synthetic == 0")
 
@@ -122,21 +134,20 @@ def test_without_a_p_there_is_no_adjusted_one(study):
     assert text["P"] == text["P (Holm)"] == "- \u2021"
 
 
-def test_the_order_of_rows_changes_nothing(study):
+def test_the_order_of_rows_changes_nothing(study, small):
     """Neither of the predictions nor of the patients."""
     rows, people = study()
-    one = liu_files(liu_tables(rows, people))
     shuffled = (rows.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2))
 
-    assert liu_files(liu_tables(*shuffled)) == one
+    assert liu_files(liu_tables(*shuffled)) == liu_files(small)
 
 
-def test_the_fusion_is_fitted_on_validation_patients_only(study):
+def test_the_fusion_is_fitted_on_validation_patients_only(study, small):
     """Other test predictions move no weight."""
     rows, people = study()
     other = rows["p_mutant"].where(rows["split"] == "val", 0.3 + 0.1 * rows["p_mutant"])
 
-    assert liu_tables(rows.assign(p_mutant=other), people).fusion == liu_tables(rows, people).fusion
+    assert liu_tables(rows.assign(p_mutant=other), people).fusion == small.fusion
 
 
 def test_the_json_holds_the_tables_and_no_nan(study):

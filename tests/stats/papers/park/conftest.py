@@ -27,7 +27,7 @@ GROUPS = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reader_study() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
     """A maker of READINGS by two readers and a consensus, and of patients with ages.
 

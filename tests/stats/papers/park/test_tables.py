@@ -40,6 +40,12 @@ def simulated(reference_data):
     return read_readings(rows, people)
 
 
+@pytest.fixture(scope="module")
+def tables(reader_study):
+    """All tables of the made-up study, made once; tests only read them."""
+    return park_tables(read_readings(*reader_study()), StatsSettings(**QUICK))
+
+
 def test_the_regressions_of_every_model_are_those_of_r_glm(simulated, reference):
     """glm at a tight tolerance, on the three training sets; by feature, and all together."""
     settings = StatsSettings(kappa_gate=-1, alpha=0.9999, elimination="none", **QUICK)
@@ -94,9 +100,8 @@ def test_table_1_is_that_of_park(reader_study):
     assert np.isnan(p["Mutant", "Mutant (GAN)", "age"])  # a synthetic image has no age
 
 
-def test_synthetic_cases_are_judged_in_no_set(reader_study):
+def test_synthetic_cases_are_judged_in_no_set(tables):
     """Only patients count: 44 in the test set, whatever the models were trained on."""
-    tables = park_tables(read_readings(*reader_study()), StatsSettings(**QUICK))
     test = tables.table3[tables.table3["split"] == "test"]
 
     assert set(test["model"]) == {1, 2, 3}
@@ -104,18 +109,17 @@ def test_synthetic_cases_are_judged_in_no_set(reader_study):
     assert set(tables.by_patient["patient"].str[0]) == {"V"}
 
 
-def test_the_threshold_comes_from_training(reader_study):
+def test_the_threshold_comes_from_training(reader_study, tables):
     """Other labels in the test set change no threshold and no model."""
     rows, people = reader_study()
     swapped = {"VM00": "wildtype", "VW00": "mutant"}
-    for table in (rows, people):
-        table["idh"] = table["patient"].map(swapped).fillna(table["idh"])
-    one = park_tables(read_readings(*reader_study()), StatsSettings(**QUICK))
+    for frame in (rows, people):
+        frame["idh"] = frame["patient"].map(swapped).fillna(frame["idh"])
     other = park_tables(read_readings(rows, people), StatsSettings(**QUICK))
 
-    pd.testing.assert_frame_equal(one.models, other.models)
-    pd.testing.assert_frame_equal(one.table2, other.table2)
-    assert one.table3["threshold"].tolist() == other.table3["threshold"].tolist()
+    pd.testing.assert_frame_equal(tables.models, other.models)
+    pd.testing.assert_frame_equal(tables.table2, other.table2)
+    assert tables.table3["threshold"].tolist() == other.table3["threshold"].tolist()
 
 
 def test_without_synthetic_cases_there_is_model_1_and_no_verdict(reader_study):
@@ -160,9 +164,9 @@ def test_training_needs_both_classes(reader_study):
         park_tables(read_readings(rows[(rows["idh"] == "wildtype")], people))
 
 
-def test_the_files_hold_every_table_and_no_nan(reader_study):
+def test_the_files_hold_every_table_and_no_nan(tables):
     """JSON knows no NaN; whoever reads the files finds what the page shows."""
-    files = park_files(park_tables(read_readings(*reader_study()), StatsSettings(**QUICK)))
+    files = park_files(tables)
     everything = json.loads(files["statistics.json"])
 
     assert {"table1.csv", "table2.csv", "table3.csv", "turing.csv", "comparisons.csv"} <= set(files)
