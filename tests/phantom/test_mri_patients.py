@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -10,6 +11,12 @@ from idhray.phantom.mri.frequencies import COUNTS, FEATURES, frequencies
 from idhray.phantom.mri.patients import NORMAL, PRESETS, MriPhantomSettings, mri_patients
 
 MANY = MriPhantomSettings(tumours=3000, mutant_fraction=0.5, normals=0)
+
+
+@cache
+def many_patients(effect):
+    """Patients of an effect, made once for all features."""
+    return mri_patients(replace(MANY, effect=effect), seed=2)
 
 
 def features(patient):
@@ -31,7 +38,7 @@ def test_class_counts_are_exact_and_mixed():
 @pytest.mark.parametrize("feature", FEATURES)
 def test_features_are_as_frequent_as_the_settings_say(feature, effect):
     """1500 patients of each class; four standard errors."""
-    patients = mri_patients(replace(MANY, effect=effect), seed=2)
+    patients = many_patients(effect)
     for idh in ("wildtype", "mutant"):
         own = [p for p in patients if p.idh == idh]
         for level, share in frequencies(feature, idh, effect).items():
