@@ -73,7 +73,7 @@ def _agreement(row: dict[str, Any], footnotes: Footnotes) -> dict[str, str]:
         "Kappa (95% CI)": kappa + mark,
         "P": p_cell(row["p"]) + ("" if np.isfinite(row["p"]) else mark),
         "Agreement": row["strength"],
-        "Analysed": "yes" if row["passes"] else f"no: {row['reason']}",
+        "Analyzed": "yes" if row["passes"] else f"no: {row['reason']}",
         "Kappa, all cases": f"{printed(row['kappa_all'], 2)} (n = {row['n_all']})",
     }
 
