@@ -12,13 +12,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numpy count the core
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which a single file does not need
 def pytest_xdist_make_scheduler(config, log):
-    """Each file runs in one process, and all files that need a running Ray run in the same."""
+    """Each file runs in one process. Stage tests run in two groups, each with one Ray: the study
+    that most of them share is made in one, the GANs are trained in the other."""
     from xdist.scheduler import LoadFileScheduling
 
     class OneRay(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return "tests/stages" if file.startswith("tests/stages/") else file
+            if not file.startswith("tests/stages/"):
+                return file
+            return "tests/stages/gan" if "gan" in file else "tests/stages"
 
     return OneRay(config, log)
 
