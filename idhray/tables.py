@@ -62,6 +62,13 @@ SYNTHETIC = _schema(
     trained_on=pa.string(),
     image=IMAGE,
 )
+FOLDS = _schema(  # one row per labeled patient and fold
+    patient=pa.string(),
+    idh=pa.string(),
+    fold=pa.int64(),  # from 1
+    role=pa.string(),  # train, val or test
+    by=pa.string(),  # what was kept together when the folds were drawn: patient or site
+)
 PREDICTIONS = _schema(
     **_PATIENT,
     model=pa.string(),

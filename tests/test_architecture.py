@@ -36,7 +36,7 @@ SHARED = {
     "distributed": {"errors"},
     "ledger": {"table_parts", "tables", "storage", "errors"},
     "leakage": {"table_parts", "storage", "errors"},
-    "cohorts": {"storage", "errors"},
+    "cohorts": {"chance", "tables", "storage", "errors"},
     "slide_cache": {"storage", "errors"},
 }
 
