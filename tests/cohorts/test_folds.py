@@ -72,10 +72,14 @@ def test_a_table_without_the_columns_or_without_rows_is_refused(tmp_path):
 
 
 def test_a_split_is_one_fold_of_the_labeled_patients(tmp_path):
-    """The paper's design is an experiment with one fold, in which most patients are never tested."""
+    """The paper's design is an experiment with one fold; most patients are never tested."""
     cohort = pd.DataFrame(
-        [("A", "mutant", "train"), ("A", "mutant", "train"), ("B", "wildtype", "test")]
-        + [("C", "", "train")],
+        [
+            ("A", "mutant", "train"),
+            ("A", "mutant", "train"),
+            ("B", "wildtype", "test"),
+            ("C", "", "train"),
+        ],
         columns=["patient", "idh", "split"],
     )
     folds = folds_of_split(cohort)
