@@ -13,6 +13,8 @@ Components = tuple[NDArray[np.float64], NDArray[np.float64]]  # (R, M) and (R, W
 
 NO_VARIANCE = 1e-12
 """A standard error below this is rounding."""
+_PAIRS = 10_000  # pairs of patients up to which comparing all is faster than ranking
+_ALL_PAIRS = 1_000_000  # the same over all repeats: a bound on memory
 
 
 def components(labels: Labels, scores: Scores) -> Components:
@@ -25,10 +27,29 @@ def components(labels: Labels, scores: Scores) -> Components:
     """
     mutant, wildtype = scores[:, labels == 1], scores[:, labels == 0]
     m, w = mutant.shape[1], wildtype.shape[1]
+    few = m * w <= _PAIRS and scores.shape[0] * m * w <= _ALL_PAIRS
+    wildtypes_below, mutants_below = (_by_pairs if few else _by_ranks)(mutant, wildtype)
+    return wildtypes_below / w, 1 - mutants_below / m
+
+
+def _by_ranks(mutant: Scores, wildtype: Scores) -> Components:
+    """Numbers of the other class below each mutant and each wildtype, ties counting half."""
+    m = mutant.shape[1]
     ranks = stats.rankdata(np.hstack([mutant, wildtype]), axis=1)
-    of_mutants = (ranks[:, :m] - stats.rankdata(mutant, axis=1)) / w
-    of_wildtypes = 1 - (ranks[:, m:] - stats.rankdata(wildtype, axis=1)) / m
-    return of_mutants, of_wildtypes
+    wildtypes_below = ranks[:, :m] - stats.rankdata(mutant, axis=1)
+    mutants_below = ranks[:, m:] - stats.rankdata(wildtype, axis=1)
+    return wildtypes_below, mutants_below
+
+
+def _by_pairs(mutant: Scores, wildtype: Scores) -> Components:
+    """The numbers of `_by_ranks`, by comparing all pairs: faster for small classes."""
+    m, w = mutant.shape[1], wildtype.shape[1]
+    higher = mutant[:, :, None] > wildtype[:, None, :]
+    tied = mutant[:, :, None] == wildtype[:, None, :]
+    order = (higher.view(np.int8) * np.int8(2) + tied.view(np.int8)).astype(np.float32)
+    wildtypes_below = (order @ np.ones(w, dtype=np.float32)).astype(np.float64) / 2
+    mutants_below = m - (np.ones(m, dtype=np.float32) @ order).astype(np.float64) / 2
+    return wildtypes_below, mutants_below
 
 
 def mean_components(

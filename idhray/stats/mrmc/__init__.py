@@ -1,0 +1,1 @@
+"""Multi-reader multi-case analysis: people, or trainings of a classifier, as readers of cases."""
