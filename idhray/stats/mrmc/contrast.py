@@ -44,7 +44,7 @@ class Contrast:
         """
         if not 0 < confidence < 1:
             raise SampleError(f"confidence must lie between 0 and 1, got {confidence}")
-        half = _quantile(0.5 + confidence / 2, self.df) * self.se
+        half = quantile_t(0.5 + confidence / 2, self.df) * self.se
         return self.difference - half, self.difference + half
 
     def p_above(self, value: float) -> float:
@@ -68,7 +68,7 @@ class Contrast:
     def _tail(self, distance: float) -> float:
         if self.method == NO_INTERVAL:
             return float("nan")
-        return _cumulative(distance / self.se, self.df)
+        return cumulative_t(distance / self.se, self.df)
 
 
 def contrast(
@@ -102,8 +102,8 @@ def contrast(
         df = np.inf if no_luck else folds * (repeats - 1) * (variance / variance_trainings) ** 2
         method = NORMAL if no_luck else STUDENT
         statistic = difference / se
-        p = min(1.0, 2 * _cumulative(-abs(statistic), df))
-        half = _quantile(0.5 + CONFIDENCE / 2, df) * se
+        p = min(1.0, 2 * cumulative_t(-abs(statistic), df))
+        half = quantile_t(0.5 + CONFIDENCE / 2, df) * se
     else:  # NaN, too
         df = statistic = p = half = float("nan")
         method = NO_INTERVAL
@@ -125,13 +125,15 @@ def contrast(
 
 
 # scipy.stats.t does the same behind argument checks that take 50 times as long.
-def _cumulative(statistic: float, df: float) -> float:
+def cumulative_t(statistic: float, df: float) -> float:
+    """Probability that Student's t is below `statistic`; with infinite df, the normal one."""
     if np.isinf(df):
         return float(special.ndtr(statistic))
     return float(special.stdtr(df, statistic))
 
 
-def _quantile(share: float, df: float) -> float:
+def quantile_t(share: float, df: float) -> float:
+    """Quantile of Student's t; with infinite df, the normal one."""
     if np.isinf(df):
         return float(special.ndtri(share))
     return float(special.stdtrit(df, share))
