@@ -1,0 +1,1 @@
+"""Arms of an augmentation experiment compared: contrasts, decision, sentence, baselines, strata."""

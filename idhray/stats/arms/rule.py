@@ -1,0 +1,67 @@
+"""The rule by which an experiment is decided, fixed before its results exist."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from idhray.errors import ConfigError
+
+Generators = Literal["per fold and repeat", "per fold", "one", "unknown"]
+Epochs = Literal["fixed", "chosen on validation", "unknown"]
+
+MIN_REPEATS_ONE_FOLD, MIN_REPEATS_FOLDS = 5, 3
+"""Fewest repeats of a verdict with one fold, and with two or more: with fewer, the variance
+between trainings is too uncertain (at 2 repeats of one split the half width is .39)."""
+MIN_FOLDS_OF_MEANS = 5
+"""Fewest folds of a t test over fold means, which judges one generator per fold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """The primary contrast of an experiment and what its verdict needs."""
+
+    primary: str
+    """The arm that is judged, such as `synthetic:600`."""
+    baseline: str = "real"
+    """The arm without added images."""
+    controls: tuple[str, ...] = ()
+    """Further arms that the primary arm must beat, such as `duplicate:600`, `more-real:600`."""
+    absent_controls: Mapping[str, str] = field(default_factory=dict)
+    """Control that was left out -> the reason, with its number."""
+    margin: float = 0.02
+    """Differences in AUC this small are irrelevant."""
+    generators: Generators = "unknown"
+    """Trainings of the generators: a pair for each fold and repeat, for each fold, or one in
+    all."""
+    equal_steps: bool = True
+    """All arms ran the same number of optimizer steps."""
+    repeats: tuple[int, ...] | None = None
+    """Repeats that are judged; all if None. Trainings that chose the primary arm must not judge
+    it."""
+    exploratory: str = ""
+    """Reason of a primary contrast that was changed after results: it never says "helps"."""
+    failed_gates: tuple[str, ...] = ()
+    """Generators that failed their gate and were allowed."""
+    planned_repeats: int | None = None
+    """Repeats of the protocol. Later ones give a second, descriptive estimate."""
+    planned_folds: int | None = None
+    """Folds of the protocol."""
+    stopping: bool = False
+    """The protocol allows fewer repeats once the intervals hardly narrow any more."""
+    epochs: Epochs = "unknown"
+    """Source of each training's epoch."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < 0.5:
+            raise ConfigError(f"margin must lie between 0 and 0.5, got {self.margin}")
+        if self.primary == self.baseline:
+            raise ConfigError(f"primary and baseline are the same arm, {self.primary}")
+        if {self.primary, self.baseline} & set(self.controls):
+            raise ConfigError("controls must be other arms than the primary and the baseline")
+        if both := sorted(set(self.controls) & set(self.absent_controls)):
+            raise ConfigError(f"control {both[0]} cannot be judged and left out")
+
+
+def needed_repeats(folds: int) -> int:
+    """Fewest repeats of a verdict: 5 with one fold, 3 with more."""
+    return MIN_REPEATS_ONE_FOLD if folds == 1 else MIN_REPEATS_FOLDS
