@@ -73,9 +73,7 @@ class ArmAreas:
         return np.array([fold[0][0].mean(axis=1) for fold in self.folds([arm], repeats)])
 
 
-def arm_contrasts(
-    areas: ArmAreas, rule: DecisionRule, repeats: Sequence[int]
-) -> list[ArmContrast]:
+def arm_contrasts(areas: ArmAreas, rule: DecisionRule, repeats: Sequence[int]) -> list[ArmContrast]:
     """The primary contrast, its controls, and all other arms, in this order.
 
     An arm that shares no complete repeat with its baseline has no contrast.

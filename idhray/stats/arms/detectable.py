@@ -98,7 +98,9 @@ def gain_power(variance: ErrorVariance, gain: float, confidence: float = 0.95) -
     return float(special.ndtr((gain - limits) / _sd(variance)).mean())
 
 
-def equivalence_power(variance: ErrorVariance, margin: float, true_difference: float = 0.0) -> float:
+def equivalence_power(
+    variance: ErrorVariance, margin: float, true_difference: float = 0.0
+) -> float:
     """Probability that the 90% interval lies inside +-margin."""
     errors, df = variance.standard_errors()
     room = margin - _quantile(0.95, df) * errors

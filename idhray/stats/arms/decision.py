@@ -1,0 +1,186 @@
+"""The answer of an experiment: helps, hurts, no relevant difference, or cannot tell.
+
+`helps` needs the 95% interval above 0 against the baseline and against every control at equal
+steps. `no relevant difference` needs the 90% interval inside the margin (two one-sided tests). The
+reasons against an answer are part of the result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from idhray.stats.arms.contrasts import ArmContrast
+from idhray.stats.arms.early_stopping import may_stop
+from idhray.stats.arms.names import DUPLICATE, arm_name
+from idhray.stats.arms.predictions import ArmPredictions
+from idhray.stats.arms.rule import MIN_FOLDS_OF_MEANS, DecisionRule, needed_repeats
+from idhray.stats.mrmc.contrast import Contrast
+from idhray.stats.text import printed
+
+ArmAnswer = Literal["helps", "hurts", "no relevant difference", "cannot tell"]
+Claim = Literal["such images", "these images"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer and what speaks for and against it."""
+
+    answer: ArmAnswer
+    claim: Claim
+    """`such images`: any images of generators trained like these. `these images`: no others."""
+    over_fold_means: bool
+    """The deciding test is t over fold means, because the repeats of a fold share a generator."""
+    equivalent: bool
+    """The 90% interval lies inside the margin."""
+    beaten: tuple[str, ...]
+    """Controls below the primary arm: the 95% interval lies above 0."""
+    not_beaten: tuple[str, ...]
+    """Controls that were judged and are not below it."""
+    no_verdict: tuple[str, ...]
+    """Reasons for which no answer but `cannot tell` is given."""
+    no_help: tuple[str, ...]
+    """Reasons for which `helps` is not said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPart:
+    """The repeats of an experiment: those that are judged, and those that came later."""
+
+    judged: tuple[int, ...]
+    later: tuple[int, ...]
+    unfinished: str
+    """Parts of the plan without predictions; empty if there are none."""
+
+
+def planned_part(predictions: ArmPredictions, rule: DecisionRule) -> PlannedPart:
+    """The repeats that the rule judges; repeats beyond the planned number are descriptive."""
+    eligible = predictions.repeats
+    if rule.repeats is not None:
+        eligible = tuple(r for r in eligible if r in rule.repeats)
+    planned = rule.planned_repeats or len(eligible)
+    lacking = []
+    if len(eligible) < planned:
+        lacking.append(f"{len(eligible)} of {planned} planned repeats")
+    folds = len(predictions.folds)
+    if rule.planned_folds and folds < rule.planned_folds:
+        lacking.append(f"{folds} of {rule.planned_folds} planned folds")
+    return PlannedPart(
+        judged=eligible[:planned], later=eligible[planned:], unfinished=" and ".join(lacking)
+    )
+
+
+def deciding_test(item: ArmContrast, rule: DecisionRule) -> Contrast:
+    """The test that counts: over fold means with a generator per fold, else by fold.
+
+    With one generator per fold its luck is shared by all repeats of the fold. A claim about such
+    generators then needs folds as units, five or more.
+    """
+    if rule.generators == "per fold" and item.fold_means is not None:
+        return item.fold_means
+    return item.contrast
+
+
+def decide(
+    contrasts: Sequence[ArmContrast], rule: DecisionRule, plan: PlannedPart, *, folds: int
+) -> Decision:
+    """The answer of the primary contrast and its controls.
+
+    Args:
+        contrasts: As `arm_contrasts` returns them.
+        rule: The rule, fixed beforehand.
+        plan: The repeats that are judged.
+        folds: K.
+    """
+    over_fold_means = rule.generators == "per fold" and folds >= MIN_FOLDS_OF_MEANS
+    primary = next((item for item in contrasts if item.role == "primary"), None)
+    controls = {item.baseline: item for item in contrasts if item.role == "control"}
+    tests = {name: deciding_test(item, rule) for name, item in controls.items()}
+    no_verdict = _no_verdict(primary, list(controls.values()), rule, plan, folds)
+    beaten = tuple(name for name, test in tests.items() if test.ci_low > 0)
+    no_help = _no_help(rule, tests, beaten, folds)
+    answer: ArmAnswer = "cannot tell"
+    equivalent = False
+    if primary is not None and not no_verdict:
+        test = deciding_test(primary, rule)
+        low, high = test.interval(0.9)
+        equivalent = -rule.margin < low and high < rule.margin
+        answer = _answer(test, helps=not no_help, equivalent=equivalent)
+    per_training = rule.generators == "per fold and repeat"
+    return Decision(
+        answer=answer,
+        claim="such images" if per_training or over_fold_means else "these images",
+        over_fold_means=over_fold_means,
+        equivalent=equivalent,
+        beaten=beaten,
+        not_beaten=tuple(name for name in tests if name not in beaten),
+        no_verdict=no_verdict,
+        no_help=no_help,
+    )
+
+
+def _answer(test: Contrast, *, helps: bool, equivalent: bool) -> ArmAnswer:
+    if test.ci_low > 0 and helps:
+        return "helps"
+    if test.ci_high < 0:
+        return "hurts"
+    return "no relevant difference" if equivalent else "cannot tell"
+
+
+def _no_verdict(
+    primary: ArmContrast | None,
+    controls: Sequence[ArmContrast],
+    rule: DecisionRule,
+    plan: PlannedPart,
+    folds: int,
+) -> tuple[str, ...]:
+    """Reasons for which this experiment only describes."""
+    if primary is None:
+        return ("no repeat is complete in all folds for the primary arm and its baseline",)
+    reasons = []
+    test = deciding_test(primary, rule)
+    needed = needed_repeats(folds)
+    if test.repeats < needed:
+        reasons.append(
+            f"a verdict with {_counted(folds, 'fold')} needs {needed} complete repeats or more, "
+            f"and this experiment has {test.repeats}"
+        )
+    elif test.method == "none":
+        reasons.append("the difference has no variance, so that no interval exists")
+    judged = [primary.contrast, *(item.contrast for item in controls)]
+    if plan.unfinished and not (rule.stopping and may_stop(judged)):
+        reasons.append(f"the protocol is not finished: {plan.unfinished} have predictions")
+    return tuple(reasons)
+
+
+def _no_help(
+    rule: DecisionRule, tests: dict[str, Contrast], beaten: tuple[str, ...], folds: int
+) -> tuple[str, ...]:
+    """Reasons for which a higher area is not called help."""
+    reasons = []
+    if rule.exploratory:
+        reasons.append("the primary contrast was changed after results")
+    if not any(arm_name(control).kind == DUPLICATE for control in rule.controls):
+        reasons.append(
+            "no arm that shows training images once more (duplicate) tells the images from their "
+            "number"
+        )
+    if not rule.equal_steps:
+        reasons.append("the arms ran different numbers of optimizer steps")
+    for control in rule.controls:
+        test = tests.get(control)
+        if test is None or test.repeats < needed_repeats(folds) or test.method == "none":
+            repeats = 0 if test is None else test.repeats
+            reasons.append(
+                f"{control} could not be judged ({_counted(repeats, 'complete repeat')})"
+            )
+        elif control not in beaten:
+            low = printed(abs(test.ci_low))
+            reasons.append(
+                f"it is not above {control} (the 95% interval starts at "
+                f"{'+' if test.ci_low > 0 else chr(0x2212)}{low})"
+            )
+    return tuple(reasons)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

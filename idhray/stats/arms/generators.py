@@ -1,0 +1,74 @@
+"""Trainings of generators, read from the column `generator` of predictions."""
+
+import pandas as pd
+
+from idhray.errors import ConfigError
+from idhray.stats.arms.columns import TEST
+from idhray.stats.arms.names import CONTROLS, SYNTHETIC, arm_name
+from idhray.stats.arms.rule import DecisionRule, Generators
+
+
+def generators_of(rows: pd.DataFrame, arm: str) -> Generators:
+    """Sharing of generators between the folds and repeats of an arm, by their names.
+
+    `unknown` if names are missing. A generator that serves some of several repeats counts as one
+    per fold, and one that serves several folds as one in all.
+    """
+    of_arm = rows[(rows["arm"] == arm) & (rows["split"] == TEST)]
+    blocks = of_arm.drop_duplicates(["fold", "repeat", "generator"])
+    if blocks.empty or (blocks["generator"] == "").any():
+        return "unknown"
+    if blocks.groupby("generator")["fold"].nunique().max() > 1:
+        return "one"
+    if blocks.groupby("generator")["repeat"].nunique().max() > 1:
+        return "per fold" if blocks["fold"].nunique() > 1 else "one"
+    return "per fold and repeat"
+
+
+def rule_of_file(
+    rows: pd.DataFrame, *, baseline: str, primary: str | None, margin: float
+) -> DecisionRule:
+    """The rule for predictions without a protocol, from their arms and generators.
+
+    Args:
+        rows: Checked rows.
+        baseline: The arm without added images.
+        primary: The judged arm; None takes the only arm of synthetic images.
+        margin: Irrelevant differences in AUC.
+
+    Raises:
+        ConfigError: an arm does not exist, or none or several could be the primary one.
+    """
+    arms = sorted(rows["arm"].unique())
+    named = ", ".join(arms)
+    for arm in (baseline, *([primary] if primary else [])):
+        if arm not in arms:
+            raise ConfigError(f"predictions have no arm {arm!r}; arms: {named}")
+    if primary is None:
+        synthetic = [
+            arm
+            for arm in arms
+            if arm != baseline and arm_name(arm).kind == SYNTHETIC and not arm_name(arm).suffix
+        ]
+        if len(synthetic) != 1:
+            raise ConfigError(
+                f"{len(synthetic)} arms are synthetic; name the judged arm by --primary; "
+                f"arms: {named}"
+            )
+        primary = synthetic[0]
+    amount = arm_name(primary).amount
+    controls = tuple(
+        arm
+        for arm in arms
+        if arm not in (primary, baseline)
+        and arm_name(arm).kind in CONTROLS
+        and arm_name(arm).amount in (amount, None)
+        and not arm_name(arm).suffix
+    )
+    return DecisionRule(
+        primary=primary,
+        baseline=baseline,
+        controls=controls,
+        margin=margin,
+        generators=generators_of(rows, primary),
+    )

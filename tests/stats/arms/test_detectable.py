@@ -1,0 +1,80 @@
+"""Power of the verdict's test against simulated experiments and the noncentral t distribution."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from idhray.errors import ConfigError
+from idhray.stats.arms.detectable import (
+    ErrorVariance,
+    design_variance,
+    detectable_gain,
+    detectable_margin,
+    equivalence_power,
+    gain_power,
+)
+from idhray.stats.mrmc.contrast import contrast
+
+STUDIES = 4000
+
+
+def simulated(variance: ErrorVariance, difference: float, folds: int, repeats: int):
+    """Contrasts of studies whose estimate and variance between trainings are drawn."""
+    rng = np.random.default_rng(11)
+    sd = (variance.trainings + variance.patients) ** 0.5
+    estimates = rng.normal(difference, sd, STUDIES)
+    shares = rng.chisquare(folds * (repeats - 1), STUDIES) / (folds * (repeats - 1))
+    return [
+        contrast(e, variance.trainings * s, variance.patients, folds=folds, repeats=repeats)
+        for e, s in zip(estimates, shares, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folds", "repeats", "patients"),
+    [(1, 5, 0.0), (1, 5, 4e-4), (5, 3, 1e-4), (5, 3, 1e-2), (8, 5, 0.0)],
+)
+def test_power_is_that_of_simulated_studies(folds, repeats, patients):
+    """The bar is 3 points of power; 4000 studies err by 0.7 points."""
+    variance = ErrorVariance(trainings=4e-4, df=folds * (repeats - 1), patients=patients)
+    gain, margin = detectable_gain(variance), detectable_margin(variance)
+    higher = [test.ci_low > 0 for test in simulated(variance, gain, folds, repeats)]
+    inside = [
+        -margin < low and high < margin
+        for low, high in (t.interval(0.9) for t in simulated(variance, 0.0, folds, repeats))
+    ]
+
+    assert np.mean(higher) == pytest.approx(0.8, abs=0.03)
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.03)
+
+
+def test_trainings_alone_give_the_noncentral_t():
+    """The closed form where patients add no variance."""
+    variance = ErrorVariance(trainings=1e-4, df=10)
+    closed = stats.nct.sf(stats.t.ppf(0.975, 10), 10, 0.03 / 0.01)
+
+    assert gain_power(variance, 0.03) == pytest.approx(closed, abs=2e-3)
+
+
+def test_patients_alone_give_the_normal_distribution():
+    """Deterministic trainings: z test, and both one-sided tests."""
+    variance = ErrorVariance(trainings=0.0, df=4, patients=1e-4)
+    z = stats.norm.ppf
+
+    assert detectable_gain(variance) == pytest.approx(0.01 * (z(0.975) + z(0.8)), rel=1e-4)
+    assert detectable_margin(variance) == pytest.approx(0.01 * (z(0.95) + z(0.9)), rel=1e-4)
+
+
+def test_a_difference_at_the_margin_passes_for_equivalent_in_five_percent():
+    """The level of two one-sided tests, from below."""
+    variance = design_variance(0.03, 1e-5, folds=5, repeats=3)
+
+    assert equivalence_power(variance, 0.05, true_difference=0.05) == pytest.approx(0.05, abs=0.003)
+
+
+def test_no_variance_and_one_repeat_are_refused():
+    """Neither has a test."""
+    with pytest.raises(ConfigError, match="not both 0"):
+        ErrorVariance(trainings=0.0, df=4)
+    with pytest.raises(ConfigError, match="two repeats or more"):
+        design_variance(0.1, 0.0, folds=5, repeats=1)
