@@ -5,10 +5,12 @@ and, if the generator was evaluated, `_gate.json`, the result of the test for co
 """
 
 import hashlib
+import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
 
 from idhray.errors import LeakageError, StorageError
 from idhray.storage import exists, join, publish_json, read_json
@@ -37,12 +39,40 @@ class GeneratorRecord:
     """All patients of its training set."""
     trained_on: str
     """`patients_hash` of `patients`."""
+    fold: int | None = None
+    """Number of the fold whose training patients it was trained on; None without folds."""
+    seed: int | None = None
+    """Seed of its training; None if unknown."""
+    weights: str | None = None
+    """Digest of the weights that make its images; None if unknown."""
 
     @classmethod
-    def of(cls, generator: str, idh: str, patients: Iterable[str]) -> "GeneratorRecord":
+    def of(
+        cls,
+        generator: str,
+        idh: str,
+        patients: Iterable[str],
+        *,
+        fold: int | None = None,
+        seed: int | None = None,
+        weights: str | None = None,
+    ) -> "GeneratorRecord":
         """Record of a generator that was trained on `patients`."""
         names = tuple(sorted(set(patients)))
-        return cls(generator=generator, idh=idh, patients=names, trained_on=patients_hash(names))
+        return cls(
+            generator=generator,
+            idh=idh,
+            patients=names,
+            trained_on=patients_hash(names),
+            fold=fold,
+            seed=seed,
+            weights=weights,
+        )
+
+    def same_weights(self, other: "GeneratorRecord") -> bool:
+        """True if both are of one checkpoint, or of checkpoints whose generators are equal."""
+        equal = self.weights is not None and self.weights == other.weights
+        return equal or self.generator == other.generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +97,9 @@ class GateRecord:
     """Distances below which an image is a copy."""
     evaluation: str
     """Folder of the evaluation's figures."""
-    pretraining: tuple[dict[str, str], ...] = ()
-    """Tables of earlier trainings in which copies are searched, too: folder, digest and idh."""
+    pretraining: tuple[dict[str, Any], ...] = ()
+    """Tables of earlier trainings in which copies are searched, too: folder, digest, idh, and the
+    patients if that training took those of a fold."""
 
 
 def write_gate(folder: str, record: GateRecord) -> None:
@@ -133,9 +164,10 @@ def read_generator(folder: str) -> GeneratorRecord:
             "make the images with `idhray synthesize`"
         )
     values = read_json(path)
-    names = {field.name for field in fields(GeneratorRecord)}
-    if set(values) != names or not isinstance(values["patients"], list):
-        raise StorageError(f"{path}: needs {', '.join(sorted(names))}; synthesize again")
+    optional = {field.name for field in fields(GeneratorRecord) if field.default is not MISSING}
+    required = {field.name for field in fields(GeneratorRecord)} - optional
+    if set(values) - optional != required or not isinstance(values["patients"], list):
+        raise StorageError(f"{path}: needs {', '.join(sorted(required))}; synthesize again")
     record = GeneratorRecord(**{**values, "patients": tuple(values["patients"])})
     if record.trained_on != patients_hash(record.patients):
         raise LeakageError(
@@ -169,7 +201,7 @@ def patient_splits(images: str) -> dict[str, str]:
 
 
 def refuse_leaks(images: str, synthetic: Sequence[str]) -> list[GeneratorRecord]:
-    """Refuse synthetic images by which held-out patients would reach the training of a classifier.
+    """`refuse_leaks_of_roles` with the splits of a table as roles.
 
     Args:
         images: PATCHES or SLICES folder with all its splits.
@@ -179,23 +211,98 @@ def refuse_leaks(images: str, synthetic: Sequence[str]) -> list[GeneratorRecord]
         Generator records of the synthetic folders.
 
     Raises:
-        LeakageError: A patient of `images` is in two splits or has two labels; a generator was
-            trained on a patient outside the training split; or its record does not fit its images.
+        LeakageError: A patient of `images` is in two splits or has two labels; or a folder is
+            refused by `refuse_leaks_of_roles`.
     """
-    held_out = {name: split for name, split in patient_splits(images).items() if split != "train"}
+    return refuse_leaks_of_roles(patient_splits(images), synthetic, cohort=images)
+
+
+def refuse_leaks_of_roles(
+    roles: Mapping[str, str], synthetic: Sequence[str], *, cohort: str = "this fold"
+) -> list[GeneratorRecord]:
+    """Refuse synthetic images by which held-out patients would reach the training of a classifier.
+
+    Patients of a generator without a role, such as those of an earlier training, are no reason to
+    refuse it; one warning per folder counts them.
+
+    Args:
+        roles: Role of each patient: train; any other one, such as val and test, is held out.
+        synthetic: SYNTHETIC folders.
+        cohort: Name of the patients with roles, for the messages.
+
+    Returns:
+        Generator records of the synthetic folders.
+
+    Raises:
+        LeakageError: A generator was trained on a held-out patient, or its record is missing or
+            does not fit its images.
+    """
     records = []
     for folder in synthetic:
         record = read_generator(folder)
-        if leaked := sorted(set(record.patients) & set(held_out)):
+        held_out = [name for name in record.patients if roles.get(name, "train") != "train"]
+        if held_out:
             raise LeakageError(
-                f"{folder}: its generator was trained on {len(leaked)} patients that {images} "
-                f"holds out for validation or test: {_listed(leaked)} "
-                f"({leaked[0]}: {held_out[leaked[0]]}); train the generator on the training split "
-                "only"
+                f"{folder}: its generator was trained on {len(held_out)} patients that {cohort} "
+                f"holds out for validation or test: {_listed(held_out)} "
+                f"({held_out[0]}: {roles[held_out[0]]}); train the generator on the training "
+                "patients only"
+            )
+        if unnamed := [name for name in record.patients if name not in roles]:
+            logger.warning(
+                "%s: its generator was trained on %d patients without a role in %s (%s)",
+                folder,
+                len(unnamed),
+                cohort,
+                _listed(unnamed),
             )
         _check_rows(folder, record)
         records.append(record)
     return records
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuitableGenerators:
+    """SYNTHETIC folders, sorted by whether a fold may use their images."""
+
+    records: dict[str, GeneratorRecord]
+    """Record of each folder whose generator never saw a held-out patient of the fold."""
+    refusals: dict[str, str]
+    """Reason for each other folder, in one line that names it."""
+
+
+def suitable_generators(roles: Mapping[str, str], folders: Sequence[str]) -> SuitableGenerators:
+    """Folders of synthetic images that may serve a fold, and the reasons why others may not.
+
+    Args:
+        roles: Role of each patient in the fold: train, val or test.
+        folders: SYNTHETIC folders, of any fold.
+    """
+    records, refusals = {}, {}
+    for folder in folders:
+        try:
+            (records[folder],) = refuse_leaks_of_roles(roles, [folder])
+        except LeakageError as error:
+            refusals[folder] = str(error)
+    return SuitableGenerators(records=records, refusals=refusals)
+
+
+def refuse_equal_weights(records: Mapping[str, GeneratorRecord]) -> None:
+    """Refuse two generators of one class and fold that are the same: one luck would count twice.
+
+    Args:
+        records: Generator record of each SYNTHETIC folder.
+
+    Raises:
+        LeakageError: Two generators of one class and fold have equal weights.
+    """
+    for (first, record), (second, other) in itertools.combinations(records.items(), 2):
+        if (record.idh, record.fold) == (other.idh, other.fold) and record.same_weights(other):
+            fold = "" if record.fold is None else f", fold {record.fold}"
+            raise LeakageError(
+                f"{first} and {second}: two generators with equal weights ({record.idh}{fold}); "
+                "train the second one with another seed, or leave its images out"
+            )
 
 
 def _check_rows(folder: str, record: GeneratorRecord) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -23,6 +24,15 @@ class CheckpointWeights:
     tensors: Mapping[str, Tensor]
     hash: str
     """16 hex digits of the file."""
+
+    def digest(self, name: str) -> str:
+        """16 hex digits of the values saved as `name.*`, whatever else the file holds."""
+        content = hashlib.sha256()
+        for key in sorted(key for key in self.tensors if key.startswith(f"{name}.")):
+            tensor = self.tensors[key].contiguous()
+            content.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            content.update(tensor.flatten().view(torch.uint8).numpy())
+        return content.hexdigest()[:16]
 
     def fill(self, network: nn.Module, name: str) -> None:
         """Give a network the weights saved as `name.*`.

@@ -35,6 +35,7 @@ from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_gener
 from idhray.images import encode
 from idhray.leakage import GateRecord, write_gate
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
+from idhray.stages.gan_training.fold import roles_of_model
 from idhray.stages.gan_training.image_sets import (
     RealImages,
     channel_names,
@@ -135,7 +136,8 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     """Evaluate a GAN: fidelity beside the floor between real patients, copies, and diversity.
 
     The real images are those of its training. Validation patients of its class, which it never saw,
-    are the control. Test patients are not used.
+    are the control. Test patients are not used. The roles of the patients are those of the fold
+    that the checkpoint records, or else the split of the table.
     """
     task = _task(flags)
     inputs: dict[str, Any] = {
@@ -205,8 +207,9 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     """Generate, compare, and write all figures and the gate record."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, generator = read_model(task.checkpoint), load_generator(task.checkpoint, device)
-    train = training_images(task.images, model["idh"], generator.settings)
-    held_out = real_images(task.images, model["idh"], "val", generator.settings)
+    roles = roles_of_model(model)
+    train = training_images(task.images, model["idh"], generator.settings, roles)
+    held_out = real_images(task.images, model["idh"], "val", generator.settings, roles)
     _check_patients(train, held_out, model["patients"], task.images)
     seed = seed_for(task.seed, "evaluation")
     images = generate(generator, seed, range(task.count), task.psi)
@@ -278,7 +281,7 @@ def _check_patients(
     if both := sorted(set(held_out.patients) & set(gan_patients)):
         raise LeakageError(
             f"{folder}: the generator saw {len(both)} validation patients, {both[0]} the first; "
-            "train it on the training split only"
+            "train it on the training patients only"
         )
 
 

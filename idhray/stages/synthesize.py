@@ -1,6 +1,7 @@
 """Synthetic images from a trained generator: checkpoint -> SYNTHETIC."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, load_generator
+from idhray.gan.weights import read_weights
 from idhray.images import image_cell
 from idhray.leakage import (
     GateRecord,
@@ -26,6 +28,7 @@ from idhray.leakage import (
 )
 from idhray.ledger import check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
+from idhray.stages.gan_training.fold import fold_of_model, roles_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -109,7 +112,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     identity = Identity(values, {"limits": default_values(CopySettings)})
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
-        write_generator(out, GeneratorRecord.of(generator, model["idh"], model["patients"]))
+        write_generator(out, generator_record(checkpoint, generator, model))
         if gate:
             write_gate(out, gate)
         gpus = task_gpus(flags.gpus_per_worker)
@@ -138,6 +141,25 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
                 )
             items += _items(end, end + missing, recorded, task)
     return {"out": out, "generator": generator, **tally(part_fates), "copies": end - flags.count}
+
+
+def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) -> GeneratorRecord:
+    """Record of a checkpoint for the folder of its images.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+        generator: Seal of that folder.
+        model: Content of its model.json.
+    """
+    fold = fold_of_model(model)
+    return GeneratorRecord.of(
+        generator,
+        model["idh"],
+        model["patients"],
+        fold=fold.number if fold else None,
+        seed=model["seed"],
+        weights=read_weights(checkpoint).digest("generator_ema"),
+    )
 
 
 def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
@@ -213,7 +235,7 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
         "idh": model["idh"],
         "trained_on": model["trained_on"],
     }
-    copies = _copies(task, images, model["idh"], generator.settings)
+    copies = _copies(task, images, model, generator.settings)
     rows = [
         {**shared, "index": index, "image": image_cell(_picture(image), f"{model['idh']}-{index}")}
         for index, image in zip(indices, images, strict=True)
@@ -223,13 +245,16 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
 
 
 def _copies(
-    task: SynthesizeTask, images: NDArray[np.uint8], idh: str, settings: GanSettings
+    task: SynthesizeTask,
+    images: NDArray[np.uint8],
+    model: Mapping[str, Any],
+    settings: GanSettings,
 ) -> dict[int, str]:
     """Index -> note for the ledger, for each copy of a training image; none without a gate."""
     gate = task.gate
     if gate is None:
         return {}
-    embedding, training_sets = _training_sets(gate, idh, settings)
+    embedding, training_sets = _training_sets(gate, model, settings)
     generated = embedding.of_generated(images)
     notes: dict[int, str] = {}
     for real in training_sets:
@@ -247,7 +272,9 @@ _TrainingSets = tuple[Embedding, list[EmbeddedImages]]
 _cached_sets: dict[tuple[str, str, str], _TrainingSets] = {}  # those of a worker's last part
 
 
-def _training_sets(gate: GateRecord, idh: str, settings: GanSettings) -> _TrainingSets:
+def _training_sets(
+    gate: GateRecord, model: Mapping[str, Any], settings: GanSettings
+) -> _TrainingSets:
     """Images of all trainings with their features, the last training first.
 
     A worker reads them once.
@@ -262,7 +289,7 @@ def _training_sets(gate: GateRecord, idh: str, settings: GanSettings) -> _Traini
                 f"{gate.images}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
-        real = training_images(gate.images, idh, settings)
+        real = training_images(gate.images, model["idh"], settings, roles_of_model(model))
         extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
         if extractor.name != gate.extractor:
             raise StorageError(

@@ -13,6 +13,8 @@ from idhray.gan.checkpoint import MODEL, TRAINING, read_model
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
 from idhray.gan.weights import WEIGHTS
 from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, one_line_if_unwritable
+from idhray.stages.gan_training.fold_check import check_fold, training_count
+from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
 from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
 from idhray.stages.runtime.folder import stage_folder
@@ -64,6 +66,8 @@ def train_gans(
 ) -> dict[str, dict[str, Any]]:
     """Train each GAN that is not finished, as many at a time as the cluster has room for.
 
+    The longest trainings start first, so that none of them runs alone at the end.
+
     Args:
         tasks: Tasks by name. Workers, CPUs and GPUs of the first one apply to all.
         address: Address of a running Ray cluster; None to start Ray on this machine.
@@ -73,11 +77,18 @@ def train_gans(
 
     Raises:
         TrainingError: some trainings failed, or a signal stopped them; the others are finished.
+        LeakageError, TableError: a task does not fit its fold; nothing was trained.
     """
     first, at_once = next(iter(tasks.values())), 1
     for task in tasks.values():
         task.identity()  # refuses an input that is not finished, before Ray starts
-    if any(task.overwrite or not exists(join(task.out, MODEL)) for task in tasks.values()):
+    open_tasks = {
+        name: task
+        for name, task in tasks.items()
+        if task.overwrite or not exists(join(task.out, MODEL))
+    }
+    order = [name for name in tasks if name not in open_tasks] + _longest_first(open_tasks)
+    if open_tasks:
         connect(address)  # in the main thread, and before signals are handled here
         at_once = trainings_at_once(
             first.workers,
@@ -85,8 +96,25 @@ def train_gans(
             gpus_per_worker=first.gpus_per_worker,
         )
     with stop_on_signal() as stop:
-        works = {name: functools.partial(_train, task, stop) for name, task in tasks.items()}
-        return side_by_side(works, at_once)
+        works = {name: functools.partial(_train, tasks[name], stop) for name in order}
+        results = side_by_side(works, at_once)
+    return {name: results[name] for name in tasks}
+
+
+def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:
+    """Names of tasks by length of the training (kimg, then number of images), folds checked.
+
+    Raises:
+        LeakageError, TableError: a task does not fit its fold.
+    """
+    tables = {images: image_counts(images) for images in {task.images for task in tasks.values()}}
+    lengths = {}
+    for name, task in tasks.items():
+        fold, counts = task.gan_fold(), tables[task.images]
+        if fold:
+            check_fold(task, fold, counts)
+        lengths[name] = (task.settings.total_kimg, training_count(task, fold, counts))
+    return sorted(tasks, key=lambda name: lengths[name], reverse=True)
 
 
 def _train(task: GanTask, stop: Stop) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """Real images in the form in which a GAN is trained on them, with the patient of each."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +34,9 @@ class RealImages:
     """PART:ROW of each image."""
 
 
-def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> RealImages:
+def real_images(
+    folder: str, idh: str, split: str, settings: GanSettings, roles: Mapping[str, str] | None = None
+) -> RealImages:
     """All images of a class and split, in the size and channels of a GAN; possibly none.
 
     Args:
@@ -39,6 +44,8 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
         idh: Class; `any` takes every patient.
         split: train, val or test.
         settings: Settings of the GAN.
+        roles: Role of each patient in a fold, which replaces the `split` column; images of patients
+            without a role are left out.
 
     Raises:
         TableError: an image is broken or not square.
@@ -47,19 +54,40 @@ def real_images(folder: str, idh: str, split: str, settings: GanSettings) -> Rea
     images: list[NDArray[np.uint8]] = []
     patients: list[str] = []
     names: list[str] = []
-    selection = {"split": split} | ({} if idh == ANY else {"idh": idh})
+    selection = ({"split": split} if roles is None else {}) | ({} if idh == ANY else {"idh": idh})
     for path in parts(folder):
         if not may_hold(path, selection):
             continue
-        rows = read_part(path, ["patient", "idh", "split", "image"]).to_pylist()
-        for number, row in enumerate(rows):
-            if row["split"] == split and idh in (row["idh"], ANY):
-                image = _square(decode(row["image"]["bytes"]), side, path, number)
-                images.append(image if channels == 3 else gray(image)[..., None])
-                patients.append(row["patient"])
-                names.append(f"{path.rsplit('/', 1)[-1]}:{number}")
+        rows = read_part(path, ["patient", "idh", "split"]).to_pylist()
+        numbers = [k for k, row in enumerate(rows) if _role(row, roles) == split]
+        numbers = [k for k in numbers if idh in (rows[k]["idh"], ANY)]
+        cells = read_part(path, ["image"])["image"].take(numbers) if numbers else []
+        for number, cell in zip(numbers, cells, strict=True):
+            image = _square(decode(cell["bytes"].as_py()), side, path, number)
+            images.append(image if channels == 3 else gray(image)[..., None])
+            patients.append(rows[number]["patient"])
+            names.append(f"{path.rsplit('/', 1)[-1]}:{number}")
     stack = np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
     return RealImages(stack, tuple(patients), tuple(names))
+
+
+def _role(row: Mapping[str, Any], roles: Mapping[str, str] | None) -> str | None:
+    """Role of the patient of a row: its split, or its role in a fold."""
+    split: str | None = row["split"]
+    return split if roles is None else roles.get(row["patient"])
+
+
+def image_counts(folder: str) -> Counter[tuple[str, str, str]]:
+    """Number of images by patient, class and split of a table; no image is read.
+
+    Args:
+        folder: Folder of a PATCHES or SLICES table.
+    """
+    counts = Counter[tuple[str, str, str]]()
+    for path in parts(folder):
+        table = read_part(path, ["patient", "idh", "split"])
+        counts.update(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return counts
 
 
 def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray[np.uint8]:
@@ -72,13 +100,15 @@ def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray
     return resize(image, side)
 
 
-def training_images(folder: str, idh: str, settings: GanSettings) -> RealImages:
-    """`real_images` of the training split.
+def training_images(
+    folder: str, idh: str, settings: GanSettings, roles: Mapping[str, str] | None = None
+) -> RealImages:
+    """`real_images` of the training split, or of the training patients of a fold.
 
     Raises:
         TableError: there are none.
     """
-    real = real_images(folder, idh, "train", settings)
+    real = real_images(folder, idh, "train", settings, roles)
     if not real.names:
         raise TableError(f"{folder}: no training image of class {idh}")
     return real

@@ -19,6 +19,7 @@ from idhray.gan.transfer import init_from as start_from
 from idhray.stages.gan_training.callbacks import LAST, Reports
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fidelity_meter import meter_of
+from idhray.stages.gan_training.fold import GanFold, Roles
 from idhray.stages.gan_training.image_sets import RealImages, channel_names, training_images
 from idhray.stages.gan_training.task import GanTask, task_from
 from idhray.stages.runtime.training import this_worker
@@ -38,7 +39,9 @@ def gan_train_loop(values: dict[str, Any]) -> None:
         TrainingError: the training diverged, memory ran out, or a signal stopped it.
     """
     task = task_from(values)
-    real = images_to_learn(task.images, task.idh, task.settings)
+    fold = task.gan_fold()
+    roles = fold.roles if fold else None
+    real = images_to_learn(task.images, task.idh, task.settings, roles)
     run = new_run(
         real.images,
         task.settings,
@@ -51,7 +54,7 @@ def gan_train_loop(values: dict[str, Any]) -> None:
     )
     if task.init_from:
         start_from(run, task.init_from, task.freeze_layers, adapt_channels=task.adapt_channels)
-    if not train_to_end(run, _reports(task, run, real), task.fidelity_kimg):
+    if not train_to_end(run, _reports(task, run, real, fold), task.fidelity_kimg):
         raise TrainingError(
             f"{task.out}: stopped by {_stopping_signal(task.out)}; the same command continues from "
             f"the checkpoint of {run.images_shown / 1000:g} kimg"
@@ -96,13 +99,15 @@ def train_to_end(run: Run, reports: Reports, fidelity_kimg: float | None) -> boo
             return True
 
 
-def images_to_learn(folder: str, idh: str, settings: GanSettings) -> RealImages:
-    """Training images of a class.
+def images_to_learn(
+    folder: str, idh: str, settings: GanSettings, roles: Roles | None = None
+) -> RealImages:
+    """Training images of a class: those of the training split, or of the roles of a fold.
 
     Raises:
         TableError: there are none, or all pixels have one value.
     """
-    real = training_images(folder, idh, settings)
+    real = training_images(folder, idh, settings, roles)
     if real.images.min() == real.images.max():
         raise TableError(
             f"{folder}: every pixel of the {len(real.names)} training images of class {idh} is "
@@ -134,13 +139,14 @@ class _StopFile:
         return exists(self.path)
 
 
-def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
+def _reports(task: GanTask, run: Run, real: RealImages, fold: GanFold | None) -> Reports:
     """Callbacks of a training; worker 0 measures fidelity."""
+    about = {"null_channels": null_channels(real.images), "tables": task.tables()}
     reports = Reports(
         task.out,
         when_worse=task.when_worse,
         keep_every_kimg=task.keep_every_kimg,
-        about={"null_channels": null_channels(real.images), "tables": task.tables()},
+        about=about | ({"fold": fold.entry()} if fold else {}),
     )
     if run.worker.rank == 0 and task.fidelity_kimg:
         try:

@@ -11,8 +11,9 @@ from idhray.gan.config import GanSettings
 from idhray.stages.gan_training.image_sets import Embedding, training_images
 from idhray.stages.runtime.folder import seal
 
-EarlierTable = dict[str, str]
-"""Folder, digest and idh of a table, as they stand in the gate record."""
+EarlierTable = dict[str, Any]
+"""Folder, digest and idh of a table, as they stand in the gate record; `patients`, a list, if the
+training took only those."""
 
 
 def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list[EarlierTable]:
@@ -26,7 +27,7 @@ def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list
         ConfigError: a folder is no table of an earlier training.
     """
     earlier = model.get("tables", [])[1:]
-    tables = []
+    tables: list[EarlierTable] = []
     for folder in folders:
         digest = seal(folder)
         matches = [table for table in earlier if table["digest"] == digest]
@@ -36,9 +37,10 @@ def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list
                 f"--pretraining-images {folder}: this generator was not trained on it before its "
                 f"last training (known: {names})"
             )
-        tables += [
-            {"folder": folder, "digest": digest, "idh": str(table["idh"])} for table in matches
-        ]
+        for table in matches:
+            patients = {"patients": table["patients"]} if "patients" in table else {}
+            idh = str(table["idh"])
+            tables.append({"folder": folder, "digest": digest, "idh": idh, **patients})
     return tables
 
 
@@ -73,7 +75,9 @@ def earlier_sets(
                 f"{table['folder']}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
-        yield embedding.of_real(training_images(table["folder"], table["idh"], settings))
+        names = table.get("patients")
+        roles = None if names is None else dict.fromkeys(names, "train")
+        yield embedding.of_real(training_images(table["folder"], table["idh"], settings, roles))
 
 
 def with_earlier_copies(

@@ -15,6 +15,7 @@ from idhray.gan.growth import full_growth
 from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
+from idhray.stages.gan_training.fold import GanFold, read_fold
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
@@ -28,8 +29,8 @@ class GanFlags(RunFlags):
     """Flags of `idhray train-gan`, except for the class."""
 
     images: str
-    """Folder of a PATCHES or SLICES table. Only its rows of split `train` and class `idh` are
-    used."""
+    """Folder of a PATCHES or SLICES table. Only its rows of class `idh` and of split `train`, or
+    of the training patients of --folds, are used."""
     out: str
     """Folder of the checkpoint and the sample sheets."""
     settings: GanSettings
@@ -37,6 +38,11 @@ class GanFlags(RunFlags):
     init_from: str | None = None
     """Folder of a GAN whose weights this one starts from; StyleGAN2 only. Its patients also count
     as training patients of the new GAN."""
+    folds: str | None = None
+    """File of the cohort's folds. The GAN is trained on the training patients of fold --fold,
+    whatever the `split` column of the images says."""
+    fold: int = 1
+    """Number of the fold in --folds."""
     adapt_channels: bool = False
     """Accept weights for another number of channels: first and last layers are changed to fit.
     Black channels (the null channel of Park et al.) are not carried over."""
@@ -96,9 +102,11 @@ class GanTask(GanFlags):
         Raises:
             ConfigError: the message names the flag.
         """
-        for name in ("images", "out", "init_from"):
+        for name in ("images", "out", "init_from", "folds"):
             if value := getattr(self, name):
                 object.__setattr__(self, name, absolute(value))
+        if self.fold != 1 and self.folds is None:
+            raise ConfigError(f"--fold {self.fold} needs --folds, the file of the folds")
         _ = self.engine  # refuses its own flags
         _check_networks(self.settings)
         _check_choices(self)
@@ -127,13 +135,28 @@ class GanTask(GanFlags):
             return self.settings.sample_kimg
         return self.fidelity_every_kimg
 
+    def gan_fold(self) -> GanFold | None:
+        """Fold whose training patients are used; None for the training split of the table.
+
+        Raises:
+            ConfigError: the file has no such fold.
+        """
+        return read_fold(self.folds, self.fold) if self.folds else None
+
     def identity(self) -> Identity:
         """Values that decide what the output folder holds.
 
         Raises:
             StorageError: an input is not finished.
+            ConfigError: the file of the folds has no such fold.
         """
-        defaults = {"adapt_channels": False, "keep": "last", "when_worse": "continue"}
+        fold = self.gan_fold()
+        defaults = {
+            "adapt_channels": False,
+            "keep": "last",
+            "when_worse": "continue",
+            "fold_trained_on": None,
+        }
         values = {
             "stage": "train_gan",
             "images": seal(self.images),
@@ -144,6 +167,7 @@ class GanTask(GanFlags):
             "architecture": architecture_name(self.settings),
             **settings_dict(self.settings),
             **({"adapt_channels": True} if self.adapt_channels else {}),
+            **({"fold_trained_on": fold.trained_on} if fold else {}),
         }
         chosen = {"keep": self.keep, "when_worse": self.when_worse}
         if any(value != defaults[name] for name, value in chosen.items()):
@@ -158,10 +182,13 @@ class GanTask(GanFlags):
     def tables(self) -> list[dict[str, Any]]:
         """Tables whose images shape the weights: this one, those of the source, and so on.
 
-        Each is given by its digest and the name of its folder; the path changes no weights.
+        Each is given by its digest and the name of its folder; the path changes no weights. With
+        folds, the training patients are added.
         """
+        fold = self.gan_fold()
+        patients = {"patients": fold.training_patients} if fold else {}
         name = self.images.rstrip("/").rsplit("/", 1)[-1]
-        table = {"name": name, "digest": seal(self.images), "idh": self.idh}
+        table = {"name": name, "digest": seal(self.images), "idh": self.idh, **patients}
         return [table, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]
 
 

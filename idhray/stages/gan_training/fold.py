@@ -1,0 +1,84 @@
+"""Fold of a GAN: the roles of its cohort's patients, in place of the `split` column of a table.
+
+A training reads the fold from a file of FOLDS. The checkpoint records the roles (`fold` in
+model.json), so that whoever evaluates it or searches for copies needs no file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idhray.cohorts.folds import read_folds
+from idhray.config import settings_hash
+from idhray.errors import ConfigError, StorageError
+from idhray.leakage import patients_hash
+
+Roles = Mapping[str, str]  # train, val or test by patient
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanFold:
+    """One fold of a cohort, as a GAN uses it."""
+
+    number: int
+    roles: Roles
+
+    @property
+    def training_patients(self) -> list[str]:
+        """Patients with the role train, sorted."""
+        return sorted(name for name, role in self.roles.items() if role == "train")
+
+    @property
+    def held_out_patients(self) -> list[str]:
+        """Patients with the role val or test, sorted."""
+        return sorted(name for name, role in self.roles.items() if role != "train")
+
+    @property
+    def trained_on(self) -> str:
+        """`patients_hash` of the training patients; no other value of a fold changes weights."""
+        return patients_hash(self.training_patients)
+
+    def entry(self) -> dict[str, Any]:
+        """Value of `fold` in a checkpoint's model.json."""
+        roles = dict(sorted(self.roles.items()))
+        return {"number": self.number, "digest": settings_hash(roles), "roles": roles}
+
+
+def read_fold(path: str, number: int) -> GanFold:
+    """Fold of a file of FOLDS.
+
+    Raises:
+        ConfigError: the file has no such fold.
+    """
+    folds = read_folds(path)
+    numbers = sorted(folds.numbers())
+    if number not in numbers:
+        names = ", ".join(map(str, numbers))
+        raise ConfigError(f"--fold {number}: {path} holds the folds {names}; choose one of them")
+    return GanFold(number=number, roles=folds.roles(number))
+
+
+def fold_of_model(model: Mapping[str, Any]) -> GanFold | None:
+    """Fold that a checkpoint records; None if it was trained on the split of its table.
+
+    Args:
+        model: Content of the checkpoint's model.json.
+
+    Raises:
+        StorageError: the roles do not match their digest.
+    """
+    entry = model.get("fold")
+    if entry is None:
+        return None
+    if settings_hash(entry["roles"]) != entry["digest"]:
+        raise StorageError(
+            "model.json: the roles of its fold do not match their digest; the file was changed: "
+            "train the GAN again"
+        )
+    return GanFold(number=entry["number"], roles=entry["roles"])
+
+
+def roles_of_model(model: Mapping[str, Any]) -> Roles | None:
+    """Roles of the fold that a checkpoint records; None for the split of its table."""
+    fold = fold_of_model(model)
+    return fold.roles if fold else None

@@ -1,0 +1,93 @@
+"""Check of a fold against the images and the weights that a training would use."""
+
+import logging
+from collections import Counter
+
+from idhray.cohorts.folds import listed, read_folds
+from idhray.errors import LeakageError, TableError
+from idhray.gan.checkpoint import read_model
+from idhray.stages.gan_training.fold import GanFold
+from idhray.stages.gan_training.image_sets import ANY
+from idhray.stages.gan_training.task import GanTask
+
+logger = logging.getLogger(__name__)
+
+ImageCounts = Counter[tuple[str, str, str]]  # images by patient, class and split
+
+
+def training_count(task: GanTask, fold: GanFold | None, counts: ImageCounts) -> int:
+    """Number of training images of a task.
+
+    Args:
+        task: Task of one GAN.
+        fold: Its fold; None for the split of the table.
+        counts: Result of `image_counts` for its images.
+    """
+    return sum(
+        number
+        for (patient, idh, split), number in counts.items()
+        if task.idh in (idh, ANY)
+        and (fold.roles.get(patient) if fold else split) == "train"
+    )
+
+
+def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
+    """Refuse a fold on which a task cannot be trained; warn if it leaves patients out.
+
+    Args:
+        task: Task with a file of FOLDS.
+        fold: Its fold.
+        counts: Result of `image_counts` for its images.
+
+    Raises:
+        LeakageError: file and images differ in the label of a patient, or the generator that the
+            training starts from saw held-out patients.
+        TableError: the images hold no training patient of the class.
+    """
+    labels = {patient: idh for patient, idh, _ in counts if task.idh in (idh, ANY)}
+    _refuse_other_labels(task, labels)
+    _refuse_source(task, fold)
+    if not training_count(task, fold, counts):
+        raise TableError(
+            f"{task.images}: no image of a training patient of class {task.idh} in fold "
+            f"{fold.number} of {task.folds}; cut images of these patients, or draw other folds"
+        )
+    if unnamed := sorted(set(labels) - set(fold.roles)):
+        logger.warning(
+            "%s: %d of %d patients of class %s are not in %s and are not used (%s)",
+            task.images,
+            len(unnamed),
+            len(labels),
+            task.idh,
+            task.folds,
+            listed(unnamed),
+        )
+
+
+def _refuse_other_labels(task: GanTask, labels: dict[str, str]) -> None:
+    """Refuse images whose labels are not those of the file of FOLDS."""
+    assert task.folds is not None
+    of_file = read_folds(task.folds).labels()
+    differing = sorted(
+        patient for patient, idh in labels.items() if idh and of_file.get(patient, idh) != idh
+    )
+    if differing:
+        first = differing[0]
+        raise LeakageError(
+            f"{task.images}: {len(differing)} patients have another label in {task.folds}: "
+            f"{listed(differing)} ({first}: {labels[first]}, there {of_file[first]}); make both "
+            "from one manifest"
+        )
+
+
+def _refuse_source(task: GanTask, fold: GanFold) -> None:
+    """Refuse weights that come from a held-out patient."""
+    if task.init_from is None:
+        return
+    patients = read_model(task.init_from)["patients"]
+    if leaked := sorted(set(patients) & set(fold.held_out_patients)):
+        raise LeakageError(
+            f"--init-from {task.init_from}: trained on {len(leaked)} patients that fold "
+            f"{fold.number} of {task.folds} holds out for validation or test: {listed(leaked)}; "
+            "start from a GAN of other patients"
+        )
