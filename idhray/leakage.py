@@ -243,8 +243,8 @@ def refuse_leaks_of_roles(
         held_out = [name for name in record.patients if roles.get(name, "train") != "train"]
         if held_out:
             raise LeakageError(
-                f"{folder}: its generator was trained on {len(held_out)} patients that {cohort} "
-                f"holds out for validation or test: {_listed(held_out)} "
+                f"{folder}: its generator was trained on patients that {cohort} holds out for "
+                f"validation or test, {len(held_out)} in all: {_listed(held_out)} "
                 f"({held_out[0]}: {roles[held_out[0]]}); train the generator on the training "
                 "patients only"
             )

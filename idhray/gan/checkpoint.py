@@ -3,7 +3,8 @@
 weights.safetensors    weights of all networks: generator_ema.*, generator.*, and others
 training.pt            optimizers and other state that training continues with; it holds no code
 model.json             architecture, settings, class, patients, images shown, origin and version;
-                       for information only, how it was computed and how good it is
+                       the roles of the patients (`fold`) if it was trained on a fold of the cohort;
+               for information only, how it was computed and how good it is
 """
 
 import io
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import save as serialize
 
 from idhray import __version__
-from idhray.config import default_values, differences, settings_dict
+from idhray.config import default_values, differences, settings_dict, settings_hash
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.architectures import architecture_name, gan_settings
 from idhray.gan.config import GanSettings
@@ -115,6 +116,9 @@ def read_model(folder: str) -> dict[str, Any]:
         raise StorageError(f"{folder}/{MODEL}: {error}; use the idhray that wrote it") from None
     if model["trained_on"] != patients_hash(model["patients"]):
         raise StorageError(f"{folder}/{MODEL}: the list of patients does not match its hash")
+    fold = model.get("fold")
+    if fold and fold["digest"] != settings_hash(fold["roles"]):
+        raise StorageError(f"{folder}/{MODEL}: the roles of its fold do not match their digest")
     return model
 
 

@@ -31,7 +31,7 @@ class CheckpointWeights:
         for key in sorted(key for key in self.tensors if key.startswith(f"{name}.")):
             tensor = self.tensors[key].contiguous()
             content.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            content.update(tensor.flatten().view(torch.uint8).numpy())
+            content.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
         return content.hexdigest()[:16]
 
     def fill(self, network: nn.Module, name: str) -> None:

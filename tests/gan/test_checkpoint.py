@@ -13,6 +13,7 @@ from idhray.gan.checkpoint import checkpoint_files, computed, read_model, restor
 from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_snapshot
+from idhray.gan.weights import read_weights
 from idhray.leakage import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, start
 
@@ -152,3 +153,17 @@ def test_weights_of_another_size_are_refused(folder, settings):
         load_generator(str(folder))
 
     assert "\n" not in str(caught.value)
+
+
+def test_equal_generators_have_equal_digests_whatever_else_they_save(settings, tmp_path):
+    """The discriminator makes no image; one changed weight of the generator makes others."""
+    run = start(settings)
+    save(run, str(tmp_path / "a"))
+    for name, network in (("b", run.discriminator), ("c", run.average)):
+        next(network.parameters()).data += 1
+        save(run, str(tmp_path / name))
+    first, same, other = (
+        read_weights(str(tmp_path / name)).digest("generator_ema") for name in "abc"
+    )
+
+    assert first == same != other

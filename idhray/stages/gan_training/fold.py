@@ -10,7 +10,7 @@ from typing import Any
 
 from idhray.cohorts.folds import read_folds
 from idhray.config import settings_hash
-from idhray.errors import ConfigError, StorageError
+from idhray.errors import ConfigError
 from idhray.leakage import patients_hash
 
 Roles = Mapping[str, str]  # train, val or test by patient
@@ -62,20 +62,10 @@ def fold_of_model(model: Mapping[str, Any]) -> GanFold | None:
     """Fold that a checkpoint records; None if it was trained on the split of its table.
 
     Args:
-        model: Content of the checkpoint's model.json.
-
-    Raises:
-        StorageError: the roles do not match their digest.
+        model: Content of the checkpoint's model.json, from `read_model`.
     """
     entry = model.get("fold")
-    if entry is None:
-        return None
-    if settings_hash(entry["roles"]) != entry["digest"]:
-        raise StorageError(
-            "model.json: the roles of its fold do not match their digest; the file was changed: "
-            "train the GAN again"
-        )
-    return GanFold(number=entry["number"], roles=entry["roles"])
+    return None if entry is None else GanFold(number=entry["number"], roles=entry["roles"])
 
 
 def roles_of_model(model: Mapping[str, Any]) -> Roles | None:

@@ -26,8 +26,7 @@ def training_count(task: GanTask, fold: GanFold | None, counts: ImageCounts) -> 
     return sum(
         number
         for (patient, idh, split), number in counts.items()
-        if task.idh in (idh, ANY)
-        and (fold.roles.get(patient) if fold else split) == "train"
+        if task.idh in (idh, ANY) and (fold.roles.get(patient) if fold else split) == "train"
     )
 
 
@@ -74,9 +73,9 @@ def _refuse_other_labels(task: GanTask, labels: dict[str, str]) -> None:
     if differing:
         first = differing[0]
         raise LeakageError(
-            f"{task.images}: {len(differing)} patients have another label in {task.folds}: "
-            f"{listed(differing)} ({first}: {labels[first]}, there {of_file[first]}); make both "
-            "from one manifest"
+            f"{task.images}: patients have another label in {task.folds}, {len(differing)} in "
+            f"all: {listed(differing)} ({first}: {labels[first]}, there {of_file[first]}); make "
+            "both from one manifest"
         )
 
 
@@ -87,7 +86,7 @@ def _refuse_source(task: GanTask, fold: GanFold) -> None:
     patients = read_model(task.init_from)["patients"]
     if leaked := sorted(set(patients) & set(fold.held_out_patients)):
         raise LeakageError(
-            f"--init-from {task.init_from}: trained on {len(leaked)} patients that fold "
-            f"{fold.number} of {task.folds} holds out for validation or test: {listed(leaked)}; "
-            "start from a GAN of other patients"
+            f"--init-from {task.init_from}: trained on patients that fold {fold.number} of "
+            f"{task.folds} holds out for validation or test, {len(leaked)} in all: "
+            f"{listed(leaked)}; start from a GAN of other patients"
         )
