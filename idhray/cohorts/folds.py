@@ -105,6 +105,7 @@ def read_folds(path: str) -> Folds:
         raise ManifestError(problem_message(path, problems))
     table = text[list(FOLD_COLUMNS)].astype({"fold": "int64"})
     table = table.sort_values(["fold", "patient"], ignore_index=True)
+    table = pd.DataFrame(table.to_dict("records"))  # the types of a table that was drawn
     return Folds(table, "site" if units == ["site"] else "patient")
 
 

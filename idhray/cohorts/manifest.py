@@ -6,7 +6,9 @@ at once, with row numbers, before any work starts.
 
 import hashlib
 import io
+import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal
@@ -15,9 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from idhray.cohorts.split_draw import drawn_split, joined_split
 from idhray.cohorts.text_table import as_text, problem_message, read_text_table
 from idhray.errors import ManifestError
 from idhray.storage import absolute, is_uri, publish
+
+logger = logging.getLogger(__name__)
 
 Label = Literal["wildtype", "mutant"]
 LABELS: tuple[Label, ...] = ("wildtype", "mutant")  # 0, 1
@@ -75,31 +80,29 @@ def patients_of(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_split(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Add the patient split (train, val, test) to a manifest, unless it has one.
+    """Add the patient split (train, val, test) to a manifest.
 
-    Patients are drawn 6:1:1 within each label: one eighth of a label's patients, rounded up, for
-    val and as many for test (198/34/34 of 266 in Liu et al. 2020, Results). A patient's order in
-    the draw depends on the seed and the patient's name only, not on the order of rows.
+    If no patient has a split, patients are drawn 6:1:1 within each label (100 + 98, 18 + 16 and
+    18 + 16 of 136 mutant and 130 wildtype patients, as in Liu et al. 2020, Results). If some have
+    one, they keep it, and the others join the set that lacks most patients of their label. A
+    patient's place depends on the seed and the names only, not on the order of rows.
 
     Raises:
-        ManifestError: A label has fewer than 3 patients, too few for three sets.
+        ManifestError: No patient has a split, and a label has fewer than 3 patients, too few for
+            three sets.
     """
-    if (manifest["split"] != "").any():
-        return manifest
     patients = patients_of(manifest)
-    split: dict[str, str] = {}
-    for label, group in patients.groupby("idh"):
-        names = sorted(group["patient"], key=lambda name: _draw_key(seed, name))
-        held_out = -(-len(names) // 8)
-        if label and len(names) < 3:
-            raise ManifestError(
-                f"{len(names)} {label} patient(s): a split needs 3 or more of each label; "
-                "add patients, or add the column `split`"
-            )
-        for i, name in enumerate(names):
-            split[name] = (
-                SPLITS[2] if i < held_out else SPLITS[1] if i < 2 * held_out else SPLITS[0]
-            )
+    labels = dict(zip(patients["patient"], patients["idh"], strict=True))
+    written = patients[patients["split"] != ""].set_index("patient")["split"].to_dict()
+    if len(written) == len(labels):
+        return manifest
+    if written:
+        split = joined_split(labels, written, seed)
+        joined = Counter(split[name] for name in sorted(set(labels) - set(written)))
+        places = ", ".join(f"{count} {name}" for name, count in sorted(joined.items()))
+        logger.warning("patients without a split join the others, who keep theirs: %s", places)
+    else:
+        split = drawn_split(labels, seed)
     return manifest.assign(split=manifest["patient"].map(split))
 
 
@@ -131,10 +134,6 @@ def slide_name(path: str) -> str:
     return file.stem if ENDING.fullmatch(file.suffix) else file.name
 
 
-def _draw_key(seed: int, patient: str) -> str:
-    return hashlib.sha256(f"{seed}\x1f{patient}".encode()).hexdigest()
-
-
 def _rows(index: "pd.Index[int]") -> str:
     """Row numbers as in an editor: the header is row 1."""
     numbers = [str(i + 2) for i in index]
@@ -156,10 +155,6 @@ def _problems(text: pd.DataFrame) -> Iterator[str]:
             if len(rows) > 1:
                 yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
     yield from _same_stem(text)
-    has_split = text.groupby("patient")["split"].agg(lambda c: (c != "").any())
-    if has_split.any() and not has_split.all():
-        without = text.index[~text["patient"].map(has_split)]
-        yield f"{_rows(without)}: no split, though others have one; give all patients one or none"
 
 
 def _bad_values(text: pd.DataFrame) -> Iterator[str]:

@@ -69,13 +69,14 @@ def cohort_with_split(manifest: str, seed: int) -> pd.DataFrame:
         ManifestError: the manifest contradicts itself, or has too few patients for a split.
     """
     cohort = read_manifest(manifest)
-    if (cohort["split"] != "").any():
+    if (cohort["split"] != "").all():
         return cohort
-    logger.warning(
-        "%s: no split; one is drawn with seed %d. If these patients were split before, give the "
-        "manifest of that time, such as TILES/%s",
-        *(manifest, seed, COHORT),
-    )
+    if (cohort["split"] == "").all():
+        logger.warning(
+            "%s: no split; one is drawn with seed %d. If these patients were split before, give "
+            "the manifest of that time, such as TILES/%s",
+            *(manifest, seed, COHORT),
+        )
     has_slides = bool((cohort["slide"] != "").any())
     return with_split(with_slides(cohort, manifest) if has_slides else cohort, seed)
 

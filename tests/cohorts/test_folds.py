@@ -31,7 +31,7 @@ def test_folds_survive_writing_and_reading(tmp_path, ending, by):
     write_folds(str(tmp_path / f"folds.{ending}"), folds)
     again = read_folds(str(tmp_path / f"folds.{ending}"))
 
-    pd.testing.assert_frame_equal(again.table, folds.table, check_dtype=False)
+    pd.testing.assert_frame_equal(again.table, folds.table)
     assert (again.by, again.numbers()) == (by, (1, 2))
     assert again.roles(2) == ROLES[2]
     assert again.labels() == LABELS

@@ -11,6 +11,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
+from idhray.cohorts.split_draw import held_out_sizes
 from idhray.errors import ManifestError
 
 
@@ -57,7 +58,6 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
     [
         pytest.param("idh\nmutant\n", "no column `patient`", id="no patient column"),
         pytest.param("Patient\nA\n", "write it as `patient`", id="wrong case"),
-        pytest.param("patient,split\nA,train\nB,\n", "row 3: no split", id="half a split"),
         pytest.param("patient,split\nA,train\nA,test\n", "split test and train", id="torn patient"),
         pytest.param("patient\nab-1\nAB-1\n", "look like one", id="same name in other case"),
         pytest.param(
@@ -99,12 +99,14 @@ def test_a_manifest_survives_writing_and_reading(tmp_path, ending):
 
 
 def test_split_of_266_patients_is_that_of_liu_2020(tmp_path):
-    """136 mutant and 130 wildtype patients give 198, 34 and 34 (Liu et al. 2020, Results)."""
+    """136 mutant and 130 wildtype patients give 100 + 98, 18 + 16 and 18 + 16 (Results)."""
     patients = patients_of(with_split(made_cohort(tmp_path, 136, 130), seed=0))
 
     assert patients["split"].value_counts().to_dict() == {"train": 198, "val": 34, "test": 34}
     by_class = patients.groupby(["split", "idh"]).size()
-    assert by_class["test"].to_dict() == {"mutant": 17, "wildtype": 17}
+    assert by_class["train"].to_dict() == {"mutant": 100, "wildtype": 98}
+    assert by_class["val"].to_dict() == {"mutant": 18, "wildtype": 16}
+    assert by_class["test"].to_dict() == {"mutant": 18, "wildtype": 16}
 
 
 def test_split_does_not_depend_on_the_order_of_rows(tmp_path):
@@ -127,6 +129,64 @@ def test_a_given_split_is_kept_and_a_class_of_two_is_refused(tmp_path):
     assert with_split(given, seed=0)["split"].tolist() == ["test", "train"]
     with pytest.raises(ManifestError, match=r"2 mutant patient\(s\)"):
         with_split(made_cohort(tmp_path, 2, 9), seed=0)
+
+
+@pytest.mark.parametrize("newcomers", [1, 40])
+@pytest.mark.parametrize("seed", range(5))
+def test_newcomers_move_nobody_and_fill_the_sets(tmp_path, newcomers, seed):
+    """A patient who moves from test to training is judged by a network that learned from them."""
+    before = patients_of(with_split(made_cohort(tmp_path, 61, 35), seed)).set_index("patient")
+    larger = patients_of(made_cohort(tmp_path, 61 + newcomers, 35 + newcomers // 2))
+    larger["split"] = larger["patient"].map(before["split"]).fillna("")
+    after = patients_of(with_split(larger, seed)).set_index("patient")
+
+    pd.testing.assert_series_equal(after["split"].reindex(before.index), before["split"])
+    sizes = after.groupby(["idh", "split"]).size().unstack()
+    ideal = after.groupby("idh").size()
+    for name, share in (("train", 0.75), ("val", 0.125), ("test", 0.125)):
+        assert ((sizes[name] - share * ideal).abs() <= 2).all()
+
+
+def test_places_of_newcomers_do_not_depend_on_the_order_of_rows(tmp_path):
+    """Every stage that reads the manifest must come to the same split."""
+    cohort = made_cohort(tmp_path, 30, 30)
+    written = with_split(cohort, seed=1).assign(
+        split=lambda t: t["split"].where(t.index % 3 > 0, "")
+    )
+    forward = patients_of(with_split(written, seed=2))
+    backward = patients_of(with_split(written.iloc[::-1].reset_index(drop=True), seed=2))
+
+    pd.testing.assert_frame_equal(forward, backward)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "held_out"),
+    [
+        pytest.param((136, 130), (18, 16), id="Liu et al. 2020"),
+        pytest.param((130, 136), (16, 18), id="the other way around"),
+        pytest.param((36, 36), (5, 5), id="equal classes hold out equal numbers"),
+        pytest.param((50, 12), (7, 1), id="TCGA MRI"),
+        pytest.param((3, 3), (1, 1), id="smallest"),
+        pytest.param((3, 100), (1, 12), id="rare class"),
+    ],
+)
+def test_held_out_patients_are_an_eighth_and_both_classes_are_among_them(sizes, held_out):
+    """A validation or test set without one class has no AUC."""
+    drawn = held_out_sizes({"mutant": sizes[0], "wildtype": sizes[1]})
+
+    assert tuple(drawn.values()) == held_out
+
+
+def test_every_set_has_both_classes_and_training_most_patients():
+    """The rule must be sensible for any cohort, not only for that of the paper."""
+    for mutants in range(3, 60):
+        for wildtypes in range(3, 60):
+            drawn = held_out_sizes({"mutant": mutants, "wildtype": wildtypes})
+
+            assert min(drawn.values()) >= 1
+            assert mutants > 2 * drawn["mutant"]
+            assert wildtypes > 2 * drawn["wildtype"]
+            assert sum(drawn.values()) - -(-(mutants + wildtypes) // 8) in (0, 1)
 
 
 @pytest.mark.parametrize(

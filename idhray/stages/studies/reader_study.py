@@ -195,7 +195,7 @@ def _reader_patients(cohort: pd.DataFrame, settings: MriStudySettings) -> pd.Dat
 
 def _with_split(cohort: pd.DataFrame, settings: MriStudySettings, seed: int) -> pd.DataFrame:
     """The cohort with a split. If it is drawn, patients whom readers do not see train the GAN."""
-    if (cohort["split"] == "").all():
+    if (cohort["split"] == "").any():
         drawn = with_split(_reader_patients(cohort, settings), seed).set_index("patient")["split"]
         splits = cohort["patient"].map(drawn[~drawn.index.duplicated()]).fillna("train")
         cohort = cohort.assign(split=splits)
