@@ -35,7 +35,8 @@ SHARED = {
     "images": {"errors"},
     "distributed": {"errors"},
     "ledger": {"table_parts", "tables", "storage", "errors"},
-    "leakage": {"table_parts", "storage", "errors"},
+    "generator_records": {"storage", "errors"},
+    "leakage": {"generator_records", "table_parts", "storage", "errors"},
     "cohorts": {"chance", "tables", "storage", "errors"},
     "slide_cache": {"storage", "errors"},
 }

@@ -23,7 +23,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import TrainingState
 from idhray.config import settings_from
 from idhray.errors import ConfigError, StorageError
-from idhray.leakage import GeneratorRecord, patients_hash
+from idhray.generator_records import GeneratorRecord, patients_hash
 from idhray.storage import exists, join, publish, publish_json, read_bytes, read_json
 
 WEIGHTS_FILE, CARD_FILE, TRAINING_FILE = "weights.safetensors", "model.json", "training.pt"

@@ -23,7 +23,7 @@ from idhray.gan.architectures import architecture_name, gan_settings
 from idhray.gan.config import GanSettings
 from idhray.gan.run import Run
 from idhray.gan.weights import WEIGHTS, read_weights
-from idhray.leakage import patients_hash
+from idhray.generator_records import patients_hash
 from idhray.storage import exists, join, read_bytes, read_json
 
 TRAINING = "training.pt"

@@ -32,8 +32,8 @@ from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
 from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_generator
+from idhray.generator_records import GateRecord, write_gate
 from idhray.images import encode
-from idhray.leakage import GateRecord, write_gate
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
 from idhray.stages.gan_training.fold import roles_of_model
 from idhray.stages.gan_training.image_sets import (

@@ -17,7 +17,7 @@ from idhray.exchange.rows import KINDS, Kind, group_of, index_schema, kind_of, s
 from idhray.exchange.stylegan import write_zip
 from idhray.exchange.tfrecord import ENDING, write_tfrecord
 from idhray.exchange.webdataset import write_shard
-from idhray.leakage import read_gate, read_generator, write_gate, write_generator
+from idhray.generator_records import read_gate, read_generator, write_gate, write_generator
 from idhray.ledger import check_failures, tally
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome

@@ -18,14 +18,14 @@ from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, load_generator
 from idhray.gan.weights import read_weights
-from idhray.images import image_cell
-from idhray.leakage import (
+from idhray.generator_records import (
     GateRecord,
     GeneratorRecord,
     read_gate,
     write_gate,
     write_generator,
 )
+from idhray.images import image_cell
 from idhray.ledger import check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fold import fold_of_model, roles_of_model

@@ -7,8 +7,8 @@ import numpy as np
 from idhray.chance import generator
 from idhray.classify.dataset import ImageSet
 from idhray.classify.settings import ClassifierSettings
+from idhray.generator_records import GeneratorRecord, write_generator
 from idhray.images import image_cell
-from idhray.leakage import GeneratorRecord, write_generator
 from idhray.table_parts import part_path, publish_table
 from idhray.tables import PATCHES, SYNTHETIC
 

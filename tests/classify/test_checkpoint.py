@@ -15,7 +15,7 @@ from idhray.classify.checkpoint import (
 )
 from idhray.classify.trainer import fit_classifier
 from idhray.errors import StorageError
-from idhray.leakage import GeneratorRecord, patients_hash
+from idhray.generator_records import GeneratorRecord, patients_hash
 from tests.classify.made_up import image_set, tiny
 
 TRAIN, VAL = image_set(6, 4), image_set(4, 1, first=50)

@@ -14,7 +14,7 @@ from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_snapshot
 from idhray.gan.weights import read_weights
-from idhray.leakage import patients_hash
+from idhray.generator_records import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, start
 
 BOTH = {"pggan": PGGAN, "stylegan2": STYLEGAN2}

@@ -15,7 +15,7 @@ from idhray.gan.stylegan2.transfer import adapted
 from idhray.gan.trainer import train
 from idhray.gan.transfer import init_from
 from idhray.gan.weights import CheckpointWeights
-from idhray.leakage import patients_hash
+from idhray.generator_records import patients_hash
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, noise_images, start
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, LeakageError, StorageError
-from idhray.leakage import read_gate
+from idhray.generator_records import read_gate
 from idhray.ledger import fates
 from idhray.stages import evaluate_gan as stage
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanFlags, EvaluateGanTask, evaluate_gan

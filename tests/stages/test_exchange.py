@@ -21,8 +21,8 @@ from idhray.errors import (
 from idhray.exchange.listing import chunks_of, cohort_with_split
 from idhray.exchange.rows import kind_of, stream
 from idhray.exchange.tfrecord import write_tfrecord
+from idhray.generator_records import GeneratorRecord, read_generator, write_generator
 from idhray.images import decode, encode
-from idhray.leakage import GeneratorRecord, read_generator, write_generator
 from idhray.ledger import fates
 from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.import_images import (

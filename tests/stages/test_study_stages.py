@@ -12,8 +12,9 @@ from safetensors.numpy import load_file
 from idhray.classify.checkpoint import load_card
 from idhray.errors import ConfigError, LeakageError, SettingsChangedError
 from idhray.gan.sample import generate, load_generator
+from idhray.generator_records import GeneratorRecord, write_generator
 from idhray.images import decode
-from idhray.leakage import GeneratorRecord, patient_splits, write_generator
+from idhray.leakage import patient_splits
 from idhray.ledger import fates
 from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.studies.settings import StudyFlags

@@ -11,7 +11,7 @@ from typing import Any
 from idhray.cohorts.folds import read_folds
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
-from idhray.leakage import patients_hash
+from idhray.generator_records import patients_hash
 
 Roles = Mapping[str, str]  # train, val or test by patient
 

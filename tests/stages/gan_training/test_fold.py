@@ -8,13 +8,8 @@ import pytest
 from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, LeakageError, StorageError, TableError
 from idhray.gan.checkpoint import read_model, save
-from idhray.leakage import (
-    GeneratorRecord,
-    patients_hash,
-    read_gate,
-    read_generator,
-    suitable_generators,
-)
+from idhray.generator_records import GeneratorRecord, patients_hash, read_gate, read_generator
+from idhray.leakage import suitable_generators
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training import image_sets

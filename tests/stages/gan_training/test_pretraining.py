@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from idhray.errors import ConfigError
-from idhray.leakage import read_gate
+from idhray.generator_records import read_gate
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages import synthesize as making
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask

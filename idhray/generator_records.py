@@ -1,0 +1,149 @@
+"""Records of a generator: the patients it was trained on, and the verdict on its images.
+
+A folder of SYNTHETIC images holds `_generator.json`, the record of the generator that made them,
+and, if the generator was evaluated, `_gate.json`, the result of the test for copies and diversity.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
+
+from idhray.errors import LeakageError, StorageError
+from idhray.storage import exists, join, publish_json, read_json
+
+GENERATOR = "_generator.json"
+GATE = "_gate.json"
+
+
+def patients_hash(patients: Iterable[str]) -> str:
+    """Hash of a set of patients, 16 hex digits, independent of their order."""
+    text = "\n".join(sorted(set(patients)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorRecord:
+    """Record of the generator that made a folder of synthetic images."""
+
+    generator: str
+    idh: str
+    patients: tuple[str, ...]
+    """All patients of its training set."""
+    trained_on: str
+    """`patients_hash` of `patients`."""
+    fold: int | None = None
+    """Number of the fold whose training patients it was trained on; None without folds."""
+    seed: int | None = None
+    """Seed of its training; None if unknown."""
+    weights: str | None = None
+    """Digest of the weights that make its images; None if unknown."""
+
+    @classmethod
+    def of(
+        cls,
+        generator: str,
+        idh: str,
+        patients: Iterable[str],
+        *,
+        fold: int | None = None,
+        seed: int | None = None,
+        weights: str | None = None,
+    ) -> "GeneratorRecord":
+        """Record of a generator that was trained on `patients`."""
+        names = tuple(sorted(set(patients)))
+        return cls(
+            generator=generator,
+            idh=idh,
+            patients=names,
+            trained_on=patients_hash(names),
+            fold=fold,
+            seed=seed,
+            weights=weights,
+        )
+
+    def same_weights(self, other: "GeneratorRecord") -> bool:
+        """True if both are of one checkpoint, or of checkpoints whose generators are equal."""
+        equal = self.weights is not None and self.weights == other.weights
+        return equal or self.generator == other.generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRecord:
+    """Result of the test for copies and diversity, stored with a checkpoint and with its images."""
+
+    generator: str
+    """Seal of the checkpoint that was evaluated."""
+    passed: bool
+    reasons: tuple[str, ...]
+    """Reasons why the generator failed."""
+    images: str
+    """Folder of its training images, in which copies are searched."""
+    images_digest: str
+    features: str
+    """Feature extractor, as given by the flag `features`."""
+    extractor: str
+    """Network of the feature extractor, and a digest of its weights."""
+    psi: float
+    """Truncation of the images that were evaluated; images of a lower psi vary less."""
+    limits: dict[str, float]
+    """Distances below which an image is a copy."""
+    evaluation: str
+    """Folder of the evaluation's figures."""
+    pretraining: tuple[dict[str, Any], ...] = ()
+    """Tables of earlier trainings in which copies are searched, too: folder, digest, idh, and the
+    patients if that training took those of a fold."""
+
+
+def write_gate(folder: str, record: GateRecord) -> None:
+    """Write the gate record of a generator into a folder."""
+    publish_json(join(folder, GATE), asdict(record))
+
+
+def read_gate(folder: str) -> GateRecord | None:
+    """Gate record in a folder, or None if the generator was not evaluated.
+
+    Raises:
+        StorageError: The file is not a gate record.
+    """
+    path = join(folder, GATE)
+    if not exists(path):
+        return None
+    values = read_json(path)
+    if set(values) != {field.name for field in fields(GateRecord)}:
+        raise StorageError(f"{path}: not a gate record; run `idhray evaluate-gan` again")
+    lists = {name: tuple(values[name]) for name in ("reasons", "pretraining")}
+    return GateRecord(**{**values, **lists})
+
+
+def write_generator(folder: str, record: GeneratorRecord) -> None:
+    """Write the generator record into a folder of synthetic images."""
+    publish_json(join(folder, GENERATOR), asdict(record))
+
+
+def read_generator(folder: str) -> GeneratorRecord:
+    """Generator record of a folder of synthetic images.
+
+    Raises:
+        LeakageError: There is no record, or its hash does not match its patients.
+        StorageError: The file is not a generator record.
+    """
+    path = join(folder, GENERATOR)
+    if not exists(path):
+        raise LeakageError(
+            f"{folder}: no {GENERATOR}, so the training patients of its generator are unknown; "
+            "make the images with `idhray synthesize`"
+        )
+    values = read_json(path)
+    optional = {field.name for field in fields(GeneratorRecord) if field.default is not MISSING}
+    required = {field.name for field in fields(GeneratorRecord)} - optional
+    if set(values) - optional != required or not isinstance(values["patients"], list):
+        raise StorageError(f"{path}: needs {', '.join(sorted(required))}; synthesize again")
+    record = GeneratorRecord(**{**values, "patients": tuple(values["patients"])})
+    if record.trained_on != patients_hash(record.patients):
+        raise LeakageError(
+            f"{path}: trained_on is {record.trained_on}, but the hash of its "
+            f"{len(record.patients)} patients is {patients_hash(record.patients)}; the list was "
+            "changed: synthesize again"
+        )
+    return record
