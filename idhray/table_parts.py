@@ -126,6 +126,16 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         return part.read(columns=columns)
 
 
+def column_names(path: str) -> list[str]:
+    """Names of the columns of one part; no row is read.
+
+    Raises:
+        TableError: The file is not a Parquet file.
+    """
+    with _opened_part(path, None) as part:
+        return list(part.schema_arrow.names)
+
+
 @contextlib.contextmanager
 def _opened_part(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
     files, inner = filesystem(path)

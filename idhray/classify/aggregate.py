@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from idhray.classify.dataset import IDH_OF_LABEL, UNLABELED, ImageSet
+from idhray.classify.backbones import network_input
+from idhray.classify.image_set import IDH_OF_LABEL, UNLABELED, ImageRows
 from idhray.errors import TableError
 
 MIN_PROBABILITY = 1e-7  # smaller probabilities are raised to this before the logarithm
@@ -15,14 +16,14 @@ BATCH_SIZE = 64  # images predicted at once
 
 
 def mutant_probabilities(
-    network: nn.Module, pixels: NDArray[np.uint8], *, device: torch.device | str = "cpu"
+    network: nn.Module, images: ImageRows, *, device: torch.device | str = "cpu"
 ) -> NDArray[np.float64]:
-    """Probability of IDH mutation of each image, (N, H, W) uint8 -> (N,)."""
+    """Probability of IDH mutation of each image, (N,)."""
     network.eval()
     probabilities = []
     with torch.inference_mode():
-        for start in range(0, len(pixels), BATCH_SIZE):
-            batch = torch.from_numpy(pixels[start : start + BATCH_SIZE])[:, None].to(device)
+        for start in range(0, len(images), BATCH_SIZE):
+            batch = network_input(images.pixels(slice(start, start + BATCH_SIZE))).to(device)
             probabilities.append(network(batch).double().softmax(dim=1)[:, 1].cpu().numpy())
     return np.concatenate(probabilities) if probabilities else np.empty(0)
 
@@ -40,7 +41,7 @@ def patient_means(
     return names, sums / counts, counts
 
 
-def patient_labels(images: ImageSet) -> NDArray[np.int8]:
+def patient_labels(images: ImageRows) -> NDArray[np.int8]:
     """Label of each patient, in the order of `patient_means`.
 
     Raises:
@@ -56,7 +57,7 @@ def patient_labels(images: ImageSet) -> NDArray[np.int8]:
 
 
 def prediction_rows(
-    images: ImageSet,
+    images: ImageRows,
     p_mutant: NDArray[np.float64],
     *,
     split: str,
@@ -90,7 +91,7 @@ def prediction_rows(
     ]
 
 
-def patient_scores(images: ImageSet, p_mutant: NDArray[np.float64]) -> dict[str, float | None]:
+def patient_scores(images: ImageRows, p_mutant: NDArray[np.float64]) -> dict[str, float | None]:
     """Mean log loss over labeled patients, and their AUC (None if a class is missing)."""
     labels = patient_labels(images)
     _, p, _ = patient_means(images.patients, p_mutant)

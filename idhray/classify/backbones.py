@@ -1,50 +1,65 @@
-"""timm networks that turn gray images into the logits of wildtype and mutant."""
+"""timm networks that turn images of one to three channels into the logits of two classes."""
 
 import io
 import pickle
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports torchvision)
 import timm
+from timm.models import adapt_input_conv
 
 from idhray.chance import seed_for
-from idhray.classify.settings import ClassifierSettings
+from idhray.classify.settings import Channels, ClassifierSettings
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
 RESNET_CHANNELS = (64, 128, 256, 512)  # per stage; He et al. 2016, table 1
+INPUT_CHANNELS: dict[Channels, int] = {"gray": 3, "rgb": 3, "two-channel": 2}
+"""Input channels of the network; gray is shown to all three of an RGB network."""
+RGB_CHANNELS = 3
 N_CLASSES = 2  # wildtype 0, mutant 1
 
 
-class GrayClassifier(nn.Module):
-    """Network for RGB images, applied to gray ones.
+class ImageClassifier(nn.Module):
+    """Network with the normalization of its input.
 
-    Shapes: x (N, 1, H, W), 0..255, uint8 or float -> (N, 2).
+    A gray image is shown to all three channels of a network for RGB images. A network for C other
+    channels has the statistics of the first C channels of RGB.
+
+    Shapes: x (N, C, H, W), 0..255, uint8 or float -> (N, 2).
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, channels: Channels = "gray") -> None:
         super().__init__()
         self.network = network
+        inputs = INPUT_CHANNELS[channels]
         statistics: dict[str, Any] = getattr(network, "pretrained_cfg", {})
         # Mean and SD of the images that the ImageNet weights were trained on; Inception's differ.
         for name, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
-            value = torch.tensor(statistics.get(name, default)).view(1, 3, 1, 1)
+            value = torch.tensor(statistics.get(name, default)[:inputs]).view(1, inputs, 1, 1)
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        logits: Tensor = self.network(
-            (x.to(mean.dtype) / 255).expand(-1, 3, -1, -1).sub(mean) / std
-        )
+        scaled = (x.to(mean.dtype) / 255).expand(-1, mean.shape[1], -1, -1)
+        logits: Tensor = self.network(scaled.sub(mean) / std)
         return logits
 
 
-def build_network(settings: ClassifierSettings, seed: int) -> GrayClassifier:
+def network_input(pixels: NDArray[np.uint8]) -> Tensor:
+    """Gray (N, H, W) or colored (N, H, W, C) pixels as a tensor (N, C, H, W) uint8."""
+    images = torch.from_numpy(pixels)
+    return images[:, None] if pixels.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+
+def build_network(settings: ClassifierSettings, seed: int) -> ImageClassifier:
     """Network at the start of training, with the weights that the settings name.
 
     Raises:
@@ -54,16 +69,16 @@ def build_network(settings: ClassifierSettings, seed: int) -> GrayClassifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "classifier", "weights"))
         if settings.weights == "imagenet":
-            return GrayClassifier(_imagenet_network(settings))
+            return ImageClassifier(_imagenet_network(settings), settings.channels)
         network = _timm_network(settings)
     if settings.weights != "random":
-        _load_file(network, settings.weights)
-    return GrayClassifier(network)
+        _load_file(network, settings.weights, settings.channels)
+    return ImageClassifier(network, settings.channels)
 
 
-def bare_network(settings: ClassifierSettings) -> GrayClassifier:
+def bare_network(settings: ClassifierSettings) -> ImageClassifier:
     """Network without trained weights, to be filled from a checkpoint."""
-    return GrayClassifier(_timm_network(settings))
+    return ImageClassifier(_timm_network(settings), settings.channels)
 
 
 def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.Module:
@@ -82,6 +97,8 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
         pretrained=pretrained,
         num_classes=N_CLASSES,
         drop_rate=settings.dropout,
+        # timm makes the first layer of another number of channels of the pretrained weights.
+        in_chans=INPUT_CHANNELS[settings.channels],
         **options,
     )
     return network
@@ -100,13 +117,26 @@ def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
         ) from None
 
 
-def _load_file(network: nn.Module, path: str) -> None:
-    """Fill a network from a file; a last layer with other classes keeps its random weights."""
+def _load_file(network: nn.Module, path: str, channels: Channels) -> None:
+    """Fill a network from a file.
+
+    A last layer with other classes keeps its random weights. A first layer of RGB images is made
+    into one of the network's channels.
+    """
     state = _read_weights(path)
-    # `train-classifier` writes a whole GrayClassifier.
+    # `train-classifier` writes a whole ImageClassifier.
     state = {name.removeprefix("network."): value for name, value in state.items()}
     expected = network.state_dict()
-    head = {f"{layer}.{kind}" for layer in _last_layers(network) for kind in ("weight", "bias")}
+    for layer in _layers(network, "first_conv", "conv1"):
+        weight = state.get(f"{layer}.weight")
+        if weight is not None and weight.ndim == 4 and weight.shape[1] == RGB_CHANNELS:
+            inputs = INPUT_CHANNELS[channels]
+            state[f"{layer}.weight"] = adapt_input_conv(inputs, weight)
+    head = {
+        f"{layer}.{kind}"
+        for layer in _layers(network, "classifier", "fc")
+        for kind in ("weight", "bias")
+    }
     for name in head & set(state):
         if state[name].shape != expected[name].shape:
             state[name] = expected[name]
@@ -122,8 +152,8 @@ def _load_file(network: nn.Module, path: str) -> None:
     network.load_state_dict({name: state[name] for name in expected})
 
 
-def _last_layers(network: nn.Module) -> tuple[str, ...]:
-    name = getattr(network, "pretrained_cfg", {}).get("classifier", "fc")
+def _layers(network: nn.Module, key: str, default: str) -> tuple[str, ...]:
+    name = getattr(network, "pretrained_cfg", {}).get(key, default)
     return (name,) if isinstance(name, str) else tuple(name)
 
 

@@ -1,55 +1,61 @@
-"""Images and orientations of each training step, a function of seed and epoch only.
+"""Pixels and labels of each training step, from the schedule of its slots."""
 
-The last, incomplete batch is always left out; its images return in the order of the next epoch.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from idhray.chance import generator
-from idhray.classify.dataset import ImageSet
+from idhray.classify.backbones import network_input
+from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
+from idhray.classify.slots import StepSlots
 from idhray.distributed import Worker
 
 
-def epoch_batches(
-    n_images: int, settings: ClassifierSettings, seed: int, epoch: int
-) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """Images of each global batch of an epoch, and the rotation of each image.
+@dataclass(frozen=True)
+class Batch:
+    """A worker's share of one global batch."""
 
-    Returns:
-        Two arrays (steps, batch_size): rows of the image set, and numbers for `rotated` (0 if
-        `settings.dihedral` is off).
+    step: int
+    pixels: Tensor  # (N, C, H, W) uint8
+    labels: Tensor  # (N,) int64
+
+
+def batches(
+    real: ImageRows,
+    added: ImageRows | None,
+    slots: Iterable[StepSlots],
+    settings: ClassifierSettings,
+    *,
+    worker: Worker,
+) -> Iterator[Batch]:
+    """Worker's share of each global batch.
+
+    Args:
+        real: Real images. Fewer than the schedule numbers are shown again from the first.
+        added: Added images, if the schedule has any.
+        slots: Slots of the steps.
+        settings: Settings of the training.
+        worker: Rank of this worker and the number of workers.
     """
-    rng = generator(seed, "classifier", "epoch", epoch)
-    steps = n_images // settings.batch_size
-    rows = rng.permutation(n_images)[: steps * settings.batch_size]
-    turns = rng.integers(8 if settings.dihedral else 1, size=len(rows), dtype=np.int8)
-    shape = (steps, settings.batch_size)
-    return rows.reshape(shape), turns.reshape(shape)
+    share = worker.share(settings.batch_size)
+    for step in slots:
+        pixels, labels = [], []
+        for is_added, number, turn in zip(
+            step.added[share], step.images[share], step.turns[share], strict=True
+        ):
+            source = added if is_added and added is not None else real
+            place = int(number) % len(source)
+            image = source.pixels(place)
+            pixels.append(rotated(image, int(turn)) if settings.dihedral else image)
+            labels.append(int(source.labels[place]))
+        yield Batch(step.step, network_input(np.stack(pixels)), torch.tensor(labels))
 
 
 def rotated(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
     """Image rotated by `turn % 4` quarter turns, and mirrored if `turn` is 4 to 7."""
     image = np.rot90(image, turn % 4)
     return image[:, ::-1] if turn >= 4 else image
-
-
-def batches(
-    images: ImageSet, settings: ClassifierSettings, seed: int, epoch: int, *, worker: Worker
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Worker's share of each global batch: pixels (N, 1, H, W) uint8 and labels (N,)."""
-    share = worker.share(settings.batch_size)
-    for rows, turns in zip(*epoch_batches(len(images), settings, seed, epoch), strict=True):
-        own_rows, own_turns = rows[share], turns[share]
-        pixels = np.stack(
-            [
-                rotated(images.pixels[row], turn)
-                for row, turn in zip(own_rows, own_turns, strict=True)
-            ]
-        )
-        yield torch.from_numpy(pixels)[:, None], torch.from_numpy(images.labels[own_rows]).long()

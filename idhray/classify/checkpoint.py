@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from idhray.classify.backbones import GrayClassifier, bare_network
-from idhray.classify.dataset import ImageSet
+from idhray.classify.backbones import ImageClassifier, bare_network
+from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import TrainingState
 from idhray.config import settings_from
@@ -48,8 +48,9 @@ class ModelCard:
 
 def model_card(
     state: TrainingState,
-    train: ImageSet,
-    val: ImageSet,
+    real: ImageRows,
+    added: ImageRows | None,
+    val: ImageRows,
     settings: ClassifierSettings,
     *,
     seed: int,
@@ -59,17 +60,19 @@ def model_card(
 
     Args:
         state: State after the last epoch.
-        train: Training set; images without a patient are synthetic.
+        real: Real training images.
+        added: Added training images; those without a patient are synthetic.
         val: Validation images.
         settings: Settings of the training.
         seed: Seed of the training.
         generators: Records of the synthetic folders, from `refuse_leaks`.
     """
-    patients = sorted(set(train.patients.tolist()) - {""})
+    added_patients = [] if added is None else added.patients.tolist()
+    patients = sorted({*real.patients.tolist(), *added_patients} - {""})
     return ModelCard(
         settings=settings,
         seed=seed,
-        n_synthetic=int((train.patients == "").sum()),
+        n_synthetic=added_patients.count(""),
         best_epoch=state.best_epoch,
         history=state.history,
         train_patients=patients,
@@ -96,7 +99,7 @@ def load_card(folder: str) -> ModelCard:
     return _card(folder)[0]
 
 
-def load_model(folder: str) -> tuple[GrayClassifier, ModelCard]:
+def load_model(folder: str) -> tuple[ImageClassifier, ModelCard]:
     """Trained classifier, ready to predict, and its card.
 
     Raises:

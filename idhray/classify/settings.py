@@ -5,6 +5,10 @@ from typing import Literal
 
 from idhray.errors import ConfigError
 
+Channels = Literal["gray", "rgb", "two-channel"]
+CHANNELS: dict[Channels, int] = {"gray": 1, "rgb": 3, "two-channel": 2}
+"""Channels of a prepared image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
@@ -16,10 +20,12 @@ class ClassifierSettings:
     """Channels of the residual stages, as a fraction of the published ones; ResNets only."""
     weights: str = "imagenet"
     """Start of training: imagenet (downloaded by name), random, or a .safetensors or .pth file."""
+    channels: Channels = "gray"
+    """Input of the network: gray, rgb, or two-channel (CE-T1w and FLAIR of a SLICES table)."""
     image_px: int = 256
     """Side length that images are resized to."""
     clahe_clip_limit: float = 0.01
-    """Contrast limit of the adaptive histogram equalization, 0..1."""
+    """Contrast limit of the adaptive histogram equalization of gray images, 0..1."""
     clahe_tiles: int = 8
     """Regions per side of the adaptive histogram equalization."""
     gamma: float = 1.0
@@ -55,6 +61,8 @@ class ClassifierSettings:
             raise ConfigError(f"clahe_clip_limit must be in [0, 1], got {self.clahe_clip_limit}")
         if not self.lr_decay >= 0:
             raise ConfigError(f"lr_decay must be 0 or more, got {self.lr_decay}")
+        if self.channels not in CHANNELS:
+            raise ConfigError(f"channels must be {' or '.join(CHANNELS)}, got {self.channels!r}")
         if self.select_by not in ("val_loss", "last_epoch"):
             raise ConfigError(f"select_by must be val_loss or last_epoch, got {self.select_by!r}")
 

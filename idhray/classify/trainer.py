@@ -4,12 +4,16 @@ Each worker takes its share of every global batch, and gradients are averaged be
 Batch normalization sees only the worker's share, so several workers train a slightly different
 network than one from the same batches. On one device a run is repeatable bit by bit, and a resumed
 run gives the same result as an uninterrupted one.
+
+The batches are those of `slots.py`: an epoch has the same steps whatever is added to the real
+images.
 """
 
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,22 +27,18 @@ from idhray.chance import seed_for
 from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network, build_network
 from idhray.classify.batches import batches
-from idhray.classify.dataset import ImageSet
+from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
-from idhray.config import Identity, differences, identity_of, settings_hash
+from idhray.classify.slots import Schedule, StepSlots, slots_from
+from idhray.config import Identity, differences, identity_of
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 
 logger = logging.getLogger(__name__)
 
-SETTINGS_OF_VERSION_0_1 = (
-    *("backbone", "width", "weights", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma"),
-    *("dihedral", "dropout", "batch_size", "epochs", "learning_rate", "lr_decay", "beta1"),
-    *("beta2", "select_by"),
-)
-"""Settings whose hash is the identity of a training state of version 0.1. Never add to them."""
 ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
 ALONE = Worker()
+SCHEDULE = "slots"  # name of the order of images, in the identity of a training
 Metrics = dict[str, Any]
 
 
@@ -47,8 +47,8 @@ class TrainingState:
     """State of a run after an epoch: everything that it needs to continue."""
 
     identity: str
-    """Settings, seed and digest of the images as JSON; a run continues only with the same ones.
-    Version 0.1 wrote the hash of `SETTINGS_OF_VERSION_0_1`, seed and digest instead."""
+    """Settings, seed, schedule and digests of the images as JSON; a run continues only with the
+    same ones."""
     history: list[Metrics]
     """epoch, train_loss, val_loss and val_auc of each finished epoch."""
     network: dict[str, Tensor]
@@ -58,14 +58,16 @@ class TrainingState:
     best_epoch: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Run:
     """Inputs that stay the same during a training."""
 
-    train: ImageSet
-    val: ImageSet
+    real: ImageRows
+    added: ImageRows | None
+    val: ImageRows
     settings: ClassifierSettings
-    seed: int
+    schedule: Schedule
+    steps_per_epoch: int
     worker: Worker
 
 
@@ -73,11 +75,14 @@ OnEpoch = Callable[[Metrics, TrainingState], None]
 
 
 def fit_classifier(
-    train: ImageSet,
-    val: ImageSet,
+    real: ImageRows,
+    added: ImageRows | None,
+    val: ImageRows,
     settings: ClassifierSettings,
     *,
     seed: int,
+    steps_per_epoch: int | None = None,
+    slots_of: int | None = None,
     worker: Worker = ALONE,
     device: torch.device | str = "cpu",
     state: TrainingState | None = None,
@@ -86,10 +91,16 @@ def fit_classifier(
     """Train a classifier and return its state after the last epoch; predict with `state.best`.
 
     Args:
-        train: Labeled images, real and synthetic; every worker needs all of them.
+        real: Labeled real images; every worker needs all of them.
+        added: Labeled images that are added to them, or None.
         val: Images of the validation patients; unlabeled images are left out.
         settings: Settings of the training.
         seed: Seed of the initial weights, the order of images, dropout and augmentation.
+        steps_per_epoch: Steps between two validations. Default: one pass over the real images,
+            whatever is added.
+        slots_of: Number of real images by which steps and slots are numbered. Default: that of
+            `real`. A reduced set of real images is trained for the steps of the whole set, and
+            slot i shows its image `i mod len(real)`.
         worker: Rank of this worker and the number of workers.
         device: Device to train on.
         state: State of an interrupted run with the same settings, seed and images.
@@ -102,12 +113,28 @@ def fit_classifier(
         SettingsChangedError: `state` belongs to other settings, another seed or other images.
         TableError: No validation image has a label.
     """
-    run = _Run(train, val.labeled(), settings, seed, worker)
+    schedule = Schedule(
+        n_real=len(real) if slots_of is None else slots_of,
+        n_added=0 if added is None else len(added),
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    run = _Run(
+        real=real,
+        added=added,
+        val=val.labeled(),
+        settings=settings,
+        schedule=schedule,
+        steps_per_epoch=schedule.steps_per_pass if steps_per_epoch is None else steps_per_epoch,
+        worker=worker,
+    )
     _check_sets(run)
     torch.backends.cudnn.deterministic = True
     network, optimizer, state = _start(run, torch.device(device), state)
+    slots = slots_from(schedule, len(state.history) * run.steps_per_epoch)
     for epoch in range(len(state.history) + 1, settings.epochs + 1):
-        loss = _train_epoch(network, optimizer, run, epoch)
+        epoch_slots = itertools.islice(slots, run.steps_per_epoch)
+        loss = _train_epoch(network, optimizer, run, epoch_slots)
         scores = patient_scores(run.val, _shared_probabilities(network, run.val, worker))
         metrics = {"epoch": epoch, "train_loss": loss, **scores}
         logger.info("%s", metrics)
@@ -120,11 +147,18 @@ def fit_classifier(
 
 def _check_sets(run: _Run) -> None:
     run.worker.share(run.settings.batch_size)
-    if len(run.train) < run.settings.batch_size:
+    if run.schedule.n_real < run.settings.batch_size:
         raise ConfigError(
-            f"{len(run.train)} training images do not fill one batch of {run.settings.batch_size};"
-            " lower --batch-size"
+            f"{run.schedule.n_real} training images do not fill one batch of "
+            f"{run.settings.batch_size}; lower --batch-size"
         )
+    if not 0 < len(run.real) <= run.schedule.n_real:
+        raise ConfigError(
+            f"{len(run.real)} real images cannot be shown in the slots of {run.schedule.n_real}; "
+            "slots_of must be the number of real images of the whole set"
+        )
+    if run.steps_per_epoch < 1:
+        raise ConfigError(f"steps_per_epoch must be 1 or more, got {run.steps_per_epoch}")
     if not len(run.val):
         raise TableError("no validation image has a label; give the val split labeled patients")
 
@@ -144,7 +178,9 @@ def _start(
     settings, identity = run.settings, _identity(run)
     if state:
         _refuse_changes(state.identity, identity)
-    network = (bare_network(settings) if state else build_network(settings, run.seed)).to(device)
+    network = (bare_network(settings) if state else build_network(settings, run.schedule.seed)).to(
+        device
+    )
     optimizer = torch.optim.Adam(
         network.parameters(),
         lr=settings.learning_rate,
@@ -167,29 +203,32 @@ def _start(
 
 
 def _identity(run: _Run) -> Identity:
-    digest = hashlib.sha256()
-    for images in (run.train, run.val):
-        digest.update(np.ascontiguousarray(images.pixels).data)
-        digest.update(images.labels.tobytes())
-        digest.update("\n".join(images.patients).encode())
-    inputs = {"seed": run.seed, "images": digest.hexdigest()}
+    sets = (run.real, *([] if run.added is None else [run.added]), run.val)
+    inputs = {
+        "seed": run.schedule.seed,
+        "images": hashlib.sha256("".join(rows.digest() for rows in sets).encode()).hexdigest(),
+        "n_added": run.schedule.n_added,
+        "schedule": SCHEDULE,
+        "slots_of": run.schedule.n_real,
+        "steps_per_epoch": run.steps_per_epoch,
+    }
     return identity_of(inputs=inputs, settings=run.settings)
 
 
 def _refuse_changes(saved: str, identity: Identity) -> None:
-    """Refuse to continue a training of other settings, another seed or other images.
+    """Refuse to continue a training of another schedule, or of other settings, seed or images.
 
     Raises:
-        SettingsChangedError: naming each difference, where the state says what it was made of.
+        SettingsChangedError: naming each difference.
     """
-    values, defaults = identity.values, identity.defaults
-    if saved.startswith("{"):
-        changed = differences(json.loads(saved), values, defaults)
-    else:
-        hashed = {name: values[name] for name in (*SETTINGS_OF_VERSION_0_1, "seed", "images")}
-        changed = [] if saved == settings_hash(hashed) else ["settings, seed or images"]
-        changed += differences({**defaults, **hashed}, values, defaults)
-    if changed:
+    # Version 0.1 wrote a hash.
+    recorded = json.loads(saved) if saved.startswith("{") else {}
+    if recorded.get("schedule") != SCHEDULE:
+        raise SettingsChangedError(
+            "the saved training is of an older version, which showed the images in another order; "
+            "finish it with that version, or start again with --overwrite"
+        )
+    if changed := differences(recorded, identity.values, identity.defaults):
         raise SettingsChangedError(
             f"the saved training is of another run ({'; '.join(changed)}); "
             "give the old settings to continue, or --overwrite to start again"
@@ -219,38 +258,38 @@ def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
 
-def _train_epoch(network: nn.Module, optimizer: torch.optim.Adam, run: _Run, epoch: int) -> float:
-    """Mean loss of one pass over the training set."""
+def _train_epoch(
+    network: nn.Module, optimizer: torch.optim.Adam, run: _Run, slots: Iterable[StepSlots]
+) -> float:
+    """Mean loss over the steps of one epoch."""
     settings, worker = run.settings, run.worker
     device = next(network.parameters()).device
-    steps = len(run.train) // settings.batch_size
-    # Dropout masks: the same in a resumed epoch, different for each worker.
-    torch.manual_seed(seed_for(run.seed, "classifier", "dropout", epoch, worker.rank))
     network.train()
     total = torch.zeros((), device=device)
-    worker_batches = batches(run.train, settings, run.seed, epoch, worker=worker)
-    for step, (pixels, labels) in enumerate(worker_batches, start=(epoch - 1) * steps):
+    for batch in batches(run.real, run.added, slots, settings, worker=worker):
+        # Dropout masks depend on the step alone: the same after a resumption and in every arm.
+        torch.manual_seed(seed_for(run.schedule.seed, "dropout", batch.step, worker.rank))
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate / (1 + settings.lr_decay * step)
+            group["lr"] = settings.learning_rate / (1 + settings.lr_decay * batch.step)
         optimizer.zero_grad()
-        loss = F.cross_entropy(network(pixels.to(device)), labels.to(device))
+        loss = F.cross_entropy(network(batch.pixels.to(device)), batch.labels.to(device))
         loss.backward()
         worker.average_gradients(network)
         optimizer.step()
         total += loss.detach()
     running = [b for name, b in network.named_buffers() if "running_" in name]
     worker.average([total, *running])
-    return float(total) / steps
+    return float(total) / run.steps_per_epoch
 
 
 def _shared_probabilities(
-    network: nn.Module, images: ImageSet, worker: Worker
+    network: nn.Module, images: ImageRows, worker: Worker
 ) -> NDArray[np.float64]:
     """`mutant_probabilities` of all images; each worker computes every `worker.size`-th one."""
     device = next(network.parameters()).device
     own_share = slice(worker.rank, None, worker.size)
     probabilities = torch.zeros(len(images), dtype=torch.float64, device=device)
-    own_probabilities = mutant_probabilities(network, images.pixels[own_share], device=device)
+    own_probabilities = mutant_probabilities(network, images.take(own_share), device=device)
     probabilities[own_share] = torch.from_numpy(own_probabilities).to(device)
     worker.average([probabilities])
     return probabilities.cpu().numpy() * worker.size

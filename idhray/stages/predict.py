@@ -7,7 +7,8 @@ import torch
 
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
-from idhray.classify.dataset import ImageSet, load_images
+from idhray.classify.dataset import load_images
+from idhray.classify.image_set import ImageRows
 from idhray.config import identity_of, settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, tally
@@ -79,9 +80,9 @@ def predict_split(task: PredictTask) -> Outcome:
     """PREDICTIONS rows of one split."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network, card = load_model(task.checkpoint)
-    images = load_images(task.images, task.split, card.settings)
+    images = load_images(task.images, task.split, card.settings).view()
     refuse_trained_on(images, task.split, card)
-    p = mutant_probabilities(network.to(device), images.pixels, device=device)
+    p = mutant_probabilities(network.to(device), images, device=device)
     rows = prediction_rows(
         images,
         p,
@@ -92,7 +93,7 @@ def predict_split(task: PredictTask) -> Outcome:
     return Outcome(rows=rows)
 
 
-def refuse_trained_on(images: ImageSet, split: str, card: ModelCard) -> None:
+def refuse_trained_on(images: ImageRows, split: str, card: ModelCard) -> None:
     """Refuse to test on patients that the classifier, or a generator behind it, was trained on.
 
     Raises:

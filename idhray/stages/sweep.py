@@ -22,13 +22,14 @@ from idhray.chance import seed_for
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.backbones import bare_network
 from idhray.classify.checkpoint import load_training, save_training
-from idhray.classify.dataset import ImageSet, load_images, training_set, with_synthetic
+from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
+from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import identity_of, settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, StorageError
-from idhray.leakage import refuse_failed
+from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.ledger import Fate
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
@@ -143,17 +144,23 @@ class TrialTask:
 class _Data:
     """The preprocessed images of all trials."""
 
-    train: ImageSet
-    val: ImageSet
-    test: ImageSet
+    real: ImageRows
+    added: ImageRows
+    val: ImageRows
+    test: ImageRows
 
     @staticmethod
     def load(
         images: str, synthetic: Sequence[str], max_count: int, settings: ClassifierSettings
     ) -> "_Data":
-        train = training_set(images, settings, synthetic=synthetic, n_synthetic=max_count)
-        val, test = (load_images(images, split, settings) for split in ("val", "test"))
-        return _Data(train, val, test)
+        refuse_leaks(images, synthetic)
+        real = load_images(images, "train", settings).view().labeled()
+        refuse_missing_class(real, images)
+        added = load_synthetic(synthetic, max_count // 2, settings).view()
+        val, test = (load_images(images, split, settings).view() for split in ("val", "test"))
+        for rows in (real, added, val):
+            _ = rows.images.digests  # computed once, for the identities of all trials
+        return _Data(real, added, val, test)
 
 
 class Trial(tune.Trainable):
@@ -207,7 +214,8 @@ def run_trial(task: TrialTask, data: _Data) -> Metrics:
         save_training(folder, state)
 
     state = fit_classifier(
-        with_synthetic(data.train, task.n_synthetic),
+        data.real,
+        data.added.take(slice(task.n_synthetic)) if task.n_synthetic else None,
         data.val,
         task.settings,
         seed=seed_for(task.seed, "sweep", task.repeat),
@@ -242,7 +250,7 @@ def _predictions(
     for split, images in (("val", data.val), ("test", data.test)):
         rows += prediction_rows(
             images,
-            mutant_probabilities(network, images.pixels, device=device),
+            mutant_probabilities(network, images, device=device),
             split=split,
             model=task.settings.backbone,
             n_synthetic=task.n_synthetic,

@@ -8,11 +8,12 @@ import ray.train
 import ray.train.torch
 
 from idhray.classify import checkpoint as saved
-from idhray.classify.dataset import load_images, training_set
+from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import identity_of, settings_dict, settings_from
+from idhray.errors import ConfigError
 from idhray.leakage import refuse_failed, refuse_leaks
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
@@ -72,6 +73,7 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     synthetic = tuple(absolute(folder) for folder in flags.synthetic)
     settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
+    refuse_uneven(flags.n_synthetic)
     refuse_leaks(images, synthetic)  # before Ray starts
     inputs = {
         "stage": "train_classifier",
@@ -112,13 +114,27 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     }
 
 
+def refuse_uneven(n_synthetic: int) -> None:
+    """Refuse a number of synthetic images that two classes cannot share.
+
+    Raises:
+        ConfigError: the number is odd or negative.
+    """
+    if n_synthetic < 0 or n_synthetic % 2:
+        raise ConfigError(
+            f"n_synthetic is divided evenly between two classes and must be even, got {n_synthetic}"
+        )
+
+
 def train_loop(config: dict[str, Any]) -> None:
     """Train in a worker of Ray Train: load the images, continue, report every epoch."""
     task = settings_from(ClassifierTask, config)
-    train = training_set(
-        task.images, task.settings, synthetic=task.synthetic, n_synthetic=task.n_synthetic
-    )
-    val = load_images(task.images, "val", task.settings)
+    real = load_images(task.images, "train", task.settings).view().labeled()
+    refuse_missing_class(real, task.images)
+    added = None
+    if task.n_synthetic:
+        added = load_synthetic(task.synthetic, task.n_synthetic // 2, task.settings).view()
+    val = load_images(task.images, "val", task.settings).view()
     generators = refuse_leaks(task.images, task.synthetic) if task.n_synthetic else []
     worker = this_worker()
     state = None
@@ -132,7 +148,7 @@ def train_loop(config: dict[str, Any]) -> None:
             if worker.rank == 0:
                 add_to_history(task.out, metrics)
                 card = saved.model_card(
-                    state, train, val, task.settings, seed=task.seed, generators=generators
+                    state, real, added, val, task.settings, seed=task.seed, generators=generators
                 )
                 saved.save_training(folder, state)
                 saved.save_model(folder, state, card)
@@ -140,7 +156,8 @@ def train_loop(config: dict[str, Any]) -> None:
             ray.train.report(metrics, checkpoint=checkpoint)
 
     fit_classifier(
-        train,
+        real,
+        added,
         val,
         task.settings,
         seed=task.seed,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from idhray.chance import generator
-from idhray.classify.dataset import ImageSet
+from idhray.classify.image_set import ImageSet, ranks_in_order
 from idhray.classify.settings import ClassifierSettings
 from idhray.generator_records import GeneratorRecord, write_generator
 from idhray.images import image_cell
@@ -47,7 +47,12 @@ def image_set(n_patients, per_patient, first=0):
     pixels = np.stack(
         [dots(y, p, i) for i, (y, p) in enumerate(zip(labels, patients, strict=True))]
     )
-    return ImageSet(pixels, labels.astype(np.int8), patients)
+    return view_of(pixels, labels.astype(np.int8), patients)
+
+
+def view_of(pixels, labels, patients):
+    """All images of a set that is in no table."""
+    return ImageSet(pixels, labels, patients, ranks_in_order(patients)).view()
 
 
 def patch_row(patient, idh, split, image):

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from idhray.classify.aggregate import concordance, patient_scores, prediction_rows
-from idhray.classify.dataset import ImageSet
 from idhray.errors import TableError
 from idhray.table_parts import part_path, publish_table
 from idhray.tables import PREDICTIONS
+from tests.classify.made_up import view_of
 
 
 def images_of(patients, labels):
-    """An ImageSet of black images."""
+    """Black images."""
     pixels = np.zeros((len(patients), 2, 2), np.uint8)
-    return ImageSet(pixels, np.array(labels, np.int8), np.array(patients))
+    return view_of(pixels, np.array(labels, np.int8), np.array(patients))
 
 
 def test_a_patient_has_the_mean_probability_of_its_images(tmp_path):

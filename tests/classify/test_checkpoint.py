@@ -24,13 +24,13 @@ SETTINGS = tiny(epochs=2)
 
 @pytest.fixture(scope="module")
 def state():
-    return fit_classifier(TRAIN, VAL, SETTINGS, seed=7)
+    return fit_classifier(TRAIN, None, VAL, SETTINGS, seed=7)
 
 
 @pytest.fixture
 def folder(tmp_path, state):
     generators = [GeneratorRecord.of("g", "mutant", ["P000", "X"])]
-    card = model_card(state, TRAIN, VAL, SETTINGS, seed=7, generators=generators)
+    card = model_card(state, TRAIN, None, VAL, SETTINGS, seed=7, generators=generators)
     save_training(str(tmp_path), state)
     save_model(str(tmp_path), state, card)
     return tmp_path
@@ -41,9 +41,9 @@ def test_a_model_predicts_as_before(folder, state):
     network, card = load_model(str(folder))
     before = build_network(SETTINGS, seed=0)
     before.load_state_dict(state.best)
-    expected = mutant_probabilities(before, VAL.pixels)
+    expected = mutant_probabilities(before, VAL)
 
-    assert mutant_probabilities(network, VAL.pixels).tolist() == expected.tolist()
+    assert mutant_probabilities(network, VAL).tolist() == expected.tolist()
     assert (card.settings, card.seed, card.n_synthetic) == (SETTINGS, 7, 0)
     assert card.history == state.history
     assert card.trained_on == patients_hash(f"P{n:03d}" for n in range(6))
@@ -63,7 +63,7 @@ def test_a_trained_model_is_a_weights_file(folder):
 def test_training_is_resumed_from_disk(folder, state):
     """An epoch saved and loaded is the epoch."""
     loaded = load_training(str(folder))
-    again = fit_classifier(TRAIN, VAL, SETTINGS, seed=7, state=loaded)
+    again = fit_classifier(TRAIN, None, VAL, SETTINGS, seed=7, state=loaded)
 
     assert again.history == state.history
     assert all(torch.equal(again.best[name], state.best[name]) for name in state.best)

@@ -1,12 +1,18 @@
 """Tables to arrays: preprocessing, first-n selection, and what is refused."""
 
+import dataclasses
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from idhray.classify.dataset import load_images, preprocess, training_set
-from idhray.errors import ConfigError, LeakageError, TableError
-from idhray.images import encode
-from tests.classify.made_up import cohort, dots, patch_row, synthetic, tiny, write_patches
+from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
+from idhray.classify.preprocessing import preprocess
+from idhray.errors import ConfigError, TableError
+from idhray.images import encode, image_cell
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PATCHES, SLICES
+from tests.classify.made_up import IDH, cohort, dots, patch_row, synthetic, tiny, write_patches
 
 
 @pytest.fixture
@@ -50,54 +56,77 @@ def test_a_split_is_read_with_its_labels_and_unknown_ones(tmp_path):
 
     assert images.patients.tolist() == ["A", "C", "D"]
     assert images.labels.tolist() == [1, -1, -1]
-    assert images.labeled().patients.tolist() == ["A"]
+    assert images.view().labeled().patients.tolist() == ["A"]
 
 
-def test_the_first_synthetic_images_of_each_class_are_taken(images, fakes):
-    """By index, over all parts: image `index` is of that gray value."""
-    found = training_set(images, tiny(), synthetic=fakes, n_synthetic=8)
-    added = found.patients == ""
+def test_the_images_of_all_patients_are_read_at_once(images):
+    """Folds are drawn over all patients; a split is a part of them."""
+    everyone, test = load_images(images, None, tiny()), load_images(images, "test", tiny())
+    tested = everyone.view(np.flatnonzero(np.char.startswith(everyone.patients, "E")))
 
-    assert (~added).sum() == 8
-    assert found.labels[added].tolist() == [0] * 4 + [1] * 4
-    for label in (0, 1):
-        values = found.pixels[added & (found.labels == label)][:, 0, 0]
-        assert sorted(values.tolist()) == [0, 1, 2, 3]
+    assert len(everyone) == 16
+    assert np.array_equal(tested.pixels(slice(None)), test.pixels)
+    assert tested.labels.tolist() == test.labels.tolist()
 
 
-def test_no_synthetic_images_are_the_baseline(images, fakes):
-    """Zero is a count like any other."""
-    with_folders = training_set(images, tiny(), synthetic=fakes, n_synthetic=0)
+def test_ranks_are_the_order_of_a_patients_images(tmp_path):
+    """Where the table has no column for them."""
+    rows = [patch_row(p, IDH[p == "B"], "train", dots(0)) for p in "ABBABA"]
+    images = load_images(write_patches(tmp_path, rows), "train", tiny())
 
-    assert np.array_equal(with_folders.pixels, training_set(images, tiny()).pixels)
-
-
-@pytest.mark.parametrize(
-    ("count", "error", "message"),
-    [
-        (3, ConfigError, "must be even, got 3"),
-        (-2, ConfigError, "got -2"),
-        (14, TableError, "7 of each class, found 6 wildtype and 6 mutant"),
-    ],
-)
-def test_counts_that_cannot_be_had_are_refused(images, fakes, count, error, message):
-    """An uneven or smaller set than asked for would be another experiment."""
-    with pytest.raises(error, match=message):
-        training_set(images, tiny(), synthetic=fakes, n_synthetic=count)
+    assert images.ranks.tolist() == [1, 1, 2, 2, 3, 3]
 
 
-def test_the_same_synthetic_folder_twice_is_refused(images, fakes):
+def test_ranks_of_the_table_are_taken(tmp_path):
+    """The share of a patient's images was chosen when they were cut; a null has the order's."""
+    rows = [{**patch_row("A", "mutant", "train", dots(0)), "rank": n} for n in (3, 1, None)]
+    schema = PATCHES
+    if "rank" not in PATCHES.names:
+        schema = PATCHES.append(pa.field("rank", pa.int64()))
+    publish_table(part_path(str(tmp_path), "part"), rows, schema)
+
+    assert load_images(str(tmp_path), "train", tiny()).ranks.tolist() == [3, 1, 3]
+
+
+def test_a_view_holds_rows_in_any_order_and_other_labels(images):
+    """A trial is a list of rows; its pixels are copied a batch at a time."""
+    everyone = load_images(images, None, tiny())
+    view = everyone.view([5, 5, 2])
+    shuffled = dataclasses.replace(view, labels=1 - view.labels)
+
+    assert np.array_equal(view.pixels(slice(None)), everyone.pixels[[5, 5, 2]])
+    assert np.shares_memory(view.pixels(0), everyone.pixels)
+    assert view.patients.tolist() == everyone.patients[[5, 5, 2]].tolist()
+    assert shuffled.take([2]).labels.tolist() == [1 - everyone.labels[2]]
+    assert len({v.digest() for v in (view, shuffled, view.take([0, 2]), view.take([1, 2]))}) == 3
+
+
+def test_synthetic_images_alternate_between_the_classes(fakes):
+    """By index, over all parts: image `index` is of that gray value. A count uses the first."""
+    images = load_synthetic(fakes, 4, tiny())
+
+    assert images.labels.tolist() == [0, 1] * 4
+    assert images.pixels[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert images.ranks.tolist() == list(range(1, 9))
+    assert set(images.patients.tolist()) == {""}
+    assert np.array_equal(load_synthetic(fakes, 2, tiny()).pixels, images.pixels[:4])
+
+
+def test_no_synthetic_images_are_an_empty_set(fakes):
+    """Zero is a count like any other, with folders or without."""
+    assert len(load_synthetic(fakes, 0, tiny())) == len(load_synthetic([], 0, tiny())) == 0
+
+
+def test_too_few_synthetic_images_are_refused(fakes):
+    """A smaller set than asked for would be another experiment."""
+    with pytest.raises(TableError, match="7 of each class, found 6 wildtype and 6 mutant"):
+        load_synthetic(fakes, 7, tiny())
+
+
+def test_the_same_synthetic_folder_twice_is_refused(fakes):
     """Its images would count double."""
     with pytest.raises(TableError, match="image 0 of gan-wildtype also in"):
-        training_set(images, tiny(), synthetic=[*fakes, fakes[0]], n_synthetic=2)
-
-
-def test_leaks_are_refused_even_without_synthetic_images(tmp_path, images):
-    """A sweep begins at zero; it should not fail at its second count."""
-    leaky = synthetic(tmp_path / "leaky", "mutant", 2, patients=("E1",))
-
-    with pytest.raises(LeakageError, match="E1"):
-        training_set(images, tiny(), synthetic=[leaky], n_synthetic=0)
+        load_synthetic([*fakes, fakes[0]], 1, tiny())
 
 
 def test_a_split_without_patients_says_which_there_are(images):
@@ -111,7 +140,7 @@ def test_a_class_without_images_is_refused(tmp_path):
     images = write_patches(tmp_path, [patch_row("A", "mutant", "train", dots(1))])
 
     with pytest.raises(TableError, match="no wildtype image"):
-        training_set(images, tiny())
+        refuse_missing_class(load_images(images, "train", tiny()).view(), images)
 
 
 def test_a_corrupt_image_names_its_part_and_row(tmp_path):
@@ -129,3 +158,42 @@ def test_a_label_of_another_vocabulary_is_refused(tmp_path):
 
     with pytest.raises(TableError, match="idh 'R132H' is not mutant"):
         load_images(images, "train", tiny())
+
+
+def slices_folder(folder, image):
+    """A SLICES folder of one image."""
+    row = {"patient": "A", "idh": "mutant", "split": "train", "study": "A", "z_mm": 0.0}
+    row |= {"brain_fraction": 0.5, "tumor_fraction": None, "image": image_cell(image, "i")}
+    publish_table(part_path(str(folder), "A"), [row], SLICES)
+    return str(folder)
+
+
+def test_slices_are_read_as_their_two_sequences(tmp_path):
+    """CE-T1w and FLAIR, as they are; a sequence is no color, so nothing is equalized."""
+    image = np.stack([dots(1), dots(0), np.zeros_like(dots(0))], axis=-1)
+    images = load_images(slices_folder(tmp_path, image), "train", tiny(channels="two-channel"))
+
+    assert np.array_equal(images.pixels[0], image[..., :2])
+
+
+def test_patches_are_read_in_color_as_they_are(tmp_path):
+    """Equalizing each color would change the stain."""
+    image = np.stack([dots(1), dots(0), dots(0) // 2], axis=-1)
+    folder = write_patches(tmp_path, [patch_row("A", "mutant", "train", image)])
+
+    assert np.array_equal(load_images(folder, None, tiny(channels="rgb")).pixels[0], image)
+
+
+@pytest.mark.parametrize("channels", ["gray", "rgb"])
+def test_slices_are_no_colors(tmp_path, channels):
+    """Gray would be .299 CE-T1w + .587 FLAIR, which no radiologist has looked at."""
+    folder = slices_folder(tmp_path, np.stack([dots(1)] * 3, axis=-1))
+
+    with pytest.raises(ConfigError, match="SLICES as if they were colors; give --channels two-cha"):
+        load_images(folder, "train", tiny(channels=channels))
+
+
+def test_patches_have_no_two_sequences(images):
+    """Red and green are no sequences."""
+    with pytest.raises(ConfigError, match="this is no SLICES table; give --channels gray or rgb"):
+        load_images(images, "train", tiny(channels="two-channel"))

@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from idhray.classify.backbones import build_network
+from idhray.classify.backbones import build_network, network_input
 from idhray.classify.checkpoint import WEIGHTS_FILE, load_model
-from idhray.classify.dataset import preprocess
+from idhray.classify.preprocessing import prepared
 from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError
 from idhray.fidelity.features import Extractor, module_features, random_features
 from idhray.fidelity.inception import inception_features
-from idhray.images import encode
 from idhray.storage import absolute, join, read_bytes
 
 RANDOM = "random"
@@ -77,7 +76,8 @@ def _of_timm(backbone: str, file: str, device: str) -> Extractor:
 def _of_classifier(folder: str, device: str) -> Extractor:
     """Features of a classifier before its last layer, of images prepared as in its training.
 
-    It was trained on gray, equalized images; on color images its features would mean nothing.
+    It may have been trained on gray, equalized images; on color images its features would mean
+    nothing.
     """
     model, card = load_model(folder)
     _headless(model.network)
@@ -85,8 +85,8 @@ def _of_classifier(folder: str, device: str) -> Extractor:
 
     def embed(x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1).round().byte().cpu().numpy()
-        prepared = np.stack([preprocess(encode(image), card.settings) for image in pixels])
-        features: Tensor = model(torch.from_numpy(prepared)[:, None].to(device))
+        inputs = np.stack([prepared(image, card.settings) for image in pixels])
+        features: Tensor = model(network_input(inputs).to(device))
         return features
 
     weights = _named(folder, join(folder, WEIGHTS_FILE))

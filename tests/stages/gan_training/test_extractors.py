@@ -12,7 +12,7 @@ import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports 
 import timm
 
 from idhray.classify.checkpoint import model_card, save_model
-from idhray.classify.dataset import preprocess
+from idhray.classify.preprocessing import preprocess
 from idhray.classify.trainer import fit_classifier
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import MRI_CHANNELS, channels_of
@@ -37,9 +37,9 @@ def files(tmp_path_factory):
     torch.save(weights, folder / "net.pth")
     save_file(weights, folder / "net.safetensors")
     train, val, settings = image_set(6, 4), image_set(4, 1, first=50), tiny(epochs=1)
-    state = fit_classifier(train, val, settings, seed=1)
+    state = fit_classifier(train, None, val, settings, seed=1)
     (folder / "model").mkdir()
-    save_model(str(folder / "model"), state, model_card(state, train, val, settings, seed=1))
+    save_model(str(folder / "model"), state, model_card(state, train, None, val, settings, seed=1))
     return folder
 
 
