@@ -16,12 +16,12 @@ import timm
 from timm.models import adapt_input_conv
 
 from idhray.chance import seed_for
-from idhray.classify.settings import Channels, ClassifierSettings
+from idhray.classify.settings import InputChannels, ClassifierSettings
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
 RESNET_CHANNELS = (64, 128, 256, 512)  # per stage; He et al. 2016, table 1
-INPUT_CHANNELS: dict[Channels, int] = {"gray": 3, "rgb": 3, "two-channel": 2}
+NETWORK_CHANNELS: dict[InputChannels, int] = {"gray": 3, "rgb": 3, "two-channel": 2}
 """Input channels of the network; gray is shown to all three of an RGB network."""
 RGB_CHANNELS = 3
 N_CLASSES = 2  # wildtype 0, mutant 1
@@ -36,10 +36,10 @@ class ImageClassifier(nn.Module):
     Shapes: x (N, C, H, W), 0..255, uint8 or float -> (N, 2).
     """
 
-    def __init__(self, network: nn.Module, channels: Channels = "gray") -> None:
+    def __init__(self, network: nn.Module, channels: InputChannels = "gray") -> None:
         super().__init__()
         self.network = network
-        inputs = INPUT_CHANNELS[channels]
+        inputs = NETWORK_CHANNELS[channels]
         statistics: dict[str, Any] = getattr(network, "pretrained_cfg", {})
         # Mean and SD of the images that the ImageNet weights were trained on; Inception's differ.
         for name, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
@@ -98,7 +98,7 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
         num_classes=N_CLASSES,
         drop_rate=settings.dropout,
         # timm makes the first layer of another number of channels of the pretrained weights.
-        in_chans=INPUT_CHANNELS[settings.channels],
+        in_chans=NETWORK_CHANNELS[settings.channels],
         **options,
     )
     return network
@@ -117,7 +117,7 @@ def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
         ) from None
 
 
-def _load_file(network: nn.Module, path: str, channels: Channels) -> None:
+def _load_file(network: nn.Module, path: str, channels: InputChannels) -> None:
     """Fill a network from a file.
 
     A last layer with other classes keeps its random weights. A first layer of RGB images is made
@@ -130,7 +130,7 @@ def _load_file(network: nn.Module, path: str, channels: Channels) -> None:
     for layer in _layers(network, "first_conv", "conv1"):
         weight = state.get(f"{layer}.weight")
         if weight is not None and weight.ndim == 4 and weight.shape[1] == RGB_CHANNELS:
-            inputs = INPUT_CHANNELS[channels]
+            inputs = NETWORK_CHANNELS[channels]
             state[f"{layer}.weight"] = adapt_input_conv(inputs, weight)
     head = {
         f"{layer}.{kind}"

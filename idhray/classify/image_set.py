@@ -5,12 +5,14 @@ The images of all patients are read once. The training, validation and added ima
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+Selection = slice | Sequence[int] | NDArray[np.intp]
 UNLABELED = -1
 LABEL_OF_IDH = {"wildtype": 0, "mutant": 1, "": UNLABELED}
 IDH_OF_LABEL = {label: idh for idh, label in LABEL_OF_IDH.items()}
@@ -40,7 +42,7 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def view(self, rows: ArrayLike | None = None) -> "ImageRows":
+    def view(self, rows: Sequence[int] | NDArray[np.intp] | None = None) -> "ImageRows":
         """Some images, or all of them, with their labels and without a copy of their pixels."""
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, np.intp)
         return ImageRows(self, chosen, self.labels[chosen])
@@ -49,7 +51,7 @@ class ImageSet:
     def digests(self) -> NDArray[np.uint8]:
         """Digest of the pixels of each image, (N, 16); computed once, and pickled with the set."""
         images = (np.ascontiguousarray(image) for image in self.pixels)
-        values = [hashlib.blake2b(image, digest_size=16).digest() for image in images]
+        values = [hashlib.blake2b(image.data, digest_size=16).digest() for image in images]
         return np.frombuffer(b"".join(values), np.uint8).reshape(len(self), 16)
 
 
@@ -74,11 +76,11 @@ class ImageRows:
         """Rank of each image within its patient, (N,), from 1."""
         return self.images.ranks[self.rows]
 
-    def pixels(self, where: int | slice | ArrayLike) -> NDArray[np.uint8]:
+    def pixels(self, where: int | Selection) -> NDArray[np.uint8]:
         """Pixels of one image, (H, W[, C]), or a copy of those of several, (n, H, W[, C])."""
         return np.asarray(self.images.pixels[self.rows[where]])
 
-    def take(self, where: slice | ArrayLike) -> "ImageRows":
+    def take(self, where: Selection) -> "ImageRows":
         """Some of these images, with their labels here."""
         return replace(self, rows=self.rows[where], labels=self.labels[where])
 

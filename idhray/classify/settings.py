@@ -5,9 +5,9 @@ from typing import Literal
 
 from idhray.errors import ConfigError
 
-Channels = Literal["gray", "rgb", "two-channel"]
-CHANNELS: dict[Channels, int] = {"gray": 1, "rgb": 3, "two-channel": 2}
-"""Channels of a prepared image."""
+InputChannels = Literal["gray", "rgb", "two-channel"]
+CHANNELS: dict[InputChannels, int] = {"gray": 1, "rgb": 3, "two-channel": 2}
+"""InputChannels of a prepared image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +17,10 @@ class ClassifierSettings:
     backbone: str = "resnet50.tv_in1k"
     """Name of the network in timm, such as resnet50, vgg19, inception_v3, inception_resnet_v2."""
     width: float = 1.0
-    """Channels of the residual stages, as a fraction of the published ones; ResNets only."""
+    """InputChannels of the residual stages, as a fraction of the published ones; ResNets only."""
     weights: str = "imagenet"
     """Start of training: imagenet (downloaded by name), random, or a .safetensors or .pth file."""
-    channels: Channels = "gray"
+    channels: InputChannels = "gray"
     """Input of the network: gray, rgb, or two-channel (CE-T1w and FLAIR of a SLICES table)."""
     image_px: int = 256
     """Side length that images are resized to."""
