@@ -16,7 +16,7 @@ import timm
 from timm.models import adapt_input_conv
 
 from idhray.chance import seed_for
-from idhray.classify.settings import InputChannels, ClassifierSettings
+from idhray.classify.settings import ClassifierSettings, InputChannels
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 

@@ -7,7 +7,7 @@ from idhray.errors import ConfigError
 
 InputChannels = Literal["gray", "rgb", "two-channel"]
 CHANNELS: dict[InputChannels, int] = {"gray": 1, "rgb": 3, "two-channel": 2}
-"""InputChannels of a prepared image."""
+"""Channels of a prepared image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class ClassifierSettings:
     backbone: str = "resnet50.tv_in1k"
     """Name of the network in timm, such as resnet50, vgg19, inception_v3, inception_resnet_v2."""
     width: float = 1.0
-    """InputChannels of the residual stages, as a fraction of the published ones; ResNets only."""
+    """Channels of the residual stages, as a fraction of the published ones; ResNets only."""
     weights: str = "imagenet"
     """Start of training: imagenet (downloaded by name), random, or a .safetensors or .pth file."""
     channels: InputChannels = "gray"
