@@ -41,6 +41,20 @@ def reference_data() -> Callable[[str], pd.DataFrame]:
     return read
 
 
+@pytest.fixture
+def mrmc_reference() -> Callable[[str], Any]:
+    """A reader of `mrmc/NAME`, .json or .csv (MRMCaov 0.3.0); skips where it is absent."""
+    folder = Path(os.environ.get("IDHRAY_REFERENCE", BESIDE_REPOSITORY)) / "mrmc"
+
+    def read(name: str) -> Any:
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"no reference at {path}; set IDHRAY_REFERENCE to the folder that has it")
+        return pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text())
+
+    return read
+
+
 @pytest.fixture(scope="session")
 def study() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
     """A maker of predictions and patients: half mutants, alternating, ages of Liu's table 5."""
