@@ -1,0 +1,97 @@
+"""Statistics of an augmentation experiment, as files and text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from idhray.cohorts.manifest import manifest_hash
+from idhray.config import identity_of, settings_dict
+from idhray.report.content import ReportTable
+from idhray.report.html import tables_html
+from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.studies.paper_tables import plain_text
+from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
+from idhray.stats.arms.rule import DecisionRule
+from idhray.stats.arms.tables import ExperimentTables, experiment_files, experiment_tables
+from idhray.stats.footnotes import marks_in
+from idhray.stats.settings import StatsSettings
+from idhray.storage import join, publish
+
+OWNS = ("*.csv", "statistics.json", "tables.html")
+PRINTED = ("Contrasts", "Arms", "Baselines")
+"""Tables that a terminal shows."""
+
+
+def fit_experiment(
+    out: str,
+    rows: pd.DataFrame,
+    cohort: pd.DataFrame | None,
+    rule: DecisionRule,
+    settings: StatsSettings,
+    *,
+    inputs: Mapping[str, Any],
+    overwrite: bool,
+    trials: pd.DataFrame | None = None,
+    source: str = "predictions",
+) -> tuple[dict[str, Any], ExperimentTables]:
+    """Statistics of an experiment, published in `out`.
+
+    Args:
+        out: Folder for the tables.
+        rows: Predictions of any program.
+        cohort: One row per patient with age, sex, grade and site; None leaves out what needs them.
+        rule: The rule of the decision.
+        settings: Threshold, model and age groups.
+        inputs: Seals or hashes of the inputs, for the identity of the folder.
+        overwrite: Start again, whatever an earlier run left in `out`.
+        trials: Further columns of single trainings (fold, repeat, arm).
+        source: Name of the predictions in errors.
+
+    Returns:
+        The result that the command prints, and the tables for a report.
+    """
+    values = {
+        "stage": "fit_stats",
+        **inputs,
+        "rule": settings_dict(rule),
+        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
+    }
+    identity = identity_of(inputs=values, settings=settings)
+    tables = experiment_tables(rows, cohort, rule, settings, trials=trials, source=source)
+    shown = experiment_report_tables(tables)
+    page = tables_html(
+        title="Do synthetic images help? The statistics",
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.text,
+        tables=shown,
+        notes=tables.notes,
+    )
+    files = {**experiment_files(tables), "tables.html": page.encode()}
+    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
+        for name, data in files.items():
+            publish(join(out, name), data)
+    main = [plain_text(table) for table in shown if table.title in PRINTED]
+    verdict = tables.verdict
+    result = {
+        "out": out,
+        "answer": verdict.answer,
+        "sentence": verdict.text,
+        "text": "\n\n".join([verdict.text, *main]),
+    }
+    return result, tables
+
+
+def experiment_report_tables(tables: ExperimentTables) -> list[ReportTable]:
+    """Contrasts, arms, baselines and strata as the tables of a report."""
+    return [
+        ReportTable(
+            title=title,
+            header=list(frame.columns),
+            rows=frame.astype(str).to_numpy().tolist(),
+            caption=CAPTIONS[title],
+            notes=marks_in(frame, MARKS),
+            grouped=title == "Strata",
+        )
+        for title, frame in experiment_tables_text(tables).items()
+    ]
