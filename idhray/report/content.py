@@ -7,7 +7,13 @@ from typing import Any, Literal
 
 from idhray.errors import ConfigError
 
-ANSWERS = ("helps", "hurts", "this cohort cannot tell")
+ANSWERS = (
+    "helps",
+    "hurts",
+    "no relevant difference",
+    "cannot tell",
+    "this cohort cannot tell",
+)
 MAX_REASONS = 40
 """Inputs listed by name under a step, at most; the ledger holds all of them."""
 _SIGNATURES = {b"\x89PNG": "image/png", b"<?xml": "image/svg+xml", b"<svg": "image/svg+xml"}

@@ -7,7 +7,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from idhray.report.content import Picture, ReportContent, ReportTable
 
-_ANSWER_CLASSES = {"helps": "helps", "hurts": "hurts", "this cohort cannot tell": "open"}
+_ANSWER_CLASSES = {
+    "helps": "helps",
+    "hurts": "hurts",
+    "no relevant difference": "open",
+    "cannot tell": "open",
+    "this cohort cannot tell": "open",
+}
 
 
 def report_html(content: ReportContent) -> str:

@@ -1,11 +1,15 @@
-"""The statistics of predictions (Liu's tables 1 to 4) or of readings (Park's tables 1 to 3)."""
+"""Statistics of predictions (arms, or the tables of Liu et al.) or readings (Park et al.)."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.errors import ConfigError
+from idhray.stages.studies.arm_rows import arm_rows, has_arms, recorded_rule
+from idhray.stages.studies.experiment_statistics import fit_experiment
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
+from idhray.stats.arms.columns import prediction_rows
+from idhray.stats.arms.generators import rule_of_file
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute
@@ -20,8 +24,16 @@ class FitStatsFlags:
     settings: StatsSettings
     """Conventions of the statistics."""
     predictions: tuple[str, ...] = ()
-    """Folders of PREDICTIONS tables with validation and test patients: the tables of Liu et al.
-    2020."""
+    """Predictions with arms, from a folder or from CSV, TSV or Parquet files of any program: the
+    arms are compared. Columns: patient (or case), label (or idh, truth; mutant and wildtype, or 1
+    and 0), arm, repeat, p_mutant; optional: fold, split, generator, model. Folders of PREDICTIONS
+    tables without arms: the tables of Liu et al. 2020."""
+    baseline: str = "real"
+    """Predictions with arms: the arm without added images."""
+    primary: str | None = None
+    """Predictions with arms: the arm that is judged. Default: the only arm of synthetic images."""
+    margin: float = 0.02
+    """Predictions with arms: differences in AUC this small are irrelevant."""
     readings: str | None = None
     """A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et al.
     2021."""
@@ -29,8 +41,9 @@ class FitStatsFlags:
     """The completed list of cells on which readers differ (case, feature, consensus). A run without
     it writes the empty list beside `out`. Rows of a reader named `consensus` serve as well."""
     manifest: str | None = None
-    """Manifest with ages and split, from `split-cohort` or `study`. Predictions need it; readings
-    have no rows with age without it."""
+    """Manifest with ages and split, from `split-cohort` or `study`. Predictions without arms need
+    it. Predictions with arms have no age, sex, grade or strata without it, and readings no rows
+    with age."""
     overwrite: bool = False
     """Delete what an earlier run with other settings or inputs left in the output folder, and start
     again."""
@@ -54,8 +67,27 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         )[0]
     if flags.consensus:
         raise ConfigError("--consensus belongs to --readings")
+    if has_arms(flags.predictions):
+        inputs, rows = arm_rows(flags.predictions)
+        rule = recorded_rule(flags.predictions) or rule_of_file(
+            prediction_rows(rows, source="predictions"),
+            baseline=flags.baseline,
+            primary=flags.primary,
+            margin=flags.margin,
+        )
+        return fit_experiment(
+            out,
+            rows,
+            cohort,
+            rule,
+            flags.settings,
+            inputs=inputs,
+            overwrite=flags.overwrite,
+        )[0]
     if cohort is None:
-        raise ConfigError("--predictions need --manifest, which holds the ages and the split")
+        raise ConfigError(
+            "--predictions without arms need --manifest, which holds the ages and the split"
+        )
     return fit_predictions(
         out, flags.settings, flags.predictions, cohort, overwrite=flags.overwrite
     )

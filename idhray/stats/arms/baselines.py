@@ -96,6 +96,6 @@ def few_patients_sentence(auc: float, n_mutant: int, n_wildtype: int) -> str:
     name, number = ("wildtype", n_wildtype) if n_wildtype <= n_mutant else ("mutant", n_mutant)
     return (
         f"With {number} {name} patients an AUC of {printed(auc)} moves by about "
-        f"\u00b1{printed((high - low) / 2, 2)} from cohort to cohort (95%, Hanley-McNeil), and more "
-        "within strata."
+        f"\u00b1{printed((high - low) / 2, 2)} from cohort to cohort (95%, Hanley-McNeil), and "
+        "more within strata."
     )

@@ -16,6 +16,7 @@ from idhray.stats.arms.contrasts import ArmAreas, judged_repeats
 from idhray.stats.arms.rule import DecisionRule
 from idhray.stats.arms.trend import counted_arms
 from idhray.stats.mrmc.contrast import Contrast
+from idhray.stats.mrmc.selection import chosen_by_other_repeats
 from idhray.stats.mrmc.split_plot import contrast_of_components
 from idhray.stats.text import signed
 
@@ -63,10 +64,8 @@ def leave_one_repeat_out(
     judged = judged_repeats(validation.predictions, arms, judged)
     if len(arms) < 2 or len(judged) < 2:
         return None
-    areas = np.stack([validation.areas(arm, judged) for arm in arms])  # (arms, K, R)
-    others = areas.sum(axis=2, keepdims=True) - areas
-    # Rounded, because equal sums may differ by 1e-16; the smaller count wins a tie.
-    best = others.round(9).argmax(axis=0)  # (K, R)
+    areas = np.stack([validation.areas(arm, judged) for arm in arms], axis=2)  # (K, R, arms)
+    best = chosen_by_other_repeats(areas)
     folds = []
     for k, positions in enumerate(best):
         mutants, wildtypes = [], []
