@@ -12,7 +12,6 @@ bars. Cells come in an order that starts with those that could fail first.
 
 import json
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,8 @@ def main(options: Options) -> None:
         for cell in all_cells()
         if cell.key not in enough and options.question in (None, cell.question)
     ]
-    origin = {"commit": _commit(), "seed": options.seed, "command": " ".join(sys.argv[1:])}
+    command = f"python -m benchmarks.experiment_levels --studies {options.studies}"
+    origin = {"commit": _commit(), "seed": options.seed, "command": command}
     start = time.monotonic()
     for cell in cells[: options.cells]:
         if options.minutes is not None and time.monotonic() - start > 60 * options.minutes:
@@ -112,7 +112,9 @@ def _line(row: dict[str, object]) -> dict[str, object]:
 
 def _commit() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=Path(__file__).parent
+    )
     return result.stdout.strip()
 
 

@@ -48,8 +48,9 @@ def sample(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[list[Fol
     With one generator in all its luck belongs to the truth; the other lucks are averaged out.
     """
     shared = _normal(rng, cell.generator_sd, studies) if cell.generators == SHARED else None
+    luck = np.zeros(studies) if shared is None else shared
     folds = [
-        _fold(cell, labels, number, studies, shared, rng)
+        _fold(cell, labels, _training_sd(cell, number), luck, rng)
         for number, labels in enumerate(fold_labels(cell))
     ]
     if shared is None:
@@ -64,21 +65,16 @@ def sample(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[list[Fol
 def _fold(
     cell: Cell,
     labels: NDArray[np.int64],
-    number: int,
-    studies: int,
-    shared: Floats | None,
+    training_sd: float,
+    shared: Floats,
     rng: np.random.Generator,
 ) -> FoldSample:
-    gains = [0.0, *[cell.gain] * cell.counts, *_rival_gains(cell)]
-    sd = _training_sd(cell, number)
-    first_choice = cell.selection in ("same trainings", "other repeats", "fresh")
-    distances = _distances(cell, gains, sd, studies, shared, rng)
+    distances = _distances(cell, training_sd, shared, rng)
     validation = None
-    if first_choice:
-        chosen_from = distances[:, 1 : 1 + cell.counts]
-        validation = _scores(cell, labels, chosen_from, rng)
+    if cell.selection != "fixed":
+        validation = _scores(cell, labels, distances[:, 1 : 1 + cell.counts], rng)
     if cell.selection == "fresh":
-        distances = _distances(cell, gains, sd, studies, shared, rng)
+        distances = _distances(cell, training_sd, shared, rng)
     test = _scores(cell, labels, distances, rng)
     return FoldSample(labels=labels, test=test, validation=validation)
 
@@ -96,16 +92,10 @@ def _training_sd(cell: Cell, number: int) -> float:
     return float(cell.training_sd * shares[number] / np.sqrt(np.mean(shares**2)))
 
 
-def _distances(
-    cell: Cell,
-    gains: list[float],
-    training_sd: float,
-    studies: int,
-    shared: Floats | None,
-    rng: np.random.Generator,
-) -> Floats:
-    """(S, A, R) d' of every training."""
-    arms, synthetic = len(gains), slice(1, 1 + cell.counts)
+def _distances(cell: Cell, training_sd: float, shared: Floats, rng: np.random.Generator) -> Floats:
+    """(S, A, R) d' of every training; `shared` is the luck of the generators of all, (S,)."""
+    gains = [0.0, *[cell.gain] * cell.counts, *_rival_gains(cell)]
+    studies, arms, synthetic = len(shared), len(gains), slice(1, 1 + cell.counts)
     luck = _normal(rng, training_sd, (studies, arms, cell.repeats))
     variances = np.full(arms, training_sd**2)
     if cell.generators == PER_TRAINING:  # the counts of a repeat share its generators
@@ -114,7 +104,7 @@ def _distances(
     elif cell.generators == PER_FOLD:
         luck[:, synthetic] += _normal(rng, cell.generator_sd, (studies, 1, 1))
         variances[synthetic] += cell.generator_sd**2
-    elif shared is not None:
+    else:
         luck[:, synthetic] += shared[:, None, None]
     means = special.ndtri(cell.auc + np.array(gains)) * np.sqrt(2 + variances)
     return np.asarray(luck + means[:, None])

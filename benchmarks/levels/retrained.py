@@ -8,10 +8,12 @@ the same algorithm, so that no arm is better unless it sees a larger share of th
 Letters: S studies, A = 2 arms, T trainings of a fold (arms x repeats), n patients, p features.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.levels.binormal import FoldSample, Floats, fold_labels
+from benchmarks.levels.binormal import Floats, FoldSample, fold_labels
 from benchmarks.levels.cells import PER_FOLD, SHARED, Cell
 
 FEATURES, EFFECT, NOISE, SHRINKAGE, TRAINING_PATIENTS = 12, 1.2, 0.3, 0.3, 198
@@ -52,10 +54,10 @@ def _study(cell: Cell, labels: list[NDArray[np.int64]], rng: np.random.Generator
         spread = _fold_factor(cell, number)
         arms = []
         for arm, share in enumerate((cell.baseline_share, cell.primary_share)):
-            shifts = _shifts(cell, in_all[arm], rng)
-            weights = _trained(
-                (x + twins[arm])[train], y[train], share, shifts * spread, NOISE * spread, rng
+            trainings = _Trainings(
+                share=share, shifts=spread * _shifts(cell, in_all[arm], rng), noise=NOISE * spread
             )
+            weights = _trained((x + twins[arm])[train], y[train], trainings, rng)
             arms.append(weights @ x[test].T)
         scores.append(np.stack(arms))
     return scores
@@ -77,23 +79,29 @@ def _shifts(cell: Cell, in_all: Floats, rng: np.random.Generator) -> Floats:
     return np.broadcast_to(shifts, (cell.repeats, FEATURES))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Trainings:
+    share: float
+    """Share of the training patients that each training sees."""
+    shifts: Floats
+    """(R, p) shift between the classes."""
+    noise: float
+    """SD of the noise of each feature."""
+
+
 def _trained(
-    x: Floats,
-    y: NDArray[np.int64],
-    share: float,
-    shifts: Floats,
-    noise: float,
-    rng: np.random.Generator,
+    x: Floats, y: NDArray[np.int64], trainings: _Trainings, rng: np.random.Generator
 ) -> Floats:
     """(R, p) weights of shrunken linear discriminant analyses on random shares of the patients."""
-    repeats = len(shifts)
+    repeats = len(trainings.shifts)
     means, scatter, total = [], np.zeros((repeats, FEATURES, FEATURES)), 0
     for label in (1, 0):
         of_class = np.flatnonzero(y == label)
-        count = int(share * len(of_class))
+        count = int(trainings.share * len(of_class))
         drawn = rng.random((repeats, len(of_class))).argsort(axis=1)[:, :count]
-        z = x[of_class[drawn]] + noise * rng.standard_normal((repeats, count, FEATURES))
-        z += (label - 0.5) * shifts[:, None]
+        noise = trainings.noise * rng.standard_normal((repeats, count, FEATURES))
+        z = x[of_class[drawn]] + noise
+        z += (label - 0.5) * trainings.shifts[:, None]
         means.append(z.mean(axis=1))
         z -= means[-1][:, None]
         scatter += z.transpose(0, 2, 1) @ z

@@ -1,6 +1,7 @@
 """Runs of a cell: simulated studies through the package's own decision code.
 
-Letters: S studies, A arms, K folds, R repeats, J counts, M mutant and W wildtype patients of a fold.
+Letters: S studies, A arms, K folds, R repeats, J counts; M mutant and W wildtype patients of a
+fold.
 """
 
 from collections.abc import Callable, Sequence
