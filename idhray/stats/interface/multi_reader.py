@@ -14,7 +14,7 @@ from idhray.stats.mrmc.obuchowski_rockette import (
     Sampling,
     obuchowski_rockette,
 )
-from idhray.stats.sample import Labels, SampleError, Scores
+from idhray.stats.sample import CONFIDENCE, Labels, SampleError, Scores, z_of
 from idhray.stats.text import p_text, printed, signed
 
 
@@ -28,6 +28,21 @@ class MrmcAnswer(Answer[ObuchowskiRockette]):
     def areas_frame(self) -> pd.DataFrame:
         """The area of each reader (rows) under each treatment (columns)."""
         return pd.DataFrame(self.figures.areas.T, index=self.readers, columns=self.treatments)
+
+    def readers_frame(self) -> pd.DataFrame:
+        """The area of each reader over cases: treatment, reader, auc, se, ci_low, ci_high."""
+        half = z_of(CONFIDENCE) * self.figures.area_errors
+        low, high = self.figures.areas - half, self.figures.areas + half
+        names = pd.MultiIndex.from_product(
+            [self.treatments, self.readers], names=["treatment", "reader"]
+        )
+        columns = {
+            "auc": self.figures.areas.ravel(),
+            "se": self.figures.area_errors.ravel(),
+            "ci_low": low.clip(0).ravel(),
+            "ci_high": high.clip(None, 1).ravel(),
+        }
+        return pd.DataFrame(columns, index=names).reset_index()
 
     def means_frame(self) -> pd.DataFrame:
         """Mean area of each treatment: treatment, auc, se, df, ci_low, ci_high."""
@@ -112,6 +127,7 @@ def mrmc(
         figures=figures,
         text=_text(figures, treatments, len(names)),
         table=_differences(figures, treatments),
+        notes=tuple(_notes(figures)),
         treatments=treatments,
         readers=names,
     )
@@ -164,6 +180,15 @@ def _differences(figures: ObuchowskiRockette, treatments: tuple[str, ...]) -> pd
         for (i, j), d in figures.differences.items()
     ]
     return pd.DataFrame(rows, columns=names)
+
+
+def _notes(figures: ObuchowskiRockette) -> list[str]:
+    notes = []
+    if len(figures.differences) > 1:
+        notes.append(f"{len(figures.differences)} differences: their P values are not adjusted.")
+    if any(np.isnan(difference.p) for difference in figures.differences.values()):
+        notes.append("The variance of a difference is 0 or its estimate negative: no P, no claim.")
+    return notes
 
 
 def _text(figures: ObuchowskiRockette, treatments: tuple[str, ...], readers: int) -> str:

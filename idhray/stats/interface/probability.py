@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from idhray.stats.columns import calibration_columns, reliability_rows
 from idhray.stats.interface.answer import Answer, interval_text
 from idhray.stats.interface.inputs import scored_from
-from idhray.stats.probabilities.calibration import Calibration
+from idhray.stats.probabilities.calibration import Calibration, spiegelhalter
 from idhray.stats.probabilities.calibration import calibration as calibration_of
 from idhray.stats.probabilities.decision import NetBenefit
 from idhray.stats.probabilities.decision import decision_curve as decision_curve_of
-from idhray.stats.probabilities.reliability import ReliabilityGroup
+from idhray.stats.probabilities.reliability import ReliabilityGroup, hosmer_lemeshow
 from idhray.stats.probabilities.reliability import reliability as reliability_of
 from idhray.stats.text import printed
 
@@ -32,7 +32,8 @@ def calibration(truth: ArrayLike, p_mutant: ArrayLike) -> Answer[Calibration]:
     """
     sample = scored_from(truth, p_mutant)
     figures, columns = calibration_of(sample), calibration_columns(sample)
-    notes = str(columns.pop("notes"))
+    del columns["notes"]
+    groups = [f"Hosmer and Lemeshow's test: {note}" for note in hosmer_lemeshow(sample).notes]
     large, slope = figures.in_the_large, figures.slope
     return Answer(
         figures=figures,
@@ -40,7 +41,7 @@ def calibration(truth: ArrayLike, p_mutant: ArrayLike) -> Answer[Calibration]:
         f"({interval_text(large.ci_low, large.ci_high)}), slope {printed(slope.value)} "
         f"({interval_text(slope.ci_low, slope.ci_high)}), Brier score {printed(figures.brier)}.",
         table=pd.DataFrame([columns]),
-        notes=(notes,) if notes else (),
+        notes=(*figures.notes, *groups, *spiegelhalter(sample).notes),
     )
 
 

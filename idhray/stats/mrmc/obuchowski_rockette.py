@@ -96,6 +96,8 @@ class ObuchowskiRockette:
     covariance: AreaCovariance
     areas: Areas
     """(T, R)."""
+    area_errors: Areas
+    """(T, R) standard errors of the areas over cases."""
     squares: MeanSquares
     components: VarianceComponents | None
     """None with fixed cases, whose covariances are no part of the model."""
@@ -145,6 +147,7 @@ def obuchowski_rockette(
         design=design,
         covariance=covariance,
         areas=areas,
+        area_errors=np.sqrt(np.einsum("ijij->ij", over_cases)),
         squares=squares,
         components=None if design.cases == "fixed" else variance_components(squares, errors, t),
         equality=_equality(design, squares, term, t) if t > 1 else None,

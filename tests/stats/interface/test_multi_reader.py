@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from idhray.stats.api import mrmc
+from idhray.stats.api import auc, mrmc
 from idhray.stats.sample import SampleError
 from tests.stats.interface.test_api import readings
 
@@ -56,6 +56,29 @@ def test_the_summary_tells_the_design_and_the_answer():
     assert "2 random readers, 4 mutant and 4 wildtype fixed cases" in text
     assert "Test of equality: F = " in text
     assert "CT - MRI: " in text
+
+
+def test_the_area_of_a_reader_is_delongs():
+    """A reader alone is the plain analysis of one score."""
+    table = readings()
+    row = mrmc(table).readers_frame().iloc[1]
+    alone = table[(table["treatment"] == "CT") & (table["reader"] == "b")]
+    area = auc(alone["truth"], alone["rating"]).figures
+
+    assert (row["treatment"], row["reader"]) == ("CT", "b")
+    assert row[["auc", "se", "ci_low", "ci_high"]].tolist() == pytest.approx(
+        [area.auc, area.se, area.ci_low, area.ci_high]
+    )
+
+
+def test_three_treatments_are_compared_in_pairs_without_adjustment():
+    """Three P values at 5% are wrong together more often; the reader of a table must know."""
+    table = readings()
+    third = table[table["treatment"] == "CT"].assign(treatment="PET")
+    answer = mrmc(pd.concat([table, third]))
+
+    assert answer.frame()["comparison"].tolist() == ["CT - MRI", "CT - PET", "MRI - PET"]
+    assert "3 differences: their P values are not adjusted" in answer.summary()
 
 
 def test_columns_may_have_other_names():
