@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from idhray.errors import TableError
 from idhray.storage import exists, filesystem, join, list_files, publishing
-from idhray.tables import IMAGE
+from idhray.tables import ADDED, IMAGE
 
 
 def part_path(folder: str, key: str, shard: int = 0) -> str:
@@ -218,12 +218,27 @@ def _rows_of_part(
 def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """All parts of a table in the order of their names, cast to `schema`.
 
+    A column that earlier versions did not write is null where a part lacks it.
+
     Raises:
-        TableError: There are no parts, or a part lacks a column of the schema.
+        TableError: There are no parts, or a part lacks another column of the schema.
     """
     names = list(columns or schema.names)
-    selected_schema = pa.schema([schema.field(name) for name in names])
-    tables = [read_part(path, names) for path in parts(folder)]
+    selected_schema = pa.schema([schema.field(name) for name in names], schema.metadata)
+    tables = [_complete_part(path, selected_schema) for path in parts(folder)]
     if not tables:
         raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
     return pa.concat_tables([table.select(names).cast(selected_schema) for table in tables])
+
+
+def _complete_part(path: str, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema from one part; added columns that it lacks are null."""
+    added = (schema.metadata or {}).get(ADDED, b"").decode().split(",")
+    with _opened_part(path, [name for name in schema.names if name not in added]) as part:
+        existing = set(part.schema_arrow.names)
+        table = part.read(columns=[name for name in schema.names if name in existing])
+    for name in set(schema.names) - existing:
+        table = table.append_column(
+            schema.field(name), pa.nulls(len(table), schema.field(name).type)
+        )
+    return table

@@ -11,13 +11,24 @@ import pyarrow as pa
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def _schema(**columns: pa.DataType) -> pa.Schema:
-    """Schema with the metadata by which Hugging Face `datasets` recognizes the image column."""
+ADDED = b"idhray_added"
+"""Metadata key of a schema: its columns that tables of earlier versions lack."""
+
+
+def _schema(added: tuple[str, ...] = (), **columns: pa.DataType) -> pa.Schema:
+    """Schema with the metadata by which Hugging Face `datasets` recognizes the image column.
+
+    Args:
+        added: Columns that tables of earlier versions lack; `table_parts` reads them as null.
+        columns: Name and type of each column.
+    """
     features = {
         name: {"_type": "Image"} if kind == IMAGE else {"_type": "Value", "dtype": _hf_name(kind)}
         for name, kind in columns.items()
     }
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    if added:
+        metadata[ADDED.decode()] = ",".join(added)
     return pa.schema(list(columns.items()), metadata=metadata)
 
 
@@ -44,7 +55,13 @@ TILES = _schema(
     rank=pa.int64(),  # 1 is the best of its slide
     image=IMAGE,
 )
-PATCHES = _schema(**_PATIENT, **_POSITION, image=IMAGE)
+PATCHES = _schema(
+    **_PATIENT,  # split: "" if the patches were cut for folds
+    **_POSITION,
+    rank=pa.int64(),  # from 1 within a patient, see image_ranks.py; null if imported
+    image=IMAGE,
+    added=("rank",),
+)
 SLICES = _schema(
     **_PATIENT,
     study=pa.string(),  # one pair of scans

@@ -33,6 +33,7 @@ SHARED = {
     "tables": set(),
     "table_parts": {"tables", "storage", "errors"},
     "images": {"errors"},
+    "image_ranks": {"chance"},
     "distributed": {"errors"},
     "ledger": {"table_parts", "tables", "storage", "errors"},
     "generator_records": {"storage", "errors"},

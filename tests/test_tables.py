@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,6 +56,23 @@ def test_reading_what_is_not_there_says_so(tmp_path):
     (tmp_path / "part-b.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(TableError, match="not a Parquet file"):
         read_table(str(tmp_path), PREDICTIONS)
+
+
+def test_a_column_that_older_tables_lack_is_null(tmp_path):
+    """Patches cut by an earlier version have no ranks, and a table may hold parts of both."""
+    image = {"bytes": b"x", "path": "x.png"}
+    old = pa.schema([field for field in PATCHES if field.name != "rank"], PATCHES.metadata)
+    publish_table(part_path(str(tmp_path), "a"), [{"patient": "A", "image": image}], old)
+    publish_table(part_path(str(tmp_path), "b"), [{"patient": "B", "rank": 3}], PATCHES)
+    table = read_table(str(tmp_path), PATCHES)
+
+    assert table.schema.names == PATCHES.names
+    ranks = dict(zip(table["patient"].to_pylist(), table["rank"].to_pylist(), strict=True))
+    assert ranks == {"A": None, "B": 3}
+    without_mpp = PATCHES.remove(PATCHES.get_field_index("mpp"))
+    publish_table(part_path(str(tmp_path), "c"), [{"patient": "C"}], without_mpp)
+    with pytest.raises(TableError, match="no column mpp"):
+        read_table(str(tmp_path), PATCHES)
 
 
 def test_a_changed_bit_of_an_image_is_not_read_as_one(tmp_path):
@@ -140,7 +158,8 @@ def test_encoded_images_are_not_compressed_again(tmp_path):
     row = {"patient": "A", "image": {"bytes": bytes(5000), "path": "x.png"}}
     publish_table(part_path(str(tmp_path), "a"), [row], PATCHES)
     group = pq.read_metadata(part_path(str(tmp_path), "a")).row_group(0)
-    codecs = {group.column(k).path_in_schema: group.column(k).compression for k in range(10)}
+    columns = [group.column(k) for k in range(group.num_columns)]
+    codecs = {column.path_in_schema: column.compression for column in columns}
 
     assert codecs["image.bytes"] == "UNCOMPRESSED"
     assert codecs["patient"] == "ZSTD"

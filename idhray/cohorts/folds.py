@@ -3,6 +3,7 @@
 `fold_draw.py` draws folds and adds newcomers. Patients without a label are in no fold.
 """
 
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,6 +120,12 @@ def write_folds(path: str, folds: Folds) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(table, schema=FOLDS, preserve_index=False), buffer)
     publish(path, buffer.getvalue())
+
+
+def folds_hash(folds: Folds) -> str:
+    """Hash of the roles of all patients, 16 hex digits."""
+    rows = folds.table.sort_values(["fold", "patient"])[list(FOLD_COLUMNS)]
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def listed(names: list[str]) -> str:

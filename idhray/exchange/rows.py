@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("tiles", TILES, "slide", "rank"),
+    Kind("tiles", TILES, "slide", "mpp_source"),
     Kind("patches", PATCHES, "slide", "slide"),
     Kind("slices", SLICES, "study", "study"),
     Kind("synthetic", SYNTHETIC, "generator", "generator"),

@@ -1,123 +1,201 @@
-"""Plan of a cohort's patches: the number of patches of each tile.
+"""Plan of a cohort's patches: the patches of each tile, and their ranks within the patient.
 
 Training patches are balanced over classes, patients, slides and tiles; see `plan_patches`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from idhray.chance import seed_for
+from idhray.cohorts.folds import Folds, listed
+from idhray.cohorts.manifest import LABELS, SPLITS
 from idhray.errors import TableError
+from idhray.image_ranks import fair_shares
 from idhray.slides.patches import PatchSettings
 
 TileKey = tuple[str, int]  # slide, rank
-K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchPlan:
-    """Number of patches of each tile, and the patches that are missing."""
+    """Patches of each tile, and the patches that are missing."""
 
-    counts: dict[TileKey, int]
-    """Patches by (slide, rank); tiles without patches are left out."""
+    ranks: dict[TileKey, tuple[int, ...]]
+    """Ranks, within the patient, of the patches of each tile (slide, rank), in the order in which
+    they are cut; tiles without patches are left out."""
     shortfall: dict[str, int]
-    """Missing patches by class or patient ("train mutant", "test PATIENT") with too few tiles."""
+    """Missing patches by class or patient ("train mutant", "reserve mutant", "fold 1 train mutant",
+    "test PATIENT") with too few tiles."""
     unlabeled: list[str]
     """Patients without a known IDH status; they get no patches."""
 
-
-def fair_shares(total: int, capacity: Mapping[K, int], order: Callable[[K], int]) -> dict[K, int]:
-    """Shares of `total` by key, as even as the capacities allow.
-
-    Args:
-        total: Number to distribute; if the capacities sum to less, every key gets its capacity.
-        capacity: Largest share of each key.
-        order: Sort key that decides which keys get one more if `total` does not divide evenly; its
-            values must differ.
-    """
-    shares: dict[K, int] = {}
-    left, waiting = total, sorted(capacity, key=order)
-    while waiting:
-        even = left // len(waiting)
-        full = [key for key in waiting if capacity[key] <= even]
-        if not full:
-            extra = left % len(waiting)
-            return shares | {key: even + (i < extra) for i, key in enumerate(waiting)}
-        shares |= {key: capacity[key] for key in full}
-        left -= sum(capacity[key] for key in full)
-        waiting = [key for key in waiting if key not in shares]
-    return shares
+    @property
+    def counts(self) -> dict[TileKey, int]:
+        """Number of patches of each tile."""
+        return {key: len(ranks) for key, ranks in self.ranks.items()}
 
 
-def plan_patches(tiles: pd.DataFrame, settings: PatchSettings, seed: int) -> PatchPlan:
-    """Number of patches to cut from each tile; the order of the rows has no effect.
+@dataclass(frozen=True)
+class _Shares:
+    """Number of patches of each patient, and the missing ones."""
+
+    tiles: pd.DataFrame
+    """Rows of the labeled patients."""
+    settings: PatchSettings
+    seed: int
+    numbers: dict[str, int] = field(default_factory=dict)
+    shortfall: dict[str, int] = field(default_factory=dict)
+
+    def capacity(self) -> dict[str, int]:
+        """Largest number of patches of each patient."""
+        places = len(self.settings.lattice_px) ** 2
+        return {
+            str(name): places * int(n) for name, n in self.tiles["patient"].value_counts().items()
+        }
+
+    def add_training(self, group: str, idh: str, patients: Sequence[str]) -> None:
+        """Share the training patches of a class, and its reserve, over its patients."""
+        settings, capacity = self.settings, self.capacity()
+        slides = self.tiles.groupby("patient")["slide"].agg(lambda names: sorted(set(names)))
+        total = settings.train_per_class + settings.reserve_per_class
+        shares = fair_shares(
+            total,
+            {name: capacity[name] for name in patients},
+            lambda name: seed_for(self.seed, "patches", *slides[name], name),
+        )
+        for name, share in shares.items():
+            self.numbers[name] = max(share, self.numbers.get(name, 0))
+        missing = total - sum(shares.values())
+        of_reserve = min(missing, settings.reserve_per_class)
+        self._add_missing(f"{group}train {idh}", missing - of_reserve)
+        self._add_missing(f"{group}reserve {idh}", of_reserve)
+
+    def add_evaluation(self, group: str, patient: str, capacity: int) -> None:
+        """Give a patient the number of patches that it is evaluated on."""
+        number = min(capacity, self.settings.eval_per_patient)
+        self.numbers[patient] = max(number, self.numbers.get(patient, 0))
+        self._add_missing(f"{group} {patient}", self.settings.eval_per_patient - number)
+
+    def _add_missing(self, group: str, missing: int) -> None:
+        if missing:
+            self.shortfall[group] = missing
+
+
+def plan_patches(
+    tiles: pd.DataFrame, settings: PatchSettings, seed: int, folds: Folds | None = None
+) -> PatchPlan:
+    """Patches to cut from each tile; the order of the rows has no effect.
 
     Training patches are balanced over the two classes, then over the patients of a class, the
     slides of a patient and the tiles of a slide. Each validation and test patient gets the same
-    number.
+    number. With folds, a patient gets the largest number that it needs in any of its roles.
 
     Args:
         tiles: Rows of one or several TILES tables, with patient, idh, split, slide and rank.
         settings: Requested numbers of patches.
         seed: Seed of the run; it decides which tiles give one more if a number does not divide.
+        folds: Roles of the patients, which replace the split.
 
     Raises:
-        TableError: a tile is listed twice, or a split is none of train, val and test.
+        TableError: A tile is listed twice; a split is none of train, val and test; or the folds
+            lack a labeled patient, or give it another label.
     """
-    labeled = tiles["idh"].isin(["mutant", "wildtype"])
-    _check_tiles(tiles[labeled])
-    counts: dict[TileKey, int] = {}
-    shortfall: dict[str, int] = {}
-
-    def assign(group: str, total: int, rows: pd.DataFrame) -> None:
-        shares = _spread(total, rows, ["patient", "slide", "rank"], settings, seed)
-        counts.update({key: count for key, count in shares.items() if count})
-        if missing := total - sum(shares.values()):
-            shortfall[group] = missing
-
-    for (split, idh), rows in tiles[labeled].groupby(["split", "idh"]):
-        if split == "train":
-            assign(f"train {idh}", settings.train_per_class, rows)
-        else:
-            for patient, patient_rows in rows.groupby("patient"):
-                assign(f"{split} {patient}", settings.eval_per_patient, patient_rows)
+    labeled = tiles["idh"].isin(LABELS)
+    _check_tiles(tiles[labeled], folds)
+    shares = _Shares(tiles[labeled], settings, seed)
+    labels = dict(zip(tiles["patient"], tiles["idh"], strict=True))
+    if folds is None:
+        splits = tiles[labeled].drop_duplicates("patient").set_index("patient")["split"].to_dict()
+        _add_shares(shares, "", splits, labels)
+    else:
+        for fold in folds.numbers():
+            roles = {name: role for name, role in folds.roles(fold).items() if name in labels}
+            _add_shares(shares, f"fold {fold} ", roles, labels)
+    ranks: dict[TileKey, list[int]] = {}
+    for patient, rows in shares.tiles.groupby("patient"):
+        number = shares.numbers[str(patient)]
+        order = ranked_tiles(rows, settings, seed)
+        for rank, key in zip(range(1, number + 1), order, strict=False):
+            ranks.setdefault(key, []).append(rank)
     unlabeled = sorted(set(tiles.loc[~labeled, "patient"]))
-    return PatchPlan(counts=counts, shortfall=shortfall, unlabeled=unlabeled)
+    return PatchPlan(
+        ranks={key: tuple(values) for key, values in ranks.items()},
+        shortfall=shares.shortfall,
+        unlabeled=unlabeled,
+    )
 
 
-def _check_tiles(tiles: pd.DataFrame) -> None:
+def _add_shares(
+    shares: _Shares, group: str, roles: Mapping[str, str], labels: Mapping[str, str]
+) -> None:
+    """Add what the patients need in their roles of one fold, or of the split."""
+    capacity = shares.capacity()
+    for idh in sorted(LABELS):
+        training = [n for n, role in roles.items() if role == "train" and labels[n] == idh]
+        if training:
+            shares.add_training(group, idh, training)
+    for name in sorted(name for name, role in roles.items() if role != "train"):
+        # The name of a patient's role in several folds is that of the test.
+        shares.add_evaluation("test" if group else roles[name], name, capacity[name])
+
+
+def ranked_tiles(rows: pd.DataFrame, settings: PatchSettings, seed: int) -> Iterator[TileKey]:
+    """Tile of each patch of a patient, by rank, until all places are taken.
+
+    Slides take turns, and the tiles of a slide take turns within it, so that the first patches,
+    however many, are spread over slides and tiles as `fair_shares` spreads them.
+
+    Args:
+        rows: Tiles of the patient, with slide and rank.
+    """
+    places_per_tile = len(settings.lattice_px) ** 2
+    tiles_of_slide = {str(slide): group["rank"] for slide, group in rows.groupby("slide")}
+    turns = [
+        _turns(slide, [int(rank) for rank in tiles_of_slide[slide]], places_per_tile, seed)
+        for slide in sorted(
+            tiles_of_slide, key=lambda slide: seed_for(seed, "patches", slide, slide)
+        )
+    ]
+    while turns:
+        waiting = []
+        for slide_turns in turns:
+            if (key := next(slide_turns, None)) is not None:
+                yield key
+                waiting.append(slide_turns)
+        turns = waiting
+
+
+def _turns(slide: str, ranks: Sequence[int], places: int, seed: int) -> Iterator[TileKey]:
+    """Tiles of one slide in turn, each as often as it has places."""
+    # Seeds differ between slides, so that no rank is favored.
+    order = sorted(ranks, key=lambda rank: seed_for(seed, "patches", slide, rank))
+    for _ in range(places):
+        yield from ((slide, rank) for rank in order)
+
+
+def _check_tiles(tiles: pd.DataFrame, folds: Folds | None) -> None:
     duplicates = tiles[tiles.duplicated(["slide", "rank"])]
     if len(duplicates):
         slide, rank = duplicates.iloc[0][["slide", "rank"]]
         raise TableError(f"tiles: slide {slide} has more than one tile of rank {rank}")
-    if wrong := sorted({str(split) for split in tiles["split"]} - {"train", "val", "test"}):
+    if folds is not None:
+        _check_folds(tiles, folds)
+    elif wrong := sorted({str(split) for split in tiles["split"]} - set(SPLITS)):
         raise TableError(f"tiles: split is {wrong[0]}, must be train, val or test")
 
 
-def _spread(
-    total: int, rows: pd.DataFrame, keys: list[str], settings: PatchSettings, seed: int
-) -> dict[TileKey, int]:
-    """Shares of `total` by tile: spread over the groups of the first key, then of the next."""
-    places_per_tile = len(settings.lattice_px) ** 2
-    if keys == ["rank"]:
-        slide = str(rows["slide"].iloc[0])
-        shares = fair_shares(
-            total,
-            {int(rank): places_per_tile for rank in rows["rank"]},
-            # Seeds differ between slides, so that no rank is favored.
-            lambda rank: seed_for(seed, "patches", slide, rank),
+def _check_folds(tiles: pd.DataFrame, folds: Folds) -> None:
+    """Refuse labeled patients that are not in the folds, or with another label."""
+    labels = folds.labels()
+    if absent := sorted(set(tiles["patient"]) - set(labels)):
+        raise TableError(
+            f"folds: no row for {listed(absent)}, who have labels; add them with "
+            "`idhray split-cohort --extend`"
         )
-        return {(slide, rank): count for rank, count in shares.items()}
-    groups = dict(iter(rows.groupby(keys[0])))
-    shares = fair_shares(
-        total,
-        {name: places_per_tile * len(group) for name, group in groups.items()},
-        lambda name: seed_for(seed, "patches", *sorted(set(groups[name]["slide"])), name),
-    )
-    by_group = [
-        _spread(shares[name], group, keys[1:], settings, seed) for name, group in groups.items()
-    ]
-    return {key: count for tile_shares in by_group for key, count in tile_shares.items()}
+    rows = tiles.drop_duplicates("patient")
+    if changed := sorted(rows.loc[rows["patient"].map(labels) != rows["idh"], "patient"]):
+        raise TableError(
+            f"folds: another label than in the tiles for {listed(changed)}; draw the folds anew"
+        )

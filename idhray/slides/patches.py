@@ -34,6 +34,8 @@ class PatchSettings:
     """Patches of each class in the training split, over all patients of the class."""
     eval_per_patient: int = 120
     """Patches of each patient in the validation and test splits."""
+    reserve_per_class: int = 0
+    """Further training patches of each class, cut for the experiment's arm `more-real`."""
     stride_px: int = 64
     """Step of the lattice on which patches lie; below `patch_px` patches overlap."""
     min_tissue_fraction: float = 0.5
@@ -53,7 +55,8 @@ class PatchSettings:
             )
         if self.stride_px < 1:
             raise ConfigError(f"stride_px must be 1 or more, got {self.stride_px}")
-        if min(self.train_per_class, self.eval_per_patient, self.min_object_px) < 0:
+        numbers = (self.train_per_class, self.eval_per_patient, self.reserve_per_class)
+        if min(*numbers, self.min_object_px) < 0:
             raise ConfigError("numbers of patches and min_object_px must be 0 or more")
         if not 0 <= self.min_tissue_fraction <= 1:
             raise ConfigError(

@@ -6,12 +6,13 @@ A stain normalization is fitted to each slide separately, on pixels of a fixed d
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from idhray.chance import generator, seed_for
+from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
@@ -53,6 +54,9 @@ class CutPatchesFlags(ItemFlags):
     """Folder of the PATCHES table."""
     settings: PatchSettings
     """Number, size and colors of the patches."""
+    folds: str | None = None
+    """File of folds (`split-cohort --folds`). Each labeled patient then gets the largest number of
+    patches that it needs in any fold. The column `split` is empty: roles depend on the fold."""
     seed: int = 0
     """Seed of the draw of places in each tile."""
 
@@ -64,12 +68,14 @@ class CutTask:
     tiles: str
     """Folder of the TILES table."""
     slide: str
-    ranks: tuple[tuple[int, int], ...]
-    """(rank, number of patches) of each tile that patches are cut from."""
+    ranks: tuple[tuple[int, tuple[int, ...]], ...]
+    """Rank of each tile that patches are cut from, and the ranks of its patches in the patient."""
     stain_ranks: tuple[int, ...]
     """Ranks of the tiles that the stains are fitted to."""
     settings: PatchSettings
     seed: int
+    for_folds: bool = False
+    """Leave `split` empty."""
 
 
 def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
@@ -80,13 +86,14 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     """
     tiles, out = absolute(flags.tiles), absolute(flags.out)
     rows = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
-    plan = plan_patches(rows, flags.settings, flags.seed)
+    folds = read_folds(flags.folds) if flags.folds else None
+    plan = plan_patches(rows, flags.settings, flags.seed, folds)
     if not plan.counts:
         raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
     identity = identity_of(
         inputs={"stage": "cut_patches", "tiles": seal(tiles)},
-        flags=flags,
-        names=("seed",),
+        flags=replace(flags, folds=folds_hash(folds) if folds else None),
+        names=("seed", "folds"),
         settings=flags.settings,
     )
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
@@ -97,14 +104,15 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
                 CutTask(
                     tiles=tiles,
                     slide=slide,
-                    ranks=tuple(sorted(counts_by_rank.items())),
-                    stain_ranks=_stain_ranks(slide, ranks[slide], flags.seed),
+                    ranks=tuple(sorted(ranks_by_tile.items())),
+                    stain_ranks=stain_ranks(slide, ranks[slide], flags.seed),
                     settings=flags.settings,
                     seed=flags.seed,
+                    for_folds=folds is not None,
                 ),
                 recorded_values(flags.settings, recorded),
             )
-            for slide, counts_by_rank in _counts_by_slide(plan.counts).items()
+            for slide, ranks_by_tile in _ranks_by_slide(plan.ranks).items()
         ]
         fates = map_items(
             items, cut_one, out=out, schema=PATCHES, workers=flags.workers, task_size=TASK_TILES
@@ -123,15 +131,17 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     }
 
 
-def _counts_by_slide(counts: Mapping[TileKey, int]) -> dict[str, dict[int, int]]:
-    """Slide -> rank -> number of patches."""
-    by_slide: dict[str, dict[int, int]] = defaultdict(dict)
-    for (slide, rank), count in counts.items():
-        by_slide[slide][rank] = count
+def _ranks_by_slide(
+    ranks: Mapping[TileKey, tuple[int, ...]],
+) -> dict[str, dict[int, tuple[int, ...]]]:
+    """Slide -> rank of the tile -> ranks of its patches."""
+    by_slide: dict[str, dict[int, tuple[int, ...]]] = defaultdict(dict)
+    for (slide, tile_rank), patch_ranks in ranks.items():
+        by_slide[slide][tile_rank] = patch_ranks
     return by_slide
 
 
-def _stain_ranks(slide: str, ranks: Iterable[int], seed: int) -> tuple[int, ...]:
+def stain_ranks(slide: str, ranks: Iterable[int], seed: int) -> tuple[int, ...]:
     """Ranks of the tiles that the stains are fitted to, drawn from all tiles of the slide.
 
     The draw ignores which tiles give patches, so that the colors of a slide do not depend on the
@@ -142,10 +152,14 @@ def _stain_ranks(slide: str, ranks: Iterable[int], seed: int) -> tuple[int, ...]
 
 
 def _item(task: CutTask, settings: dict[str, Any]) -> Item[CutTask]:
-    """Item of one slide; its hash leaves out the path of the tiles."""
+    """Item of one slide; its hash leaves out the path of the tiles.
+
+    It also leaves out the ranks of the patches, which the identity of the folder decides, so that
+    folders without ranks can be continued.
+    """
     values = {
         "slide": task.slide,
-        "ranks": task.ranks,
+        "ranks": [(tile_rank, len(patch_ranks)) for tile_rank, patch_ranks in task.ranks],
         "stain_ranks": task.stain_ranks,
         "settings": settings,
         "seed": task.seed,
@@ -165,9 +179,9 @@ def _warn_of_missing(shortfall: Mapping[str, int], per_class: Mapping[str, int])
 
 
 def _patches_per_class(out: str) -> dict[str, int]:
-    """Number of patches by split and class, such as "train mutant"."""
+    """Number of patches by split and class, such as "train mutant"; without split, "mutant"."""
     rows = read_table(out, PATCHES, ["split", "idh"]).to_pandas()
-    return {f"{split} {idh}": int(n) for (split, idh), n in rows.value_counts().items()}
+    return {f"{split} {idh}".strip(): int(n) for (split, idh), n in rows.value_counts().items()}
 
 
 def _stain_fallbacks(fates: Mapping[str, Fate]) -> list[str]:
@@ -188,14 +202,14 @@ def _stain_fallbacks(fates: Mapping[str, Fate]) -> list[str]:
 
 def cut_one(task: CutTask) -> Outcome:
     """The patches of one slide as PATCHES rows."""
-    patches_per_rank = dict(task.ranks)
+    patch_ranks = dict(task.ranks)
     recolor, note = _recoloring(task)
     notes = [note] if note else []
     rows = []
-    for tile in read_rows(task.tiles, task.slide, only=("rank", patches_per_rank)):
+    for tile in read_rows(task.tiles, task.slide, only=("rank", patch_ranks)):
         patches = patches_of_tile(
             decode(tile["image"]["bytes"]),
-            patches_per_rank[tile["rank"]],
+            len(patch_ranks[tile["rank"]]),
             settings=task.settings,
             seed=task.seed,
             slide=tile["slide"],
@@ -205,16 +219,19 @@ def cut_one(task: CutTask) -> Outcome:
         )
         rows += [
             {
-                **{name: tile[name] for name in ("patient", "idh", "split", "slide", "mpp")},
+                **{name: tile[name] for name in ("patient", "idh", "slide", "mpp")},
+                "split": "" if task.for_folds else tile["split"],
                 "x_l0": patch.x_l0,
                 "y_l0": patch.y_l0,
                 "size_l0": patch.size_l0,
                 "height_l0": patch.height_l0,
+                "rank": rank,
                 "image": image_cell(patch.image, f"{tile['slide']}_x{patch.x_l0}_y{patch.y_l0}"),
             }
-            for patch in patches
+            # Places with too little tissue are passed over: the last ranks of the tile are missing.
+            for patch, rank in zip(patches, patch_ranks[tile["rank"]], strict=False)
         ]
-    total = sum(patches_per_rank.values())
+    total = sum(len(ranks) for ranks in patch_ranks.values())
     if missing := total - len(rows):
         notes.append(f"{missing} of {total} places had too little tissue")
     return Outcome(rows=rows, status="done" if rows else "skipped", note="; ".join(notes))

@@ -1,5 +1,6 @@
 """Plans are balanced and depend on no order; patches lie where they say."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ import pandas as pd
 import pytest
 
 from idhray.chance import seed_for
+from idhray.cohorts.folds import folds_of_roles
 from idhray.config import settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError, SlideError, TableError
-from idhray.slides.patch_plan import fair_shares, plan_patches
+from idhray.image_ranks import fair_shares
+from idhray.slides.patch_plan import plan_patches
 from idhray.slides.patches import (
     PRESETS,
     PatchSettings,
@@ -64,6 +67,7 @@ def test_liu_2020_is_the_preset():
         {"patch_px": 2000},
         {"stride_px": 0},
         {"eval_per_patient": -1},
+        {"reserve_per_class": -1},
         {"min_tissue_fraction": 1.5},
         {"normalize": "match"},
     ],
@@ -165,6 +169,89 @@ def test_a_muddled_table_is_refused():
         plan_patches(pd.concat([tiles, tiles]), SMALL, seed=0)
     with pytest.raises(TableError, match="split is dev"):
         plan_patches(tiles.assign(split="dev"), SMALL, seed=0)
+
+
+def patient_sequence(plan, patient):
+    """Tiles of a patient's patches, by rank."""
+    ranks = {
+        rank: key
+        for key, ranks in plan.ranks.items()
+        for rank in ranks
+        if key[0].split("-")[0] == patient
+    }
+    return [ranks[rank] for rank in range(1, len(ranks) + 1)]
+
+
+def test_any_first_ranks_are_spread_over_slides_then_tiles():
+    """An experiment takes a patient's first patches; they must not all lie in one corner."""
+    tiles = cohort(("A", "mutant", "train", [8, 1, 3]), ("B", "wildtype", "train", [2]))
+    plan = plan_patches(tiles, replace(SMALL, train_per_class=500), seed=0)
+    sequence = patient_sequence(plan, "A")
+
+    assert len(sequence) == 500
+    for number in (1, 2, 3, 7, 30, 100, 200, 499):
+        first = Counter(sequence[:number])
+        capacity = {"A-0": 8 * 49, "A-1": 49, "A-2": 3 * 49}
+        of_slide = {
+            slide: sum(n for key, n in first.items() if key[0] == slide) for slide in capacity
+        }
+        even = fair_shares(number, capacity, lambda slide: seed_for(0, slide))
+        assert sorted(of_slide.values()) == sorted(even.values())
+        for slide in capacity:
+            tiles_of_slide = tiles[tiles["slide"] == slide]["rank"]
+            counts = [first[slide, rank] for rank in tiles_of_slide]
+            assert max(counts) - min(counts) <= 1
+
+
+def test_a_reserve_adds_patches_and_changes_none():
+    """The arm with further real patches is compared with the same baseline."""
+    tiles = cohort(
+        ("A", "mutant", "train", [3]),
+        ("B", "mutant", "train", [1]),
+        ("C", "wildtype", "train", [2]),
+        ("D", "mutant", "test", [4]),
+    )
+    plan = plan_patches(tiles, SMALL, seed=0)
+    larger = plan_patches(tiles, replace(SMALL, reserve_per_class=60), seed=0)
+
+    assert all(larger.ranks[key][: len(ranks)] == ranks for key, ranks in plan.ranks.items())
+    assert per_patient(larger) == {"A": 111, "B": 49, "C": 98, "D": 10}
+    assert larger.shortfall == {"train wildtype": 2, "reserve wildtype": 60}
+    assert plan.shortfall == {"train wildtype": 2}
+
+
+def test_with_folds_a_patient_gets_what_it_needs_in_any_fold():
+    """Each patient is trained on in some folds and tested in one."""
+    names = {"A": "mutant", "B": "mutant", "C": "mutant", "D": "wildtype", "E": "wildtype"}
+    tiles = cohort(*[(name, idh, "val", [9]) for name, idh in names.items()])
+    roles = {
+        1: {"A": "test", "B": "train", "C": "train", "D": "test", "E": "train"},
+        2: {"A": "train", "B": "test", "C": "test", "D": "train", "E": "test"},
+    }
+    folds = folds_of_roles(names, roles)
+    plan = plan_patches(tiles, replace(SMALL, reserve_per_class=20), seed=0, folds=folds)
+    few = plan_patches(tiles, replace(SMALL, train_per_class=1, eval_per_patient=9), 0, folds)
+
+    assert per_patient(plan) == {"A": 120, "B": 60, "C": 60, "D": 120, "E": 120}
+    assert per_patient(few) == dict.fromkeys(names, 9)
+    short = plan_patches(tiles, replace(SMALL, train_per_class=450), seed=0, folds=folds)
+    assert short.shortfall == {
+        "fold 1 train wildtype": 9,
+        "fold 2 train mutant": 9,
+        "fold 2 train wildtype": 9,
+    }
+
+
+def test_folds_that_do_not_fit_the_tiles_are_refused():
+    """A labeled patient in no fold would silently be lost."""
+    tiles = cohort(("A", "mutant", "train", [3]), ("B", "wildtype", "train", [3]))
+    lacking = folds_of_roles({"A": "mutant"}, {1: {"A": "train"}})
+    other = folds_of_roles(dict.fromkeys("AB", "mutant"), {1: {"A": "train", "B": "test"}})
+
+    with pytest.raises(TableError, match="no row for B, who have labels; add them"):
+        plan_patches(tiles, SMALL, 0, lacking)
+    with pytest.raises(TableError, match="another label than in the tiles for B"):
+        plan_patches(tiles, SMALL, 0, other)
 
 
 def cut(tile, count, settings=SMALL, **changed):

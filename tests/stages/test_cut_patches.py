@@ -1,16 +1,26 @@
 """Stain normalization of a cohort: each slide from its own pixels, what does not fit is counted."""
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
 
-from idhray.config import Identity
+from idhray.cohorts.folds import folds_of_roles, write_folds
+from idhray.config import Identity, recorded_values, settings_hash
+from idhray.errors import SettingsChangedError
 from idhray.images import decode, image_cell
+from idhray.leakage import patient_splits
 from idhray.ledger import Fate, fates, record
+from idhray.slides.patch_plan import plan_patches
 from idhray.slides.patches import PatchSettings
-from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches
+from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches, stain_ranks
 from idhray.stages.runtime.folder import stage_folder
-from idhray.table_parts import part_path, publish_table, read_table
+from idhray.storage import publish_json, read_json
+from idhray.table_parts import part_path, publish_table, read_part, read_table
 from idhray.tables import PATCHES, TILES
 from tests.slides.made_stain import STAINS, amounts, picture, unit
 
@@ -91,3 +101,103 @@ def test_stain_is_fitted_to_each_slide_alone_and_fallbacks_are_counted(tmp_path,
     assert np.abs(before["A"] - before["B"]).max() > 8
     assert np.abs(after["A"] - after["B"]).max() < 4
     assert np.abs(after["C"] - before["C"]).max() < 4
+
+
+PLAIN = replace(SETTINGS, normalize="none", min_tissue_fraction=0)
+SLIDES = {
+    "A": ("mutant", "train", STAINS),
+    "B": ("mutant", "test", STAINS),
+    "C": ("wildtype", "train", STAINS),
+    "D": ("wildtype", "val", STAINS),
+}
+
+
+def cut(tmp_path, name, settings=PLAIN, **flags):
+    """PATCHES table of the tiles in `tmp_path`, and what the stage returned."""
+    out = str(tmp_path / name)
+    tiles = str(tmp_path / "tiles")
+    answer = cut_patches(CutPatchesFlags(tiles=tiles, out=out, settings=settings, **flags))
+    return read_table(out, PATCHES).to_pandas().sort_values(["patient", "rank"]), answer
+
+
+def test_a_reserve_follows_the_patches_of_a_run_without(tmp_path, ray_local):
+    """The baseline of an experiment is the same with and without its arm of further patches."""
+    write_tiles(tmp_path / "tiles", SLIDES)
+    plain, _ = cut(tmp_path, "plain")
+    larger, answer = cut(tmp_path, "larger", replace(PLAIN, reserve_per_class=9))
+    training = larger["patient"].isin(["A", "C"])
+    first = larger[~training | (larger["rank"] <= 12)]
+
+    assert plain.groupby("patient")["rank"].agg(list).to_dict() == {
+        name: [*range(1, (12 if name in "AC" else 6) + 1)] for name in SLIDES
+    }
+    columns = ["patient", "split", "rank", "x_l0", "y_l0"]
+    assert first[columns].to_numpy().tolist() == plain[columns].to_numpy().tolist()
+    assert [cell["bytes"] for cell in first["image"]] == [cell["bytes"] for cell in plain["image"]]
+    assert answer["per_class"]["train mutant"] == 21
+    assert plain[plain["rank"] <= 10].groupby("patient")["x_l0"].agg(
+        lambda x: len(set(x // 64))
+    ).to_dict() == {"A": 10, "B": 6, "C": 10, "D": 6}  # one tile each
+
+
+def test_patches_for_folds_have_no_split_and_serve_every_role(tmp_path, ray_local):
+    """Which patients are tested differs from fold to fold; the images are cut once."""
+    write_tiles(tmp_path / "tiles", SLIDES)
+    labels = {name: idh for name, (idh, _, _) in SLIDES.items()}
+    roles = {1: dict.fromkeys("AC", "test"), 2: dict.fromkeys("BD", "test")}
+    every = {fold: dict.fromkeys("ABCD", "train") | tested for fold, tested in roles.items()}
+    write_folds(str(tmp_path / "folds.csv"), folds_of_roles(labels, every))
+    flags = {"folds": str(tmp_path / "folds.csv")}
+    patches, answer = cut(tmp_path, "patches", **flags)
+
+    assert patches["patient"].value_counts().to_dict() == dict.fromkeys("ABCD", 12)
+    assert set(patches["split"]) == {""}
+    assert patient_splits(str(tmp_path / "patches")) == dict.fromkeys("ABCD", "")
+    assert answer["per_class"] == {"mutant": 24, "wildtype": 24}
+    again, _ = cut(tmp_path, "patches", **flags)
+    pd.testing.assert_frame_equal(again, patches)
+    every[1] = dict.fromkeys("AD", "test") | dict.fromkeys("BC", "train")
+    every[2] = dict.fromkeys("BC", "test") | dict.fromkeys("AD", "train")
+    write_folds(str(tmp_path / "folds.csv"), folds_of_roles(labels, every))
+    with pytest.raises(SettingsChangedError, match="folds: was"):
+        cut(tmp_path, "patches", **flags)
+
+
+def test_a_folder_without_ranks_is_continued(tmp_path, ray_local):
+    """Slides that an earlier version cut stay, and the others get ranks."""
+    write_tiles(tmp_path / "tiles", SLIDES)
+    patches, _ = cut(tmp_path, "patches")
+    out = str(tmp_path / "patches")
+    forget_ranks(out)
+    Path(part_path(out, "B")).unlink()
+    digest = Path(part_path(out, "A")).read_bytes()
+    again, _ = cut(tmp_path, "patches")
+
+    assert Path(part_path(out, "A")).read_bytes() == digest
+    ranks = again.groupby("patient")["rank"].agg(lambda column: column.notna().sum()).to_dict()
+    assert ranks == {"A": 0, "B": 6, "C": 0, "D": 0}
+    columns = ["patient", "x_l0", "y_l0"]
+    both = [table.sort_values(columns)[columns] for table in (again, patches)]
+    assert both[0].to_numpy().tolist() == both[1].to_numpy().tolist()
+
+
+def forget_ranks(out):
+    """Make a finished folder one of a version that knew neither ranks, reserve nor folds."""
+    recorded = read_json(f"{out}/_settings.json")
+    for name in ("reserve_per_class", "folds"):
+        del recorded[name]
+    publish_json(f"{out}/_settings.json", recorded)
+    old = pa.schema([field for field in PATCHES if field.name != "rank"], PATCHES.metadata)
+    tiles = read_table(str(Path(out).parent / "tiles"), TILES, ["slide", "rank"]).to_pandas()
+    every = read_table(str(Path(out).parent / "tiles"), TILES).to_pandas()
+    plan = plan_patches(every, PLAIN, 0)
+    settings = recorded_values(PLAIN, recorded)
+    for name, fate in fates(out).items():
+        rows = read_part(part_path(out, name)).drop_columns(["rank"]).to_pylist()
+        digest = publish_table(part_path(out, name), rows, old)
+        counts = sorted((rank, n) for (slide, rank), n in plan.counts.items() if slide == name)
+        stain = stain_ranks(name, list(tiles.loc[tiles["slide"] == name, "rank"]), 0)
+        values = {"slide": name, "ranks": counts, "stain_ranks": stain, "settings": settings}
+        digest_of_settings = settings_hash({**values, "seed": 0})
+        record(out, replace(fate, digest=digest, settings_hash=digest_of_settings))
+    Path(f"{out}/_done.json").unlink()
