@@ -16,7 +16,7 @@ CAPTIONS = {
 FITTED_HERE = "*"
 MARKS = {FITTED_HERE: "fitted on patients who had already chosen the epoch, or may have"}
 
-Cells = Mapping[str, object]
+PrintedCells = Mapping[str, object]
 
 
 def experiment_tables_text(tables: ExperimentTables) -> dict[str, pd.DataFrame]:
@@ -30,11 +30,11 @@ def experiment_tables_text(tables: ExperimentTables) -> dict[str, pd.DataFrame]:
     return {title: frame for title, frame in frames.items() if len(frame)}
 
 
-def _table(frame: pd.DataFrame, cells: Callable[[dict[str, object]], Cells]) -> pd.DataFrame:
+def _table(frame: pd.DataFrame, cells: Callable[[dict[str, object]], PrintedCells]) -> pd.DataFrame:
     return pd.DataFrame([cells(row) for row in frame.to_dict("records")])
 
 
-def _contrast(row: dict[str, object]) -> Cells:
+def _contrast(row: dict[str, object]) -> PrintedCells:
     low, high = _number(row, "ci_low"), _number(row, "ci_high")
     interval = "-" if low != low else f"{signed(low)} to {signed(high)}"  # noqa: PLR0124 - NaN
     return {
@@ -50,7 +50,7 @@ def _contrast(row: dict[str, object]) -> Cells:
     }
 
 
-def _arm(row: dict[str, object]) -> Cells:
+def _arm(row: dict[str, object]) -> PrintedCells:
     return {
         "Arm": row["arm"],
         "AUC (95% CI)": with_interval(row, "auc"),
@@ -64,7 +64,7 @@ def _arm(row: dict[str, object]) -> Cells:
     }
 
 
-def _baseline(row: dict[str, object]) -> Cells:
+def _baseline(row: dict[str, object]) -> PrintedCells:
     return {
         "Predictor": _predictor(row),
         "Mutant + wildtype": f"{row['n_mutant']} + {row['n_wildtype']}",
@@ -74,7 +74,7 @@ def _baseline(row: dict[str, object]) -> Cells:
     }
 
 
-def _stratum(row: dict[str, object]) -> Cells:
+def _stratum(row: dict[str, object]) -> PrintedCells:
     return {
         "Stratum": f"{row['stratum']} {row['level']}",
         "Predictor": _predictor(row),
