@@ -112,7 +112,7 @@ def refuse_leaks_of_roles(
             )
         if unnamed := [name for name in record.patients if name not in roles]:
             logger.warning(
-                "%s: its generator was trained on %d patients without a role in %s (%s)",
+                "%s: its generator was also trained on %d patients that %s does not name (%s)",
                 folder,
                 len(unnamed),
                 cohort,

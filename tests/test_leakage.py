@@ -105,7 +105,7 @@ def test_patients_without_a_role_are_counted_and_let_through(tmp_path, caplog):
     (record,) = refuse_leaks_of_roles(FOLD, [folder], cohort="fold 2")
 
     assert record.patients == ("N1", "N2", "T0")
-    assert "trained on 2 patients without a role in fold 2 (N1, N2)" in caplog.text
+    assert "also trained on 2 patients that fold 2 does not name (N1, N2)" in caplog.text
 
 
 def test_of_many_generators_a_fold_takes_those_that_never_saw_its_patients(tmp_path):
