@@ -53,7 +53,7 @@ class PlannedPart:
 
 
 def planned_part(predictions: ArmPredictions, rule: DecisionRule) -> PlannedPart:
-    """The repeats that the rule judges; repeats beyond the planned number are descriptive."""
+    """The repeats that the rule judges; repeats after the last of these are descriptive."""
     eligible = predictions.repeats
     if rule.repeats is not None:
         eligible = tuple(r for r in eligible if r in rule.repeats)
@@ -64,9 +64,9 @@ def planned_part(predictions: ArmPredictions, rule: DecisionRule) -> PlannedPart
     folds = len(predictions.folds)
     if rule.planned_folds and folds < rule.planned_folds:
         lacking.append(f"{folds} of {rule.planned_folds} planned folds")
-    return PlannedPart(
-        judged=eligible[:planned], later=eligible[planned:], unfinished=" and ".join(lacking)
-    )
+    judged = eligible[:planned]
+    later = tuple(r for r in predictions.repeats if judged and r > judged[-1])
+    return PlannedPart(judged=judged, later=later, unfinished=" and ".join(lacking))
 
 
 def deciding_test(item: ArmContrast, rule: DecisionRule) -> Contrast:

@@ -34,7 +34,9 @@ class DecisionRule:
     """Trainings of the generators: a pair for each fold and repeat, for each fold, or one in
     all."""
     equal_steps: bool = True
-    """All arms ran the same number of optimizer steps."""
+    """The primary arm and its controls ran the same number of optimizer steps."""
+    baseline_steps_differ: bool = False
+    """The baseline ran another number of optimizer steps than these, as in Liu et al. 2020."""
     repeats: tuple[int, ...] | None = None
     """Repeats that are judged; all if None. Trainings that chose the primary arm must not judge
     it."""

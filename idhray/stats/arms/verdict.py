@@ -242,6 +242,11 @@ def _scope(decision: Decision, rule: DecisionRule, folds: int) -> list[str]:
         )
     if not rule.equal_steps:
         sentences.append("The arms ran different numbers of optimizer steps.")
+    if rule.baseline_steps_differ:
+        sentences.append(
+            f"Arm {rule.baseline} ran another number of optimizer steps than {rule.primary} and "
+            "its controls, so that the contrast with it mixes images and steps."
+        )
     if rule.exploratory:
         sentences.append(
             f"The primary contrast was changed after results ({rule.exploratory}): this is "

@@ -146,7 +146,9 @@ def test_only_planned_repeats_decide(experiment):
     short = planned_part(predictions, replace(RULE, planned_repeats=6, planned_folds=5))
 
     assert (plan.judged, plan.later, plan.unfinished) == ((1, 2, 3), (4, 5), "")
-    assert fresh.judged == (4, 5)
+    assert (fresh.judged, fresh.later) == ((4, 5), ())
+    listed = planned_part(predictions, replace(RULE, repeats=(1, 2, 3)))
+    assert (listed.judged, listed.later) == ((1, 2, 3), (4, 5))
     assert short.unfinished == "5 of 6 planned repeats and 3 of 5 planned folds"
 
 

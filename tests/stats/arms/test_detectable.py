@@ -14,6 +14,7 @@ from idhray.stats.arms.detectable import (
     gain_power,
 )
 from idhray.stats.mrmc.contrast import contrast
+from idhray.stats.mrmc.split_plot import FoldScores, fold_contrast
 
 STUDIES = 4000
 
@@ -78,3 +79,49 @@ def test_no_variance_and_one_repeat_are_refused():
         ErrorVariance(trainings=0.0, df=4)
     with pytest.raises(ConfigError, match="two repeats or more"):
         design_variance(0.1, 0.0, folds=5, repeats=1)
+
+
+def simulated_contrasts(rng, studies, gain, *, patients, folds, repeats, training_sd):
+    """Contrasts of binormal studies: arms share their patients, trainings vary in d'."""
+    per_fold = patients // folds
+    labels = np.arange(per_fold) % 2
+    for _ in range(studies):
+        scores = []
+        for _ in range(folds):
+            patient = rng.normal(size=per_fold)
+            arms = [
+                (labels - 0.5) * rng.normal(1.2 + effect, training_sd, (repeats, 1))
+                + patient
+                + 0.3 * rng.normal(size=(repeats, per_fold))
+                for effect in (gain, 0.0)
+            ]
+            scores.append(FoldScores(labels=labels, scores=arms[0], baseline=arms[1]))
+        yield fold_contrast(scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("patients", "folds", "repeats", "training_sd", "gain"),
+    [(64, 1, 5, 0.25, 0.5), (200, 5, 3, 0.1, 0.2), (200, 5, 3, 0.25, 0.3), (240, 8, 5, 0.1, 0.15)],
+)
+def test_power_is_that_of_studies_of_binormal_scores(patients, folds, repeats, training_sd, gain):
+    """Components and gain as the studies have them on average; the bar is 3 points of power."""
+    tests = list(
+        simulated_contrasts(
+            np.random.default_rng(21),
+            2000,
+            gain,
+            patients=patients,
+            folds=folds,
+            repeats=repeats,
+            training_sd=training_sd,
+        )
+    )
+    variance = ErrorVariance(
+        trainings=float(np.mean([t.variance_trainings for t in tests])),
+        df=folds * (repeats - 1),
+        patients=max(float(np.mean([t.patients_covariance for t in tests])), 0.0),
+    )
+    expected = gain_power(variance, float(np.mean([t.difference for t in tests])))
+
+    assert np.mean([t.ci_low > 0 for t in tests]) == pytest.approx(expected, abs=0.03)

@@ -80,6 +80,7 @@ def test_a_gain_that_duplicates_give_too_is_not_called_help():
             "failed their gate and were allowed: mutant, fold 2",
         ),
         ({"equal_steps": False}, "The arms ran different numbers of optimizer steps."),
+        ({"baseline_steps_differ": True}, "Arm real ran another number of optimizer steps"),
         ({"generators": "one"}, "about these images (all trainings shared their generators)"),
         (
             {
