@@ -55,6 +55,9 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         raise ConfigError("give either --predictions (histology) or --readings (reader study)")
     out = absolute(flags.out)
     cohort = patients_of(read_manifest(flags.manifest)) if flags.manifest else None
+    arms = not flags.readings and has_arms(flags.predictions)
+    if flags.primary is not None and not arms:
+        raise ConfigError("--primary belongs to --predictions with arms")
     if flags.readings:
         consensus = absolute(flags.consensus) if flags.consensus else None
         return fit_readings(
@@ -67,7 +70,7 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         )[0]
     if flags.consensus:
         raise ConfigError("--consensus belongs to --readings")
-    if has_arms(flags.predictions):
+    if arms:
         inputs, rows = arm_rows(flags.predictions)
         rule = recorded_rule(flags.predictions) or rule_of_file(
             prediction_rows(rows, source="predictions"),

@@ -81,7 +81,8 @@ def arm_verdict(
     sentences += _scope(decision, rule, folds)
     if decision.answer == "helps" and worth is not None:
         sentences.append(worth.sentence)
-    sentences += _could_have_shown(sizes, by_arm, rule)
+    if not decision.no_verdict:
+        sentences += _could_have_shown(sizes, by_arm, rule)
     low, high = test.interval(0.9) if test else (np.nan, np.nan)
     return ArmVerdict(
         answer=decision.answer,
@@ -128,7 +129,7 @@ def _opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> s
     least = min(abs(test.ci_low), abs(test.ci_high))
     text = (
         f"{exploratory}{claim} {verb}: adding {images} {change} the area under the ROC curve (AUC) "
-        f"by at least {printed(least)}"
+        f"by at least {_exact(least)}"
     )
     return text + (f", but by less than {margin}." if decision.equivalent else ".")
 
@@ -142,11 +143,9 @@ def _basis(
 ) -> str:
     """Patients, folds, repeats, and the difference with its interval."""
     method = "t test over fold means" if decision.over_fold_means else "trainings as readers"
-    interval = (
-        f"95% CI {signed(test.ci_low)} to {signed(test.ci_high)}, {p_text(test.p)}, {method}"
-        if test.method != "none"
-        else "no interval"
-    )
+    interval = _interval(test)
+    if test.method != "none":
+        interval += f", {p_text(test.p)}, {method}"
     before, after = (
         f"{printed(arms.loc[arm, 'auc'])}" if arm in arms.index else "-"
         for arm in (rule.baseline, rule.primary)
@@ -161,7 +160,7 @@ def _basis(
         f"On {counts['n']} patients ({counts['n_mutant']} mutant, {counts['n_wildtype']} "
         f"wildtype), {design}, with {repeats} of the training, the AUC was {before} with arm "
         f"{rule.baseline} and {after} with {rule.primary}: a difference of "
-        f"{signed(test.difference)} ({interval})."
+        f"{_exact_signed(test.difference)} ({interval})."
     )
 
 
@@ -190,14 +189,12 @@ def _against_controls(
 ) -> list[str]:
     """Controls that were beaten and not beaten, and those that do not exist."""
     controls = {item.baseline: item for item in contrasts if item.role == "control"}
+    verbs = {"was above": decision.beaten, "was not above": decision.not_beaten}
+    if decision.no_verdict:
+        verbs = {"differs, as a description only, from": (*decision.beaten, *decision.not_beaten)}
     sentences = []
-    for verb, names in (("was above", decision.beaten), ("was not above", decision.not_beaten)):
-        tests = [(name, deciding_test(controls[name], rule)) for name in names]
-        parts = [
-            f"{name} ({arm_words(name)}: {signed(t.difference)}, 95% CI {signed(t.ci_low)} to "
-            f"{signed(t.ci_high)})"
-            for name, t in tests
-        ]
+    for verb, names in verbs.items():
+        parts = [_control(name, deciding_test(controls[name], rule)) for name in names]
         if parts:
             sentences.append(f"{rule.primary} {verb} {' and '.join(parts)}.")
     sentences += [
@@ -208,6 +205,30 @@ def _against_controls(
         words = " and ".join(f"{kind} ({arm_words(kind)})" for kind in absent)
         sentences.append(f"No comparison with {words}.")
     return sentences
+
+
+def _control(name: str, test: Contrast) -> str:
+    """A control in words, with the difference of the primary arm from it."""
+    return f"{name} ({arm_words(name)}: {_exact_signed(test.difference)}, {_interval(test)})"
+
+
+def _interval(test: Contrast) -> str:
+    if test.method == "none":
+        return "no interval"
+    return f"95% CI {_exact_signed(test.ci_low)} to {_exact_signed(test.ci_high)}"
+
+
+def _exact(value: float) -> str:
+    """Three decimals; a number that these would print as 0 has one significant digit."""
+    text = printed(value)
+    return text if value == 0 or text.strip("0.") else f"{value:.1g}"
+
+
+def _exact_signed(value: float) -> str:
+    """The same with a sign."""
+    if not np.isfinite(value) or value == 0:
+        return signed(value)
+    return ("+" if value > 0 else "\u2212") + _exact(abs(value))
 
 
 def _reasons(decision: Decision, test: Contrast | None) -> list[str]:

@@ -123,3 +123,13 @@ def test_too_few_repeats_describe_and_name_the_number():
 
     assert "needs 3 complete repeats or more, and this experiment has 2" in text
     assert "a difference of +0.050" in text
+    assert "80% power" not in text
+    assert "differs, as a description only, from duplicate:60" in text
+
+
+def test_a_tiny_number_is_not_printed_as_zero():
+    """ "By at least 0.000" says nothing, and an interval above 0 must look like it."""
+    text = verdict(judged(0.0199, 0.03, 0.0197)).text
+
+    assert "by at least 0.0003" in text
+    assert "95% CI +0.0001 to +0.039" in text
