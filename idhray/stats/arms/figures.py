@@ -11,11 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from idhray.stats.arms.columns import TEST
 from idhray.stats.arms.contrasts import ArmAreas
+from idhray.stats.arms.names import arm_name
 from idhray.stats.arms.predictions import ArmPredictions
 from idhray.stats.mrmc.split_plot import combined_contrast
 from idhray.stats.sample import Labels
 
+TRIAL = ["fold", "repeat", "arm"]
 RATES = ("auprc", "accuracy", "sensitivity", "specificity", "brier")
 
 
@@ -95,3 +98,39 @@ def _sd_repeats(trials: pd.DataFrame) -> float:
     """SD between repeats of the area within a fold: root of the mean variance over folds."""
     variances = trials.groupby("fold")["auc"].var(ddof=1)
     return float(np.sqrt(variances.mean()))
+
+
+def response_table(arms: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Arms by kind and amount, each with its area and its difference from the baseline."""
+    rows = []
+    compared = (
+        contrasts[contrasts["role"] != "control"].set_index("arm") if len(contrasts) else None
+    )
+    for row in arms.to_dict("records"):
+        name = arm_name(row["arm"])
+        entry = {"arm": row["arm"], "kind": name.kind, "suffix": name.suffix, "amount": name.amount}
+        entry |= {key: row[key] for key in ("auc", "auc_low", "auc_high")}
+        if compared is not None and row["arm"] in compared.index:
+            difference = compared.loc[row["arm"]]
+            entry |= {key: difference[key] for key in ("baseline", "estimate", "ci_low", "ci_high")}
+        rows.append(entry)
+    return pd.DataFrame(rows)
+
+
+def with_details(
+    single: pd.DataFrame, rows: pd.DataFrame, trials: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Trials with generator and epoch, if the predictions name them, and further columns."""
+    details = rows[rows["split"] == TEST].drop_duplicates(TRIAL)[
+        [*TRIAL, "generator", "epoch_chosen"]
+    ]
+    names = [
+        name
+        for name in ("generator", "epoch_chosen")
+        if details[name].replace("", np.nan).notna().any()
+    ]
+    table = single.merge(details[[*TRIAL, *names]], on=TRIAL, how="left")
+    if trials is not None:
+        further = [name for name in trials.columns if name not in table.columns]
+        table = table.merge(trials[[*TRIAL, *further]], on=TRIAL, how="outer")
+    return table.sort_values(["arm", "fold", "repeat"], ignore_index=True)

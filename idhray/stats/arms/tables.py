@@ -16,8 +16,14 @@ from idhray.stats.arms.decision import (
     deciding_test,
     planned_part,
 )
-from idhray.stats.arms.figures import arm_table, class_counts, trial_table
-from idhray.stats.arms.names import arm_name, arm_order
+from idhray.stats.arms.figures import (
+    arm_table,
+    class_counts,
+    response_table,
+    trial_table,
+    with_details,
+)
+from idhray.stats.arms.names import arm_order
 from idhray.stats.arms.notes import experiment_notes
 from idhray.stats.arms.patients_worth import patients_worth
 from idhray.stats.arms.predictions import ArmPredictions, predictions_of, rows_of_model
@@ -39,7 +45,6 @@ from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
 
 FRAMES = ("contrasts", "arms", "trials", "baselines", "strata", "response")
-TRIAL = ["fold", "repeat", "arm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +136,7 @@ def experiment_tables(
         arms=arms,
         contrasts=table,
         response=response_table(arms, table),
-        trials=_with_details(single, rows, trials),
+        trials=with_details(single, rows, trials),
         baselines=baselines,
         strata=strata_table(predictors, labels, people, age_split_years=settings.age_split_years)
         if people is not None
@@ -210,42 +215,6 @@ def _all_repeats(areas: ArmAreas, rule: DecisionRule, plan: PlannedPart) -> Any:
     items: list[ArmContrast] = arm_contrasts(areas, rule, [*plan.judged, *plan.later])
     primary = [item for item in items if item.role == "primary"]
     return deciding_test(primary[0], rule) if primary else None
-
-
-def response_table(arms: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Arms by kind and amount, each with its area and its difference from the baseline."""
-    rows = []
-    compared = (
-        contrasts[contrasts["role"] != "control"].set_index("arm") if len(contrasts) else None
-    )
-    for row in arms.to_dict("records"):
-        name = arm_name(row["arm"])
-        entry = {"arm": row["arm"], "kind": name.kind, "suffix": name.suffix, "amount": name.amount}
-        entry |= {key: row[key] for key in ("auc", "auc_low", "auc_high")}
-        if compared is not None and row["arm"] in compared.index:
-            difference = compared.loc[row["arm"]]
-            entry |= {key: difference[key] for key in ("baseline", "estimate", "ci_low", "ci_high")}
-        rows.append(entry)
-    return pd.DataFrame(rows)
-
-
-def _with_details(
-    single: pd.DataFrame, rows: pd.DataFrame, trials: pd.DataFrame | None
-) -> pd.DataFrame:
-    """Trials with generator and epoch, if the predictions name them, and further columns."""
-    details = rows[rows["split"] == TEST].drop_duplicates(TRIAL)[
-        [*TRIAL, "generator", "epoch_chosen"]
-    ]
-    names = [
-        name
-        for name in ("generator", "epoch_chosen")
-        if details[name].replace("", np.nan).notna().any()
-    ]
-    table = single.merge(details[[*TRIAL, *names]], on=TRIAL, how="left")
-    if trials is not None:
-        further = [name for name in trials.columns if name not in table.columns]
-        table = table.merge(trials[[*TRIAL, *further]], on=TRIAL, how="outer")
-    return table.sort_values(["arm", "fold", "repeat"], ignore_index=True)
 
 
 def experiment_files(tables: ExperimentTables) -> dict[str, bytes]:
