@@ -37,9 +37,10 @@ from idhray.stats.arms.predictors import (
 )
 from idhray.stats.arms.rule import DecisionRule
 from idhray.stats.arms.selection import ChosenByOthers, leave_one_repeat_out
+from idhray.stats.arms.sentences import later_sentence
 from idhray.stats.arms.strata import strata_table
 from idhray.stats.arms.trend import TrendTest, trend_test
-from idhray.stats.arms.verdict import ArmVerdict, arm_verdict, later_sentence
+from idhray.stats.arms.verdict import ArmVerdict, arm_verdict
 from idhray.stats.files import statistics_files
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
