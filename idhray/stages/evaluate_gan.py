@@ -35,7 +35,7 @@ from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_gener
 from idhray.generator_records import GateRecord, write_gate
 from idhray.images import encode
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
-from idhray.stages.gan_training.fold import roles_of_model
+from idhray.stages.gan_training.fold import selection_of_model
 from idhray.stages.gan_training.image_sets import (
     RealImages,
     channel_names,
@@ -207,9 +207,9 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     """Generate, compare, and write all figures and the gate record."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, generator = read_model(task.checkpoint), load_generator(task.checkpoint, device)
-    roles = roles_of_model(model)
-    train = training_images(task.images, model["idh"], generator.settings, roles)
-    held_out = real_images(task.images, model["idh"], "val", generator.settings, roles)
+    selection = selection_of_model(model)
+    train = training_images(task.images, model["idh"], generator.settings, selection)
+    held_out = real_images(task.images, model["idh"], "val", generator.settings, selection)
     _check_patients(train, held_out, model["patients"], task.images)
     seed = seed_for(task.seed, "evaluation")
     images = generate(generator, seed, range(task.count), task.psi)

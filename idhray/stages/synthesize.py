@@ -28,7 +28,7 @@ from idhray.generator_records import (
 from idhray.images import image_cell
 from idhray.ledger import check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
-from idhray.stages.gan_training.fold import fold_of_model, roles_of_model
+from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -289,7 +289,7 @@ def _training_sets(
                 f"{gate.images}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
-        real = training_images(gate.images, model["idh"], settings, roles_of_model(model))
+        real = training_images(gate.images, model["idh"], settings, selection_of_model(model))
         extractor = extractor_of(gate.features, "cuda" if torch.cuda.is_available() else "cpu")
         if extractor.name != gate.extractor:
             raise StorageError(

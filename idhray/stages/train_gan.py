@@ -113,7 +113,7 @@ def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:
         fold, counts = task.gan_fold(), tables[task.images]
         if fold:
             check_fold(task, fold, counts)
-        lengths[name] = (task.settings.total_kimg, training_count(task, fold, counts))
+        lengths[name] = (task.settings.total_kimg, training_count(task, counts))
     return sorted(tasks, key=lambda name: lengths[name], reverse=True)
 
 

@@ -32,7 +32,7 @@ IMAGES_PER_PATIENT = 6
 def patches_of_folds(folder):
     """A finished PATCHES folder without splits: M0..M5 are mutant, W0..W5 wildtype, U0 unknown.
 
-    Each patient has a part of its own, with 6 images of 8 px.
+    Each patient has a part of its own, with 6 images of 8 px; the last row has rank 1.
     """
     classes = {"M": "mutant", "W": "wildtype", "U": ""}
     for number, patient in enumerate((*FOLD_PATIENTS, "U0")):
@@ -41,7 +41,7 @@ def patches_of_folds(folder):
         rows = [
             {
                 "patient": patient, "idh": classes[patient[0]], "split": "", "slide": patient,
-                "x_l0": i, "y_l0": 0, "size_l0": 8.0, "mpp": 1.0,
+                "x_l0": i, "y_l0": 0, "size_l0": 8.0, "mpp": 1.0, "rank": IMAGES_PER_PATIENT - i,
                 "image": {"bytes": encode(image), "path": None},
             }
             for i, image in enumerate(images)

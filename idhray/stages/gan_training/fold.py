@@ -12,6 +12,7 @@ from idhray.cohorts.folds import read_folds
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
 from idhray.generator_records import patients_hash
+from idhray.stages.gan_training.image_sets import ImageSelection
 
 Roles = Mapping[str, str]  # train, val or test by patient
 
@@ -68,7 +69,13 @@ def fold_of_model(model: Mapping[str, Any]) -> GanFold | None:
     return None if entry is None else GanFold(number=entry["number"], roles=entry["roles"])
 
 
-def roles_of_model(model: Mapping[str, Any]) -> Roles | None:
-    """Roles of the fold that a checkpoint records; None for the split of its table."""
+def selection_of_model(model: Mapping[str, Any]) -> ImageSelection:
+    """Images that a checkpoint was trained on, and those that it held out.
+
+    Args:
+        model: Content of the checkpoint's model.json, from `read_model`.
+    """
     fold = fold_of_model(model)
-    return fold.roles if fold else None
+    return ImageSelection(
+        roles=fold.roles if fold else None, train_per_class=model.get("train_per_class")
+    )

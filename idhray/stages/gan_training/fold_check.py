@@ -15,19 +15,20 @@ logger = logging.getLogger(__name__)
 ImageCounts = Counter[tuple[str, str, str]]  # images by patient, class and split
 
 
-def training_count(task: GanTask, fold: GanFold | None, counts: ImageCounts) -> int:
+def training_count(task: GanTask, counts: ImageCounts) -> int:
     """Number of training images of a task.
 
     Args:
         task: Task of one GAN.
-        fold: Its fold; None for the split of the table.
         counts: Result of `image_counts` for its images.
     """
-    return sum(
-        number
-        for (patient, idh, split), number in counts.items()
-        if task.idh in (idh, ANY) and (fold.roles.get(patient) if fold else split) == "train"
-    )
+    selection, of_class = task.selection(), Counter[str]()
+    for (patient, idh, split), number in counts.items():
+        role = selection.role({"patient": patient, "split": split})
+        if task.idh in (idh, ANY) and role == "train":
+            of_class[idh] += number
+    limit = selection.train_per_class
+    return sum(count if limit is None else min(count, limit) for count in of_class.values())
 
 
 def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
@@ -46,7 +47,7 @@ def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
     labels = {patient: idh for patient, idh, _ in counts if task.idh in (idh, ANY)}
     _refuse_other_labels(task, labels)
     _refuse_source(task, fold)
-    if not training_count(task, fold, counts):
+    if not training_count(task, counts):
         raise TableError(
             f"{task.images}: no image of a training patient of class {task.idh} in fold "
             f"{fold.number} of {task.folds}; cut images of these patients, or draw other folds"

@@ -1,9 +1,10 @@
 """Real images in the form in which a GAN is trained on them, with the patient of each."""
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +17,13 @@ from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of, co
 from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
+from idhray.image_ranks import first_images, image_ranks
 from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
-from idhray.table_parts import may_hold, parts, read_part
+from idhray.table_parts import column_names, may_hold, parts, read_part
 
 ANY = "any"  # class of all patients, whatever their IDH status
+TIES_SEED = 0  # decides which patients give one more image if a number does not divide
 
 
 @dataclass(frozen=True)
@@ -34,47 +37,98 @@ class RealImages:
     """PART:ROW of each image."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageSelection:
+    """Choice of a table's training and held-out images."""
+
+    roles: Mapping[str, str] | None = None
+    """Role of each patient in a fold, which replaces the `split` column; patients without a role
+    are left out. None: the `split` column."""
+    train_per_class: int | None = None
+    """Training images of each class, shared evenly over its patients, each patient's first by rank;
+    None for all."""
+
+    def role(self, row: Mapping[str, Any]) -> str | None:
+        """Role of the patient of a row."""
+        split: str | None = row["split"]
+        return split if self.roles is None else self.roles.get(row["patient"])
+
+
+ALL = ImageSelection()
+
+
 def real_images(
-    folder: str, idh: str, split: str, settings: GanSettings, roles: Mapping[str, str] | None = None
+    folder: str, idh: str, split: str, settings: GanSettings, selection: ImageSelection = ALL
 ) -> RealImages:
-    """All images of a class and split, in the size and channels of a GAN; possibly none.
+    """Images of a class and split, in the size and channels of a GAN; possibly none.
 
     Args:
         folder: Folder of a PATCHES or SLICES table.
         idh: Class; `any` takes every patient.
         split: train, val or test.
         settings: Settings of the GAN.
-        roles: Role of each patient in a fold, which replaces the `split` column; images of patients
-            without a role are left out.
+        selection: Roles of the patients, and number of training images.
 
     Raises:
         TableError: an image is broken or not square.
     """
     side, channels = settings.resolution_px, settings.channels
+    rows = selected_rows(folder, idh, split, selection)
     images: list[NDArray[np.uint8]] = []
-    patients: list[str] = []
-    names: list[str] = []
-    selection = ({"split": split} if roles is None else {}) | ({} if idh == ANY else {"idh": idh})
-    for path in parts(folder):
-        if not may_hold(path, selection):
-            continue
-        rows = read_part(path, ["patient", "idh", "split"]).to_pylist()
-        numbers = [k for k, row in enumerate(rows) if _role(row, roles) == split]
-        numbers = [k for k in numbers if idh in (rows[k]["idh"], ANY)]
-        cells = read_part(path, ["image"])["image"].take(numbers) if numbers else []
+    for path, rows_of_part in itertools.groupby(rows, lambda row: row.path):
+        numbers = [row.number for row in rows_of_part]
+        cells = read_part(path, ["image"])["image"].take(numbers)
         for number, cell in zip(numbers, cells, strict=True):
             image = _square(decode(cell["bytes"].as_py()), side, path, number)
             images.append(image if channels == 3 else gray(image)[..., None])
-            patients.append(rows[number]["patient"])
-            names.append(f"{path.rsplit('/', 1)[-1]}:{number}")
     stack = np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
-    return RealImages(stack, tuple(patients), tuple(names))
+    names = tuple(f"{row.path.rsplit('/', 1)[-1]}:{row.number}" for row in rows)
+    return RealImages(stack, tuple(row.patient for row in rows), names)
 
 
-def _role(row: Mapping[str, Any], roles: Mapping[str, str] | None) -> str | None:
-    """Role of the patient of a row: its split, or its role in a fold."""
-    split: str | None = row["split"]
-    return split if roles is None else roles.get(row["patient"])
+class SelectedRow(NamedTuple):
+    """Row of a table whose image is used."""
+
+    path: str
+    """Path of its part."""
+    number: int
+    """Number in its part, from 0."""
+    patient: str
+    idh: str
+    rank: int | None
+
+
+def selected_rows(
+    folder: str, idh: str, split: str, selection: ImageSelection
+) -> list[SelectedRow]:
+    """Rows of the images of a class and split, in the order of the table; no image is read."""
+    limits = ({"split": split} if selection.roles is None else {}) | (
+        {} if idh == ANY else {"idh": idh}
+    )
+    rows = []
+    for path in parts(folder):
+        if may_hold(path, limits):
+            rank = ["rank"] if "rank" in column_names(path) else []
+            table = read_part(path, ["patient", "idh", "split", *rank]).to_pylist()
+            rows += [
+                SelectedRow(path, number, row["patient"], row["idh"], row.get("rank"))
+                for number, row in enumerate(table)
+                if selection.role(row) == split and idh in (row["idh"], ANY)
+            ]
+    if split != "train" or selection.train_per_class is None:
+        return rows
+    return _first_rows(rows, selection.train_per_class)
+
+
+def _first_rows(rows: Sequence[SelectedRow], per_class: int) -> list[SelectedRow]:
+    """The first rows of each class by rank, shared evenly over patients; in the same order."""
+    positions: list[int] = []
+    for idh in sorted({row.idh for row in rows}):
+        places = [place for place, row in enumerate(rows) if row.idh == idh]
+        patients = [rows[place].patient for place in places]
+        ranks = image_ranks(patients, [rows[place].rank for place in places])
+        positions += [places[k] for k in first_images(patients, ranks, per_class, TIES_SEED)]
+    return [rows[place] for place in sorted(positions)]
 
 
 def image_counts(folder: str) -> Counter[tuple[str, str, str]]:
@@ -101,17 +155,38 @@ def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray
 
 
 def training_images(
-    folder: str, idh: str, settings: GanSettings, roles: Mapping[str, str] | None = None
+    folder: str, idh: str, settings: GanSettings, selection: ImageSelection = ALL
 ) -> RealImages:
     """`real_images` of the training split, or of the training patients of a fold.
 
     Raises:
         TableError: there are none.
     """
-    real = real_images(folder, idh, "train", settings, roles)
+    real = real_images(folder, idh, "train", settings, selection)
     if not real.names:
         raise TableError(f"{folder}: no training image of class {idh}")
     return real
+
+
+def training_share(folder: str, *, of_fold: bool) -> int | None:
+    """Training images per class for which a table was cut, if it holds more than these.
+
+    A patient of a table for folds has as many images as it needs in any of its roles, and a table
+    with a reserve has more than a training takes.
+
+    Args:
+        folder: Folder of a PATCHES or SLICES table.
+        of_fold: True if the roles of a fold are used instead of the split.
+
+    Returns:
+        None if all images of the training patients are training images.
+    """
+    path = join(folder, SETTINGS)
+    recorded = read_json(path) if exists(path) else {}
+    more = of_fold or recorded.get("folds") or recorded.get("reserve_per_class")
+    if recorded.get("stage") != "cut_patches" or not more:
+        return None
+    return int(recorded["train_per_class"])
 
 
 def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:

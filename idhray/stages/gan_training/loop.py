@@ -19,8 +19,13 @@ from idhray.gan.transfer import init_from as start_from
 from idhray.stages.gan_training.callbacks import LAST, Reports
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fidelity_meter import meter_of
-from idhray.stages.gan_training.fold import GanFold, Roles
-from idhray.stages.gan_training.image_sets import RealImages, channel_names, training_images
+from idhray.stages.gan_training.image_sets import (
+    ALL,
+    ImageSelection,
+    RealImages,
+    channel_names,
+    training_images,
+)
 from idhray.stages.gan_training.task import GanTask, task_from
 from idhray.stages.runtime.training import this_worker
 from idhray.storage import exists, join, read_json
@@ -39,9 +44,7 @@ def gan_train_loop(values: dict[str, Any]) -> None:
         TrainingError: the training diverged, memory ran out, or a signal stopped it.
     """
     task = task_from(values)
-    fold = task.gan_fold()
-    roles = fold.roles if fold else None
-    real = images_to_learn(task.images, task.idh, task.settings, roles)
+    real = images_to_learn(task.images, task.idh, task.settings, task.selection())
     run = new_run(
         real.images,
         task.settings,
@@ -54,7 +57,7 @@ def gan_train_loop(values: dict[str, Any]) -> None:
     )
     if task.init_from:
         start_from(run, task.init_from, task.freeze_layers, adapt_channels=task.adapt_channels)
-    if not train_to_end(run, _reports(task, run, real, fold), task.fidelity_kimg):
+    if not train_to_end(run, _reports(task, run, real), task.fidelity_kimg):
         raise TrainingError(
             f"{task.out}: stopped by {_stopping_signal(task.out)}; the same command continues from "
             f"the checkpoint of {run.images_shown / 1000:g} kimg"
@@ -100,14 +103,14 @@ def train_to_end(run: Run, reports: Reports, fidelity_kimg: float | None) -> boo
 
 
 def images_to_learn(
-    folder: str, idh: str, settings: GanSettings, roles: Roles | None = None
+    folder: str, idh: str, settings: GanSettings, selection: ImageSelection = ALL
 ) -> RealImages:
-    """Training images of a class: those of the training split, or of the roles of a fold.
+    """Training images of a class.
 
     Raises:
         TableError: there are none, or all pixels have one value.
     """
-    real = training_images(folder, idh, settings, roles)
+    real = training_images(folder, idh, settings, selection)
     if real.images.min() == real.images.max():
         raise TableError(
             f"{folder}: every pixel of the {len(real.names)} training images of class {idh} is "
@@ -139,14 +142,20 @@ class _StopFile:
         return exists(self.path)
 
 
-def _reports(task: GanTask, run: Run, real: RealImages, fold: GanFold | None) -> Reports:
+def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
     """Callbacks of a training; worker 0 measures fidelity."""
-    about = {"null_channels": null_channels(real.images), "tables": task.tables()}
+    fold, limit = task.gan_fold(), task.selection().train_per_class
+    about: dict[str, Any] = {
+        "null_channels": null_channels(real.images),
+        "tables": task.tables(),
+        **({"fold": fold.entry()} if fold else {}),
+        **({} if limit is None else {"train_per_class": limit}),
+    }
     reports = Reports(
         task.out,
         when_worse=task.when_worse,
         keep_every_kimg=task.keep_every_kimg,
-        about=about | ({"fold": fold.entry()} if fold else {}),
+        about=about,
     )
     if run.worker.rank == 0 and task.fidelity_kimg:
         try:

@@ -8,12 +8,14 @@ import numpy as np
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import Copies, EmbeddedImages
 from idhray.gan.config import GanSettings
-from idhray.stages.gan_training.image_sets import Embedding, training_images
+from idhray.stages.gan_training.image_sets import Embedding, ImageSelection, training_images
 from idhray.stages.runtime.folder import seal
 
 EarlierTable = dict[str, Any]
-"""Folder, digest and idh of a table, as they stand in the gate record; `patients`, a list, if the
-training took only those."""
+"""Folder, digest and idh of a table, as they stand in the gate record; also `patients` (a list) and
+`train_per_class`, if the training took only those."""
+
+LIMITS = ("patients", "train_per_class")
 
 
 def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list[EarlierTable]:
@@ -38,9 +40,9 @@ def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list
                 f"last training (known: {names})"
             )
         for table in matches:
-            patients = {"patients": table["patients"]} if "patients" in table else {}
+            limits = {name: table[name] for name in LIMITS if name in table}
             idh = str(table["idh"])
-            tables.append({"folder": folder, "digest": digest, "idh": idh, **patients})
+            tables.append({"folder": folder, "digest": digest, "idh": idh, **limits})
     return tables
 
 
@@ -76,8 +78,11 @@ def earlier_sets(
                 "run `idhray evaluate-gan` again"
             )
         names = table.get("patients")
-        roles = None if names is None else dict.fromkeys(names, "train")
-        yield embedding.of_real(training_images(table["folder"], table["idh"], settings, roles))
+        selection = ImageSelection(
+            roles=None if names is None else dict.fromkeys(names, "train"),
+            train_per_class=table.get("train_per_class"),
+        )
+        yield embedding.of_real(training_images(table["folder"], table["idh"], settings, selection))
 
 
 def with_earlier_copies(

@@ -16,6 +16,7 @@ from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
 from idhray.stages.gan_training.fold import GanFold, read_fold
+from idhray.stages.gan_training.image_sets import ImageSelection, training_share
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
@@ -43,6 +44,10 @@ class GanFlags(RunFlags):
     whatever the `split` column of the images says."""
     fold: int = 1
     """Number of the fold in --folds."""
+    train_per_class: int | None = None
+    """Number of training images, shared evenly over the patients, each patient's first by rank.
+    Default: the number for which `cut-patches` cut the table, if the table holds more (a reserve,
+    or images for other folds); else all."""
     adapt_channels: bool = False
     """Accept weights for another number of channels: first and last layers are changed to fit.
     Black channels (the null channel of Park et al.) are not carried over."""
@@ -105,6 +110,8 @@ class GanTask(GanFlags):
         for name in ("images", "out", "init_from", "folds"):
             if value := getattr(self, name):
                 object.__setattr__(self, name, absolute(value))
+        if self.train_per_class is not None and self.train_per_class < 1:
+            raise ConfigError(f"--train-per-class must be 1 or more, got {self.train_per_class}")
         if self.fold != 1 and self.folds is None:
             raise ConfigError(f"--fold {self.fold} needs --folds, the file of the folds")
         _ = self.engine  # refuses its own flags
@@ -143,6 +150,13 @@ class GanTask(GanFlags):
         """
         return read_fold(self.folds, self.fold) if self.folds else None
 
+    def selection(self) -> ImageSelection:
+        """Images of the table that are used."""
+        fold, limit = self.gan_fold(), self.train_per_class
+        if limit is None:
+            limit = training_share(self.images, of_fold=fold is not None)
+        return ImageSelection(roles=fold.roles if fold else None, train_per_class=limit)
+
     def identity(self) -> Identity:
         """Values that decide what the output folder holds.
 
@@ -150,12 +164,13 @@ class GanTask(GanFlags):
             StorageError: an input is not finished.
             ConfigError: the file of the folds has no such fold.
         """
-        fold = self.gan_fold()
+        fold, limit = self.gan_fold(), self.selection().train_per_class
         defaults = {
             "adapt_channels": False,
             "keep": "last",
             "when_worse": "continue",
             "fold_trained_on": None,
+            "train_per_class": None,
         }
         values = {
             "stage": "train_gan",
@@ -168,6 +183,7 @@ class GanTask(GanFlags):
             **settings_dict(self.settings),
             **({"adapt_channels": True} if self.adapt_channels else {}),
             **({"fold_trained_on": fold.trained_on} if fold else {}),
+            **({} if limit is None else {"train_per_class": limit}),
         }
         chosen = {"keep": self.keep, "when_worse": self.when_worse}
         if any(value != defaults[name] for name, value in chosen.items()):
@@ -182,13 +198,14 @@ class GanTask(GanFlags):
     def tables(self) -> list[dict[str, Any]]:
         """Tables whose images shape the weights: this one, those of the source, and so on.
 
-        Each is given by its digest and the name of its folder; the path changes no weights. With
-        folds, the training patients are added.
+        Each is given by its digest and the name of its folder; the path changes no weights. The
+        training patients of a fold, and a limited number of images, are added.
         """
-        fold = self.gan_fold()
-        patients = {"patients": fold.training_patients} if fold else {}
+        fold, limit = self.gan_fold(), self.selection().train_per_class
+        limits: dict[str, Any] = {"patients": fold.training_patients} if fold else {}
+        limits |= {} if limit is None else {"train_per_class": limit}
         name = self.images.rstrip("/").rsplit("/", 1)[-1]
-        table = {"name": name, "digest": seal(self.images), "idh": self.idh, **patients}
+        table = {"name": name, "digest": seal(self.images), "idh": self.idh, **limits}
         return [table, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]
 
 

@@ -13,9 +13,9 @@ from idhray.leakage import suitable_generators
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training import image_sets
-from idhray.stages.gan_training.fold import fold_of_model
-from idhray.stages.gan_training.fold_check import check_fold
-from idhray.stages.gan_training.image_sets import image_counts
+from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
+from idhray.stages.gan_training.fold_check import check_fold, training_count
+from idhray.stages.gan_training.image_sets import image_counts, training_share
 from idhray.stages.gan_training.loop import images_to_learn
 from idhray.stages.gan_training.pretraining import earlier_sets, pretraining_tables
 from idhray.stages.gan_training.task import GanTask
@@ -65,7 +65,7 @@ def test_no_image_of_a_held_out_patient_is_read(task, monkeypatch):
         return real_read(path, columns)
 
     monkeypatch.setattr(image_sets, "read_part", read_part)
-    real = images_to_learn(task.images, "mutant", GAN, task.gan_fold().roles)
+    real = images_to_learn(task.images, "mutant", GAN, task.selection())
 
     assert tuple(read) == TRAINING
     assert real.patients == tuple(name for name in TRAINING for _ in range(6))
@@ -84,6 +84,50 @@ def test_the_identity_holds_the_training_patients_and_no_path(task, tmp_path):
     without = dataclasses.replace(task, folds=None, fold=1).identity()
     assert "fold_trained_on" not in without.values  # a folder made before has no such key
     assert without.defaults["fold_trained_on"] is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "of_fold", "share"),
+    [
+        ({"stage": "cut_patches", "train_per_class": 7}, True, 7),
+        ({"stage": "cut_patches", "train_per_class": 7, "reserve_per_class": 2}, False, 7),
+        ({"stage": "cut_patches", "train_per_class": 7, "reserve_per_class": 0}, False, None),
+        ({"stage": "prepare_mri"}, True, None),
+    ],
+)
+def test_the_share_of_a_table_is_what_it_was_cut_for(tmp_path, recorded, of_fold, share):
+    """All of its images, as ever, if it holds no others."""
+    publish_json(str(tmp_path / "_settings.json"), recorded)
+
+    assert training_share(str(tmp_path), of_fold=of_fold) == share
+
+
+def test_images_beyond_the_share_are_not_learned(task, tmp_path):
+    """A reserve is for the arm of further real images; 7 of 18 are 3, 2 and 2, the first by rank.
+
+    The last row of a patient has rank 1. The earlier images of a later GAN are the same.
+    """
+    images = patches_of_folds(tmp_path / "patches")
+    publish_json(f"{images}/_settings.json", {"stage": "cut_patches", "train_per_class": 7})
+    limited = dataclasses.replace(task, images=images)
+    explicit = dataclasses.replace(task, train_per_class=7)
+    real = images_to_learn(images, "mutant", GAN, limited.selection())
+    rows: dict[str, list[int]] = {}
+    for patient, name in zip(real.patients, real.names, strict=True):
+        rows.setdefault(patient, []).append(int(name.split(":")[1]))
+
+    assert sorted(rows.values()) == [[3, 4, 5], [4, 5], [4, 5]]
+    assert set(rows) == set(TRAINING)
+    assert explicit.selection() == limited.selection()
+    assert limited.identity().values["train_per_class"] == 7
+    assert limited.tables()[0]["train_per_class"] == 7
+    assert training_count(limited, image_counts(images)) == 7
+    assert training_count(task, image_counts(images)) == 18
+    held_out = image_sets.real_images(images, "mutant", "val", GAN, limited.selection())
+    assert held_out.patients == ("M4",) * 6
+    model = {"fold": task.gan_fold().entry(), "train_per_class": 7}
+    assert selection_of_model(model) == limited.selection()
+    assert selection_of_model({}) == image_sets.ALL
 
 
 def test_a_fold_that_the_file_lacks_is_refused(task):
@@ -114,7 +158,7 @@ def test_patients_outside_the_file_are_counted_and_not_used(task, caplog):
     check(task)
     assert caplog.text == ""
     check(every)
-    real = images_to_learn(task.images, "any", GAN, task.gan_fold().roles)
+    real = images_to_learn(task.images, "any", GAN, task.selection())
 
     assert "1 of 13 patients of class any are not in" in caplog.text
     assert "are not used (U0)" in caplog.text
@@ -188,6 +232,7 @@ def trained(ray_local, patches, tmp_path_factory):
             fold=2,
             seed=4,
             fidelity_images=10,
+            train_per_class=16,
         )
     )
     os.remove(folds)
@@ -199,7 +244,8 @@ def test_a_checkpoint_records_its_fold(trained):
     model = read_model(str(trained / "gan"))
     fold = fold_of_model(model)
 
-    assert (model["patients"], model["images"]) == (list(TRAINING), 18)
+    assert (model["patients"], model["images"]) == (list(TRAINING), 16)
+    assert model["train_per_class"] == model["tables"][0]["train_per_class"] == 16
     assert fold.number == 2
     assert {name: fold.roles[name] for name in HELD_OUT} == HELD_OUT
     assert model["tables"][0]["patients"] == fold.training_patients
@@ -251,6 +297,7 @@ def test_a_fold_gan_is_evaluated_and_sampled_by_its_fold(trained, patches, monke
     record = read_generator(synthetic)
 
     assert set(train.patients) == set(searched.patients) == set(TRAINING)
+    assert len(train.patients) == len(searched.patients) == 16
     assert set(held_out.patients) == {"M4"}
     assert (record.fold, record.seed, record.patients) == (2, 4, TRAINING)
     assert len(record.weights) == 16
