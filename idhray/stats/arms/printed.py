@@ -10,7 +10,7 @@ from idhray.stats.text import p_cell, printed, signed, with_interval
 CAPTIONS = {
     "Contrasts": "Differences in AUC: mean over folds and repeats, with 95% intervals.",
     "Arms": "Figures of each arm: means over folds and repeats.",
-    "Baselines": "Predictors that need no synthetic image.",
+    "Baselines": "Age, sex, grade and image as predictors, alone and together.",
     "Strata": "Areas among patients of the same grade, site, sex or age group.",
 }
 FITTED_HERE = "*"
