@@ -18,6 +18,7 @@ from idhray.ledger import Fate, fates, record
 from idhray.slides.patch_plan import plan_patches
 from idhray.slides.patches import PatchSettings
 from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches, stain_ranks
+from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.runtime.folder import stage_folder
 from idhray.storage import publish_json, read_json
 from idhray.table_parts import part_path, publish_table, read_part, read_table
@@ -154,6 +155,8 @@ def test_patches_for_folds_have_no_split_and_serve_every_role(tmp_path, ray_loca
     assert set(patches["split"]) == {""}
     assert patient_splits(str(tmp_path / "patches")) == dict.fromkeys("ABCD", "")
     assert answer["per_class"] == {"mutant": 24, "wildtype": 24}
+    source, out = str(tmp_path / "patches"), str(tmp_path / "files")
+    assert export_images(ExportImagesFlags(images=source, out=out, format="folder"))["rows"] == 48
     again, _ = cut(tmp_path, "patches", **flags)
     pd.testing.assert_frame_equal(again, patches)
     every[1] = dict.fromkeys("AD", "test") | dict.fromkeys("BC", "train")
