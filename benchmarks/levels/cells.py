@@ -3,9 +3,9 @@
 Letters: N patients, K folds, R repeats, J counts of synthetic images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import product
+from itertools import islice, product, zip_longest
 from typing import Any, Literal
 
 from idhray.stats.arms.rule import Generators, needed_repeats
@@ -20,6 +20,7 @@ SHARED: Generators = "one"
 PATIENTS, FOLDS, REPEATS = (400, 34, 200, 62), (1, 5, 8), (3, 5, 10)
 TRAINING_SDS, GENERATOR_SDS = (0.5, 0.25, 0.1, 0.0), (0.25, 0.1, 0.0)
 BINORMAL_AUC = 0.82
+_LEVEL_TURNS = 6  # cells of the grid per cell of another group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,19 +273,25 @@ def _retrained_power() -> Iterator[Cell]:
 
 
 def all_cells() -> list[Cell]:
-    """Every cell, those that could fail first."""
-    cells = [
-        *worst_cells(),
-        *rival_cells(),
-        *power_cells(),
-        *further_cells(),
-        *retrained_cells(),
-        *equivalence_cells(),
-        *selection_cells("same trainings"),
-        *selection_cells("fresh"),
-        *selection_cells("other repeats"),
-        *stopping_cells(),
-        *designs(),
-        *designs(question="response curve", counts=5, selection="other repeats"),
+    """Every cell: those that could fail first, then those of all groups in turn.
+
+    So a run of any length covers every group.
+    """
+    groups = [
+        retrained_cells(),
+        equivalence_cells(),
+        selection_cells("same trainings"),
+        selection_cells("fresh"),
+        selection_cells("other repeats"),
+        stopping_cells(),
+        *(islice(designs(), turn, None, _LEVEL_TURNS) for turn in range(_LEVEL_TURNS)),
     ]
+    cells = [*worst_cells(), *rival_cells(), *power_cells(), *further_cells(), *in_turn(groups)]
+    cells += designs(question="response curve", counts=5, selection="other repeats")
     return list(dict.fromkeys(cells))
+
+
+def in_turn(groups: Sequence[Iterator[Cell]]) -> Iterator[Cell]:
+    """Cells of the groups, one of each in turn; a shorter group ends earlier."""
+    for cells in zip_longest(*groups):
+        yield from (cell for cell in cells if cell is not None)
