@@ -95,6 +95,13 @@ def remove(path: str) -> None:
         files.delete_file(inner)
 
 
+def delete_folder(folder: str) -> None:
+    """Delete a folder with its content, if it exists."""
+    files, inner = filesystem(folder)
+    if files.get_file_info(inner).type == fs.FileType.Directory:
+        files.delete_dir(inner)
+
+
 def publish(path: str, data: bytes) -> None:
     """Make `path` hold `data`, at once: killed in between, the old file (or none) is there.
 

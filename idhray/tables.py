@@ -94,6 +94,26 @@ PREDICTIONS = _schema(
     fold=pa.int64(),
     p_mutant=pa.float64(),
     n_images=pa.int64(),
+    arm=pa.string(),  # training set that is compared, such as real or synthetic:600
+    generator=pa.string(),  # those of the synthetic images in the training, joined by +
+    epoch_chosen=pa.int64(),
+)
+TRIALS = _schema(  # one row per training of an experiment
+    fold=pa.int64(),
+    repeat=pa.int64(),
+    arm=pa.string(),
+    model=pa.string(),
+    generator=pa.string(),
+    real_images=pa.int64(),
+    added_images=pa.int64(),
+    steps=pa.int64(),
+    images_shown=pa.int64(),
+    added_shown=pa.int64(),  # of these, added ones
+    epoch_chosen=pa.int64(),
+    val_loss=pa.float64(),
+    val_auc=pa.float64(),
+    seconds=pa.float64(),
+    gpu_seconds=pa.float64(),
 )
 READINGS = _schema(
     **_PATIENT,  # patient: null for a synthetic image

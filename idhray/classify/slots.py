@@ -111,3 +111,10 @@ def _added_order(schedule: Schedule, number: int) -> NDArray[np.intp]:
         return np.arange(schedule.n_added)
     rng = generator(schedule.seed, "classifier", "added", number, schedule.n_added)
     return rng.permutation(schedule.n_added)
+
+
+def added_shown(schedule: Schedule, steps: int) -> int:
+    """Number of slots that show an added image in the first steps of a training."""
+    passes, left = divmod(steps, schedule.steps_per_pass)
+    whole = sum(int(_added_slots(schedule, number).sum()) for number in range(passes))
+    return whole + int(_added_slots(schedule, passes)[:left].sum())

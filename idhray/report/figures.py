@@ -32,6 +32,11 @@ _STYLE: Any = {  # matplotlib types each key separately
 }
 
 
+def figure_style() -> Any:
+    """Matplotlib settings of all figures, for `matplotlib.rc_context`."""
+    return _STYLE
+
+
 @dataclass(frozen=True, kw_only=True)
 class RocCurve:
     """One curve of a ROC panel."""
@@ -56,7 +61,7 @@ class CountPoint:
 
 def roc_figure(panels: Mapping[str, Sequence[RocCurve]]) -> bytes:
     """ROC curves side by side, one panel per set of patients, as SVG."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(figure_style()):
         figure = Figure(figsize=(4.6 * len(panels), 4.6), layout="constrained")
         for axes, (title, curves) in zip(_row(figure, len(panels)), panels.items(), strict=True):
             axes.plot([0, 1], [0, 1], color="#9aa2ab", linewidth=0.8)
@@ -78,7 +83,7 @@ def roc_figure(panels: Mapping[str, Sequence[RocCurve]]) -> bytes:
                 aspect="equal",
             )
             axes.legend(loc="lower right", title="Area (95% CI)", title_fontsize=8)
-        return _bytes(figure, "svg")
+        return figure_bytes(figure, "svg")
 
 
 def count_figure(panels: Mapping[str, Mapping[str, Sequence[CountPoint]]]) -> bytes:
@@ -87,7 +92,7 @@ def count_figure(panels: Mapping[str, Mapping[str, Sequence[CountPoint]]]) -> by
     Args:
         panels: Row ("AUC", "Accuracy") -> set of patients -> points.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(figure_style()):
         columns = max(len(row) for row in panels.values())
         size = (4.6 * columns, 2.7 * len(panels))
         figure = Figure(figsize=size, layout="constrained")
@@ -99,7 +104,7 @@ def count_figure(panels: Mapping[str, Mapping[str, Sequence[CountPoint]]]) -> by
             row[0].set_ylabel(measure)
         for axes in grid[-1]:
             axes.set_xlabel("Synthetic images added")
-        return _bytes(figure, "svg")
+        return figure_bytes(figure, "svg")
 
 
 def _draw_counts(axes: Axes, points: Sequence[CountPoint]) -> None:
@@ -146,7 +151,7 @@ def age_figure(
         gaussians: "mutant" and "wildtype" -> (mean, standard deviation).
         roots: Ages at which both classes are equally likely; ages outside the axis are not drawn.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(figure_style()):
         figure = Figure(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.subplots()
         years = np.linspace(0, 100, 401)
@@ -172,7 +177,7 @@ def age_figure(
         axes.set(xlabel="Age (years)", xlim=(0, 100), ylim=(None, highest * 1.12), yticks=[])
         axes.set_ylabel("Density (patients below)")
         axes.legend(loc="upper left")
-        return _bytes(figure, "svg")
+        return figure_bytes(figure, "svg")
 
 
 def patch_sheet(classes: Mapping[str, tuple[ImageList, ImageList]]) -> bytes:
@@ -182,7 +187,7 @@ def patch_sheet(classes: Mapping[str, tuple[ImageList, ImageList]]) -> bytes:
         classes: Class -> (real, synthetic) images, all of one size.
     """
     columns = 4
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(figure_style()):
         lines = max(-(-len(images) // columns) for pair in classes.values() for images in pair)
         size = (2.4 * columns, (1.2 * max(lines, 1) + 0.35) * len(classes))
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(wspace=0.05))
@@ -195,7 +200,7 @@ def patch_sheet(classes: Mapping[str, tuple[ImageList, ImageList]]) -> bytes:
                     axes.imshow(_mosaic(images, columns), interpolation="nearest")
                 else:
                     axes.text(0.5, 0.5, "none", ha="center", va="center")
-        return _bytes(figure, "png")
+        return figure_bytes(figure, "png")
 
 
 def pair_sheet(kinds: Mapping[str, ImageList]) -> bytes:
@@ -206,7 +211,7 @@ def pair_sheet(kinds: Mapping[str, ImageList]) -> bytes:
             size.
     """
     columns = 6
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(figure_style()):
         lines = [max(-(-len(images) // columns), 1) for images in kinds.values()]
         size = (1.3 * columns, sum(2.6 * count + 0.35 for count in lines))
         figure = Figure(figsize=size, layout="constrained")
@@ -219,7 +224,7 @@ def pair_sheet(kinds: Mapping[str, ImageList]) -> bytes:
                 axes.imshow(_mosaic(pairs, columns), interpolation="nearest")
             else:
                 axes.text(0.5, 0.5, "none", ha="center", va="center")
-        return _bytes(figure, "png")
+        return figure_bytes(figure, "png")
 
 
 def _mosaic(images: ImageList, columns: int) -> NDArray[np.uint8]:
@@ -239,7 +244,7 @@ def _row(figure: Figure, columns: int) -> Sequence[Axes]:
     return axes
 
 
-def _bytes(figure: Figure, file_format: Literal["svg", "png"]) -> bytes:
+def figure_bytes(figure: Figure, file_format: Literal["svg", "png"]) -> bytes:
     buffer = io.BytesIO()
     # Left out, because the time and the version of matplotlib would change the bytes.
     metadata = {"Software": None} if file_format == "png" else {"Date": None, "Creator": None}

@@ -5,8 +5,8 @@ from typing import Any
 
 from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.errors import ConfigError
-from idhray.stages.studies.arm_rows import arm_rows, has_arms, recorded_rule
-from idhray.stages.studies.experiment_statistics import fit_experiment
+from idhray.stages.studies.arm_rows import arm_rows, experiment_folder, has_arms
+from idhray.stages.studies.experiment_statistics import fit_experiment, fit_sweep
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
 from idhray.stats.arms.columns import prediction_rows
 from idhray.stats.arms.generators import rule_of_file
@@ -29,7 +29,8 @@ class FitStatsFlags:
     and 0), arm, repeat, p_mutant; optional: fold, split, generator, model. Folders of PREDICTIONS
     tables without arms: the tables of Liu et al. 2020."""
     baseline: str = "real"
-    """Predictions with arms: the arm without added images."""
+    """Predictions with arms: the arm without added images. This flag and the next two are for
+    predictions of other programs; the folder of `sweep` has a protocol."""
     primary: str | None = None
     """Predictions with arms: the arm that is judged. Default: the only arm of synthetic images."""
     margin: float = 0.02
@@ -70,9 +71,11 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         )[0]
     if flags.consensus:
         raise ConfigError("--consensus belongs to --readings")
+    if folder := experiment_folder(flags.predictions):
+        return fit_sweep(out, folder, cohort, flags.settings, overwrite=flags.overwrite)[0]
     if arms:
         inputs, rows = arm_rows(flags.predictions)
-        rule = recorded_rule(flags.predictions) or rule_of_file(
+        rule = rule_of_file(
             prediction_rows(rows, source="predictions"),
             baseline=flags.baseline,
             primary=flags.primary,

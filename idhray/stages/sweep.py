@@ -1,49 +1,68 @@
-"""The sweep: one training for each count of synthetic images and each repeat, by Ray Tune.
+"""The augmentation experiment: a training for each fold, repeat and arm, and their predictions.
 
-Images are decoded and preprocessed once, and every trial reads its share from Ray's object store.
-A trial publishes its predictions and then its fate. Finished trials are not run again, and a killed
-trial continues from its last epoch.
+protocol.json   arms, margin and rules of the verdict, written before the first training
+folds.parquet   role of each patient in each fold
+part-*.parquet  PREDICTIONS of validation and test patients, one part for each training
+trials/         TRIALS, one row for each training
+
+Images are decoded once, and every training reads its share from Ray's object store. A training that
+is lost with its worker starts again from its last epoch; finished ones are not run again.
 """
 
-import contextlib
+import functools
 import logging
-import os
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-import torch
-from ray import tune
+import numpy as np
+import pandas as pd
+import ray
 
 from idhray import ledger
-from idhray.chance import seed_for
-from idhray.classify.aggregate import mutant_probabilities, prediction_rows
-from idhray.classify.backbones import bare_network
-from idhray.classify.checkpoint import load_training, save_training
-from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
-from idhray.classify.image_set import ImageRows
-from idhray.classify.settings import PRESETS as PRESETS
-from idhray.classify.settings import ClassifierSettings
-from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
-from idhray.config import identity_of, settings_dict, settings_from, settings_hash
-from idhray.errors import ConfigError, StorageError
-from idhray.leakage import refuse_failed, refuse_leaks
-from idhray.ledger import Fate
+from idhray.cohorts.folds import FOLDS_FILE, write_folds
+from idhray.config import identity_of
+from idhray.errors import SettingsChangedError
+from idhray.experiment.arms import GENERATED, parse_arm
+from idhray.experiment.protocol import Protocol, merged_protocol, protocol_from, protocol_values
+from idhray.experiment.settings import fresh_arms
+from idhray.experiment.trials import Trial, planned_trials
+from idhray.generator_records import read_gate, read_generator
+from idhray.leakage import refuse_failed
+from idhray.ledger import Fate, check_failures
+from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.outcome import GENERATORS_FILE, PROTOCOL_FILE, SELECTION_FILE
+from idhray.stages.experiment.plan import (
+    ExperimentPlan,
+    absent_arms,
+    assigned_generators,
+    folds_of,
+    images_by_fold,
+    listed_images,
+    plan_protocol,
+)
+from idhray.stages.experiment.rates import dry_run_text
+from idhray.stages.experiment.settings import PRESETS as PRESETS
+from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.experiment.trial import TRIALS_FOLDER, TrialTask, run_trial
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.items import Item
+from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.resuming import is_open
-from idhray.stages.runtime.session import connect, task_gpus
+from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
-from idhray.storage import absolute, filesystem, join
-from idhray.table_parts import part_path, parts, publish_table
+from idhray.stats.roc.area import auc
+from idhray.stats.sample import Scored
+from idhray.storage import SETTINGS, absolute, exists, join, publish_json, read_json
+from idhray.table_parts import parts, read_table
 from idhray.tables import PREDICTIONS
 
 logger = logging.getLogger(__name__)
 
-RUN = "_ray"
-TRIALS = "_trials"
+OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,231 +70,262 @@ class SweepFlags(RunFlags):
     """Flags of `idhray sweep`."""
 
     images: str
-    """Folder of a PATCHES table with its splits."""
-    synthetic: tuple[str, ...]
-    """Folders of SYNTHETIC tables, one for each class."""
+    """Folder of a PATCHES or SLICES table."""
     out: str
-    """Folder of the PREDICTIONS table."""
-    settings: ClassifierSettings
-    """Network, preprocessing and training."""
-    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
-    """Numbers of synthetic images to add, half of them for each class; 0 is the baseline."""
-    repeats: int = 5
-    """Trainings at each count."""
+    """Folder of the PREDICTIONS table, the protocol and the folds."""
+    settings: ExperimentSettings
+    """Protocol and classifiers."""
+    synthetic: tuple[str, ...] = ()
+    """Folders of SYNTHETIC tables. Each serves the folds whose validation and test patients its
+    generator never saw."""
+    folds: str | None = None
+    """File of folds, from `split-cohort`. Default: those in the output folder; else newly drawn, by
+    patient within each label."""
     allow_failed_gan: bool = False
-    """Also use images of a generator that failed `evaluate-gan`."""
+    """Also use images of a generator that failed `evaluate-gan`. The verdict says so."""
+    amend: str = ""
+    """Reason to change the protocol after results exist. The comparison is then exploratory."""
+    dry_run: bool = False
+    """Print trainings, generators, hours and bytes by rates measured on this machine, and stop."""
     seed: int = 0
-    """Seed of the trainings."""
+    """Seed of the experiment."""
     workers: int | None = None
     """Trainings at the same time. Default: as many as the cluster has room for."""
     gpus_per_trial: float | None = None
     """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_trial: int = 1
     """CPUs of each training."""
+    room_timeout: float = 600
+    """Seconds to wait for a cluster that has no room for one training, but may grow."""
 
 
 def sweep(flags: SweepFlags) -> dict[str, Any]:
-    """Train several times with each count of synthetic images, and predict val and test patients.
+    """Train every arm in every fold and repeat, and predict the held-out patients.
 
-    Repeat r starts from the same weights at every count.
+    The protocol is written first; after the first result it changes by --amend only. The same
+    command continues. More repeats or arms may be added later.
     """
     images, out = absolute(flags.images), absolute(flags.out)
+    settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
     synthetic = tuple(absolute(folder) for folder in flags.synthetic)
-    settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
-    check_counts(flags.counts, flags.repeats)
-    inputs = {
-        "stage": "sweep",
-        "images": seal(images),
-        "synthetic": [seal(folder) for folder in synthetic],
-    }
-    identity = identity_of(
-        inputs=inputs, flags=flags, names=("counts", "repeats", "seed"), settings=settings
-    )
-    trials = [
-        TrialTask(n_synthetic=n, repeat=r, settings=settings, seed=flags.seed, out=out)
-        for r in range(flags.repeats)
-        for n in flags.counts
-    ]
-    with stage_folder(out, identity, overwrite=flags.overwrite):
-        fates, existing_parts = ledger.fates(out), set(parts(out))
-        todo = [trial for trial in trials if is_open(out, fates.get(trial.name), existing_parts)]
-        if todo:
-            connect(flags.address)
-            _run(todo, _Data.load(images, synthetic, max(flags.counts), settings), flags)
+    _refuse_older_sweep(out)
+    plan = _plan(images, synthetic, out, settings, flags)
+    if flags.dry_run:
+        return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
+    identity = identity_of(inputs={"stage": "sweep", "images": plan.images_seal, "experiment": 1})
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
+        plan = _with_protocol(plan, out, flags)
+        trials = _planned(plan)
+        _run(trials, plan, out, images, flags)
+        primary = plan.protocol.primary
+        if plan.settings.protocol.selection == "validation":
+            primary, plan = _selected(plan, out)
+            trials += _fresh(plan, primary)
+            _run(trials, plan, out, images, flags)
         fates = ledger.fates(out)
-        if missing := [trial.name for trial in trials if trial.name not in fates]:
-            raise StorageError(
-                f"{out}: {len(missing)} of {len(trials)} trainings did not finish ({missing[0]}, "
-                "...); the same command continues"
-            )
-    return {"out": out, "trainings": len(trials), "predictions": ledger.tally(fates)["rows"]}
+    rows = ledger.tally(fates)["rows"]
+    return {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
 
 
-def check_counts(counts: Sequence[int], repeats: int) -> None:
-    """Refuse counts that no sweep can train.
+def _refuse_older_sweep(out: str) -> None:
+    """Refuse a folder of version 0.1, which has neither folds nor a protocol."""
+    if exists(join(out, SETTINGS)) and "counts" in read_json(join(out, SETTINGS)):
+        raise SettingsChangedError(
+            f"{out}: a sweep of an earlier version, without controls and protocol; `report` and "
+            "`fit-stats` read it, but it cannot be continued: choose another --out"
+        )
+
+
+def _plan(
+    images: str,
+    synthetic: Sequence[str],
+    out: str,
+    settings: ExperimentSettings,
+    flags: SweepFlags,
+) -> ExperimentPlan:
+    """Folds, images, protocol and generators; everything is checked before Ray starts."""
+    images_seal, listed = seal(images), listed_images(images)
+    folds = folds_of(images, flags.folds, join(out, FOLDS_FILE), settings, flags.seed)
+    by_fold = images_by_fold(images, listed, folds, settings, flags.seed)
+    protocol = plan_protocol(folds, by_fold, settings, flags.seed)
+    needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)
+    repeats = range(1, _last_repeat(protocol, settings) + 1)
+    generators = assigned_generators(synthetic, folds, settings, repeats) if needs_generator else {}
+    used = sorted({folder for pair in generators.values() for folder in pair})
+    return ExperimentPlan(
+        folds=folds,
+        images=listed,
+        fold_images=by_fold,
+        protocol=protocol,
+        settings=settings,
+        images_seal=images_seal,
+        seed=flags.seed,
+        generators=generators,
+        seals={folder: seal(folder) for folder in used},
+    )
+
+
+def _last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:
+    chosen_later = settings.protocol.selection == "validation"
+    return protocol.repeats + (settings.protocol.fresh_repeats if chosen_later else 0)
+
+
+def _with_protocol(plan: ExperimentPlan, out: str, flags: SweepFlags) -> ExperimentPlan:
+    """The plan with the protocol of the folder, continued; folds and protocol are written."""
+    path = join(out, PROTOCOL_FILE)
+    earlier = protocol_from(read_json(path)) if exists(path) else None
+    protocol = merged_protocol(
+        earlier,
+        plan.protocol,
+        defaults=plan.settings.defaults(),
+        has_results=bool(ledger.fates(out)),
+        amend=flags.amend,
+        today=date.today().isoformat(),
+    )
+    write_folds(join(out, FOLDS_FILE), plan.folds)
+    publish_json(path, protocol_values(protocol))
+    publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
+    logger.info("%s: protocol %s", out, protocol.hash)
+    return replace(plan, protocol=protocol)
+
+
+def generator_entries(plan: ExperimentPlan) -> list[dict[str, Any]]:
+    """Generators of the experiment with their ancestry and the result of their gate."""
+    entries = []
+    for folder in sorted(plan.seals):
+        record, gate = read_generator(folder), read_gate(folder)
+        state = "not tested" if gate is None else "passed" if gate.passed else "failed"
+        entries.append(
+            {
+                "folder": folder,
+                "generator": record.generator,
+                "idh": record.idh,
+                "fold": record.fold,
+                "seed": record.seed,
+                "weights": record.weights,
+                "trained_on": record.trained_on,
+                "patients": len(record.patients),
+                "gate": state,
+                "reasons": list(gate.reasons) if gate else [],
+            }
+        )
+    return entries
+
+
+def _planned(plan: ExperimentPlan) -> list[Trial]:
+    repeats = range(1, plan.protocol.repeats + 1)
+    return planned_trials(
+        plan.folds.numbers(), repeats, tuple(plan.protocol.arms), plan.settings.classifiers
+    )
+
+
+def _fresh(plan: ExperimentPlan, primary: str) -> list[Trial]:
+    """Trials of the count that validation selected, with repeats that the selection never saw."""
+    first = plan.protocol.repeats + 1
+    repeats = range(first, first + plan.settings.protocol.fresh_repeats)
+    arms = [arm.name for arm in fresh_arms(plan.settings.protocol, parse_arm(primary).count)]
+    arms = [name for name in arms if name in plan.protocol.arms]
+    return planned_trials(plan.folds.numbers(), repeats, arms, plan.settings.classifiers)
+
+
+def _selected(plan: ExperimentPlan, out: str) -> tuple[str, ExperimentPlan]:
+    """Arm with the highest mean AUC on validation, recorded, and the plan with its controls."""
+    path = join(out, SELECTION_FILE)
+    if not exists(path):
+        first = plan.settings.classifiers[0]
+        areas = validation_areas(read_table(out, PREDICTIONS).to_pandas(), plan, first)
+        chosen = max(areas, key=lambda arm: (areas[arm], -parse_arm(arm).count))
+        first_fresh = plan.protocol.repeats + 1
+        publish_json(path, {"arm": chosen, "val_auc": areas, "first_fresh_repeat": first_fresh})
+        logger.info("%s: validation selected %s", out, chosen)
+    primary = str(read_json(path)["arm"])
+    arms = fresh_arms(plan.settings.protocol, parse_arm(primary).count)
+    absent = absent_arms(arms, plan.fold_images)
+    today = date.today().isoformat()
+    joined = {arm.name: today for arm in arms if arm.name not in absent}
+    protocol = replace(
+        plan.protocol,
+        arms=joined | dict(plan.protocol.arms),
+        absent={**plan.protocol.absent, **absent},
+    )
+    publish_json(join(out, PROTOCOL_FILE), protocol_values(protocol))
+    return primary, replace(plan, protocol=protocol)
+
+
+def validation_areas(rows: pd.DataFrame, plan: ExperimentPlan, classifier: str) -> dict[str, float]:
+    """Mean AUC on validation of each arm with synthetic images, over folds and repeats."""
+    val = rows[(rows["split"] == "val") & (rows["repeat"] <= plan.protocol.repeats)]
+    areas: dict[str, list[float]] = {}
+    for (arm, _, _), group in val.groupby(["arm", "fold", "repeat"]):
+        if parse_arm(str(arm)).kind == "synthetic":
+            sample = Scored((group["idh"] == "mutant").astype(int), group["p_mutant"])
+            areas.setdefault(str(arm), []).append(auc(sample))
+    return {arm: float(np.mean(values)) for arm, values in areas.items()}
+
+
+def _run(
+    trials: Sequence[Trial], plan: ExperimentPlan, out: str, images: str, flags: SweepFlags
+) -> None:
+    """Run the trials that are not finished.
 
     Raises:
-        ConfigError: there is no count, a count twice, an odd or a negative one, or no repeat.
+        SettingsChangedError: finished trials were of other images or settings.
+        TrainingError: trials failed.
     """
-    if repeats < 1 or not counts or len(set(counts)) < len(counts):
-        raise ConfigError("a sweep needs counts, each once, and 1 or more repeats")
-    if wrong := [n for n in counts if n < 0 or n % 2]:
-        raise ConfigError(f"counts are split over two classes: even and 0 or more, got {wrong[0]}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialTask:
-    """One training of a sweep."""
-
-    n_synthetic: int
-    repeat: int
-    settings: ClassifierSettings
-    seed: int
-    out: str
-
-    @property
-    def name(self) -> str:
-        """Name of the training in the ledger."""
-        return f"n_synthetic={self.n_synthetic} repeat={self.repeat}"
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The preprocessed images of all trials."""
-
-    real: ImageRows
-    added: ImageRows
-    val: ImageRows
-    test: ImageRows
-
-    @staticmethod
-    def load(
-        images: str, synthetic: Sequence[str], max_count: int, settings: ClassifierSettings
-    ) -> "_Data":
-        refuse_leaks(images, synthetic)
-        real = load_images(images, "train", settings).view().labeled()
-        refuse_missing_class(real, images)
-        added = load_synthetic(synthetic, max_count // 2, settings).view()
-        val, test = (load_images(images, split, settings).view() for split in ("val", "test"))
-        for rows in (real, added, val):
-            _ = rows.images.digests  # computed once, for the identities of all trials
-        return _Data(real, added, val, test)
-
-
-class Trial(tune.Trainable):
-    """Ray Tune's view of one training. An actor runs many of them, to start up only once."""
-
-    def setup(self, config: dict[str, Any], data: _Data | None = None) -> None:
-        assert data is not None
-        self.task, self.data = settings_from(TrialTask, config["trial"]), data
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.task = settings_from(TrialTask, new_config["trial"])
-        return True
-
-    def step(self) -> dict[str, Any]:
-        return {**run_trial(self.task, self.data), "done": True}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Do nothing: a training saves its own state, see `run_trial`."""
-
-
-class _Progress(tune.Callback):
-    """Logs one line for each training that ends; Tune's own tables need a wide terminal."""
-
-    def __init__(self, out: str, total: int) -> None:
-        self.out, self.total, self.ended = out, total, 0
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.ended += 1
-        result = trial.last_result
-        logger.info(
-            "%s: %d of %d trainings, %s: val_loss %.3f",
-            self.out,
-            self.ended,
-            self.total,
-            settings_from(TrialTask, trial.config["trial"]).name,
-            result["val_loss"],
-        )
-
-
-def run_trial(task: TrialTask, data: _Data) -> Metrics:
-    """Train, predict val and test patients, publish predictions and fate.
-
-    Returns:
-        The metrics of the best epoch.
-    """
+    hashes = {trial.name: plan.trial_hash(trial) for trial in trials}
+    fates = ledger.fates(out)
+    _refuse_changed(out, fates, hashes)
+    existing_parts = set(parts(out))
+    todo = [trial for trial in trials if is_open(out, fates.get(trial.name), existing_parts)]
+    if not todo:
+        return
+    connect(flags.address)
+    gpus = task_gpus(flags.gpus_per_trial)
+    wait_for_room(cpus=flags.cpus_per_trial, gpus=gpus, timeout_s=flags.room_timeout)
     start = time.monotonic()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = join(task.out, TRIALS, task.name.replace(" ", "-"))
-
-    def on_epoch(metrics: Metrics, state: TrainingState) -> None:
-        save_training(folder, state)
-
-    state = fit_classifier(
-        data.real,
-        data.added.take(slice(task.n_synthetic)) if task.n_synthetic else None,
-        data.val,
-        task.settings,
-        seed=seed_for(task.seed, "sweep", task.repeat),
-        device=device,
-        state=load_training(folder),
-        on_epoch=on_epoch,
+    data = load_data(images, plan, todo, plan.settings.classifier)
+    logger.info("%s: images read in %.0f s", out, time.monotonic() - start)
+    work = functools.partial(run_trial, data=ray.put(data))
+    items = [_item(trial, plan, hashes[trial.name], out, gpus) for trial in trials]
+    fates = map_items(
+        items,
+        work,
+        out=out,
+        schema=PREDICTIONS,
+        workers=flags.workers,
+        cpus=flags.cpus_per_trial,
+        gpus=gpus,
     )
-    rows = _predictions(task, data, state, device)
-    digest = publish_table(part_path(task.out, task.name), rows, PREDICTIONS)
-    fate = Fate(
-        input=task.name,
-        status="done",
-        rows=len(rows),
-        seconds=time.monotonic() - start,
-        settings_hash=settings_hash({k: v for k, v in settings_dict(task).items() if k != "out"}),
-        digest=digest,
-    )
-    ledger.record(task.out, fate)
-    files, inner = filesystem(folder)
-    files.delete_dir(inner)
-    return state.history[state.best_epoch - 1]
+    check_failures(out, fates, 0)
 
 
-def _predictions(
-    task: TrialTask, data: _Data, state: TrainingState, device: str
-) -> list[dict[str, Any]]:
-    """PREDICTIONS rows of the validation and test patients by the weights of the best epoch."""
-    network = bare_network(task.settings)
-    network.load_state_dict(state.best)
-    network.to(device)
-    rows = []
-    for split, images in (("val", data.val), ("test", data.test)):
-        rows += prediction_rows(
-            images,
-            mutant_probabilities(network, images, device=device),
-            split=split,
-            model=task.settings.backbone,
-            n_synthetic=task.n_synthetic,
-            repeat=task.repeat,
+def _refuse_changed(out: str, fates: dict[str, Fate], hashes: dict[str, str]) -> None:
+    changed = [
+        name
+        for name, fate in fates.items()
+        if name in hashes and fate.status == "done" and fate.settings_hash != hashes[name]
+    ]
+    if changed:
+        raise SettingsChangedError(
+            f"{out}: {len(changed)} finished trainings were of other images, generators or "
+            f"settings ({changed[0]}, ...); give the old ones, or choose another --out"
         )
-    return rows
 
 
-def _run(todo: Sequence[TrialTask], data: _Data, flags: SweepFlags) -> None:
-    """Run the trials through Ray Tune, as many at a time as there is room for."""
-    out, gpus = absolute(flags.out), task_gpus(flags.gpus_per_trial)
-    resources = {"cpu": float(flags.cpus_per_trial)} | ({"gpu": gpus} if gpus else {})
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(Trial, data=data), resources),
-        # A grid over whole tasks, so that only the open ones run.
-        param_space={"trial": tune.grid_search([settings_dict(task) for task in todo])},
-        tune_config=tune.TuneConfig(max_concurrent_trials=flags.workers, reuse_actors=True),
-        run_config=tune.RunConfig(
-            name=RUN, storage_path=out, verbose=0, callbacks=[_Progress(out, len(todo))]
-        ),
+def _item(
+    trial: Trial, plan: ExperimentPlan, settings_hash: str, out: str, gpus: float
+) -> Item[TrialTask]:
+    generators = plan.generators_of(trial)
+    names = "+".join(read_generator(folder).generator for folder in generators)
+    task = TrialTask(
+        trial=trial,
+        generators=generators,
+        generator_names=names,
+        settings=plan.settings.classifier,
+        budget=plan.settings.protocol.budget,
+        seed=plan.seed,
+        gpus=gpus,
+        out=out,
     )
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one JSON line
-        results = tuner.fit()
-    for error in results.errors:
-        logger.error("%s", error)
-    files, inner = filesystem(join(out, RUN))
-    files.delete_dir(inner)
+    return Item(name=trial.name, settings_hash=settings_hash, task=task, size=1)

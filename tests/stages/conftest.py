@@ -6,11 +6,13 @@ import pytest
 import ray
 
 from idhray.classify.settings import ClassifierSettings
+from idhray.experiment.settings import ProtocolSettings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
+from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.session import connect
 from idhray.stages.studies.settings import StudyFlags, StudySettings
@@ -18,7 +20,9 @@ from idhray.stages.study import study
 
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)
 TILING = TilingSettings(tile_px=512, min_object_px=50)
-PATCHES = PatchSettings(patch_px=128, tile_px=512, train_per_class=48, eval_per_patient=4)
+PATCHES = PatchSettings(
+    patch_px=128, tile_px=512, train_per_class=32, reserve_per_class=8, eval_per_patient=4
+)
 GAN = PgganSettings(
     resolution_px=16,
     latent_size=16,
@@ -45,12 +49,19 @@ STUDY = StudySettings(
         epochs=2,
         learning_rate=1e-3,
     ),
-    counts=(0, 8),
-    repeats=2,
+    protocol=ProtocolSettings(
+        fold_count=1,
+        repeats=2,
+        counts=(8,),
+        controls=("duplicate", "more-real"),
+        online_arms=False,
+        generators="one",
+    ),
     evaluation=EVALUATION["demo"],
     evaluation_images=24,
     allow_failed_gan=True,
 )
+EXPERIMENT = ExperimentSettings(protocol=STUDY.protocol, classifier=STUDY.classifier)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from idhray.stages.train_classifier import TrainClassifierFlags, train_classifie
 from idhray.storage import absolute, read_json
 from idhray.table_parts import read_table
 from idhray.tables import SYNTHETIC
-from tests.stages.conftest import GAN, STUDY
+from tests.stages.conftest import EXPERIMENT, GAN, STUDY
 
 
 def test_the_verdict_lies_beside_figures_and_checkpoint(small_study):
@@ -160,8 +160,7 @@ def test_a_generator_that_failed_is_refused(small_study, tmp_path):
                 images=images,
                 synthetic=synthetic,
                 out=str(tmp_path / "s"),
-                settings=STUDY.classifier,
-                counts=(0, 8),
+                settings=EXPERIMENT,
             )
         )
     assert not (tmp_path / "m").exists()

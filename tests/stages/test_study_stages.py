@@ -26,12 +26,12 @@ from idhray.stages.train_gan import TrainGanFlags, train_gan
 from idhray.storage import read_json
 from idhray.table_parts import part_path, read_table
 from idhray.tables import PREDICTIONS, SYNTHETIC
-from tests.stages.conftest import GAN, STUDY
+from tests.stages.conftest import EXPERIMENT, GAN, STUDY
 
 
 def predictions(folder):
     frame = read_table(str(folder), PREDICTIONS).to_pandas()
-    return frame.sort_values(["n_synthetic", "repeat", "split", "patient"], ignore_index=True)
+    return frame.sort_values(["arm", "repeat", "split", "patient"], ignore_index=True)
 
 
 def test_the_study_ends_with_a_self_contained_report(small_study):
@@ -54,12 +54,12 @@ def test_generators_saw_training_patients_only(small_study):
         assert {splits[patient] for patient in model["patients"]} == {"train"}
 
 
-def test_every_count_and_repeat_predicts_the_same_patients(small_study):
-    """Two splits, two counts, two repeats; probabilities that differ between trainings."""
+def test_every_arm_and_repeat_predicts_the_same_patients(small_study):
+    """Two splits, four arms, two repeats; probabilities that differ between trainings."""
     rows = predictions(small_study / "sweep")
 
-    assert len(rows) == rows["patient"].nunique() * 4
-    assert rows.groupby(["n_synthetic", "repeat"])["patient"].nunique().nunique() == 1
+    assert len(rows) == rows["patient"].nunique() * 8
+    assert rows.groupby(["arm", "repeat"])["patient"].nunique().nunique() == 1
     assert rows.groupby("patient")["p_mutant"].nunique().min() > 1
     assert rows["p_mutant"].between(0, 1).all()
 
@@ -80,7 +80,7 @@ def test_a_finished_study_is_done_at_once_and_other_settings_are_refused(small_s
     before = (small_study / "sweep" / "_ledger").stat().st_mtime
     result = study(StudyFlags(manifest=str(phantom), out=str(small_study), settings=STUDY, seed=1))
 
-    assert result["patients"] == {"train": 16, "val": 4, "test": 4}
+    assert (result["patients"], result["folds"]) == (24, 1)
     assert (small_study / "sweep" / "_ledger").stat().st_mtime == before
     with pytest.raises(SettingsChangedError, match="seed: was 1, now 2"):
         study(StudyFlags(manifest=str(phantom), out=str(small_study), settings=STUDY, seed=2))
@@ -91,7 +91,7 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
     whole = predictions(small_study / "sweep")
     broken = tmp_path / "sweep"
     shutil.copytree(small_study / "sweep", broken)
-    lost = "n_synthetic=8 repeat=1"
+    lost = "fold=1 repeat=1 arm=synthetic:8"
     (broken / part_path(str(broken), lost)).unlink()  # its ledger row alone must not count
     images = str(small_study / "patches")
     synthetic = tuple(str(small_study / f"synthetic-{label}") for label in ("wildtype", "mutant"))
@@ -100,9 +100,7 @@ def test_a_training_missing_from_a_sweep_is_made_again_and_alike(small_study, tm
             images=images,
             synthetic=synthetic,
             out=str(broken),
-            settings=STUDY.classifier,
-            counts=(0, 8),
-            repeats=2,
+            settings=EXPERIMENT,
             allow_failed_gan=True,
             seed=1,
         )
@@ -189,8 +187,7 @@ def test_images_of_a_generator_that_saw_a_test_patient_are_refused(small_study, 
                 images=images,
                 synthetic=(str(leaked),),
                 out=str(tmp_path / "sweep"),
-                settings=STUDY.classifier,
-                counts=(0,),
+                settings=EXPERIMENT,
             )
         )
 
@@ -201,16 +198,6 @@ def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path):
         synthesize(
             SynthesizeFlags(
                 checkpoint=str(small_study / "gan-mutant"), count=0, out=str(tmp_path / "none")
-            )
-        )
-    with pytest.raises(ConfigError, match="needs counts"):
-        sweep(
-            SweepFlags(
-                images="x",
-                synthetic=(),
-                out=str(tmp_path / "none"),
-                settings=STUDY.classifier,
-                counts=(0, 0),
             )
         )
     assert not (tmp_path / "none").exists()

@@ -5,7 +5,9 @@ import logging
 import os
 import platform
 import subprocess
+import time
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from idhray.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 OOM_RETRIES = 2
+SECONDS_PER_LOOK = 10.0
 
 _started_here = False
 
@@ -80,6 +83,39 @@ def check_room(workers: int, *, cpus: float, gpus: float) -> None:
             if _started_here:
                 raise ConfigError(f"{shortage}; use fewer workers, or give --address")
             logger.warning("%s; waiting for the cluster to grow", shortage)
+
+
+def wait_for_room(*, cpus: float, gpus: float, timeout_s: float) -> None:
+    """Wait until the cluster has room for one training; refuse at once where Ray was started here.
+
+    Raises:
+        ConfigError: this machine has no room, or the cluster did not grow within `timeout_s`.
+    """
+    start = time.monotonic()
+    while shortage := _shortage({"CPU": cpus, "GPU": gpus}):
+        if _started_here:
+            raise ConfigError(f"one training needs {shortage}; ask for less, or give --address")
+        waited = time.monotonic() - start
+        if waited >= timeout_s:
+            raise ConfigError(
+                f"one training needs {shortage}, and the cluster did not grow in {waited:.0f} s; "
+                "ask for less, or raise --room-timeout"
+            )
+        logger.warning("one training needs %s; waiting for the cluster to grow", shortage)
+        time.sleep(min(SECONDS_PER_LOOK, timeout_s - waited))
+
+
+def _shortage(needs: Mapping[str, float]) -> str:
+    """Resources that no node of the cluster has at all, in words; empty if one node has them."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(node.get(name, 0) >= need for name, need in needs.items()) for node in nodes):
+        return ""
+    largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
+    return " and ".join(
+        f"{need:g} {name}s on one machine, the largest has {largest[name]:g}"
+        for name, need in needs.items()
+        if need
+    )
 
 
 def provenance(stage: str) -> dict[str, Any]:

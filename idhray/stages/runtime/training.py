@@ -9,7 +9,6 @@ from typing import Any
 
 import ray
 import ray.train
-from pyarrow import fs
 from ray.train.torch import TorchTrainer
 
 from idhray.classify.settings import ClassifierSettings
@@ -19,8 +18,8 @@ from idhray.stages.runtime.background import Background
 from idhray.stages.runtime.session import check_room, cluster_gpus
 from idhray.storage import (
     absolute,
+    delete_folder,
     exists,
-    filesystem,
     join,
     publish,
     publish_json,
@@ -117,9 +116,7 @@ def run_workers(
 
 def remove_run(out: str) -> None:
     """Delete the folder of Ray Train, if there is one."""
-    files, inner = filesystem(join(out, RUN))
-    if files.get_file_info(inner).type == fs.FileType.Directory:
-        files.delete_dir(inner)
+    delete_folder(join(out, RUN))
 
 
 def add_to_history(out: str, metrics: dict[str, Any]) -> None:

@@ -5,16 +5,14 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.text_table import read_text_table
-from idhray.config import settings_from, settings_hash
+from idhray.config import settings_hash
 from idhray.errors import ConfigError
+from idhray.stages.experiment.outcome import is_experiment
 from idhray.stages.runtime.folder import seal
-from idhray.stats.arms.rule import DecisionRule
-from idhray.storage import absolute, exists, join, read_json
+from idhray.storage import absolute
 from idhray.table_parts import parts, read_part
 
 FILE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
-PROTOCOL, RULE = "protocol.json", "rule"
-"""File of an experiment's folder, and its entry with the fields of `DecisionRule`."""
 
 
 def has_arms(predictions: tuple[str, ...]) -> bool:
@@ -23,7 +21,7 @@ def has_arms(predictions: tuple[str, ...]) -> bool:
     Raises:
         ConfigError: files and folders, or folders with and without arms, are mixed.
     """
-    kinds = {_is_file(path) or "arm" in _folder_columns(path) for path in predictions}
+    kinds = {_is_file(path) or _names_arms(path) for path in predictions}
     files = {_is_file(path) for path in predictions}
     if len(kinds) > 1 or len(files) > 1:
         raise ConfigError(
@@ -45,26 +43,27 @@ def arm_rows(predictions: tuple[str, ...]) -> tuple[dict[str, Any], pd.DataFrame
     return {"predictions": seals}, pd.concat(tables, ignore_index=True)
 
 
-def recorded_rule(predictions: tuple[str, ...]) -> DecisionRule | None:
-    """The rule in the protocol of an experiment's folder; None if there is no protocol.
+def experiment_folder(predictions: tuple[str, ...]) -> str | None:
+    """The folder of a sweep with a protocol; None if there is none.
 
     Raises:
-        ConfigError: several folders have a protocol.
+        ConfigError: other predictions are given besides the folder of an experiment.
     """
-    paths = [join(absolute(path), PROTOCOL) for path in predictions if not _is_file(path)]
-    protocols = [path for path in paths if exists(path)]
-    if len(protocols) > 1:
-        raise ConfigError("--predictions: folders of several experiments; give one at a time")
-    if not protocols:
-        return None
-    values = read_json(protocols[0]).get(RULE)
-    return settings_from(DecisionRule, values) if values else None
+    folders = [absolute(path) for path in predictions if not _is_file(path)]
+    experiments = [folder for folder in folders if is_experiment(folder)]
+    if experiments and len(predictions) > 1:
+        raise ConfigError("--predictions: give the folder of one experiment alone")
+    return experiments[0] if experiments else None
 
 
 def _is_file(path: str) -> bool:
     return path.endswith(FILE_ENDINGS)
 
 
-def _folder_columns(folder: str) -> set[str]:
+def _names_arms(folder: str) -> bool:
+    """True if the rows of a folder name their arm; `predict` leaves it empty."""
     first = next(iter(parts(absolute(folder))), None)
-    return set(read_part(first).column_names) if first else set()
+    if first is None:
+        return False
+    table = read_part(first)
+    return "arm" in table.column_names and table["arm"].null_count < len(table)

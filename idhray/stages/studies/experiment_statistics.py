@@ -9,7 +9,8 @@ from idhray.cohorts.manifest import manifest_hash
 from idhray.config import identity_of, settings_dict
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
-from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
 from idhray.stats.arms.rule import DecisionRule
@@ -80,6 +81,37 @@ def fit_experiment(
         "text": "\n\n".join([verdict.text, *main]),
     }
     return result, tables
+
+
+def fit_sweep(
+    out: str,
+    sweep: str,
+    cohort: pd.DataFrame | None,
+    settings: StatsSettings,
+    *,
+    overwrite: bool = False,
+) -> tuple[dict[str, Any], ExperimentTables]:
+    """Statistics of a finished sweep by the rule of its protocol; see `fit_experiment`.
+
+    Args:
+        out: Folder for the tables.
+        sweep: Folder of `idhray sweep`.
+        cohort: One row per patient with age, sex, grade and site, or None.
+        settings: Threshold and age groups.
+        overwrite: Start again, whatever an earlier run left in `out`.
+    """
+    outcome = read_outcome(sweep)
+    return fit_experiment(
+        out,
+        outcome.predictions,
+        cohort,
+        outcome.rule,
+        settings,
+        inputs={"predictions": [seal(sweep)]},
+        overwrite=overwrite,
+        trials=outcome.trials,
+        source=sweep,
+    )
 
 
 def experiment_report_tables(tables: ExperimentTables) -> list[ReportTable]:

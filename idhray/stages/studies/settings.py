@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError
+from idhray.experiment.settings import PRESETS as PROTOCOL
+from idhray.experiment.settings import ProtocolSettings
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
@@ -19,7 +21,6 @@ from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.evaluate_gan import EvaluationSettings
 from idhray.stages.runtime.options import ItemFlags
-from idhray.stages.sweep import check_counts
 from idhray.stats.settings import PRESETS as STATISTICS
 from idhray.stats.settings import StatsSettings
 
@@ -33,10 +34,8 @@ class StudySettings:
     gan: PgganSettings = field(default_factory=PgganSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
     statistics: StatsSettings = field(default_factory=StatsSettings)
-    counts: tuple[int, ...] = (0, 1000, 2000, 3000, 4000, 5000)
-    """Numbers of synthetic images to add, half of them for each class; 0 is the baseline."""
-    repeats: int = 5
-    """Trainings at each count. Liu et al. trained once at each count."""
+    protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
+    """Folds, repeats, arms and rules of the verdict."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     """Evaluation of the GANs: fidelity, copies and diversity."""
     evaluation_images: int = 1000
@@ -45,11 +44,6 @@ class StudySettings:
     """Feature network of the evaluation, see `evaluate-gan`."""
     allow_failed_gan: bool = False
     """Also use the images of a GAN that copies or repeats itself. The report says so."""
-
-    def __post_init__(self) -> None:
-        check_counts(self.counts, self.repeats)
-        if 0 not in self.counts or len(self.counts) < 2:
-            raise ConfigError("counts must hold 0, the baseline, and at least one other count")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +92,28 @@ class MriStudySettings:
 
 
 PRESETS: dict[str, StudySettings | MriStudySettings] = {
-    # Source of the counts: Liu et al. 2020, table 2.
     "liu2020": StudySettings(
         tiling=TILES["liu2020"],
         patches=PATCHES["liu2020"],
         gan=PGGAN["liu2020"],
         classifier=CLASSIFIER["liu2020"],
+        protocol=PROTOCOL["liu2020"],
+    ),
+    # The paper's images and networks in an experiment with folds and controls. Ours: a reserve of
+    # patches for the arm more-real.
+    "controlled": StudySettings(
+        tiling=TILES["liu2020"],
+        patches=replace(PATCHES["liu2020"], reserve_per_class=6_000),
+        gan=PGGAN["liu2020"],
+        classifier=CLASSIFIER["liu2020"],
+        protocol=PROTOCOL["controlled"],
     ),
     "demo": StudySettings(
         tiling=TILES["demo"],
-        patches=PATCHES["demo"],
+        patches=replace(PATCHES["demo"], reserve_per_class=120),
         gan=PGGAN["demo"],
         classifier=CLASSIFIER["demo"],
-        counts=(0, 120, 360),
-        repeats=2,
+        protocol=PROTOCOL["demo"],
         evaluation=EVALUATION["demo"],
         evaluation_images=200,
         allow_failed_gan=True,  # a GAN trained for two minutes may well repeat itself

@@ -1,23 +1,44 @@
 """The report of a slide study: its folders -> one self-contained report.html."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
-from idhray.config import recorded_settings
+from idhray.config import recorded_settings, settings_from
+from idhray.experiment.settings import ProtocolSettings
+from idhray.gan.checkpoint import MODEL
+from idhray.generator_records import read_generator
 from idhray.images import RGB, resize
-from idhray.leakage import patient_splits, refuse_leaks
-from idhray.report.content import GeneratorSummary, KeyFigure, Picture, ReportContent
+from idhray.leakage import patient_splits, refuse_leaks, refuse_leaks_of_roles
+from idhray.report.content import (
+    GeneratorSummary,
+    KeyFigure,
+    Picture,
+    ReportContent,
+    ReportTable,
+)
 from idhray.report.figures import patch_sheet
 from idhray.report.html import report_html
+from idhray.stages.experiment.outcome import is_experiment, read_outcome
+from idhray.stages.studies.experiment_report import (
+    EXPERIMENT_LIMITS,
+    experiment_figures,
+    experiment_key_figures,
+    generators_table,
+    protocol_table,
+)
+from idhray.stages.studies.experiment_statistics import experiment_report_tables
 from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
     pairs_picture,
 )
+from idhray.stages.studies.generators import planned_generators
 from idhray.stages.studies.paper_tables import liu_report_tables
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
@@ -27,6 +48,7 @@ from idhray.stages.studies.shared_sections import (
     split_counts,
 )
 from idhray.stages.studies.slide_figures import slide_figures
+from idhray.stats.arms.tables import experiment_tables
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
@@ -54,37 +76,90 @@ def slide_report(study: str) -> dict[str, Any]:
     return {"report": path}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Statistics:
+    """The part of a report that comes from the predictions."""
+
+    answer: Any
+    verdict: str
+    key_figures: list[KeyFigure]
+    tables: list[ReportTable]
+    conventions: list[str]
+    figures: list[Picture]
+    limits: tuple[str, ...]
+
+
 def _content(study: str) -> ReportContent:
     """All that the report shows. The statistics are computed again, as by `fit-stats`."""
     settings = read_json(join(study, SETTINGS))
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    statistics = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
-    predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
-    tables = liu_tables(predictions, cohort, statistics)
+    conventions = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
+    of_experiment = is_experiment(join(study, "sweep"))
+    statistics = (_experiment if of_experiment else _older_sweep)(study, cohort, conventions)
     stand_in = next((c for c in cohort["cohort"] if c.startswith("stand-in")), "")
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
-    images = _images_folder(study)
+    images, places = _images_folder(study), _generator_places(study, settings)
     return ReportContent(
         title=f"A test of the path on {stand_in}; nothing here is about IDH"
         if stand_in
         else "IDH mutation from H&E slides: do GAN-made images help?",
         question="Does adding GAN-made images to the training set improve the prediction of IDH "
         "mutation in patients nobody trained on, by how much, and could this cohort have shown it?",
-        answer=tables.verdict.answer,
-        verdict=tables.verdict.sentence,
+        answer=statistics.answer,
+        verdict=statistics.verdict,
         demonstration=made_up,
-        key_figures=_key_figures(tables),
+        key_figures=statistics.key_figures,
         cohort=split_counts(cohort),
         flows=ledger_flows(study, STEPS),
+        tables=statistics.tables,
+        conventions=statistics.conventions,
+        figures=statistics.figures,
+        generators=[_generator(place) for place in places[: len(LABELS)]],
+        generators_note=_generators_note(study, images, places),
+        sheets=[_sheet(places[: len(LABELS)], images), *_pairs(places[: len(LABELS)])],
+        settings=settings_groups(settings),
+        provenance=_provenance(study, settings, places),
+        limits=[
+            *statistics.limits,
+            *evaluation_limits({place.name: place.evaluation for place in places}),
+            *_limits_of_settings(settings),
+        ],
+    )
+
+
+def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
+    """Sections of an experiment with arms and a protocol."""
+    outcome = read_outcome(join(study, "sweep"))
+    tables = experiment_tables(
+        outcome.predictions, cohort, outcome.rule, conventions, trials=outcome.trials
+    )
+    return _Statistics(
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.text,
+        key_figures=experiment_key_figures(tables),
+        tables=[
+            *experiment_report_tables(tables),
+            protocol_table(outcome),
+            *generators_table(outcome),
+        ],
+        conventions=tables.notes,
+        figures=experiment_figures(tables),
+        limits=EXPERIMENT_LIMITS,
+    )
+
+
+def _older_sweep(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
+    """Sections of a sweep of version 0.1, without arms and protocol."""
+    predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
+    tables = liu_tables(predictions, cohort, conventions)
+    return _Statistics(
+        answer=tables.verdict.answer,
+        verdict=tables.verdict.sentence,
+        key_figures=_key_figures(tables),
         tables=liu_report_tables(tables),
         conventions=tables.notes,
         figures=slide_figures(tables, cohort),
-        generators=[_generator(study, label) for label in LABELS],
-        generators_note=_generators_note(study, images),
-        sheets=[_sheet(study, images), *_pairs(study)],
-        settings=settings_groups(settings),
-        provenance=_provenance(study, settings),
-        limits=[*LIMITS, *evaluation_limits(_evaluations(study)), *_limits_of_settings(settings)],
+        limits=LIMITS,
     )
 
 
@@ -138,63 +213,92 @@ def _interval(row: "pd.Series[float]") -> str:
     return f"95% CI {printed(row['auc_low'])} to {printed(row['auc_high'])}"
 
 
-def _generator(study: str, label: str) -> GeneratorSummary:
-    model = read_json(join(study, f"gan-{label}", "model.json"))
-    synthetic = read_json(join(study, f"synthetic-{label}", SETTINGS))
+@dataclass(frozen=True)
+class _GeneratorPlace:
+    """Folders of one generator."""
+
+    name: str
+    idh: str
+    gan: str
+    evaluation: str
+    synthetic: str
+
+
+def _generator_places(study: str, settings: dict[str, Any]) -> list[_GeneratorPlace]:
+    """Folders of all generators of a study, in pairs of classes; version 0.1 had one pair."""
+    if "protocol" not in settings:
+        steps = ("gan", "evaluation", "synthetic")
+        return [
+            _GeneratorPlace(label, label, *(join(study, f"{step}-{label}") for step in steps))
+            for label in LABELS
+        ]
+    protocol = settings_from(ProtocolSettings, settings["protocol"])
+    return [
+        _GeneratorPlace(
+            name=f"{each.idh} {each.place.rpartition('/')[2].replace('-', ' ')}".rstrip(),
+            idh=each.idh,
+            gan=each.folder(study, "gan"),
+            evaluation=each.folder(study, "evaluation"),
+            synthetic=each.folder(study, "synthetic"),
+        )
+        for each in planned_generators(protocol)
+    ]
+
+
+def _generator(place: _GeneratorPlace) -> GeneratorSummary:
+    model = read_json(join(place.gan, MODEL))
+    synthetic = read_json(join(place.synthetic, SETTINGS))
     return GeneratorSummary(
-        name=f"{model['architecture'].upper()} of {label}",
+        name=f"{model['architecture'].upper()} of {place.name}",
         training_patients=len(model["patients"]),
         training_images=model["images"],
         kimg=model["images_shown"] / 1000,
         figures={
             "Resolution": f"{model['settings']['resolution_px']} px",
             "Images made": str(synthetic["count"]),
-            **evaluation_figures(_evaluations(study)[label]),
+            **evaluation_figures(place.evaluation),
         },
     )
 
 
-def _evaluations(study: str) -> dict[str, str]:
-    """Folder of the evaluation of each generator."""
-    return {label: join(study, f"evaluation-{label}") for label in LABELS}
+def _pairs(places: list[_GeneratorPlace]) -> list[Picture]:
+    return [p for place in places for p in pairs_picture(place.evaluation, place.name)]
 
 
-def _pairs(study: str) -> list[Picture]:
-    return [
-        picture
-        for label, folder in _evaluations(study).items()
-        for picture in pairs_picture(folder, label)
-    ]
-
-
-def _generators_note(study: str, images: str) -> str:
+def _generators_note(study: str, images: str, places: list[_GeneratorPlace]) -> str:
     """Result of the leakage check, repeated on the tables on disk; a leak stops the report."""
-    folders = [join(study, f"synthetic-{label}") for label in LABELS]
-    refuse_leaks(images, folders)
+    notes = "".join(evaluation_note(place.evaluation, place.name) for place in places)
+    if exists(join(study, FOLDS_FILE)):
+        folds = read_folds(join(study, FOLDS_FILE))
+        for place in places:
+            fold = read_generator(place.synthetic).fold
+            roles = folds.roles(fold or folds.numbers()[0])
+            refuse_leaks_of_roles(roles, [place.synthetic])
+        return (
+            f"Checked when this report was made: none of the {len(places)} generators saw a "
+            f"validation or test patient of its fold.{notes}"
+        )
+    refuse_leaks(images, [place.synthetic for place in places])
     held_out = sum(split != "train" for split in patient_splits(images).values())
     return (
         f"Checked when this report was made: none of the {held_out} validation and test patients "
-        "was among those that a generator saw."
-        + "".join(evaluation_note(f, label) for label, f in _evaluations(study).items())
+        f"was among those that a generator saw.{notes}"
     )
 
 
-def _sheet(study: str, images: str) -> Picture:
+def _sheet(places: list[_GeneratorPlace], images: str) -> Picture:
     """Real beside synthetic images of both classes, the real ones at the synthetic resolution."""
-    side = read_json(join(study, "gan-mutant", "model.json"))["settings"]["resolution_px"]
+    side = read_json(join(places[0].gan, MODEL))["settings"]["resolution_px"]
     classes: dict[str, tuple[list[RGB], list[RGB]]] = {
-        label: (
-            _some(images, side, {"idh": label, "split": "train"}),
-            _some(join(study, f"synthetic-{label}"), side, {}),
-        )
-        for label in LABELS
+        place.idh: (_some(images, side, {"idh": place.idh}), _some(place.synthetic, side, {}))
+        for place in places
     }
     return Picture(
         title="Real and synthetic images",
         data=patch_sheet(classes),
-        alt="Mosaics of real training images beside synthetic ones, for both classes",
-        caption="Real training images (left), spread over patients, at the generators' "
-        "resolution; the first synthetic ones (right), not selected.",
+        alt="Mosaics of real images beside synthetic ones, for both classes",
+        caption="Real images (left), spread over patients, at the generators' resolution; the "
+        "first synthetic ones (right), not selected.",
     )
 
 
@@ -203,11 +307,13 @@ def _some(folder: str, side_px: int, only: dict[str, str]) -> list[RGB]:
     return [resize(image, side_px) for image in images_of_table(folder, PATCHES_PER_CLASS, only)]
 
 
-def _provenance(study: str, settings: dict[str, Any]) -> dict[str, str]:
+def _provenance(
+    study: str, settings: dict[str, Any], places: list[_GeneratorPlace]
+) -> dict[str, str]:
     origin = provenance_of(study)
-    for label in LABELS:
-        model = read_json(join(study, f"gan-{label}", "model.json"))
-        origin[f"hash of the GAN's {label} patients"] = model["trained_on"]
+    for place in places:
+        model = read_json(join(place.gan, MODEL))
+        origin[f"hash of the GAN's patients, {place.name}"] = model["trained_on"]
     return {**origin, "seed": str(settings["seed"])}
 
 

@@ -1,7 +1,6 @@
-"""The study of Liu et al. 2020: slides -> two GANs -> sweep over synthetic counts -> report.
+"""A study of slides: patches -> generators of each fold -> experiment -> statistics -> report.
 
-cohort.parquet  tiles/  patches/  gan-CLASS/  evaluation-CLASS/  synthetic-CLASS/  sweep/
-statistics/  report.html
+cohort.parquet  folds.parquet  tiles/  patches/  generators/  sweep/  statistics/  report.html
 """
 
 import logging
@@ -9,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from idhray.cohorts.fold_draw import draw_folds
+from idhray.cohorts.folds import FOLDS_FILE, Folds, folds_of_split, read_folds, write_folds
 from idhray.cohorts.manifest import (
-    LABELS,
-    SPLITS,
-    Label,
     manifest_hash,
     patients_of,
     read_manifest,
@@ -24,19 +22,17 @@ from idhray.config import identity_of
 from idhray.errors import ConfigError, LeakageError
 from idhray.leakage import patient_splits
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
-from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
-from idhray.stages.gan_training.task import GanTask
+from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.studies.experiment_statistics import fit_sweep
+from idhray.stages.studies.generators import GENERATORS, generators_of_study
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.studies.slide_report import STUDY_FILE, slide_report
-from idhray.stages.studies.statistics import fit_predictions
 from idhray.stages.sweep import SweepFlags, sweep
-from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
-from idhray.stages.train_gan import train_gans
-from idhray.storage import absolute, join, output_folder, publish_json
+from idhray.storage import absolute, exists, join, output_folder, publish_json
 from idhray.table_parts import read_table
 from idhray.tables import PATCHES
 
@@ -49,6 +45,8 @@ OWNS = (
     "gan-*",
     "evaluation-*",
     "synthetic-*",
+    FOLDS_FILE,
+    GENERATORS,
     "sweep",
     "statistics",
     "report.html",
@@ -61,13 +59,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     patches = absolute(flags.patches) if flags.patches else None
     if patches and f"{patches}/".startswith(f"{out}/"):
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
-    cohort = read_manifest(flags.manifest)
-    if patches:
-        seal(patches)  # refuses a table that is not finished; the stages below compare the seal
-        cohort = split_of_table(cohort, patches)
-    else:
-        cohort = with_split(with_slides(cohort, flags.manifest), flags.seed)
-    check_classes(cohort)
+    cohort, folds = _cohort(flags, settings, patches)
     inputs = {
         "stage": "study",
         "manifest_hash": manifest_hash(patients_of(cohort)),
@@ -81,14 +73,42 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         publish_json(join(out, STUDY_FILE), {"patches": patches or join(out, "patches")})
         # Written again by every run: an archive may have moved in the meantime.
         write_manifest(join(out, "cohort.parquet"), cohort)
+        write_folds(join(out, FOLDS_FILE), folds)
         images = patches or _patches(out, flags, settings)
-        _train_gans(images, out, flags, settings)
-        synthetic = tuple(_synthetic(label, images, out, flags, settings) for label in LABELS)
+        synthetic = generators_of_study(images, out, flags, settings)
         result = _statistics(images, synthetic, out, flags, settings)
         page = slide_report(out)
-    sizes = {name: int((patients_of(cohort)["split"] == name).sum()) for name in SPLITS}
-    answer = {name: result[name] for name in ("chosen_count", "answer", "sentence")}
-    return {**page, "patients": sizes, **answer}
+    answer = {name: result[name] for name in ("answer", "sentence")}
+    return {**page, "patients": len(folds.labels()), "folds": len(folds.numbers()), **answer}
+
+
+def _cohort(
+    flags: StudyFlags, settings: StudySettings, patches: str | None
+) -> tuple[pd.DataFrame, Folds]:
+    """Manifest of the study, and the folds of its labeled patients.
+
+    With one fold, the patients keep the split of the manifest or of the table, or get one.
+    """
+    cohort, protocol = read_manifest(flags.manifest), settings.protocol
+    if patches:
+        seal(patches)  # refuses a table that is not finished; the stages below compare the seal
+        cohort = split_of_table(cohort, patches)
+    else:
+        cohort = with_slides(cohort, flags.manifest)
+    if protocol.fold_count == 1:
+        cohort = with_split(cohort, flags.seed)
+        check_classes(cohort)
+        return cohort, folds_of_split(patients_of(cohort))
+    if (cohort["split"] != "").any() and not patches:
+        logger.warning("the split of the manifest is not used: %d folds", protocol.fold_count)
+    cohort = cohort.assign(split="")
+    written = join(absolute(flags.out), FOLDS_FILE)
+    if exists(written) and not flags.overwrite:
+        return cohort, read_folds(written)
+    folds = draw_folds(
+        patients_of(cohort), count=protocol.fold_count, seed=flags.seed, by=protocol.fold_by
+    )
+    return cohort, folds
 
 
 def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
@@ -136,72 +156,25 @@ def _patches(out: str, flags: StudyFlags, settings: StudySettings) -> str:
             out=patches,
             settings=settings.patches,
             seed=flags.seed,
+            folds=None if settings.protocol.fold_count == 1 else join(out, FOLDS_FILE),
             workers=flags.workers,
         )
     )
     return patches
 
 
-def _train_gans(images: str, out: str, flags: StudyFlags, settings: StudySettings) -> None:
-    """Train one GAN for each class, as many at a time as the cluster has room for."""
-    train_gans(
-        {
-            label: GanTask(
-                images=images,
-                idh=label,
-                out=join(out, f"gan-{label}"),
-                settings=settings.gan,
-                seed=flags.seed,
-                workers=flags.gan_workers,
-                gpus_per_worker=flags.gpus,
-            )
-            for label in LABELS
-        }
-    )
-
-
-def _synthetic(
-    label: Label, images: str, out: str, flags: StudyFlags, settings: StudySettings
-) -> str:
-    """Evaluate the GAN of a class and draw its images; the folder of the SYNTHETIC table."""
-    checkpoint, synthetic = join(out, f"gan-{label}"), join(out, f"synthetic-{label}")
-    evaluate_gan(
-        EvaluateGanFlags(
-            checkpoint=checkpoint,
-            images=images,
-            out=join(out, f"evaluation-{label}"),
-            settings=settings.evaluation,
-            count=settings.evaluation_images,
-            features=settings.features,
-            seed=flags.seed,
-            gpus=flags.gpus,
-        )
-    )
-    synthesize(
-        SynthesizeFlags(
-            checkpoint=checkpoint,
-            count=max(settings.counts) // 2,
-            out=synthetic,
-            seed=flags.seed,
-            gpus_per_worker=flags.gpus,
-        )
-    )
-    return synthetic
-
-
 def _statistics(
     images: str, synthetic: tuple[str, ...], out: str, flags: StudyFlags, settings: StudySettings
 ) -> dict[str, Any]:
-    """Train the classifiers of the sweep and compute the statistics of their predictions."""
-    logger.info("sweep over %s synthetic images", settings.counts)
+    """Run the experiment and compute the statistics of its predictions."""
+    logger.info("the experiment: %d generators", len(synthetic))
     sweep(
         SweepFlags(
             images=images,
             synthetic=synthetic,
             out=join(out, "sweep"),
-            settings=settings.classifier,
-            counts=settings.counts,
-            repeats=settings.repeats,
+            folds=join(out, FOLDS_FILE),
+            settings=ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier),
             allow_failed_gan=settings.allow_failed_gan,
             seed=flags.seed,
             workers=flags.workers,
@@ -209,7 +182,4 @@ def _statistics(
         )
     )
     cohort = patients_of(read_manifest(join(out, "cohort.parquet")))
-    predictions = (join(out, "sweep"),)
-    return fit_predictions(
-        join(out, "statistics"), settings.statistics, predictions, cohort, overwrite=False
-    )
+    return fit_sweep(join(out, "statistics"), join(out, "sweep"), cohort, settings.statistics)[0]

@@ -1,0 +1,1 @@
+"""The augmentation experiment: arms, protocol and images of each training. No Ray, no torch."""

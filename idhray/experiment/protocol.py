@@ -1,0 +1,231 @@
+"""The protocol: what is compared and how it is judged, written before the first training.
+
+After the first result, a change of anything that decides the verdict is refused, or recorded as an
+amendment with its reason. Arms and repeats may be added; each is recorded with its date.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from idhray.config import differences, settings_dict, settings_from, settings_hash
+from idhray.errors import ConfigError
+from idhray.experiment.arms import RIVALS, parse_arm
+from idhray.experiment.settings import ProtocolSettings
+from idhray.stats.arms.rule import DecisionRule
+
+DECISIVE = (
+    *(
+        "folds_digest",
+        "fold_count",
+        "fold_by",
+        "primary",
+        "counts",
+        "metric",
+        "margin",
+        "selection",
+    ),
+    *("fresh_repeats", "budget", "generators", "stop_early", "train_per_class"),
+    *("eval_per_patient", "classifier", "seed"),
+)
+"""Values that may not change after the first result, except by an amendment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amendment:
+    """A change of the protocol after results existed."""
+
+    date: str
+    reason: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Everything that `protocol.json` holds."""
+
+    decisive: Mapping[str, Any]
+    """Values of `DECISIVE` by name."""
+    written: str
+    """Date of the first version."""
+    planned_repeats: int
+    """Repeats that the verdict is judged on; repeats added after results are descriptive."""
+    repeats: int
+    """Repeats to train."""
+    arms: Mapping[str, str]
+    """Arm -> date on which it joined, in the order of training."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Arm that cannot be trained -> reason."""
+    added_repeats: Mapping[str, str] = field(default_factory=dict)
+    """Number of repeats -> date on which they were raised to it."""
+    amendments: tuple[Amendment, ...] = ()
+    detectable: Mapping[str, float] = field(default_factory=dict)
+    """Planned detectable gain by assumption; see `idhray plan`."""
+
+    @property
+    def hash(self) -> str:
+        """Digest of the decisive values, 16 hex digits."""
+        return settings_hash(dict(self.decisive))
+
+    @property
+    def exploratory(self) -> str:
+        """Reason of the first amendment; empty if the protocol was never amended."""
+        return self.amendments[0].reason if self.amendments else ""
+
+    @property
+    def primary(self) -> str | None:
+        """Arm of the primary comparison; None until validation has selected it."""
+        primary: str | None = self.decisive["primary"]
+        return primary
+
+
+def new_protocol(
+    settings: ProtocolSettings,
+    *,
+    arms: Sequence[str],
+    absent: Mapping[str, str],
+    primary: str | None,
+    counts: Sequence[int],
+    folds_digest: str,
+    classifier: Mapping[str, Any],
+    seed: int,
+    today: str,
+) -> Protocol:
+    """Protocol of settings whose counts and arms are resolved.
+
+    Args:
+        settings: Settings of the experiment.
+        arms: Names of the arms that can be trained.
+        absent: Arm that cannot be trained -> reason.
+        primary: Arm of the primary comparison; None if validation selects it.
+        counts: Numbers of synthetic images.
+        folds_digest: Digest of the folds.
+        classifier: Values of the classifiers that decide their results.
+        seed: Seed of the experiment.
+        today: Date of today.
+    """
+    values = settings_dict(settings)
+    computed = {
+        "folds_digest": folds_digest,
+        "primary": primary,
+        "counts": list(counts),
+        "metric": "AUC by patient, mean over folds",
+        "classifier": dict(classifier),
+        "seed": seed,
+    }
+    return Protocol(
+        decisive={name: computed.get(name, values.get(name)) for name in DECISIVE},
+        written=today,
+        planned_repeats=settings.repeats,
+        repeats=settings.repeats,
+        arms=dict.fromkeys(arms, today),
+        absent=dict(absent),
+    )
+
+
+def merged_protocol(
+    earlier: Protocol | None,
+    planned: Protocol,
+    *,
+    defaults: Mapping[str, Any],
+    has_results: bool,
+    amend: str,
+    today: str,
+) -> Protocol:
+    """Protocol of a run that continues an earlier one, or replaces a protocol without results.
+
+    Args:
+        earlier: Protocol that the folder holds.
+        planned: Protocol of this run.
+        defaults: Defaults of the decisive values: a value that an earlier version did not write
+            counts as its default.
+        has_results: True if a training is finished.
+        amend: Reason for a change after results; empty for none.
+        today: Date of today.
+
+    Raises:
+        ConfigError: a decisive value changed after results, and no reason is given.
+    """
+    if earlier is None or not has_results:
+        return planned
+    changes = tuple(differences(earlier.decisive, planned.decisive, defaults))
+    if changes and not amend:
+        raise ConfigError(
+            f"the protocol was fixed before the first training ({'; '.join(changes)}); give the "
+            "old values, choose another --out, or give --amend REASON: the comparison is then "
+            "exploratory"
+        )
+    amendments = earlier.amendments
+    if changes:
+        amendments += (Amendment(date=today, reason=amend, changes=changes),)
+    added = dict(earlier.added_repeats)
+    if planned.repeats > earlier.repeats:
+        added[str(planned.repeats)] = today
+    return replace(
+        earlier,
+        decisive=planned.decisive if changes else earlier.decisive,
+        repeats=max(planned.repeats, earlier.repeats),
+        arms=dict(earlier.arms) | {a: today for a in planned.arms if a not in earlier.arms},
+        absent=planned.absent,
+        added_repeats=added,
+        amendments=amendments,
+    )
+
+
+def protocol_values(protocol: Protocol) -> dict[str, Any]:
+    """Content of `protocol.json`."""
+    return {**settings_dict(protocol), "hash": protocol.hash}
+
+
+def protocol_from(values: Mapping[str, Any]) -> Protocol:
+    """Protocol from the values of `protocol_values`.
+
+    Raises:
+        ConfigError: a value is missing, or the hash does not belong to the values.
+    """
+    fields = {name: value for name, value in values.items() if name != "hash"}
+    try:
+        amendments = tuple(settings_from(Amendment, a) for a in fields.pop("amendments", []))
+        protocol = Protocol(**fields, amendments=amendments)
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(f"not a protocol ({error})") from None
+    if protocol.hash != values.get("hash"):
+        raise ConfigError(
+            f"the protocol was changed by hand (hash {values.get('hash')}, its values have "
+            f"{protocol.hash}); restore the file"
+        )
+    return protocol
+
+
+def decision_rule(
+    protocol: Protocol,
+    primary: str,
+    *,
+    fresh: tuple[int, ...] = (),
+    failed_gates: tuple[str, ...] = (),
+) -> DecisionRule:
+    """Rule by which the statistics judge the primary comparison.
+
+    Args:
+        protocol: The protocol.
+        primary: Arm of the primary comparison, fixed or selected on validation.
+        fresh: Repeats that were trained anew after the selection; empty if there was none.
+        failed_gates: Generators that failed their gate and were allowed.
+    """
+    arm, online = parse_arm(primary), primary.partition("+")[1:]
+    rivals = {kind: f"{kind}:{arm.count}{''.join(online)}" for kind in RIVALS}
+    return DecisionRule(
+        primary=primary,
+        controls=tuple(name for name in rivals.values() if name in protocol.arms),
+        absent_controls={
+            name: protocol.absent[name] for name in rivals.values() if name in protocol.absent
+        },
+        margin=protocol.decisive["margin"],
+        generators=protocol.decisive["generators"],
+        equal_steps=True,
+        repeats=fresh or tuple(range(1, protocol.planned_repeats + 1)),
+        exploratory=protocol.exploratory,
+        failed_gates=failed_gates,
+        planned_repeats=len(fresh) or protocol.planned_repeats,
+        planned_folds=protocol.decisive["fold_count"],
+    )

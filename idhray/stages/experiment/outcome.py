@@ -1,0 +1,89 @@
+"""The finished sweep as the statistics read it: predictions, trials and the rule of the verdict."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from idhray.errors import StorageError
+from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
+from idhray.stages.experiment.trial import TRIALS_FOLDER
+from idhray.stats.arms.rule import DecisionRule
+from idhray.storage import exists, join, read_json
+from idhray.table_parts import read_table
+from idhray.tables import PREDICTIONS, TRIALS
+
+PROTOCOL_FILE, SELECTION_FILE = "protocol.json", "selection.json"
+GENERATORS_FILE = "generators.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOutcome:
+    """Everything that a sweep leaves for the statistics."""
+
+    predictions: pd.DataFrame
+    """PREDICTIONS rows of the classifier that gives the verdict."""
+    others: pd.DataFrame
+    """PREDICTIONS rows of the other classifiers."""
+    trials: pd.DataFrame
+    protocol: Protocol
+    rule: DecisionRule
+    generators: list[dict[str, Any]]
+    """Generators in use: folder, generator, idh, fold, seed, gate, reasons."""
+
+
+def is_experiment(folder: str) -> bool:
+    """True for a sweep with a protocol; False for one of version 0.1."""
+    return exists(join(folder, PROTOCOL_FILE))
+
+
+def read_outcome(folder: str) -> SweepOutcome:
+    """Predictions, trials, protocol and rule of a finished sweep.
+
+    Raises:
+        StorageError: validation has not selected the count yet.
+    """
+    protocol = protocol_from(read_json(join(folder, PROTOCOL_FILE)))
+    generators = list(read_json(join(folder, GENERATORS_FILE))["generators"])
+    rows = read_table(folder, PREDICTIONS).to_pandas()
+    trials = read_table(join(folder, TRIALS_FOLDER), TRIALS).to_pandas()
+    primary, fresh = protocol.primary, tuple[int, ...]()
+    if primary is None:
+        if not exists(join(folder, SELECTION_FILE)):
+            raise StorageError(f"{folder}: not finished, no count is selected; finish the sweep")
+        selection = read_json(join(folder, SELECTION_FILE))
+        primary, first = selection["arm"], selection["first_fresh_repeat"]
+        fresh = tuple(range(first, first + protocol.decisive["fresh_repeats"]))
+    rule = decision_rule(protocol, primary, fresh=fresh, failed_gates=failed(generators))
+    model = main_model(protocol)
+    return SweepOutcome(
+        predictions=rows[rows["model"] == model],
+        others=rows[rows["model"] != model],
+        trials=trials[trials["model"] == model],
+        protocol=protocol,
+        rule=replace(rule, epochs=epochs_of(protocol)),
+        generators=generators,
+    )
+
+
+def failed(generators: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Names of the generators that failed their gate."""
+    return tuple(
+        f"{entry['idh']} of fold {entry['fold']}" if entry["fold"] else entry["idh"]
+        for entry in generators
+        if entry["gate"] == "failed"
+    )
+
+
+def main_model(protocol: Protocol) -> str:
+    """Name in the column `model` of the classifier that gives the verdict."""
+    classifier = protocol.decisive["classifier"]
+    name: str = classifier["backbone" if classifier["kinds"][0] == "network" else "encoder"]
+    return name
+
+
+def epochs_of(protocol: Protocol) -> Any:
+    """Source of each training's epoch, as the rule names it."""
+    classifier = protocol.decisive["classifier"]
+    by_loss = classifier["kinds"][0] == "network" and classifier["select_by"] == "val_loss"
+    return "chosen on validation" if by_loss else "fixed"

@@ -1,0 +1,249 @@
+"""Plan of an experiment: folds, images, protocol, generators and trials, before any training."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from idhray.cohorts.fold_draw import draw_folds
+from idhray.cohorts.folds import Folds, folds_of_split, read_folds
+from idhray.config import settings_hash
+from idhray.errors import ConfigError, LeakageError
+from idhray.experiment.arms import GENERATED, Arm, parse_arm
+from idhray.experiment.images import (
+    CohortImages,
+    FoldImages,
+    arm_images,
+    fold_images,
+    missing_images,
+)
+from idhray.experiment.protocol import Protocol, new_protocol
+from idhray.experiment.settings import planned_arms, primary_arm, resolved_counts
+from idhray.experiment.trials import Trial, generators_of_trial
+from idhray.image_ranks import image_ranks
+from idhray.leakage import refuse_equal_weights, suitable_generators
+from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.storage import SETTINGS, exists, join, read_json
+from idhray.table_parts import column_names, parts, read_part
+
+logger = logging.getLogger(__name__)
+
+CLASSES = ("wildtype", "mutant")
+Generators = dict[tuple[int, int], tuple[str, ...]]  # (fold, repeat) -> SYNTHETIC folders
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentPlan:
+    """Everything that a run of the experiment decides before it trains."""
+
+    folds: Folds
+    images: CohortImages
+    fold_images: Mapping[int, FoldImages]
+    protocol: Protocol
+    settings: ExperimentSettings
+    images_seal: str
+    seed: int
+    generators: Generators
+    """Generators of each fold and repeat; empty without arms that need them."""
+    seals: Mapping[str, str]
+    """Seal of each SYNTHETIC folder in use."""
+
+    def generators_of(self, trial: Trial) -> tuple[str, ...]:
+        """SYNTHETIC folders of a trial; none for an arm without synthetic images."""
+        if parse_arm(trial.arm).kind not in GENERATED:
+            return ()
+        return self.generators[trial.fold, trial.repeat]
+
+    def trial_hash(self, trial: Trial) -> str:
+        """Digest of all that decides the result of a trial: its settings and its images."""
+        arm, fold = parse_arm(trial.arm), self.fold_images[trial.fold]
+        rows = arm_images(
+            arm,
+            self.images,
+            fold,
+            seed=self.seed,
+            fold_number=trial.fold,
+            repeat=trial.repeat,
+        )
+        content = hashlib.sha256()
+        for numbers in (rows.real, rows.added, rows.added_labels, fold.val, fold.test):
+            content.update(np.ascontiguousarray(numbers, np.int64).tobytes() + b"|")
+        recorded = self.protocol.decisive["classifier"]
+        classifiers = {name: value for name, value in recorded.items() if name != "kinds"}
+        values = {
+            "trial": trial.name,
+            "classifier": classifiers,
+            "budget": self.settings.protocol.budget,
+            "seed": self.seed,
+            "images": self.images_seal,
+            "rows": content.hexdigest(),
+            "synthetic": [self.seals[folder] for folder in self.generators_of(trial)],
+        }
+        return settings_hash(values)
+
+
+def listed_images(folder: str) -> CohortImages:
+    """Patient, label and rank of every image of a table, in its order, without the pixels.
+
+    Raises:
+        LeakageError: a patient has two labels.
+    """
+    tables = []
+    for path in parts(folder):
+        names = ["patient", "idh", *({"rank"} & set(column_names(path)))]
+        tables.append(read_part(path, names).to_pandas())
+    rows = pd.concat(tables, ignore_index=True)
+    rows["idh"] = rows["idh"].fillna("")
+    torn = rows.groupby("patient")["idh"].nunique()
+    if (torn > 1).any():
+        raise LeakageError(f"{folder}: two labels for patient {torn.index[torn > 1][0]}")
+    numbers = rows["rank"] if "rank" in rows else pd.Series([None] * len(rows))
+    known_ranks = [None if pd.isna(number) else int(number) for number in numbers]
+    return CohortImages(
+        patients=rows["patient"].to_numpy(dtype=np.str_),
+        labels=rows["idh"].map({"wildtype": 0, "mutant": 1}).fillna(-1).to_numpy(dtype=np.int8),
+        ranks=image_ranks(rows["patient"].tolist(), known_ranks),
+    )
+
+
+def folds_of(
+    folder: str, file: str | None, written: str, settings: ExperimentSettings, seed: int
+) -> Folds:
+    """Folds of a file, of an earlier run, of the table's split, or newly drawn.
+
+    Args:
+        folder: PATCHES or SLICES folder.
+        file: File of FOLDS that the user gives.
+        written: File of FOLDS of an earlier run.
+        settings: Settings; number and unit of the folds.
+        seed: Seed of the draw.
+
+    Raises:
+        ConfigError: the file holds another number of folds.
+    """
+    if file or exists(written):
+        folds = read_folds(file or written)
+        if len(folds.numbers()) != settings.protocol.fold_count:
+            raise ConfigError(
+                f"{file or written}: {len(folds.numbers())} folds, but --fold-count "
+                f"{settings.protocol.fold_count}; give the number of the file"
+            )
+        return folds
+    columns = ["patient", "idh", "split"]
+    rows = pd.concat([read_part(path, columns).to_pandas() for path in parts(folder)])
+    cohort = rows.drop_duplicates("patient").fillna("")
+    if settings.protocol.fold_count == 1:
+        return folds_of_split(cohort)
+    if settings.protocol.fold_by == "site":
+        raise ConfigError(
+            "folds by site need the manifest: `idhray split-cohort --by site` draws them, then "
+            "give --folds FILE"
+        )
+    return draw_folds(cohort, count=settings.protocol.fold_count, seed=seed)
+
+
+def images_by_fold(
+    folder: str, images: CohortImages, folds: Folds, settings: ExperimentSettings, seed: int
+) -> dict[int, FoldImages]:
+    """Rows of the images of each fold; see `fold_images`."""
+    recorded = read_json(join(folder, SETTINGS)) if exists(join(folder, SETTINGS)) else {}
+    protocol = settings.protocol
+    ranked = recorded.get("stage") == "cut_patches"
+    train, held_out = (
+        chosen or (recorded.get(name) if ranked else None)
+        for name, chosen in (
+            ("train_per_class", protocol.train_per_class),
+            ("eval_per_patient", protocol.eval_per_patient),
+        )
+    )
+    return {
+        number: fold_images(
+            images,
+            folds.roles(number),
+            train_per_class=train,
+            eval_per_patient=held_out,
+            seed=seed,
+        )
+        for number in folds.numbers()
+    }
+
+
+def plan_protocol(
+    folds: Folds, by_fold: Mapping[int, FoldImages], settings: ExperimentSettings, seed: int
+) -> Protocol:
+    """Protocol of the settings, with counts and arms resolved against the images."""
+    counts = resolved_counts(settings.protocol, min(fold.n_real for fold in by_fold.values()))
+    arms = planned_arms(settings.protocol, counts)
+    absent = absent_arms(arms, by_fold)
+    for name, reason in absent.items():
+        logger.warning("arm %s is left out: %s", name, reason)
+    primary = primary_arm(settings.protocol, counts)
+    return new_protocol(
+        settings.protocol,
+        arms=[arm.name for arm in arms if arm.name not in absent],
+        absent=absent,
+        primary=primary.name if primary else None,
+        counts=counts,
+        folds_digest=folds_digest(folds),
+        classifier=settings.decisive(),
+        seed=seed,
+        today=date.today().isoformat(),
+    )
+
+
+def absent_arms(arms: Sequence[Arm], by_fold: Mapping[int, FoldImages]) -> dict[str, str]:
+    """Arms that a fold has too few images for, with the reason of the first such fold."""
+    absent: dict[str, str] = {}
+    for arm in arms:
+        for number, fold in sorted(by_fold.items()):
+            if reason := missing_images(arm, fold):
+                absent[arm.name] = f"in fold {number} {reason}"
+                break
+    return absent
+
+
+def folds_digest(folds: Folds) -> str:
+    """Digest of the role of every patient in every fold."""
+    return settings_hash({"rows": folds.table.astype(str).to_dict("records"), "by": folds.by})
+
+
+def assigned_generators(
+    synthetic: Sequence[str], folds: Folds, settings: ExperimentSettings, repeats: Sequence[int]
+) -> Generators:
+    """SYNTHETIC folders of each fold and repeat, one of each class.
+
+    Raises:
+        LeakageError: two folders have the same generator, or a folder serves no fold.
+        ConfigError: a fold has too few generators for the protocol.
+    """
+    generators: Generators = {}
+    serves: set[str] = set()
+    refusals: dict[str, str] = {}
+    scope = settings.protocol.generators
+    for fold in folds.numbers():
+        suitable = suitable_generators(folds.roles(fold), synthetic)
+        refuse_equal_weights(suitable.records)
+        serves |= set(suitable.records)
+        refusals |= suitable.refusals
+        by_class = {
+            idh: [f for f in synthetic if f in suitable.records and suitable.records[f].idh == idh]
+            for idh in CLASSES
+        }
+        for repeat in repeats:
+            generators[fold, repeat] = generators_of_trial(
+                by_class, fold=fold, repeat=repeat, repeats=max(repeats), scope=scope
+            )
+    if unused := [folder for folder in synthetic if folder not in serves]:
+        raise LeakageError(f"no fold may use {unused[0]}: {refusals[unused[0]]}")
+    return generators
+
+
+def protocol_text(values: Mapping[str, Any]) -> str:
+    """Protocol for a terminal."""
+    return json.dumps(values, indent=2)

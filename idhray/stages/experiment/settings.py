@@ -1,0 +1,58 @@
+"""Settings and presets of `idhray sweep`: the protocol and the classifiers of an experiment."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+
+from idhray.classify.settings import PRESETS as CLASSIFIER
+from idhray.classify.settings import ClassifierSettings
+from idhray.config import default_values, settings_dict
+from idhray.errors import ConfigError
+from idhray.experiment.settings import PRESETS as PROTOCOL
+from idhray.experiment.settings import ProtocolSettings
+from idhray.experiment.trials import ClassifierKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentSettings:
+    """Settings of an experiment: protocol, network, and a frozen encoder."""
+
+    protocol: Annotated[ProtocolSettings, tyro.conf.arg(name="")] = field(
+        default_factory=ProtocolSettings
+    )
+    """Folds, repeats, arms and rules of the verdict."""
+    classifier: Annotated[ClassifierSettings, tyro.conf.arg(name="")] = field(
+        default_factory=ClassifierSettings
+    )
+    """Network, preprocessing and training."""
+    classifiers: tuple[ClassifierKind, ...] = ("network",)
+    """Classifiers that are trained on every arm; the first one gives the verdict. network: the
+    trained network. frozen: logistic regression on the features of a frozen encoder."""
+    encoder: str = "efficientnet_lite0"
+    """Frozen encoder."""
+
+    def __post_init__(self) -> None:
+        if not self.classifiers or len(set(self.classifiers)) < len(self.classifiers):
+            raise ConfigError(f"classifiers: each once, at least one; got {self.classifiers}")
+
+    def defaults(self) -> dict[str, Any]:
+        """Defaults of the decisive values of the protocol."""
+        protocol = default_values(ProtocolSettings)
+        return {**protocol, "classifier": default_values(ClassifierSettings)}
+
+    def decisive(self) -> dict[str, Any]:
+        """Values of the classifiers that decide their results."""
+        values: dict[str, Any] = {"kinds": list(self.classifiers)}
+        if "network" in self.classifiers:
+            values |= settings_dict(self.classifier)
+        if "frozen" in self.classifiers:
+            values["encoder"] = self.encoder
+        return values
+
+
+PRESETS = {
+    "controlled": ExperimentSettings(),
+    "liu2020": ExperimentSettings(protocol=PROTOCOL["liu2020"], classifier=CLASSIFIER["liu2020"]),
+    "demo": ExperimentSettings(protocol=PROTOCOL["demo"], classifier=CLASSIFIER["demo"]),
+}

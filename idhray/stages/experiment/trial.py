@@ -1,0 +1,145 @@
+"""One trial of an experiment: train a classifier on an arm's images, predict held-out patients."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+import torch
+
+from idhray.chance import seed_for
+from idhray.classify.aggregate import mutant_probabilities, prediction_rows
+from idhray.classify.backbones import bare_network
+from idhray.classify.checkpoint import load_training, save_training
+from idhray.classify.settings import ClassifierSettings
+from idhray.classify.slots import Schedule, added_shown
+from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
+from idhray.experiment.arms import parse_arm
+from idhray.experiment.settings import Budget
+from idhray.experiment.trials import Trial
+from idhray.stages.experiment.data import ExperimentData, training_images
+from idhray.stages.runtime.items import Outcome
+from idhray.storage import delete_folder, join
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import TRIALS
+
+TRIALS_FOLDER = "trials"
+STATES = "_trials"
+"""Folder of the states that unfinished trainings continue from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialTask:
+    """One trial, as a worker gets it."""
+
+    trial: Trial
+    generators: tuple[str, ...]
+    """SYNTHETIC folders, one for each class; none for an arm without synthetic images."""
+    generator_names: str
+    settings: ClassifierSettings
+    budget: Budget
+    seed: int
+    gpus: float
+    out: str
+
+
+def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome:
+    """Train, publish the row of the trial, and return the rows of its predictions."""
+    start = time.monotonic()
+    images = ray.get(data)
+    state, values = _trained(task, images)
+    rows = _predictions(task, images, state)
+    seconds = time.monotonic() - start
+    trial = {
+        "fold": task.trial.fold,
+        "repeat": task.trial.repeat,
+        "arm": task.trial.arm,
+        "model": task.settings.backbone,
+        "generator": task.generator_names,
+        **values,
+        "seconds": seconds,
+        "gpu_seconds": seconds * task.gpus,
+    }
+    path = part_path(join(task.out, TRIALS_FOLDER), task.trial.name)
+    publish_table(path, [trial], TRIALS)
+    delete_folder(_state_folder(task))
+    return Outcome(rows=rows)
+
+
+def _state_folder(task: TrialTask) -> str:
+    return join(task.out, STATES, task.trial.name.replace(" ", "-").replace("=", "-"))
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _trained(task: TrialTask, data: ExperimentData) -> tuple[TrainingState, dict[str, Any]]:
+    """State after the training, and what the table of trials says of it."""
+    trial, arm = task.trial, parse_arm(task.trial.arm)
+    real, added, _ = training_images(data, trial, task.generators)
+    fold = data.folds[trial.fold]
+    settings = replace(task.settings, online="classical") if arm.online else task.settings
+    shown = fold.n_real + (arm.count if task.budget == "epochs" else 0)
+    steps = shown // settings.batch_size
+    seed = seed_for(task.seed, "experiment", trial.fold, trial.repeat)
+    folder = _state_folder(task)
+
+    def on_epoch(metrics: Metrics, state: TrainingState) -> None:
+        save_training(folder, state)
+
+    state = fit_classifier(
+        real,
+        added,
+        data.real.view(fold.val),
+        settings,
+        seed=seed,
+        steps_per_epoch=steps,
+        slots_of=fold.n_real,
+        device=_device(),
+        state=load_training(folder),
+        on_epoch=on_epoch,
+    )
+    best = state.history[state.best_epoch - 1]
+    schedule = Schedule(
+        n_real=fold.n_real, n_added=arm.count, batch_size=settings.batch_size, seed=seed
+    )
+    all_steps = steps * settings.epochs
+    return state, {
+        "real_images": len(real),
+        "added_images": arm.count,
+        "steps": all_steps,
+        "images_shown": all_steps * settings.batch_size,
+        "added_shown": added_shown(schedule, all_steps),
+        "epoch_chosen": state.best_epoch,
+        "val_loss": best["val_loss"],
+        "val_auc": best["val_auc"],
+    }
+
+
+def _predictions(
+    task: TrialTask, data: ExperimentData, state: TrainingState
+) -> list[dict[str, Any]]:
+    """PREDICTIONS rows of the fold's validation and test patients, by the chosen epoch."""
+    network = bare_network(task.settings)
+    network.load_state_dict(state.best)
+    network.to(_device())
+    trial, arm, fold = task.trial, parse_arm(task.trial.arm), data.folds[task.trial.fold]
+    rows = []
+    for split, numbers in (("val", fold.val), ("test", fold.test)):
+        images = data.real.view(numbers)
+        rows += prediction_rows(
+            images,
+            mutant_probabilities(network, images, device=_device()),
+            split=split,
+            model=task.settings.backbone,
+            n_synthetic=arm.count if arm.kind == "synthetic" else 0,
+            repeat=trial.repeat,
+        )
+    columns = {
+        "fold": trial.fold,
+        "arm": trial.arm,
+        "generator": task.generator_names,
+        "epoch_chosen": state.best_epoch,
+    }
+    return [{**row, **columns} for row in rows]

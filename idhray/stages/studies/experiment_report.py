@@ -1,0 +1,182 @@
+"""Sections of the report of a slide study that come from its experiment."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from idhray.report.content import KeyFigure, Picture, ReportTable
+from idhray.report.experiment_figures import (
+    ArmDifference,
+    ArmResult,
+    CountResult,
+    arms_figure,
+    response_figure,
+)
+from idhray.stages.experiment.outcome import SweepOutcome
+from idhray.stats.arms.tables import ExperimentTables
+from idhray.stats.text import printed, signed
+
+EXPERIMENT_LIMITS = (
+    "One cohort: its folds say how training sets such as these behave. Patients of another "
+    "hospital may give another answer; without an external test set this study says nothing of "
+    "them.",
+    "IDH status goes with tumor type, grade and age. A model may have learned any of these; the "
+    "table of strata shows areas within grade and age group where there are enough patients.",
+    "Synthetic images repeat what the training patients showed; they add no patients, and never "
+    "count as cases in any figure here.",
+)
+
+
+def protocol_table(outcome: SweepOutcome) -> ReportTable:
+    """The protocol: what was fixed before the first training, and what changed since."""
+    protocol = outcome.protocol
+    rows = [
+        [name.replace("_", " "), _text(value)]
+        for name, value in protocol.decisive.items()
+        if name not in ("classifier", "primary") and value is not None
+    ]
+    rows.insert(0, ["primary arm", outcome.rule.primary])
+    rows += [[f"arm {arm}", f"joined {date}"] for arm, date in protocol.arms.items()]
+    rows += [[f"arm {arm}", f"left out: {reason}"] for arm, reason in protocol.absent.items()]
+    rows += [
+        [f"amended {item.date}", f"{item.reason} ({'; '.join(item.changes)})"]
+        for item in protocol.amendments
+    ]
+    return ReportTable(
+        title="Protocol",
+        header=["Item", "Value"],
+        rows=rows,
+        caption=f"Written {protocol.written}, before the first training; hash {protocol.hash}.",
+    )
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def generators_table(outcome: SweepOutcome) -> list[ReportTable]:
+    """All generators with their training patients and gates; none without generators."""
+    if not outcome.generators:
+        return []
+    return [
+        ReportTable(
+            title="Generators",
+            header=["Class", "Fold", "Seed", "Training patients", "Test for copies and diversity"],
+            rows=[
+                [
+                    entry["idh"],
+                    "-" if entry["fold"] is None else str(entry["fold"]),
+                    "-" if entry["seed"] is None else str(entry["seed"]),
+                    str(entry["patients"]),
+                    " ".join([entry["gate"], *entry["reasons"]]),
+                ]
+                for entry in outcome.generators
+            ],
+            caption="No generator saw a validation or test patient of the folds that it serves.",
+        )
+    ]
+
+
+def experiment_key_figures(tables: ExperimentTables) -> list[KeyFigure]:
+    """Areas of baseline and primary arm, their difference, and what could have been shown."""
+    rule, verdict = tables.rule, tables.verdict
+    arms = tables.arms.set_index("arm") if len(tables.arms) else pd.DataFrame()
+    figures = [
+        KeyFigure(
+            label=f"AUC, {arm}",
+            value=printed(arms.loc[arm, "auc"]),
+            detail=f"95% CI {printed(arms.loc[arm, 'auc_low'])} to "
+            f"{printed(arms.loc[arm, 'auc_high'])}; accuracy {printed(arms.loc[arm, 'accuracy'])}",
+        )
+        for arm in (rule.baseline, rule.primary)
+        if arm in arms.index
+    ]
+    return [
+        *figures,
+        KeyFigure(
+            label="Difference in AUC",
+            value=signed(verdict.difference),
+            detail=f"95% CI {signed(verdict.ci_low)} to {signed(verdict.ci_high)}",
+        ),
+        KeyFigure(
+            label="Gain that this experiment could have shown",
+            value=signed(verdict.detectable) if np.isfinite(verdict.detectable) else "none",
+            detail="in AUC, with 80% power",
+        ),
+        KeyFigure(
+            label="Patients tested",
+            value=f"{verdict.n_mutant} mutant, {verdict.n_wildtype} wildtype",
+        ),
+    ]
+
+
+def experiment_figures(tables: ExperimentTables) -> list[Picture]:
+    """Areas and differences of all arms, and the response to the count if there are several."""
+    arms = [
+        ArmResult(
+            arm=row["arm"],
+            mean=row["auc"],
+            low=row["auc_low"],
+            high=row["auc_high"],
+            trainings=_trainings(tables, row["arm"]),
+            primary=row["arm"] == tables.rule.primary,
+        )
+        for row in tables.arms.to_dict("records")
+    ]
+    differences = [
+        ArmDifference(
+            label=f"{row['arm']} \u2212 {row['baseline']}",
+            estimate=row["estimate"],
+            low=row["ci_low"],
+            high=row["ci_high"],
+            role=row["role"],
+        )
+        for row in tables.contrasts.to_dict("records")
+    ]
+    pictures = [
+        Picture(
+            title="Arms of the experiment",
+            data=arms_figure(arms, differences, tables.rule.margin),
+            alt="AUC of every arm with its single trainings, and differences between arms",
+            caption="Left: means with 95% intervals; dots are single trainings on the test "
+            "patients of one fold. Right: differences with 95% intervals; blue the primary "
+            "comparison, orange the controls, black secondary ones.",
+        )
+    ]
+    kinds = _responses(tables)
+    if any(len(points) > 1 for points in kinds.values()):
+        pictures.append(
+            Picture(
+                title="Response to the number of added images",
+                data=response_figure(kinds, _baseline(tables)),
+                alt="AUC against the number of added images, for each kind of image",
+                caption="Means over folds and repeats with 95% intervals. Band: `real`.",
+            )
+        )
+    return pictures
+
+
+def _trainings(tables: ExperimentTables, arm: str) -> list[float]:
+    trials = tables.trials
+    judged = (trials["arm"] == arm) & trials["repeat"].isin(tables.plan.judged)
+    values: list[float] = trials.loc[judged, "auc"].dropna().tolist()
+    return values
+
+
+def _responses(tables: ExperimentTables) -> dict[str, list[CountResult]]:
+    """Kind of the added images -> its results by count, ascending; without online arms."""
+    kinds: dict[str, list[CountResult]] = {}
+    for row in tables.response.sort_values("amount").to_dict("records"):
+        if not row["suffix"] and row["kind"] not in ("real", "fewer-patients"):
+            kinds.setdefault(row["kind"], []).append(_result(row, int(row["amount"])))
+    return kinds
+
+
+def _baseline(tables: ExperimentTables) -> CountResult | None:
+    rows = tables.arms[tables.arms["arm"] == tables.rule.baseline].to_dict("records")
+    return _result(rows[0], 0) if rows else None
+
+
+def _result(row: dict[Any, Any], count: int) -> CountResult:
+    return CountResult(count=count, mean=row["auc"], low=row["auc_low"], high=row["auc_high"])

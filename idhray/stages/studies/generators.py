@@ -1,0 +1,133 @@
+"""Generators of a study: one of each class in all, for each fold, or for each fold and repeat.
+
+gan-CLASS/  evaluation-CLASS/  synthetic-CLASS/   one in all
+generators/fold-1/                                the same for each fold
+generators/fold-1-repeat-2/                       the same for each fold and repeat
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from idhray.chance import seed_for
+from idhray.cohorts.folds import FOLDS_FILE, read_folds
+from idhray.cohorts.manifest import LABELS, Label
+from idhray.experiment.settings import ProtocolSettings, resolved_counts
+from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
+from idhray.stages.experiment.plan import images_by_fold, listed_images
+from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.gan_training.task import GanTask
+from idhray.stages.studies.settings import StudyFlags, StudySettings
+from idhray.stages.synthesize import SynthesizeFlags, synthesize
+from idhray.stages.train_gan import train_gans
+from idhray.storage import absolute, join
+
+GENERATORS = "generators"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyGenerator:
+    """Generator of one class; fold 0 serves the only fold, repeat 0 serves all repeats."""
+
+    fold: int
+    repeat: int
+    idh: Label
+
+    @property
+    def place(self) -> str:
+        """Folder in the study; empty for the only pair of generators."""
+        repeat = f"-repeat-{self.repeat}" if self.repeat else ""
+        return f"{GENERATORS}/fold-{self.fold}{repeat}" if self.fold else ""
+
+    def folder(self, study: str, step: str) -> str:
+        """Folder of a step: gan, evaluation or synthetic."""
+        return join(study, *filter(None, [self.place]), f"{step}-{self.idh}")
+
+    def seed(self, seed: int) -> int:
+        """Seed of its training and of its images."""
+        return seed_for(seed, "generator", self.repeat) if self.repeat else seed
+
+
+def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:
+    """Generators that a protocol needs, those of the first repeat first."""
+    repeats = [0]
+    if protocol.generators == "per fold and repeat":
+        fresh = protocol.fresh_repeats if protocol.selection == "validation" else 0
+        repeats = list(range(1, protocol.repeats + fresh + 1))
+    for repeat in repeats:
+        only = protocol.generators == "one"
+        for fold in [0] if only else range(1, protocol.fold_count + 1):
+            for idh in LABELS:
+                yield StudyGenerator(fold=fold, repeat=repeat, idh=idh)
+
+
+def generators_of_study(
+    images: str, out: str, flags: StudyFlags, settings: StudySettings
+) -> tuple[str, ...]:
+    """Train, evaluate and sample the generators; the folders of the SYNTHETIC tables."""
+    generators = list(planned_generators(settings.protocol))
+    folds = join(absolute(out), FOLDS_FILE)
+    train_gans(
+        {
+            f"{generator.place} {generator.idh}".strip(): GanTask(
+                images=images,
+                idh=generator.idh,
+                out=generator.folder(out, "gan"),
+                settings=settings.gan,
+                folds=folds,
+                fold=generator.fold or 1,
+                seed=generator.seed(flags.seed),
+                workers=flags.gan_workers,
+                gpus_per_worker=flags.gpus,
+            )
+            for generator in generators
+        }
+    )
+    count = _images_of_generator(images, folds, flags, settings)
+    return tuple(_synthetic(each, images, count, flags, settings) for each in generators)
+
+
+def _images_of_generator(
+    images: str, folds: str, flags: StudyFlags, settings: StudySettings
+) -> int:
+    """Images of each class that the largest arm adds."""
+    experiment = ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
+    by_fold = images_by_fold(
+        images, listed_images(images), read_folds(folds), experiment, flags.seed
+    )
+    fewest = min(fold.n_real for fold in by_fold.values())
+    return max(resolved_counts(settings.protocol, fewest)) // 2
+
+
+def _synthetic(
+    generator: StudyGenerator,
+    images: str,
+    count: int,
+    flags: StudyFlags,
+    settings: StudySettings,
+) -> str:
+    """Evaluate a generator and draw its images; the folder of the SYNTHETIC table."""
+    out = absolute(flags.out)
+    checkpoint, seed = generator.folder(out, "gan"), generator.seed(flags.seed)
+    evaluate_gan(
+        EvaluateGanFlags(
+            checkpoint=checkpoint,
+            images=images,
+            out=generator.folder(out, "evaluation"),
+            settings=settings.evaluation,
+            count=settings.evaluation_images,
+            features=settings.features,
+            seed=seed,
+            gpus=flags.gpus,
+        )
+    )
+    synthetic = generator.folder(out, "synthetic")
+    synthesize(
+        SynthesizeFlags(
+            checkpoint=checkpoint,
+            count=count,
+            out=synthetic,
+            seed=seed,
+            gpus_per_worker=flags.gpus,
+        )
+    )
+    return synthetic
