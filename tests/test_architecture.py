@@ -17,13 +17,14 @@ FOLDERS = {
     "fidelity",
     "classify",
     "stats",
+    "experiment",
     "planning",
     "phantom",
     "report",
     "exchange",
 }
 # Folders that may also import these folders of their row.
-MAY_USE = {"planning": {"stats"}}
+MAY_USE = {"planning": {"stats"}, "experiment": {"stats"}}
 # What each module at the top of the package may import of the others; folders may import all.
 SHARED = {
     "errors": set(),

@@ -15,7 +15,7 @@ from idhray.chance import generator, seed_for
 from idhray.errors import TableError
 from idhray.experiment.arms import Arm
 
-Rows = NDArray[np.intp]
+ImageNumbers = NDArray[np.intp]
 ImageSource = Literal["real", "classic", "synthetic"]
 CLASSES = ("wildtype", "mutant")  # labels 0 and 1
 
@@ -36,12 +36,12 @@ class CohortImages:
 class FoldImages:
     """Rows of the images of one fold."""
 
-    train: tuple[Rows, Rows]
+    train: tuple[ImageNumbers, ImageNumbers]
     """Training images of wildtypes and of mutants, in balanced order."""
-    reserve: tuple[Rows, Rows]
+    reserve: tuple[ImageNumbers, ImageNumbers]
     """Further images of the training patients, in balanced order."""
-    val: Rows
-    test: Rows
+    val: ImageNumbers
+    test: ImageNumbers
 
     @property
     def n_real(self) -> int:
@@ -53,10 +53,10 @@ class FoldImages:
 class ArmImages:
     """Images of one training: rows of the real images, and of the images that are added."""
 
-    real: Rows
+    real: ImageNumbers
     source: ImageSource | None
     """Image set that `added` refers to; None if nothing is added."""
-    added: Rows
+    added: ImageNumbers
     """(n,); classes alternate, wildtype first. Rows of `real` or of its `classic` versions; for
     `synthetic`, places in the alternating list of the generators' images."""
     added_labels: NDArray[np.int8]
@@ -103,7 +103,7 @@ def fold_images(
     )
 
 
-def _balanced_order(images: CohortImages, seed: int) -> Rows:
+def _balanced_order(images: CohortImages, seed: int) -> ImageNumbers:
     """All rows by rank, then by a hash of the patient."""
     names, patient_of = np.unique(images.patients, return_inverse=True)
     keys = np.array([seed_for(seed, "patient order", str(name)) for name in names])
@@ -156,7 +156,7 @@ def arm_images(
     if arm.kind in ("synthetic", "shuffled"):
         if arm.kind == "shuffled":
             labels = generator(seed, "shuffled", fold_number, repeat).permutation(labels)
-        rows: Rows = np.arange(arm.count)
+        rows: ImageNumbers = np.arange(arm.count)
         return ArmImages(real=real, source="synthetic", added=rows, added_labels=labels)
     lists = fold.reserve if arm.kind == "more-real" else fold.train
     rows = np.stack([np.resize(rows, half) for rows in lists], axis=1).ravel()
@@ -165,7 +165,7 @@ def arm_images(
 
 
 def _patient_share(
-    images: CohortImages, rows: Rows, share: float, seed: int, fold_number: int
+    images: CohortImages, rows: ImageNumbers, share: float, seed: int, fold_number: int
 ) -> NDArray[np.str_]:
     """Patients of a share of each class, at least one; a smaller share is part of a larger one."""
     chosen: list[str] = []

@@ -223,6 +223,8 @@ def decision_rule(
         margin=protocol.decisive["margin"],
         generators=protocol.decisive["generators"],
         equal_steps=True,
+        baseline_steps_differ=protocol.decisive["budget"] == "epochs",
+        stopping=protocol.decisive["stop_early"],
         repeats=fresh or tuple(range(1, protocol.planned_repeats + 1)),
         exploratory=protocol.exploratory,
         failed_gates=failed_gates,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from idhray.config import default_values
 from idhray.errors import ConfigError
 from idhray.experiment.protocol import (
     decision_rule,

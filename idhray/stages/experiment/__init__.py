@@ -1,1 +1,1 @@
-"""What `idhray sweep` is made of: plan, images, trials and rates of an experiment."""
+"""Plan, images, trials and rates of the experiment that `idhray sweep` runs."""

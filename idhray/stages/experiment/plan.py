@@ -35,7 +35,7 @@ from idhray.table_parts import column_names, parts, read_part
 logger = logging.getLogger(__name__)
 
 CLASSES = ("wildtype", "mutant")
-Generators = dict[tuple[int, int], tuple[str, ...]]  # (fold, repeat) -> SYNTHETIC folders
+GeneratorsOfTrial = dict[tuple[int, int], tuple[str, ...]]  # (fold, repeat) -> SYNTHETIC folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ExperimentPlan:
     settings: ExperimentSettings
     images_seal: str
     seed: int
-    generators: Generators
+    generators: GeneratorsOfTrial
     """Generators of each fold and repeat; empty without arms that need them."""
     seals: Mapping[str, str]
     """Seal of each SYNTHETIC folder in use."""
@@ -215,14 +215,14 @@ def folds_digest(folds: Folds) -> str:
 
 def assigned_generators(
     synthetic: Sequence[str], folds: Folds, settings: ExperimentSettings, repeats: Sequence[int]
-) -> Generators:
+) -> GeneratorsOfTrial:
     """SYNTHETIC folders of each fold and repeat, one of each class.
 
     Raises:
         LeakageError: two folders have the same generator, or a folder serves no fold.
         ConfigError: a fold has too few generators for the protocol.
     """
-    generators: Generators = {}
+    generators: GeneratorsOfTrial = {}
     serves: set[str] = set()
     refusals: dict[str, str] = {}
     scope = settings.protocol.generators
