@@ -15,6 +15,10 @@ from idhray.chance import seed_for
 
 K = TypeVar("K")
 
+TIES_SEED = 0
+"""Seed of the patients that give one image more if a number does not divide evenly. GANs and the
+experiment use the same one, so that both train on the same images."""
+
 
 def fair_shares(total: int, capacity: Mapping[K, int], order: Callable[[K], int]) -> dict[K, int]:
     """Shares of `total` by key, as even as the capacities allow.
@@ -61,6 +65,23 @@ def image_ranks(patients: Sequence[str], ranks: Sequence[int | None]) -> NDArray
         counts[patients[position]] += 1
         result[position] = counts[patients[position]]
     return result
+
+
+def balanced_order(
+    patients: Sequence[str], ranks: NDArray[np.int64], seed: int
+) -> NDArray[np.intp]:
+    """Positions of all images: rank 1 of every patient, then rank 2, and so on.
+
+    Any first part of a class holds the images that `first_images` chooses from that class.
+
+    Args:
+        patients: Patient of each image.
+        ranks: Ranks that `image_ranks` returned for these images.
+        seed: Seed of the order of patients within a rank.
+    """
+    names, patient_of_image = np.unique(np.asarray(patients), return_inverse=True)
+    keys = np.array([seed_for(seed, "images", str(name)) for name in names], dtype=np.int64)
+    return np.asarray(np.lexsort((keys[patient_of_image], ranks)))
 
 
 def first_images(

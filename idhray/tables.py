@@ -97,6 +97,7 @@ PREDICTIONS = _schema(
     arm=pa.string(),  # training set that is compared, such as real or synthetic:600
     generator=pa.string(),  # those of the synthetic images in the training, joined by +
     epoch_chosen=pa.int64(),
+    added=("arm", "generator", "epoch_chosen"),
 )
 TRIALS = _schema(  # one row per training of an experiment
     fold=pa.int64(),

@@ -1,7 +1,7 @@
 """Images of each training of the experiment, as rows of the cohort's image table.
 
 Every list is balanced over patients: rank 1 of all patients comes first, then rank 2, and so on;
-the order of the patients within a rank depends on seed and name only.
+the order of the patients within a rank depends on their names only.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from idhray.chance import generator, seed_for
 from idhray.errors import TableError
 from idhray.experiment.arms import Arm
+from idhray.image_ranks import TIES_SEED, balanced_order
 
 ImageNumbers = NDArray[np.intp]
 ImageSource = Literal["real", "classic", "synthetic"]
@@ -69,7 +70,6 @@ def fold_images(
     *,
     train_per_class: int | None,
     eval_per_patient: int | None,
-    seed: int,
 ) -> FoldImages:
     """Rows of a fold's training, reserve, validation and test images.
 
@@ -78,13 +78,12 @@ def fold_images(
         roles: Role of each patient in the fold: train, val or test. Others are left out.
         train_per_class: Training images of each class; None for all.
         eval_per_patient: Images of each held-out patient, the first by rank; None for all.
-        seed: Seed of the order of patients.
 
     Raises:
         TableError: a class has no image among the training, validation or test patients.
     """
     role_of = np.array([roles.get(str(p), "") for p in images.patients])
-    order = _balanced_order(images, seed)
+    order = balanced_order(images.patients.tolist(), images.ranks, TIES_SEED)
     labeled = images.labels >= 0
     by_class = [
         order[(role_of == "train")[order] & (images.labels == label)[order]] for label in (0, 1)
@@ -101,13 +100,6 @@ def fold_images(
         val=val,
         test=test,
     )
-
-
-def _balanced_order(images: CohortImages, seed: int) -> ImageNumbers:
-    """All rows by rank, then by a hash of the patient."""
-    names, patient_of = np.unique(images.patients, return_inverse=True)
-    keys = np.array([seed_for(seed, "patient order", str(name)) for name in names])
-    return np.lexsort((keys[patient_of], images.ranks)).astype(np.intp)
 
 
 def _require_both_classes(role: str, counts: NDArray[np.int64]) -> None:

@@ -28,7 +28,7 @@ class SplitCohortFlags:
     """File of the new manifest (.csv, .tsv or .parquet)."""
     seed: int = 0
     """Seed of the patient split and of the folds."""
-    folds: int = 0
+    fold_count: int = 0
     """Number of folds; they are written to `folds.parquet` beside OUT. Each labeled patient is
     tested in one fold. 0: no folds."""
     by: FoldUnit = "patient"
@@ -45,7 +45,7 @@ class SplitCohortFlags:
 def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
     """Write a manifest that puts every patient in train, val or test (6:1:1 within each label).
 
-    With `--folds K`, also write K folds for cross-validation. No patient moves when others join:
+    With `--fold-count K`, also write K folds for cross-validation. No patient moves when others join:
     `--extend` keeps every written patient and places newcomers only.
     """
     folds_path = join(absolute(flags.out).rsplit("/", 1)[0], FOLDS_FILE)
@@ -70,19 +70,19 @@ def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
 
 def _check(flags: SplitCohortFlags, folds_path: str) -> None:
     """Refuse flags that contradict each other or the existing files."""
-    if flags.folds < 0 or flags.folds == 1:
+    if flags.fold_count < 0 or flags.fold_count == 1:
         raise ConfigError(
-            f"--folds {flags.folds}: give 2 or more; the split in OUT serves as one fold"
+            f"--fold-count {flags.fold_count}: give 2 or more; the split in OUT serves as one fold"
         )
-    if flags.by == "site" and not flags.folds and not flags.extend:
-        raise ConfigError("--by site concerns folds; add --folds K")
+    if flags.by == "site" and not flags.fold_count and not flags.extend:
+        raise ConfigError("--by site concerns folds; add --fold-count K")
     if wrong := sorted(set(flags.strata) - set(STRATUM_COLUMNS)):
         raise ConfigError(f"--strata {wrong[0]}: choose from {', '.join(STRATUM_COLUMNS)}")
     if flags.extend and flags.overwrite:
         raise ConfigError("--extend keeps the files and --overwrite replaces them; give one")
     if flags.extend and not exists(flags.out):
         raise StorageError(f"{flags.out}: no such file to extend; leave out --extend to draw it")
-    paths = [flags.out, *([folds_path] if flags.folds else [])]
+    paths = [flags.out, *([folds_path] if flags.fold_count else [])]
     for path in paths:
         if exists(path) and not flags.overwrite and not flags.extend:
             raise StorageError(
@@ -112,15 +112,15 @@ def _with_written_split(manifest: pd.DataFrame, written: pd.DataFrame, out: str)
 def _folds(flags: SplitCohortFlags, patients: pd.DataFrame, path: str) -> Folds | None:
     """Folds to write: drawn, or those of the file with the newcomers; None without folds."""
     if not (flags.extend and exists(path)):
-        if not flags.folds:
+        if not flags.fold_count:
             return None
         return draw_folds(
-            patients, count=flags.folds, seed=flags.seed, by=flags.by, strata=flags.strata
+            patients, count=flags.fold_count, seed=flags.seed, by=flags.by, strata=flags.strata
         )
     folds = read_folds(path)
-    if flags.folds not in (0, len(folds.numbers())):
+    if flags.fold_count not in (0, len(folds.numbers())):
         raise ConfigError(
-            f"{path}: has {len(folds.numbers())} folds, --folds says {flags.folds}; the number of "
+            f"{path}: has {len(folds.numbers())} folds, --fold-count says {flags.fold_count}; the number of "
             "folds is fixed when they are drawn"
         )
     if flags.by == "site" and folds.by != "site":

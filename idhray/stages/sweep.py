@@ -147,7 +147,7 @@ def _plan(
     """Folds, images, protocol and generators; everything is checked before Ray starts."""
     images_seal, listed = seal(images), listed_images(images)
     folds = folds_of(images, flags.folds, join(out, FOLDS_FILE), settings, flags.seed)
-    by_fold = images_by_fold(images, listed, folds, settings, flags.seed)
+    by_fold = images_by_fold(images, listed, folds, settings)
     protocol = plan_protocol(folds, by_fold, settings, flags.seed)
     needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)
     repeats = range(1, _last_repeat(protocol, settings) + 1)

@@ -20,11 +20,10 @@ def roles(patients: int = 12) -> dict[str, str]:
     return {f"P{i:02d}": "test" if i < 2 else "val" if i < 4 else "train" for i in range(patients)}
 
 
-def fold(train_per_class=8, eval_per_patient=None, seed=0):
+def fold(train_per_class=8, eval_per_patient=None):
     return fold_images(
         cohort(),
         roles(),
         train_per_class=train_per_class,
         eval_per_patient=eval_per_patient,
-        seed=seed,
     )

@@ -8,6 +8,7 @@ import pytest
 from idhray.errors import TableError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import arm_images, fold_images, missing_images
+from idhray.image_ranks import first_images
 from tests.experiment.made_up import cohort, fold, roles
 
 ARMS = ("real", "synthetic:8", "duplicate:8", "more-real:8", "classic:8", "shuffled:8")
@@ -110,7 +111,7 @@ def test_another_patient_changes_no_other_patients_order():
     """Patients are ordered by seed and name, not by their place in the table."""
     images, more = cohort(12), cohort(14)
     few, many = (
-        fold_images(each, roles(n), train_per_class=None, eval_per_patient=None, seed=0)
+        fold_images(each, roles(n), train_per_class=None, eval_per_patient=None)
         for each, n in ((images, 12), (more, 14))
     )
     names = [p for p in more.patients[many.train[0]].tolist() if p != "P12"]
@@ -123,4 +124,16 @@ def test_a_fold_without_a_class_is_refused():
     one_class = {name: "train" if name == "P00" else role for name, role in roles().items()}
 
     with pytest.raises(TableError, match="role test: no image of a wildtype"):
-        fold_images(cohort(), one_class, train_per_class=None, eval_per_patient=None, seed=0)
+        fold_images(cohort(), one_class, train_per_class=None, eval_per_patient=None)
+
+
+def test_a_generator_of_the_fold_sees_exactly_the_images_that_train():
+    """A GAN that learned images of the reserve would be compared with a knife that it swallowed."""
+    images, role_of = cohort(), roles()
+    for label, rows in enumerate(fold(train_per_class=11).train):
+        of_class = np.flatnonzero(
+            (images.labels == label) & [role_of[p] == "train" for p in images.patients.tolist()]
+        )
+        chosen = first_images(images.patients[of_class].tolist(), images.ranks[of_class], 11, 0)
+
+        assert sorted(rows.tolist()) == sorted(of_class[chosen].tolist())

@@ -26,7 +26,7 @@ def run(manifest, tmp_path, **flags):
 def test_newcomers_join_the_files_and_nobody_moves(tmp_path, by):
     """A cohort grows over years; earlier results must stay comparable."""
     cohort, joined = made_patients(60, 50), made_patients(25, 15, prefix="A", seed=4)
-    first = run(written(tmp_path, cohort), tmp_path, folds=4, by=by)
+    first = run(written(tmp_path, cohort), tmp_path, fold_count=4, by=by)
     split = patients_of(read_manifest(first["out"])).set_index("patient")["split"]
     roles = roles_of(read_folds(first["folds"]))
     larger = written(tmp_path, with_newcomers(cohort, joined), "larger.csv")
@@ -46,7 +46,7 @@ def test_folds_can_be_added_to_a_split_that_exists(tmp_path):
     """A user of the single split turns to cross-validation later."""
     path = written(tmp_path, made_patients(20, 20))
     first = run(path, tmp_path)
-    second = run(path, tmp_path, extend=True, folds=3)
+    second = run(path, tmp_path, extend=True, fold_count=3)
 
     assert "folds" not in first
     assert second["joined"] == 0
@@ -59,19 +59,19 @@ def test_requests_that_would_move_patients_are_refused(tmp_path):
     path = written(tmp_path, cohort)
     with pytest.raises(StorageError, match="no such file to extend"):
         run(path, tmp_path, extend=True)
-    with pytest.raises(ConfigError, match="--folds 1: give 2 or more"):
-        run(path, tmp_path, folds=1)
+    with pytest.raises(ConfigError, match="--fold-count 1: give 2 or more"):
+        run(path, tmp_path, fold_count=1)
     with pytest.raises(ConfigError, match="--by site concerns folds"):
         run(path, tmp_path, by="site")
     with pytest.raises(ConfigError, match="--strata age: choose from grade, cohort"):
-        run(path, tmp_path, folds=3, strata=("age",))
-    run(path, tmp_path, folds=3)
+        run(path, tmp_path, fold_count=3, strata=("age",))
+    run(path, tmp_path, fold_count=3)
     before = (tmp_path / "split.csv").read_bytes(), (tmp_path / "folds.parquet").read_bytes()
 
     with pytest.raises(StorageError, match="exists already; a split is drawn once"):
-        run(path, tmp_path, folds=3)
-    with pytest.raises(ConfigError, match="has 3 folds, --folds says 4"):
-        run(path, tmp_path, folds=4, extend=True)
+        run(path, tmp_path, fold_count=3)
+    with pytest.raises(ConfigError, match="has 3 folds, --fold-count says 4"):
+        run(path, tmp_path, fold_count=4, extend=True)
     with pytest.raises(ConfigError, match="was drawn by patient"):
         run(path, tmp_path, by="site", extend=True)
     with pytest.raises(ConfigError, match="give one"):
@@ -90,6 +90,6 @@ def test_folds_that_cannot_be_drawn_leave_no_file(tmp_path):
     """A manifest without the folds that were asked for would pass for a finished run."""
     path = written(tmp_path, made_patients(20, 5))
     with pytest.raises(ManifestError, match="the largest number of folds that works is 2"):
-        run(path, tmp_path, folds=5)
+        run(path, tmp_path, fold_count=5)
 
     assert not (tmp_path / "split.csv").exists()

@@ -149,7 +149,7 @@ def folds_of(
 
 
 def images_by_fold(
-    folder: str, images: CohortImages, folds: Folds, settings: ExperimentSettings, seed: int
+    folder: str, images: CohortImages, folds: Folds, settings: ExperimentSettings
 ) -> dict[int, FoldImages]:
     """Rows of the images of each fold; see `fold_images`."""
     recorded = read_json(join(folder, SETTINGS)) if exists(join(folder, SETTINGS)) else {}
@@ -168,7 +168,6 @@ def images_by_fold(
             folds.roles(number),
             train_per_class=train,
             eval_per_patient=held_out,
-            seed=seed,
         )
         for number in folds.numbers()
     }

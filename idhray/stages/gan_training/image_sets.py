@@ -17,13 +17,12 @@ from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of, co
 from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
-from idhray.image_ranks import first_images, image_ranks
+from idhray.image_ranks import TIES_SEED, first_images, image_ranks
 from idhray.images import decode, gray, resize
 from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import column_names, may_hold, parts, read_part
 
 ANY = "any"  # class of all patients, whatever their IDH status
-TIES_SEED = 0  # decides which patients give one more image if a number does not divide
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,7 @@ def _images_of_generator(
 ) -> int:
     """Images of each class that the largest arm adds."""
     experiment = ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
-    by_fold = images_by_fold(
-        images, listed_images(images), read_folds(folds), experiment, flags.seed
-    )
+    by_fold = images_by_fold(images, listed_images(images), read_folds(folds), experiment)
     fewest = min(fold.n_real for fold in by_fold.values())
     return max(resolved_counts(settings.protocol, fewest)) // 2
 
