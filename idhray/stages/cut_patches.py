@@ -55,7 +55,7 @@ class CutPatchesFlags(ItemFlags):
     settings: PatchSettings
     """Number, size and colors of the patches."""
     folds: str | None = None
-    """File of folds (`split-cohort --fold-count`). Each labeled patient then gets the largest number of
+    """File of folds, from `split-cohort`. Each labeled patient then gets the largest number of
     patches that it needs in any fold. The column `split` is empty: roles depend on the fold."""
     seed: int = 0
     """Seed of the draw of places in each tile."""

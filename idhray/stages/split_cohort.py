@@ -45,8 +45,8 @@ class SplitCohortFlags:
 def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
     """Write a manifest that puts every patient in train, val or test (6:1:1 within each label).
 
-    With `--fold-count K`, also write K folds for cross-validation. No patient moves when others join:
-    `--extend` keeps every written patient and places newcomers only.
+    With `--fold-count K`, also write K folds for cross-validation. No patient moves when others
+    join: `--extend` keeps every written patient and places newcomers only.
     """
     folds_path = join(absolute(flags.out).rsplit("/", 1)[0], FOLDS_FILE)
     _check(flags, folds_path)
