@@ -120,7 +120,7 @@ def _folds(flags: SplitCohortFlags, patients: pd.DataFrame, path: str) -> Folds 
     folds = read_folds(path)
     if flags.fold_count not in (0, len(folds.numbers())):
         raise ConfigError(
-            f"{path}: has {len(folds.numbers())} folds, --fold-count says {flags.fold_count}; their "
+            f"{path}: has {len(folds.numbers())} folds, not {flags.fold_count}; their "
             "number is fixed when they are drawn"
         )
     if flags.by == "site" and folds.by != "site":
