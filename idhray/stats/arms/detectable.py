@@ -8,7 +8,7 @@ Where patients add nothing this is the power of the noncentral t distribution.
 The planner, the study and the verdict use these functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,11 @@ from scipy.optimize import brentq
 
 from idhray.errors import ConfigError
 from idhray.stats.mrmc.contrast import Contrast
+from idhray.stats.sample import CONFIDENCE
 
 POWER = 0.8
 _QUANTILES = 400  # of chi-square, over which power is averaged
+_POINTS = 40  # of the part that several gains share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ def error_variance(test: Contrast, *, over_fold_means: bool = False) -> ErrorVar
     )
 
 
-def gain_power(variance: ErrorVariance, gain: float, confidence: float = 0.95) -> float:
+def gain_power(variance: ErrorVariance, gain: float, confidence: float = CONFIDENCE) -> float:
     """Probability that the interval of a true gain lies above 0."""
     errors, df = variance.standard_errors()
     limits = _quantile(0.5 + confidence / 2, df) * errors
@@ -110,9 +112,60 @@ def equivalence_power(
     return float(np.where(room > 0, above - below, 0.0).mean())
 
 
-def detectable_gain(variance: ErrorVariance, power: float = POWER) -> float:
-    """Smallest true gain whose interval lies above 0 with this power."""
-    return _smallest(lambda gain: gain_power(variance, gain), variance, power)
+def all_gains_power(
+    variances: Sequence[ErrorVariance], gains: Sequence[float], shared: Sequence[float]
+) -> float:
+    """Probability that the intervals of several gains of one arm all lie above 0.
+
+    The gains are those over several other arms. Their estimates are correlated by the arm itself,
+    and their standard errors vary together. With one gain it is `gain_power`.
+
+    Args:
+        variances: One per gain.
+        gains: True gains.
+        shared: Share of each variance that comes from the arm itself.
+    """
+    points, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
+    power = np.ones((1, _POINTS))
+    for variance, gain, share in zip(variances, gains, shared, strict=True):
+        errors, df = variance.standard_errors()
+        sd = _sd(variance)
+        room = gain - _quantile(0.5 + CONFIDENCE / 2, df) * errors  # (quantiles,)
+        above = room[:, None] + share**0.5 * sd * points
+        power = power * special.ndtr(above / ((1 - share) ** 0.5 * sd))
+    return float(power.mean(axis=0) @ weights / weights.sum())
+
+
+def detectable_gain(
+    variance: ErrorVariance | Callable[[float], ErrorVariance],
+    power: float = POWER,
+    *,
+    most: float = np.inf,
+) -> float:
+    """Smallest true gain whose interval lies above 0 with this power; NaN if none up to `most` is.
+
+    Args:
+        variance: The variance, or its value at each true gain. A better arm has another variance,
+            so that the power may fall again as the gain rises.
+        power: Power to reach.
+        most: Largest possible gain.
+
+    Raises:
+        ConfigError: the power is out of range.
+    """
+    if isinstance(variance, ErrorVariance):
+        smallest = _smallest(lambda gain: gain_power(variance, gain), variance, power)
+        return smallest if smallest <= most else float("nan")
+    _check_power(power)
+    step, low = _sd(variance(0.0)) / 4, 0.0
+    while low < most:
+        high = min(low + step, most)
+        if gain_power(variance(high), high) >= power:
+            return float(
+                brentq(lambda gain: gain_power(variance(gain), gain) - power, low, high, xtol=1e-7)
+            )
+        low = high
+    return float("nan")
 
 
 def detectable_margin(variance: ErrorVariance, power: float = POWER) -> float:
@@ -121,12 +174,16 @@ def detectable_margin(variance: ErrorVariance, power: float = POWER) -> float:
 
 
 def _smallest(curve: Callable[[float], float], variance: ErrorVariance, power: float) -> float:
-    if not 0.05 < power < 1:
-        raise ConfigError(f"power must lie between 0.05 and 1, got {power}")
+    _check_power(power)
     high = _sd(variance)
     while curve(high) < power:
         high *= 2
     return float(brentq(lambda value: curve(value) - power, 0.0, high, xtol=1e-7))
+
+
+def _check_power(power: float) -> None:
+    if not 0.05 < power < 1:
+        raise ConfigError(f"power must lie between 0.05 and 1, got {power}")
 
 
 def _sd(variance: ErrorVariance) -> float:

@@ -7,6 +7,7 @@ from scipy import stats
 from idhray.errors import ConfigError
 from idhray.stats.arms.detectable import (
     ErrorVariance,
+    all_gains_power,
     design_variance,
     detectable_gain,
     detectable_margin,
@@ -125,3 +126,34 @@ def test_power_is_that_of_studies_of_binormal_scores(patients, folds, repeats, t
     expected = gain_power(variance, float(np.mean([t.difference for t in tests])))
 
     assert np.mean([t.ci_low > 0 for t in tests]) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+def test_power_of_one_gain_alone_is_the_power_of_the_gain(share):
+    """The split of the variance into two parts changes nothing."""
+    variance = ErrorVariance(trainings=4e-4, df=10, patients=2e-4)
+
+    assert all_gains_power([variance], [0.05], [share]) == pytest.approx(
+        gain_power(variance, 0.05), abs=1e-3
+    )
+
+
+def test_power_of_several_gains_is_that_of_correlated_normal_estimates():
+    """Three contrasts that share half their variance, errors known: simulated."""
+    variance = ErrorVariance(trainings=0.0, df=1, patients=1e-4)
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(200_000, 4)) * 0.01 * 0.5**0.5
+    estimates = 0.025 + parts[:, :1] + parts[:, 1:]
+    simulated_power = (estimates > 1.959964 * 0.01).all(axis=1).mean()
+
+    assert all_gains_power([variance] * 3, [0.025] * 3, [0.5] * 3) == pytest.approx(
+        simulated_power, abs=0.004
+    )
+
+
+def test_a_gain_with_a_variance_of_its_own_is_found_first_where_its_curve_reaches_the_power():
+    """A variance that does not change gives the same gain; too large a gain is none."""
+    fixed = ErrorVariance(trainings=4e-4, df=10, patients=2e-4)
+
+    assert detectable_gain(lambda gain: fixed) == pytest.approx(detectable_gain(fixed), abs=1e-5)
+    assert np.isnan(detectable_gain(lambda gain: fixed, most=0.05))

@@ -1,0 +1,1 @@
+"""Plans of augmentation experiments: patients, folds, repeats, trainings and generators."""
