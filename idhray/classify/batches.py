@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from idhray.chance import generator
+from idhray.classify.augmentation import augmented, rotated
 from idhray.classify.backbones import network_input
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
@@ -30,6 +32,7 @@ def batches(
     slots: Iterable[StepSlots],
     settings: ClassifierSettings,
     *,
+    seed: int,
     worker: Worker,
 ) -> Iterator[Batch]:
     """Worker's share of each global batch.
@@ -39,23 +42,27 @@ def batches(
         added: Added images, if the schedule has any.
         slots: Slots of the steps.
         settings: Settings of the training.
+        seed: Seed of the online augmentation.
         worker: Rank of this worker and the number of workers.
     """
-    share = worker.share(settings.batch_size)
+    share = range(settings.batch_size)[worker.share(settings.batch_size)]
     for step in slots:
         pixels, labels = [], []
-        for is_added, number, turn in zip(
-            step.added[share], step.images[share], step.turns[share], strict=True
-        ):
-            source = added if is_added and added is not None else real
-            place = int(number) % len(source)
-            image = source.pixels(place)
-            pixels.append(rotated(image, int(turn)) if settings.dihedral else image)
+        for slot in share:
+            source = added if added is not None and step.added[slot] else real
+            place = int(step.images[slot]) % len(source)
+            pixels.append(_shown(source.pixels(place), step, slot, settings, seed))
             labels.append(int(source.labels[place]))
         yield Batch(step.step, network_input(np.stack(pixels)), torch.tensor(labels))
 
 
-def rotated(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Image rotated by `turn % 4` quarter turns, and mirrored if `turn` is 4 to 7."""
-    image = np.rot90(image, turn % 4)
-    return image[:, ::-1] if turn >= 4 else image
+def _shown(
+    image: NDArray[np.uint8], step: StepSlots, slot: int, settings: ClassifierSettings, seed: int
+) -> NDArray[np.uint8]:
+    """Image as a slot shows it: turned and augmented as the settings say."""
+    if settings.dihedral:
+        image = rotated(image, int(step.turns[slot]))
+    if settings.online == "classical":
+        rng = generator(seed, "classifier", "online", step.step, slot)
+        image = augmented(image, rng, slices=settings.channels == "two-channel")
+    return image

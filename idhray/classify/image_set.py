@@ -27,6 +27,10 @@ class Places:
     part: NDArray[np.int64]  # (N,), number of the image's part
     row: NDArray[np.int64]  # (N,), row within the part
 
+    def take(self, rows: NDArray[np.intp]) -> "Places":
+        """Places of some of the images."""
+        return Places(self.parts, self.part[rows], self.row[rows])
+
 
 @dataclass(frozen=True)
 class ImageSet:

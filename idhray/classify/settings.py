@@ -32,6 +32,9 @@ class ClassifierSettings:
     """Exponent on pixels in 0..1; values above 1 darken."""
     dihedral: bool = False
     """Rotate training images by quarter turns and mirror them, at random."""
+    online: Literal["none", "classical"] = "none"
+    """Augmentation of every training image at every step: none, or classical (turns and mirror
+    images, jitter of the stain of RGB images, jitter of the intensity of all others)."""
     dropout: float = 0.5
     """Fraction of features dropped before the last layer."""
     batch_size: int = 16
@@ -63,6 +66,8 @@ class ClassifierSettings:
             raise ConfigError(f"lr_decay must be 0 or more, got {self.lr_decay}")
         if self.channels not in CHANNELS:
             raise ConfigError(f"channels must be {' or '.join(CHANNELS)}, got {self.channels!r}")
+        if self.online not in ("none", "classical"):
+            raise ConfigError(f"online must be none or classical, got {self.online!r}")
         if self.select_by not in ("val_loss", "last_epoch"):
             raise ConfigError(f"select_by must be val_loss or last_epoch, got {self.select_by!r}")
 

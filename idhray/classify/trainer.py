@@ -266,9 +266,10 @@ def _train_epoch(
     device = next(network.parameters()).device
     network.train()
     total = torch.zeros((), device=device)
-    for batch in batches(run.real, run.added, slots, settings, worker=worker):
+    seed = run.schedule.seed
+    for batch in batches(run.real, run.added, slots, settings, seed=seed, worker=worker):
         # Dropout masks depend on the step alone: the same after a resumption and in every arm.
-        torch.manual_seed(seed_for(run.schedule.seed, "dropout", batch.step, worker.rank))
+        torch.manual_seed(seed_for(seed, "dropout", batch.step, worker.rank))
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate / (1 + settings.lr_decay * batch.step)
         optimizer.zero_grad()

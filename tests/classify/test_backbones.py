@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from idhray.classify.backbones import build_network
+from idhray.classify.backbones import build_network, network_input
 from idhray.classify.settings import PRESETS, ClassifierSettings
 from idhray.errors import ConfigError, StorageError
 from tests.classify.made_up import tiny
@@ -143,3 +144,36 @@ def test_settings_out_of_range_are_refused(changes):
     """Nonsense stops where it is written."""
     with pytest.raises(ConfigError, match=next(iter(changes))):
         dataclasses.replace(tiny(), **changes)
+
+
+@pytest.mark.parametrize("channels", ["rgb", "two-channel"])
+def test_a_network_of_other_channels_takes_the_statistics_of_the_first(channels):
+    """White is (1 - mean) / std of red and green, and of blue if there is one."""
+    network = build_network(tiny(channels=channels), seed=0)
+    inputs = network.network.conv1[0].weight.shape[1]
+    logits = network(torch.zeros(2, inputs, 32, 32))
+    network.network = torch.nn.Identity()
+    white = network(torch.full((1, inputs, 2, 2), 255, dtype=torch.uint8))
+
+    assert logits.shape == (2, 2)
+    assert white[0, :, 0, 0].tolist() == pytest.approx([2.2489, 2.4286, 2.64][:inputs], abs=1e-4)
+
+
+def test_a_first_layer_of_rgb_weights_is_made_into_one_of_two_channels(tmp_path):
+    """As timm does with ImageNet's: red and green, scaled by 3 / 2."""
+    donor = build_network(tiny(channels="rgb"), seed=3).network
+    path = str(tmp_path / "weights.safetensors")
+    save_file(donor.state_dict(), path)
+    network = build_network(tiny(weights=path, channels="two-channel"), seed=4).network
+
+    assert torch.allclose(network.conv1[0].weight, donor.conv1[0].weight[:, :2] * 1.5)
+    assert torch.equal(network.conv1[3].weight, donor.conv1[3].weight)
+
+
+def test_arrays_become_tensors_of_channels_first():
+    """Gray has one channel."""
+    gray = np.zeros((5, 4, 3), np.uint8)
+    colored = np.arange(120, dtype=np.uint8).reshape(5, 4, 3, 2)
+
+    assert network_input(gray).shape == (5, 1, 4, 3)
+    assert network_input(colored)[2, 1, 3, 2] == colored[2, 3, 2, 1]

@@ -11,7 +11,7 @@ import torch
 
 from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network
-from idhray.classify.batches import batches, rotated
+from idhray.classify.batches import batches
 from idhray.classify.slots import Schedule, slots_from
 from idhray.classify.trainer import fit_classifier
 from idhray.distributed import Worker
@@ -132,29 +132,32 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for():
 
 
 @pytest.mark.parametrize("workers", [2, 4])
-def test_any_number_of_workers_sees_the_same_batches(workers):
+@pytest.mark.parametrize("online", ["none", "classical"])
+def test_any_number_of_workers_sees_the_same_batches(workers, online):
     """The shares of a step, put together, are the one worker's batch."""
-    alone = first_batches(ADDED, 4, Worker())
-    shares = [first_batches(ADDED, 4, Worker(r, workers)) for r in range(workers)]
+    alone = first_batches(ADDED, 4, Worker(), online=online)
+    shares = [first_batches(ADDED, 4, Worker(r, workers), online=online) for r in range(workers)]
 
     for whole, *parts in zip(alone, *shares, strict=True):
         assert torch.equal(whole.pixels, torch.cat([part.pixels for part in parts]))
         assert torch.equal(whole.labels, torch.cat([part.labels for part in parts]))
 
 
-def first_batches(added, steps, worker):
+def first_batches(added, steps, worker, **changes):
     """Batches of the first steps of a training on TRAIN and added images, turned."""
-    settings = tiny(dihedral=True)
+    settings = tiny(dihedral=True, **changes)
     n_added = 0 if added is None else len(added)
     schedule = Schedule(n_real=len(TRAIN), n_added=n_added, batch_size=16, seed=0)
     slots = itertools.islice(slots_from(schedule), steps)
-    return list(batches(TRAIN, added, slots, settings, worker=worker))
+    return list(batches(TRAIN, added, slots, settings, seed=0, worker=worker))
 
 
-def test_an_arm_shows_other_images_in_the_replaced_slots_only():
+@pytest.mark.parametrize("online", ["none", "classical"])
+def test_an_arm_shows_other_images_in_the_replaced_slots_only(online):
     """And two arms of one size replace the same slots."""
     real, duplicate, other = (
-        first_batches(added, 6, Worker()) for added in (None, TRAIN.take(slice(20)), ADDED)
+        first_batches(added, 6, Worker(), online=online)
+        for added in (None, TRAIN.take(slice(20)), ADDED)
     )
     slots = slots_from(Schedule(n_real=40, n_added=20, batch_size=16, seed=0))
 
@@ -214,7 +217,7 @@ def test_fewer_patients_are_shown_in_the_slots_of_all():
     fewer = TRAIN.take(slice(12))
     schedule = Schedule(n_real=len(TRAIN), batch_size=16, seed=0)
     step = next(slots_from(schedule))
-    (batch,) = batches(fewer, None, [step], tiny(), worker=Worker())
+    (batch,) = batches(fewer, None, [step], tiny(), seed=0, worker=Worker())
 
     assert torch.equal(batch.pixels[:, 0], torch.from_numpy(fewer.pixels(step.images % 12)))
 
@@ -234,14 +237,6 @@ def test_the_state_knows_its_images_and_not_the_others_of_their_set():
     assert same is state
     with pytest.raises(SettingsChangedError, match="images: was"):
         fit_classifier(relabeled, None, VAL, tiny(epochs=1), seed=1, state=state)
-
-
-def test_the_eight_turns_differ_and_the_first_is_the_image():
-    """Two by two pixels in order: four rotations, each with its mirror image."""
-    image = np.arange(4, dtype=np.uint8).reshape(2, 2)
-
-    assert np.array_equal(rotated(image, 0), image)
-    assert len({rotated(image, turn).tobytes() for turn in range(8)}) == 8
 
 
 def test_sets_that_cannot_be_trained_on_are_refused():
