@@ -123,7 +123,7 @@ def _load_file(network: nn.Module, path: str, channels: InputChannels) -> None:
     A last layer with other classes keeps its random weights. A first layer of RGB images is made
     into one of the network's channels.
     """
-    state = _read_weights(path)
+    state = tensors_of_file(path, read_bytes(path))
     # `train-classifier` writes a whole ImageClassifier.
     state = {name.removeprefix("network."): value for name, value in state.items()}
     expected = network.state_dict()
@@ -157,9 +157,16 @@ def _layers(network: nn.Module, key: str, default: str) -> tuple[str, ...]:
     return (name,) if isinstance(name, str) else tuple(name)
 
 
-def _read_weights(path: str) -> dict[str, Tensor]:
-    """Tensors of a .safetensors file, or of a .pth file that holds nothing but tensors."""
-    data = read_bytes(path)
+def tensors_of_file(path: str, data: bytes) -> dict[str, Tensor]:
+    """Tensors of a .safetensors file, or of a .pth file that holds nothing but tensors.
+
+    Args:
+        path: Name of the file, for its kind and for messages.
+        data: Content of the file.
+
+    Raises:
+        StorageError: The content is something else.
+    """
     try:
         if path.endswith(".safetensors"):
             return dict(load_safetensors(data))
