@@ -70,7 +70,7 @@ def test_requests_that_would_move_patients_are_refused(tmp_path):
 
     with pytest.raises(StorageError, match="exists already; a split is drawn once"):
         run(path, tmp_path, fold_count=3)
-    with pytest.raises(ConfigError, match="has 3 folds, --fold-count says 4"):
+    with pytest.raises(ConfigError, match="has 3 folds, not 4"):
         run(path, tmp_path, fold_count=4, extend=True)
     with pytest.raises(ConfigError, match="was drawn by patient"):
         run(path, tmp_path, by="site", extend=True)
