@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idhray.errors import ConfigError
+from idhray.experiment.arms import parse_arm
 from idhray.experiment.settings import GeneratorScope
 
 ClassifierKind = Literal["network", "frozen"]
@@ -32,13 +33,17 @@ def planned_trials(
     arms: Sequence[str],
     classifiers: Sequence[ClassifierKind],
 ) -> list[Trial]:
-    """All trials in complete blocks: every arm in every fold of one repeat, then the next one."""
+    """All trials in complete blocks: every arm in every fold of one repeat, then the next one.
+
+    The features of a frozen encoder are made once, so it has no arm with online augmentation.
+    """
     return [
         Trial(fold=fold, repeat=repeat, arm=arm, classifier=classifier)
         for repeat in repeats
         for fold in folds
         for classifier in classifiers
         for arm in arms
+        if classifier == "network" or not parse_arm(arm).online
     ]
 
 

@@ -33,7 +33,12 @@ from idhray.generator_records import read_gate, read_generator
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate, check_failures
 from idhray.stages.experiment.data import load_data
-from idhray.stages.experiment.outcome import GENERATORS_FILE, PROTOCOL_FILE, SELECTION_FILE
+from idhray.stages.experiment.outcome import (
+    GENERATORS_FILE,
+    PROTOCOL_FILE,
+    SELECTION_FILE,
+    precise_enough,
+)
 from idhray.stages.experiment.plan import (
     ExperimentPlan,
     absent_arms,
@@ -54,6 +59,7 @@ from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
+from idhray.stats.arms.rule import needed_repeats
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Scored
 from idhray.storage import SETTINGS, absolute, exists, join, publish_json, read_json
@@ -62,6 +68,8 @@ from idhray.tables import PREDICTIONS
 
 logger = logging.getLogger(__name__)
 
+FROZEN_TRIALS = 25
+"""Trials of the frozen encoder that share a Ray task; one takes well under a second."""
 OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER)
 
 
@@ -116,8 +124,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     identity = identity_of(inputs={"stage": "sweep", "images": plan.images_seal, "experiment": 1})
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         plan = _with_protocol(plan, out, flags)
-        trials = _planned(plan)
-        _run(trials, plan, out, images, flags)
+        trials = _run_planned(plan, out, images, flags)
         primary = plan.protocol.primary
         if plan.settings.protocol.selection == "validation":
             primary, plan = _selected(plan, out)
@@ -213,10 +220,30 @@ def generator_entries(plan: ExperimentPlan) -> list[dict[str, Any]]:
     return entries
 
 
-def _planned(plan: ExperimentPlan) -> list[Trial]:
-    repeats = range(1, plan.protocol.repeats + 1)
+def _run_planned(plan: ExperimentPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:
+    """Run the planned trials, or fewer repeats where the protocol allows it; the finished ones."""
+    last = plan.protocol.repeats
+    if not plan.settings.protocol.stop_early:
+        trials = _planned(plan, last)
+        _run(trials, plan, out, images, flags)
+        return trials
+    finished = [int(name.split()[1].removeprefix("repeat=")) for name in ledger.fates(out)]
+    first = max([needed_repeats(len(plan.folds.numbers())), *finished])
+    for repeats in range(min(first, last), last + 1):
+        trials = _planned(plan, repeats)
+        _run(trials, plan, out, images, flags)
+        if precise_enough(out):
+            logger.info("%s: %d repeats are precise enough", out, repeats)
+            break
+    return trials
+
+
+def _planned(plan: ExperimentPlan, repeats: int) -> list[Trial]:
     return planned_trials(
-        plan.folds.numbers(), repeats, tuple(plan.protocol.arms), plan.settings.classifiers
+        plan.folds.numbers(),
+        range(1, repeats + 1),
+        tuple(plan.protocol.arms),
+        plan.settings.classifiers,
     )
 
 
@@ -284,7 +311,7 @@ def _run(
     gpus = task_gpus(flags.gpus_per_trial)
     wait_for_room(cpus=flags.cpus_per_trial, gpus=gpus, timeout_s=flags.room_timeout)
     start = time.monotonic()
-    data = load_data(images, plan, todo, plan.settings.classifier)
+    data = load_data(images, plan, todo, gpus)
     logger.info("%s: images read in %.0f s", out, time.monotonic() - start)
     work = functools.partial(run_trial, data=ray.put(data))
     items = [_item(trial, plan, hashes[trial.name], out, gpus) for trial in trials]
@@ -296,6 +323,7 @@ def _run(
         workers=flags.workers,
         cpus=flags.cpus_per_trial,
         gpus=gpus,
+        task_size=FROZEN_TRIALS,
     )
     check_failures(out, fates, 0)
 
@@ -328,4 +356,6 @@ def _item(
         gpus=gpus,
         out=out,
     )
-    return Item(name=trial.name, settings_hash=settings_hash, task=task, size=1)
+    # The largest start first, so trainings of the network run in the order of their blocks.
+    size = FROZEN_TRIALS + 1 if trial.classifier == "network" else 1
+    return Item(name=trial.name, settings_hash=settings_hash, task=task, size=size)

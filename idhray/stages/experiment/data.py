@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from idhray.chance import seed_for
+from idhray.classify.augmentation import augmented_images
 from idhray.classify.dataset import load_images, load_synthetic
 from idhray.classify.image_set import ImageRows, ImageSet
 from idhray.classify.settings import ClassifierSettings
@@ -12,6 +14,7 @@ from idhray.errors import StorageError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import ArmImages, CohortImages, FoldImages, arm_images
 from idhray.experiment.trials import Trial
+from idhray.stages.experiment.features import ExperimentFeatures, experiment_features
 from idhray.stages.experiment.plan import ExperimentPlan
 
 PairKey = tuple[str, ...]  # SYNTHETIC folders, one for each class
@@ -23,17 +26,17 @@ class ExperimentData:
 
     real: ImageSet
     """All images of the cohort."""
-    classic: ImageSet | None
-    """The same images, each turned, mirrored and jittered; None without the arm `classic`."""
     synthetic: Mapping[PairKey, ImageSet]
     """Images of each pair of generators, classes alternating."""
+    features: ExperimentFeatures | None
+    """Features of these images; None without the frozen classifier."""
     images: CohortImages
     folds: Mapping[int, FoldImages]
     seed: int
 
 
 def load_data(
-    images: str, plan: ExperimentPlan, trials: Iterable[Trial], settings: ClassifierSettings
+    images: str, plan: ExperimentPlan, trials: Iterable[Trial], gpus: float
 ) -> ExperimentData:
     """Read and preprocess the images that some trials need.
 
@@ -41,32 +44,43 @@ def load_data(
         StorageError: the table changed while it was read.
         TableError: a generator made fewer images than an arm adds.
     """
-    arms = [(trial, parse_arm(trial.arm)) for trial in trials]
+    settings, frozen = plan.settings.classifier, False
     per_class: dict[PairKey, int] = {}
-    for trial, arm in arms:
+    for trial in trials:
+        arm, frozen = parse_arm(trial.arm), frozen or trial.classifier == "frozen"
         if arm.kind in GENERATED:
             pair = plan.generators_of(trial)
             per_class[pair] = max(per_class.get(pair, 0), arm.count // 2)
     real = load_images(images, None, settings)
     if not np.array_equal(real.patients, plan.images.patients):
         raise StorageError(f"{images}: the table changed while it was read; run again")
+    synthetic = {
+        pair: load_synthetic(pair, count, settings) for pair, count in sorted(per_class.items())
+    }
+    features = None
+    if frozen:
+        features = experiment_features(
+            real,
+            synthetic,
+            plan.fold_images,
+            encoder=plan.settings.encoder,
+            channels=settings.channels,
+            gpus=gpus,
+            seed=plan.seed,
+        )
     return ExperimentData(
         real=real,
-        classic=None,
-        synthetic={
-            pair: load_synthetic(pair, count, settings) for pair, count in sorted(per_class.items())
-        },
+        synthetic=synthetic,
+        features=features,
         images=plan.images,
         folds=plan.fold_images,
         seed=plan.seed,
     )
 
 
-def training_images(
-    data: ExperimentData, trial: Trial, generators: PairKey
-) -> tuple[ImageRows, ImageRows | None, ArmImages]:
-    """Real and added images of a trial as views, and their rows."""
-    rows = arm_images(
+def arm_rows_of(data: ExperimentData, trial: Trial) -> ArmImages:
+    """Rows of the images of a trial."""
+    return arm_images(
         parse_arm(trial.arm),
         data.images,
         data.folds[trial.fold],
@@ -74,10 +88,30 @@ def training_images(
         fold_number=trial.fold,
         repeat=trial.repeat,
     )
-    real = data.real.view(rows.real)
+
+
+def added_images(
+    trial: Trial,
+    rows: ArmImages,
+    generators: PairKey,
+    data: ExperimentData,
+    settings: ClassifierSettings,
+) -> ImageRows | None:
+    """Added images of a trial; None if it adds none.
+
+    Args:
+        trial: The trial.
+        rows: Its rows, from `arm_rows_of`.
+        generators: SYNTHETIC folders of the trial.
+        data: All images.
+        settings: Settings of the classifier.
+    """
     if rows.source is None:
-        return real, None, rows
-    sources = {"real": data.real, "classic": data.classic}
-    source = data.synthetic[generators] if rows.source == "synthetic" else sources[rows.source]
-    assert source is not None
-    return real, ImageRows(source, rows.added, rows.added_labels), rows
+        return None
+    if rows.source == "synthetic":
+        return ImageRows(data.synthetic[generators], rows.added, rows.added_labels)
+    listed = ImageRows(data.real, rows.added, rows.added_labels)
+    if rows.source == "real":
+        return listed
+    seed = seed_for(data.seed, "classic", trial.fold, trial.repeat)
+    return augmented_images(listed, settings, seed).view()

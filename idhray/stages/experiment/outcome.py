@@ -8,6 +8,10 @@ import pandas as pd
 from idhray.errors import StorageError
 from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
 from idhray.stages.experiment.trial import TRIALS_FOLDER
+from idhray.stats.arms.columns import TEST, prediction_rows
+from idhray.stats.arms.contrasts import ArmAreas, arm_contrasts
+from idhray.stats.arms.early_stopping import may_stop
+from idhray.stats.arms.predictions import predictions_of
 from idhray.stats.arms.rule import DecisionRule
 from idhray.storage import exists, join, read_json
 from idhray.table_parts import read_table
@@ -64,6 +68,15 @@ def read_outcome(folder: str) -> SweepOutcome:
         rule=replace(rule, epochs=epochs_of(protocol)),
         generators=generators,
     )
+
+
+def precise_enough(folder: str) -> bool:
+    """True if trainings add little to the width of all judged intervals; see `may_stop`."""
+    outcome = read_outcome(folder)
+    rows = prediction_rows(outcome.predictions, source=folder)
+    areas = ArmAreas(predictions_of(rows, TEST, source=folder))
+    contrasts = arm_contrasts(areas, outcome.rule, areas.predictions.repeats)
+    return may_stop([item.contrast for item in contrasts if item.role != "secondary"])
 
 
 def failed(generators: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.settings import Budget
 from idhray.experiment.trials import Trial
-from idhray.stages.experiment.data import ExperimentData, training_images
+from idhray.stages.experiment.data import ExperimentData, added_images, arm_rows_of
+from idhray.stages.experiment.frozen_trial import frozen_trial
 from idhray.stages.runtime.items import Outcome
 from idhray.storage import delete_folder, join
 from idhray.table_parts import part_path, publish_table
@@ -26,6 +27,8 @@ from idhray.tables import TRIALS
 TRIALS_FOLDER = "trials"
 STATES = "_trials"
 """Folder of the states that unfinished trainings continue from."""
+
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,39 +49,35 @@ class TrialTask:
 def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome:
     """Train, publish the row of the trial, and return the rows of its predictions."""
     start = time.monotonic()
-    images = ray.get(data)
-    state, values = _trained(task, images)
-    rows = _predictions(task, images, state)
+    images, trial = ray.get(data), task.trial
+    if trial.classifier == "frozen":
+        rows, values = frozen_trial(trial, task.generators, images, task.settings)
+    else:
+        rows, values = _network_trial(task, images)
     seconds = time.monotonic() - start
-    trial = {
-        "fold": task.trial.fold,
-        "repeat": task.trial.repeat,
-        "arm": task.trial.arm,
-        "model": task.settings.backbone,
-        "generator": task.generator_names,
+    shared = {"fold": trial.fold, "arm": trial.arm, "generator": task.generator_names}
+    entry = {
+        **shared,
+        "repeat": trial.repeat,
+        "model": rows[0]["model"],
         **values,
         "seconds": seconds,
         "gpu_seconds": seconds * task.gpus,
     }
-    path = part_path(join(task.out, TRIALS_FOLDER), task.trial.name)
-    publish_table(path, [trial], TRIALS)
+    publish_table(part_path(join(task.out, TRIALS_FOLDER), trial.name), [entry], TRIALS)
     delete_folder(_state_folder(task))
-    return Outcome(rows=rows)
+    epoch = {"epoch_chosen": values["epoch_chosen"]}
+    return Outcome(rows=[{**row, **shared, **epoch} for row in rows])
 
 
 def _state_folder(task: TrialTask) -> str:
     return join(task.out, STATES, task.trial.name.replace(" ", "-").replace("=", "-"))
 
 
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _trained(task: TrialTask, data: ExperimentData) -> tuple[TrainingState, dict[str, Any]]:
-    """State after the training, and what the table of trials says of it."""
+def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[Rows, dict[str, Any]]:
+    """Rows of the predictions, and what the table of trials says of the training."""
     trial, arm = task.trial, parse_arm(task.trial.arm)
-    real, added, _ = training_images(data, trial, task.generators)
-    fold = data.folds[trial.fold]
+    rows, fold = arm_rows_of(data, trial), data.folds[trial.fold]
     settings = replace(task.settings, online="classical") if arm.online else task.settings
     shown = fold.n_real + (arm.count if task.budget == "epochs" else 0)
     steps = shown // settings.batch_size
@@ -89,8 +88,8 @@ def _trained(task: TrialTask, data: ExperimentData) -> tuple[TrainingState, dict
         save_training(folder, state)
 
     state = fit_classifier(
-        real,
-        added,
+        data.real.view(rows.real),
+        added_images(trial, rows, task.generators, data, settings),
         data.real.view(fold.val),
         settings,
         seed=seed,
@@ -105,8 +104,8 @@ def _trained(task: TrialTask, data: ExperimentData) -> tuple[TrainingState, dict
         n_real=fold.n_real, n_added=arm.count, batch_size=settings.batch_size, seed=seed
     )
     all_steps = steps * settings.epochs
-    return state, {
-        "real_images": len(real),
+    return _predictions(task, data, state), {
+        "real_images": len(rows.real),
         "added_images": arm.count,
         "steps": all_steps,
         "images_shown": all_steps * settings.batch_size,
@@ -117,15 +116,17 @@ def _trained(task: TrialTask, data: ExperimentData) -> tuple[TrainingState, dict
     }
 
 
-def _predictions(
-    task: TrialTask, data: ExperimentData, state: TrainingState
-) -> list[dict[str, Any]]:
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _predictions(task: TrialTask, data: ExperimentData, state: TrainingState) -> Rows:
     """PREDICTIONS rows of the fold's validation and test patients, by the chosen epoch."""
     network = bare_network(task.settings)
     network.load_state_dict(state.best)
     network.to(_device())
-    trial, arm, fold = task.trial, parse_arm(task.trial.arm), data.folds[task.trial.fold]
-    rows = []
+    arm, fold = parse_arm(task.trial.arm), data.folds[task.trial.fold]
+    rows: Rows = []
     for split, numbers in (("val", fold.val), ("test", fold.test)):
         images = data.real.view(numbers)
         rows += prediction_rows(
@@ -134,12 +135,6 @@ def _predictions(
             split=split,
             model=task.settings.backbone,
             n_synthetic=arm.count if arm.kind == "synthetic" else 0,
-            repeat=trial.repeat,
+            repeat=task.trial.repeat,
         )
-    columns = {
-        "fold": trial.fold,
-        "arm": trial.arm,
-        "generator": task.generator_names,
-        "epoch_chosen": state.best_epoch,
-    }
-    return [{**row, **columns} for row in rows]
+    return rows

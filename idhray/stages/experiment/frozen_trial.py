@@ -1,0 +1,95 @@
+"""One trial of the frozen encoder: logistic regression on the features of an arm's images."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idhray.chance import seed_for
+from idhray.classify.aggregate import patient_scores, prediction_rows
+from idhray.classify.encoders import encode_images, encoder_network
+from idhray.classify.frozen import FrozenHead, arm_weights, fit_frozen, repeat_weights
+from idhray.classify.image_set import ImageRows
+from idhray.classify.settings import ClassifierSettings
+from idhray.experiment.arms import parse_arm
+from idhray.experiment.images import ArmImages
+from idhray.experiment.trials import Trial
+from idhray.stages.experiment.data import ExperimentData, added_images, arm_rows_of
+from idhray.stages.experiment.features import ExperimentFeatures, Features
+
+
+def frozen_trial(
+    trial: Trial,
+    generators: tuple[str, ...],
+    data: ExperimentData,
+    settings: ClassifierSettings,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of the predictions, and what the table of trials says of the training."""
+    features = data.features
+    assert features is not None
+    rows = arm_rows_of(data, trial)
+    fold = data.folds[trial.fold]
+    real = data.real.view(rows.real)
+    added = _added_features(trial, rows, generators, data, settings)
+    weights = arm_weights(
+        repeat_weights(real.patients, seed_for(data.seed, "experiment", trial.fold, trial.repeat)),
+        len(added),
+        total=fold.n_real,
+    )
+    head = fit_frozen(
+        np.concatenate([features.real[rows.real], added]),
+        np.concatenate([real.labels, rows.added_labels]),
+        weights=weights,
+        penalty=features.penalties[trial.fold],
+        n_scale=len(real),
+    )
+    predictions, scores = _predicted(trial, data, features, head)
+    return predictions, {
+        "real_images": len(real),
+        "added_images": len(added),
+        "steps": None,
+        "images_shown": None,
+        "added_shown": None,
+        "epoch_chosen": None,
+        **scores,
+    }
+
+
+def _added_features(
+    trial: Trial,
+    rows: ArmImages,
+    generators: tuple[str, ...],
+    data: ExperimentData,
+    settings: ClassifierSettings,
+) -> Features:
+    """Features of the added images, (n, D)."""
+    features = data.features
+    assert features is not None
+    if rows.source == "synthetic":
+        return features.synthetic[generators][rows.added]
+    if rows.source == "classic":
+        images = added_images(trial, rows, generators, data, settings)
+        assert images is not None
+        return encode_images(images, encoder_network(features.encoder, settings.channels))
+    return features.real[rows.added]
+
+
+def _predicted(
+    trial: Trial, data: ExperimentData, features: ExperimentFeatures, head: FrozenHead
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    arm, fold = parse_arm(trial.arm), data.folds[trial.fold]
+    rows: list[dict[str, Any]] = []
+    scores: dict[str, Any] = {}
+    for split, numbers in (("val", fold.val), ("test", fold.test)):
+        images: ImageRows = data.real.view(numbers)
+        p: NDArray[np.float64] = head.mutant_probabilities(features.real[numbers])
+        scores = scores or patient_scores(images, p)
+        rows += prediction_rows(
+            images,
+            p,
+            split=split,
+            model=features.encoder,
+            n_synthetic=arm.count if arm.kind == "synthetic" else 0,
+            repeat=trial.repeat,
+        )
+    return rows, scores
