@@ -26,14 +26,23 @@ class SweepOutcome:
     """Everything that a sweep leaves for the statistics."""
 
     predictions: pd.DataFrame
-    """PREDICTIONS rows of the classifier that gives the verdict."""
-    others: pd.DataFrame
-    """PREDICTIONS rows of the other classifiers."""
     trials: pd.DataFrame
+    model: str
+    """Classifier that gives the verdict, as in the column `model`."""
     protocol: Protocol
     rule: DecisionRule
     generators: list[dict[str, Any]]
     """Generators in use: folder, generator, idh, fold, seed, gate, reasons."""
+
+    def of_model(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Predictions and trials of one classifier."""
+        rows, trials = self.predictions, self.trials
+        return rows[rows["model"] == model], trials[trials["model"] == model]
+
+    @property
+    def other_models(self) -> list[str]:
+        """Classifiers that describe and do not judge."""
+        return sorted(set(self.predictions["model"]) - {self.model})
 
 
 def is_experiment(folder: str) -> bool:
@@ -59,11 +68,10 @@ def read_outcome(folder: str) -> SweepOutcome:
         primary, first = selection["arm"], selection["first_fresh_repeat"]
         fresh = tuple(range(first, first + protocol.decisive["fresh_repeats"]))
     rule = decision_rule(protocol, primary, fresh=fresh, failed_gates=failed(generators))
-    model = main_model(protocol)
     return SweepOutcome(
-        predictions=rows[rows["model"] == model],
-        others=rows[rows["model"] != model],
-        trials=trials[trials["model"] == model],
+        predictions=rows,
+        trials=trials,
+        model=main_model(protocol),
         protocol=protocol,
         rule=replace(rule, epochs=epochs_of(protocol)),
         generators=generators,
@@ -73,7 +81,7 @@ def read_outcome(folder: str) -> SweepOutcome:
 def precise_enough(folder: str) -> bool:
     """True if trainings add little to the width of all judged intervals; see `may_stop`."""
     outcome = read_outcome(folder)
-    rows = prediction_rows(outcome.predictions, source=folder)
+    rows = prediction_rows(outcome.of_model(outcome.model)[0], source=folder)
     areas = ArmAreas(predictions_of(rows, TEST, source=folder))
     contrasts = arm_contrasts(areas, outcome.rule, areas.predictions.repeats)
     return may_stop([item.contrast for item in contrasts if item.role != "secondary"])

@@ -1,5 +1,6 @@
 """Sections of the report of a slide study that come from its experiment."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from idhray.report.experiment_figures import (
     response_figure,
 )
 from idhray.stages.experiment.outcome import SweepOutcome
-from idhray.stats.arms.tables import ExperimentTables
+from idhray.stats.arms.printed import experiment_tables_text
+from idhray.stats.arms.tables import ExperimentTables, experiment_tables
+from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
 
 EXPERIMENT_LIMITS = (
@@ -26,6 +29,26 @@ EXPERIMENT_LIMITS = (
     "Synthetic images repeat what the training patients showed; they add no patients, and never "
     "count as cases in any figure here.",
 )
+
+
+def further_models(outcome: SweepOutcome, settings: StatsSettings) -> list[ReportTable]:
+    """Contrasts of the classifiers that describe and do not judge, one table each."""
+    tables = []
+    for model in outcome.other_models:
+        rows, trials = outcome.of_model(model)
+        statistics = experiment_tables(
+            rows, None, outcome.rule, replace(settings, model=model), trials=trials
+        )
+        frame = experiment_tables_text(statistics)["Contrasts"]
+        tables.append(
+            ReportTable(
+                title=f"Contrasts, {model}",
+                header=list(frame.columns),
+                rows=frame.astype(str).to_numpy().tolist(),
+                caption="The same arms with another classifier; it describes and does not judge.",
+            )
+        )
+    return tables
 
 
 def protocol_table(outcome: SweepOutcome) -> ReportTable:

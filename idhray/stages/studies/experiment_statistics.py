@@ -97,19 +97,21 @@ def fit_sweep(
         out: Folder for the tables.
         sweep: Folder of `idhray sweep`.
         cohort: One row per patient with age, sex, grade and site, or None.
-        settings: Threshold and age groups.
+        settings: Threshold and age groups. `model` chooses another classifier than the one that
+            gives the verdict.
         overwrite: Start again, whatever an earlier run left in `out`.
     """
     outcome = read_outcome(sweep)
+    rows, trials = outcome.of_model(settings.model or outcome.model)
     return fit_experiment(
         out,
-        outcome.predictions,
+        rows,
         cohort,
         outcome.rule,
         settings,
         inputs={"predictions": [seal(sweep)]},
         overwrite=overwrite,
-        trials=outcome.trials,
+        trials=trials,
         source=sweep,
     )
 

@@ -28,6 +28,7 @@ from idhray.stages.studies.experiment_report import (
     EXPERIMENT_LIMITS,
     experiment_figures,
     experiment_key_figures,
+    further_models,
     generators_table,
     protocol_table,
 )
@@ -130,15 +131,15 @@ def _content(study: str) -> ReportContent:
 def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
     """Sections of an experiment with arms and a protocol."""
     outcome = read_outcome(join(study, "sweep"))
-    tables = experiment_tables(
-        outcome.predictions, cohort, outcome.rule, conventions, trials=outcome.trials
-    )
+    rows, trials = outcome.of_model(outcome.model)
+    tables = experiment_tables(rows, cohort, outcome.rule, conventions, trials=trials)
     return _Statistics(
         answer=tables.verdict.answer,
         verdict=tables.verdict.text,
         key_figures=experiment_key_figures(tables),
         tables=[
             *experiment_report_tables(tables),
+            *further_models(outcome, conventions),
             protocol_table(outcome),
             *generators_table(outcome),
         ],
