@@ -4,10 +4,11 @@
 
 he: FOLDER/he_patches holds LC25000 patches (Borkowski et al. 2019) with groups.csv. Lung
 adenocarcinoma stands in for wildtype, squamous cell carcinoma for mutant. Images of one source tile
-are augmentations of each other, so a source tile counts as a patient. It measures the path, not IDH.
+are augmentations of each other, so a source tile counts as a patient. This measures the path, not
+IDH.
 
-mri: FOLDER/mri_slices holds slices of 62 TCGA-LGG patients (Buda et al. 2019) with index.csv. CE-T1w
-and FLAIR become a SLICES table; labels, grade and age are those of TCGA.
+mri: FOLDER/mri_slices holds slices of 62 TCGA-LGG patients (Buda et al. 2019) with index.csv.
+CE-T1w and FLAIR become a SLICES table; labels, grade and age are those of TCGA.
 
 One pair of small GANs is trained for each fold. Two classifiers run on every arm: the demo's
 network at 64 px, and logistic regression on a frozen encoder. OUT/statistics-network and
@@ -85,9 +86,9 @@ def main(
     folds = str(out / "folds.parquet")
     if not Path(folds).exists():
         write_folds(folds, draw_folds(cohort, count=5, seed=seed))
-    per_class = 160 if images == "he" else None
-    synthetic = generators(table, folds, out, gan_settings(images, gan_kimg), per_class, count)
-    settings = experiment_settings(images, count, repeats, per_class)
+    settings = experiment_settings(images, count, repeats)
+    gan = gan_settings(images, gan_kimg)
+    synthetic = generators(table, folds, out, gan, settings.protocol)
     result = sweep(
         SweepFlags(
             images=table,
@@ -103,9 +104,7 @@ def main(
     print(f"{time.monotonic() - start:.0f} s in this run")
 
 
-def experiment_settings(
-    images: Images, count: int, repeats: int, per_class: int | None
-) -> ExperimentSettings:
+def experiment_settings(images: Images, count: int, repeats: int) -> ExperimentSettings:
     """The demo's network on RGB patches, or on both channels of slices; and the frozen encoder."""
     protocol = ProtocolSettings(
         fold_count=5,
@@ -113,7 +112,7 @@ def experiment_settings(
         counts=(count,),
         controls=("duplicate", "more-real"),
         online_arms=False,
-        train_per_class=per_class,
+        train_per_class=160 if images == "he" else None,
         generators="per fold",
     )
     channels: Literal["rgb", "two-channel"] = "rgb" if images == "he" else "two-channel"
@@ -140,7 +139,7 @@ def gan_settings(images: Images, kimg: float) -> GanSettings:
 
 
 def generators(
-    table: str, folds: str, out: Path, settings: GanSettings, per_class: int | None, count: int
+    table: str, folds: str, out: Path, settings: GanSettings, protocol: ProtocolSettings
 ) -> tuple[str, ...]:
     """A generator of each class and fold; the folders of their images."""
     connect(None)
@@ -152,7 +151,7 @@ def generators(
             settings=settings,
             folds=folds,
             fold=fold,
-            train_per_class=per_class,
+            train_per_class=protocol.train_per_class,
             fidelity_every_kimg=0,
         )
         for fold in read_folds(folds).numbers()
@@ -162,7 +161,7 @@ def generators(
     folders = []
     for name, task in tasks.items():
         folder = str(out / f"synthetic-{name}")
-        synthesize(SynthesizeFlags(checkpoint=task.out, count=count // 2, out=folder))
+        synthesize(SynthesizeFlags(checkpoint=task.out, count=protocol.counts[0] // 2, out=folder))
         folders.append(folder)
     return tuple(folders)
 

@@ -105,7 +105,7 @@ PRESETS = {
     "demo": ProtocolSettings(
         fold_count=3,
         repeats=3,
-        counts=(240,),
+        counts=(120,),
         controls=("duplicate", "more-real"),
         online_arms=False,
         generators="per fold",

@@ -110,12 +110,23 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
     ),
     "demo": StudySettings(
         tiling=TILES["demo"],
-        patches=replace(PATCHES["demo"], reserve_per_class=120),
-        gan=PGGAN["demo"],
+        # Three pairs of GANs and 36 classifiers in minutes: fewer patches, GANs of half the side.
+        patches=replace(
+            PATCHES["demo"], train_per_class=240, reserve_per_class=60, eval_per_patient=12
+        ),
+        gan=replace(
+            PGGAN["demo"],
+            resolution_px=32,
+            batch_sizes=(8, 8, 8, 8),
+            stabilise_kimg=0.35,
+            fade_kimg=0.35,
+            total_kimg=3.5,
+            sample_kimg=3.5,
+        ),
         classifier=CLASSIFIER["demo"],
         protocol=PROTOCOL["demo"],
         evaluation=EVALUATION["demo"],
-        evaluation_images=200,
+        evaluation_images=100,
         allow_failed_gan=True,  # a GAN trained for two minutes may well repeat itself
     ),
     "park2021": MriStudySettings(
