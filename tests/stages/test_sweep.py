@@ -187,3 +187,23 @@ def test_a_sweep_of_the_first_version_is_not_continued(finished, inputs, tmp_pat
 
     with pytest.raises(SettingsChangedError, match="earlier version"):
         run(out, inputs)
+
+
+def test_both_classifiers_run_on_every_arm_and_the_first_one_judges(ray_local, inputs, tmp_path):
+    """The frozen encoder has no arm with online augmentation, and classic images of its own."""
+    settings = replace(
+        with_protocol(
+            repeats=1, fold_count=3, controls=("duplicate", "classic", "shuffled"), online_arms=True
+        ),
+        classifiers=("network", "frozen"),
+    )
+    run(tmp_path / "out", inputs, settings)
+    rows, outcome = predictions(tmp_path / "out"), read_outcome(str(tmp_path / "out"))
+    arms = rows.groupby("model")["arm"].agg(set)
+    plain = {"real", "synthetic:8", "duplicate:8", "classic:8", "shuffled:8"}
+
+    assert outcome.model == "resnet10t"
+    assert outcome.other_models == ["efficientnet_lite0"]
+    assert arms["efficientnet_lite0"] == plain
+    assert arms["resnet10t"] == plain | {"real+online", "synthetic:8+online"}
+    assert rows.groupby(["model", "arm", "split"]).size().nunique() == 2

@@ -76,7 +76,7 @@ def experiment_features(
 def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float) -> Features:
     """Features of a set, (N, D) float32, each chunk in a Ray task."""
     shared = ray.put(images)
-    task: Any = ray.remote(num_cpus=1, num_gpus=gpus or None)(_encode_chunk)
+    task: Any = ray.remote(num_cpus=1, num_gpus=gpus)(_encode_chunk)
     chunks = [
         task.remote(shared, start, min(start + CHUNK, len(images)), encoder, channels)
         for start in range(0, len(images), CHUNK)
