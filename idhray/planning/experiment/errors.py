@@ -149,10 +149,12 @@ class ScoreModel:
         )
 
 
-Arm = tuple[float, float]  # true area, variance of the luck of a training in d'
+_LuckyArea = tuple[float, float]  # true area, variance of the luck of a training in d'
 
 
-def _area_covariance(first: Arm, second: Arm, correlation: float, luck: float) -> AreaVariance:
+def _area_covariance(
+    first: _LuckyArea, second: _LuckyArea, correlation: float, luck: float
+) -> AreaVariance:
     """Covariance of two trainings' areas.
 
     Args:

@@ -69,7 +69,7 @@ class ExperimentColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentPlan:
+class PowerPlan:
     """All figures of a planned experiment."""
 
     design: ExperimentDesign
@@ -89,7 +89,7 @@ def experiment_plan(
     power: float = 0.8,
     studies: int | None = None,
     seed: int = 0,
-) -> ExperimentPlan:
+) -> PowerPlan:
     """The plan of one design under several models of the scores.
 
     Args:
@@ -105,7 +105,7 @@ def experiment_plan(
         ConfigError: a value is out of range.
     """
     planner = _Planner(design=design, margin=margin, power=power, studies=studies, seed=seed)
-    return ExperimentPlan(
+    return PowerPlan(
         design=design,
         margin=margin,
         power=power,

@@ -11,7 +11,7 @@ from idhray.planning.experiment.plan import (
     MOST_PATIENTS_NEEDED,
     MOST_REPEATS_NEEDED,
     ExperimentColumn,
-    ExperimentPlan,
+    PowerPlan,
     experiment_plan,
 )
 from idhray.stats.text import printed
@@ -39,7 +39,7 @@ _GENERATORS = {
 }
 
 
-def experiment_text(plan: ExperimentPlan, notes: Sequence[str] = ()) -> str:
+def experiment_text(plan: PowerPlan, notes: Sequence[str] = ()) -> str:
     """The plan as a table with footnotes."""
     columns = plan.columns
     return "\n".join(
@@ -130,7 +130,7 @@ def _needed(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
-def _footnotes(plan: ExperimentPlan) -> list[str]:
+def _footnotes(plan: PowerPlan) -> list[str]:
     source = "simulated experiments" if plan.simulated else "the closed form of the verdict"
     lines = [
         f"Power: {source}. Gains are true ones; observed ones scatter.",
@@ -145,7 +145,7 @@ def _footnotes(plan: ExperimentPlan) -> list[str]:
     return lines
 
 
-def experiment_figures(plan: ExperimentPlan) -> dict[str, Any]:
+def experiment_figures(plan: PowerPlan) -> dict[str, Any]:
     """The plan as plain JSON values; null is a figure that does not exist."""
     design = plan.design
     return {
