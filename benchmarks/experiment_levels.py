@@ -7,7 +7,8 @@ Each cell is one design (patients, folds, repeats) in one world (SDs of training
 sharing of generators, selection, rivals). Its studies go through the package's own decision code. A
 row per cell is appended to the results; cells that are there with as many studies are skipped, so
 the command can be run in pieces. `--table` prints the results by question and the cells above the
-bars; `--again --studies 12000` runs these anew, since one in 740 breaks a bar by chance. Cells come in an order that starts with those that could fail first.
+bars; `--again --studies 12000` runs these anew, since one in 740 breaks a bar by chance. The cells
+that could fail first come first, then those of all groups in turn.
 """
 
 import json
@@ -51,17 +52,7 @@ def main(options: Options) -> None:
     if options.table:
         print_table(read_rows(options.out))
         return
-    finished = read_rows(options.out)
-    enough = (
-        set(finished.loc[finished["studies"] >= options.studies, "key"]) if len(finished) else ()
-    )
-    cells = [
-        cell
-        for cell in all_cells()
-        if cell.key not in enough
-        and options.question in (None, cell.question)
-        and (broken is None or cell.key in broken)
-    ]
+    cells = chosen_cells(options)
     command = f"python -m benchmarks.experiment_levels --studies {options.studies}"
     origin = {"commit": _commit(), "seed": options.seed, "command": command}
     start = time.monotonic()
@@ -71,6 +62,22 @@ def main(options: Options) -> None:
         row = {**run_cell(cell, options.studies, options.seed), **origin}
         append_row(options.out, row)
         print(json.dumps(_line(row)), flush=True)
+
+
+def chosen_cells(options: Options) -> list[Cell]:
+    """Cells of this run: without those that have as many studies."""
+    rows = read_rows(options.out)
+    if rows.empty:
+        return [cell for cell in all_cells() if options.question in (None, cell.question)]
+    finished = set(rows.loc[rows["studies"] >= options.studies, "key"])
+    broken = set(above_bars(rows)["key"])
+    return [
+        cell
+        for cell in all_cells()
+        if cell.key not in finished
+        and options.question in (None, cell.question)
+        and (not options.again or cell.key in broken)
+    ]
 
 
 def run_cell(cell: Cell, studies: int, seed: int) -> dict[str, object]:

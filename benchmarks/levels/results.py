@@ -54,7 +54,7 @@ def above_bars(rows: pd.DataFrame) -> pd.DataFrame:
     `helps`: wrongly said, or an interval above the truth where no gain exists. `coverage`: where
     test folds are large enough. `equivalent`: where the true difference is the margin. Counts that
     the judged trainings chose, and those that other repeats chose, are measured and not held to
-    bars: no claim rests on them. Neither is an effect that folds share with their training patients.
+    bars: no claim rests on them. Neither is an effect that folds share by their training patients.
     """
     rows = rows[rows["selection"].isin(["fixed", "fresh"]) & rows["twin_sd"].eq(0)]
     null = rows["gain"].eq(0) & rows["primary_share"].eq(rows["baseline_share"])
