@@ -103,6 +103,7 @@ def fit_sweep(
     """
     outcome = read_outcome(sweep)
     rows, trials = outcome.of_model(settings.model or outcome.model)
+    trials = trials.drop(columns=["seconds", "gpu_seconds"])  # the same statistics on any machine
     return fit_experiment(
         out,
         rows,

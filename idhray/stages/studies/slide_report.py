@@ -315,6 +315,11 @@ def _provenance(
     for place in places:
         model = read_json(join(place.gan, MODEL))
         origin[f"hash of the GAN's patients, {place.name}"] = model["trained_on"]
+    if is_experiment(join(study, "sweep")):
+        trials = read_outcome(join(study, "sweep")).trials
+        hours = trials[["seconds", "gpu_seconds"]].sum() / 3600
+        origin["hours of the classifiers' trainings"] = f"{hours['seconds']:.2f}"
+        origin["GPU hours of these trainings"] = f"{hours['gpu_seconds']:.2f}"
     return {**origin, "seed": str(settings["seed"])}
 
 
