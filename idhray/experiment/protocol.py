@@ -59,8 +59,8 @@ class Protocol:
     added_repeats: Mapping[str, str] = field(default_factory=dict)
     """Number of repeats -> date on which they were raised to it."""
     amendments: tuple[Amendment, ...] = ()
-    detectable: Mapping[str, float] = field(default_factory=dict)
-    """Planned detectable gain by assumption; see `idhray plan`."""
+    detectable: str = ""
+    """Gain that the experiment was planned to show, in words; see `idhray plan`."""
 
     @property
     def hash(self) -> str:

@@ -32,6 +32,7 @@ from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_gate, read_generator
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate, check_failures
+from idhray.planning.experiment.printing import experiment_summary
 from idhray.stages.experiment.data import load_data
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
@@ -190,11 +191,26 @@ def _with_protocol(plan: ExperimentPlan, out: str, flags: SweepFlags) -> Experim
         amend=flags.amend,
         today=date.today().isoformat(),
     )
+    if not protocol.detectable:
+        protocol = replace(protocol, detectable=planned_detectable(plan))
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
     publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
-    logger.info("%s: protocol %s", out, protocol.hash)
+    logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return replace(plan, protocol=protocol)
+
+
+def planned_detectable(plan: ExperimentPlan) -> str:
+    """Gain that the planned experiment can show, in words; empty if it is too small to judge."""
+    labels, folds = list(plan.folds.labels().values()), len(plan.folds.numbers())
+    if folds == 1:
+        roles = plan.folds.roles(1)
+        labels = [idh for name, idh in plan.folds.labels().items() if roles[name] == "test"]
+    mutant, wildtype = labels.count("mutant"), labels.count("wildtype")
+    repeats = plan.protocol.planned_repeats
+    if min(mutant, wildtype) < 2 * folds or repeats < needed_repeats(folds):
+        return ""
+    return experiment_summary(mutant, wildtype, folds=folds, repeats=repeats)
 
 
 def generator_entries(plan: ExperimentPlan) -> list[dict[str, Any]]:

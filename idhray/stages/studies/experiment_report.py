@@ -60,6 +60,7 @@ def protocol_table(outcome: SweepOutcome) -> ReportTable:
         if name not in ("classifier", "primary") and value is not None
     ]
     rows.insert(0, ["primary arm", outcome.rule.primary])
+    rows += [["planned to show", protocol.detectable]] if protocol.detectable else []
     rows += [[f"arm {arm}", f"joined {date}"] for arm, date in protocol.arms.items()]
     rows += [[f"arm {arm}", f"left out: {reason}"] for arm, reason in protocol.absent.items()]
     rows += [

@@ -68,7 +68,8 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     identity = identity_of(inputs=inputs, settings=settings)
     origin = provenance("study")
     with output_folder(out, identity, provenance=origin, overwrite=flags.overwrite, owns=OWNS):
-        log_detectable_gain(cohort)
+        if settings.protocol.fold_count == 1:
+            log_detectable_gain(cohort)
         connect(flags.address)
         publish_json(join(out, STUDY_FILE), {"patches": patches or join(out, "patches")})
         # Written again by every run: an archive may have moved in the meantime.
