@@ -41,7 +41,7 @@ from idhray.stages.experiment.outcome import (
     precise_enough,
 )
 from idhray.stages.experiment.plan import (
-    ExperimentPlan,
+    TrialPlan,
     absent_arms,
     assigned_generators,
     folds_of,
@@ -151,7 +151,7 @@ def _plan(
     out: str,
     settings: ExperimentSettings,
     flags: SweepFlags,
-) -> ExperimentPlan:
+) -> TrialPlan:
     """Folds, images, protocol and generators; everything is checked before Ray starts."""
     images_seal, listed = seal(images), listed_images(images)
     folds = folds_of(images, flags.folds, join(out, FOLDS_FILE), settings, flags.seed)
@@ -161,7 +161,7 @@ def _plan(
     repeats = range(1, _last_repeat(protocol, settings) + 1)
     generators = assigned_generators(synthetic, folds, settings, repeats) if needs_generator else {}
     used = sorted({folder for pair in generators.values() for folder in pair})
-    return ExperimentPlan(
+    return TrialPlan(
         folds=folds,
         images=listed,
         fold_images=by_fold,
@@ -179,7 +179,7 @@ def _last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:
     return protocol.repeats + (settings.protocol.fresh_repeats if chosen_later else 0)
 
 
-def _with_protocol(plan: ExperimentPlan, out: str, flags: SweepFlags) -> ExperimentPlan:
+def _with_protocol(plan: TrialPlan, out: str, flags: SweepFlags) -> TrialPlan:
     """The plan with the protocol of the folder, continued; folds and protocol are written."""
     path = join(out, PROTOCOL_FILE)
     earlier = protocol_from(read_json(path)) if exists(path) else None
@@ -200,7 +200,7 @@ def _with_protocol(plan: ExperimentPlan, out: str, flags: SweepFlags) -> Experim
     return replace(plan, protocol=protocol)
 
 
-def planned_detectable(plan: ExperimentPlan) -> str:
+def planned_detectable(plan: TrialPlan) -> str:
     """Gain that the planned experiment can show, in words; empty if it is too small to judge."""
     labels, folds = list(plan.folds.labels().values()), len(plan.folds.numbers())
     if folds == 1:
@@ -213,7 +213,7 @@ def planned_detectable(plan: ExperimentPlan) -> str:
     return experiment_summary(mutant, wildtype, folds=folds, repeats=repeats)
 
 
-def generator_entries(plan: ExperimentPlan) -> list[dict[str, Any]]:
+def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
     """Generators of the experiment with their ancestry and the result of their gate."""
     entries = []
     for folder in sorted(plan.seals):
@@ -236,7 +236,7 @@ def generator_entries(plan: ExperimentPlan) -> list[dict[str, Any]]:
     return entries
 
 
-def _run_planned(plan: ExperimentPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:
+def _run_planned(plan: TrialPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:
     """Run the planned trials, or fewer repeats where the protocol allows it; the finished ones."""
     last = plan.protocol.repeats
     if not plan.settings.protocol.stop_early:
@@ -254,7 +254,7 @@ def _run_planned(plan: ExperimentPlan, out: str, images: str, flags: SweepFlags)
     return trials
 
 
-def _planned(plan: ExperimentPlan, repeats: int) -> list[Trial]:
+def _planned(plan: TrialPlan, repeats: int) -> list[Trial]:
     return planned_trials(
         plan.folds.numbers(),
         range(1, repeats + 1),
@@ -263,7 +263,7 @@ def _planned(plan: ExperimentPlan, repeats: int) -> list[Trial]:
     )
 
 
-def _fresh(plan: ExperimentPlan, primary: str) -> list[Trial]:
+def _fresh(plan: TrialPlan, primary: str) -> list[Trial]:
     """Trials of the count that validation selected, with repeats that the selection never saw."""
     first = plan.protocol.repeats + 1
     repeats = range(first, first + plan.settings.protocol.fresh_repeats)
@@ -272,7 +272,7 @@ def _fresh(plan: ExperimentPlan, primary: str) -> list[Trial]:
     return planned_trials(plan.folds.numbers(), repeats, arms, plan.settings.classifiers)
 
 
-def _selected(plan: ExperimentPlan, out: str) -> tuple[str, ExperimentPlan]:
+def _selected(plan: TrialPlan, out: str) -> tuple[str, TrialPlan]:
     """Arm with the highest mean AUC on validation, recorded, and the plan with its controls."""
     path = join(out, SELECTION_FILE)
     if not exists(path):
@@ -296,7 +296,7 @@ def _selected(plan: ExperimentPlan, out: str) -> tuple[str, ExperimentPlan]:
     return primary, replace(plan, protocol=protocol)
 
 
-def validation_areas(rows: pd.DataFrame, plan: ExperimentPlan, classifier: str) -> dict[str, float]:
+def validation_areas(rows: pd.DataFrame, plan: TrialPlan, classifier: str) -> dict[str, float]:
     """Mean AUC on validation of each arm with synthetic images, over folds and repeats."""
     val = rows[(rows["split"] == "val") & (rows["repeat"] <= plan.protocol.repeats)]
     areas: dict[str, list[float]] = {}
@@ -308,7 +308,7 @@ def validation_areas(rows: pd.DataFrame, plan: ExperimentPlan, classifier: str) 
 
 
 def _run(
-    trials: Sequence[Trial], plan: ExperimentPlan, out: str, images: str, flags: SweepFlags
+    trials: Sequence[Trial], plan: TrialPlan, out: str, images: str, flags: SweepFlags
 ) -> None:
     """Run the trials that are not finished.
 
@@ -358,7 +358,7 @@ def _refuse_changed(out: str, fates: dict[str, Fate], hashes: dict[str, str]) ->
 
 
 def _item(
-    trial: Trial, plan: ExperimentPlan, settings_hash: str, out: str, gpus: float
+    trial: Trial, plan: TrialPlan, settings_hash: str, out: str, gpus: float
 ) -> Item[TrialTask]:
     generators = plan.generators_of(trial)
     names = "+".join(read_generator(folder).generator for folder in generators)

@@ -15,7 +15,7 @@ from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import ArmImages, CohortImages, FoldImages, arm_images
 from idhray.experiment.trials import Trial
 from idhray.stages.experiment.features import ExperimentFeatures, experiment_features
-from idhray.stages.experiment.plan import ExperimentPlan
+from idhray.stages.experiment.plan import TrialPlan
 
 PairKey = tuple[str, ...]  # SYNTHETIC folders, one for each class
 
@@ -35,9 +35,7 @@ class ExperimentData:
     seed: int
 
 
-def load_data(
-    images: str, plan: ExperimentPlan, trials: Iterable[Trial], gpus: float
-) -> ExperimentData:
+def load_data(images: str, plan: TrialPlan, trials: Iterable[Trial], gpus: float) -> ExperimentData:
     """Read and preprocess the images that some trials need.
 
     Raises:

@@ -18,7 +18,7 @@ from idhray.experiment.images import FoldImages
 
 CHUNK = 256
 """Images of one Ray task."""
-Features = NDArray[np.float32]  # (images, D)
+EncodedImages = NDArray[np.float32]  # (images, D)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class ExperimentFeatures:
     """Features of all images, and the penalty of each fold."""
 
     encoder: str
-    real: Features
-    synthetic: Mapping[tuple[str, ...], Features]
+    real: EncodedImages
+    synthetic: Mapping[tuple[str, ...], EncodedImages]
     penalties: Mapping[int, float]
     """Penalty of each fold, chosen on its real training images."""
 
@@ -73,7 +73,7 @@ def experiment_features(
     )
 
 
-def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float) -> Features:
+def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float) -> EncodedImages:
     """Features of a set, (N, D) float32, each chunk in a Ray task."""
     shared = ray.put(images)
     task: Any = ray.remote(num_cpus=1, num_gpus=gpus)(_encode_chunk)
@@ -86,7 +86,7 @@ def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float
 
 def _encode_chunk(
     images: ImageSet, start: int, stop: int, encoder: str, channels: InputChannels
-) -> Features:
+) -> EncodedImages:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = encoder_network(encoder, channels)
     return encode_images(images.view(np.arange(start, stop)), network, device=device)

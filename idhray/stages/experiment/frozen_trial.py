@@ -15,7 +15,7 @@ from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import ArmImages
 from idhray.experiment.trials import Trial
 from idhray.stages.experiment.data import ExperimentData, added_images, arm_rows_of
-from idhray.stages.experiment.features import ExperimentFeatures, Features
+from idhray.stages.experiment.features import EncodedImages, ExperimentFeatures
 
 
 def frozen_trial(
@@ -61,7 +61,7 @@ def _added_features(
     generators: tuple[str, ...],
     data: ExperimentData,
     settings: ClassifierSettings,
-) -> Features:
+) -> EncodedImages:
     """Features of the added images, (n, D)."""
     features = data.features
     assert features is not None

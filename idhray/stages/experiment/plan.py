@@ -39,7 +39,7 @@ GeneratorsOfTrial = dict[tuple[int, int], tuple[str, ...]]  # (fold, repeat) -> 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentPlan:
+class TrialPlan:
     """Everything that a run of the experiment decides before it trains."""
 
     folds: Folds

@@ -10,13 +10,13 @@ from idhray.classify.backbones import build_network, network_input
 from idhray.classify.settings import CHANNELS, ClassifierSettings
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.trials import Trial, planned_trials
-from idhray.stages.experiment.plan import ExperimentPlan
+from idhray.stages.experiment.plan import TrialPlan
 
 STEPS = 3
 """Steps that are timed, after one that is not."""
 
 
-def dry_run_text(plan: ExperimentPlan, cpus_per_trial: int) -> str:
+def dry_run_text(plan: TrialPlan, cpus_per_trial: int) -> str:
     """Trainings, generators, hours and bytes of an experiment, as lines for a terminal.
 
     Args:
@@ -49,7 +49,7 @@ def dry_run_text(plan: ExperimentPlan, cpus_per_trial: int) -> str:
     return "\n".join(lines)
 
 
-def steps_of(trial: Trial, plan: ExperimentPlan) -> int:
+def steps_of(trial: Trial, plan: TrialPlan) -> int:
     """Optimizer steps of one training of the network."""
     settings, arm = plan.settings.classifier, parse_arm(trial.arm)
     shown = plan.fold_images[trial.fold].n_real
@@ -58,7 +58,7 @@ def steps_of(trial: Trial, plan: ExperimentPlan) -> int:
     return shown // settings.batch_size * settings.epochs
 
 
-def image_bytes(plan: ExperimentPlan) -> int:
+def image_bytes(plan: TrialPlan) -> int:
     """Bytes of all decoded images: real, classic and synthetic ones."""
     settings = plan.settings.classifier
     arms = [parse_arm(name) for name in plan.protocol.arms]

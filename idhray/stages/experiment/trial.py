@@ -28,7 +28,7 @@ TRIALS_FOLDER = "trials"
 STATES = "_trials"
 """Folder of the states that unfinished trainings continue from."""
 
-Rows = list[dict[str, Any]]
+TrialRows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def _state_folder(task: TrialTask) -> str:
     return join(task.out, STATES, task.trial.name.replace(" ", "-").replace("=", "-"))
 
 
-def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[Rows, dict[str, Any]]:
+def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, dict[str, Any]]:
     """Rows of the predictions, and what the table of trials says of the training."""
     trial, arm = task.trial, parse_arm(task.trial.arm)
     rows, fold = arm_rows_of(data, trial), data.folds[trial.fold]
@@ -120,13 +120,13 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _predictions(task: TrialTask, data: ExperimentData, state: TrainingState) -> Rows:
+def _predictions(task: TrialTask, data: ExperimentData, state: TrainingState) -> TrialRows:
     """PREDICTIONS rows of the fold's validation and test patients, by the chosen epoch."""
     network = bare_network(task.settings)
     network.load_state_dict(state.best)
     network.to(_device())
     arm, fold = parse_arm(task.trial.arm), data.folds[task.trial.fold]
-    rows: Rows = []
+    rows: TrialRows = []
     for split, numbers in (("val", fold.val), ("test", fold.test)):
         images = data.real.view(numbers)
         rows += prediction_rows(
