@@ -1,7 +1,8 @@
 """`idhray STAGE ...`: one command per stage, its flags made from the stage's flags dataclass.
 
 Progress goes to stderr; the last line of stdout is one JSON object. What a stage returns as `text`
-is printed above it. Exit code 0: done, 2: bad arguments, settings or manifest, 1: anything else.
+is printed above it, and `exit_code` becomes that of the command. Exit code 0: done, 2: bad
+arguments, settings or manifest, 1: anything else.
 """
 
 import importlib
@@ -78,8 +79,9 @@ def run(argv: list[str]) -> int:
         return 130
     if text := result.pop("text", None):  # tables for people, before the line for scripts
         print(text)
+    code = int(result.pop("exit_code", 0))
     print(json.dumps(result), flush=True)
-    return 0
+    return code
 
 
 def _call(name: str, argv: list[str]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
+from idhray.cli import run
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.stages.audit import AuditFlags, audit
-from idhray.stats.audit.reported import COLUMNS, RATIOS
+from idhray.stats.audit.reported import COLUMNS, SCALES
 
 TABLE = (
     "row,set,n,n_mutant,n_wildtype,sensitivity,specificity,accuracy_count,auc\n"
@@ -89,6 +90,44 @@ def test_help_says_how_columns_are_written():
     text = " ".join((audit.__doc__ or "").split())
 
     assert all(name in text for name in COLUMNS)
-    assert all(scale in text for scale in (*RATIOS, "beta"))
+    assert all(scale in text.lower() for scale in SCALES.values())
     assert "levels separated by `;`, groups by `/`" in text
     assert "wildtype/mutant of its level; then wildtype/mutant of the reference" in text
+
+
+@pytest.mark.parametrize(
+    ("level", "code"),
+    [("never", 0), ("impossible", 1), ("contradiction", 1), ("suspicious", 1)],
+)
+def test_a_check_in_ci_fails_on_grave_findings(table, capsys, level, code):
+    """Exit code 1 with the findings printed as ever; nothing fails unless it is asked for."""
+    assert run(["audit", "--table", table, "--fail-on", level]) == code
+
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["impossible"] == 1
+
+
+def test_a_level_without_findings_passes(tmp_path, capsys):
+    """A sum that does not fit is a contradiction, nothing impossible."""
+    path = tmp_path / "table.csv"
+    path.write_text("row,n,n_mutant,n_wildtype\nA,34,18,17\n")
+
+    assert run(["audit", "--table", str(path), "--fail-on", "impossible"]) == 0
+    assert run(["audit", "--table", str(path), "--fail-on", "suspicious"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "flags"),
+    [
+        ("row,n\nA,-3\n", []),
+        (None, []),
+        ("row,n\nA,3\n", ["--out", "findings.xlsx"]),
+    ],
+)
+def test_bad_tables_and_flags_exit_with_2(tmp_path, capsys, lines, flags):
+    """As the README says: bad arguments, settings or manifest."""
+    path = tmp_path / "table.csv"
+    if lines:
+        path.write_text(lines)
+
+    assert run(["audit", "--table", str(path), *flags]) == 2
+    assert capsys.readouterr().err.count("idhray audit:") == 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.printed_number import PrintedNumber, Span, shortly
+from idhray.stats.audit.printed_number import READING_TEXTS, PrintedNumber, Span, shortly
 from idhray.stats.audit.reported import ReportedRow
 
 AREA_INTERVAL = ("auc", "auc_low", "auc_high")
@@ -32,7 +32,7 @@ def off_lattice(row: ReportedRow) -> Iterator[Finding]:
         reason = "without patients of both classes there is no area"
         yield finding(row, LATTICE, "impossible", printed=printed, reason=reason)
         return
-    halves = 2 * m * w
+    halves = 2 * m * w * row.runs
     ks = auc.counts(halves)
     if not ks:
         yield finding(
@@ -40,12 +40,15 @@ def off_lattice(row: ReportedRow) -> Iterator[Finding]:
             LATTICE,
             "impossible",
             printed=printed,
-            reason=f"no half-integer number of {m * w} pairs prints {auc.text}, rounded or cut off",
+            reason=(
+                f"no half-integer number of {m * w} pairs prints {auc.text}{row.mean_text}, "
+                "rounded or cut off"
+            ),
             fits=f"{_pairs(auc, halves)}; or an area from binned or smoothed scores",
         )
-    elif auc.reading(Fraction(ks[0], halves)) != "rounded":
+    elif (reading := auc.reading(Fraction(ks[0], halves))) not in ("rounded", None):
         exact = auc.like(Fraction(ks[0], halves))
-        reason = f"{ks[0] / 2:g}/{m * w} rounds to {exact}; its digits were cut off"
+        reason = f"{ks[0] / 2:g}/{halves // 2} rounds to {exact}; {READING_TEXTS[reading]}"
         yield finding(row, LATTICE, "remark", printed=printed, reason=reason)
 
 
@@ -68,10 +71,21 @@ def areas_through(sensitivity: Span, specificity: Span) -> Span:
     return low, high
 
 
+def mean_areas_through(sensitivity: Span, specificity: Span) -> Span:
+    """The same for means over trainings or folds, whose single points may be anywhere.
+
+    The mean of products lies above the sum of both means less 1, the bound of Frechet.
+    """
+    low = max(sensitivity[0], 0) + max(specificity[0], 0) - 1
+    high = min(sensitivity[1], 1) + min(specificity[1], 1)
+    return max(low, 0.0), min(high, 1.0)
+
+
 def largest_area_at_youden(sensitivity: float, specificity: float) -> float:
     """The largest area of a curve whose best Youden index J is that of this point.
 
-    Such a curve stays under the line tpr = fpr + J, which leaves 1 - (1 - J)^2 / 2.
+    Such a curve stays under the line tpr = fpr + J, which leaves 1 - (1 - J)^2 / 2. It is concave
+    in J, so that it holds for means over trainings as well.
     """
     youden = min(max(sensitivity + specificity - 1, 0.0), 1.0)
     return 1 - (1 - youden) ** 2 / 2
@@ -81,7 +95,8 @@ def off_operating_point(row: ReportedRow) -> Iterator[Finding]:
     """An area that no curve through the printed sensitivity and specificity has."""
     if not (row.auc and row.sensitivity and row.specificity):
         return
-    low, high = areas_through(row.sensitivity.span(), row.specificity.span())
+    through = mean_areas_through if row.is_mean else areas_through
+    low, high = through(row.sensitivity.span(), row.specificity.span())
     least, most = row.auc.span()
     if most < low or least > high:
         yield finding(
@@ -120,14 +135,14 @@ def _every_area_prints(row: ReportedRow) -> bool:
     """With many pairs, every printed area is some k/2 of them."""
     if row.auc is None or row.mutants is None or row.wildtypes is None:
         return False
-    return bool(2 * row.mutants * row.wildtypes * row.auc.unit >= 1)
+    return bool(2 * row.mutants * row.wildtypes * row.runs * row.auc.unit >= 1)
 
 
 CHECKS = (
     Check(
         rule=LATTICE,
         applies_to=("auc",),
-        needs=("mutants", "wildtypes"),
+        needs=("mutants", "wildtypes", "one_fold"),
         find=each(off_lattice),
         cannot_fail=_every_area_prints,
     ),

@@ -41,6 +41,8 @@ _COLUMNS = {
     "known_scale": "scale",
     "odds_scale": "scale (beta or odds ratio)",
     "contrast": "counts (2 x 2)",
+    "one_fold": "a single fold",
+    "one_training": "a single training",
 }
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import isfinite
 
 from idhray.stats.audit.findings import Check, Finding, ReportedRows, each, finding, table_finding
-from idhray.stats.audit.printed_number import shortly
+from idhray.stats.audit.printed_number import READING_TEXTS, Reading, shortly
 from idhray.stats.audit.reported import CountTable, ReportedRow, counts_text
 from idhray.stats.hypothesis.contingency import chi_square, fisher_exact, g_test
 from idhray.stats.sample import SampleError
@@ -35,8 +35,8 @@ def p_values(counts: CountTable) -> dict[str, float]:
     return {name: p for name, p in tests.items() if isfinite(p)}
 
 
-def fitting_tests(row: ReportedRow, p_row: ReportedRow | None = None) -> dict[str, str]:
-    """Tests by which the counts of a row give a printed P -> `rounded` or `truncated`.
+def fitting_tests(row: ReportedRow, p_row: ReportedRow | None = None) -> dict[str, Reading]:
+    """Tests by which the counts of a row give a printed P -> its rounding.
 
     Args:
         row: Row with the counts.
@@ -49,7 +49,7 @@ def fitting_tests(row: ReportedRow, p_row: ReportedRow | None = None) -> dict[st
     return {name: reading for name, reading in readings.items() if reading}
 
 
-def _usual(fitting: dict[str, str]) -> dict[str, str]:
+def _usual(fitting: dict[str, Reading]) -> dict[str, Reading]:
     """The tests without the likelihood-ratio test, which papers name if they use it."""
     return {name: reading for name, reading in fitting.items() if name != LIKELIHOOD}
 
@@ -66,7 +66,8 @@ def p_against_counts(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
         if not fitting:
             yield _no_fit(row, next((r for r in wrong if _exchanged(row, r)), None))
         elif "rounded" not in fitting.values():
-            reason = f"{_values(row, tuple(fitting))}: its digits were cut off"
+            reading = READING_TEXTS[next(iter(fitting.values()))]
+            reason = f"{_values(row, tuple(fitting))}: {reading}"
             yield finding(row, FITS_COUNTS, "remark", printed=_text(row), reason=reason)
     if len(tested) > 1:
         yield _tests_used(tested)

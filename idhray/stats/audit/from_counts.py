@@ -29,7 +29,7 @@ from idhray.stats.audit.contrasts import (
 from idhray.stats.audit.estimates import ESTIMATE_INTERVAL
 from idhray.stats.audit.findings import Check, Finding, ReportedRows, Severity, each, finding
 from idhray.stats.audit.intervals import Z_PRINTED, log_or_below
-from idhray.stats.audit.printed_number import PrintedNumber, Span, shortly
+from idhray.stats.audit.printed_number import READING_TEXTS, PrintedNumber, Reading, Span, shortly
 from idhray.stats.audit.reported import ODDS_RATIO, RATIOS, CountTable, ReportedRow, counts_text
 
 ESTIMATE = "estimate follows from its counts"
@@ -69,8 +69,7 @@ def estimates_from_counts(rows: ReportedRows, table: ReportedRows) -> Iterator[F
             fits = slip(row, table)
             yield finding(row, ESTIMATE, severity, printed=printed, reason=reason, fits=fits)
         else:
-            cut = ", digits cut off" if reading[method] == "truncated" else ""
-            reason = f"{method}: {shortly(values[method], 4)}{cut}"
+            reason = f"{method}: {shortly(values[method], 4)}{_rounding(reading[method])}"
             yield finding(row, ESTIMATE, "remark", printed=printed, reason=reason)
 
 
@@ -83,12 +82,16 @@ def _values(row: ReportedRow) -> dict[str, float]:
     return estimates
 
 
-def _readings(row: ReportedRow) -> dict[str, str]:
-    """Methods that give the printed estimate -> `rounded` or `truncated`."""
+def _readings(row: ReportedRow) -> dict[str, Reading]:
+    """Methods that give the printed estimate -> its rounding."""
     if row.estimate is None:
         return {}
     readings = {name: row.estimate.reading(value) for name, value in _values(row).items()}
     return {name: reading for name, reading in readings.items() if reading}
+
+
+def _rounding(reading: Reading | None) -> str:
+    return "" if reading in ("rounded", None) else f"; {READING_TEXTS[reading]}"
 
 
 def _mismatch(
@@ -122,8 +125,7 @@ def p_from_counts(row: ReportedRow) -> Iterator[Finding]:
     method = next((name for name, reading in readings.items() if reading), None)
     printed = f"P {row.p.text} from {counts_text(row.contrast)}"
     if method is not None:
-        cut = ", digits cut off" if readings[method] == "truncated" else ""
-        reason = f"{method}: {shortly(values[method])}{cut}"
+        reason = f"{method}: {shortly(values[method])}{_rounding(readings[method])}"
         yield finding(row, P_VALUE, "remark", printed=printed, reason=reason)
         return
     texts = (f"{name} {shortly(p)}" for name, p in of_counts.items())

@@ -12,12 +12,19 @@ from math import ceil
 from typing import Literal
 
 Span = tuple[float, float]  # lowest and highest value
-Reading = Literal["rounded", "truncated"]
+Reading = Literal["rounded", "truncated", "rounded twice"]
 Relation = Literal["=", "<", ">"]
 
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?(%?)")
 _LONGEST = 30  # characters
 _EXACT = Context(prec=700, rounding=ROUND_HALF_UP)
+READING_TEXTS: dict[Reading, str] = {
+    "rounded": "it was rounded",
+    "truncated": "its digits were cut off",
+    "rounded twice": "it was rounded twice, first to one digit more",
+}
+_TWICE = Fraction(1, 20)
+"""Share of a unit below the half that a first rounding to one digit more lifts to the half."""
 _EXPONENT = 290  # of ten; beyond it a float overflows
 _PLAIN = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00b7": ".", "\u00a0": " "})
 
@@ -32,7 +39,10 @@ class PrintedNumber:
     """Value of one step of the last digit: .001 for ".722" and for "57.9%"."""
 
     def reading(self, exact: Fraction | float) -> Reading | None:
-        """The rounding that turns `exact` into this text: half up, cut off, or none."""
+        """The rounding that turns `exact` into this text: half up, cut off, twice, or none.
+
+        29/31 is .93548; rounded to .9355 and again it is .936.
+        """
         size, printed = abs(Fraction(exact)), abs(self.value)
         if exact and self.value and (exact > 0) != (self.value > 0):
             return None
@@ -40,7 +50,10 @@ class PrintedNumber:
         slack = self.unit / 10**6 if isinstance(exact, float) else Fraction(0)
         if printed - self.unit / 2 - slack <= size < printed + self.unit / 2 + slack:
             return "rounded"
-        return "truncated" if printed - slack <= size < printed + self.unit + slack else None
+        if printed - slack <= size < printed + self.unit + slack:
+            return "truncated"
+        least = printed - self.unit / 2 - self.unit * _TWICE - slack
+        return "rounded twice" if least <= size < printed else None
 
     def span(self) -> Span:
         """Lowest and highest value that may have been printed so, rounded or cut off."""
@@ -60,9 +73,14 @@ class PrintedNumber:
         return self.unit != other.unit and self.span()[0] <= other.span()[1]
 
     def counts(self, n: int) -> range:
-        """Every k for which k/n may have been printed so; empty if there is none."""
+        """Every k for which k/n may have been printed so; empty if there is none.
+
+        Numbers that were rounded twice count only if no other number fits.
+        """
         low, high = self.value - self.unit / 2, self.value + self.unit
-        return range(max(ceil(low * n), 0), max(min(ceil(high * n), n + 1), 0))
+        end = max(min(ceil(high * n), n + 1), 0)
+        ks = range(max(ceil(low * n), 0), end)
+        return ks or range(max(ceil((low - self.unit * _TWICE) * n), 0), end)
 
     def like(self, exact: Fraction | float) -> str:
         """Another number, printed in the same way."""

@@ -11,6 +11,7 @@ from idhray.stats.audit.reported import (
     CASES,
     COLUMNS,
     FIGURES,
+    MEANS,
     NAMES,
     NUMBERS,
     SCALES,
@@ -24,21 +25,25 @@ MOST_CASES = 10**9
 _SURELY_PERCENT = 1.5  # a share above 1 is a fault of the paper; far above, its % was left out
 
 
+class ReportedTableError(TableError, ManifestError):
+    """A table of reported results that cannot be read: exit code 2, as for a manifest."""
+
+
 def read_reported(path: str) -> ReportedTable:
     """Read a table of reported results (CSV, TSV or Parquet).
 
     Raises:
-        TableError: no such table, no column `row`, or cells that cannot be read; the message has
+        ReportedTableError: no such table, no column `row`, or cells that cannot be read; the message has
             one line per problem, with row and column.
     """
     try:
         text = read_text_table(path)
     except ManifestError as error:
-        raise TableError(str(error)) from None
+        raise ReportedTableError(str(error)) from None
     spellings = [str(name).strip() for name in text.columns]
     names = [_column(name) for name in spellings]
     if problem := _wrong_header(names, spellings, path):
-        raise TableError(problem)
+        raise ReportedTableError(problem)
     text.columns = names
     problems: list[str] = []
     rows = []
@@ -51,7 +56,7 @@ def read_reported(path: str) -> ReportedTable:
     if problems:
         noun = "problem" if len(problems) == 1 else "problems"
         head = f"{path}: {len(problems)} {noun}; nothing was audited"
-        raise TableError("\n  ".join([head, *problems]))
+        raise ReportedTableError("\n  ".join([head, *problems]))
     return ReportedTable(rows=tuple(rows), notices=tuple(_notices(names, rows)))
 
 
@@ -80,7 +85,7 @@ def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
     values["scale"] = _scale(cells["scale"])
     if not cells["row"]:
         problems.append(f"row {line}: row is empty; every row needs a name")
-    for name in (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts"):
+    for name in (*MEANS, *CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts"):
         if not cells[name]:
             continue
         value, advice = _cell(name, cells[name])
@@ -91,6 +96,8 @@ def _row(line: int, cells: dict[str, str], problems: list[str]) -> ReportedRow:
 
 
 def _scale(spelling: str) -> str:
+    if spelling.lower() in SCALES:  # `LR-` ends in a sign
+        return SCALES[spelling.lower()]
     plain = re.sub(r"[\s_-]+", " ", spelling.lower())
     return SCALES.get(plain, plain)
 
@@ -98,6 +105,7 @@ def _scale(spelling: str) -> str:
 def _cell(name: str, text: str) -> tuple[Any, str]:
     """The value of a cell, or None, and advice on what to write."""
     readers: dict[str, tuple[Any, str]] = {
+        **dict.fromkeys(MEANS, (_positive, "write a whole number from 1 up")),
         **dict.fromkeys(CASES, (_count, f"write a whole number from 0 to {MOST_CASES}")),
         **dict.fromkeys(
             SHARES, (_share, "write a share as printed, 0.722, .722, or with its % 72.2%")
@@ -139,6 +147,10 @@ def _count(text: str) -> int | None:
     return value if value <= MOST_CASES else None
 
 
+def _positive(text: str) -> int | None:
+    return _count(text) or None
+
+
 def _counts(text: str) -> CountTable | None:
     """Levels by groups; None unless rectangular, 2 x 2 or larger, with a case in it."""
     levels = [[_count(cell.strip()) for cell in level.split("/")] for level in text.split(";")]
@@ -162,6 +174,6 @@ def _notices(names: list[str], rows: list[ReportedRow]) -> Iterator[str]:
     scales = sorted({row.scale for row in rows if row.scale and row.scale not in SCALES.values()})
     for scale in scales:
         yield (
-            f"scale {_quoted(scale)} is neither `beta` nor `odds ratio`, `hazard ratio`, "
-            "`relative risk`: of its rows only that the interval holds the estimate is checked"
+            f"scale {_quoted(scale)} is none of {', '.join(sorted(set(SCALES.values())))}: of its "
+            "rows only that the interval holds the estimate is checked"
         )

@@ -4,22 +4,35 @@ from dataclasses import dataclass, field
 
 from idhray.stats.audit.printed_number import PrintedNumber, PrintedP
 
-NAMES = ("set", "row", "source", "group", "scale", "threshold")
+NAMES = ("set", "row", "source", "group", "scale", "threshold", "compared_with")
 CASES = ("n", "n_mutant", "n_wildtype")
-SHARES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "auc", "auc_low", "auc_high")
+MEANS = ("repeats", "folds")
+SHARES_OF_1 = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "auc")
+SHARES = tuple(f"{name}{end}" for name in SHARES_OF_1 for end in ("", "_low", "_high"))
 NUMBERS = ("estimate", "low", "high")
 FIGURES = (*CASES, *SHARES, "accuracy_count", *NUMBERS, "p", "counts")
-COLUMNS = (*NAMES, *FIGURES)
+COLUMNS = (*NAMES, *MEANS, *FIGURES)
 BETA, ODDS_RATIO = "beta", "odds ratio"
 HAZARD_RATIO, RELATIVE_RISK = "hazard ratio", "relative risk"
-RATIOS = (ODDS_RATIO, HAZARD_RATIO, RELATIVE_RISK)
+EFFECT_RATIOS = (ODDS_RATIO, HAZARD_RATIO, RELATIVE_RISK)
+POSITIVE_LR, NEGATIVE_LR = "positive likelihood ratio", "negative likelihood ratio"
+LIKELIHOOD_RATIOS = (POSITIVE_LR, NEGATIVE_LR)
+RATIOS = (*EFFECT_RATIOS, *LIKELIHOOD_RATIOS)
 """Scales whose logarithm has the Wald interval."""
+KAPPA, MEAN_DIFFERENCE, AREA_DIFFERENCE = "kappa", "mean difference", "auc difference"
+WITHIN_1 = (KAPPA, AREA_DIFFERENCE)
+"""Scales from -1 to 1."""
 SCALES = {
-    **{scale: scale for scale in (BETA, *RATIOS)},
+    **{scale: scale for scale in (BETA, *RATIOS, KAPPA, MEAN_DIFFERENCE, AREA_DIFFERENCE)},
     "or": ODDS_RATIO,
     "hr": HAZARD_RATIO,
     "rr": RELATIVE_RISK,
     "risk ratio": RELATIVE_RISK,
+    **dict.fromkeys(("lr+", "plr"), POSITIVE_LR),
+    **dict.fromkeys(("lr-", "nlr"), NEGATIVE_LR),
+    **dict.fromkeys(("cohen's kappa", "weighted kappa"), KAPPA),
+    **dict.fromkeys(("md", "difference"), MEAN_DIFFERENCE),
+    "difference in auc": AREA_DIFFERENCE,
 }
 """Spelling of a scale, in small letters and with spaces -> its name."""
 
@@ -37,6 +50,12 @@ class ReportedRow:
     group: str = ""
     scale: str = ""
     threshold: str = ""
+    compared_with: str = ""
+    """Name of the row of the same set that P compares this one with."""
+    repeats: int | None = None
+    """Trainings on the same patients whose figures were averaged."""
+    folds: int | None = None
+    """Folds whose figures were averaged; n counts the patients of all."""
     n: int | None = None
     n_mutant: int | None = None
     n_wildtype: int | None = None
@@ -46,6 +65,16 @@ class ReportedRow:
     accuracy_count: tuple[int, int] | None = None
     ppv: PrintedNumber | None = None
     npv: PrintedNumber | None = None
+    sensitivity_low: PrintedNumber | None = None
+    sensitivity_high: PrintedNumber | None = None
+    specificity_low: PrintedNumber | None = None
+    specificity_high: PrintedNumber | None = None
+    accuracy_low: PrintedNumber | None = None
+    accuracy_high: PrintedNumber | None = None
+    ppv_low: PrintedNumber | None = None
+    ppv_high: PrintedNumber | None = None
+    npv_low: PrintedNumber | None = None
+    npv_high: PrintedNumber | None = None
     auc: PrintedNumber | None = None
     auc_low: PrintedNumber | None = None
     auc_high: PrintedNumber | None = None
@@ -54,6 +83,26 @@ class ReportedRow:
     high: PrintedNumber | None = None
     p: PrintedP | None = None
     counts: CountTable | None = None
+
+    @property
+    def runs(self) -> int:
+        """Number of repeats in a mean; 1 if the column is empty."""
+        return self.repeats or 1
+
+    @property
+    def is_mean(self) -> bool:
+        """True if the figures are means over repeats or folds."""
+        return self.runs * (self.folds or 1) > 1
+
+    @property
+    def one_fold(self) -> str:
+        """Empty for means over folds: they are shares of no single number of patients."""
+        return "" if (self.folds or 1) > 1 else "1"
+
+    @property
+    def one_training(self) -> str:
+        """Empty for means over repeats or folds."""
+        return "" if self.is_mean else "1"
 
     @property
     def cases(self) -> int | None:
@@ -106,8 +155,9 @@ class ReportedRow:
 
     @property
     def p_of_area(self) -> PrintedP | None:
-        """P, or None with an estimate or counts, which it then belongs to."""
-        return self.p if self.estimate is None and self.counts is None else None
+        """P, or None if it belongs to an estimate, to counts, or to a comparison of two rows."""
+        other = self.estimate or self.counts or self.compared_with
+        return None if other else self.p
 
     @property
     def any_accuracy(self) -> object:
@@ -127,7 +177,17 @@ class ReportedRow:
     @property
     def area_text(self) -> str:
         """The area with its interval, in words."""
-        return f"AUC {quoted(self.auc)} ({quoted(self.auc_low)} to {quoted(self.auc_high)})"
+        return self.interval_text("auc").replace("auc", "AUC")
+
+    @property
+    def mean_text(self) -> str:
+        """` as a mean of 5 repeats`, or empty for a single training."""
+        return f" as a mean of {self.runs} repeats" if self.runs > 1 else ""
+
+    def interval_text(self, name: str) -> str:
+        """A share with its interval, in words."""
+        share, low, high = (quoted(getattr(self, f"{name}{end}")) for end in ("", "_low", "_high"))
+        return f"{name} {share} ({low} to {high})"
 
     @property
     def estimate_text(self) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from idhray.stats.audit.findings import Check, Finding, each, finding
-from idhray.stats.audit.printed_number import PrintedNumber
+from idhray.stats.audit.printed_number import READING_TEXTS, PrintedNumber
 from idhray.stats.audit.reported import NUMBERS, RATIOS, SHARES, ReportedRow
 
 Share = Literal["sensitivity", "specificity", "accuracy"]
@@ -26,7 +26,7 @@ def outside_range(row: ReportedRow) -> Iterator[Finding]:
         share = getattr(row, name)
         if share is None or 0 <= share.value <= 1:
             continue
-        is_end = name in ("auc_low", "auc_high")
+        is_end = name.endswith(("_low", "_high"))
         yield finding(
             row,
             IN_RANGE,
@@ -67,22 +67,25 @@ def impossible_share(name: Share, row: ReportedRow) -> Iterator[Finding]:
     n: int = getattr(row, patients)
     if not 0 <= share.value <= 1 or (name != "accuracy" and is_swapped(row)):
         return  # other rules report ranges and exchanged columns
-    ks = share.counts(n)
-    if n and ks and share.reading(Fraction(ks[0], n)) == "rounded":
+    ks = share.counts(n * row.runs)
+    exact = Fraction(ks[0], n * row.runs) if n and ks else None
+    reading = None if exact is None else share.reading(exact)
+    if reading == "rounded":
         return
     fits = ""
     if n == 0:
         reason = f"there are no {patients}"
-    elif not ks:
-        reason = f"no number of {n} {patients} prints {share.text}, rounded or cut off"
-        fits = nearest_shares(share, n)
+    elif exact is None or reading is None:
+        reason = f"no number of {n} {patients} prints {share.text}{row.mean_text}"
+        reason += ", rounded or cut off"
+        fits = nearest_shares(share, n * row.runs)
     else:
-        exact = share.like(Fraction(ks[0], n))
-        reason = f"{ks[0]}/{n} rounds to {exact}; its digits were cut off"
+        reason = f"{exact.numerator}/{exact.denominator}" if row.runs > 1 else f"{ks[0]}/{n}"
+        reason += f" rounds to {share.like(exact)}; {READING_TEXTS[reading]}"
     yield finding(
         row,
         share_rule(name),
-        "remark" if n and ks else "impossible",
+        "remark" if reading else "impossible",
         printed=f"{name} {share.text} of {n} {patients}",
         reason=reason,
         fits=fits,
@@ -103,6 +106,7 @@ def is_swapped(row: ReportedRow) -> bool:
     mutants, wildtypes = row.mutants, row.wildtypes
     if not (sensitivity and specificity and mutants and wildtypes):
         return False
+    mutants, wildtypes = mutants * row.runs, wildtypes * row.runs
     straight = sensitivity.counts(mutants) and specificity.counts(wildtypes)
     crossed = sensitivity.counts(wildtypes) and specificity.counts(mutants)
     return bool(crossed) and not straight
@@ -114,9 +118,10 @@ def swapped_columns(row: ReportedRow) -> Iterator[Finding]:
     mutants, wildtypes = row.mutants, row.wildtypes
     if not (is_swapped(row) and sensitivity and specificity and mutants and wildtypes):
         return
+    mutants, wildtypes = mutants * row.runs, wildtypes * row.runs
     columns = ((sensitivity, mutants, "mutants"), (specificity, wildtypes, "wildtypes"))
     wrong = [
-        f"no number of {n} {patients} prints {share.text}"
+        f"no number of {n // row.runs} {patients} prints {share.text}{row.mean_text}"
         for share, n, patients in columns
         if not share.counts(n)
     ]
@@ -137,7 +142,7 @@ def swapped_columns(row: ReportedRow) -> Iterator[Finding]:
 def _always_attainable(name: Share, row: ReportedRow) -> bool:
     """With more patients than steps from 0 to 1, every printed share is some k of n."""
     share: PrintedNumber = getattr(row, name)
-    return bool(getattr(row, PATIENTS[name]) * share.unit >= 1)
+    return bool(getattr(row, PATIENTS[name]) * row.runs * share.unit >= 1)
 
 
 def _swap_is_invisible(row: ReportedRow) -> bool:
@@ -153,7 +158,7 @@ CHECKS = (
         Check(
             rule=share_rule(name),
             applies_to=(name,),
-            needs=(patients,),
+            needs=(patients, "one_fold"),
             find=each(partial(impossible_share, name)),
             cannot_fail=partial(_always_attainable, name),
         )
@@ -162,7 +167,7 @@ CHECKS = (
     Check(
         rule=SWAPPED,
         applies_to=("sensitivity", "specificity"),
-        needs=("mutants", "wildtypes"),
+        needs=("mutants", "wildtypes", "one_fold"),
         find=each(swapped_columns),
         cannot_fail=_swap_is_invisible,
     ),

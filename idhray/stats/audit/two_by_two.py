@@ -43,7 +43,7 @@ def class_sizes(rows: ReportedRows, table: ReportedRows) -> Iterator[Finding]:
 
 def _shares_fit(row: ReportedRow, n: int, m: int, w: int) -> bool:
     shares = ((row.accuracy, n), (row.sensitivity, m), (row.specificity, w))
-    return all(bool(share.counts(size)) for share, size in shares if share is not None)
+    return all(bool(share.counts(size * row.runs)) for share, size in shares if share is not None)
 
 
 def patients_behind(share: PrintedNumber, n: int) -> Ends:
@@ -55,14 +55,17 @@ def patients_behind(share: PrintedNumber, n: int) -> Ends:
 
 
 def true_counts(row: ReportedRow) -> tuple[Ends, Ends] | None:
-    """True positives and true negatives, lowest and highest; exchanged columns are put back."""
+    """True positives and true negatives, lowest and highest; exchanged columns are put back.
+
+    For means of repeats they are the sums over all repeats.
+    """
     sensitivity, specificity = row.sensitivity, row.specificity
     m, w = row.mutants, row.wildtypes
     if not (sensitivity and specificity and m and w) or row.cases != m + w:
         return None
     if is_swapped(row):
         sensitivity, specificity = specificity, sensitivity
-    return patients_behind(sensitivity, m), patients_behind(specificity, w)
+    return patients_behind(sensitivity, m * row.runs), patients_behind(specificity, w * row.runs)
 
 
 def accuracy_from_classes(row: ReportedRow) -> Iterator[Finding]:
@@ -71,6 +74,7 @@ def accuracy_from_classes(row: ReportedRow) -> Iterator[Finding]:
     if counts is None or not n:
         return
     (tp_low, tp_high), (tn_low, tn_high) = counts
+    n *= row.runs
     low, high = tp_low + tn_low, tp_high + tn_high
     wrong = []
     if row.accuracy is not None:
@@ -87,7 +91,7 @@ def accuracy_from_classes(row: ReportedRow) -> Iterator[Finding]:
             printed=f"{row.point_text}, accuracy {', '.join(wrong)}",
             reason=(
                 f"{'exchanged, ' if is_swapped(row) else ''}these shares of {row.mutants} mutants "
-                f"and {row.wildtypes} wildtypes are {_sum(*counts)} right of {n}"
+                f"and {row.wildtypes} wildtypes are {_sum(*counts)} right of {n}{row.mean_text}"
             ),
             fits=_accuracies(row, low, high, n),
         )
@@ -140,7 +144,7 @@ def accuracy_count(row: ReportedRow) -> Iterator[Finding]:
         reason = "more are right than there are cases" if total else "there are no cases"
         yield finding(row, COUNT, "impossible", printed=text, reason=reason)
         return
-    if row.cases is not None and total != row.cases:
+    if row.cases is not None and total not in (row.cases, row.cases * row.runs):
         reason = f"the count is out of {total}, the row is about {row.cases} cases"
         printed = f"{text}, n {row.cases}"
         yield finding(row, COUNT, "contradiction", printed=printed, reason=reason)
@@ -197,19 +201,20 @@ CHECKS = (
     Check(
         rule=ACCURACY,
         applies_to=("any_accuracy",),
-        needs=("sensitivity", "specificity", "mutants", "wildtypes"),
+        needs=("sensitivity", "specificity", "mutants", "wildtypes", "one_fold"),
         find=each(accuracy_from_classes),
     ),
     Check(
         rule=BETWEEN,
         applies_to=("sensitivity", "specificity", "accuracy"),
+        needs=("one_fold",),
         find=each(accuracy_between),
     ),
     Check(rule=COUNT, applies_to=("accuracy_count",), find=each(accuracy_count)),
     Check(
         rule=PREDICTIVE,
         applies_to=("any_predictive",),
-        needs=("sensitivity", "specificity", "mutants", "wildtypes"),
+        needs=("sensitivity", "specificity", "mutants", "wildtypes", "one_training"),
         find=each(predictive_values),
     ),
 )

@@ -81,7 +81,7 @@ def test_cut_digits_and_other_tests_are_remarks(rows_of):
         (3, "remark"),
         (5, "remark"),
     ]
-    assert "digits cut off" in found[0].reason
+    assert "digits were cut off" in found[0].reason
     assert found[2].reason.startswith("Pearson")
 
 

@@ -116,12 +116,12 @@ def test_broken_parquet_and_missing_files(tmp_path):
 
 def test_unknown_columns_and_scales_are_named(tmp_path):
     """What is not read must not seem checked."""
-    path = table_file(tmp_path, "row,kappa,estimate,scale\nA,1,0.67,Kappa\nB,,1.3,OR\n")
+    path = table_file(tmp_path, "row,kappa,estimate,scale\nA,1,0.67,Slope\nB,,1.3,OR\n")
     table = read_reported(path)
 
-    assert [row.scale for row in table.rows] == ["kappa", "odds ratio"]
+    assert [row.scale for row in table.rows] == ["slope", "odds ratio"]
     assert "1 unknown column was not read: kappa" in table.notices[0]
-    assert "scale 'kappa' is neither" in table.notices[1]
+    assert "scale 'slope' is none of" in table.notices[1]
     assert not table.rows[0].has("known_scale")
 
 
@@ -146,6 +146,11 @@ def test_columns_may_be_written_in_any_case(tmp_path):
         ("RR", "relative risk"),
         ("Risk ratio", "relative risk"),
         ("relative risk", "relative risk"),
+        ("LR+", "positive likelihood ratio"),
+        ("LR-", "negative likelihood ratio"),
+        ("Cohen's kappa", "kappa"),
+        ("Mean_difference", "mean difference"),
+        ("AUC difference", "auc difference"),
     ],
 )
 def test_scales_are_known_by_their_usual_names(tmp_path, written, scale):

@@ -88,6 +88,38 @@ def test_cut_digits_are_a_remark(rows_of):
     assert [one.severity for one in found] == ["remark", "remark"]
 
 
+def test_rounding_twice_is_a_remark(rows_of):
+    """29/31 is .93548: .9355, and then 93.6% instead of 93.5%."""
+    (row,) = rows_of("row,n,accuracy", "A,31,93.6%")
+    (found,) = impossible_share("accuracy", row)
+
+    assert found.severity == "remark"
+    assert "29/31 rounds to 93.5%; it was rounded twice" in found.reason
+
+
+def test_means_of_repeats_are_shares_of_all_runs(audit_of):
+    """5 repeats of 18 mutants give k of 90; .777 is 70/90 cut off, .774 is none."""
+    header = "row,repeats,folds,n_mutant,n_wildtype,sensitivity,specificity,accuracy,auc"
+    found = audit_of(
+        header,
+        "one repeat,,,18,16,0.789,0.800,0.794,0.9004",
+        "five repeats,5,,18,16,0.789,0.800,0.794,0.9003",
+        "no mean of five,5,,18,16,0.784,0.800,,",
+        "five folds,1,5,18,16,0.784,0.800,0.912,0.9004",
+    )
+    impossible = [(one.line, one.rule) for one in found.findings if one.severity == "impossible"]
+    coverage = {one.rule: one for one in found.coverage}
+
+    assert impossible == [
+        (2, share_rule("sensitivity")),
+        (2, share_rule("specificity")),
+        (2, "AUC is k/2 of the pairs"),
+        (4, share_rule("sensitivity")),
+    ]
+    assert {one.line for one in found.findings} == {2, 4}
+    assert coverage["AUC is k/2 of the pairs"].lacking == {"a single fold": 1}
+
+
 def test_a_share_of_nobody_is_impossible(rows_of):
     """An empty class has no sensitivity, not even 0."""
     (row,) = rows_of(HEADER, "A,0,5,0.5,0.6,")
@@ -109,8 +141,9 @@ def test_every_printed_share_is_accepted_and_most_others_are_not(rows_of, n):
         if one.severity == "impossible"
     }
     cut = {f"{k * 1000 // n / 1000:.3f}" for k in range(n + 1)}
+    twice = {printed(float(printed(k / n, 4))) for k in range(n + 1)}
 
-    assert flagged == set(texts) - attainable - cut
+    assert flagged == set(texts) - attainable - cut - twice
 
 
 @pytest.mark.parametrize(
