@@ -2,9 +2,9 @@
 
     python -m benchmarks.audit_detection --studies 400
 
-A study has up to 100 patients per class, and five rows: scores that are smooth or have ties, of equal
-or unequal spread. Each interval is sound (five methods, two or three decimals), or has one of the
-faults in `FAULTS`. A row counts as found if the audit has a finding about it that is no remark.
+A study has 10 to 100 patients per class, and five rows: scores that are smooth or have ties, of
+equal or unequal spread. Each interval is sound (five methods, two or three decimals), or has one of
+the faults in `FAULTS`. A row counts if the audit has a finding about it that is no remark.
 """
 
 import json

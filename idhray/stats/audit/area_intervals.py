@@ -1,7 +1,7 @@
-"""Intervals of areas under ROC curves: their order, method, width, and P against 0.5."""
+"""Intervals of areas under ROC curves: their order, method, and P against 0.5."""
 
 from collections.abc import Iterator
-from math import inf, sqrt
+from math import inf
 from typing import Literal
 
 from idhray.stats.audit.areas import AREA_INTERVAL
@@ -22,12 +22,9 @@ from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_se
 
 HOLDS_AREA = "AUC interval holds its AUC"
 ONE_METHOD = "AUC intervals are of one method"
-WIDTH = "AUC interval is as wide as n asks"
 AREA_P = "AUC interval agrees with P"
 
 Method = Literal["exact binomial", "Hanley-McNeil", "symmetric"]
-_FAR_TOO_NARROW = 1 / 3  # of Hanley and McNeil's standard error; DeLong's stays well above
-_TOO_GOOD = 0.95  # but not for areas near 0 or 1
 _HALF, _SIGNIFICANT, _TINY = 0.5, 0.05, 0.001
 _FAR = 1.75  # of z: no distribution of scores makes sqrt(3) of the standard error without effect
 _NEAR = 0.25  # of z
@@ -51,7 +48,7 @@ def fitting_methods(row: ReportedRow) -> tuple[Method, ...]:
     and any other standard error. `exact binomial` (MedCalc's default) needs n, Hanley and
     McNeil's both classes.
     """
-    auc, low, high = _spans(row)
+    auc, low, high = spans_of(row)
     ends = [min(max(end, 0.0), 1.0) for end in auc]
     methods: list[Method] = []
     if n := row.cases:
@@ -104,32 +101,6 @@ def mixed_methods(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
     )
 
 
-def too_narrow(row: ReportedRow) -> Iterator[Finding]:
-    """Symmetric intervals far narrower than these numbers of patients allow."""
-    auc, low, _ = _spans(row)
-    m, w, value = row.mutants, row.wildtypes, row.auc
-    if not (m and w and value) or "symmetric" not in fitting_methods(row):
-        return
-    if not 1 - _TOO_GOOD <= value.value <= _TOO_GOOD:
-        return
-    widest, usual = auc[1] - low[0], Z95 * hanley_mcneil_se(float(value.value), m, w)
-    if widest >= _FAR_TOO_NARROW * usual:
-        return
-    n = m + w
-    yield finding(
-        row,
-        WIDTH,
-        "suspicious",
-        printed=f"{row.area_text}, {m} mutants and {w} wildtypes",
-        reason=f"about {shortly(usual)} to each side is expected (Hanley-McNeil)",
-        fits=(
-            f"a standard error divided by sqrt({n})"
-            if widest * sqrt(n) > usual / 2
-            else "cases that are not independent, such as images of the same patients"
-        ),
-    )
-
-
 def area_against_p(row: ReportedRow) -> Iterator[Finding]:
     """Gross contradictions between the interval of an area and P against 0.5.
 
@@ -175,7 +146,7 @@ def _too_large(p: PrintedP, strongest: float, least: float, *, far: float) -> Se
 
 def _far(row: ReportedRow) -> float:
     """Wider if the interval may be exact binomial, which ignores the size of each class."""
-    return _FAR if is_symmetric(*_spans(row)) else _FAR * _NOT_ITS_OWN
+    return _FAR if is_symmetric(*spans_of(row)) else _FAR * _NOT_ITS_OWN
 
 
 def z_of_area(row: ReportedRow) -> Span | None:
@@ -221,7 +192,8 @@ def _printed_z(row: ReportedRow) -> float:
     return 2 * Z95 * (float(row.auc.value) - _HALF) / width if width > 0 else inf
 
 
-def _spans(row: ReportedRow) -> tuple[Span, Span, Span]:
+def spans_of(row: ReportedRow) -> tuple[Span, Span, Span]:
+    """Spans of an area and of both ends; all three are printed."""
     auc, low, high = (
         number.span() for number in (row.auc, row.auc_low, row.auc_high) if number is not None
     )
@@ -234,12 +206,6 @@ CHECKS = (
         applies_to=("auc",),
         needs=("auc_low", "auc_high"),
         find=each(area_outside),
-    ),
-    Check(
-        rule=WIDTH,
-        applies_to=AREA_INTERVAL,
-        needs=("mutants", "wildtypes"),
-        find=each(too_narrow),
     ),
     Check(rule=ONE_METHOD, applies_to=AREA_INTERVAL, needs=("cases",), find=mixed_methods),
     Check(

@@ -12,6 +12,7 @@ from idhray.errors import ConfigError
 from idhray.stats.audit import (
     across_rows,
     area_intervals,
+    area_widths,
     areas,
     counts,
     estimates,
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     *two_by_two.CHECKS,
     *areas.CHECKS,
     *area_intervals.CHECKS,
+    *area_widths.CHECKS,
     *across_rows.AREA_CHECKS,
     *estimates.CHECKS,
     *across_rows.ESTIMATE_CHECKS,

@@ -33,8 +33,8 @@ def read_reported(path: str) -> ReportedTable:
     """Read a table of reported results (CSV, TSV or Parquet).
 
     Raises:
-        ReportedTableError: no such table, no column `row`, or cells that cannot be read; the message has
-            one line per problem, with row and column.
+        ReportedTableError: no such table, no column `row`, or cells that cannot be read; the
+            message has one line per problem, with row and column.
     """
     try:
         text = read_text_table(path)

@@ -67,6 +67,36 @@ def hanley_mcneil_interval(area: float, n_mutant: int, n_wildtype: int) -> tuple
     return area - half, area + half
 
 
+def auc_se_bounds(area: float, n_mutant: int, n_wildtype: int) -> tuple[float, float]:
+    """Smallest and largest standard error that any scores of these patients can have.
+
+    They hold for DeLong's and the bootstrap's standard errors of one ranking, ties included. The
+    placements of the mutants (x, share 1 / m of their variance) and of the wildtypes (y) sum to no
+    more than the variance of single pairs: (m - 1) x + (w - 1) y <= A (1 - A). The smallest sum
+    has some mutants above all wildtypes, some wildtypes below all mutants, and all others tied.
+    The largest is infinite with one patient in a class.
+
+    Raises:
+        SampleError: the area is not in 0..1, or a class is empty.
+
+    Source: the upper bound is that of Birnbaum and Klose 1957 (Ann Math Stat 28:933) for
+        DeLong's divisors; the lower one is ours, compared with a search in the tests.
+    """
+    _check(area, n_mutant, n_wildtype)
+    fewest = min(n_mutant, n_wildtype) - 1
+    largest = np.sqrt(area * (1 - area) / fewest) if fewest else np.inf
+    tied = 2 * min(area, 1 - area)  # share of pairs in the tied block
+    if tied == 0:
+        return 0.0, float(largest)
+    mutants = np.geomspace(tied, 1, 257)  # shares in the tied block
+    wildtypes = tied / mutants
+    variance = (
+        mutants * (1 - mutants) * wildtypes**2 / n_mutant
+        + wildtypes * (1 - wildtypes) * mutants**2 / n_wildtype
+    ) / 4
+    return float(np.sqrt(max(variance.min(), 0.0))), float(largest)
+
+
 def _check(area: float, *patients: int) -> None:
     if not 0 <= area <= 1:
         raise SampleError(f"an area under a ROC curve lies in 0..1; got {area}")

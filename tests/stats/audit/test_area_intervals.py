@@ -9,15 +9,14 @@ from scipy import stats
 from idhray.stats.audit.area_intervals import (
     AREA_P,
     ONE_METHOD,
-    WIDTH,
     area_against_p,
     area_outside,
     error_without_effect,
     fitting_methods,
     mixed_methods,
-    too_narrow,
     z_of_area,
 )
+from idhray.stats.audit.area_widths import WIDTH, off_width
 from idhray.stats.roc.intervals import hanley_mcneil_se
 from idhray.stats.text import printed
 from tests.stats.auc_intervals import auc_interval
@@ -62,7 +61,7 @@ def test_an_interval_is_recognized_as_its_method(rows_of, seed, method):
 
     assert name in fitting_methods(row)
     assert [*area_outside(row)] == []
-    assert [*too_narrow(row)] == []
+    assert [*off_width(row)] == []
 
 
 def test_two_methods_in_one_table_are_one_finding_about_the_table(rows_of):
@@ -92,13 +91,13 @@ def test_an_interval_holds_its_area(rows_of):
     assert found == [["impossible"], ["impossible"], ["impossible"], [], []]
 
 
-def test_a_standard_error_divided_by_sqrt_n_is_far_too_narrow(rows_of):
+def test_a_standard_error_divided_by_sqrt_n_is_far_off_width(rows_of):
     """.713 with .178 to each side (11 + 33 patients), and with .178 / sqrt(44)."""
     sound, narrow = rows_of(HEADER, VALIDATION[0], "B,44,11,33,0.713,0.686,0.740")
-    (found,) = too_narrow(narrow)
+    (found,) = off_width(narrow)
 
-    assert [*too_narrow(sound)] == []
-    assert (found.rule, found.severity) == (WIDTH, "suspicious")
+    assert [*off_width(sound)] == []
+    assert (found.rule, found.severity) == (WIDTH, "impossible")
     assert "divided by sqrt(44)" in found.fits
 
 
