@@ -21,6 +21,8 @@ BASELINES = (0.75, 0.80, 0.85, 0.90)
 """AUCs of the baseline in the summary."""
 SUMMARY_CORRELATION = 0.8
 """Correlation of the scores of two arms in the summary."""
+SUMMARY_TRAINING_CORRELATION = 0.9
+"""The same of two trainings of an arm."""
 SUMMARY_TRAINING_SD = 0.02
 """SD between trainings, of an AUC, in the summary."""
 _SUMMARY_STUDIES = 1000
@@ -202,7 +204,7 @@ def experiment_summary(n_mutant: int, n_wildtype: int, *, folds: int, repeats: i
         printed(auc, 2): ScoreModel.of_areas(
             auc=auc,
             correlation=SUMMARY_CORRELATION,
-            training_correlation=SUMMARY_CORRELATION,
+            training_correlation=SUMMARY_TRAINING_CORRELATION,
             training_sd=SUMMARY_TRAINING_SD,
         )
         for auc in BASELINES
@@ -218,7 +220,8 @@ def experiment_summary(n_mutant: int, n_wildtype: int, *, folds: int, repeats: i
                 "  the smallest margin of equivalence is",
                 [printed(each.detectable_margin) for each in columns],
             ),
-            f"  (trainings as readers, scores correlated {SUMMARY_CORRELATION:g}, SD between "
-            f"trainings {SUMMARY_TRAINING_SD:g} of an AUC)",
+            f"  (trainings as readers; scores of two arms correlated {SUMMARY_CORRELATION:g}, of two "
+            f"trainings {SUMMARY_TRAINING_CORRELATION:g}; SD between trainings "
+            f"{SUMMARY_TRAINING_SD:g} of an AUC)",
         ]
     )

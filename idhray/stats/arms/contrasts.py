@@ -13,16 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from idhray.errors import ConfigError
 from idhray.stats.arms.names import arm_order, matched_baseline
 from idhray.stats.arms.predictions import ArmPredictions
 from idhray.stats.arms.rule import MIN_FOLDS_OF_MEANS, DecisionRule
-from idhray.stats.mrmc.contrast import Contrast
+from idhray.stats.mrmc.contrast import Contrast, cumulative_t, quantile_t
 from idhray.stats.mrmc.split_plot import combined_contrast, fold_components
 from idhray.stats.roc.delong import Components
+from idhray.stats.sample import CONFIDENCE
 
 Role = Literal["primary", "control", "secondary"]
 
@@ -138,13 +138,13 @@ def fold_means_contrast(differences: "np.ndarray[Any, np.dtype[np.float64]]") ->
     se, estimate, df = variance**0.5, float(means.mean()), float(folds - 1)
     exists = se > 1e-12
     statistic = estimate / se if exists else np.nan
-    half = float(stats.t.ppf(0.975, df)) * se if exists else np.nan
+    half = quantile_t(0.5 + CONFIDENCE / 2, df) * se if exists else np.nan
     return Contrast(
         difference=estimate,
         se=se,
         df=df if exists else np.nan,
         t=statistic,
-        p=float(2 * stats.t.sf(abs(statistic), df)),
+        p=2 * cumulative_t(-abs(statistic), df),
         ci_low=estimate - half,
         ci_high=estimate + half,
         folds=folds,
