@@ -220,8 +220,8 @@ def experiment_summary(n_mutant: int, n_wildtype: int, *, folds: int, repeats: i
                 "  the smallest margin of equivalence is",
                 [printed(each.detectable_margin) for each in columns],
             ),
-            f"  (trainings as readers; scores of arms correlated {SUMMARY_CORRELATION:g}, of trainings",
-            f"  of an arm {SUMMARY_TRAINING_CORRELATION:g}; SD between trainings "
-            f"{SUMMARY_TRAINING_SD:g} of an AUC)",
+            "  (trainings as readers; scores correlated "
+            f"{SUMMARY_CORRELATION:g} between arms and {SUMMARY_TRAINING_CORRELATION:g} between",
+            f"  trainings of an arm; SD between trainings {SUMMARY_TRAINING_SD:g} of an AUC)",
         ]
     )
