@@ -3,9 +3,9 @@
     python -m benchmarks.experiment_phantom --out FOLDER [--cohorts 10 --patients 120]
         [--classifiers frozen|network]
 
-Each cohort has as many further phantom patients. In four worlds, the "synthetic" images of a fold are
+Each cohort has as many further phantom patients. In four worlds, the "synthetic" images are
 
-copies   training images of the fold,
+copies   training images of the same fold,
 fresh    images of the further patients, of the right class: a perfect generator,
 labels   the same images with permuted labels,
 noise    smoothed noise.

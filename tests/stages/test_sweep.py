@@ -179,6 +179,12 @@ def test_validation_selects_the_count_that_is_trained_anew(ray_local, inputs, tm
     assert isinstance(outcome.predictions, pd.DataFrame)
 
 
+def test_a_request_that_this_machine_cannot_meet_is_refused_at_once(ray_local, inputs, tmp_path):
+    """It would wait for ever otherwise; a cluster may grow, this machine does not."""
+    with pytest.raises(ConfigError, match="one training needs 10000 CPUs on one machine"):
+        run(tmp_path / "out", inputs, cpus_per_trial=10_000)
+
+
 def test_a_sweep_of_the_first_version_is_not_continued(finished, inputs, tmp_path):
     """Its trials have neither folds nor controls; `report` still reads it."""
     out = tmp_path / "old"

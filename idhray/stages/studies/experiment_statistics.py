@@ -7,19 +7,21 @@ import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash
 from idhray.config import identity_of, settings_dict
+from idhray.experiment.arms import parse_arm
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
-from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.experiment.outcome import SweepOutcome, read_outcome
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
 from idhray.stats.arms.rule import DecisionRule
 from idhray.stats.arms.tables import ExperimentTables, experiment_files, experiment_tables
 from idhray.stats.footnotes import marks_in
+from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.storage import join, publish
 
-OWNS = ("*.csv", "statistics.json", "tables.html")
+OWNS = ("*.csv", "*.json", "tables.html")
 PRINTED = ("Contrasts", "Arms", "Baselines")
 """Tables that a terminal shows."""
 
@@ -35,6 +37,7 @@ def fit_experiment(
     overwrite: bool,
     trials: pd.DataFrame | None = None,
     source: str = "predictions",
+    further_files: Mapping[str, bytes] | None = None,
 ) -> tuple[dict[str, Any], ExperimentTables]:
     """Statistics of an experiment, published in `out`.
 
@@ -48,6 +51,7 @@ def fit_experiment(
         overwrite: Start again, whatever an earlier run left in `out`.
         trials: Further columns of single trainings (fold, repeat, arm).
         source: Name of the predictions in errors.
+        further_files: Other files to publish, by name.
 
     Returns:
         The result that the command prints, and the tables for a report.
@@ -68,7 +72,7 @@ def fit_experiment(
         tables=shown,
         notes=tables.notes,
     )
-    files = {**experiment_files(tables), "tables.html": page.encode()}
+    files = {**experiment_files(tables), "tables.html": page.encode(), **(further_files or {})}
     with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
         for name, data in files.items():
             publish(join(out, name), data)
@@ -104,6 +108,8 @@ def fit_sweep(
     outcome = read_outcome(sweep)
     rows, trials = outcome.of_model(settings.model or outcome.model)
     trials = trials.drop(columns=["seconds", "gpu_seconds"])  # the same statistics on any machine
+    paper = paper_tables(outcome, cohort, settings)
+    paper_files = {} if paper is None else liu_files(paper)
     return fit_experiment(
         out,
         rows,
@@ -114,7 +120,21 @@ def fit_sweep(
         overwrite=overwrite,
         trials=trials,
         source=sweep,
+        further_files={f"liu2020-{name}": data for name, data in paper_files.items()},
     )
+
+
+def paper_tables(
+    outcome: SweepOutcome, cohort: pd.DataFrame | None, settings: StatsSettings
+) -> LiuTables | None:
+    """Tables 1 to 4 of Liu et al. from the planned trainings; None with several folds."""
+    if cohort is None or outcome.protocol.decisive["fold_count"] != 1:
+        return None
+    rows, _ = outcome.of_model(settings.model or outcome.model)
+    planned = rows["repeat"] <= outcome.protocol.planned_repeats
+    arms = rows["arm"].map(parse_arm)
+    swept = arms.map(lambda arm: arm.kind in ("real", "synthetic") and not arm.online)
+    return liu_tables(rows[planned & swept], cohort, settings)
 
 
 def experiment_report_tables(tables: ExperimentTables) -> list[ReportTable]:

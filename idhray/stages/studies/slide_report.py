@@ -32,7 +32,7 @@ from idhray.stages.studies.experiment_report import (
     generators_table,
     protocol_table,
 )
-from idhray.stages.studies.experiment_statistics import experiment_report_tables
+from idhray.stages.studies.experiment_statistics import experiment_report_tables, paper_tables
 from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
@@ -133,6 +133,7 @@ def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) ->
     outcome = read_outcome(join(study, "sweep"))
     rows, trials = outcome.of_model(outcome.model)
     tables = experiment_tables(rows, cohort, outcome.rule, conventions, trials=trials)
+    paper = paper_tables(outcome, cohort, conventions)
     return _Statistics(
         answer=tables.verdict.answer,
         verdict=tables.verdict.text,
@@ -142,9 +143,10 @@ def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) ->
             *further_models(outcome, conventions),
             protocol_table(outcome),
             *generators_table(outcome),
+            *(liu_report_tables(paper) if paper else []),
         ],
-        conventions=tables.notes,
-        figures=experiment_figures(tables),
+        conventions=[*tables.notes, *(paper.notes if paper else [])],
+        figures=[*experiment_figures(tables), *(slide_figures(paper, cohort) if paper else [])],
         limits=EXPERIMENT_LIMITS,
     )
 
