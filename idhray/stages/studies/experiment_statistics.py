@@ -15,7 +15,12 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
 from idhray.stats.arms.rule import DecisionRule
-from idhray.stats.arms.tables import ExperimentTables, experiment_files, experiment_tables
+from idhray.stats.arms.tables import (
+    ExperimentTables,
+    answer_text,
+    experiment_files,
+    experiment_tables,
+)
 from idhray.stats.footnotes import marks_in
 from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
 from idhray.stats.settings import StatsSettings
@@ -68,7 +73,7 @@ def fit_experiment(
     page = tables_html(
         title="Do synthetic images help? The statistics",
         answer=tables.verdict.answer,
-        verdict=tables.verdict.text,
+        verdict=answer_text(tables),
         tables=shown,
         notes=tables.notes,
     )
@@ -81,8 +86,8 @@ def fit_experiment(
     result = {
         "out": out,
         "answer": verdict.answer,
-        "sentence": verdict.text,
-        "text": "\n\n".join([verdict.text, *main]),
+        "sentence": answer_text(tables),
+        "text": "\n\n".join([answer_text(tables), *main]),
     }
     return result, tables
 

@@ -28,6 +28,18 @@ def split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
     ]
 
 
+def fold_counts(cohort: pd.DataFrame, folds: int) -> list[SplitCount]:
+    """Patients of an experiment in which each is tested in one fold."""
+    return [
+        SplitCount(
+            split=f"each tested in one of {folds} folds",
+            mutant=int((cohort["idh"] == "mutant").sum()),
+            wildtype=int((cohort["idh"] == "wildtype").sum()),
+            unknown=int((cohort["idh"] == "").sum()),
+        )
+    ]
+
+
 def ledger_flows(study: str, steps: Sequence[str]) -> list[Flow]:
     """Inputs done, skipped and failed in each step of a study that was run."""
     return [

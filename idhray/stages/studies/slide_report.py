@@ -20,6 +20,7 @@ from idhray.report.content import (
     Picture,
     ReportContent,
     ReportTable,
+    SplitCount,
 )
 from idhray.report.figures import patch_sheet
 from idhray.report.html import report_html
@@ -43,13 +44,14 @@ from idhray.stages.studies.generators import planned_generators
 from idhray.stages.studies.paper_tables import liu_report_tables
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
+    fold_counts,
     ledger_flows,
     provenance_of,
     settings_groups,
     split_counts,
 )
 from idhray.stages.studies.slide_figures import slide_figures
-from idhray.stats.arms.tables import experiment_tables
+from idhray.stats.arms.tables import answer_text, experiment_tables
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
@@ -110,7 +112,7 @@ def _content(study: str) -> ReportContent:
         verdict=statistics.verdict,
         demonstration=made_up,
         key_figures=statistics.key_figures,
-        cohort=split_counts(cohort),
+        cohort=_cohort_counts(study, cohort),
         flows=ledger_flows(study, STEPS),
         tables=statistics.tables,
         conventions=statistics.conventions,
@@ -128,6 +130,12 @@ def _content(study: str) -> ReportContent:
     )
 
 
+def _cohort_counts(study: str, cohort: pd.DataFrame) -> list[SplitCount]:
+    path = join(study, FOLDS_FILE)
+    folds = len(read_folds(path).numbers()) if exists(path) else 1
+    return split_counts(cohort) if folds == 1 else fold_counts(cohort, folds)
+
+
 def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
     """Sections of an experiment with arms and a protocol."""
     outcome = read_outcome(join(study, "sweep"))
@@ -136,7 +144,7 @@ def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) ->
     paper = paper_tables(outcome, cohort, conventions)
     return _Statistics(
         answer=tables.verdict.answer,
-        verdict=tables.verdict.text,
+        verdict=answer_text(tables),
         key_figures=experiment_key_figures(tables),
         tables=[
             *experiment_report_tables(tables),

@@ -27,17 +27,15 @@ def experiment_notes(
     rule: DecisionRule,
     settings: StatsSettings,
     *,
-    headline: str,
     areas: "pd.Series[float]",
     secondary: Sequence[str],
 ) -> list[str]:
-    """The notes; an age that no image beats comes first.
+    """The notes.
 
     Args:
         predictions: Predictions of test patients.
         rule: The rule of the decision.
         settings: Threshold.
-        headline: First note; empty if there is none.
         areas: Mean area of each arm.
         secondary: Sentences on secondary results, to be put last.
     """
@@ -45,7 +43,6 @@ def experiment_notes(
     unlabeled = len(predictions.unlabeled)
     over_means = rule.generators == "per fold" and len(predictions.folds) >= MIN_FOLDS_OF_MEANS
     notes = [
-        headline,
         predictions.dropped_sentence(),
         f"{unlabeled} patients without a label are in no figure." if unlabeled else "",
         few_patients_sentence(

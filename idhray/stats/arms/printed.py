@@ -25,9 +25,21 @@ def experiment_tables_text(tables: ExperimentTables) -> dict[str, pd.DataFrame]:
         "Contrasts": _table(tables.contrasts, _contrast),
         "Arms": _table(tables.arms, _arm),
         "Baselines": _table(tables.baselines, _baseline),
-        "Strata": _table(tables.strata, _stratum),
+        "Strata": _table(_shown_strata(tables.strata), _stratum),
     }
     return {title: frame for title, frame in frames.items() if len(frame)}
+
+
+def _shown_strata(strata: pd.DataFrame) -> pd.DataFrame:
+    """Strata, with one row for a level that has too few patients of a class for any area."""
+    if strata.empty:
+        return strata
+    level = ["stratum", "level"]
+    empty = strata.groupby(level)["auc"].transform(lambda areas: areas.isna().all())
+    first = ~strata.duplicated(level)
+    shown = strata[~empty | first].copy()
+    shown.loc[empty & first, ["predictor", "arm", "fitted_here"]] = ["-", "", False]
+    return shown
 
 
 def _table(frame: pd.DataFrame, cells: Callable[[dict[str, object]], PrintedCells]) -> pd.DataFrame:

@@ -71,6 +71,8 @@ class ExperimentTables:
     """One row per stratum, level and predictor."""
     trend: TrendTest | None
     selection: ChosenByOthers | None
+    headline: str
+    """Sentence that comes before the verdict if age alone does as well as every image."""
     notes: list[str]
     """Sentences on conventions, exclusions and secondary results."""
 
@@ -144,11 +146,11 @@ def experiment_tables(
         else pd.DataFrame(),
         trend=trend,
         selection=selection,
+        headline=age_headline(baselines),
         notes=experiment_notes(
             predictions,
             rule,
             settings,
-            headline=age_headline(baselines),
             areas=arms.set_index("arm")["auc"] if len(arms) else pd.Series(dtype=float),
             secondary=[
                 trend.sentence if trend else "",
@@ -158,6 +160,11 @@ def experiment_tables(
             ],
         ),
     )
+
+
+def answer_text(tables: ExperimentTables) -> str:
+    """The verdict as one paragraph; an age that no image beats comes first."""
+    return f"{tables.headline} {tables.verdict.text}".strip()
 
 
 def _training_patients(
@@ -230,6 +237,7 @@ def experiment_files(tables: ExperimentTables) -> dict[str, bytes]:
         "later_repeats": tables.plan.later,
         "trend": asdict(tables.trend) if tables.trend else None,
         "chosen_by_other_repeats": asdict(tables.selection) if tables.selection else None,
+        "headline": tables.headline,
         "notes": tables.notes,
     }
     return statistics_files(frames, others)
