@@ -4,24 +4,18 @@ from collections.abc import Iterator
 from math import inf
 from typing import Literal
 
-from idhray.stats.audit.areas import AREA_INTERVAL
 from idhray.stats.audit.findings import (
     Check,
     Finding,
-    ReportedRows,
     Severity,
     each,
     finding,
-    rows_text,
-    table_finding,
 )
 from idhray.stats.audit.intervals import Z95, Z_PRINTED, in_order, overlap, p_of_z, z_of_p
 from idhray.stats.audit.printed_number import PrintedP, Span, shortly
 from idhray.stats.audit.reported import ReportedRow
 from idhray.stats.roc.intervals import exact_auc_interval, hanley_mcneil_se
 
-HOLDS_AREA = "AUC interval holds its AUC"
-ONE_METHOD = "AUC intervals are of one method"
 AREA_P = "AUC interval agrees with P"
 
 Method = Literal["exact binomial", "Hanley-McNeil", "symmetric"]
@@ -30,15 +24,6 @@ _FAR = 1.75  # of z: no distribution of scores makes sqrt(3) of the standard err
 _NEAR = 0.25  # of z
 _NOT_ITS_OWN = 2.0  # exact binomial intervals: too narrow by so much with 1 case in 10 of a class
 _MANY = 10**6  # patients, in place of infinitely many
-
-
-def area_outside(row: ReportedRow) -> Iterator[Finding]:
-    """Intervals that exclude their own area, or whose ends are exchanged."""
-    if row.auc is None or in_order(row.auc, row.auc_low, row.auc_high):
-        return
-    reverse = row.auc_low and row.auc_high and not row.auc_low.may_be_below(row.auc_high)
-    reason = "the lower end is above the upper one" if reverse else "the area lies outside"
-    yield finding(row, HOLDS_AREA, "impossible", printed=row.area_text, reason=reason)
 
 
 def fitting_methods(row: ReportedRow) -> tuple[Method, ...]:
@@ -80,25 +65,6 @@ def is_symmetric(auc: Span, low: Span, high: Span) -> bool:
     if low[0] <= 0 and 2 * auc[0] - high[1] <= 0:
         return True
     return overlap((2 * auc[0], 2 * auc[1]), (low[0] + high[0], low[1] + high[1]))
-
-
-def mixed_methods(rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
-    """One finding about a table with some exact binomial and some symmetric intervals."""
-    fits = {row.line: fitting_methods(row) for row in rows}
-    exact = [line for line, names in fits.items() if names == ("exact binomial",)]
-    symmetric = [line for line, names in fits.items() if names and "exact binomial" not in names]
-    if not exact or not symmetric:
-        return
-    yield table_finding(
-        ONE_METHOD,
-        "suspicious",
-        printed=f"{len(rows)} AUC intervals",
-        reason=(
-            f"{rows_text(exact)} fit the exact binomial method only, "
-            f"{rows_text(symmetric)} a symmetric one (DeLong) only"
-        ),
-        fits="two programs or settings; exact binomial is MedCalc's default and no option of pROC",
-    )
 
 
 def area_against_p(row: ReportedRow) -> Iterator[Finding]:
@@ -201,13 +167,6 @@ def spans_of(row: ReportedRow) -> tuple[Span, Span, Span]:
 
 
 CHECKS = (
-    Check(
-        rule=HOLDS_AREA,
-        applies_to=("auc",),
-        needs=("auc_low", "auc_high"),
-        find=each(area_outside),
-    ),
-    Check(rule=ONE_METHOD, applies_to=AREA_INTERVAL, needs=("cases",), find=mixed_methods),
     Check(
         rule=AREA_P,
         applies_to=("auc", "p_of_area"),

@@ -9,44 +9,35 @@ from idhray.stats.audit.intervals import (
     agreement,
     apart,
     diagnosis,
-    holds_estimate,
     implied_p,
     interval_of,
-    lost_sign,
     other_level,
 )
 from idhray.stats.audit.printed_number import PrintedP, shortly
-from idhray.stats.audit.reported import BETA, ODDS_RATIO, RATIOS, ReportedRow, with_article
+from idhray.stats.audit.reported import (
+    BETA,
+    EFFECT_RATIOS,
+    KAPPA,
+    ODDS_RATIO,
+    ReportedRow,
+    with_article,
+)
 
-HOLDS_ESTIMATE = "interval holds its estimate"
 AGREES_WITH_P = "interval agrees with P"
 SYMMETRIC = "interval is symmetric on its scale"
 ON_ITS_SCALE = "estimate is on the scale it claims"
 ESTIMATE_INTERVAL = ("estimate", "low", "high")
-_OTHER = {BETA: ODDS_RATIO, **dict.fromkeys(RATIOS, BETA)}
+_OTHER = {BETA: ODDS_RATIO, **dict.fromkeys(EFFECT_RATIOS, BETA)}
 _EXTREME_LEAN = 3.0
 _TINY = 0.001  # P
 _TOWARDS_ZERO = 1 / 1.2  # no likelihood leans that way
 
 
-def outside_interval(row: ReportedRow) -> Iterator[Finding]:
-    """Intervals that exclude their own estimate, or whose ends are exchanged."""
-    if holds_estimate(row) or not (row.low and row.high):
-        return
-    reverse = not row.low.may_be_below(row.high)
-    center = float(row.low.value + row.high.value) / 2
-    yield finding(
-        row,
-        HOLDS_ESTIMATE,
-        "impossible",
-        printed=row.estimate_text,
-        reason="the lower end is above the upper one" if reverse else "the estimate lies outside",
-        fits=lost_sign(row) or f"the interval is centered on {shortly(center)}",
-    )
-
-
 def against_p(row: ReportedRow) -> Iterator[Finding]:
-    """Intervals that mean another standard error than P does."""
+    """Intervals that mean another standard error than P does.
+
+    P of a kappa is that of no agreement, which has a standard error of its own.
+    """
     interval, p = interval_of(row, row.scale), row.p
     if interval is None or p is None or wrong_scale(row):
         return
@@ -57,7 +48,7 @@ def against_p(row: ReportedRow) -> Iterator[Finding]:
         yield finding(
             row,
             AGREES_WITH_P,
-            "contradiction",
+            "suspicious" if row.scale == KAPPA else "contradiction",
             printed=row.estimate_text,
             reason=f"the interval means a standard error of {se} and {text}, not {p.text}",
             fits=diagnosis(row, interval, p),
@@ -151,7 +142,7 @@ def other_scale(row: ReportedRow) -> Iterator[Finding]:
     if severity is None or not (row.estimate and row.low and row.high):
         return
     other = _OTHER[row.scale]
-    name = {BETA: "itself", **dict.fromkeys(RATIOS, "its logarithm")}
+    name = {BETA: "itself", **dict.fromkeys(EFFECT_RATIOS, "its logarithm")}
     reason = f"the interval is symmetric about {name[other]}, not about {name[row.scale]}"
     if severity == "contradiction" and row.p is not None:
         reason = f"with P {row.p.text} the interval makes sense on the scale of the {other} only"
@@ -166,12 +157,6 @@ def other_scale(row: ReportedRow) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check(
-        rule=HOLDS_ESTIMATE,
-        applies_to=("estimate",),
-        needs=("low", "high"),
-        find=each(outside_interval),
-    ),
     Check(
         rule=AGREES_WITH_P,
         applies_to=("estimate",),

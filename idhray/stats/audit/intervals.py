@@ -247,6 +247,8 @@ def wald_text(interval: Interval, se: float, scale: str) -> str:
     if scale in RATIOS:
         return f"{ratio[1]} to {ratio[2]}"
     text = f"{shortly(ends[0])} to {shortly(ends[1])}"
+    if scale != BETA:
+        return text
     return f"{text} (odds ratio {ratio[0]}, {ratio[1]} to {ratio[2]})"
 
 

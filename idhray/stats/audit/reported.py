@@ -138,6 +138,11 @@ class ReportedRow:
         return self.scale if self.scale in (BETA, ODDS_RATIO) else ""
 
     @property
+    def likelihood_scale(self) -> str:
+        """The scale, or "" if it is no likelihood ratio."""
+        return self.scale if self.scale in LIKELIHOOD_RATIOS else ""
+
+    @property
     def contrast(self) -> CountTable | None:
         """The counts of a level and its reference, 2 x 2, behind an estimate."""
         counts = self.counts

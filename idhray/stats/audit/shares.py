@@ -7,7 +7,7 @@ from typing import Literal
 
 from idhray.stats.audit.findings import Check, Finding, each, finding
 from idhray.stats.audit.printed_number import READING_TEXTS, PrintedNumber
-from idhray.stats.audit.reported import NUMBERS, RATIOS, SHARES, ReportedRow
+from idhray.stats.audit.reported import NUMBERS, RATIOS, SHARES, WITHIN_1, ReportedRow
 
 Share = Literal["sensitivity", "specificity", "accuracy"]
 PATIENTS: dict[Share, str] = {  # column -> property with its number of patients, and their name
@@ -21,7 +21,7 @@ SWAPPED = "sensitivity and specificity are not exchanged"
 
 
 def outside_range(row: ReportedRow) -> Iterator[Finding]:
-    """Shares and P values outside 0..1; for the ends of an AUC interval a remark."""
+    """Shares and P values outside 0..1, kappas outside -1..1; for ends of intervals a remark."""
     for name in SHARES:
         share = getattr(row, name)
         if share is None or 0 <= share.value <= 1:
@@ -35,6 +35,16 @@ def outside_range(row: ReportedRow) -> Iterator[Finding]:
             reason="it lies between 0 and 1",
             fits="a symmetric interval that passes 0 or 1 is cut there" if is_end else "",
         )
+    for name in NUMBERS if row.scale in WITHIN_1 else ():
+        number = getattr(row, name)
+        if number is not None and abs(number.value) > 1:
+            yield finding(
+                row,
+                IN_RANGE,
+                "impossible" if name == "estimate" else "remark",
+                printed=f"{row.scale}: {name} {number.text}",
+                reason="it lies between -1 and 1",
+            )
     if row.p is not None and not 0 <= row.p.number.value <= 1:
         reason = "a P value lies between 0 and 1"
         yield finding(row, IN_RANGE, "impossible", printed=f"P {row.p.text}", reason=reason)
@@ -50,7 +60,7 @@ def negative_ratio(row: ReportedRow) -> Iterator[Finding]:
             NEGATIVE,
             "impossible",
             printed=f"{row.scale}: {', '.join(negative)}",
-            reason="a ratio of odds, risks or hazards is never negative",
+            reason="a ratio of odds, risks, hazards or likelihoods is never negative",
             fits=f"a beta (log {row.scale}) under the wrong name",
         )
 

@@ -8,15 +8,13 @@ from scipy import stats
 
 from idhray.stats.audit.area_intervals import (
     AREA_P,
-    ONE_METHOD,
     area_against_p,
-    area_outside,
     error_without_effect,
     fitting_methods,
-    mixed_methods,
     z_of_area,
 )
 from idhray.stats.audit.area_widths import WIDTH, off_width
+from idhray.stats.audit.figures import AREA, method_rule, mixed_methods, outside
 from idhray.stats.roc.intervals import hanley_mcneil_se
 from idhray.stats.text import printed
 from tests.stats.auc_intervals import auc_interval
@@ -60,20 +58,20 @@ def test_an_interval_is_recognized_as_its_method(rows_of, seed, method):
     name = {"delong": "symmetric", "hanley-mcneil": "Hanley-McNeil"}.get(method, method)
 
     assert name in fitting_methods(row)
-    assert [*area_outside(row)] == []
+    assert [*outside(AREA, row)] == []
     assert [*off_width(row)] == []
 
 
 def test_two_methods_in_one_table_are_one_finding_about_the_table(rows_of):
     """Neither is wrong; that nobody says so is."""
     rows = rows_of(HEADER, *TRAINING, *VALIDATION)
-    (found,) = mixed_methods(rows, rows)
+    (found,) = mixed_methods(AREA, rows, rows)
 
-    assert (found.line, found.row, found.rule) == (None, "(whole table)", ONE_METHOD)
+    assert (found.line, found.row, found.rule) == (None, "(whole table)", method_rule(AREA))
     assert found.severity == "suspicious"
     assert "rows 2 to 3 fit the exact binomial" in found.reason
-    assert [*mixed_methods(rows[:2], rows)] == []
-    assert [*mixed_methods(rows[2:], rows)] == []
+    assert [*mixed_methods(AREA, rows[:2], rows)] == []
+    assert [*mixed_methods(AREA, rows[2:], rows)] == []
 
 
 def test_an_interval_holds_its_area(rows_of):
@@ -86,7 +84,7 @@ def test_an_interval_holds_its_area(rows_of):
         "D,0.8,0.84,0.9",
         "E,1.00,1.00,1.00",
     )
-    found = [[one.severity for one in area_outside(row)] for row in rows]
+    found = [[one.severity for one in outside(AREA, row)] for row in rows]
 
     assert found == [["impossible"], ["impossible"], ["impossible"], [], []]
 

@@ -4,14 +4,13 @@ import pytest
 
 from idhray.stats.audit.estimates import (
     AGREES_WITH_P,
-    HOLDS_ESTIMATE,
     ON_ITS_SCALE,
     SYMMETRIC,
     against_p,
     asymmetric,
     other_scale,
-    outside_interval,
 )
+from idhray.stats.audit.figures import ESTIMATE, holds_rule, outside
 
 HEADER = "row,n,scale,estimate,low,high,p"
 DIVIDED = "divided by sqrt(n)"
@@ -118,9 +117,9 @@ def test_a_p_apart_is_told_with_what_the_interval_means(rows_of):
 def test_an_interval_holds_its_estimate(rows_of, line, fits):
     """Park 2021, table 2, and two that are made up."""
     (row,) = rows_of(HEADER, f"A,{line}")
-    (found,) = outside_interval(row)
+    (found,) = outside(ESTIMATE, row)
 
-    assert (found.rule, found.severity) == (HOLDS_ESTIMATE, "impossible")
+    assert (found.rule, found.severity) == (holds_rule(ESTIMATE), "impossible")
     assert fits in found.fits
     assert [*against_p(row), *asymmetric(row)] == []
 
