@@ -14,7 +14,7 @@ from idhray.stats.audit.area_intervals import fitting_methods, is_symmetric, spa
 from idhray.stats.audit.areas import AREA_INTERVAL
 from idhray.stats.audit.findings import Check, Finding, ReportedRows, each, finding
 from idhray.stats.audit.intervals import Z95, in_order
-from idhray.stats.audit.printed_number import Span, shortly
+from idhray.stats.audit.printed_number import PrintedNumber, Span, shortly
 from idhray.stats.audit.reported import ReportedRow, quoted
 from idhray.stats.roc.intervals import auc_se_bounds, hanley_mcneil_se
 
@@ -48,12 +48,20 @@ def _ratio(above: float, below: float) -> float:
 
 
 def sides(row: ReportedRow, *, in_logits: bool) -> Sides:
-    """The sides of an interval; an end that prints 0 or 1 is infinitely far in logits."""
-    (area, low, high) = (_logits(span) if in_logits else span for span in spans_of(row))
+    """The sides of an interval; an end that prints 0 or 1 is infinitely far in logits.
+
+    Numbers of one row are rounded alike, or cut off alike: their differences are right to one unit.
+    """
+    spans = [_rounded(number) for number in (row.auc, row.auc_low, row.auc_high) if number]
+    area, low, high = (_logits(span) for span in spans) if in_logits else spans
     return Sides(
         below=(max(area[0] - low[1], 0.0), area[1] - low[0]),
         above=(max(high[0] - area[1], 0.0), high[1] - area[0]),
     )
+
+
+def _rounded(number: PrintedNumber) -> Span:
+    return float(number.value - number.unit / 2), float(number.value + number.unit / 2)
 
 
 def _logits(span: Span) -> Span:
@@ -66,8 +74,8 @@ def _logits(span: Span) -> Span:
 
 def is_cut(row: ReportedRow) -> bool:
     """True if an end prints 0 or 1, where an interval may have been cut."""
-    _, low, high = spans_of(row)
-    return low[0] <= 0 or high[1] >= 1
+    ends_at = [number.value for number in (row.auc_low, row.auc_high) if number]
+    return min(ends_at) <= 0 or max(ends_at) >= 1
 
 
 def errors_meant(row: ReportedRow) -> tuple[Span, Span]:
