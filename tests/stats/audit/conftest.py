@@ -8,6 +8,7 @@ import pytest
 from idhray.stats.audit.checks import Audit, audit_table
 from idhray.stats.audit.reading import read_reported
 from idhray.stats.audit.reported import ReportedRow
+from tests.stats.arms.conftest import experiment as experiment
 
 PUBLISHED = Path(__file__).parents[3] / "benchmarks" / "papers" / "published"
 
