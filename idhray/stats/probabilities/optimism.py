@@ -21,6 +21,7 @@ from idhray.chance import generator
 from idhray.errors import IdhrayError
 from idhray.stats.probabilities.calibration import calibration_in_the_large, calibration_line
 from idhray.stats.probabilities.logits import logits_of, probabilities_of
+from idhray.stats.progress import counted
 from idhray.stats.resampling import Flags, Rows, resampled_rows
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import Labels, SampleError, Scored, labels_of
@@ -36,6 +37,9 @@ class Predicts(Protocol):
 
 Refit = Callable[[pd.DataFrame, Labels], Predicts]
 """A fit from scratch; it raises an IdhrayError if these rows allow none."""
+Judge = Callable[[Rows], tuple[NDArray[np.float64], bool]]
+"""A fit from scratch on some rows: P(mutant) of all judged cases, and whether the classes were
+separated. It raises an IdhrayError if these rows allow no fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +89,8 @@ class _Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cases:
-    frame: pd.DataFrame
     labels: Labels
     judged: Flags
-
-    @cached_property
-    def original(self) -> pd.DataFrame:
-        """Rows that are judged."""
-        return self.frame[self.judged].reset_index(drop=True)
 
     @cached_property
     def original_labels(self) -> Labels:
@@ -101,7 +99,7 @@ class _Cases:
 
     @cached_property
     def original_rows(self) -> Rows:
-        """Row of `original` for each row of `frame`."""
+        """Place among the judged cases for each case."""
         return np.asarray(np.cumsum(self.judged) - 1)
 
 
@@ -137,6 +135,33 @@ def optimism(
     labels = labels_of(truth)
     if len(frame) != len(labels):
         raise SampleError(f"{len(labels)} labels, but {len(frame)} rows")
+    original = frame[~_flags(train_only, labels)].reset_index(drop=True)
+
+    def judge(rows: Rows) -> tuple[NDArray[np.float64], bool]:
+        model = fit(frame.iloc[rows].reset_index(drop=True), labels[rows])
+        return model.p_mutant(original), bool(getattr(model, "separated", False))
+
+    return optimism_of_rows(labels, judge, train_only=train_only, resamples=resamples, seed=seed)
+
+
+def optimism_of_rows(
+    truth: ArrayLike,
+    judge: Judge,
+    *,
+    train_only: Flags | None = None,
+    resamples: int = 400,
+    seed: int = 0,
+    label: str = "optimism",
+) -> Optimism:
+    """The figures of `optimism`, from a fit that takes rows by their numbers.
+
+    Other arguments and errors are those of `optimism`.
+
+    Args:
+        judge: Called on all rows and on every resample.
+        label: Beginning of the log lines.
+    """
+    labels = labels_of(truth)
     judged = ~_flags(train_only, labels)
     if len(set(labels[judged])) < 2:
         count = np.bincount(labels[judged], minlength=2)
@@ -144,11 +169,11 @@ def optimism(
             f"{count[1]} mutant and {count[0]} wildtype patients to judge, the rest only train; "
             "both classes must be judged"
         )
-    cases = _Cases(frame=frame, labels=labels, judged=judged)
-    apparent = _figures(cases.original_labels, fit(frame, labels).p_mutant(cases.original))
+    cases = _Cases(labels=labels, judged=judged)
+    apparent = _figures(cases.original_labels, judge(np.arange(len(labels)))[0])
     tally = _Tally()
-    for number in range(resamples):
-        _try(cases, resampled_rows(judged, generator(seed, "optimism", number)), fit, tally)
+    for number in counted(resamples, label):
+        _try(cases, resampled_rows(judged, generator(seed, "optimism", number)), judge, tally)
     return _summary(apparent, tally, resamples, int((~judged).sum()))
 
 
@@ -159,20 +184,19 @@ def _flags(train_only: Flags | None, labels: Labels) -> Flags:
     return flags
 
 
-def _try(cases: _Cases, rows: Rows, fit: Refit, tally: _Tally) -> None:
+def _try(cases: _Cases, rows: Rows, judge: Judge, tally: _Tally) -> None:
     """Fit to some rows; add on-draw minus on-original figures, or the failure, to `tally`."""
     drawn_labels, judged = cases.labels[rows], cases.original_rows[rows[cases.judged[rows]]]
     if len(set(drawn_labels)) < 2 or len(set(cases.original_labels[judged])) < 2:
         tally.one_class += 1
         return
     try:
-        model = fit(cases.frame.iloc[rows].reset_index(drop=True), drawn_labels)
-        sample = Scored(cases.original_labels, model.p_mutant(cases.original))
-        p = probabilities_of(sample)
+        probabilities, separated = judge(rows)
+        p = probabilities_of(Scored(cases.original_labels, probabilities))
     except (IdhrayError, np.linalg.LinAlgError) as error:
         tally.refusals.append(str(error))
         return
-    tally.separated += bool(getattr(model, "separated", False))
+    tally.separated += separated
     pairs = zip(
         _figures(cases.original_labels[judged], p[judged]),
         _figures(cases.original_labels, p),

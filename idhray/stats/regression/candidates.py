@@ -4,6 +4,7 @@ Every model is fitted once and stored, because a search meets the same model fro
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,8 +12,14 @@ import numpy as np
 
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.regression.design import Design
-from idhray.stats.regression.likelihood import Likelihood, Point
-from idhray.stats.regression.profile import likelihood_ratio, wald
+from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point, Reals
+from idhray.stats.regression.profile import (
+    likelihood_ratio,
+    nested_likelihood_ratio,
+    wald,
+    without_columns,
+)
+from idhray.stats.regression.separation import is_separated, overlap, separates_alone
 from idhray.stats.sample import Labels
 
 Rule = Literal["lr", "wald", "aic", "bic"]
@@ -40,13 +47,20 @@ class Models:
     """For resampling: no criterion is computed if the rule goes by P."""
     fitted: dict[frozenset[str], tuple[Design, Likelihood, Point]] = field(default_factory=dict)
 
-    def fit(self, names: Sequence[str]) -> tuple[Design, Likelihood, Point]:
-        """The model of these predictors at its maximum."""
+    def fit(
+        self, names: Sequence[str], start: Reals | None = None
+    ) -> tuple[Design, Likelihood, Point]:
+        """The model of these predictors at its maximum.
+
+        Args:
+            names: Predictors.
+            start: Coefficients to start from; zeros if not given.
+        """
         key = frozenset(names)
         if key not in self.fitted:
             design = self.design.subset(names)
             model = Likelihood(matrix=design.matrix, labels=self.labels, penalized=self.penalized)
-            self.fitted[key] = design, model, model.maximum()
+            self.fitted[key] = design, model, model.maximum(start)
         return self.fitted[key]
 
     def criterion(self, names: Sequence[str], rule: Rule) -> float:
@@ -59,8 +73,30 @@ class Models:
         """The test of `name` in the model of `names`, and the criterion without it."""
         design, model, best = self.fit(names)
         indices = design.column_indices(name)
-        test = wald(best, indices) if rule == "wald" else likelihood_ratio(model, best, indices)
         others = [other for other in names if other != name]
+        if rule == "wald":
+            test = wald(best, indices)
+        elif self.penalized:
+            test = likelihood_ratio(model, best, indices)
+        else:
+            start = without_columns(best, indices)
+            test = nested_likelihood_ratio(best, self.fit(others, start)[2], len(indices))
         skipped = self.lean and rule in ("lr", "wald")
         criterion = float("nan") if skipped else self.criterion(others, rule)
         return Candidate(name=name, test=test, criterion=criterion)
+
+
+def lean_models(design: Design, labels: Labels) -> Models:
+    """Models for resampling, by maximum likelihood or, if the classes are separated, by Firth's.
+
+    A level of one class, or a fit that proves overlap, spares the linear program of `is_separated`.
+    """
+    models = Models(design=design, labels=labels, penalized=False, lean=True)
+    if not separates_alone(design, labels):
+        with suppress(NoMaximumError):
+            _, model, best = models.fit([predictor.name for predictor in design.predictors])
+            if overlap(model.matrix, labels, model.residuals(best)):
+                return models
+        if not is_separated(design.matrix, labels):
+            return models
+    return Models(design=design, labels=labels, penalized=True, lean=True)

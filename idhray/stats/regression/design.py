@@ -100,12 +100,7 @@ def fitting_design(frame: pd.DataFrame, predictors: Sequence[Predictor]) -> Desi
     occurring = tuple(_occurring(frame, predictor, notes) for predictor in predictors)
     _check_names([predictor.name for predictor in predictors])
     columns, matrix = coded(frame, occurring)
-    if len(frame) <= len(columns):
-        raise SampleError(
-            f"{len(frame)} patients for {len(columns)} parameters (intercept included): "
-            "use fewer predictors or join levels"
-        )
-    _check_rank(columns, matrix)
+    check_rank(columns, matrix)
     return Design(matrix=matrix, columns=columns, predictors=occurring, notes=tuple(notes))
 
 
@@ -130,6 +125,17 @@ def coded(
             columns.append(Column(predictor=name, level=level, reference=predictor.levels[0]))
             values.append((cells == level).astype(np.float64))
     return tuple(columns), np.column_stack(values)
+
+
+def linear_predictor(matrix: DesignMatrix, beta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log odds, (N,); exactly equal for patients with equal columns.
+
+    A product of matrices sums in an order that depends on the row, and so would break ties.
+    """
+    eta = np.zeros(len(matrix))
+    for column, coefficient in zip(matrix.T, beta, strict=True):
+        eta += column * coefficient
+    return eta
 
 
 def _values(frame: pd.DataFrame, predictor: Predictor) -> NDArray[Any]:
@@ -186,8 +192,19 @@ def _check_names(names: Sequence[str]) -> None:
             raise SampleError(f"predictor names must be distinct and not {INTERCEPT}: {name!r}")
 
 
-def _check_rank(columns: Sequence[Column], matrix: DesignMatrix) -> None:
-    """Refuse a column that those before it determine (its diagonal in R of QR is nearly 0)."""
+def check_rank(columns: Sequence[Column], matrix: DesignMatrix) -> None:
+    """Refuse a matrix with as many columns as patients, or a column that others determine.
+
+    A column that those before it determine has a diagonal of nearly 0 in R of QR.
+
+    Raises:
+        SampleError: naming the columns.
+    """
+    if len(matrix) <= len(columns):
+        raise SampleError(
+            f"{len(matrix)} patients for {len(columns)} parameters (intercept included): "
+            "use fewer predictors or join levels"
+        )
     lengths = np.linalg.norm(matrix, axis=0)
     unexplained = np.abs(np.diag(np.linalg.qr(matrix / lengths, mode="r")))
     collinear = [

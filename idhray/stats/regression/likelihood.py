@@ -11,24 +11,30 @@ Source: Firth 1993 (Biometrika 80:27), section 3; Heinze and Schemper 2002 (Stat
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.special import expit
 
 from idhray.stats.regression.design import DesignMatrix
+from idhray.stats.regression.far_starts import (
+    LONGEST_STEP,
+    Evaluation,
+    evaluation,
+    newton_step,
+    other_maxima,
+)
 from idhray.stats.sample import Labels, SampleError
 
 Reals = NDArray[np.float64]  # (K,), or (N,) for one value per patient
 Square = NDArray[np.float64]  # (K, K)
 _MAX_STEPS = 100  # fewer than 10 are usual
 _MAX_HALVINGS = 40
-_LONGEST_STEP = 5.0  # change of a linear predictor; a longer step is cut to this
-_FLATTEST = 0.01  # smallest curvature, as a share of the bound, that a step uses
 _FAR = 6.0  # mean change of the linear predictors from which another maximum is searched
-_NEAR = 0.3  # change of a linear predictor: a climb so near an earlier maximum ends there
-_STEP = 1e-10  # a step that moves no linear predictor by more is the last
+_HIGHER = 1e-9  # a maximum that is higher by less is the same one
+_STEP = 1e-7  # a step that moves no linear predictor by more is the last; steps square the error
 _GAIN = 1e-9  # if rounding keeps steps from shrinking to _STEP: the largest gain of a last step
 _SMALL = 0.01  # and its longest change of a linear predictor
 _NO_MAXIMUM = {
@@ -73,21 +79,21 @@ class Likelihood:
     def at(self, beta: Reals) -> Point:
         """Value and derivatives; the value is -inf if the information is singular."""
         eta = self.matrix @ beta
-        p = expit(eta)
-        weight = p * expit(-eta)
+        p, q = expit(eta), expit(-eta)
+        weight = p * q
         information = (self.matrix.T * weight) @ self.matrix
         plain = -float(np.logaddexp(0, np.where(self.labels == 1, -eta, eta)).sum())
-        residual = np.where(self.labels == 1, expit(-eta), -p)  # labels - p is 0 too early
+        residual = np.where(self.labels == 1, q, -p)  # labels - p is 0 too early
         value, curvature, bound = plain, information, information
         if self.penalized:
-            sign, logdet = np.linalg.slogdet(information)
-            value = plain + 0.5 * float(logdet) if sign > 0 else -np.inf
+            root, failure = dpotrf(information, lower=1)
+            value = -np.inf if failure else plain + float(np.log(np.diag(root)).sum())
             if np.isfinite(value):
-                inverse = np.linalg.inv(information)
-                leverage = weight * ((self.matrix @ inverse) * self.matrix).sum(axis=1)
-                residual = residual + leverage * (0.5 - p)
+                z = self.matrix @ dtrtri(root, lower=1)[0].T  # z_i . z_j = x_i inverse(X'WX) x_j
+                leverage, off = weight * (z**2).sum(axis=1), 0.5 - p
+                residual = residual + leverage * off
                 bound = (self.matrix.T * (weight * (1 + leverage))) @ self.matrix
-                curvature = bound - self._bend(0.5 - p, weight, leverage, inverse)
+                curvature = bound - self._bend(off, weight, leverage, z)
         return Point(
             beta=beta,
             value=value,
@@ -98,13 +104,18 @@ class Likelihood:
             bound=bound,
         )
 
-    def _bend(self, off: Reals, weight: Reals, leverage: Reals, inverse: Square) -> Square:
+    def residuals(self, point: Point) -> Reals:
+        """Labels minus probabilities, (N,); exact for probabilities near 0 and 1."""
+        eta = self.matrix @ point.beta
+        return np.where(self.labels == 1, expit(-eta), -expit(eta))
+
+    def _bend(self, off: Reals, weight: Reals, leverage: Reals, z: DesignMatrix) -> Square:
         """Difference between `bound` and `curvature`, from the second derivative of the penalty.
 
         The derivative of the leverages has the squared elements of X inverse(X'WX) X' between
         patients; as products of rows (z_i . z_j)^2 they need no N by N matrix.
         """
-        x, z = self.matrix, self.matrix @ np.linalg.cholesky(inverse)
+        x = self.matrix
         squares = (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)  # (N, K * K)
         twist = (x.T * (off * weight)) @ squares
         return np.asarray((x.T * (2 * leverage * off**2)) @ x - 2 * twist @ twist.T)
@@ -127,27 +138,23 @@ class Likelihood:
         if not self.penalized:
             return best
         lengths = np.sqrt((self.matrix**2).mean(axis=0))
-        center = best.beta
-        for index in np.arange(len(lengths)) if fixed is None else np.flatnonzero(~fixed):
-            for side in (-1, 1):
-                far = center.copy()
-                far[index] += side * _FAR / lengths[index]
-                with suppress(NoMaximumError):
-                    best = max(best, self.climb(far, fixed, best), key=lambda point: point.value)
+        free = np.arange(len(lengths)) if fixed is None else np.flatnonzero(~fixed)
+        away = np.diag(_FAR / lengths)[free]
+        starts = best.beta + np.concatenate([-away, away])
+        for beta in other_maxima(self._of_many, self.matrix, best.beta, starts, free):
+            with suppress(NoMaximumError):
+                point = self.climb(beta, fixed)
+                best = point if point.value > best.value + _HIGHER else best
         return best
 
-    def climb(
-        self,
-        start: Reals | None = None,
-        fixed: NDArray[np.bool_] | None = None,
-        earlier: Point | None = None,
-    ) -> Point:
+    @cached_property
+    def _of_many(self) -> Evaluation:
+        return evaluation(self.matrix, self.labels)
+
+    def climb(self, start: Reals | None = None, fixed: NDArray[np.bool_] | None = None) -> Point:
         """The maximum reached from `start` by Newton steps that never descend.
 
-        Other arguments and errors are those of `maximum`.
-
-        Args:
-            earlier: A maximum; a climb that comes near it stops, and `earlier` is returned.
+        Arguments and errors are those of `maximum`.
         """
         count = self.matrix.shape[1]
         point = self.at(np.zeros(count) if start is None else np.asarray(start, np.float64))
@@ -162,11 +169,9 @@ class Likelihood:
             settled = reach < _SMALL and float(point.score @ step) < _GAIN
             if settled and reach > shortest / 2:
                 break  # steps that near the end and do not shrink are rounding
-            point, moved = self._along(point, step * min(1.0, _LONGEST_STEP / max(reach, 1e-300)))
+            point, moved = self._along(point, step * min(1.0, LONGEST_STEP / max(reach, 1e-300)))
             if reach < _STEP or not moved:
                 break
-            if earlier and np.abs(self.matrix @ (point.beta - earlier.beta)).max() < _NEAR:
-                return earlier
             shortest = min(reach, shortest)
         if not settled:
             raise NoMaximumError(_NO_MAXIMUM[self.penalized])
@@ -183,17 +188,9 @@ class Likelihood:
 
 
 def _step(point: Point, free: NDArray[np.intp]) -> Reals:
-    """Newton's step of the free coefficients, also where the value is not concave.
-
-    There the curvature along each axis (relative to the bound) is taken without its sign, so that
-    the step leads away from a saddle and not back to it.
-    """
+    """Newton's step of the free coefficients."""
+    if len(free) == len(point.beta):
+        return newton_step(point.score, point.curvature, point.bound)
     block, step = np.ix_(free, free), np.zeros(len(point.beta))
-    score, curvature = point.score[free], point.curvature[block]
-    try:
-        np.linalg.cholesky(curvature)
-        step[free] = np.linalg.solve(curvature, score)
-    except np.linalg.LinAlgError:
-        bends, axes = eigh(curvature, point.bound[block])
-        step[free] = axes @ ((axes.T @ score) / np.maximum(np.abs(bends), _FLATTEST))
+    step[free] = newton_step(point.score[free], point.curvature[block], point.bound[block])
     return step

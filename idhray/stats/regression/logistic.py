@@ -14,7 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, xlogy
 
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.regression.design import Design, Predictor, coded, fitting_design
+from idhray.stats.regression.design import (
+    Design,
+    Predictor,
+    coded,
+    fitting_design,
+    linear_predictor,
+)
 from idhray.stats.regression.likelihood import Likelihood
 from idhray.stats.regression.profile import likelihood_ratio, wald
 from idhray.stats.regression.separation import Separation, separation
@@ -73,7 +79,7 @@ class LogisticFit:
             SampleError: a predictor is absent, or has missing values or a level that no patient
                 had on whom the model was fitted.
         """
-        return np.asarray(coded(frame, self.predictors)[1] @ self.beta)
+        return linear_predictor(coded(frame, self.predictors)[1], self.beta)
 
     def p_mutant(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """P(mutant), one per row; raises as `linear_predictor`."""

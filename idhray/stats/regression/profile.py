@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import chdtrc
 
 from idhray.stats.hypothesis.significance import Significance
 from idhray.stats.regression.likelihood import Likelihood, NoMaximumError, Point, Reals
@@ -32,13 +32,24 @@ def likelihood_ratio(model: Likelihood, best: Point, indices: Sequence[int]) -> 
     fixed = np.isin(np.arange(len(best.beta)), indices)
     nearby = _constrained(model, best, fixed, np.zeros(len(indices)))
     without = model.maximum(nearby.beta, fixed)
+    return _ratio(name, best, without, len(indices))
+
+
+def nested_likelihood_ratio(best: Point, without: Point, columns: int) -> Significance:
+    """The same test without the penalty, from the fit of a model without these columns."""
+    return _ratio("likelihood ratio", best, without, columns)
+
+
+def without_columns(best: Point, indices: Sequence[int]) -> Reals:
+    """Coefficients of the other columns, moved along as those at `indices` go to 0: a start."""
+    fixed = np.isin(np.arange(len(best.beta)), indices)
+    return _shifted(best, fixed, np.zeros(len(indices)))[~fixed]
+
+
+def _ratio(method: str, best: Point, without: Point, df: int) -> Significance:
     statistic = max(2 * (best.value - without.value), 0.0)
-    return Significance(
-        method=name,
-        p=float(stats.chi2.sf(statistic, len(indices))),
-        statistic=statistic,
-        df=len(indices),
-    )
+    p = float(chdtrc(df, statistic))
+    return Significance(method=method, p=p, statistic=statistic, df=df)
 
 
 def wald(best: Point, indices: Sequence[int]) -> Significance:
@@ -46,7 +57,7 @@ def wald(best: Point, indices: Sequence[int]) -> Significance:
     covariance = np.linalg.inv(best.information)[np.ix_(list(indices), list(indices))]
     beta = best.beta[list(indices)]
     statistic = float(beta @ np.linalg.solve(covariance, beta))
-    p = float(stats.chi2.sf(statistic, len(indices)))
+    p = float(chdtrc(len(indices), statistic))
     return Significance(method="Wald", p=p, statistic=statistic, df=len(indices))
 
 

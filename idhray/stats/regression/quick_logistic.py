@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from idhray.stats.regression.design import Predictor, coded, fitting_design
+from idhray.stats.regression.design import Predictor, coded, fitting_design, linear_predictor
 from idhray.stats.regression.likelihood import Likelihood
 from idhray.stats.regression.separation import is_separated
 from idhray.stats.sample import labels_of
@@ -31,7 +31,8 @@ class QuickLogistic:
         Raises:
             SampleError: as `coded`; a level that no patient had on whom the model was fitted.
         """
-        return np.asarray(expit(coded(frame, self.predictors)[1] @ self.beta))
+        matrix = coded(frame, self.predictors)[1]
+        return np.asarray(expit(linear_predictor(matrix, self.beta)))
 
 
 def quick_logistic(

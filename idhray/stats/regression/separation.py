@@ -19,6 +19,9 @@ from scipy.optimize import linprog
 from idhray.stats.regression.design import Design, DesignMatrix, Factor, Predictor
 from idhray.stats.sample import Labels
 
+_SMALLEST_RESIDUAL = 1e-6  # of a fit that proves overlap
+_BALANCED = 1e-11  # share of a sum of sizes that counts as a sum of 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Separation:
@@ -70,6 +73,39 @@ def is_separated(matrix: DesignMatrix, labels: Labels) -> bool:
         matrix: Design with the intercept's column first.
     """
     return bool(infinite_estimates(matrix, labels).any())
+
+
+def separates_alone(design: Design, labels: Labels) -> bool:
+    """True if all patients with some level of a factor are of one class; False proves nothing."""
+    factors = [predictor for predictor in design.predictors if isinstance(predictor, Factor)]
+    for factor in factors:
+        members = design.matrix[:, design.column_indices(factor.name)]
+        members = np.column_stack([members, 1 - members.sum(axis=1)])
+        mutants, counts = labels @ members, members.sum(axis=0)
+        if ((mutants == 0) | (mutants == counts)).any():
+            return True
+    return False
+
+
+def overlap(matrix: DesignMatrix, labels: Labels, residuals: NDArray[np.float64]) -> bool:
+    """True if a fit proves that every coefficient has a finite estimate; False proves nothing.
+
+    A direction that separates the classes has a product of one sign, and not always 0, with the
+    patients' signed columns. Residuals of the right sign, none of which is 0, with a product of 0
+    with every column exclude it.
+
+    Args:
+        matrix: (N, K) design.
+        labels: (N,) classes.
+        residuals: (N,) labels minus fitted probabilities.
+
+    Source: Stiemke 1915 (Math Ann 76:340); Albert and Anderson 1984.
+    """
+    sizes = residuals * np.where(labels == 1, 1.0, -1.0)
+    if not sizes.min() > _SMALLEST_RESIDUAL:
+        return False
+    balance = np.abs(residuals @ matrix)
+    return bool((balance <= _BALANCED * (sizes @ np.abs(matrix))).all())
 
 
 def _alone(design: Design, predictor: Predictor, labels: Labels, complete: bool) -> list[str]:

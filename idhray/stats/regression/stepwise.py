@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from idhray.stats.regression.candidates import Candidate, Models, Rule
 from idhray.stats.regression.design import Predictor
 from idhray.stats.regression.logistic import LogisticFit, fit_logistic, labeled_design
-from idhray.stats.regression.separation import Separation, is_separated, separation
+from idhray.stats.regression.separation import Separation, separation
 from idhray.stats.sample import SampleError
 
 _GAIN = 1e-7  # a smaller gain of AIC is rounding; R's step() stops there too
@@ -107,22 +107,8 @@ def stepwise(
     )
 
 
-def chosen_by(
-    frame: pd.DataFrame,
-    truth: ArrayLike,
-    predictors: Sequence[Predictor],
-    *,
-    rule: Rule,
-    alpha: float,
-) -> tuple[str, ...]:
-    """Names that `stepwise` chooses, without the report of their model: for resampling.
-
-    Raises:
-        SampleError: as `fit_logistic`.
-    """
-    labels, design = labeled_design(frame, truth, predictors)
-    penalized = is_separated(design.matrix, labels)
-    models = Models(design=design, labels=labels, penalized=penalized, lean=True)
+def chosen_in(models: Models, *, rule: Rule, alpha: float) -> tuple[str, ...]:
+    """Names that `stepwise` chooses among all predictors of the design: for resampling."""
     return _trace(models, _Policy(rule=rule, alpha=alpha))[-1].predictors
 
 

@@ -6,9 +6,10 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from idhray.stats.regression.candidates import lean_models
 from idhray.stats.regression.design import Covariate, Factor
-from idhray.stats.regression.logistic import FIRTH, fit_logistic
-from idhray.stats.regression.stepwise import chosen_by, stepwise
+from idhray.stats.regression.logistic import FIRTH, fit_logistic, labeled_design
+from idhray.stats.regression.stepwise import chosen_in, stepwise
 from idhray.stats.sample import SampleError
 from tests.stats.park_models import assert_close, predictors_of, simulated
 
@@ -118,7 +119,8 @@ def test_the_choice_alone_is_that_of_the_full_report(rule):
         frame, labels = made_up(seed)
         whole = stepwise(frame, labels, PREDICTORS, rule=rule)
 
-        assert chosen_by(frame, labels, PREDICTORS, rule=rule, alpha=0.05) == whole.chosen
+        models = lean_models(*reversed(labeled_design(frame, labels, PREDICTORS)))
+        assert chosen_in(models, rule=rule, alpha=0.05) == whole.chosen
 
 
 def test_the_trace_says_what_was_done_and_why():

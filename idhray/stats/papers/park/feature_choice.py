@@ -1,12 +1,11 @@
-"""Choice of a model's features: univariable filter, then elimination; fast enough to repeat.
+"""Choice of a model's features: the filter of single features, before the elimination.
 
-The same rule makes the models of table 2 and, on resampled cases, their correction for optimism.
-The correction must repeat the choice: figures of a choice that was made once stay optimistic.
+`resampled_choice` repeats the choice on resampled cases, for the correction for optimism: figures
+of a choice that was made once stay optimistic.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -14,8 +13,6 @@ from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.regression.candidates import Models
 from idhray.stats.regression.design import fitting_design
 from idhray.stats.regression.profile import likelihood_ratio, wald
-from idhray.stats.regression.quick_logistic import QuickLogistic, quick_logistic
-from idhray.stats.regression.stepwise import chosen_by
 from idhray.stats.sample import Labels, SampleError, labels_of
 from idhray.stats.settings import StatsSettings
 
@@ -104,23 +101,3 @@ def _smallest_p(frame: pd.DataFrame, labels: Labels, name: str) -> float:
     if separated:
         return min(likelihood_ratio(model, maximum, [place]).p for place in places)
     return min(wald(maximum, [place]).p for place in places)
-
-
-def choosing_fit(names: Sequence[str], settings: StatsSettings) -> Callable[..., QuickLogistic]:
-    """Function that chooses among these features and fits the model, for `optimism`."""
-
-    def fit(frame: pd.DataFrame, truth: Labels) -> QuickLogistic:
-        usable, _ = jointly_usable(frame, significant_features(frame, truth, names, settings))
-        if not usable:
-            raise SampleError("no feature is significant")
-        chosen = [BY_NAME[name].factor for name in usable]
-        if settings.elimination != "none":
-            remaining = chosen_by(
-                frame, truth, chosen, rule=settings.elimination, alpha=settings.alpha
-            )
-            chosen = [factor for factor in chosen if factor.name in remaining]
-        if not chosen:
-            raise SampleError("elimination removed every feature")
-        return quick_logistic(chosen)(frame, np.asarray(truth))
-
-    return fit

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from idhray.stats.papers.park.feature_choice import choosing_fit
 from idhray.stats.papers.park.features import BY_NAME
 from idhray.stats.papers.park.models import ReaderModel
-from idhray.stats.probabilities.optimism import optimism
+from idhray.stats.papers.park.resampled_choice import chosen_model, coded_cases
+from idhray.stats.probabilities.optimism import optimism_of_rows
 from idhray.stats.regression.logistic import LogisticFit
+from idhray.stats.resampling import Rows
 from idhray.stats.roc.area import auc
-from idhray.stats.sample import Labels, SampleError, Scored
+from idhray.stats.sample import Labels, SampleError, Scored, Scores
 from idhray.stats.settings import StatsSettings
 
 UNIVARIABLE, FULL, FINAL, WITH_AGE = "univariable", "multivariable", "final", "final with age"
@@ -133,14 +134,22 @@ def _optimism(model: ReaderModel, truth: Labels, settings: StatsSettings) -> dic
     if len(set(truth[real])) < 2:
         reason = "No correction for optimism: there is no real mutant among its training cases."
         return {**dict.fromkeys(names, np.nan), "optimism_notes": reason}
+    feature_names = list(model.univariable)
+    cases = coded_cases(model.cases, feature_names)
+    patients = coded_cases(model.cases[real], feature_names)
+
+    def judge(rows: Rows) -> tuple[Scores, bool]:
+        chosen = chosen_model(cases, rows, truth[rows], feature_names, settings)
+        return chosen.p_mutant(patients), chosen.separated
+
     try:
-        corrected = optimism(
-            model.cases,
+        corrected = optimism_of_rows(
             truth,
-            choosing_fit(list(model.univariable), settings),
+            judge,
             train_only=~real,
             resamples=settings.optimism_resamples,
             seed=settings.seed,
+            label=f"optimism of model {model.number}",
         )
     except SampleError as error:
         reason = f"No correction for optimism: {error}."

@@ -16,10 +16,11 @@ import pandas as pd
 from idhray.chance import generator
 from idhray.errors import IdhrayError
 from idhray.stats.bootstrap import Bootstrapped, summary
-from idhray.stats.papers.park.feature_choice import choosing_fit
 from idhray.stats.papers.park.judged import JudgedSet
 from idhray.stats.papers.park.models import ReaderModel
 from idhray.stats.papers.park.readings import Readings
+from idhray.stats.papers.park.resampled_choice import CodedCases, chosen_model, coded_cases
+from idhray.stats.progress import counted
 from idhray.stats.resampling import Rows, resampled_rows
 from idhray.stats.roc.area import auc
 from idhray.stats.sample import SampleError, Scored
@@ -34,7 +35,9 @@ FEWEST = 100  # resamples; fewer do not reach the tails
 class _Study:
     baseline: ReaderModel
     augmented: ReaderModel
-    features: pd.DataFrame
+    training: CodedCases
+    """(N) cases of the augmented model."""
+    features: CodedCases
     """(R * P) rows: the judged patients by the first reader, then by the second, and so on."""
     judged: JudgedSet
     settings: StatsSettings
@@ -57,7 +60,8 @@ def resampled_gain(
             f"optimism_resamples is {settings.optimism_resamples}"
         )
     study = _study(readings, models, judged, settings)
-    gains = np.array([_gain(study, number) for number in range(settings.optimism_resamples)])
+    numbers = counted(settings.optimism_resamples, "bootstrap of training cases and patients")
+    gains = np.array([_gain(study, number) for number in numbers])
     areas = [
         auc(
             Scored(
@@ -81,10 +85,14 @@ def _study(
 ) -> _Study:
     by_number = {model.number: model for model in models}
     cases = readings.cases.reset_index().set_index("patient")["case"].loc[list(judged.patients)]
+    baseline, augmented = by_number[BASELINE], by_number[AUGMENTED]
+    names = sorted({*baseline.univariable, *augmented.univariable})
+    features = pd.concat([readings.by_reader[name].loc[cases] for name in judged.readers])
     return _Study(
-        baseline=by_number[BASELINE],
-        augmented=by_number[AUGMENTED],
-        features=pd.concat([readings.by_reader[name].loc[cases] for name in judged.readers]),
+        baseline=baseline,
+        augmented=augmented,
+        training=coded_cases(augmented.cases, names),
+        features=coded_cases(features, names),
         judged=judged,
         settings=settings,
     )
@@ -114,10 +122,9 @@ def _gain(study: _Study, number: int) -> float:
 
 def _area(study: _Study, model: ReaderModel, rows: Rows, patients: Rows) -> float:
     """Mean AUC over the readers of one model, chosen and fitted on some rows of model 3's cases."""
-    drawn_cases = study.augmented.cases.iloc[rows].reset_index(drop=True)
-    truth = drawn_cases["label"].to_numpy(dtype=np.int64)
+    truth = study.augmented.cases["label"].to_numpy(dtype=np.int64)[rows]
     if len(set(truth)) < 2:
         raise SampleError("one class only was drawn")
-    fit = choosing_fit(list(model.univariable), study.settings)(drawn_cases, truth)
-    scores = fit.p_mutant(study.features).reshape(-1, len(study.judged.labels))
+    chosen = chosen_model(study.training, rows, truth, list(model.univariable), study.settings)
+    scores = chosen.p_mutant(study.features).reshape(-1, len(study.judged.labels))
     return auc(Scored(study.judged.labels[patients], scores[:, patients]))
