@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import brentq
 
 from idhray.errors import ConfigError
 from idhray.planning.normal import check_power, normal_power
@@ -21,10 +20,10 @@ from idhray.planning.simulation import (
     power_curve,
     studies_of,
 )
+from idhray.stats.roc.power import gain_found
 from idhray.stats.sample import z_of
 
 _MOST_PATIENTS = 10**9
-_STEPS = 8  # AUCs from the baseline's to 1 that are tried first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +69,12 @@ def detectable_auc(
     check_power(power, design.alpha)
     count = studies_of(design, studies, scores)
     curve = power_curve(design, count, seed)
-    powers, previous = [], design.auc
-    for auc in np.linspace(design.auc, 1, _STEPS + 1)[1:]:
-        powers.append(curve(float(auc)))
-        if powers[-1] >= power:
-            detectable = float(brentq(lambda a: curve(a) - power, previous, auc, xtol=2e-4))
-            error = _error_of_auc(curve, design, detectable, power, count)
-            return DetectableAuc(
-                auc=detectable, mc_error=error, highest_power=max(powers), studies=count
-            )
-        previous = float(auc)
-    return DetectableAuc(auc=np.nan, mc_error=np.nan, highest_power=max(powers), studies=count)
+    gain, highest = gain_found(lambda gain: curve(design.auc + gain), 1 - design.auc, power)
+    if np.isnan(gain):
+        return DetectableAuc(auc=np.nan, mc_error=np.nan, highest_power=highest, studies=count)
+    auc = design.auc + gain
+    error = _error_of_auc(curve, design, auc, power, count)
+    return DetectableAuc(auc=auc, mc_error=error, highest_power=highest, studies=count)
 
 
 def patients_needed(

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from idhray.chance import generator
 from idhray.errors import ConfigError
 from idhray.planning.normal import normal_power
-from idhray.stats.roc.delong import NO_VARIANCE, Components, components
-from idhray.stats.sample import z_of
+from idhray.stats.roc import power
+from idhray.stats.roc.power import PairedDesign
 
 STUDIES = 4000
 """Simulated studies per figure: a power of 80% then has a standard error of 0.6 points."""
@@ -118,33 +116,14 @@ def power_curve(design: StudyDesign, studies: int, seed: int) -> Callable[[float
             design.correlation,
             design.alpha,
         )
-    size = (studies, design.patients)
+    correlation = np.array([[1.0, design.correlation], [design.correlation, 1.0]])
+    paired = PairedDesign(
+        n_mutant=design.n_mutant,
+        n_wildtype=design.n_wildtype,
+        areas=np.array([design.auc]),
+        correlation=correlation,
+        alpha=design.alpha,
+    )
     rng = generator(seed, "planning", design.n_mutant, design.n_wildtype)
-    noise, new_noise = rng.standard_normal(size), rng.standard_normal(size)
-    labels = np.repeat(np.array([1, 0]), [design.n_mutant, design.n_wildtype])
-    baseline = components(labels, noise + _shift(design.auc) * labels)
-    noise *= design.correlation
-    noise += np.sqrt(1 - design.correlation**2) * new_noise
-
-    def power(auc: float) -> float:
-        moved = noise.copy()
-        moved[:, : design.n_mutant] += _shift(auc)
-        return float(_significant(components(labels, moved), baseline, design.alpha).mean())
-
-    return power
-
-
-def _shift(auc: float) -> float:
-    """Difference of the mean scores of the classes; infinite for an AUC of 1."""
-    return float(np.sqrt(2) * stats.norm.ppf(auc))
-
-
-def _significant(new: Components, old: Components, alpha: float) -> NDArray[np.bool_]:
-    """True for each study (a row of components) in which the paired DeLong test is significant.
-
-    With a variance of 0 the test has no P, and the study is not significant.
-    """
-    gains = [after - before for after, before in zip(new, old, strict=True)]
-    se = np.sqrt(sum(gain.var(axis=1, ddof=1) / gain.shape[1] for gain in gains))
-    significant = np.abs(gains[0].mean(axis=1)) > z_of(1 - alpha) * se
-    return np.asarray(significant & (se > NO_VARIANCE))
+    curve = power.power_curve(paired, studies, rng)
+    return lambda auc: curve(auc - design.auc)

@@ -107,7 +107,7 @@ class Likelihood:
     def residuals(self, point: Point) -> Reals:
         """Labels minus probabilities, (N,); exact for probabilities near 0 and 1."""
         eta = self.matrix @ point.beta
-        return np.where(self.labels == 1, expit(-eta), -expit(eta))
+        return np.asarray(np.where(self.labels == 1, expit(-eta), -expit(eta)))
 
     def _bend(self, off: Reals, weight: Reals, leverage: Reals, z: DesignMatrix) -> Square:
         """Difference between `bound` and `curvature`, from the second derivative of the penalty.

@@ -23,6 +23,8 @@ from idhray.stats.settings import StatsSettings
 
 PREDICTORS = {"Age": "p_age", "Image": "p_image", "Age & image": "p_age_image"}
 """Predictor -> its column of probabilities."""
+CHOSEN_ON_VALIDATION = ("p_image", "p_age_image")
+"""Probabilities of models that validation patients chose or fitted; age is fitted on training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +130,9 @@ def _with_age(scores: SplitScores, split: str, cohort: pd.DataFrame) -> pd.DataF
 def predictor_table(judged: Predictors, threshold: float) -> pd.DataFrame:
     """Table 3: one row per split and predictor, on the patients whose age is known.
 
-    Without an age model it has the image alone, on all patients. `fitted_here` marks a row whose
-    model was fitted on the same patients, so that its figures are optimistic.
+    Without an age model it has the image alone, on all patients. `fitted_here` marks a row on
+    patients by whom its model was fitted or chosen, so that its figures are optimistic: validation
+    chose the epoch of every training and the number of synthetic images, and fitted the fusion.
     """
     table = judged.by_patient
     if judged.age_model is not None:
@@ -142,7 +145,7 @@ def predictor_table(judged: Predictors, threshold: float) -> pd.DataFrame:
                 sample = Scored(rows_of_split["label"], rows_of_split[column])
                 row = performance(sample, threshold) | area_columns(sample)
                 row |= predictive_columns(sample, threshold)
-                fitted = column == "p_age_image" and split == "val"
+                fitted = column in CHOSEN_ON_VALIDATION and split == "val"
                 rows.append({"split": split, "predictor": name, "fitted_here": fitted, **row})
     return pd.DataFrame(rows)
 
@@ -151,7 +154,7 @@ def age_group_table(judged: Predictors, settings: StatsSettings) -> pd.DataFrame
     """Table 4: errors and accuracy by age group, for validation and test pooled and test alone.
 
     Liu et al. pool validation and test. Patients without an age are in no group. `fitted_here`
-    marks a row whose model was fitted on part of the same patients.
+    marks a row on patients by whom, in part, its model was fitted or chosen.
     """
     aged = judged.by_patient[judged.by_patient["age"].notna()]
     rows = []
@@ -165,7 +168,7 @@ def age_group_table(judged: Predictors, settings: StatsSettings) -> pd.DataFrame
             for name, column in PREDICTORS.items():
                 if column in members and len(members):
                     row = _error_row(members, column, settings.threshold)
-                    fitted = column == "p_age_image" and "val" in splits
+                    fitted = column in CHOSEN_ON_VALIDATION and "val" in splits
                     rows.append(
                         {"set": set_name, "group": group, "predictor": name, "fitted_here": fitted}
                         | row

@@ -19,7 +19,7 @@ NO_P = "\u2021"
 MARKS = {
     NO_P: "the DeLong variance of the difference is 0, so that there is no P",
     "*": "the DeLong variance is 0; the interval is the exact binomial one",
-    "\u2020": "fitted on these very patients (or part of them), so it flatters",
+    "\u2020": "fitted or chosen on these very patients (or part of them), so it flatters",
     "\u2714": "chosen on validation",
 }
 _SETS = {"val": "Validation", "test": "Test", "val + test": "Validation + test"}

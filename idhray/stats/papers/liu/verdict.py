@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from idhray.chance import generator
+from idhray.stats.papers.liu.predictions import Predictions
 from idhray.stats.papers.liu.sweep import BASELINE, best_count
+from idhray.stats.roc.power import detectable_paired_gain, measured_design
 from idhray.stats.text import p_text, printed, signed
 
 StudyAnswer = Literal["helps", "hurts", "this cohort cannot tell"]
@@ -32,12 +34,15 @@ class StudyVerdict:
     p: float
     ci_method: str
     detectable: float
-    """Gain that a cohort like this would show with 80% power."""
+    """Smallest gain that patients and trainings like these would show with 80% power; NaN if none,
+    or unknown."""
     n_mutant: int
     n_wildtype: int
 
 
-def study_verdict(sweep: pd.DataFrame) -> StudyVerdict:
+def study_verdict(
+    sweep: pd.DataFrame, predictions: Predictions, model: str, seed: int = 0
+) -> StudyVerdict:
     """Verdict of the test set on the count that was best on validation.
 
     There is one comparison and it is chosen without the test set, so its P and interval need no
@@ -45,6 +50,12 @@ def study_verdict(sweep: pd.DataFrame) -> StudyVerdict:
     training cannot tell a better recipe from luck. In 2000 simulated studies without any effect
     (18 + 16 patients, trainings of d' 1.3 +- 0.25) the interval excluded zero in 18% with one
     training each, in 4% with two and in 3% with three.
+
+    Args:
+        sweep: As `sweep_table` returns it.
+        predictions: The predictions behind it.
+        model: Its model.
+        seed: Seed of the simulation of the gain that could have been shown.
     """
     test = sweep[sweep["split"] == "test"].set_index("n_synthetic")
     with_images = sweep[sweep["n_synthetic"] != BASELINE]
@@ -57,7 +68,6 @@ def study_verdict(sweep: pd.DataFrame) -> StudyVerdict:
     answer: StudyAnswer = "this cohort cannot tell"
     if repeats > 1 and (low > 0 or high < 0):
         answer = "helps" if low > 0 else "hurts"
-    half_width = max(high - difference, difference - low)
     result = StudyVerdict(
         answer=answer,
         sentence="",
@@ -69,11 +79,25 @@ def study_verdict(sweep: pd.DataFrame) -> StudyVerdict:
         ci_high=float(high),
         p=float(row["difference_p"]),
         ci_method=str(row["difference_method"]),
-        detectable=half_width * float(1 + stats.norm.ppf(0.8) / stats.norm.ppf(0.975)),
+        detectable=_detectable(predictions, model, row, seed),
         n_mutant=int(row["n_mutant"]),
         n_wildtype=int(row["n_wildtype"]),
     )
     return replace(result, sentence=_sentence(result, float(row["auc"])))
+
+
+def _detectable(predictions: Predictions, model: str, row: "pd.Series[float]", seed: int) -> float:
+    """Smallest gain that the interval would show, by simulation of patients like these.
+
+    Both sides have as many trainings in the simulation as the side with fewer.
+    """
+    sides = [predictions.scores(model, n, "test").sample for n in (int(row.name), BASELINE)]
+    fewest = min(len(side.scores) for side in sides)
+    new, old = (side.scores[:fewest] for side in sides)
+    design = measured_design(
+        sides[0].labels, new, old, other_variance=float(row["se_trainings"]) ** 2
+    )
+    return detectable_paired_gain(design, generator(seed, "detectable gain"))
 
 
 def _sentence(result: StudyVerdict, area: float) -> str:
@@ -96,11 +120,12 @@ def _sentence(result: StudyVerdict, area: float) -> str:
             "gain; two repeats or more are needed."
         )
     elif result.answer == "this cohort cannot tell":
-        parts.append(
-            f"A true gain of less than about {printed(min(result.detectable, 1.0), 2)} would "
-            "usually go unseen with these patients and trainings (80% power)."
-        )
-        if result.detectable > 1 - before:
+        if np.isfinite(result.detectable):
+            parts.append(
+                f"A true gain of less than about {printed(result.detectable, 2)} would usually go "
+                "unseen with these patients and trainings (80% power)."
+            )
+        else:
             parts.append("Even a perfect model might not have shown a clear gain here.")
     if result.preferred_none:
         parts.append("On the validation patients no synthetic count did better than none.")

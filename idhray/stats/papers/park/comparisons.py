@@ -73,13 +73,14 @@ def _auc_gain(judged: JudgedSet, readers: list[str], number: int) -> dict[str, A
     contrast = np.repeat([1.0, -1.0], len(readers)) / len(readers)
     difference = float(contrast @ areas)
     variance = float(contrast @ delong_covariance(Scored(judged.labels, scores)) @ contrast)
-    se = np.sqrt(max(variance, 0.0))  # rounding may leave a variance of 0 just below it
+    se = float(np.sqrt(max(variance, 0.0)))  # rounding may leave a variance of 0 just below it
     varies = np.isfinite(se) and se > 1e-12
     half_width = stats.norm.ppf(0.975) * se if varies else np.nan
     return {
         "auc_baseline": float(np.mean(areas[len(readers) :])),
         "auc": float(np.mean(areas[: len(readers)])),
         "difference": difference,
+        "se": se if varies else np.nan,
         "difference_low": max(difference - half_width, -1.0) if varies else np.nan,
         "difference_high": min(difference + half_width, 1.0) if varies else np.nan,
         "p": float(2 * stats.norm.sf(abs(difference) / se)) if varies else np.nan,

@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from idhray.chance import generator
 from idhray.stats.bootstrap import Bootstrapped
 from idhray.stats.papers.liu.verdict import StudyAnswer
 from idhray.stats.papers.park.comparisons import MEAN, NO_TEST
 from idhray.stats.papers.park.judged import JUDGED_SETS, JudgedSet
 from idhray.stats.papers.park.training import AUGMENTED, BASELINE
 from idhray.stats.roc.area import DELONG
+from idhray.stats.roc.power import detectable_paired_gain, measured_design
 from idhray.stats.text import p_text, printed, signed
 
 CANNOT_TELL: StudyAnswer = "this cohort cannot tell"
@@ -40,7 +41,8 @@ class ReaderVerdict:
     without_model: int
     """Resamples on which one of the models could not be fitted; they are left out."""
     detectable: float
-    """Gain that patients and readings like these would show with 80% power."""
+    """Smallest gain that patients and readings like these would show with 80% power; NaN if none,
+    or unknown."""
     n_mutant: int
     n_wildtype: int
 
@@ -92,12 +94,30 @@ def reader_verdict(
         delong_high=delong[1],
         resamples=draws,
         without_model=failed,
-        detectable=(high - low) / 2 * float(1 + stats.norm.ppf(0.8) / stats.norm.ppf(0.975)),
+        detectable=_detectable(judged, row, resampled),
         n_mutant=int(judged.labels.sum()),
         n_wildtype=int((1 - judged.labels).sum()),
     )
     missing_reason = "" if isinstance(resampled, Bootstrapped) else resampled
     return replace(verdict, sentence=_sentence(verdict, row, missing_reason))
+
+
+def _detectable(judged: JudgedSet, row: "pd.Series[float]", resampled: Bootstrapped | str) -> float:
+    """Smallest gain that both intervals would show, by simulation of patients like these.
+
+    The variance by training cases and the choice of features is that of the bootstrap less the
+    variance over patients.
+    """
+    if not isinstance(resampled, Bootstrapped):
+        return float("nan")
+    over_patients = float(row["se"]) if np.isfinite(row["se"]) else 0.0
+    new, old = (
+        np.array([judged.p[reader, number] for reader in judged.readers])
+        for number in (AUGMENTED, BASELINE)
+    )
+    other_variance = max(resampled.se**2 - over_patients**2, 0.0)
+    design = measured_design(judged.labels, new, old, other_variance=other_variance)
+    return detectable_paired_gain(design, generator(resampled.seed, "detectable gain"))
 
 
 def _sentence(verdict: ReaderVerdict, row: "pd.Series[float]", missing_reason: str) -> str:

@@ -12,7 +12,13 @@ from idhray.stats.text import p_text, signed
 def answer(study, **how):
     """The verdict of a made-up study."""
     rows, _ = study(**how)
-    return study_verdict(sweep_table(checked_predictions(rows), "resnet50", 0.5))
+    return verdict_of(rows)
+
+
+def verdict_of(rows):
+    """The verdict of a table of predictions."""
+    predictions = checked_predictions(rows)
+    return study_verdict(sweep_table(predictions, "resnet50", 0.5), predictions, "resnet50")
 
 
 def test_a_clear_gain_helps(study):
@@ -36,13 +42,21 @@ def test_a_clear_loss_hurts_though_validation_would_not_have_it(study):
 
 
 def test_a_small_cohort_cannot_tell_and_says_what_it_could_see(study):
-    """4 + 4 patients: the sentence gives the interval and the smallest gain it would show."""
-    found = answer(study, patients=8, gain=0.3)
+    """The interval, and the smallest gain that a simulation of such studies shows."""
+    found = answer(study, patients=120, gain=0.05)
 
     assert found.answer == "this cohort cannot tell"
     assert found.ci_low <= 0 <= found.ci_high
     assert "would usually go unseen" in found.sentence
-    assert found.detectable > 0.1
+    assert 0.02 < found.detectable < 0.2
+
+
+def test_four_patients_of_each_class_could_have_shown_nothing(study):
+    """One observed interval would promise a gain of about .3; the planner says none."""
+    found = answer(study, patients=8, gain=0.3)
+
+    assert np.isnan(found.detectable)
+    assert "Even a perfect model might not have shown a clear gain here." in found.sentence
 
 
 def test_one_training_each_cannot_tell(study):
@@ -66,9 +80,7 @@ def test_perfect_at_every_count_cannot_tell(study):
 def test_without_synthetic_images_there_is_nothing_to_tell(study):
     """A baseline alone is a study too; its report must not fail."""
     rows, _ = study()
-    found = study_verdict(
-        sweep_table(checked_predictions(rows[rows["n_synthetic"] == 0]), "resnet50", 0.5)
-    )
+    found = verdict_of(rows[rows["n_synthetic"] == 0])
 
     assert found.answer == "this cohort cannot tell"
     assert "no model was trained with synthetic images" in found.sentence
