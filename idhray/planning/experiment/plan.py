@@ -98,7 +98,7 @@ def experiment_plan(
         gains: True gains at which the power is given; those that lead to an AUC of 1 are skipped.
         margin: Differences in AUC this small are irrelevant.
         power: Planned power.
-        studies: Simulated experiments per figure; None takes 1500 to 4000.
+        studies: Simulated experiments per figure; None takes 2500 to 4000.
         seed: Seed of the simulated experiments.
 
     Raises:

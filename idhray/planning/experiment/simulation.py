@@ -26,7 +26,7 @@ PerExperiment = NDArray[np.float64]  # first axis: experiments
 
 MOST_PATIENTS = 250
 """With more patients the closed form is as good."""
-_STUDIES, _FEWEST, _SCORES = 4000, 1500, 300_000
+_STUDIES, _FEWEST, _SCORES = 4000, 2500, 500_000
 _PAIRS = 1_000_000  # pairs of patients in a chunk, at which DeLong's components are fastest
 EQUIVALENCE_CONFIDENCE = 0.9
 
@@ -77,7 +77,7 @@ def simulated_contrasts(
         model: Scores.
         design: Patients, folds, repeats.
         gains: True gains.
-        studies: Number of experiments; None takes 1500 to 4000, fewer with more patients.
+        studies: Number of experiments; None takes 2500 to 4000, fewer with more patients.
         seed: Seed.
     """
     if studies is None:
