@@ -19,6 +19,8 @@ from idhray.image_ranks import TIES_SEED, balanced_order
 ImageNumbers = NDArray[np.intp]
 ImageSource = Literal["real", "classic", "synthetic"]
 CLASSES = ("wildtype", "mutant")  # labels 0 and 1
+MIN_TESTED = 2
+"""Fewest test patients of a class in a fold; DeLong's covariance of an area needs as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,8 @@ def fold_images(
         eval_per_patient: Images of each held-out patient, the first by rank; None for all.
 
     Raises:
-        TableError: a class has no image among the training, validation or test patients.
+        TableError: a class has no image among the training or validation patients, or fewer than
+            two test patients with images.
     """
     role_of = np.array([roles.get(str(p), "") for p in images.patients])
     order = balanced_order(images.patients.tolist(), images.ranks, TIES_SEED)
@@ -90,9 +93,9 @@ def fold_images(
     ]
     held_out = labeled if eval_per_patient is None else labeled & (images.ranks <= eval_per_patient)
     val, test = (np.flatnonzero((role_of == role) & held_out) for role in ("val", "test"))
-    for role, labels in (("val", images.labels[val]), ("test", images.labels[test])):
-        _require_both_classes(role, np.bincount(labels, minlength=2))
-    _require_both_classes("train", np.array([len(rows) for rows in by_class]))
+    _require_both_classes("val", images, val, 1)
+    _require_both_classes("test", images, test, MIN_TESTED)
+    _require_both_classes("train", images, np.concatenate(by_class), 1)
     cut = [len(rows) if train_per_class is None else train_per_class for rows in by_class]
     return FoldImages(
         train=(by_class[0][: cut[0]], by_class[1][: cut[1]]),
@@ -102,10 +105,14 @@ def fold_images(
     )
 
 
-def _require_both_classes(role: str, counts: NDArray[np.int64]) -> None:
-    for name, count in zip(CLASSES, counts, strict=True):
-        if not count:
-            raise TableError(f"role {role}: no image of a {name} patient; draw other folds")
+def _require_both_classes(role: str, images: CohortImages, rows: ImageNumbers, least: int) -> None:
+    for label, name in enumerate(CLASSES):
+        count = len(np.unique(images.patients[rows][images.labels[rows] == label]))
+        if count < least:
+            raise TableError(
+                f"role {role}: {count} {name} patients with images, {least} or more are needed; "
+                "draw fewer folds with `idhray split-cohort`"
+            )
 
 
 def missing_images(arm: Arm, fold: FoldImages) -> str:

@@ -216,7 +216,8 @@ def decision_rule(
     rivals = {kind: f"{kind}:{arm.count}{''.join(online)}" for kind in RIVALS}
     return DecisionRule(
         primary=primary,
-        controls=tuple(name for name in rivals.values() if name in protocol.arms),
+        # A rival that was not trained cannot be beaten: without it the answer is never `helps`.
+        controls=tuple(name for name in rivals.values() if name not in protocol.absent),
         absent_controls={
             name: protocol.absent[name] for name in rivals.values() if name in protocol.absent
         },

@@ -80,6 +80,11 @@ class ProtocolSettings:
             raise ConfigError(f"fewer_patients are shares in (0, 1), got {self.fewer_patients}")
         if self.primary_count is not None and self.selection == "validation":
             raise ConfigError("primary_count is fixed, or selected on validation, not both")
+        if self.stop_early and self.selection == "validation":
+            raise ConfigError(
+                "stop_early looks at the primary comparison, which validation has yet to select; "
+                "give one of the two"
+            )
         for name, kind in (("fold_by", FoldUnit), ("generators", GeneratorScope)):
             if getattr(self, name) not in get_args(kind):
                 raise ConfigError(

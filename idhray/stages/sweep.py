@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,8 @@ import ray
 from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE, write_folds
 from idhray.config import identity_of
-from idhray.errors import SettingsChangedError
-from idhray.experiment.arms import GENERATED, parse_arm
+from idhray.errors import ConfigError, SettingsChangedError, StorageError
+from idhray.experiment.arms import GENERATED, ControlKind, parse_arm
 from idhray.experiment.protocol import Protocol, merged_protocol, protocol_from, protocol_values
 from idhray.experiment.settings import fresh_arms
 from idhray.experiment.trials import Trial, planned_trials
@@ -33,11 +33,13 @@ from idhray.generator_records import read_gate, read_generator
 from idhray.leakage import refuse_failed
 from idhray.ledger import Fate, check_failures
 from idhray.planning.experiment.printing import experiment_summary
+from idhray.stages.experiment.checks import refuse_impossible_trials, refuse_other_patients
 from idhray.stages.experiment.data import load_data
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
     PROTOCOL_FILE,
     SELECTION_FILE,
+    main_model,
     precise_enough,
 )
 from idhray.stages.experiment.plan import (
@@ -154,14 +156,16 @@ def _plan(
 ) -> TrialPlan:
     """Folds, images, protocol and generators; everything is checked before Ray starts."""
     images_seal, listed = seal(images), listed_images(images)
-    folds = folds_of(images, flags.folds, join(out, FOLDS_FILE), settings, flags.seed)
+    written = None if flags.overwrite else join(out, FOLDS_FILE)
+    folds = folds_of(images, flags.folds, written, settings, flags.seed)
+    refuse_other_patients(listed, folds, images)
     by_fold = images_by_fold(images, listed, folds, settings)
     protocol = plan_protocol(folds, by_fold, settings, flags.seed)
     needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)
     repeats = range(1, _last_repeat(protocol, settings) + 1)
     generators = assigned_generators(synthetic, folds, settings, repeats) if needs_generator else {}
     used = sorted({folder for pair in generators.values() for folder in pair})
-    return TrialPlan(
+    plan = TrialPlan(
         folds=folds,
         images=listed,
         fold_images=by_fold,
@@ -172,6 +176,8 @@ def _plan(
         generators=generators,
         seals={folder: seal(folder) for folder in used},
     )
+    refuse_impossible_trials(plan, images)
+    return plan
 
 
 def _last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:
@@ -181,23 +187,55 @@ def _last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:
 
 def _with_protocol(plan: TrialPlan, out: str, flags: SweepFlags) -> TrialPlan:
     """The plan with the protocol of the folder, continued; folds and protocol are written."""
-    path = join(out, PROTOCOL_FILE)
+    path, fates = join(out, PROTOCOL_FILE), ledger.fates(out)
     earlier = protocol_from(read_json(path)) if exists(path) else None
+    has_results = any(fate.status == "done" for fate in fates.values())
+    if has_results and earlier is None:
+        raise StorageError(
+            f"{out}: {len(fates)} trainings, but no {PROTOCOL_FILE}; restore it, or choose another "
+            "--out: a protocol that is written after results fixes nothing"
+        )
     protocol = merged_protocol(
         earlier,
         plan.protocol,
         defaults=plan.settings.defaults(),
-        has_results=bool(ledger.fates(out)),
+        has_results=has_results,
         amend=flags.amend,
         today=date.today().isoformat(),
     )
     if not protocol.detectable:
         protocol = replace(protocol, detectable=planned_detectable(plan))
+    # Everything is refused before the first file changes: a refused command loses nothing.
+    _refuse_repeats_after_selection(out, protocol)
+    _refuse_changed(out, fates, _hashes_of_all(replace(plan, protocol=protocol)))
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
     publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
     logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return replace(plan, protocol=protocol)
+
+
+def _refuse_repeats_after_selection(out: str, protocol: Protocol) -> None:
+    """Refuse more repeats once validation has selected the count on the planned ones."""
+    path = join(out, SELECTION_FILE)
+    if protocol.primary is None and exists(path):
+        selected_on = int(read_json(path)["first_fresh_repeat"]) - 1
+        if protocol.repeats != selected_on:
+            raise ConfigError(
+                f"{out}: validation selected the count on {selected_on} repeats, now --repeats is "
+                f"{protocol.repeats}; give the old number, or choose another --out"
+            )
+
+
+def _hashes_of_all(plan: TrialPlan) -> dict[str, str]:
+    """Digest of each trial that the protocol may have, by name."""
+    trials = planned_trials(
+        plan.folds.numbers(),
+        range(1, _last_repeat(plan.protocol, plan.settings) + 1),
+        tuple(plan.protocol.arms),
+        plan.settings.classifiers,
+    )
+    return {trial.name: plan.trial_hash(trial) for trial in trials}
 
 
 def planned_detectable(plan: TrialPlan) -> str:
@@ -239,6 +277,8 @@ def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
 def _run_planned(plan: TrialPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:
     """Run the planned trials, or fewer repeats where the protocol allows it; the finished ones."""
     last = plan.protocol.repeats
+    if plan.protocol.primary is None and exists(join(out, SELECTION_FILE)):
+        return _planned(plan, last)  # finished; they are completed with the fresh ones
     if not plan.settings.protocol.stop_early:
         trials = _planned(plan, last)
         _run(trials, plan, out, images, flags)
@@ -255,11 +295,14 @@ def _run_planned(plan: TrialPlan, out: str, images: str, flags: SweepFlags) -> l
 
 
 def _planned(plan: TrialPlan, repeats: int) -> list[Trial]:
+    """Trials of the planned repeats. Controls of a count that validation selects come later."""
+    arms = tuple(
+        arm
+        for arm in plan.protocol.arms
+        if plan.protocol.primary or parse_arm(arm).kind not in get_args(ControlKind)
+    )
     return planned_trials(
-        plan.folds.numbers(),
-        range(1, repeats + 1),
-        tuple(plan.protocol.arms),
-        plan.settings.classifiers,
+        plan.folds.numbers(), range(1, repeats + 1), arms, plan.settings.classifiers
     )
 
 
@@ -276,10 +319,15 @@ def _selected(plan: TrialPlan, out: str) -> tuple[str, TrialPlan]:
     """Arm with the highest mean AUC on validation, recorded, and the plan with its controls."""
     path = join(out, SELECTION_FILE)
     if not exists(path):
-        first = plan.settings.classifiers[0]
-        areas = validation_areas(read_table(out, PREDICTIONS).to_pandas(), plan, first)
-        chosen = max(areas, key=lambda arm: (areas[arm], -parse_arm(arm).count))
         first_fresh = plan.protocol.repeats + 1
+        rows = read_table(out, PREDICTIONS).to_pandas()
+        if (rows["repeat"] >= first_fresh).any():
+            raise StorageError(
+                f"{out}: fresh trainings of a selected count, but no {SELECTION_FILE}; restore it, "
+                "or choose another --out: a selection after them would not be fresh"
+            )
+        areas = validation_areas(rows[rows["model"] == main_model(plan.protocol)])
+        chosen = max(areas, key=lambda arm: (areas[arm], -parse_arm(arm).count))
         publish_json(path, {"arm": chosen, "val_auc": areas, "first_fresh_repeat": first_fresh})
         logger.info("%s: validation selected %s", out, chosen)
     primary = str(read_json(path)["arm"])
@@ -296,11 +344,14 @@ def _selected(plan: TrialPlan, out: str) -> tuple[str, TrialPlan]:
     return primary, replace(plan, protocol=protocol)
 
 
-def validation_areas(rows: pd.DataFrame, plan: TrialPlan, classifier: str) -> dict[str, float]:
-    """Mean AUC on validation of each arm with synthetic images, over folds and repeats."""
-    val = rows[(rows["split"] == "val") & (rows["repeat"] <= plan.protocol.repeats)]
+def validation_areas(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean AUC on validation of each arm with synthetic images, over folds and repeats.
+
+    Args:
+        rows: PREDICTIONS rows of one classifier.
+    """
     areas: dict[str, list[float]] = {}
-    for (arm, _, _), group in val.groupby(["arm", "fold", "repeat"]):
+    for (arm, _, _), group in rows[rows["split"] == "val"].groupby(["arm", "fold", "repeat"]):
         if parse_arm(str(arm)).kind == "synthetic":
             sample = Scored((group["idh"] == "mutant").astype(int), group["p_mutant"])
             areas.setdefault(str(arm), []).append(auc(sample))

@@ -104,27 +104,27 @@ def test_held_out_patients_are_scored_on_their_first_images():
     """A patient with more images must not be judged by other ranks than the others."""
     rows = fold(eval_per_patient=2).test
 
-    assert cohort().ranks[rows].tolist() == [1, 2, 1, 2]
+    assert cohort().ranks[rows].tolist() == [1, 2] * 4
 
 
 def test_another_patient_changes_no_other_patients_order():
     """Patients are ordered by seed and name, not by their place in the table."""
-    images, more = cohort(12), cohort(14)
+    images, more = cohort(14), cohort(16)
     few, many = (
         fold_images(each, roles(n), train_per_class=None, eval_per_patient=None)
-        for each, n in ((images, 12), (more, 14))
+        for each, n in ((images, 14), (more, 16))
     )
-    names = [p for p in more.patients[many.train[0]].tolist() if p != "P12"]
+    names = [p for p in more.patients[many.train[0]].tolist() if p != "P14"]
 
     assert names == images.patients[few.train[0]].tolist()
 
 
-def test_a_fold_without_a_class_is_refused():
-    """An AUC of one class does not exist."""
-    one_class = {name: "train" if name == "P00" else role for name, role in roles().items()}
+def test_a_fold_that_tests_one_patient_of_a_class_is_refused():
+    """DeLong's covariance of its area does not exist: all its trainings would be in vain."""
+    alone = {name: "train" if name == "P00" else role for name, role in roles().items()}
 
-    with pytest.raises(TableError, match="role test: no image of a wildtype"):
-        fold_images(cohort(), one_class, train_per_class=None, eval_per_patient=None)
+    with pytest.raises(TableError, match=r"role test: 1 wildtype patients .* 2 or more"):
+        fold_images(cohort(), alone, train_per_class=None, eval_per_patient=None)
 
 
 def test_a_generator_of_the_fold_sees_exactly_the_images_that_train():

@@ -100,6 +100,13 @@ def test_the_rule_names_the_controls_and_those_that_are_missing():
     assert rule.absent_controls == {"more-real:600": "118 of 300 further mutant images"}
 
 
+def test_a_rival_that_was_never_planned_cannot_be_beaten():
+    """To leave out the control that is hard to beat must not make `helps` easier to say."""
+    without = dataclasses.replace(planned(), absent={})
+
+    assert decision_rule(without, "synthetic:600").controls == ("duplicate:600", "more-real:600")
+
+
 def test_a_protocol_survives_its_file():
     """A continued experiment must compare with exactly what was planned."""
     protocol = merged(planned(), planned(margin=0.05), amend="a slip")

@@ -51,3 +51,9 @@ def test_several_counts_need_a_primary_one():
     """A count that is chosen after the results is no plan."""
     with pytest.raises(ConfigError, match="primary_count"):
         primary_arm(ProtocolSettings(counts=(2, 4)), (2, 4))
+
+
+def test_stopping_early_and_selection_by_validation_exclude_each_other():
+    """The stopping rule needs the primary comparison, which is chosen after all repeats."""
+    with pytest.raises(ConfigError, match="stop_early"):
+        ProtocolSettings(counts=(2, 4), selection="validation", stop_early=True)

@@ -6,10 +6,19 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from idhray.errors import ConfigError, LeakageError, SettingsChangedError
-from idhray.ledger import fates
+from idhray.cohorts.folds import read_folds
+from idhray.errors import (
+    ConfigError,
+    LeakageError,
+    SettingsChangedError,
+    StorageError,
+    TableError,
+)
+from idhray.ledger import fates, record
 from idhray.stages.experiment.outcome import read_outcome
-from idhray.stages.sweep import SweepFlags, sweep
+from idhray.stages.studies.experiment_statistics import fit_sweep
+from idhray.stages.sweep import SweepFlags, sweep, validation_areas
+from idhray.stats.settings import StatsSettings
 from idhray.storage import join, read_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS, TRIALS
@@ -132,8 +141,130 @@ def test_other_synthetic_images_of_finished_trials_are_refused(finished, inputs,
     other = synthetic(tmp_path / "other", inputs["folds"], 1, "mutant", name="another")
     changed = tuple(other if f.endswith("1-mutant") else f for f in inputs["synthetic"])
 
+    before = (finished / "generators.json").read_bytes()
     with pytest.raises(SettingsChangedError, match=r"2 finished trainings .*fold=1"):
         run(finished, inputs, synthetic=changed)
+
+    assert (finished / "generators.json").read_bytes() == before
+    assert (finished / "_done.json").exists()
+
+
+def test_an_amendment_that_would_orphan_finished_trials_changes_nothing(finished, inputs):
+    """Else the protocol would name settings that no training had."""
+    before = (finished / "protocol.json").read_bytes()
+    other = replace(SETTINGS, classifier=replace(SETTINGS.classifier, learning_rate=1e-2))
+    with pytest.raises(SettingsChangedError, match="24 finished trainings"):
+        run(finished, inputs, other, amend="faster")
+
+    assert (finished / "protocol.json").read_bytes() == before
+    assert (finished / "_done.json").exists()
+
+
+def test_results_without_their_protocol_are_refused(finished, inputs, tmp_path):
+    """Deleting the file would allow any protocol to be written after the results."""
+    out = tmp_path / "bare"
+    shutil.copytree(finished, out)
+    (out / "protocol.json").unlink()
+
+    with pytest.raises(StorageError, match=r"no protocol\.json; restore it"):
+        run(out, inputs, with_protocol(margin=0.1))
+
+
+def external(inputs, parent):
+    """A pair of generators of another cohort, which may serve all folds."""
+    return tuple(
+        synthetic(parent / idh, inputs["folds"], 1, idh, patients=["X1", "X2"])
+        for idh in ("wildtype", "mutant")
+    )
+
+
+def test_generators_that_serve_several_folds_are_not_one_for_each_fold(inputs, tmp_path):
+    """One luck would be counted as three, and a claim about the recipe be made of it."""
+    shared = external(inputs, tmp_path)
+
+    with pytest.raises(ConfigError, match="folds 1 and 2 would share a generator"):
+        run(tmp_path / "out", inputs, synthetic=shared)
+    with pytest.raises(ConfigError, match=r"lists .* twice"):
+        run(tmp_path / "out", inputs, synthetic=(*inputs["synthetic"], inputs["synthetic"][0]))
+    run(tmp_path / "out", inputs, with_protocol(generators="one"), synthetic=shared, dry_run=True)
+
+
+def changed_folds(inputs, path, **labels):
+    """The file of folds with other labels of some patients."""
+    table = read_folds(inputs["folds"]).table
+    table["idh"] = [labels.get(name, idh) for name, idh in table[["patient", "idh"]].to_numpy()]
+    table[["patient", "idh", "fold", "role"]].to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        pytest.param(
+            replace(SETTINGS, classifier=replace(SETTINGS.classifier, batch_size=64)),
+            ConfigError, "fold 1: 32 training images do not fill one batch of 64",
+            id="a batch that no fold fills",
+        ),
+        pytest.param(
+            replace(SETTINGS, classifier=replace(SETTINGS.classifier, channels="two-channel")),
+            ConfigError, "no SLICES table", id="channels of other images",
+        ),
+        pytest.param(
+            replace(SETTINGS, classifiers=("frozen",), encoder="none"),
+            ConfigError, "encoder 'none' does not exist", id="an unknown encoder",
+        ),
+        pytest.param(
+            replace(SETTINGS, classifier=replace(SETTINGS.classifier, weights="no.pth")),
+            StorageError, "no.pth", id="a missing file of weights",
+        ),
+        pytest.param(
+            with_protocol(counts=(18,)), TableError, "8 images, but the largest arm adds 9",
+            id="a count beyond the table",
+        ),
+        pytest.param(
+            with_protocol(fold_by="site"), ConfigError, "folds by patient, but --fold-by site",
+            id="folds by another unit",
+        ),
+    ],
+)  # fmt: skip
+def test_what_could_only_fail_is_refused_before_anything_is_written(
+    inputs, tmp_path, settings, error, message
+):
+    """Every training would fail after the images were read, one by one."""
+    with pytest.raises(error, match=message):
+        run(tmp_path / "out", inputs, settings)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_folds_with_another_label_than_the_images_are_refused(inputs, tmp_path):
+    """The classifier would learn one label, and the folds be balanced by the other."""
+    file = changed_folds(inputs, tmp_path / "folds.csv", M03="wildtype")
+
+    with pytest.raises(LeakageError, match=r"M03: mutant in the table, wildtype in the folds"):
+        run(tmp_path / "out", inputs, folds=file)
+
+
+def test_an_overwritten_experiment_draws_its_folds_anew(inputs, tmp_path):
+    """The folds of the experiment that is deleted have no say in the next one."""
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.copy(inputs["folds"], out / "folds.parquet")
+    shared = external(inputs, tmp_path)
+    settings = with_protocol(fold_count=4, generators="one")
+    with pytest.raises(ConfigError, match="3 folds, but --fold-count 4"):
+        run(out, inputs, settings, folds=None, synthetic=shared)
+    anew = {"folds": None, "synthetic": shared, "overwrite": True, "dry_run": True}
+
+    assert "4 folds x 2 repeats" in run(out, inputs, settings, **anew)["text"]
+
+
+def test_the_frozen_classifier_has_the_preparation_of_images_in_its_identity():
+    """Features of images of another size are features of other images."""
+    frozen = replace(SETTINGS, classifiers=("frozen",))
+    larger = replace(frozen, classifier=replace(SETTINGS.classifier, image_px=64))
+
+    assert frozen.decisive() != larger.decisive()
 
 
 def test_a_generator_that_saw_a_test_patient_of_every_fold_is_refused(inputs, tmp_path):
@@ -178,6 +309,20 @@ def test_validation_selects_the_count_that_is_trained_anew(ray_local, inputs, tm
     assert read_json(join(str(tmp_path / "out"), "selection.json"))["arm"] == result["primary"]
     assert isinstance(outcome.predictions, pd.DataFrame)
 
+    before = fates(str(tmp_path / "out"))
+    name = f"fold=2 repeat=2 arm=duplicate:{count}"
+    (fate,) = [fate for fate in before.values() if fate.input == name]
+    record(str(tmp_path / "out"), replace(fate, status="failed"))
+    run(tmp_path / "out", inputs, settings)  # as after a kill among the fresh trainings
+
+    assert set(fates(str(tmp_path / "out"))) == set(before)
+    assert read_json(join(str(tmp_path / "out"), "_done.json"))
+    with pytest.raises(ConfigError, match="selected the count on 1 repeats"):
+        run(tmp_path / "out", inputs, with_protocol(**{**vars(settings.protocol), "repeats": 2}))
+    (tmp_path / "out" / "selection.json").unlink()
+    with pytest.raises(StorageError, match=r"no selection\.json; restore it"):
+        run(tmp_path / "out", inputs, settings)
+
 
 def test_a_request_that_this_machine_cannot_meet_is_refused_at_once(ray_local, inputs, tmp_path):
     """It would wait for ever otherwise; a cluster may grow, this machine does not."""
@@ -213,3 +358,28 @@ def test_both_classifiers_run_on_every_arm_and_the_first_one_judges(ray_local, i
     assert arms["efficientnet_lite0"] == plain
     assert arms["resnet10t"] == plain | {"real+online", "synthetic:8+online"}
     assert rows.groupby(["model", "arm", "split"]).size().nunique() == 2
+
+    second = StatsSettings(model="efficientnet_lite0")
+    _, tables = fit_sweep(str(tmp_path / "stats"), str(tmp_path / "out"), None, second)
+    assert "resnet10t, which the protocol names" in tables.rule.exploratory
+
+
+def test_validation_scores_are_those_of_one_classifier():
+    """Probabilities of two classifiers are on two scales; ranked together they mean nothing."""
+    row = {"split": "val", "arm": "synthetic:8", "fold": 1, "repeat": 1}
+    values = [("mutant", 0.9), ("wildtype", 0.8), ("mutant", 0.7), ("wildtype", 0.6)]
+    rows = pd.DataFrame([{**row, "idh": idh, "p_mutant": p} for idh, p in values])
+
+    assert validation_areas(rows) == {"synthetic:8": 0.75}
+    assert validation_areas(rows[:2]) == {"synthetic:8": 1.0}
+
+
+def test_settings_may_change_after_trials_that_all_failed(ray_local, inputs, tmp_path):
+    """No result was seen; and what an unfinished training left is not continued."""
+    settings = replace(with_protocol(repeats=1, controls=()), classifiers=("network",))
+    wild = replace(settings, classifier=replace(settings.classifier, learning_rate=1e12))
+    with pytest.raises(StorageError, match="lower --learning-rate"):
+        run(tmp_path / "out", inputs, wild)
+    run(tmp_path / "out", inputs, settings)
+
+    assert {fate.status for fate in fates(str(tmp_path / "out")).values()} == {"done"}

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from idhray.cohorts.fold_draw import draw_folds
 from idhray.cohorts.folds import Folds, folds_of_split, read_folds
 from idhray.config import settings_hash
-from idhray.errors import ConfigError, LeakageError
+from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, Arm, parse_arm
 from idhray.experiment.images import (
     CohortImages,
@@ -24,8 +24,14 @@ from idhray.experiment.images import (
     missing_images,
 )
 from idhray.experiment.protocol import Protocol, new_protocol
-from idhray.experiment.settings import planned_arms, primary_arm, resolved_counts
+from idhray.experiment.settings import (
+    GeneratorScope,
+    planned_arms,
+    primary_arm,
+    resolved_counts,
+)
 from idhray.experiment.trials import Trial, generators_of_trial
+from idhray.generator_records import GeneratorRecord
 from idhray.image_ranks import image_ranks
 from idhray.leakage import refuse_equal_weights, suitable_generators
 from idhray.stages.experiment.settings import ExperimentSettings
@@ -113,26 +119,33 @@ def listed_images(folder: str) -> CohortImages:
 
 
 def folds_of(
-    folder: str, file: str | None, written: str, settings: ExperimentSettings, seed: int
+    folder: str, file: str | None, written: str | None, settings: ExperimentSettings, seed: int
 ) -> Folds:
     """Folds of a file, of an earlier run, of the table's split, or newly drawn.
 
     Args:
         folder: PATCHES or SLICES folder.
         file: File of FOLDS that the user gives.
-        written: File of FOLDS of an earlier run.
+        written: File of FOLDS of an earlier run that this run continues, if it exists.
         settings: Settings; number and unit of the folds.
         seed: Seed of the draw.
 
     Raises:
-        ConfigError: the file holds another number of folds.
+        ConfigError: the file holds another number of folds, or folds by patient where folds by
+            site are due.
     """
-    if file or exists(written):
-        folds = read_folds(file or written)
+    path = file or (written if written and exists(written) else None)
+    if path:
+        folds = read_folds(path)
         if len(folds.numbers()) != settings.protocol.fold_count:
             raise ConfigError(
-                f"{file or written}: {len(folds.numbers())} folds, but --fold-count "
+                f"{path}: {len(folds.numbers())} folds, but --fold-count "
                 f"{settings.protocol.fold_count}; give the number of the file"
+            )
+        if settings.protocol.fold_by == "site" and folds.by != "site":
+            raise ConfigError(
+                f"{path}: folds by patient, but --fold-by site; draw them with `idhray "
+                "split-cohort --by site`, or leave --fold-by out"
             )
         return folds
     columns = ["patient", "idh", "split"]
@@ -162,15 +175,18 @@ def images_by_fold(
             ("eval_per_patient", protocol.eval_per_patient),
         )
     )
-    return {
-        number: fold_images(
-            images,
-            folds.roles(number),
-            train_per_class=train,
-            eval_per_patient=held_out,
-        )
-        for number in folds.numbers()
-    }
+    by_fold = {}
+    for number in folds.numbers():
+        try:
+            by_fold[number] = fold_images(
+                images,
+                folds.roles(number),
+                train_per_class=train,
+                eval_per_patient=held_out,
+            )
+        except TableError as error:
+            raise TableError(f"{folder}: fold {number}, {error}") from None
+    return by_fold
 
 
 def plan_protocol(
@@ -184,7 +200,7 @@ def plan_protocol(
         logger.warning("arm %s is left out: %s", name, reason)
     primary = primary_arm(settings.protocol, counts)
     return new_protocol(
-        settings.protocol,
+        replace(settings.protocol, fold_by=folds.by),
         arms=[arm.name for arm in arms if arm.name not in absent],
         absent=absent,
         primary=primary.name if primary else None,
@@ -219,16 +235,19 @@ def assigned_generators(
 
     Raises:
         LeakageError: two folders have the same generator, or a folder serves no fold.
-        ConfigError: a fold has too few generators for the protocol.
+        ConfigError: a folder is listed twice, a fold has too few generators for the protocol, or
+            a generator would serve several folds that the protocol gives one each.
     """
+    if twice := sorted(folder for folder in set(synthetic) if synthetic.count(folder) > 1):
+        raise ConfigError(f"--synthetic lists {twice[0]} twice; give each folder once")
     generators: GeneratorsOfTrial = {}
-    serves: set[str] = set()
+    serves: dict[str, GeneratorRecord] = {}
     refusals: dict[str, str] = {}
     scope = settings.protocol.generators
     for fold in folds.numbers():
         suitable = suitable_generators(folds.roles(fold), synthetic)
         refuse_equal_weights(suitable.records)
-        serves |= set(suitable.records)
+        serves |= suitable.records
         refusals |= suitable.refusals
         by_class = {
             idh: [f for f in synthetic if f in suitable.records and suitable.records[f].idh == idh]
@@ -240,7 +259,27 @@ def assigned_generators(
             )
     if unused := [folder for folder in synthetic if folder not in serves]:
         raise LeakageError(f"no fold may use {unused[0]}: {refusals[unused[0]]}")
+    if scope != "one":
+        _refuse_shared_generators(generators, serves, scope)
     return generators
+
+
+def _refuse_shared_generators(
+    generators: GeneratorsOfTrial, records: Mapping[str, GeneratorRecord], scope: GeneratorScope
+) -> None:
+    """Refuse a generator of several folds: their luck would be one, and be counted as several."""
+    fold_of: dict[str, tuple[int, str]] = {}
+    for (fold, _), pair in sorted(generators.items()):
+        for folder in pair:
+            record = records[folder]
+            for name in filter(None, (record.generator, record.weights)):
+                other, first = fold_of.setdefault(f"{record.idh} {name}", (fold, folder))
+                if other != fold:
+                    raise ConfigError(
+                        f"`generators: {scope}`, but folds {other} and {fold} would share a "
+                        f"generator ({first}, {folder}); train one for each fold with "
+                        "`train-gan --folds FILE --fold K`, or give --generators one"
+                    )
 
 
 def protocol_text(values: Mapping[str, Any]) -> str:

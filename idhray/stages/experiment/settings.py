@@ -13,6 +13,9 @@ from idhray.experiment.settings import PRESETS as PROTOCOL
 from idhray.experiment.settings import ProtocolSettings
 from idhray.experiment.trials import ClassifierKind
 
+PREPARATION = ("channels", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma")
+"""Settings of the network that decide the pixels of a prepared image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentSettings:
@@ -44,8 +47,13 @@ class ExperimentSettings:
     def decisive(self) -> dict[str, Any]:
         """Values of the classifiers that decide their results."""
         values: dict[str, Any] = {"kinds": list(self.classifiers)}
+        defaults, classifier = default_values(ClassifierSettings), settings_dict(self.classifier)
         if "network" in self.classifiers:
-            values |= settings_dict(self.classifier)
+            values |= classifier
+        else:  # the frozen encoder sees the same prepared images
+            values |= {
+                name: classifier[name] for name in PREPARATION if classifier[name] != defaults[name]
+            }
         if "frozen" in self.classifiers:
             values["encoder"] = self.encoder
         return values

@@ -1,5 +1,7 @@
 """One trial of an experiment: train a classifier on an arm's images, predict held-out patients."""
 
+import functools
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +16,7 @@ from idhray.classify.checkpoint import load_training, save_training
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.slots import Schedule, added_shown
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
+from idhray.errors import SettingsChangedError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.settings import Budget
 from idhray.experiment.trials import Trial
@@ -23,6 +26,8 @@ from idhray.stages.runtime.items import Outcome
 from idhray.storage import delete_folder, join
 from idhray.table_parts import part_path, publish_table
 from idhray.tables import TRIALS
+
+logger = logging.getLogger(__name__)
 
 TRIALS_FOLDER = "trials"
 STATES = "_trials"
@@ -87,7 +92,8 @@ def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, di
     def on_epoch(metrics: Metrics, state: TrainingState) -> None:
         save_training(folder, state)
 
-    state = fit_classifier(
+    fit = functools.partial(
+        fit_classifier,
         data.real.view(rows.real),
         added_images(trial, rows, task.generators, data, settings),
         data.real.view(fold.val),
@@ -96,9 +102,14 @@ def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, di
         steps_per_epoch=steps,
         slots_of=fold.n_real,
         device=_device(),
-        state=load_training(folder),
         on_epoch=on_epoch,
     )
+    try:
+        state = fit(state=load_training(folder))
+    except SettingsChangedError:
+        # Settings may change until a trial is finished; this state is of those before.
+        logger.warning("%s: started again, with other settings or images", trial.name)
+        state = fit()
     best = state.history[state.best_epoch - 1]
     schedule = Schedule(
         n_real=fold.n_real, n_added=arm.count, batch_size=settings.batch_size, seed=seed

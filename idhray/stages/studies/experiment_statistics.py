@@ -1,6 +1,7 @@
 """Statistics of an augmentation experiment, as files and text."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -111,7 +112,11 @@ def fit_sweep(
         overwrite: Start again, whatever an earlier run left in `out`.
     """
     outcome = read_outcome(sweep)
-    rows, trials = outcome.of_model(settings.model or outcome.model)
+    model, rule = settings.model or outcome.model, outcome.rule
+    if model != outcome.model:  # one of several classifiers, picked when results existed
+        reason = f"classifier {model} in place of {outcome.model}, which the protocol names"
+        rule = replace(rule, exploratory=rule.exploratory or reason)
+    rows, trials = outcome.of_model(model)
     trials = trials.drop(columns=["seconds", "gpu_seconds"])  # the same statistics on any machine
     paper = paper_tables(outcome, cohort, settings)
     paper_files = {} if paper is None else liu_files(paper)
@@ -119,7 +124,7 @@ def fit_sweep(
         out,
         rows,
         cohort,
-        outcome.rule,
+        rule,
         settings,
         inputs={"predictions": [seal(sweep)]},
         overwrite=overwrite,

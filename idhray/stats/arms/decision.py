@@ -59,14 +59,23 @@ def planned_part(predictions: ArmPredictions, rule: DecisionRule) -> PlannedPart
         eligible = tuple(r for r in eligible if r in rule.repeats)
     planned = rule.planned_repeats or len(eligible)
     lacking = []
-    if len(eligible) < planned:
-        lacking.append(f"{len(eligible)} of {planned} planned repeats")
+    complete = _complete(predictions, rule, eligible)
+    if complete < planned:
+        lacking.append(f"{complete} of {planned} planned repeats")
     folds = len(predictions.folds)
     if rule.planned_folds and folds < rule.planned_folds:
         lacking.append(f"{folds} of {rule.planned_folds} planned folds")
     judged = eligible[:planned]
     later = tuple(r for r in predictions.repeats if judged and r > judged[-1])
     return PlannedPart(judged=judged, later=later, unfinished=" and ".join(lacking))
+
+
+def _complete(predictions: ArmPredictions, rule: DecisionRule, repeats: Sequence[int]) -> int:
+    """Number of repeats with all blocks that the verdict needs; all of them without a protocol."""
+    if rule.planned_repeats is None:
+        return len(repeats)
+    arms = {rule.primary, rule.baseline, *rule.controls} & set(predictions.arms)
+    return len(set(predictions.complete_repeats(arms)) & set(repeats))
 
 
 def deciding_test(item: ArmContrast, rule: DecisionRule) -> Contrast:

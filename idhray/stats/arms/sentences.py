@@ -102,7 +102,8 @@ def against_controls(
     sentences += [
         f"Control {name} was left out: {reason}." for name, reason in rule.absent_controls.items()
     ]
-    kinds = {arm_name(name).kind for name in (*rule.controls, *rule.absent_controls)}
+    compared = [name for name in rule.controls if name in controls]
+    kinds = {arm_name(name).kind for name in (*compared, *rule.absent_controls)}
     if absent := [kind for kind in CONTROLS if kind not in kinds]:
         words = " and ".join(f"{kind} ({arm_words(kind)})" for kind in absent)
         sentences.append(f"No comparison with {words}.")

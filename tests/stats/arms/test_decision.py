@@ -152,6 +152,17 @@ def test_only_planned_repeats_decide(experiment):
     assert short.unfinished == "5 of 6 planned repeats and 3 of 5 planned folds"
 
 
+def test_a_planned_repeat_that_lacks_an_arm_is_not_finished(experiment):
+    """A verdict of the trainings that happen to exist is one of the luckiest stopping point."""
+    rows = experiment({"real": 0.0, "synthetic:60": 0.1}, repeats=5)
+    rows = rows[(rows["arm"] != "synthetic:60") | (rows["repeat"] < 5) | (rows["fold"] > 1)]
+    predictions = arm_predictions(rows)
+
+    planned = planned_part(predictions, replace(RULE, planned_repeats=5))
+    assert planned.unfinished == "4 of 5 planned repeats"
+    assert not planned_part(predictions, RULE).unfinished
+
+
 def test_an_unfinished_protocol_decides_only_if_it_may_stop():
     """The stopping rule looks at widths: here trainings add nothing, so more would not help."""
     stopping = replace(RULE, stopping=True)
