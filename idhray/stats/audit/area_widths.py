@@ -19,7 +19,7 @@ from idhray.stats.audit.reported import ReportedRow, quoted
 from idhray.stats.roc.intervals import auc_se_bounds, hanley_mcneil_se
 
 WIDTH = "AUC interval is as wide as n asks"
-SHAPE = "AUC interval is longer towards 0.5, if at all"
+SHAPE = "AUC interval is not lopsided"
 ONE_AREA = "an interval belongs to one AUC"
 _USUAL = 0.62, 1.5
 """Share of Hanley and McNeil's standard error; DeLong's and the bootstrap's rarely lie outside."""
@@ -127,7 +127,7 @@ def off_width(row: ReportedRow) -> Iterator[Finding]:
         printed=f"{row.area_text}, {m} mutants and {w} wildtypes",
         reason=(
             f"too {verdict}: about {shortly(Z95 * usual)} to each side is expected (Hanley-McNeil)"
-            + (f", and no ranking of one training has other than {bounds}" if beyond else "")
+            + (f"; any ranking of these patients gives {bounds}" if beyond else "")
         ),
         fits=_cause(plain[1] * sqrt(m + w) > usual / 2, m + w) if verdict == "narrow" else "",
     )
