@@ -31,7 +31,7 @@ Methods = Callable[[ReportedRow], tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class FigureWithInterval:
     """A figure with an interval."""
 
     name: str
@@ -67,8 +67,8 @@ def _estimate_cause(row: ReportedRow) -> str:
     return f"the interval is centered on {shortly(float(row.low.value + row.high.value) / 2)}"
 
 
-def _share(name: str, methods: Methods, needs: tuple[str, ...]) -> Figure:
-    return Figure(
+def _share(name: str, methods: Methods, needs: tuple[str, ...]) -> FigureWithInterval:
+    return FigureWithInterval(
         name=name,
         low=f"{name}_low",
         high=f"{name}_high",
@@ -82,7 +82,7 @@ def _share_text(name: str, row: ReportedRow) -> str:
     return row.area_text if name == "auc" else row.interval_text(name)
 
 
-ESTIMATE = Figure(
+ESTIMATE = FigureWithInterval(
     name="estimate",
     low="low",
     high="high",
@@ -97,13 +97,13 @@ SHARES_WITH_INTERVAL = tuple(
 FIGURES = (*SHARES_WITH_INTERVAL, AREA, ESTIMATE)
 
 
-def holds_rule(figure: Figure) -> str:
+def holds_rule(figure: FigureWithInterval) -> str:
     """The name of the rule for one figure."""
     name = "AUC" if figure.name == "auc" else figure.name
     return f"{figure.label} holds its {name}"
 
 
-def outside(figure: Figure, row: ReportedRow) -> Iterator[Finding]:
+def outside(figure: FigureWithInterval, row: ReportedRow) -> Iterator[Finding]:
     """Intervals that exclude their own figure, or whose ends are exchanged."""
     value, low, high = (getattr(row, column) for column in figure.columns)
     if not (value and low and high) or in_order(value, low, high):
@@ -118,18 +118,20 @@ def outside(figure: Figure, row: ReportedRow) -> Iterator[Finding]:
     )
 
 
-def _order_text(figure: Figure, low: PrintedNumber, high: PrintedNumber) -> str:
+def _order_text(figure: FigureWithInterval, low: PrintedNumber, high: PrintedNumber) -> str:
     if not low.may_be_below(high):
         return "the lower end is above the upper one"
     return f"the {'area' if figure.name == 'auc' else figure.name} lies outside"
 
 
-def method_rule(figure: Figure) -> str:
+def method_rule(figure: FigureWithInterval) -> str:
     """The name of the rule for one figure."""
     return f"{figure.label}s are of one method"
 
 
-def mixed_methods(figure: Figure, rows: ReportedRows, _: ReportedRows) -> Iterator[Finding]:
+def mixed_methods(
+    figure: FigureWithInterval, rows: ReportedRows, _: ReportedRows
+) -> Iterator[Finding]:
     """One finding about a table in which no method fits all intervals that fit any."""
     assert figure.methods
     lines: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -152,7 +154,7 @@ def mixed_methods(figure: Figure, rows: ReportedRows, _: ReportedRows) -> Iterat
     )
 
 
-def _checks(figure: Figure) -> Iterator[Check]:
+def _checks(figure: FigureWithInterval) -> Iterator[Check]:
     yield Check(
         rule=holds_rule(figure),
         applies_to=(figure.name,),
