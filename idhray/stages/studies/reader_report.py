@@ -17,6 +17,7 @@ from idhray.report.content import (
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.report.html import report_html
+from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
@@ -84,7 +85,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         key_figures=_key_figures(tables),
         cohort=split_counts(cohort),
         flows=ledger_flows(study, STEPS),
-        tables=park_report_tables(tables),
+        tables=[*park_report_tables(tables), *recorded_deviations(settings)],
         conventions=tables.notes,
         figures=_figures(tables),
         generators=_generators(study),

@@ -25,6 +25,7 @@ from idhray.report.content import (
 from idhray.report.figures import patch_sheet
 from idhray.report.html import report_html
 from idhray.stages.experiment.outcome import is_experiment, read_outcome
+from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.experiment_report import (
     EXPERIMENT_LIMITS,
     experiment_figures,
@@ -114,7 +115,7 @@ def _content(study: str) -> ReportContent:
         key_figures=statistics.key_figures,
         cohort=_cohort_counts(study, cohort),
         flows=ledger_flows(study, STEPS),
-        tables=statistics.tables,
+        tables=[*statistics.tables, *recorded_deviations(settings)],
         conventions=statistics.conventions,
         figures=statistics.figures,
         generators=[_generator(place) for place in places[: len(LABELS)]],
