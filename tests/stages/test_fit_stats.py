@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from idhray.cli import run
+from idhray.config import identity_of
+from idhray.stages.runtime.folder import stage_folder
 from idhray.stats.papers.park.readings import CONSENSUS
+from idhray.table_parts import part_path, publish_table
+from idhray.tables import PREDICTIONS
+from tests.stats.conftest import study as study
 from tests.stats.papers.park.conftest import reader_study as reader_study
 
 QUICK = ["--bootstrap-draws", "100", "--optimism-resamples", "2"]
@@ -100,6 +105,27 @@ def test_other_readings_are_not_mixed_in(files, capsys):
     assert fit(files, "readings.csv") == 0
     assert fit(files, "unsettled.csv", "--discordant", "first reader") == 2
     assert "readings: was" in capsys.readouterr().err
+
+
+def test_networks_in_several_folders_are_table_1(study, tmp_path, capsys):
+    """Liu et al. 2020, table 1: four networks without synthetic images, by one command."""
+    rows, people = study(patients=20)
+    rows = rows[(rows["n_synthetic"] == 0) & (rows["repeat"] == 0)]
+    people.to_csv(tmp_path / "manifest.csv", index=False)
+    networks = ("resnet50", "inception_v3", "vgg19")
+    for network in networks:
+        folder = str(tmp_path / network)
+        with stage_folder(folder, identity_of(inputs={"stage": "predict"}), overwrite=False):
+            records = rows.assign(model=network).to_dict("records")
+            publish_table(part_path(folder, network), records, PREDICTIONS)
+    folders = [str(tmp_path / network) for network in networks]
+    flags = ["--manifest", str(tmp_path / "manifest.csv"), "--out", str(tmp_path / "out")]
+    code = run(["fit-stats", "--predictions", *folders, *flags, "--model", "vgg19"])
+    table = pd.read_csv(tmp_path / "out" / "table1.csv")
+
+    assert code == 0
+    assert list(table.loc[table["split"] == "test", "model"]) == sorted(networks)
+    assert "Table 1. Classifiers trained without synthetic images." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

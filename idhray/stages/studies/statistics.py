@@ -62,7 +62,8 @@ def fit_predictions(
     )
     with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
         _publish(out, {**liu_files(tables), "tables.html": page.encode()})
-    text = _text(tables, shown, ("Table 2",))
+    several = tables.table1["model"].nunique() > 1
+    text = _text(tables, shown, ("Table 1", "Table 2") if several else ("Table 2",))
     return {"out": out, "chosen_count": tables.chosen_count, **_verdict(tables), "text": text}
 
 
