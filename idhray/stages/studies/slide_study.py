@@ -91,6 +91,10 @@ def _cohort(
     With one fold, the patients keep the split of the manifest or of the table, or get one.
     """
     cohort, protocol = read_manifest(flags.manifest), settings.protocol
+    if protocol.fold_count > 1:
+        if (cohort["split"] != "").any():
+            logger.warning("the split of the manifest is not used: %d folds", protocol.fold_count)
+        cohort = cohort.assign(split="")
     if patches:
         seal(patches)  # refuses a table that is not finished; the stages below compare the seal
         cohort = split_of_table(cohort, patches)
@@ -100,9 +104,7 @@ def _cohort(
         cohort = with_split(cohort, flags.seed)
         check_classes(cohort)
         return cohort, folds_of_split(patients_of(cohort))
-    if (cohort["split"] != "").any() and not patches:
-        logger.warning("the split of the manifest is not used: %d folds", protocol.fold_count)
-    cohort = cohort.assign(split="")
+    cohort = cohort.assign(split="")  # that of a table is not used either
     written = join(absolute(flags.out), FOLDS_FILE)
     if exists(written) and not flags.overwrite:
         return cohort, read_folds(written)
