@@ -176,7 +176,9 @@ class _Judge:
             else ""
         )
         plan = PlannedPart(judged=tuple(range(repeats)), later=(), unfinished=unfinished)
-        decision = decide(contrasts, self.rule, plan, folds=self.cell.folds)
+        decision = decide(
+            contrasts, self.rule, plan, folds=self.cell.folds, fewest=self.cell.fewest_of_class
+        )
         return decision, deciding_test(contrasts[0], self.rule)
 
     def _contrasts(self, arms: StudyArms, repeats: int) -> list[ArmContrast]:

@@ -13,7 +13,12 @@ from idhray.stats.arms.contrasts import ArmContrast
 from idhray.stats.arms.early_stopping import may_stop
 from idhray.stats.arms.names import DUPLICATE, arm_name
 from idhray.stats.arms.predictions import ArmPredictions
-from idhray.stats.arms.rule import MIN_FOLDS_OF_MEANS, DecisionRule, needed_repeats
+from idhray.stats.arms.rule import (
+    MIN_FOLDS_OF_MEANS,
+    MIN_OF_A_CLASS,
+    DecisionRule,
+    needed_repeats,
+)
 from idhray.stats.mrmc.contrast import Contrast
 from idhray.stats.text import printed
 
@@ -32,6 +37,8 @@ class Decision:
     """The deciding test is t over fold means, because the repeats of a fold share a generator."""
     equivalent: bool
     """The 90% interval lies inside the margin."""
+    equivalence_judged: bool
+    """Every fold has the test patients of both classes that a claim of equivalence needs."""
     beaten: tuple[str, ...]
     """Controls below the primary arm: the 95% interval lies above 0."""
     not_beaten: tuple[str, ...]
@@ -89,8 +96,25 @@ def deciding_test(item: ArmContrast, rule: DecisionRule) -> Contrast:
     return item.contrast
 
 
+def deciding_tests(item: ArmContrast, rule: DecisionRule) -> tuple[Contrast, ...]:
+    """The tests that must agree before anything is claimed; the reported one comes first.
+
+    With few folds, t over fold means alone errs upward where luck is large: in simulated studies of
+    200 to 400 patients without an effect (training SD .5, generator SD .25 in d', 5 folds, one
+    generator per fold) it said "helps" in 2.9 to 3.9 %. Together with trainings as readers it was
+    1.6 to 2.5 %.
+    """
+    reported = deciding_test(item, rule)
+    return (reported,) if reported is item.contrast else (reported, item.contrast)
+
+
 def decide(
-    contrasts: Sequence[ArmContrast], rule: DecisionRule, plan: PlannedPart, *, folds: int
+    contrasts: Sequence[ArmContrast],
+    rule: DecisionRule,
+    plan: PlannedPart,
+    *,
+    folds: int,
+    fewest: int,
 ) -> Decision:
     """The answer of the primary contrast and its controls.
 
@@ -99,27 +123,35 @@ def decide(
         rule: The rule, fixed beforehand.
         plan: The repeats that are judged.
         folds: K.
+        fewest: Fewest test patients of a class in a fold; equivalence needs `MIN_OF_A_CLASS`.
     """
     over_fold_means = rule.generators == "per fold" and folds >= MIN_FOLDS_OF_MEANS
     primary = next((item for item in contrasts if item.role == "primary"), None)
     controls = {item.baseline: item for item in contrasts if item.role == "control"}
     tests = {name: deciding_test(item, rule) for name, item in controls.items()}
     no_verdict = _no_verdict(primary, list(controls.values()), rule, plan, folds)
-    beaten = tuple(name for name, test in tests.items() if test.ci_low > 0)
+    beaten = tuple(
+        name
+        for name, item in controls.items()
+        if all(test.ci_low > 0 for test in deciding_tests(item, rule))
+    )
     no_help = _no_help(rule, tests, beaten, folds)
     answer: ArmAnswer = "cannot tell"
     equivalent = False
     if primary is not None and not no_verdict:
-        test = deciding_test(primary, rule)
-        low, high = test.interval(0.9)
-        equivalent = -rule.margin < low and high < rule.margin
-        answer = _answer(test, helps=not no_help, equivalent=equivalent)
+        judging = deciding_tests(primary, rule)
+        equivalent = fewest >= MIN_OF_A_CLASS and all(
+            test.interval(0.9)[0] > -rule.margin and test.interval(0.9)[1] < rule.margin
+            for test in judging
+        )
+        answer = _answer(judging, helps=not no_help, equivalent=equivalent)
     per_training = rule.generators == "per fold and repeat"
     return Decision(
         answer=answer,
         claim="such images" if per_training or over_fold_means else "these images",
         over_fold_means=over_fold_means,
         equivalent=equivalent,
+        equivalence_judged=fewest >= MIN_OF_A_CLASS,
         beaten=beaten,
         not_beaten=tuple(name for name in tests if name not in beaten),
         no_verdict=no_verdict,
@@ -127,10 +159,10 @@ def decide(
     )
 
 
-def _answer(test: Contrast, *, helps: bool, equivalent: bool) -> ArmAnswer:
-    if test.ci_low > 0 and helps:
+def _answer(tests: Sequence[Contrast], *, helps: bool, equivalent: bool) -> ArmAnswer:
+    if all(test.ci_low > 0 for test in tests) and helps:
         return "helps"
-    if test.ci_high < 0:
+    if all(test.ci_high < 0 for test in tests):
         return "hurts"
     return "no relevant difference" if equivalent else "cannot tell"
 

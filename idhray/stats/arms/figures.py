@@ -87,6 +87,11 @@ def arm_table(
     return pd.DataFrame(rows)
 
 
+def fewest_of_a_class(predictions: ArmPredictions) -> int:
+    """Fewest test patients of a class in a fold."""
+    return min(int(np.bincount(fold.labels, minlength=2).min()) for fold in predictions.folds)
+
+
 def class_counts(predictions: ArmPredictions) -> dict[str, int]:
     """Number of tested patients and of each class."""
     labels = np.concatenate([fold.labels for fold in predictions.folds])

@@ -14,6 +14,9 @@ MIN_REPEATS_ONE_FOLD, MIN_REPEATS_FOLDS = 5, 3
 between trainings is too uncertain (at 2 repeats of one split the half width is .39)."""
 MIN_FOLDS_OF_MEANS = 5
 """Fewest folds of a t test over fold means, which judges one generator per fold."""
+MIN_OF_A_CLASS = 8
+"""Fewest test patients of a class in every fold before equivalence is claimed. With 6 + 6 patients
+a fold, simulated studies with a true difference of .08 said "less than .08" in 4 to 8 %."""
 
 
 @dataclass(frozen=True, kw_only=True)

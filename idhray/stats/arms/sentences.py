@@ -8,7 +8,7 @@ import pandas as pd
 from idhray.stats.arms.contrasts import ArmContrast
 from idhray.stats.arms.decision import Decision, PlannedPart, deciding_test
 from idhray.stats.arms.names import CONTROLS, arm_name, arm_words
-from idhray.stats.arms.rule import DecisionRule
+from idhray.stats.arms.rule import MIN_OF_A_CLASS, DecisionRule
 from idhray.stats.mrmc.contrast import Contrast
 from idhray.stats.text import p_text, printed, signed
 
@@ -186,9 +186,15 @@ def could_have_shown(
     gain, margin = sizes
     if not np.isfinite(gain):
         return []
+    equivalence = (
+        f"equivalence can be shown within {printed(margin)}."
+        if np.isfinite(margin)
+        else f"equivalence is not judged: a fold has fewer than {MIN_OF_A_CLASS} test patients of "
+        "a class."
+    )
     text = (
         f"With these patients, folds and repeats a true gain of {printed(gain)} is found with 80% "
-        f"power, and equivalence can be shown within {printed(margin)}."
+        f"power, and {equivalence}"
     )
     if rule.baseline in arms.index and gain > 1 - arms.loc[rule.baseline, "auc"]:
         text += " Even a perfect classifier might not have shown a clear gain here."

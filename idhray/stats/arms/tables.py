@@ -19,6 +19,7 @@ from idhray.stats.arms.decision import (
 from idhray.stats.arms.figures import (
     arm_table,
     class_counts,
+    fewest_of_a_class,
     response_table,
     trial_table,
     with_details,
@@ -110,7 +111,7 @@ def experiment_tables(
     plan = planned_part(predictions, rule)
     folds = len(predictions.folds)
     contrasts = arm_contrasts(areas, rule, plan.judged)
-    decision = decide(contrasts, rule, plan, folds=folds)
+    decision = decide(contrasts, rule, plan, folds=folds, fewest=fewest_of_a_class(predictions))
     single = trial_table(areas, settings.threshold)
     names = sorted(predictions.arms, key=lambda arm: arm_order(arm, rule.baseline))
     arms = arm_table(areas, single, names, plan.judged)

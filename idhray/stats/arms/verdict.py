@@ -116,4 +116,5 @@ def _detectable(test: Contrast | None, decision: Decision) -> tuple[float, float
     variance = error_variance(test, over_fold_means=decision.over_fold_means) if test else None
     if variance is None:
         return np.nan, np.nan
-    return detectable_gain(variance), detectable_margin(variance)
+    margin = detectable_margin(variance) if decision.equivalence_judged else np.nan
+    return detectable_gain(variance), margin

@@ -36,10 +36,10 @@ def judged(difference, duplicate=0.05, more_real=0.05, *, se=SE, folds=5, repeat
     ]
 
 
-def answer(contrasts, rule=RULE, *, folds=5, unfinished=""):
+def answer(contrasts, rule=RULE, *, folds=5, unfinished="", fewest=20):
     """The decision on all repeats."""
     plan = PlannedPart(judged=contrasts[0].repeats, later=(), unfinished=unfinished)
-    return decide(contrasts, rule, plan, folds=folds)
+    return decide(contrasts, rule, plan, folds=folds, fewest=fewest)
 
 
 @pytest.mark.parametrize(
@@ -184,3 +184,24 @@ def test_contradictory_rules_are_refused(values):
     """A rule is fixed before results, so its slips must show at once."""
     with pytest.raises(ConfigError):
         replace(RULE, **values)
+
+
+def test_equivalence_needs_eight_test_patients_of_a_class_in_every_fold():
+    """With 6 + 6 a fold, a difference as large as the margin passed for none in up to 8 %."""
+    contrasts = judged(0.0, 0.0, 0.0, se=0.001)
+
+    assert answer(contrasts).answer == "no relevant difference"
+    assert answer(contrasts, fewest=7).answer == "cannot tell"
+
+
+def test_with_a_generator_per_fold_both_tests_must_agree():
+    """T over fold means alone erred upward where the luck of trainings was large."""
+    rule = replace(RULE, generators="per fold")
+    wide, narrow = (contrast(0.05, 0.0, se**2, folds=5, repeats=3) for se in (0.1, 0.01))
+    agreeing, torn = (
+        [replace(item, contrast=other, fold_means=narrow) for item in judged(0.05, 0.03, 0.04)]
+        for other in (narrow, wide)
+    )
+
+    assert answer(agreeing, rule).answer == "helps"
+    assert answer(torn, rule).answer == "cannot tell"

@@ -25,7 +25,7 @@ ARMS = pd.DataFrame(
 def verdict(contrasts, rule=RULE, *, arms=ARMS, folds=5):
     """The verdict of these contrasts."""
     plan = PlannedPart(judged=contrasts[0].repeats, later=(), unfinished="")
-    decision = decide(contrasts, rule, plan, folds=folds)
+    decision = decide(contrasts, rule, plan, folds=folds, fewest=20)
     worth = patients_worth(arms, rule, 40)
     return arm_verdict(decision, contrasts, arms, rule, counts=COUNTS, folds=folds, worth=worth)
 
