@@ -174,16 +174,18 @@ def merged_protocol(
 
 def protocol_values(protocol: Protocol) -> dict[str, Any]:
     """Content of `protocol.json`."""
-    return {**settings_dict(protocol), "hash": protocol.hash}
+    values = settings_dict(protocol)
+    return {**values, "hash": protocol.hash, "digest": settings_hash(values)}
 
 
 def protocol_from(values: Mapping[str, Any]) -> Protocol:
     """Protocol from the values of `protocol_values`.
 
     Raises:
-        ConfigError: a value is missing, or the hash does not belong to the values.
+        ConfigError: a value is missing, or the hash or the digest does not belong to the values.
     """
-    fields = {name: value for name, value in values.items() if name != "hash"}
+    fields = {name: value for name, value in values.items() if name not in ("hash", "digest")}
+    digest = settings_hash(fields)
     try:
         amendments = tuple(settings_from(Amendment, a) for a in fields.pop("amendments", []))
         protocol = Protocol(**fields, amendments=amendments)
@@ -193,6 +195,11 @@ def protocol_from(values: Mapping[str, Any]) -> Protocol:
         raise ConfigError(
             f"the protocol was changed by hand (hash {values.get('hash')}, its values have "
             f"{protocol.hash}); restore the file"
+        )
+    if values.get("digest", digest) != digest:
+        raise ConfigError(
+            f"the protocol was changed by hand (digest {values['digest']}, its values have "
+            f"{digest}); restore the file"
         )
     return protocol
 

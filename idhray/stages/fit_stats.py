@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from idhray.cohorts.manifest import patients_of, read_manifest
+from idhray.config import default_values
 from idhray.errors import ConfigError
+from idhray.stages.experiment.outcome import read_outcome
 from idhray.stages.studies.arm_rows import arm_rows, experiment_folder, has_arms
 from idhray.stages.studies.experiment_statistics import fit_experiment, fit_sweep
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
@@ -72,6 +74,7 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
     if flags.consensus:
         raise ConfigError("--consensus belongs to --readings")
     if folder := experiment_folder(flags.predictions):
+        _refuse_other_rule(flags, folder)
         return fit_sweep(out, folder, cohort, flags.settings, overwrite=flags.overwrite)[0]
     if arms:
         inputs, rows = arm_rows(flags.predictions)
@@ -97,3 +100,15 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
     return fit_predictions(
         out, flags.settings, flags.predictions, cohort, overwrite=flags.overwrite
     )
+
+
+def _refuse_other_rule(flags: FitStatsFlags, folder: str) -> None:
+    """Refuse flags that contradict the protocol of a sweep, which alone decides its verdict."""
+    rule, defaults = read_outcome(folder).rule, default_values(FitStatsFlags)
+    for name in ("baseline", "primary", "margin"):
+        value, fixed = getattr(flags, name), getattr(rule, name)
+        if value not in (fixed, defaults[name]):
+            raise ConfigError(
+                f"{folder}: its protocol has {name} {fixed}, but --{name} is {value}; leave the "
+                "flag out"
+            )

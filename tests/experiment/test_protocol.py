@@ -123,6 +123,17 @@ def test_a_protocol_that_was_edited_by_hand_is_refused():
         protocol_from(values)
 
 
+@pytest.mark.parametrize("change", [{"planned_repeats": 2}, {"amendments": []}])
+def test_no_other_value_can_be_edited_either(change):
+    """Repeats that are judged, and amendments, decide what may be said."""
+    values = protocol_values(merged(planned(), planned(margin=0.05), amend="a slip"))
+
+    with pytest.raises(ConfigError, match="changed by hand"):
+        protocol_from({**values, **change})
+    older = {name: value for name, value in values.items() if name != "digest"}
+    assert protocol_from({**older, **change})  # written before there was a digest
+
+
 def test_a_setting_of_a_later_version_counts_as_its_default():
     """A release that adds a setting must not orphan every experiment."""
     older = planned()

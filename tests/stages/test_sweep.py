@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
 
+from idhray.classify.backbones import build_network
 from idhray.cohorts.folds import read_folds
 from idhray.errors import (
     ConfigError,
@@ -16,6 +18,8 @@ from idhray.errors import (
 )
 from idhray.ledger import fates, record
 from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.experiment.plan import images_by_fold, listed_images, plan_protocol
+from idhray.stages.fit_stats import FitStatsFlags, fit_stats
 from idhray.stages.studies.experiment_statistics import fit_sweep
 from idhray.stages.sweep import SweepFlags, sweep, validation_areas
 from idhray.stats.settings import StatsSettings
@@ -168,6 +172,29 @@ def test_results_without_their_protocol_are_refused(finished, inputs, tmp_path):
 
     with pytest.raises(StorageError, match=r"no protocol\.json; restore it"):
         run(out, inputs, with_protocol(margin=0.1))
+
+
+def test_flags_that_contradict_the_protocol_are_refused(finished, tmp_path):
+    """A margin that is read and not used would be believed."""
+    flags = {"out": str(tmp_path / "statistics"), "settings": StatsSettings()}
+    with pytest.raises(ConfigError, match=r"protocol has margin 0\.02, but --margin is 0\.1"):
+        fit_stats(FitStatsFlags(predictions=(str(finished),), margin=0.1, **flags))
+
+
+def test_another_file_of_weights_is_another_experiment(inputs, tmp_path):
+    """Some trainings would start from one network, and some from another."""
+    hashes = []
+    for number in (1, 2):
+        network = build_network(SETTINGS.classifier, number)
+        torch.save(network.state_dict(), tmp_path / "w.pth")
+        classifier = replace(SETTINGS.classifier, weights=str(tmp_path / "w.pth"))
+        settings = replace(SETTINGS, classifier=classifier)
+        listed = listed_images(inputs["images"])
+        folds_of_file = read_folds(inputs["folds"])
+        by_fold = images_by_fold(inputs["images"], listed, folds_of_file, settings)
+        hashes.append(plan_protocol(folds_of_file, by_fold, settings, 0).hash)
+
+    assert hashes[0] != hashes[1]
 
 
 def external(inputs, parent):

@@ -35,7 +35,7 @@ from idhray.generator_records import GeneratorRecord
 from idhray.image_ranks import image_ranks
 from idhray.leakage import refuse_equal_weights, suitable_generators
 from idhray.stages.experiment.settings import ExperimentSettings
-from idhray.storage import SETTINGS, exists, join, read_json
+from idhray.storage import SETTINGS, exists, join, read_bytes, read_json
 from idhray.table_parts import column_names, parts, read_part
 
 logger = logging.getLogger(__name__)
@@ -206,10 +206,18 @@ def plan_protocol(
         primary=primary.name if primary else None,
         counts=counts,
         folds_digest=folds_digest(folds),
-        classifier=settings.decisive(),
+        classifier={**settings.decisive(), **_weights_digest(settings)},
         seed=seed,
         today=date.today().isoformat(),
     )
+
+
+def _weights_digest(settings: ExperimentSettings) -> dict[str, str]:
+    """Digest of the file of weights that trainings start from; none without such a file."""
+    weights = settings.classifier.weights
+    if "network" not in settings.classifiers or weights in ("imagenet", "random"):
+        return {}
+    return {"weights_sha256": hashlib.sha256(read_bytes(weights)).hexdigest()}
 
 
 def absent_arms(arms: Sequence[Arm], by_fold: Mapping[int, FoldImages]) -> dict[str, str]:
