@@ -18,7 +18,7 @@ class Deviation:
     setting: str
     paper: str
     ours: str
-    why: str
+    reason: str
 
 
 def liu_deviations(settings: StudySettings) -> tuple[Deviation, ...]:
@@ -37,7 +37,7 @@ def _liu_images(settings: StudySettings) -> tuple[Deviation, ...]:
             setting="Choice of training patches",
             paper="12,000 of each class, at random from its tiles",
             ours=f"{patches.train_per_class:,} of each class, as many from each of its patients",
-            why="No patient dominates a class. A local patient with one tile gives about 120 "
+            reason="No patient dominates a class. A local patient with one tile gives about 120 "
             "overlapping patches, in the paper about 6.",
         ),
         Deviation(
@@ -45,19 +45,19 @@ def _liu_images(settings: StudySettings) -> tuple[Deviation, ...]:
             paper="not stated",
             ours=f"a lattice of {patches.stride_px} px; a patch has "
             f"{patches.min_tissue_fraction:.0%} tissue or more",
-            why="Any number of workers cuts the same patches.",
+            reason="Any number of workers cuts the same patches.",
         ),
         Deviation(
             setting="Patches that score a held-out patient",
             paper="not stated",
             ours=f"{patches.eval_per_patient} at most",
-            why="Enough for a stable mean.",
+            reason="Enough for a stable mean.",
         ),
         Deviation(
             setting="Colors of the classifier's patches",
             paper="histogram normalization is stated for the GANs' patches only",
             ours=f"the same patches ({patches.normalize}), then gray",
-            why="Real and synthetic images pass the same steps.",
+            reason="Real and synthetic images pass the same steps.",
         ),
     )
 
@@ -75,32 +75,32 @@ def _liu_classifier(settings: StudySettings) -> tuple[Deviation, ...]:
             "of caffe, momentum .99 of batch normalization",
             ours=f"timm's {classifier.backbone}: version 1.5, torchvision's weights, means and "
             "standard deviations, momentum .9 (0.1 in PyTorch's terms)",
-            why="Of the weights for PyTorch these have the recipe that is nearest to Keras's.",
+            reason="Of the weights for PyTorch these have the recipe that is nearest to Keras's.",
         ),
         Deviation(
             setting="Epoch",
             paper='the model "after the model was fully trained"',
             ours=f"{epoch}, of {classifier.epochs}",
-            why="The paper used the validation set in each epoch, but states no rule.",
+            reason="The paper used the validation set in each epoch, but states no rule.",
         ),
         Deviation(
             setting="Gamma adjustment",
             paper="applied; value not stated",
             ours=f"{classifier.gamma:g}" + (", no change" if classifier.gamma == 1 else ""),
-            why="Any other value would be a guess.",
+            reason="Any other value would be a guess.",
         ),
         Deviation(
             setting="Adaptive histogram equalization",
             paper="applied; values not stated",
             ours=f"clip limit {classifier.clahe_clip_limit:g}, {classifier.clahe_tiles} x "
             f"{classifier.clahe_tiles} regions",
-            why="Defaults of scikit-image.",
+            reason="Defaults of scikit-image.",
         ),
         Deviation(
             setting="Dropout before the last layer, Adam's beta2",
             paper="not stated",
             ours=f"{classifier.dropout:g} and {classifier.beta2:g}",
-            why="The usual rate, and Keras's default.",
+            reason="The usual rate, and Keras's default.",
         ),
     )
 
@@ -113,13 +113,13 @@ def _liu_design(settings: StudySettings) -> tuple[Deviation, ...]:
             paper="one split of 198, 34 and 34 patients, one training of each count",
             ours=f"{_number(protocol.fold_count, 'fold')}, "
             f"{_number(protocol.repeats, 'training')} of each arm",
-            why="One training cannot tell a gain from luck.",
+            reason="One training cannot tell a gain from luck.",
         ),
         Deviation(
             setting="Controls",
             paper="none",
             ours=", ".join(protocol.controls) or "none",
-            why="More images change class weights and training steps as well.",
+            reason="More images change class weights and training steps as well.",
         ),
         Deviation(
             setting="Optimizer steps",
@@ -128,7 +128,7 @@ def _liu_design(settings: StudySettings) -> tuple[Deviation, ...]:
                 "epochs": "as in the paper; the controls take as many as their synthetic arm",
                 "equal steps": "the same in every arm",
             }[protocol.budget],
-            why="Arms should differ in their images only.",
+            reason="Arms should differ in their images only.",
         ),
         Deviation(
             setting="Count that is judged",
@@ -138,13 +138,13 @@ def _liu_design(settings: StudySettings) -> tuple[Deviation, ...]:
                 f"{_number(protocol.fresh_repeats, 'fresh training')}",
                 "fixed": "fixed before the first training",
             }[protocol.selection],
-            why="The best of several trainings is partly a lucky one.",
+            reason="The best of several trainings is partly a lucky one.",
         ),
         Deviation(
             setting="Tables 3 and 4",
             paper="the probabilities of one training",
             ours="each patient's mean over the repeats",
-            why="The fusion with age is about patients, not about trainings.",
+            reason="The fusion with age is about patients, not about trainings.",
         ),
     )
 
@@ -164,21 +164,21 @@ def _park_images(settings: MriStudySettings) -> tuple[Deviation, ...]:
             setting="Split",
             paper="by date: 118 patients until January 2019, 44 after",
             ours="6:1:1 by chance within classes, unless the manifest has a split",
-            why="Public cohorts have no dates. A split by date can be given.",
+            reason="Public cohorts have no dates. A split by date can be given.",
         ),
         Deviation(
             setting="Patients of the GAN",
             paper="110 IDH-mutant astrocytomas; the numbers suggest all mutants of the validation "
             "set among them",
             ours="training patients only",
-            why="A generator that saw a patient passes on what it saw.",
+            reason="A generator that saw a patient passes on what it saw.",
         ),
         Deviation(
             setting="Skull stripping",
             paper="HD-BET; version and mode not stated",
             ours=f"{brain.method}, unless the manifest has a mask"
             + (", version 1 with its defaults" if brain.method == "hdbet" else ""),
-            why="The paper appeared with version 1.",
+            reason="The paper appeared with version 1.",
         ),
         Deviation(
             setting="Registration",
@@ -186,26 +186,26 @@ def _park_images(settings: MriStudySettings) -> tuple[Deviation, ...]:
             ours="the same criterion (normalized mutual information) at "
             f"{' and '.join(f'{step:g}' for step in slices.registration_steps_mm)} mm, resampled "
             f"by {slices.interpolation} interpolation",
-            why="SPM12 needs MATLAB. Its default is a spline of degree 4.",
+            reason="SPM12 needs MATLAB. Its default is a spline of degree 4.",
         ),
         Deviation(
             setting="Slices",
             paper="19,595 of 110 patients; choice not stated",
             ours=f"all with {slices.min_brain_fraction:.0%} brain or more",
-            why="178 slices of 1 mm are more than a brain is high.",
+            reason="178 slices of 1 mm are more than a brain is high.",
         ),
         Deviation(
             setting="Pretraining on normal brains",
             paper="4 million images in all; share not stated",
             ours=f"{settings.pretraining.total_kimg / 1000:g} million, then "
             f"{settings.gan.total_kimg / 1000:g} million",
-            why="Both trainings run to their end.",
+            reason="Both trainings run to their end.",
         ),
         Deviation(
             setting="Truncation of synthetic images",
             paper="not stated",
             ours=f"psi {settings.psi:g}" + (", none" if settings.psi == 1 else ""),
-            why="Truncation would narrow the variation that the paper examines.",
+            reason="Truncation would narrow the variation that the paper examines.",
         ),
     )
 
@@ -217,33 +217,33 @@ def _park_readers(settings: MriStudySettings) -> tuple[Deviation, ...]:
             paper="a radiologist chose a slice of each real and synthetic case",
             ours=f"the first {settings.synthetic} synthetic images, and of each patient the slice "
             "with the most tumor (without masks: with the most brain)",
-            why="A choice by hand cannot be repeated, and may favor either kind.",
+            reason="A choice by hand cannot be repeated, and may favor either kind.",
         ),
         Deviation(
             setting="Visual Turing test",
             paper="two weeks before the readings of features",
             ours="in the same form as the features",
-            why="One form holds all questions; a second one can be read weeks apart.",
+            reason="One form holds all questions; a second one can be read weeks apart.",
         ),
         Deviation(
             setting="Backward elimination",
             paper="stepwise; rule not stated",
             ours=f"whole features, rule {settings.statistics.elimination} at P "
             f"{settings.statistics.alpha:g}",
-            why="A level without its feature depends on the reference level.",
+            reason="A level without its feature depends on the reference level.",
         ),
         Deviation(
             setting="Consensus",
             paper="on discordant categories",
             ours=settings.statistics.discordant,
-            why="As in the paper, unless set otherwise.",
+            reason="As in the paper, unless set otherwise.",
         ),
         Deviation(
             setting="Difference between models",
             paper="areas and accuracies side by side, no test",
             ours="paired DeLong test, and a bootstrap of patients and training cases in which the "
             "features are chosen anew",
-            why="A gain needs an interval that covers the choice of the features.",
+            reason="A gain needs an interval that covers the choice of the features.",
         ),
     )
 
@@ -294,7 +294,7 @@ def _table(paper: str, rows: Sequence[Deviation]) -> ReportTable:
     return ReportTable(
         title=f"Deviations from {paper}",
         header=list(HEADER),
-        rows=[[row.setting, row.paper, row.ours, row.why] for row in rows],
+        rows=[[row.setting, row.paper, row.ours, row.reason] for row in rows],
         caption="Settings of this study that differ from the paper, or that the paper does not "
         "state.",
     )
