@@ -30,6 +30,7 @@ from idhray.stages.studies.shared_sections import (
     ledger_flows,
     provenance_of,
     settings_groups,
+    shown_gain,
     split_counts,
 )
 from idhray.stages.studies.statistics import SOURCES, readings_rows
@@ -123,7 +124,7 @@ def _key_figures(tables: ParkTables) -> list[KeyFigure]:
         ),
         KeyFigure(
             label="Gain that this cohort could have shown",
-            value=signed(verdict.detectable) if np.isfinite(verdict.detectable) else "none",
+            value=shown_gain(verdict.detectable),
             detail="in AUC, with 80% power",
         ),
         KeyFigure(

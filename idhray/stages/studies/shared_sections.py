@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from idhray.cohorts.manifest import SPLITS
 from idhray.ledger import ledger_table
 from idhray.report.content import Flow, SplitCount, flow_of
+from idhray.stats.text import signed
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, read_json
 
 
@@ -63,6 +65,13 @@ def settings_groups(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
             if isinstance(values, dict):
                 groups[f"{name}, {inner}"] = {k: str(v) for k, v in values.items()}
     return groups
+
+
+def shown_gain(gain: float) -> str:
+    """A gain that could have been shown, as a key figure: infinite is none, NaN unknown."""
+    if np.isnan(gain):
+        return "unknown"
+    return signed(gain) if np.isfinite(gain) else "none"
 
 
 def provenance_of(study: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from idhray.cohorts.folds import FOLDS_FILE, read_folds
@@ -49,6 +48,7 @@ from idhray.stages.studies.shared_sections import (
     ledger_flows,
     provenance_of,
     settings_groups,
+    shown_gain,
     split_counts,
 )
 from idhray.stages.studies.slide_figures import slide_figures
@@ -213,7 +213,7 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
             ),
             KeyFigure(
                 label="Gain that this cohort could have shown",
-                value=signed(verdict.detectable) if np.isfinite(verdict.detectable) else "none",
+                value=shown_gain(verdict.detectable),
                 detail="in AUC, with 80% power",
             ),
         ]

@@ -106,12 +106,13 @@ def newton_step(score: Reals, curvature: Reals, bound: Reals) -> Reals:
 def _steps(points: _Points, free: Places) -> Batch:
     """Newton's step of each climb, (S, K); NaN where there is none."""
     steps = np.zeros_like(points.beta)
-    block = np.ix_(free, free)
-    for number, score in enumerate(points.score):
+    scores = points.score[:, free]
+    curvatures, bounds = (
+        block[:, free[:, None], free] for block in (points.curvature, points.bound)
+    )
+    for number, pieces in enumerate(zip(scores, curvatures, bounds, strict=True)):
         try:
-            steps[number, free] = newton_step(
-                score[free], points.curvature[number][block], points.bound[number][block]
-            )
+            steps[number, free] = newton_step(*pieces)
         except (np.linalg.LinAlgError, ValueError):
             steps[number] = np.nan
     return steps

@@ -29,7 +29,7 @@ def likelihood_ratio(model: Likelihood, best: Point, indices: Sequence[int]) -> 
     if not len(indices):
         notes = ("There is no coefficient to test.",)
         return Significance(method=name, p=float("nan"), statistic=0.0, df=0, notes=notes)
-    fixed = np.isin(np.arange(len(best.beta)), indices)
+    fixed = _mask(best, indices)
     nearby = _constrained(model, best, fixed, np.zeros(len(indices)))
     without = model.maximum(nearby.beta, fixed)
     return _ratio(name, best, without, len(indices))
@@ -42,8 +42,14 @@ def nested_likelihood_ratio(best: Point, without: Point, columns: int) -> Signif
 
 def without_columns(best: Point, indices: Sequence[int]) -> Reals:
     """Coefficients of the other columns, moved along as those at `indices` go to 0: a start."""
-    fixed = np.isin(np.arange(len(best.beta)), indices)
+    fixed = _mask(best, indices)
     return _shifted(best, fixed, np.zeros(len(indices)))[~fixed]
+
+
+def _mask(best: Point, indices: Sequence[int]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(best.beta), dtype=bool)
+    mask[list(indices)] = True
+    return mask
 
 
 def _ratio(method: str, best: Point, without: Point, df: int) -> Significance:

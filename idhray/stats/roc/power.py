@@ -186,8 +186,8 @@ def detectable_paired_gain(
     """Smallest true gain that a comparison like this one finds.
 
     Returns:
-        The gain; NaN if not even an area of 1 is found, or the correlations do not exist or cannot
-        be told from 1, so that these patients do not say.
+        The gain; infinite if not even an area of 1 is found; NaN if the correlations do not exist
+        or cannot be told from 1, so that the gain is unknown.
 
     Raises:
         ConfigError: the power is not between alpha and 1.
@@ -200,4 +200,5 @@ def detectable_paired_gain(
         return float("nan")
     if across.mean() > _SAME:
         return float("nan")
-    return gain_found(power_curve(design, studies, rng), 1 - mean, power)[0]
+    gain, _ = gain_found(power_curve(design, studies, rng), 1 - mean, power)
+    return float("inf") if np.isnan(gain) else gain

@@ -78,7 +78,7 @@ def test_thirteen_patients_of_each_class_show_nothing_where_the_planner_says_non
     r = 0.78
     labels, (old, new) = made_up(rng, 13, 13, [0.93, 0.93], np.array([[1, r], [r, 1]]))
 
-    assert np.isnan(detectable_paired_gain(measured_design(labels, new, old), rng))
+    assert np.isinf(detectable_paired_gain(measured_design(labels, new, old), rng))
     assert np.isnan(
         detectable_auc(StudyDesign(n_mutant=13, n_wildtype=13, auc=0.93, correlation=r)).auc
     )

@@ -34,8 +34,8 @@ class StudyVerdict:
     p: float
     ci_method: str
     detectable: float
-    """Smallest gain that patients and trainings like these would show with 80% power; NaN if none,
-    or unknown."""
+    """Smallest gain that patients and trainings like these would show with 80% power; infinite
+    if none, NaN if unknown."""
     n_mutant: int
     n_wildtype: int
 
@@ -125,7 +125,7 @@ def _sentence(result: StudyVerdict, area: float) -> str:
                 f"A true gain of less than about {printed(result.detectable, 2)} would usually go "
                 "unseen with these patients and trainings (80% power)."
             )
-        else:
+        elif np.isinf(result.detectable):
             parts.append("Even a perfect model might not have shown a clear gain here.")
     if result.preferred_none:
         parts.append("On the validation patients no synthetic count did better than none.")

@@ -41,8 +41,8 @@ class ReaderVerdict:
     without_model: int
     """Resamples on which one of the models could not be fitted; they are left out."""
     detectable: float
-    """Smallest gain that patients and readings like these would show with 80% power; NaN if none,
-    or unknown."""
+    """Smallest gain that patients and readings like these would show with 80% power; infinite
+    if none, NaN if unknown."""
     n_mutant: int
     n_wildtype: int
 
@@ -134,11 +134,14 @@ def _sentence(verdict: ReaderVerdict, row: "pd.Series[float]", missing_reason: s
         f"({_interval_text(verdict)}).",
         _interval_sentence(verdict, missing_reason),
     ]
-    if verdict.answer == CANNOT_TELL and not missing_reason and verdict.detectable > 0:
-        parts.append(
-            f"A true gain of less than about {printed(min(verdict.detectable, 1.0), 2)} would "
-            "usually go unseen with these patients (80% power)."
-        )
+    if verdict.answer == CANNOT_TELL and not missing_reason:
+        if np.isfinite(verdict.detectable):
+            parts.append(
+                f"A true gain of less than about {printed(verdict.detectable, 2)} would usually go "
+                "unseen with these patients (80% power)."
+            )
+        elif np.isinf(verdict.detectable):
+            parts.append("Even a perfect model might not have shown a clear gain here.")
     parts.append(
         "It is one draw of synthetic cases and these readers; other draws and readers vary on top."
     )
