@@ -17,9 +17,9 @@ from scipy.special import expit
 from idhray.stats.regression.design import DesignMatrix
 from idhray.stats.sample import Labels
 
-Batch = NDArray[np.float64]  # (S, ...)
-Reals = NDArray[np.float64]
-Places = NDArray[np.intp]
+Stacked = NDArray[np.float64]  # (S, ...)
+Vector = NDArray[np.float64]  # (K,) or (N,)
+FreeColumns = NDArray[np.intp]
 LONGEST_STEP = 5.0
 """Change of a linear predictor; a longer step is cut to this."""
 FLATTEST = 0.01
@@ -34,11 +34,11 @@ _MAX_HALVINGS = 40
 class _Points:
     """Coefficients of S climbs, (S, K), and the penalized likelihood there."""
 
-    beta: Batch
-    value: Batch
-    score: Batch
-    curvature: Batch
-    bound: Batch
+    beta: Stacked
+    value: Stacked
+    score: Stacked
+    curvature: Stacked
+    bound: Stacked
 
     def at(self, chosen: NDArray[np.bool_]) -> "_Points":
         """The chosen climbs alone."""
@@ -54,8 +54,8 @@ class _Points:
 
 
 def other_maxima(
-    evaluate: "Evaluation", matrix: DesignMatrix, center: Reals, starts: Batch, free: Places
-) -> Batch:
+    evaluate: "Evaluation", matrix: DesignMatrix, center: Vector, starts: Stacked, free: FreeColumns
+) -> Stacked:
     """Coefficients near maxima other than `center` that climbs from `starts` come to, (M, K).
 
     A climb that does not end is left out.
@@ -87,7 +87,7 @@ def other_maxima(
     return np.concatenate(maxima)
 
 
-def newton_step(score: Reals, curvature: Reals, bound: Reals) -> Reals:
+def newton_step(score: Vector, curvature: Vector, bound: Vector) -> Vector:
     """Newton's step, also where the value is not concave.
 
     There the curvature along each axis (relative to the bound) is taken without its sign, so that
@@ -103,7 +103,7 @@ def newton_step(score: Reals, curvature: Reals, bound: Reals) -> Reals:
     return np.asarray(axes @ ((axes.T @ score) / np.maximum(np.abs(bends), FLATTEST)))
 
 
-def _steps(points: _Points, free: Places) -> Batch:
+def _steps(points: _Points, free: FreeColumns) -> Stacked:
     """Newton's step of each climb, (S, K); NaN where there is none."""
     steps = np.zeros_like(points.beta)
     scores = points.score[:, free]
@@ -119,7 +119,7 @@ def _steps(points: _Points, free: Places) -> Batch:
 
 
 def _along(
-    evaluate: "Evaluation", points: _Points, steps: Batch
+    evaluate: "Evaluation", points: _Points, steps: Stacked
 ) -> tuple[_Points, NDArray[np.bool_]]:
     """Points after a step, halved until the value does not fall; False if none is as high."""
     lowest = points.value - 1e-13 * np.abs(points.value)
@@ -134,7 +134,7 @@ def _along(
     return ahead, ~low
 
 
-Evaluation = Callable[[Batch], _Points]
+Evaluation = Callable[[Stacked], _Points]
 
 
 def evaluation(matrix: DesignMatrix, labels: Labels) -> Evaluation:
@@ -149,10 +149,10 @@ def evaluation(matrix: DesignMatrix, labels: Labels) -> Evaluation:
     pairs = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)  # (N, K * K)
     triples = (pairs[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)  # (N, K ** 3)
 
-    def squares(weights: Batch) -> Batch:
+    def squares(weights: Stacked) -> Stacked:
         return (weights @ pairs).reshape(-1, count, count)
 
-    def evaluate(beta: Batch) -> _Points:
+    def evaluate(beta: Stacked) -> _Points:
         eta = beta @ rows.T
         p, q = expit(eta), expit(-eta)
         weight, off = patients * p * q, 0.5 - p
@@ -180,7 +180,7 @@ def evaluation(matrix: DesignMatrix, labels: Labels) -> Evaluation:
     return evaluate
 
 
-def _patterns(matrix: DesignMatrix, labels: Labels) -> tuple[DesignMatrix, Reals, Reals]:
+def _patterns(matrix: DesignMatrix, labels: Labels) -> tuple[DesignMatrix, Vector, Vector]:
     """Distinct rows of a design, and the numbers of patients and of mutants with each."""
     order = np.lexsort(matrix.T)
     ordered = matrix[order]
