@@ -82,12 +82,13 @@ def test_a_file_of_any_program_becomes_tables(ending, experiment, cohort, tmp_pa
     statistics = json.loads((tmp_path / "statistics" / "statistics.json").read_text())
 
     assert result["answer"] == "helps"
-    assert text.startswith("These images help: adding 60 synthetic images")
+    assert text.startswith("No image classifier here is better than age alone")
+    assert "These images help: adding 60 synthetic images" in text
     assert "\n\nContrasts. " in text
     names = ("contrasts", "arms", "trials", "baselines", "strata", "response")
     assert {f"{name}.csv" for name in names} <= files
     assert ">nan<" not in page.lower()
-    assert statistics["notes"][0].startswith("No image classifier here is better than age alone")
+    assert statistics["headline"].startswith("No image classifier here is better than age alone")
     strata = pd.read_csv(tmp_path / "statistics" / "strata.csv")
     assert set(strata["stratum"]) == {"grade", "site", "sex", "age"}
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -200,4 +201,13 @@ def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path):
                 checkpoint=str(small_study / "gan-mutant"), count=0, out=str(tmp_path / "none")
             )
         )
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_pair_of_generators_of_many_folds_is_refused_before_any_work(phantom, tmp_path):
+    """It would be trained for days, and serve one fold."""
+    folds = replace(STUDY, protocol=replace(STUDY.protocol, fold_count=2, generators="one"))
+    with pytest.raises(ConfigError, match="generators: one, but 2 folds"):
+        study(StudyFlags(manifest=str(phantom), out=str(tmp_path / "none"), settings=folds))
+
     assert not (tmp_path / "none").exists()

@@ -252,21 +252,22 @@ def assigned_generators(
     serves: dict[str, GeneratorRecord] = {}
     refusals: dict[str, str] = {}
     scope = settings.protocol.generators
-    for fold in folds.numbers():
-        suitable = suitable_generators(folds.roles(fold), synthetic)
-        refuse_equal_weights(suitable.records)
-        serves |= suitable.records
-        refusals |= suitable.refusals
+    suitable = {fold: suitable_generators(folds.roles(fold), synthetic) for fold in folds.numbers()}
+    for of_fold in suitable.values():
+        refuse_equal_weights(of_fold.records)
+        serves |= of_fold.records
+        refusals |= of_fold.refusals
+    if unused := [folder for folder in synthetic if folder not in serves]:
+        raise LeakageError(f"no fold may use {unused[0]}: {refusals[unused[0]]}")
+    for fold, of_fold in suitable.items():
         by_class = {
-            idh: [f for f in synthetic if f in suitable.records and suitable.records[f].idh == idh]
+            idh: [f for f in synthetic if f in of_fold.records and of_fold.records[f].idh == idh]
             for idh in CLASSES
         }
         for repeat in repeats:
             generators[fold, repeat] = generators_of_trial(
                 by_class, fold=fold, repeat=repeat, repeats=max(repeats), scope=scope
             )
-    if unused := [folder for folder in synthetic if folder not in serves]:
-        raise LeakageError(f"no fold may use {unused[0]}: {refusals[unused[0]]}")
     if scope != "one":
         _refuse_shared_generators(generators, serves, scope)
     return generators

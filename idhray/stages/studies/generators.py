@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from idhray.chance import seed_for
 from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.cohorts.manifest import LABELS, Label
+from idhray.errors import ConfigError
 from idhray.experiment.settings import ProtocolSettings, resolved_counts
 from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
 from idhray.stages.experiment.plan import images_by_fold, listed_images
@@ -45,6 +46,20 @@ class StudyGenerator:
     def seed(self, seed: int) -> int:
         """Seed of its training and of its images."""
         return seed_for(seed, "generator", self.repeat) if self.repeat else seed
+
+
+def refuse_one_pair_of_many_folds(protocol: ProtocolSettings) -> None:
+    """Refuse a study whose only pair of generators would have seen patients that folds test.
+
+    Raises:
+        ConfigError: the protocol has one pair of generators and several folds.
+    """
+    if protocol.generators == "one" and protocol.fold_count > 1:
+        raise ConfigError(
+            f"generators: one, but {protocol.fold_count} folds, which test every patient: one "
+            "generator of this cohort has seen patients that some fold tests; give --generators "
+            "'per fold', or --fold-count 1"
+        )
 
 
 def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:

@@ -26,7 +26,11 @@ from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.session import connect, provenance
 from idhray.stages.studies.experiment_statistics import fit_sweep
-from idhray.stages.studies.generators import GENERATORS, generators_of_study
+from idhray.stages.studies.generators import (
+    GENERATORS,
+    generators_of_study,
+    refuse_one_pair_of_many_folds,
+)
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.studies.slide_report import STUDY_FILE, slide_report
@@ -59,6 +63,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     patches = absolute(flags.patches) if flags.patches else None
     if patches and f"{patches}/".startswith(f"{out}/"):
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
+    refuse_one_pair_of_many_folds(settings.protocol)
     cohort, folds = _cohort(flags, settings, patches)
     inputs = {
         "stage": "study",
