@@ -16,14 +16,14 @@ def pytest_xdist_make_scheduler(config, log):
     that most of them share is made in one, the GANs are trained in the other."""
     from xdist.scheduler import LoadFileScheduling
 
-    class OneRay(LoadFileScheduling):
+    class StageGroups(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
             if not file.startswith("tests/stages/"):
                 return file
             return "tests/stages/gan" if "gan" in file else "tests/stages"
 
-    return OneRay(config, log)
+    return StageGroups(config, log)
 
 
 def pytest_collection_finish(session):
