@@ -108,7 +108,8 @@ def new_protocol(
     computed = {
         "folds_digest": folds_digest,
         "primary": primary,
-        "counts": list(counts),
+        # Counts beside the primary one may join later; validation selects among these.
+        "counts": list(counts) if primary is None else None,
         "metric": "AUC by patient, mean over folds",
         "classifier": dict(classifier),
         "seed": seed,

@@ -37,6 +37,9 @@ class FitStatsFlags:
     """Predictions with arms: the arm that is judged. Default: the only arm of synthetic images."""
     margin: float = 0.02
     """Predictions with arms: differences in AUC this small are irrelevant."""
+    no_more_real: str = ""
+    """Predictions with arms: the reason why no arm of further real images (more-real) exists, such
+    as `all slices are in use`. Without the arm or a reason the answer is never `helps`."""
     readings: str | None = None
     """A READINGS table (CSV, TSV, Parquet, or a folder of parts): the tables of Park et al.
     2021."""
@@ -83,6 +86,7 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
             baseline=flags.baseline,
             primary=flags.primary,
             margin=flags.margin,
+            no_more_real=flags.no_more_real,
         )
         return fit_experiment(
             out,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from idhray.stats.arms.contrasts import ArmContrast
 from idhray.stats.arms.early_stopping import may_stop
-from idhray.stats.arms.names import DUPLICATE, arm_name
+from idhray.stats.arms.names import CONTROLS, DUPLICATE, arm_name, arm_words
 from idhray.stats.arms.predictions import ArmPredictions
 from idhray.stats.arms.rule import (
     MIN_FOLDS_OF_MEANS,
@@ -200,11 +200,11 @@ def _no_help(
     reasons = []
     if rule.exploratory:
         reasons.append("the primary contrast was changed after results")
-    if not any(arm_name(control).kind == DUPLICATE for control in rule.controls):
-        reasons.append(
-            "no arm that shows training images once more (duplicate) tells the images from their "
-            "number"
-        )
+    trained = {arm_name(control).kind for control in rule.controls}
+    explained = {arm_name(control).kind for control in rule.absent_controls} - {DUPLICATE}
+    for kind in CONTROLS:
+        if kind not in trained | explained:
+            reasons.append(f"no arm {kind} ({arm_words(kind)}) is compared")
     if not rule.equal_steps:
         reasons.append("the arms ran different numbers of optimizer steps")
     for control in rule.controls:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from idhray.errors import ConfigError
 from idhray.stats.arms.columns import TEST
-from idhray.stats.arms.names import CONTROLS, SYNTHETIC, arm_name
+from idhray.stats.arms.names import CONTROLS, MORE_REAL, SYNTHETIC, arm_name
 from idhray.stats.arms.rule import DecisionRule, Generators
 
 
@@ -26,7 +26,12 @@ def generators_of(rows: pd.DataFrame, arm: str) -> Generators:
 
 
 def rule_of_file(
-    rows: pd.DataFrame, *, baseline: str, primary: str | None, margin: float
+    rows: pd.DataFrame,
+    *,
+    baseline: str,
+    primary: str | None,
+    margin: float,
+    no_more_real: str = "",
 ) -> DecisionRule:
     """The rule for predictions without a protocol, from their arms and generators.
 
@@ -35,9 +40,11 @@ def rule_of_file(
         baseline: The arm without added images.
         primary: The judged arm; None takes the only arm of synthetic images.
         margin: Irrelevant differences in AUC.
+        no_more_real: Reason why there is no arm of further real images; empty for none.
 
     Raises:
-        ConfigError: an arm does not exist, or none or several could be the primary one.
+        ConfigError: an arm does not exist, none or several could be the primary one, or there is a
+            reason for the absence of an arm that exists.
     """
     arms = sorted(rows["arm"].unique())
     named = ", ".join(arms)
@@ -65,10 +72,13 @@ def rule_of_file(
         and arm_name(arm).amount in (amount, None)
         and not arm_name(arm).suffix
     )
+    if no_more_real and any(arm_name(arm).kind == MORE_REAL for arm in controls):
+        raise ConfigError("--no-more-real gives a reason for an absent arm, and the arm is there")
     return DecisionRule(
         primary=primary,
         baseline=baseline,
         controls=controls,
+        absent_controls={f"{MORE_REAL}:{amount}": no_more_real} if no_more_real else {},
         margin=margin,
         generators=generators_of(rows, primary),
     )

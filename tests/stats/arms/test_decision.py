@@ -205,3 +205,14 @@ def test_with_a_generator_per_fold_both_tests_must_agree():
 
     assert answer(agreeing, rule).answer == "helps"
     assert answer(torn, rule).answer == "cannot tell"
+
+
+def test_help_needs_further_real_images_or_the_reason_for_their_absence():
+    """The cheapest rival of a generator is a knife; who has none left must say so."""
+    contrasts = [each for each in judged(0.05, 0.03) if "more-real" not in each.baseline]
+    duplicate_only = replace(RULE, controls=("duplicate:60",))
+    explained = replace(duplicate_only, absent_controls={"more-real:60": "all slices are in use"})
+
+    assert answer(contrasts, duplicate_only).answer == "cannot tell"
+    assert "more-real" in answer(contrasts, duplicate_only).no_help[0]
+    assert answer(contrasts, explained).answer == "helps"

@@ -11,7 +11,10 @@ from idhray.stats.arms.tables import experiment_files, experiment_tables
 
 ARMS = {"real": 0.0, "synthetic:60": 0.6, "synthetic:30": 0.3, "duplicate:60": 0.0}
 RULE = DecisionRule(
-    primary="synthetic:60", controls=("duplicate:60",), generators="per fold and repeat"
+    primary="synthetic:60",
+    controls=("duplicate:60",),
+    absent_controls={"more-real:60": "all images are in use"},
+    generators="per fold and repeat",
 )
 
 
