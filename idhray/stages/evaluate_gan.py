@@ -211,6 +211,8 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     train = training_images(task.images, model["idh"], generator.settings, selection)
     held_out = real_images(task.images, model["idh"], "val", generator.settings, selection)
     _check_patients(train, held_out, model["patients"], task.images)
+    if len(model.get("tables", [])) == 1:  # no earlier training, whose patients are elsewhere
+        _check_complete(train, model["patients"], task.images)
     seed = seed_for(task.seed, "evaluation")
     images = generate(generator, seed, range(task.count), task.psi)
     extractor = extractor_of(task.features, device)
@@ -263,6 +265,19 @@ def _gate_record(
         evaluation=task.out,
         pretraining=task.pretraining,
     )
+
+
+def _check_complete(train: RealImages, gan_patients: list[str], folder: str) -> None:
+    """Refuse images that lack a training patient of the generator.
+
+    Raises:
+        LeakageError: there are such patients.
+    """
+    if absent := sorted(set(gan_patients) - set(train.patients)):
+        raise LeakageError(
+            f"{folder}: no training image of {len(absent)} patients whom this generator saw, "
+            f"{absent[0]} the first; give the images that it was trained on"
+        )
 
 
 def _check_patients(

@@ -252,14 +252,16 @@ def planned_detectable(plan: TrialPlan) -> str:
 
 
 def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
-    """Generators of the experiment with their ancestry and the result of their gate."""
+    """Generators of the experiment with their ancestry and the result of their gate.
+
+    They name no folder, so that a study that was moved keeps its seal.
+    """
     entries = []
     for folder in sorted(plan.seals):
         record, gate = read_generator(folder), read_gate(folder)
         state = "not tested" if gate is None else "passed" if gate.passed else "failed"
         entries.append(
             {
-                "folder": folder,
                 "generator": record.generator,
                 "idh": record.idh,
                 "fold": record.fold,

@@ -32,7 +32,7 @@ class SweepOutcome:
     protocol: Protocol
     rule: DecisionRule
     generators: list[dict[str, Any]]
-    """Generators in use: folder, generator, idh, fold, seed, gate, reasons."""
+    """Generators in use: generator, idh, fold, seed, gate, reasons."""
 
     def of_model(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predictions and trials of one classifier."""
