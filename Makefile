@@ -31,7 +31,7 @@ demo-mri: install
 		--normals demo-mri/phantom/normals.csv --out demo-mri/study
 
 test: install check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 
 check: install
 	$(BIN)/ruff format --check .
