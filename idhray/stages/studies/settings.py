@@ -112,7 +112,7 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
         tiling=TILES["demo"],
         # Three pairs of GANs and 36 classifiers in minutes: fewer patches, GANs of half the side.
         patches=replace(
-            PATCHES["demo"], train_per_class=240, reserve_per_class=60, eval_per_patient=12
+            PATCHES["demo"], train_per_class=180, reserve_per_class=60, eval_per_patient=8
         ),
         gan=replace(
             PGGAN["demo"],
@@ -120,8 +120,8 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
             batch_sizes=(8, 8, 8, 8),
             stabilise_kimg=0.3,
             fade_kimg=0.3,
-            total_kimg=4.5,
-            sample_kimg=4.5,
+            total_kimg=4.0,
+            sample_kimg=4.0,
         ),
         classifier=CLASSIFIER["demo"],
         protocol=PROTOCOL["demo"],
