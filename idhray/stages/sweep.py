@@ -367,7 +367,7 @@ def _run(
 
     Raises:
         SettingsChangedError: finished trials were of other images or settings.
-        TrainingError: trials failed.
+        StorageError: trials failed.
     """
     hashes = {trial.name: plan.trial_hash(trial) for trial in trials}
     fates = ledger.fates(out)

@@ -1,12 +1,10 @@
 """Plan of an experiment: folds, images, protocol, generators and trials, before any training."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -289,8 +287,3 @@ def _refuse_shared_generators(
                         f"generator ({first}, {folder}); train one for each fold with "
                         "`train-gan --folds FILE --fold K`, or give --generators one"
                     )
-
-
-def protocol_text(values: Mapping[str, Any]) -> str:
-    """Protocol for a terminal."""
-    return json.dumps(values, indent=2)

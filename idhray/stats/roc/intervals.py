@@ -80,7 +80,7 @@ def auc_se_bounds(area: float, n_mutant: int, n_wildtype: int) -> tuple[float, f
         SampleError: the area is not in 0..1, or a class is empty.
 
     Source: the upper bound is that of Birnbaum and Klose 1957 (Ann Math Stat 28:933) for
-        DeLong's divisors; the lower one is ours, compared with a search in the tests.
+        DeLong's divisors; the lower one is ours, without a proof; the tests try random rankings.
     """
     _check(area, n_mutant, n_wildtype)
     fewest = min(n_mutant, n_wildtype) - 1
