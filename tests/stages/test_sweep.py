@@ -19,9 +19,10 @@ from idhray.errors import (
 from idhray.ledger import fates, record
 from idhray.stages.experiment.outcome import read_outcome
 from idhray.stages.experiment.plan import images_by_fold, listed_images, plan_protocol
+from idhray.stages.experiment.selection import validation_areas
 from idhray.stages.fit_stats import FitStatsFlags, fit_stats
 from idhray.stages.studies.experiment_statistics import fit_sweep
-from idhray.stages.sweep import SweepFlags, sweep, validation_areas
+from idhray.stages.sweep import SweepFlags, sweep
 from idhray.stats.settings import StatsSettings
 from idhray.storage import join, read_json
 from idhray.table_parts import read_table

@@ -1,0 +1,120 @@
+"""Files that fix an experiment before its first training: protocol, folds and generators."""
+
+import logging
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from idhray import ledger
+from idhray.cohorts.folds import FOLDS_FILE, write_folds
+from idhray.errors import SettingsChangedError, StorageError
+from idhray.experiment.protocol import Protocol, merged_protocol, protocol_from, protocol_values
+from idhray.experiment.trials import planned_trials
+from idhray.generator_records import read_gate, read_generator
+from idhray.ledger import Fate
+from idhray.planning.experiment.printing import experiment_summary
+from idhray.stages.experiment.outcome import GENERATORS_FILE, PROTOCOL_FILE
+from idhray.stages.experiment.plan import TrialPlan
+from idhray.stages.experiment.selection import refuse_repeats_after_selection
+from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stats.arms.rule import needed_repeats
+from idhray.storage import exists, join, publish_json, read_json
+
+logger = logging.getLogger(__name__)
+
+
+def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
+    """The plan with the protocol of the folder, continued; folds and protocol are written."""
+    path, fates = join(out, PROTOCOL_FILE), ledger.fates(out)
+    earlier = protocol_from(read_json(path)) if exists(path) else None
+    has_results = any(fate.status == "done" for fate in fates.values())
+    if has_results and earlier is None:
+        raise StorageError(
+            f"{out}: {len(fates)} trainings, but no {PROTOCOL_FILE}; restore it, or choose another "
+            "--out: a protocol that is written after results fixes nothing"
+        )
+    protocol = merged_protocol(
+        earlier,
+        plan.protocol,
+        defaults=plan.settings.defaults(),
+        has_results=has_results,
+        amend=amend,
+        today=date.today().isoformat(),
+    )
+    if not protocol.detectable:
+        protocol = replace(protocol, detectable=planned_detectable(plan))
+    # Everything is refused before the first file changes: a refused command loses nothing.
+    refuse_repeats_after_selection(out, protocol)
+    refuse_changed_trials(out, fates, _hashes_of_all(replace(plan, protocol=protocol)))
+    write_folds(join(out, FOLDS_FILE), plan.folds)
+    publish_json(path, protocol_values(protocol))
+    publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
+    logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
+    return replace(plan, protocol=protocol)
+
+
+def _hashes_of_all(plan: TrialPlan) -> dict[str, str]:
+    """Digest of each trial that the protocol may have, by name."""
+    trials = planned_trials(
+        plan.folds.numbers(),
+        range(1, last_repeat(plan.protocol, plan.settings) + 1),
+        tuple(plan.protocol.arms),
+        plan.settings.classifiers,
+    )
+    return {trial.name: plan.trial_hash(trial) for trial in trials}
+
+
+def planned_detectable(plan: TrialPlan) -> str:
+    """Gain that the planned experiment can show, in words; empty if it is too small to judge."""
+    labels, folds = list(plan.folds.labels().values()), len(plan.folds.numbers())
+    if folds == 1:
+        roles = plan.folds.roles(1)
+        labels = [idh for name, idh in plan.folds.labels().items() if roles[name] == "test"]
+    mutant, wildtype = labels.count("mutant"), labels.count("wildtype")
+    repeats = plan.protocol.planned_repeats
+    if min(mutant, wildtype) < 2 * folds or repeats < needed_repeats(folds):
+        return ""
+    return experiment_summary(mutant, wildtype, folds=folds, repeats=repeats)
+
+
+def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
+    """Generators of the experiment with their ancestry and the result of their gate.
+
+    They name no folder, so that a study that was moved keeps its seal.
+    """
+    entries = []
+    for folder in sorted(plan.seals):
+        record, gate = read_generator(folder), read_gate(folder)
+        state = "not tested" if gate is None else "passed" if gate.passed else "failed"
+        entries.append(
+            {
+                "generator": record.generator,
+                "idh": record.idh,
+                "fold": record.fold,
+                "seed": record.seed,
+                "weights": record.weights,
+                "trained_on": record.trained_on,
+                "patients": len(record.patients),
+                "gate": state,
+                "reasons": list(gate.reasons) if gate else [],
+            }
+        )
+    return entries
+
+
+def refuse_changed_trials(out: str, fates: dict[str, Fate], hashes: dict[str, str]) -> None:
+    changed = [
+        name
+        for name, fate in fates.items()
+        if name in hashes and fate.status == "done" and fate.settings_hash != hashes[name]
+    ]
+    if changed:
+        raise SettingsChangedError(
+            f"{out}: {len(changed)} finished trainings were of other images, generators or "
+            f"settings ({changed[0]}, ...); give the old ones, or choose another --out"
+        )
+
+
+def last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:
+    chosen_later = settings.protocol.selection == "validation"
+    return protocol.repeats + (settings.protocol.fresh_repeats if chosen_later else 0)
