@@ -11,6 +11,7 @@ from typing import Any
 from idhray.config import differences, settings_dict, settings_from, settings_hash
 from idhray.errors import ConfigError
 from idhray.experiment.arms import RIVALS, parse_arm
+from idhray.experiment.classifiers import kinds_of, values_of_kind
 from idhray.experiment.settings import ProtocolSettings
 from idhray.stats.arms.rule import DecisionRule
 
@@ -61,6 +62,9 @@ class Protocol:
     amendments: tuple[Amendment, ...] = ()
     detectable: str = ""
     """Gain that the experiment was planned to show, in words; see `idhray plan`."""
+    added_classifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Classifier that joined after the first result -> its settings, and the date `joined`. It
+    describes and does not judge."""
 
     @property
     def hash(self) -> str:
@@ -77,6 +81,18 @@ class Protocol:
         """Arm of the primary comparison; None until validation has selected it."""
         primary: str | None = self.decisive["primary"]
         return primary
+
+    def classifier_values(self, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Classifier -> the settings that decide its results.
+
+        Args:
+            defaults: Defaults of the settings of the network.
+        """
+        recorded = self.decisive["classifier"]
+        values = {kind: values_of_kind(recorded, kind, defaults) for kind in kinds_of(recorded)}
+        for kind, joined in self.added_classifiers.items():
+            values[kind] = {name: value for name, value in joined.items() if name != "joined"}
+        return values
 
 
 def new_protocol(
@@ -149,7 +165,7 @@ def merged_protocol(
     """
     if earlier is None or not has_results:
         return planned
-    changes = tuple(differences(earlier.decisive, planned.decisive, defaults))
+    changes = _changes(earlier, planned, defaults)
     if changes and not amend:
         raise ConfigError(
             f"the protocol was fixed before the first training ({'; '.join(changes)}); give the "
@@ -170,7 +186,40 @@ def merged_protocol(
         absent=planned.absent,
         added_repeats=added,
         amendments=amendments,
+        added_classifiers=_added_classifiers(earlier, planned, defaults, bool(changes), today),
     )
+
+
+def _changes(earlier: Protocol, planned: Protocol, defaults: Mapping[str, Any]) -> tuple[str, ...]:
+    """Changed decisive values. A classifier that joins or is left out changes no verdict, unless
+    it is the first one."""
+    network_defaults = defaults.get("classifier", {})
+    before, after = (each.classifier_values(network_defaults) for each in (earlier, planned))
+    shared = [kind for kind in after if kind in before]
+
+    def compared(protocol: Protocol, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        first = list(kinds_of(protocol.decisive["classifier"])[:1])
+        of_shared = {name: value for kind in shared for name, value in values[kind].items()}
+        return {**protocol.decisive, "classifier": {"kinds": first, **of_shared}}
+
+    return tuple(differences(compared(earlier, before), compared(planned, after), defaults))
+
+
+def _added_classifiers(
+    earlier: Protocol,
+    planned: Protocol,
+    defaults: Mapping[str, Any],
+    amended: bool,
+    today: str,
+) -> dict[str, Mapping[str, Any]]:
+    """Classifiers that joined so far; those of an amended protocol are among its values."""
+    network_defaults = defaults.get("classifier", {})
+    new = planned.classifier_values(network_defaults)
+    if amended:
+        return {kind: v for kind, v in earlier.added_classifiers.items() if kind not in new}
+    before = earlier.classifier_values(network_defaults)
+    joined = {kind: {**v, "joined": today} for kind, v in new.items() if kind not in before}
+    return {**earlier.added_classifiers, **joined}
 
 
 def protocol_values(protocol: Protocol) -> dict[str, Any]:

@@ -46,18 +46,18 @@ from idhray.stages.experiment.plan import (
 )
 from idhray.stages.experiment.protocol_file import (
     last_repeat,
-    refuse_changed_trials,
+    trial_hashes,
     with_protocol,
 )
 from idhray.stages.experiment.rates import dry_run_text
 from idhray.stages.experiment.selection import with_selected_count
 from idhray.stages.experiment.settings import PRESETS as PRESETS
 from idhray.stages.experiment.settings import ExperimentSettings
-from idhray.stages.experiment.trial import TRIALS_FOLDER, TrialTask, run_trial
+from idhray.stages.experiment.trial import TRIALS_FOLDER, TrialTask, delete_states, run_trial
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item
 from idhray.stages.runtime.mapping import map_items
-from idhray.stages.runtime.options import RunFlags
+from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
@@ -74,7 +74,7 @@ OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDE
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepFlags(RunFlags):
+class SweepFlags(ItemFlags):
     """Flags of `idhray sweep`."""
 
     images: str
@@ -99,6 +99,9 @@ class SweepFlags(RunFlags):
     """Seed of the experiment."""
     workers: int | None = None
     """Trainings at the same time. Default: as many as the cluster has room for."""
+    max_failures: int = 0
+    """Trainings that may fail, after their retries, before the command exits with an error. All
+    others are run in either case; the same command tries the failed ones again."""
     gpus_per_trial: float | None = None
     """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_trial: int = 1
@@ -131,6 +134,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
             trials += _fresh(plan, primary)
             _run(trials, plan, out, images, flags)
         fates = ledger.fates(out)
+        delete_states(out, [name for name, fate in fates.items() if fate.status == "done"])
     rows = ledger.tally(fates)["rows"]
     return {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
 
@@ -227,9 +231,8 @@ def _run(
         SettingsChangedError: finished trials were of other images or settings.
         StorageError: trials failed.
     """
-    hashes = {trial.name: plan.trial_hash(trial) for trial in trials}
     fates = ledger.fates(out)
-    refuse_changed_trials(out, fates, hashes)
+    hashes = trial_hashes(out, trials, plan, fates)
     existing_parts = set(parts(out))
     todo = [trial for trial in trials if is_open(out, fates.get(trial.name), existing_parts)]
     if not todo:
@@ -251,8 +254,9 @@ def _run(
         cpus=flags.cpus_per_trial,
         gpus=gpus,
         task_size=FROZEN_TRIALS,
+        other_inputs=True,
     )
-    check_failures(out, fates, 0)
+    check_failures(out, {name: fates[name] for name in hashes}, flags.max_failures)
 
 
 def _item(

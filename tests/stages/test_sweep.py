@@ -37,6 +37,7 @@ from tests.stages.made_up_experiment import (
     synthetic,
 )
 
+ARMS_OF_COUNTS = ("synthetic:4", "synthetic:8")
 ARMS = {"real", "synthetic:8", "duplicate:8", "more-real:8"}
 
 
@@ -400,6 +401,18 @@ def test_validation_scores_are_those_of_one_classifier():
 
     assert validation_areas(rows) == {"synthetic:8": 0.75}
     assert validation_areas(rows[:2]) == {"synthetic:8": 1.0}
+
+
+def test_validation_compares_counts_on_the_folds_and_repeats_that_all_of_them_have():
+    """A count whose training failed in the hardest fold would look better for it."""
+    row = {"split": "val", "fold": 1, "repeat": 1}
+    values = [("mutant", 0.9), ("wildtype", 0.8)]
+    easy = [{**row, "arm": a, "idh": i, "p_mutant": p} for a in ARMS_OF_COUNTS for i, p in values]
+    hard = [{**each, "fold": 2, "p_mutant": 1 - each["p_mutant"]} for each in easy[:2]]
+
+    assert validation_areas(pd.DataFrame(easy + hard)) == dict.fromkeys(ARMS_OF_COUNTS, 1.0)
+    with pytest.raises(StorageError, match="no fold and repeat has a training of every count"):
+        validation_areas(pd.DataFrame([*hard, *easy[2:]]))
 
 
 def test_settings_may_change_after_trials_that_all_failed(ray_local, inputs, tmp_path):

@@ -1,19 +1,23 @@
 """Plan of an experiment: folds, images, protocol, generators and trials, before any training."""
 
+import functools
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from idhray.classify.settings import ClassifierSettings
 from idhray.cohorts.fold_draw import draw_folds
 from idhray.cohorts.folds import Folds, folds_of_split, read_folds
-from idhray.config import settings_hash
+from idhray.config import default_values, settings_hash
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, Arm, parse_arm
+from idhray.experiment.classifiers import kinds_of, values_of_kind
 from idhray.experiment.images import (
     CohortImages,
     FoldImages,
@@ -66,6 +70,24 @@ class TrialPlan:
 
     def trial_hash(self, trial: Trial) -> str:
         """Digest of all that decides the result of a trial: its settings and its images."""
+        return self._hash_with(trial, self._classifier_values[trial.classifier])
+
+    def older_trial_hash(self, trial: Trial) -> str:
+        """Digest that earlier versions gave a trial of an experiment with both classifiers: it was
+        made of the settings of both."""
+        values = self._classifier_values
+        return self._hash_with(trial, {**values["frozen"], **values["network"]})
+
+    @functools.cached_property
+    def _classifier_values(self) -> dict[str, dict[str, Any]]:
+        """Classifier -> the settings that decide its results, as the protocol records them."""
+        defaults = default_values(ClassifierSettings)
+        values = replace(self.settings, classifiers=("network", "frozen")).decisive()
+        values |= weights_digest(self.settings)
+        every = {kind: values_of_kind(values, kind, defaults) for kind in kinds_of(values)}
+        return every | self.protocol.classifier_values(defaults)
+
+    def _hash_with(self, trial: Trial, classifier: Mapping[str, Any]) -> str:
         arm, fold = parse_arm(trial.arm), self.fold_images[trial.fold]
         rows = arm_images(
             arm,
@@ -78,11 +100,9 @@ class TrialPlan:
         content = hashlib.sha256()
         for numbers in (rows.real, rows.added, rows.added_labels, fold.val, fold.test):
             content.update(np.ascontiguousarray(numbers, np.int64).tobytes() + b"|")
-        recorded = self.protocol.decisive["classifier"]
-        classifiers = {name: value for name, value in recorded.items() if name != "kinds"}
         values = {
             "trial": trial.name,
-            "classifier": classifiers,
+            "classifier": dict(classifier),
             "budget": self.settings.protocol.budget,
             "seed": self.seed,
             "images": self.images_seal,
@@ -204,13 +224,13 @@ def plan_protocol(
         primary=primary.name if primary else None,
         counts=counts,
         folds_digest=folds_digest(folds),
-        classifier={**settings.decisive(), **_weights_digest(settings)},
+        classifier={**settings.decisive(), **weights_digest(settings)},
         seed=seed,
         today=date.today().isoformat(),
     )
 
 
-def _weights_digest(settings: ExperimentSettings) -> dict[str, str]:
+def weights_digest(settings: ExperimentSettings) -> dict[str, str]:
     """Digest of the file of weights that trainings start from; none without such a file."""
     weights = settings.classifier.weights
     if "network" not in settings.classifiers or weights in ("imagenet", "random"):

@@ -1,6 +1,7 @@
 """Files that fix an experiment before its first training: protocol, folds and generators."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE, write_folds
 from idhray.errors import SettingsChangedError, StorageError
 from idhray.experiment.protocol import Protocol, merged_protocol, protocol_from, protocol_values
-from idhray.experiment.trials import planned_trials
+from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_gate, read_generator
 from idhray.ledger import Fate
 from idhray.planning.experiment.printing import experiment_summary
@@ -45,7 +46,7 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
         protocol = replace(protocol, detectable=planned_detectable(plan))
     # Everything is refused before the first file changes: a refused command loses nothing.
     refuse_repeats_after_selection(out, protocol)
-    refuse_changed_trials(out, fates, _hashes_of_all(replace(plan, protocol=protocol)))
+    _refuse_changed_trials(out, fates, replace(plan, protocol=protocol))
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
     publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
@@ -53,15 +54,39 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     return replace(plan, protocol=protocol)
 
 
-def _hashes_of_all(plan: TrialPlan) -> dict[str, str]:
-    """Digest of each trial that the protocol may have, by name."""
+def _refuse_changed_trials(out: str, fates: Mapping[str, Fate], plan: TrialPlan) -> None:
+    """Refuse finished trials of other images or settings, among all that the protocol may have."""
+    repeats = range(1, last_repeat(plan.protocol, plan.settings) + 1)
     trials = planned_trials(
-        plan.folds.numbers(),
-        range(1, last_repeat(plan.protocol, plan.settings) + 1),
-        tuple(plan.protocol.arms),
-        plan.settings.classifiers,
+        plan.folds.numbers(), repeats, tuple(plan.protocol.arms), plan.settings.classifiers
     )
-    return {trial.name: plan.trial_hash(trial) for trial in trials}
+    trial_hashes(out, trials, plan, fates)
+
+
+def trial_hashes(
+    out: str, trials: Sequence[Trial], plan: TrialPlan, fates: Mapping[str, Fate]
+) -> dict[str, str]:
+    """Digest of each trial by name; for a finished one, as its version of the package made it.
+
+    Raises:
+        SettingsChangedError: finished trials were of other images, generators or settings.
+    """
+    hashes = {trial.name: plan.trial_hash(trial) for trial in trials}
+    changed = []
+    for trial in trials:
+        fate = fates.get(trial.name)
+        if fate is None or fate.status != "done" or fate.settings_hash == hashes[trial.name]:
+            continue
+        if fate.settings_hash == plan.older_trial_hash(trial):
+            hashes[trial.name] = fate.settings_hash
+        else:
+            changed.append(trial.name)
+    if changed:
+        raise SettingsChangedError(
+            f"{out}: {len(changed)} finished trainings were of other images, generators or "
+            f"settings ({changed[0]}, ...); give the old ones, or choose another --out"
+        )
+    return hashes
 
 
 def planned_detectable(plan: TrialPlan) -> str:
@@ -100,19 +125,6 @@ def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
             }
         )
     return entries
-
-
-def refuse_changed_trials(out: str, fates: dict[str, Fate], hashes: dict[str, str]) -> None:
-    changed = [
-        name
-        for name, fate in fates.items()
-        if name in hashes and fate.status == "done" and fate.settings_hash != hashes[name]
-    ]
-    if changed:
-        raise SettingsChangedError(
-            f"{out}: {len(changed)} finished trainings were of other images, generators or "
-            f"settings ({changed[0]}, ...); give the old ones, or choose another --out"
-        )
 
 
 def last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:

@@ -66,12 +66,25 @@ def with_selected_count(plan: TrialPlan, out: str) -> tuple[str, TrialPlan]:
 def validation_areas(rows: pd.DataFrame) -> dict[str, float]:
     """Mean AUC on validation of each arm with synthetic images, over folds and repeats.
 
+    Where a training failed, its fold and repeat count for no arm, so that all arms are compared on
+    the same ones.
+
     Args:
         rows: PREDICTIONS rows of one classifier.
+
+    Raises:
+        StorageError: no fold and repeat has a training of every arm.
     """
-    areas: dict[str, list[float]] = {}
-    for (arm, _, _), group in rows[rows["split"] == "val"].groupby(["arm", "fold", "repeat"]):
+    areas: dict[str, dict[tuple[int, int], float]] = {}
+    of_split = rows[rows["split"] == "val"]
+    for (arm, fold, repeat), group in of_split.groupby(["arm", "fold", "repeat"]):
         if parse_arm(str(arm)).kind == "synthetic":
             sample = Scored((group["idh"] == "mutant").astype(int), group["p_mutant"])
-            areas.setdefault(str(arm), []).append(auc(sample))
-    return {arm: float(np.mean(values)) for arm, values in areas.items()}
+            areas.setdefault(str(arm), {})[fold, repeat] = auc(sample)
+    blocks = set.intersection(*map(set, areas.values())) if areas else set()
+    if not blocks:
+        raise StorageError(
+            "validation cannot select a count: no fold and repeat has a training of every count; "
+            "run again, which tries the failed trainings once more"
+        )
+    return {arm: float(np.mean([of_arm[b] for b in blocks])) for arm, of_arm in areas.items()}

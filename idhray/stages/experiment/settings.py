@@ -9,12 +9,10 @@ from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.config import default_values, settings_dict
 from idhray.errors import ConfigError
+from idhray.experiment.classifiers import PREPARATION
 from idhray.experiment.settings import PRESETS as PROTOCOL
 from idhray.experiment.settings import ProtocolSettings
 from idhray.experiment.trials import ClassifierKind
-
-PREPARATION = ("channels", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma")
-"""Settings of the network that decide the pixels of a prepared image."""
 
 
 @dataclass(frozen=True, kw_only=True)

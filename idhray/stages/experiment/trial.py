@@ -3,6 +3,7 @@
 import functools
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from idhray.experiment.trials import Trial
 from idhray.stages.experiment.data import ExperimentData, added_images, arm_rows_of
 from idhray.stages.experiment.frozen_trial import frozen_trial
 from idhray.stages.runtime.items import Outcome
-from idhray.storage import delete_folder, join
+from idhray.storage import delete_folder, exists, join
 from idhray.table_parts import part_path, publish_table
 from idhray.tables import TRIALS
 
@@ -70,13 +71,24 @@ def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome
         "gpu_seconds": seconds * task.gpus,
     }
     publish_table(part_path(join(task.out, TRIALS_FOLDER), trial.name), [entry], TRIALS)
-    delete_folder(_state_folder(task))
     epoch = {"epoch_chosen": values["epoch_chosen"]}
-    return Outcome(rows=[{**row, **shared, **epoch} for row in rows])
+    # The state outlives the training until its predictions are published and in the ledger.
+    return Outcome(
+        rows=[{**row, **shared, **epoch} for row in rows],
+        scratch=[state_folder(task.out, trial.name)] if trial.classifier == "network" else [],
+    )
 
 
-def _state_folder(task: TrialTask) -> str:
-    return join(task.out, STATES, task.trial.name.replace(" ", "-").replace("=", "-"))
+def state_folder(out: str, name: str) -> str:
+    """Folder of the state that an unfinished training continues from."""
+    return join(out, STATES, name.replace(" ", "-").replace("=", "-"))
+
+
+def delete_states(out: str, names: Iterable[str]) -> None:
+    """Delete the states that killed workers left of finished trainings."""
+    if exists(join(out, STATES)):
+        for name in names:
+            delete_folder(state_folder(out, name))
 
 
 def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, dict[str, Any]]:
@@ -87,7 +99,7 @@ def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, di
     shown = fold.n_real + (arm.count if task.budget == "epochs" else 0)
     steps = shown // settings.batch_size
     seed = seed_for(task.seed, "experiment", trial.fold, trial.repeat)
-    folder = _state_folder(task)
+    folder = state_folder(task.out, trial.name)
 
     def on_epoch(metrics: Metrics, state: TrainingState) -> None:
         save_training(folder, state)

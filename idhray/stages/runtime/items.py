@@ -41,6 +41,8 @@ class Outcome:
     status: Status = "done"
     note: str = ""
     """Reason for a skipped item, or a remark about a finished one."""
+    scratch: Sequence[str] = ()
+    """Folders that are of no use once the parts are published; they are deleted then."""
 
 
 class ItemReport(TypedDict):

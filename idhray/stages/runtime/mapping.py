@@ -54,6 +54,7 @@ def map_items(
     task_size: int = 0,
     limit_s: float | None = None,
     max_attempts: int | None = None,
+    other_inputs: bool = False,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; return the fates of all items.
 
@@ -73,6 +74,7 @@ def map_items(
         task_size: Small items share a Ray task up to this sum of their sizes; see `grouped`.
         limit_s: Seconds after which an item fails.
         max_attempts: Runs after which an item that failed in each is left alone.
+        other_inputs: `out` may hold inputs that are not among `items`; they stay as they are.
 
     Raises:
         SettingsChangedError: `out` holds fates of other inputs, or of inputs that changed.
@@ -80,7 +82,9 @@ def map_items(
     """
     check_numbers(workers, limit_s, max_attempts)
     earlier = ledger.fates(out)
-    check_unchanged(out, items, earlier)
+    named = {item.name for item in items}
+    compared = {name: f for name, f in earlier.items() if name in named or not other_inputs}
+    check_unchanged(out, items, compared)
     todo = _open_items(out, items, earlier, max_attempts)
     if todo:
         options = {

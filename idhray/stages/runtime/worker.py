@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from idhray.errors import FullError, IdhrayError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, unpacked
 from idhray.stages.runtime.time_limit import TimeLimit, failed_fate
-from idhray.storage import remove
+from idhray.storage import delete_folder, remove
 from idhray.table_parts import PublishedPart, further_parts, part_path, publish_table
 
 BUG = "bug"
@@ -59,8 +59,10 @@ def _report(
         fate = limit.recorded()
         if fate is None:
             with limit.running():
-                fate = _fate(item, limit, work, schema)
+                fate, scratch = _fate(item, limit, work, schema)
             ledger.record(limit.out, fate)
+            for folder in scratch:
+                delete_folder(folder)
         return ItemReport(input=item.name, status=fate.status, error=fate.error, rows=fate.rows)
     except StorageError as error:
         reason = ledger.reason(error)
@@ -71,8 +73,10 @@ def _report(
         return ItemReport(input=item.name, status=BUG, error=traceback.format_exc(), rows=0)
 
 
-def _fate(item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema) -> Fate:
-    """Do one item and publish its parts; return its fate."""
+def _fate(
+    item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema
+) -> tuple[Fate, Sequence[str]]:
+    """Do one item and publish its parts; its fate, and folders that are of no use after it."""
     start, out = time.monotonic(), limit.out
     try:
         outcome = work(item.task)
@@ -86,7 +90,7 @@ def _fate(item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema:
         outcome, published = Outcome(status="failed", note=ledger.reason(error)), []
     for path in further_parts(out, item.name, len(published)):
         remove(path)  # left by a run that was killed, or by an earlier version of the file
-    return Fate(
+    fate = Fate(
         input=item.name,
         status=outcome.status,
         rows=sum(part.rows for part in published),
@@ -97,3 +101,4 @@ def _fate(item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema:
         settings_hash=item.settings_hash,
         digest="-".join(part.digest for part in published),
     )
+    return fate, outcome.scratch

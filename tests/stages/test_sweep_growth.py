@@ -1,0 +1,137 @@
+"""A sweep that grows: classifiers join, trainings fail, workers are killed; the rest is kept."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+
+from idhray.classify import trainer
+from idhray.cohorts.folds import read_folds
+from idhray.errors import ConfigError, StorageError
+from idhray.experiment.trials import Trial
+from idhray.ledger import Fate, fates
+from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.experiment.plan import (
+    TrialPlan,
+    images_by_fold,
+    listed_images,
+    plan_protocol,
+)
+from idhray.stages.experiment.protocol_file import trial_hashes
+from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
+from idhray.storage import join, read_json
+from tests.stages.made_up_experiment import SETTINGS, TINY
+from tests.stages.test_sweep import finished as finished
+from tests.stages.test_sweep import inputs as inputs
+from tests.stages.test_sweep import predictions, run, with_protocol
+
+
+def test_a_classifier_joins_and_leaves_without_another_training_of_the_first_one(
+    finished, inputs, tmp_path
+):
+    """Networks may have taken days; the frozen encoder shares nothing with them but the images."""
+    out = tmp_path / "grown"
+    shutil.copytree(finished, out)
+    networks, hash_before = fates(str(out)), read_outcome(str(out)).protocol.hash
+    both = replace(SETTINGS, classifiers=("network", "frozen"))
+    run(out, inputs, both)
+    grown, outcome = fates(str(out)), read_outcome(str(out))
+    frozen = {name: fate for name, fate in grown.items() if "classifier=frozen" in name}
+
+    assert len(frozen) == len(networks) == len(grown) / 2
+    assert all(grown[name] == fate for name, fate in networks.items())
+    assert (outcome.protocol.hash, outcome.rule.exploratory) == (hash_before, "")
+    assert outcome.protocol.added_classifiers["frozen"]["encoder"] == "efficientnet_lite0"
+
+    run(out, inputs)  # left out again: nothing to train, and nothing is refused
+    other = replace(both, classifier=replace(SETTINGS.classifier, image_px=64))
+    with pytest.raises(ConfigError, match="image_px: was 32, now 64"):
+        run(out, inputs, other)
+    with pytest.raises(ConfigError, match=r'kinds: was \["network"\], now \["frozen"\]'):
+        run(out, inputs, replace(SETTINGS, classifiers=("frozen",)))
+    run(out, inputs, replace(SETTINGS, classifiers=("frozen",)), amend="only the encoder")
+
+    assert fates(str(out)) == grown
+    assert read_outcome(str(out)).model == "efficientnet_lite0"
+
+
+def test_a_trial_depends_on_the_settings_of_its_classifier_only(finished, inputs, tmp_path):
+    """And trials of an earlier version, whose digest held both, are not run again."""
+    plan = planned(inputs, replace(SETTINGS, classifiers=("network", "frozen")))
+    alone = {
+        kind: planned(inputs, replace(SETTINGS, classifiers=(kind,)))
+        for kind in ("network", "frozen")
+    }
+    faster = planned(inputs, replace(plan.settings, classifier=replace(TINY, learning_rate=1e-2)))
+    trials = {kind: Trial(fold=1, repeat=1, arm="real", classifier=kind) for kind in alone}
+
+    for kind, trial in trials.items():
+        assert plan.trial_hash(trial) == alone[kind].trial_hash(trial)
+    assert plan.trial_hash(trials["frozen"]) == faster.trial_hash(trials["frozen"])
+    assert plan.trial_hash(trials["network"]) != faster.trial_hash(trials["network"])
+
+    old = plan.older_trial_hash(trials["network"])
+    name = trials["network"].name
+    fate = Fate(input=name, status="done", settings_hash=old)
+    hashes = trial_hashes("out", [trials["network"]], plan, {name: fate})
+    assert old != plan.trial_hash(trials["network"])
+    assert hashes == {name: old}
+
+
+def planned(inputs, settings):
+    listed, folds_of_file = listed_images(inputs["images"]), read_folds(inputs["folds"])
+    by_fold = images_by_fold(inputs["images"], listed, folds_of_file, settings)
+    return TrialPlan(
+        folds=folds_of_file,
+        images=listed,
+        fold_images=by_fold,
+        protocol=plan_protocol(folds_of_file, by_fold, settings, 0),
+        settings=settings,
+        images_seal="seal",
+        seed=0,
+        generators={},
+        seals={},
+    )
+
+
+def test_a_training_that_fails_costs_the_others_nothing(ray_local, inputs, tmp_path):
+    """With --max-failures the command ends well; without, it names the flag. Both can go on."""
+    settings = with_protocol(repeats=1, controls=())
+    wild = replace(settings, classifier=replace(TINY, learning_rate=1e12))
+    both = replace(wild, classifiers=("frozen", "network"))
+    with pytest.raises(StorageError, match="6 of 12 inputs failed, --max-failures is 5"):
+        run(tmp_path / "out", inputs, both, max_failures=5)
+    run(tmp_path / "out", inputs, both, max_failures=6)
+    states = [fate.status for fate in fates(str(tmp_path / "out")).values()]
+
+    assert (states.count("failed"), states.count("done")) == (6, 6)
+    assert read_json(join(str(tmp_path / "out"), "_done.json"))
+    assert set(predictions(tmp_path / "out")["model"]) == {"efficientnet_lite0"}
+
+
+def test_a_training_killed_before_its_part_is_published_is_not_trained_again(
+    ray_local, inputs, tmp_path, monkeypatch
+):
+    """Its state is deleted only once its predictions are in the ledger."""
+    plan, trial = planned(inputs, SETTINGS), Trial(fold=1, repeat=1, arm="real")
+    data = ray.put(load_data(inputs["images"], plan, [trial], 0))
+    task = TrialTask(
+        trial=trial,
+        generators=(),
+        generator_names="",
+        settings=TINY,
+        budget="equal steps",
+        seed=0,
+        gpus=0,
+        out=str(tmp_path),
+    )
+    first = run_trial(task, data)
+    folder = state_folder(str(tmp_path), trial.name)
+    monkeypatch.setattr(trainer, "_train_epoch", None)
+
+    assert run_trial(task, data).rows == first.rows
+    assert first.scratch == [folder]
+    assert (Path(folder) / "training.pt").exists()
