@@ -215,17 +215,33 @@ def _rows_of_part(
                 yield from rows.filter(selected).to_pylist()
 
 
-def read_table(folder: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    folder: str,
+    schema: pa.Schema,
+    columns: Sequence[str] | None = None,
+    *,
+    part_names: Collection[str] | None = None,
+) -> pa.Table:
     """All parts of a table in the order of their names, cast to `schema`.
 
     A column that earlier versions did not write is null where a part lacks it.
+
+    Args:
+        folder: Folder of the table.
+        schema: Schema of the table.
+        columns: Columns to read; all if None.
+        part_names: Names of the parts to read; all if None.
 
     Raises:
         TableError: There are no parts, or a part lacks another column of the schema.
     """
     names = list(columns or schema.names)
     selected_schema = pa.schema([schema.field(name) for name in names], schema.metadata)
-    tables = [_complete_part(path, selected_schema) for path in parts(folder)]
+    tables = [
+        _complete_part(path, selected_schema)
+        for path in parts(folder)
+        if part_names is None or path.rsplit("/", 1)[-1] in part_names
+    ]
     if not tables:
         raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
     return pa.concat_tables([table.select(names).cast(selected_schema) for table in tables])

@@ -125,7 +125,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
     identity = identity_of(inputs={"stage": "sweep", "images": plan.images_seal, "experiment": 1})
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS, grows=True):
         plan = with_protocol(plan, out, amend=flags.amend)
         trials = _run_planned(plan, out, images, flags)
         primary = plan.protocol.primary

@@ -22,6 +22,9 @@ from idhray.stages.experiment.plan import (
 )
 from idhray.stages.experiment.protocol_file import trial_hashes
 from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
+from idhray.stages.runtime.folder import seal
+from idhray.stages.studies.experiment_statistics import fit_sweep
+from idhray.stats.settings import StatsSettings
 from idhray.storage import join, read_json
 from tests.stages.made_up_experiment import SETTINGS, TINY
 from tests.stages.test_sweep import finished as finished
@@ -135,3 +138,40 @@ def test_a_training_killed_before_its_part_is_published_is_not_trained_again(
     assert run_trial(task, data).rows == first.rows
     assert first.scratch == [folder]
     assert (Path(folder) / "training.pt").exists()
+
+
+def test_results_stay_readable_while_a_sweep_is_extended(finished, inputs, tmp_path, monkeypatch):
+    """A killed extension leaves the old results with their seal; the same command goes on."""
+    out = tmp_path / "grown"
+    shutil.copytree(finished, out)
+    before, three = seal(str(out)), with_protocol(repeats=3)
+    monkeypatch.setattr("idhray.stages.sweep.check_failures", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(out, inputs, three)
+    outcome = read_outcome(str(out))
+    fit_sweep(str(tmp_path / "statistics"), str(out), None, StatsSettings())
+
+    assert len(fates(str(out))) == 36
+    assert seal(str(out)) == before
+    assert set(outcome.predictions["repeat"]) == set(outcome.trials["repeat"]) == {1, 2}
+    assert set(read_outcome(str(out), unfinished=True).predictions["repeat"]) == {1, 2, 3}
+
+    monkeypatch.undo()
+    run(out, inputs, three)
+    assert seal(str(out)) != before
+    assert set(read_outcome(str(out)).predictions["repeat"]) == {1, 2, 3}
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_refused_extension_changes_no_file(finished, inputs, tmp_path):
+    """Neither seal nor protocol."""
+    out = tmp_path / "refused"
+    shutil.copytree(finished, out)
+    before = {path: path.read_bytes() for path in out.rglob("*.json")}
+    with pytest.raises(ConfigError, match="margin"):
+        run(out, inputs, with_protocol(repeats=3, margin=0.1))
+
+    assert {path: path.read_bytes() for path in out.rglob("*.json")} == before

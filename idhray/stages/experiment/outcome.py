@@ -8,6 +8,7 @@ import pandas as pd
 from idhray.errors import StorageError
 from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
 from idhray.stages.experiment.trial import TRIALS_FOLDER
+from idhray.stages.runtime.folder import sealed_parts
 from idhray.stats.arms.columns import TEST, prediction_rows
 from idhray.stats.arms.contrasts import ArmAreas, arm_contrasts
 from idhray.stats.arms.early_stopping import may_stop
@@ -50,16 +51,23 @@ def is_experiment(folder: str) -> bool:
     return exists(join(folder, PROTOCOL_FILE))
 
 
-def read_outcome(folder: str) -> SweepOutcome:
+def read_outcome(folder: str, *, unfinished: bool = False) -> SweepOutcome:
     """Predictions, trials, protocol and rule of a finished sweep.
+
+    While a finished sweep is extended, its earlier trainings alone are read.
+
+    Args:
+        folder: Folder of `idhray sweep`.
+        unfinished: Read all trainings that are finished so far.
 
     Raises:
         StorageError: validation has not selected the count yet.
     """
     protocol = protocol_from(read_json(join(folder, PROTOCOL_FILE)))
     generators = list(read_json(join(folder, GENERATORS_FILE))["generators"])
-    rows = read_table(folder, PREDICTIONS).to_pandas()
-    trials = read_table(join(folder, TRIALS_FOLDER), TRIALS).to_pandas()
+    names = None if unfinished else sealed_parts(folder)
+    rows = read_table(folder, PREDICTIONS, part_names=names).to_pandas()
+    trials = read_table(join(folder, TRIALS_FOLDER), TRIALS, part_names=names).to_pandas()
     primary, fresh = protocol.primary, tuple[int, ...]()
     if primary is None:
         if not exists(join(folder, SELECTION_FILE)):
@@ -80,7 +88,7 @@ def read_outcome(folder: str) -> SweepOutcome:
 
 def precise_enough(folder: str) -> bool:
     """True if trainings add little to the width of all judged intervals; see `may_stop`."""
-    outcome = read_outcome(folder)
+    outcome = read_outcome(folder, unfinished=True)
     rows = prediction_rows(outcome.of_model(outcome.model)[0], source=folder)
     areas = ArmAreas(predictions_of(rows, TEST, source=folder))
     contrasts = arm_contrasts(areas, outcome.rule, areas.predictions.repeats)

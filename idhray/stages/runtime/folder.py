@@ -3,6 +3,9 @@
 The seal (`_done.json`) holds a digest of the content of the folder. The identity of a later stage
 includes the seals of its inputs: the stage refuses an unfinished input, and notices an input that
 was made again with other content.
+
+The seal of a folder that grows also lists its parts. It stays while further parts join, and is
+replaced when they are complete; until then readers take the listed parts only.
 """
 
 import contextlib
@@ -28,11 +31,17 @@ from idhray.storage import (
 from idhray.table_parts import parts
 
 DONE = "_done.json"
+PART_NAMES = "part_names"
 
 
 @contextlib.contextmanager
 def stage_folder(
-    out: str, identity: Identity, *, overwrite: bool, owns: tuple[str, ...] = ()
+    out: str,
+    identity: Identity,
+    *,
+    overwrite: bool,
+    owns: tuple[str, ...] = (),
+    grows: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """`output_folder` of a stage; sealed when the block ends without an error.
 
@@ -42,6 +51,7 @@ def stage_folder(
         overwrite: Delete the content that an earlier run of the stage left, and start again.
         owns: Names that the stage makes besides parts and names with an underscore. `--overwrite`
             removes these, and refuses a folder that holds other names.
+        grows: Parts may join a finished folder, whose seal stays until they are complete.
 
     Yields:
         The values of `identity` as the folder records them, see `output_folder`.
@@ -52,7 +62,10 @@ def stage_folder(
     ) as recorded:
         done = join(out, DONE)
         before = read_json(done) if exists(done) else None
-        remove(done)
+        if grows and before is not None and _may_grow(out, before):
+            publish_json(done, {**before, PART_NAMES: sealed_parts(out) or _part_names(out)})
+        else:
+            remove(done)
         try:
             yield recorded
         except IdhrayError:
@@ -60,7 +73,24 @@ def stage_folder(
             if before is not None and before == _sealed(out):
                 publish_json(done, before)
             raise
-        publish_json(done, _sealed(out))
+        publish_json(done, {**_sealed(out), **({PART_NAMES: _part_names(out)} if grows else {})})
+
+
+def _may_grow(out: str, before: dict[str, Any]) -> bool:
+    """True if a finished folder still has all parts that its seal stands for."""
+    if PART_NAMES in before:
+        return set(before[PART_NAMES]) <= set(_part_names(out))
+    return before == _sealed(out)
+
+
+def sealed_parts(folder: str) -> list[str] | None:
+    """Names of the parts of a finished folder that grows; None for all that are there."""
+    path = join(folder, DONE)
+    return read_json(path).get(PART_NAMES) if exists(path) else None
+
+
+def _part_names(folder: str) -> list[str]:
+    return [path.rsplit("/", 1)[-1] for path in parts(folder)]
 
 
 def seal(folder: str) -> str:
@@ -75,7 +105,8 @@ def seal(folder: str) -> str:
             f"{folder}: not there, or not finished; run the stage that makes it, to its end"
         )
     sealed = read_json(path)
-    count = len(parts(folder))
+    listed = set(sealed.get(PART_NAMES, _part_names(folder)))
+    count = len(listed & set(_part_names(folder)))
     if count != sealed.get("parts", count):
         raise StorageError(
             f"{folder}: {count} part files, was finished with {sealed['parts']}; run the stage "
