@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,20 +11,49 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numpy count the core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+STAGES = "tests/stages/"
+STUDY_FILES = ("test_study_stages", "test_evaluate_gan", "test_settings_grow", "test_pretraining")
+"""Stage tests that share the fixture `small_study`, the longest of all to make."""
+TRAINING_FILES = ("test_gan_", "test_train_gan", "gan_training/", "test_mri_stages")
+RAY_FILES = ("test_cut_patches", "test_exchange", "test_slide_", "test_sweep", "test_killed_study")
+
+
+def stage_group(file: str) -> str:
+    """Group of test files that share one process, one Ray and their fixtures.
+
+    Args:
+        file: Path of the test file from the root of the project. Files without Ray are alone.
+    """
+    groups = {"study": STUDY_FILES, "trainings": TRAINING_FILES, "slides": RAY_FILES}
+    for group, names in groups.items():
+        if file.startswith(STAGES) and any(name in file for name in names):
+            return STAGES + group
+    return file
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which a single file does not need
 def pytest_xdist_make_scheduler(config, log):
-    """Each file runs in one process. Stage tests run in two groups, each with one Ray: the study
-    that most of them share is made in one, the GANs are trained in the other."""
+    """Each file, and each group of stage tests, runs in one process, in the order collected."""
     from xdist.scheduler import LoadFileScheduling
 
     class StageGroups(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            if not file.startswith("tests/stages/"):
-                return file
-            return "tests/stages/gan" if "gan" in file else "tests/stages"
+            return stage_group(super()._split_scope(nodeid))
 
+    config.option.loadscopereorder = False
     return StageGroups(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Run the groups of stage tests first, which take minutes, and files of few tests last."""
+    group_of = {item: stage_group(item.nodeid.split("::")[0]) for item in items}
+    sizes = Counter(group_of.values())
+
+    def turn(item):
+        group = group_of[item]
+        return group.endswith(".py"), -sizes[group], group
+
+    items.sort(key=turn)
 
 
 def pytest_collection_finish(session):

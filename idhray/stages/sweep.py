@@ -21,7 +21,6 @@ import ray
 from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.config import identity_of
-from idhray.errors import SettingsChangedError
 from idhray.experiment.arms import GENERATED, ControlKind, parse_arm
 from idhray.experiment.settings import fresh_arms
 from idhray.experiment.trials import Trial, planned_trials
@@ -35,6 +34,7 @@ from idhray.stages.experiment.outcome import (
     PROTOCOL_FILE,
     SELECTION_FILE,
     precise_enough,
+    refuse_older_version,
 )
 from idhray.stages.experiment.plan import (
     TrialPlan,
@@ -62,7 +62,7 @@ from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.stats.arms.rule import needed_repeats
-from idhray.storage import SETTINGS, absolute, exists, join, read_json
+from idhray.storage import absolute, exists, join
 from idhray.table_parts import parts
 from idhray.tables import PREDICTIONS
 
@@ -70,6 +70,9 @@ logger = logging.getLogger(__name__)
 
 FROZEN_TRIALS = 25
 """Trials of the frozen encoder that share a Ray task; one takes well under a second."""
+RESTARTS = 10
+"""New starts of a training whose worker was lost; each continues from its last epoch, so that a
+machine that is taken away costs little."""
 OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER)
 
 
@@ -120,7 +123,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
     synthetic = tuple(absolute(folder) for folder in flags.synthetic)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
-    _refuse_older_sweep(out)
+    refuse_older_version(out, overwrite=flags.overwrite)
     plan = _plan(images, synthetic, out, settings, flags)
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
@@ -137,15 +140,6 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
         delete_states(out, [name for name, fate in fates.items() if fate.status == "done"])
     rows = ledger.tally(fates)["rows"]
     return {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
-
-
-def _refuse_older_sweep(out: str) -> None:
-    """Refuse a folder of version 0.1, which has neither folds nor a protocol."""
-    if exists(join(out, SETTINGS)) and "counts" in read_json(join(out, SETTINGS)):
-        raise SettingsChangedError(
-            f"{out}: a sweep of an earlier version, without controls and protocol; `report` and "
-            "`fit-stats` read it, but it cannot be continued: choose another --out"
-        )
 
 
 def _plan(
@@ -254,6 +248,7 @@ def _run(
         cpus=flags.cpus_per_trial,
         gpus=gpus,
         task_size=FROZEN_TRIALS,
+        retries=RESTARTS,
         other_inputs=True,
     )
     check_failures(out, {name: fates[name] for name in hashes}, flags.max_failures)

@@ -359,16 +359,6 @@ def test_a_request_that_this_machine_cannot_meet_is_refused_at_once(ray_local, i
         run(tmp_path / "out", inputs, cpus_per_trial=10_000)
 
 
-def test_a_sweep_of_the_first_version_is_not_continued(finished, inputs, tmp_path):
-    """Its trials have neither folds nor controls; `report` still reads it."""
-    out = tmp_path / "old"
-    out.mkdir()
-    (out / "_settings.json").write_text('{"stage": "sweep", "counts": [0, 8], "repeats": 2}')
-
-    with pytest.raises(SettingsChangedError, match="earlier version"):
-        run(out, inputs)
-
-
 def test_both_classifiers_run_on_every_arm_and_the_first_one_judges(ray_local, inputs, tmp_path):
     """The frozen encoder has no arm with online augmentation, and classic images of its own."""
     settings = replace(

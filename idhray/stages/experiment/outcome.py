@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.errors import StorageError
+from idhray.errors import SettingsChangedError, StorageError
 from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
 from idhray.stages.experiment.trial import TRIALS_FOLDER
 from idhray.stages.runtime.folder import sealed_parts
@@ -14,7 +14,7 @@ from idhray.stats.arms.contrasts import ArmAreas, arm_contrasts
 from idhray.stats.arms.early_stopping import may_stop
 from idhray.stats.arms.predictions import predictions_of
 from idhray.stats.arms.rule import DecisionRule
-from idhray.storage import exists, join, read_json
+from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS, TRIALS
 
@@ -49,6 +49,23 @@ class SweepOutcome:
 def is_experiment(folder: str) -> bool:
     """True for a sweep with a protocol; False for one of version 0.1."""
     return exists(join(folder, PROTOCOL_FILE))
+
+
+def refuse_older_version(out: str, *, overwrite: bool) -> None:
+    """Refuse to continue a sweep or study of version 0.1, which has no protocol.
+
+    Raises:
+        SettingsChangedError: `out` is such a folder, and it is not to be overwritten.
+    """
+    if overwrite or not exists(join(out, SETTINGS)):
+        return
+    settings = read_json(join(out, SETTINGS))
+    if "counts" in settings:
+        raise SettingsChangedError(
+            f"{out}: a {settings['stage']} of an earlier version, without controls and protocol; "
+            "`report` and `fit-stats` read it, but it cannot be continued: choose another --out, "
+            "or --overwrite to start again"
+        )
 
 
 def read_outcome(folder: str, *, unfinished: bool = False) -> SweepOutcome:

@@ -54,6 +54,7 @@ def map_items(
     task_size: int = 0,
     limit_s: float | None = None,
     max_attempts: int | None = None,
+    retries: int = RETRIES,
     other_inputs: bool = False,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; return the fates of all items.
@@ -74,6 +75,7 @@ def map_items(
         task_size: Small items share a Ray task up to this sum of their sizes; see `grouped`.
         limit_s: Seconds after which an item fails.
         max_attempts: Runs after which an item that failed in each is left alone.
+        retries: New starts of a Ray task whose worker died.
         other_inputs: `out` may hold inputs that are not among `items`; they stay as they are.
 
     Raises:
@@ -92,7 +94,7 @@ def map_items(
             "num_gpus": gpus or None,
             "memory": memory_bytes or None,
             "compute": ray.data.TaskPoolStrategy(size=workers),
-            "max_retries": RETRIES,  # Ray Data has no limit by default
+            "max_retries": retries,  # Ray Data has no limit by default
         }
         attempts = _attempts(todo, earlier)
         work_on_row = functools.partial(

@@ -22,6 +22,7 @@ from idhray.config import identity_of
 from idhray.errors import ConfigError, LeakageError
 from idhray.leakage import patient_splits
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
+from idhray.stages.experiment.outcome import refuse_older_version
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.session import connect, provenance
@@ -63,6 +64,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     patches = absolute(flags.patches) if flags.patches else None
     if patches and f"{patches}/".startswith(f"{out}/"):
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
+    refuse_older_version(out, overwrite=flags.overwrite)
     refuse_one_pair_of_many_folds(settings.protocol)
     cohort, folds = _cohort(flags, settings, patches)
     inputs = {
