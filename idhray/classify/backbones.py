@@ -1,6 +1,7 @@
 """timm networks that turn images of one to three channels into the logits of two classes."""
 
 import io
+import logging
 import pickle
 from typing import Any
 
@@ -107,6 +108,9 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
 def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
     if settings.width != 1:
         raise ConfigError(f"width {settings.width} has no ImageNet weights; give --weights random")
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)  # a line for each of its ten attempts
     try:
         return _timm_network(settings, pretrained=True)
     except (OSError, RuntimeError) as error:  # the hub raises OSErrors, timm RuntimeErrors
@@ -115,6 +119,8 @@ def _imagenet_network(settings: ClassifierSettings) -> nn.Module:
             f"ImageNet weights for {settings.backbone} could not be downloaded ({reason}); "
             "give --weights FILE or --weights random"
         ) from None
+    finally:
+        hub.setLevel(level)
 
 
 def _load_file(network: nn.Module, path: str, channels: InputChannels) -> None:

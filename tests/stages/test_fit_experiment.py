@@ -45,6 +45,19 @@ def cohort(experiment):
     )
 
 
+def test_a_manifest_that_lacks_predicted_patients_is_refused(experiment, cohort, tmp_path, capsys):
+    """Baselines and strata of some of the patients would stand beside a verdict on all."""
+    experiment(ARMS).to_csv(tmp_path / "predictions.csv", index=False)
+    cohort[5:].to_csv(tmp_path / "manifest.csv", index=False)
+    flags = ["--predictions", tmp_path / "predictions.csv", "--primary", "synthetic:60"]
+
+    assert fit(tmp_path, *flags, "--manifest", tmp_path / "manifest.csv") == 1
+    error = capsys.readouterr().err
+    assert (
+        "the manifest lacks 5 patients who have predictions: P000, P001, P002 and 2 more" in error
+    )
+
+
 @pytest.mark.parametrize("name", ["one_split", "five_folds", "eight_folds_ties", "imbalanced"])
 def test_contrasts_of_a_file_equal_those_of_r(name, tmp_path, capsys):
     """MRMCaov's answers through the command, without a manifest."""

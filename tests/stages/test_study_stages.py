@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from idhray.classify.checkpoint import load_card
-from idhray.errors import ConfigError, LeakageError, SettingsChangedError
+from idhray.errors import ConfigError, LeakageError, SettingsChangedError, StorageError
 from idhray.gan.sample import generate, load_generator
 from idhray.generator_records import GeneratorRecord, write_generator
 from idhray.images import decode
@@ -201,6 +201,15 @@ def test_impossible_requests_are_refused_before_any_work(small_study, tmp_path):
                 checkpoint=str(small_study / "gan-mutant"), count=0, out=str(tmp_path / "none")
             )
         )
+    assert not (tmp_path / "none").exists()
+
+
+def test_wrong_weights_are_refused_before_any_work(phantom, tmp_path):
+    """The classifier comes last, after days of generators."""
+    absent = replace(STUDY, classifier=replace(STUDY.classifier, weights="none.pth"))
+    with pytest.raises(StorageError, match=r"none\.pth: no such file"):
+        study(StudyFlags(manifest=str(phantom), out=str(tmp_path / "none"), settings=absent))
+
     assert not (tmp_path / "none").exists()
 
 

@@ -247,6 +247,10 @@ def changed_folds(inputs, path, **labels):
             StorageError, "no.pth", id="a missing file of weights",
         ),
         pytest.param(
+            replace(SETTINGS, classifier=replace(SETTINGS.classifier, weights="imagenet")),
+            ConfigError, "width 0.125 has no ImageNet weights", id="ImageNet weights that are none",
+        ),
+        pytest.param(
             with_protocol(counts=(18,)), TableError, "8 images, but the largest arm adds 9",
             id="a count beyond the table",
         ),

@@ -5,13 +5,14 @@ import logging
 import numpy as np
 
 from idhray.classify.backbones import build_network
-from idhray.classify.encoders import ENCODERS
+from idhray.classify.encoders import encoder_network
 from idhray.classify.preprocessing import refuse_channels
 from idhray.cohorts.folds import Folds, listed
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import CohortImages
 from idhray.stages.experiment.plan import CLASSES, TrialPlan
+from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stats.arms.rule import needed_repeats
 from idhray.table_parts import column_names, parts, read_part
 
@@ -72,15 +73,10 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
     settings = plan.settings.classifier
     for path in parts(folder)[:1]:
         refuse_channels(path, column_names(path), settings)
+    refuse_unusable_weights(plan.settings)
     if "network" in plan.settings.classifiers:
         _refuse_large_batch(plan)
-        if settings.weights != "imagenet":  # those are downloaded where they are needed
-            build_network(settings, 0)
     if "frozen" in plan.settings.classifiers:
-        if plan.settings.encoder not in ENCODERS:
-            raise ConfigError(
-                f"encoder {plan.settings.encoder!r} does not exist; give {' or '.join(ENCODERS)}"
-            )
         _refuse_single_patients(plan)
     _refuse_few_synthetic(plan)
     folds, repeats = len(plan.folds.numbers()), plan.protocol.planned_repeats
@@ -90,6 +86,21 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
             "and not judge",
             *(repeats, folds, needed_repeats(folds)),
         )
+
+
+def refuse_unusable_weights(settings: ExperimentSettings) -> None:
+    """Refuse weights that no training could start from, before hours of work on generators.
+
+    ImageNet weights are downloaded into the cache of this machine.
+
+    Raises:
+        ConfigError: a backbone or an encoder does not exist, or ImageNet weights are out of reach.
+        StorageError: a file of weights is missing, broken, or belongs to another network.
+    """
+    if "network" in settings.classifiers:
+        build_network(settings.classifier, 0)
+    if "frozen" in settings.classifiers:
+        encoder_network(settings.encoder, settings.classifier.channels)
 
 
 def _refuse_large_batch(plan: TrialPlan) -> None:

@@ -22,6 +22,7 @@ from idhray.config import identity_of
 from idhray.errors import ConfigError, LeakageError
 from idhray.leakage import patient_splits
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
+from idhray.stages.experiment.checks import refuse_unusable_weights
 from idhray.stages.experiment.outcome import refuse_older_version
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
@@ -66,6 +67,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
     refuse_older_version(out, overwrite=flags.overwrite)
     refuse_one_pair_of_many_folds(settings.protocol)
+    refuse_unusable_weights(_experiment(settings))
     cohort, folds = _cohort(flags, settings, patches)
     inputs = {
         "stage": "study",
@@ -88,6 +90,10 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         page = slide_report(out)
     answer = {name: result[name] for name in ("answer", "sentence")}
     return {**page, "patients": len(folds.labels()), "folds": len(folds.numbers()), **answer}
+
+
+def _experiment(settings: StudySettings) -> ExperimentSettings:
+    return ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
 
 
 def _cohort(
@@ -184,7 +190,7 @@ def _statistics(
             synthetic=synthetic,
             out=join(out, "sweep"),
             folds=join(out, FOLDS_FILE),
-            settings=ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier),
+            settings=_experiment(settings),
             allow_failed_gan=settings.allow_failed_gan,
             seed=flags.seed,
             workers=flags.workers,

@@ -53,8 +53,7 @@ class FoldCohort:
     """Per fold: patients of known label (column `label`) who are neither tested nor validation
     patients of the fold."""
     tested: tuple[pd.DataFrame, ...]
-    """Per fold: tested patients in the order of the predictions; NaN where the manifest lacks
-    one."""
+    """Per fold: tested patients in the order of the predictions."""
     ages: "pd.Series[float]"
     """Age of every patient of the manifest; NaN if unknown."""
 
@@ -72,9 +71,14 @@ def fold_cohort(
         cohort: One row per patient: patient, idh, age, sex, grade, site, split.
 
     Raises:
-        TableError: predictions and manifest disagree on a patient's label.
+        TableError: the manifest lacks patients who have predictions, or gives one another label.
     """
     people = cohort.drop_duplicates("patient").set_index("patient")
+    if absent := set(rows["patient"]) - set(people.index):
+        raise TableError(
+            f"the manifest lacks {len(absent)} patients who have predictions: "
+            f"{first_names(list(absent))}; give the manifest of the same cohort"
+        )
     people = people.assign(
         label=people["idh"].map(CLASS_LABELS), age=pd.to_numeric(people["age"], errors="coerce")
     )
