@@ -21,7 +21,7 @@ from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
 from idhray.stages.runtime.stopping import Stop, stop_on_signal
-from idhray.stages.runtime.training import remove_run, run_workers, trainings_at_once
+from idhray.stages.runtime.training import remove_run, run_from_snapshots, trainings_at_once
 from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_json, remove
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
         if not exists(join(out, MODEL)):
             remove_run(out)  # Ray's own list of checkpoints may be incomplete; ours is used
             with stop.told_by(join(out, STOP)):
-                run_workers(
+                run_from_snapshots(
                     gan_train_loop,
                     task_values(task),
                     out=out,
