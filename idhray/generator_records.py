@@ -1,4 +1,4 @@
-"""Records of a generator: the patients it was trained on, and the verdict on its images.
+"""Records of a generator: the patients and images it was trained on, and the verdict on its images.
 
 A folder of SYNTHETIC images holds `_generator.json`, the record of the generator that made them,
 and, if the generator was evaluated, `_gate.json`, the result of the test for copies and diversity.
@@ -23,6 +23,17 @@ def patients_hash(patients: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorTable:
+    """Images of one table that a generator was trained on."""
+
+    digest: str
+    """Seal of the table."""
+    last_ranks: dict[str, int] | None = None
+    """Largest rank of an image by patient, as `image_ranks` counts; None if unknown. A training
+    takes the first images of each patient, so it is also their number."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GeneratorRecord:
     """Record of the generator that made a folder of synthetic images."""
 
@@ -38,6 +49,8 @@ class GeneratorRecord:
     """Seed of its training; None if unknown."""
     weights: str | None = None
     """Digest of the weights that make its images; None if unknown."""
+    tables: tuple[GeneratorTable, ...] | None = None
+    """Images of its last training, and of earlier ones; None if unknown."""
 
     @classmethod
     def of(
@@ -49,6 +62,7 @@ class GeneratorRecord:
         fold: int | None = None,
         seed: int | None = None,
         weights: str | None = None,
+        tables: tuple[GeneratorTable, ...] | None = None,
     ) -> "GeneratorRecord":
         """Record of a generator that was trained on `patients`."""
         names = tuple(sorted(set(patients)))
@@ -60,6 +74,7 @@ class GeneratorRecord:
             fold=fold,
             seed=seed,
             weights=weights,
+            tables=tables,
         )
 
     def same_weights(self, other: "GeneratorRecord") -> bool:
@@ -139,7 +154,12 @@ def read_generator(folder: str) -> GeneratorRecord:
     required = {field.name for field in fields(GeneratorRecord)} - optional
     if set(values) - optional != required or not isinstance(values["patients"], list):
         raise StorageError(f"{path}: needs {', '.join(sorted(required))}; synthesize again")
-    record = GeneratorRecord(**{**values, "patients": tuple(values["patients"])})
+    tables = values.get("tables")
+    changes = {
+        "patients": tuple(values["patients"]),
+        "tables": None if tables is None else tuple(GeneratorTable(**table) for table in tables),
+    }
+    record = GeneratorRecord(**{**values, **changes})
     if record.trained_on != patients_hash(record.patients):
         raise LeakageError(
             f"{path}: trained_on is {record.trained_on}, but the hash of its "

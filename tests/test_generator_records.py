@@ -5,7 +5,14 @@ import json
 import pytest
 
 from idhray.errors import LeakageError, StorageError
-from idhray.generator_records import GENERATOR, GeneratorRecord, patients_hash, read_generator
+from idhray.generator_records import (
+    GENERATOR,
+    GeneratorRecord,
+    GeneratorTable,
+    patients_hash,
+    read_generator,
+    write_generator,
+)
 from tests.classify.made_up import synthetic
 
 
@@ -40,3 +47,12 @@ def test_a_record_from_before_folds_is_read(tmp_path):
     (tmp_path / "fake" / GENERATOR).write_text(json.dumps(old))
 
     assert read_generator(folder) == GeneratorRecord.of("gan-mutant", "mutant", ["T0", "T1"])
+
+
+def test_the_images_of_its_trainings_are_read_back(tmp_path):
+    """The experiment compares them with the images that its arms show."""
+    tables = (GeneratorTable(digest="d", last_ranks={"T0": 3}), GeneratorTable(digest="e"))
+    record = GeneratorRecord.of("g", "mutant", ["T0"], tables=tables)
+    write_generator(str(tmp_path), record)
+
+    assert read_generator(str(tmp_path)) == record

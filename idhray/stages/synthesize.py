@@ -21,6 +21,7 @@ from idhray.gan.weights import read_weights
 from idhray.generator_records import (
     GateRecord,
     GeneratorRecord,
+    GeneratorTable,
     read_gate,
     write_gate,
     write_generator,
@@ -159,6 +160,18 @@ def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) 
         fold=fold.number if fold else None,
         seed=model["seed"],
         weights=read_weights(checkpoint).digest("generator_ema"),
+        tables=_generator_tables(model),
+    )
+
+
+def _generator_tables(model: Mapping[str, Any]) -> tuple[GeneratorTable, ...] | None:
+    """Images that shaped a generator; None for a checkpoint of a version that did not record it."""
+    tables = model.get("tables", [])
+    if not tables or (model.get("initialised_from") and len(tables) < 2):
+        return None
+    return tuple(
+        GeneratorTable(digest=table["digest"], last_ranks=table.get("last_ranks"))
+        for table in tables
     )
 
 

@@ -12,6 +12,7 @@ from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import CohortImages
 from idhray.stages.experiment.plan import CLASSES, TrialPlan
+from idhray.stages.experiment.reserve_check import refuse_reserve_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stats.arms.rule import needed_repeats
 from idhray.table_parts import column_names, parts, read_part
@@ -67,6 +68,7 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
         ConfigError: the images do not have the channels of the settings; a batch is larger than a
             fold's training set; a backbone or an encoder does not exist.
         StorageError: the file of weights is missing or belongs to another network.
+        LeakageError: a generator was trained on images that the arm `more-real` adds.
         TableError: a generator made fewer images than an arm adds, or the frozen classifier has
             fewer than two training patients of a class.
     """
@@ -79,6 +81,7 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
     if "frozen" in plan.settings.classifiers:
         _refuse_single_patients(plan)
     _refuse_few_synthetic(plan)
+    refuse_reserve_images(plan)
     folds, repeats = len(plan.folds.numbers()), plan.protocol.planned_repeats
     if repeats < needed_repeats(folds):
         logger.warning(

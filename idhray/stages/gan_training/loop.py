@@ -147,7 +147,7 @@ def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
     fold, limit = task.gan_fold(), task.selection().train_per_class
     about: dict[str, Any] = {
         "null_channels": null_channels(real.images),
-        "tables": task.tables(),
+        "tables": task.tables(real.patients),
         **({"fold": fold.entry()} if fold else {}),
         **({} if limit is None else {"train_per_class": limit}),
     }

@@ -1,6 +1,7 @@
 """Task of one training: its flags, checked before anything starts, and its identity."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -195,15 +196,21 @@ class GanTask(GanFlags):
             }
         return Identity(values, defaults | default_values(self.settings))
 
-    def tables(self) -> list[dict[str, Any]]:
+    def tables(self, image_patients: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Tables whose images shape the weights: this one, those of the source, and so on.
 
         Each is given by its digest and the name of its folder; the path changes no weights. The
-        training patients of a fold, and a limited number of images, are added.
+        training patients of a fold, a limited number of images, and the largest rank of an image of
+        each patient are added.
+
+        Args:
+            image_patients: Patient of each training image of this table; none to leave ranks out.
         """
         fold, limit = self.gan_fold(), self.selection().train_per_class
         limits: dict[str, Any] = {"patients": fold.training_patients} if fold else {}
         limits |= {} if limit is None else {"train_per_class": limit}
+        if image_patients:  # a training takes the first images of each patient by rank
+            limits["last_ranks"] = dict(sorted(Counter(image_patients).items()))
         name = self.images.rstrip("/").rsplit("/", 1)[-1]
         table = {"name": name, "digest": seal(self.images), "idh": self.idh, **limits}
         return [table, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]

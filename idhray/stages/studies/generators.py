@@ -5,6 +5,7 @@ generators/fold-1/                                the same for each fold
 generators/fold-1-repeat-2/                       the same for each fold and repeat
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,10 +18,13 @@ from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
 from idhray.stages.experiment.plan import images_by_fold, listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.gan_training.task import GanTask
+from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.side_by_side import side_by_side
+from idhray.stages.runtime.training import trainings_at_once
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.synthesize import SynthesizeFlags, synthesize
 from idhray.stages.train_gan import train_gans
-from idhray.storage import absolute, join
+from idhray.storage import SETTINGS, absolute, exists, join, read_json
 
 GENERATORS = "generators"
 
@@ -34,6 +38,11 @@ class StudyGenerator:
     idh: Label
 
     @property
+    def name(self) -> str:
+        """Name in messages: its place in the study, and its class."""
+        return f"{self.place} {self.idh}".strip()
+
+    @property
     def place(self) -> str:
         """Folder in the study; empty for the only pair of generators."""
         repeat = f"-repeat-{self.repeat}" if self.repeat else ""
@@ -43,9 +52,22 @@ class StudyGenerator:
         """Folder of a step: gan, evaluation or synthetic."""
         return join(study, *filter(None, [self.place]), f"{step}-{self.idh}")
 
-    def seed(self, seed: int) -> int:
-        """Seed of its training and of its images."""
-        return seed_for(seed, "generator", self.repeat) if self.repeat else seed
+    def seed(self, seed: int, study: str) -> int:
+        """Seed of its training and of its images.
+
+        Earlier versions gave all generators of a repeat one seed. A generator that they began keeps
+        it, so the same command continues an older study.
+
+        Args:
+            seed: Seed of the study.
+            study: Folder of the study.
+        """
+        path = join(self.folder(study, "gan"), SETTINGS)
+        recorded = read_json(path).get("seed") if exists(path) else None
+        older = seed_for(seed, "generator", self.repeat) if self.repeat else seed
+        if recorded == older:
+            return older
+        return seed_for(seed, "generator", self.fold, self.repeat, self.idh)
 
 
 def refuse_one_pair_of_many_folds(protocol: ProtocolSettings) -> None:
@@ -78,19 +100,22 @@ def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:
 def generators_of_study(
     images: str, out: str, flags: StudyFlags, settings: StudySettings
 ) -> tuple[str, ...]:
-    """Train, evaluate and sample the generators; the folders of the SYNTHETIC tables."""
+    """Train, evaluate and sample the generators; the folders of the SYNTHETIC tables.
+
+    Several generators are trained at the same time, and then evaluated, where there is room.
+    """
     generators = list(planned_generators(settings.protocol))
     folds = join(absolute(out), FOLDS_FILE)
     train_gans(
         {
-            f"{generator.place} {generator.idh}".strip(): GanTask(
+            generator.name: GanTask(
                 images=images,
                 idh=generator.idh,
                 out=generator.folder(out, "gan"),
                 settings=settings.gan,
                 folds=folds,
                 fold=generator.fold or 1,
-                seed=generator.seed(flags.seed),
+                seed=generator.seed(flags.seed, out),
                 workers=flags.gan_workers,
                 gpus_per_worker=flags.gpus,
             )
@@ -98,7 +123,13 @@ def generators_of_study(
         }
     )
     count = _images_of_generator(images, folds, flags, settings)
-    return tuple(_synthetic(each, images, count, flags, settings) for each in generators)
+    works = {
+        generator.name: functools.partial(_synthetic, generator, images, count, flags, settings)
+        for generator in generators
+    }
+    connect(flags.address)
+    at_once = trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=flags.gpus)
+    return tuple(side_by_side(works, at_once).values())
 
 
 def _images_of_generator(
@@ -120,7 +151,7 @@ def _synthetic(
 ) -> str:
     """Evaluate a generator and draw its images; the folder of the SYNTHETIC table."""
     out = absolute(flags.out)
-    checkpoint, seed = generator.folder(out, "gan"), generator.seed(flags.seed)
+    checkpoint, seed = generator.folder(out, "gan"), generator.seed(flags.seed, out)
     evaluate_gan(
         EvaluateGanFlags(
             checkpoint=checkpoint,

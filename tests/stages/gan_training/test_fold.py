@@ -2,13 +2,20 @@
 
 import dataclasses
 import os
+from collections import Counter
 
 import pytest
 
 from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, LeakageError, StorageError, TableError
 from idhray.gan.checkpoint import read_model, save
-from idhray.generator_records import GeneratorRecord, patients_hash, read_gate, read_generator
+from idhray.generator_records import (
+    GeneratorRecord,
+    GeneratorTable,
+    patients_hash,
+    read_gate,
+    read_generator,
+)
 from idhray.leakage import suitable_generators
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
@@ -302,7 +309,13 @@ def test_a_fold_gan_is_evaluated_and_sampled_by_its_fold(trained, patches, monke
     assert (record.fold, record.seed, record.patients) == (2, 4, TRAINING)
     assert len(record.weights) == 16
     assert record == GeneratorRecord.of(
-        seal(checkpoint), "mutant", TRAINING, fold=2, seed=4, weights=record.weights
+        seal(checkpoint),
+        "mutant",
+        TRAINING,
+        fold=2,
+        seed=4,
+        weights=record.weights,
+        tables=(GeneratorTable(digest=seal(patches), last_ranks=dict(Counter(train.patients))),),
     )
     folds = read_folds(three_folds(trained / "again.csv"))
     suitable = [suitable_generators(folds.roles(fold), [synthetic]) for fold in folds.numbers()]
