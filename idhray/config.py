@@ -8,7 +8,7 @@ This module is the only place that decides so.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -106,6 +106,18 @@ class Identity:
     """Plain JSON values: the stage, the seals of its inputs, flags and settings."""
     defaults: dict[str, Any] = field(default_factory=dict)
     """The value of a setting in a folder that was made before this setting existed."""
+    dropped: frozenset[str] = frozenset()
+    """Names of values that folders of earlier versions record, and that decide nothing now."""
+    former: dict[str, Any] = field(default_factory=dict)
+    """Name -> the value that an earlier version records for the same content."""
+
+    def changes(self, recorded: Mapping[str, Any]) -> list[str]:
+        """One line for each value that a folder records otherwise; see `differences`."""
+        old = {name: value for name, value in recorded.items() if name not in self.dropped}
+        for name, value in self.former.items():
+            if name in old and old[name] == value:
+                old[name] = self.values.get(name)
+        return differences(old, self.values, self.defaults)
 
 
 def identity_of(
@@ -114,6 +126,7 @@ def identity_of(
     flags: Any = None,
     names: Sequence[str] = (),
     settings: Any = None,
+    dropped: Iterable[str] = (),
 ) -> Identity:
     """The identity of an output folder.
 
@@ -122,6 +135,7 @@ def identity_of(
         flags: The flags dataclass of the stage.
         names: The fields of `flags` that decide the content.
         settings: The settings dataclass; all of its fields decide the content.
+        dropped: Values that folders of earlier versions record, and that decide nothing now.
     """
     defaults = {} if flags is None else default_values(flags)
     values = {name: getattr(flags, name) for name in names}
@@ -138,6 +152,7 @@ def identity_of(
             **{name: defaults[name] for name in names if name in defaults},
             **({} if settings is None else default_values(settings)),
         },
+        frozenset(dropped),
     )
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from idhray.errors import IdhrayError, StorageError
 from idhray.storage import LEDGER as LEDGER_FOLDER
-from idhray.storage import exists, join
-from idhray.table_parts import part_path, parts, publish_table, read_part, read_table
+from idhray.storage import exists, join, remove
+from idhray.table_parts import complete_part, part_path, parts, publish_table, read_table
 from idhray.tables import LEDGER
 
 Status = Literal["done", "skipped", "failed"]
@@ -32,12 +32,18 @@ class Fate:
     """Reason of a skipped or failed input, or a remark on a finished one."""
     settings_hash: str = ""
     digest: str = ""
-    """Digests of the published parts."""
+    """Digests of the published parts, joined by `-`."""
+    people_hash: str = ""
+    """Digest of the patients' values in the parts that come from the manifest."""
+    stage_version: int = 1
+    """Number of the stage's results, see `stages/runtime/versions.py`."""
+    day: str = ""
+    """Day on which the parts were made, UTC."""
 
 
 READS_AT_ONCE = 16
 """Ledger files read at the same time. One table of 10,000 files would take 150 MB."""
-_FIELDS = [field.name for field in fields(Fate)]
+_COLUMNS = pa.schema([LEDGER.field(field.name) for field in fields(Fate)], LEDGER.metadata)
 
 
 def record(out: str, fate: Fate) -> None:
@@ -59,9 +65,14 @@ def fate(out: str, name: str) -> Fate | None:
     return _read(path) if exists(path) else None
 
 
+def forget(out: str, name: str) -> None:
+    """Remove the fate of an input."""
+    remove(part_path(join(out, LEDGER_FOLDER), name))
+
+
 def _read(path: str) -> Fate:
-    (row,) = read_part(path, _FIELDS).to_pylist()
-    return Fate(**row)
+    (row,) = complete_part(path, _COLUMNS).to_pylist()
+    return Fate(**{name: value for name, value in row.items() if value is not None})
 
 
 def ledger_table(folders: Sequence[str]) -> pa.Table:

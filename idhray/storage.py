@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import fs
 
-from idhray.config import Identity, differences
+from idhray.config import Identity
 from idhray.errors import FullError, SettingsChangedError, StorageError
 
 SETTINGS = "_settings.json"
@@ -70,6 +70,12 @@ def exists(path: str) -> bool:
     """True if a file or folder exists."""
     files, inner = filesystem(path)
     return bool(files.get_file_info(inner).type != fs.FileType.NotFound)
+
+
+def file_size(path: str) -> int:
+    """Bytes of a file; 0 if there is no such file."""
+    files, inner = filesystem(path)
+    return int(files.get_file_info(inner).size or 0)
 
 
 def read_bytes(path: str) -> bytes:
@@ -320,7 +326,7 @@ def _adopt(out: str, identity: Identity, overwrite: bool, owns: Sequence[str]) -
         _clear(files, inner)
         publish_json(join(out, SETTINGS), identity.values)
         return identity.values
-    if changed := differences(old, identity.values, identity.defaults):
+    if changed := identity.changes(old):
         raise SettingsChangedError(
             f"{out}: made with other settings ({'; '.join(changed)}); "
             "give the old ones to continue, another --out, or --overwrite to start again"

@@ -6,10 +6,10 @@ A table is a folder of parts, `part-<key>.parquet`. A large input has further pa
 
 import contextlib
 import hashlib
-import io
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from idhray.errors import TableError
 from idhray.storage import exists, filesystem, join, list_files, publishing
-from idhray.tables import ADDED, IMAGE
+from idhray.tables import ADDED, FROM_MANIFEST, IMAGE
 
 
 def part_path(folder: str, key: str, shard: int = 0) -> str:
@@ -36,7 +36,7 @@ def _part_name(key: str) -> str:
 
 
 def publish_table(path: str, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
-    """Write rows atomically as one Parquet file, and return 16 hex digits of its content."""
+    """Write rows atomically as one Parquet file, and return the digest of `PublishedPart`."""
     # In small row groups, readers of single images need not decode a whole slide's column chunk.
     return publish_rows(path, rows, schema, rows_per_group=256).digest
 
@@ -46,7 +46,7 @@ class PublishedPart(NamedTuple):
 
     rows: int
     digest: str
-    """Digest of the file's content, 16 hex digits."""
+    """Digest of the rows without the columns that come from the manifest, 16 hex digits."""
 
 
 def publish_rows(
@@ -59,13 +59,71 @@ def publish_rows(
             appears.
     """
     count, content = 0, hashlib.sha256()
-    with publishing(path) as handle:
-        hashed = _HashedFile(handle, content.update)
-        with pq.ParquetWriter(hashed, schema, **_encoding(schema)) as writer:
-            for group in _batched(rows, rows_per_group):
-                writer.write_table(pa.Table.from_pylist(group, schema=schema))
-                count += len(group)
+    with publishing(path) as handle, pq.ParquetWriter(handle, schema, **_encoding(schema)) as file:
+        for group in _batched(rows, rows_per_group):
+            table = pa.Table.from_pylist(group, schema=schema)
+            file.write_table(table)
+            _add_rows(content, table)
+            count += len(group)
     return PublishedPart(count, content.hexdigest()[:16])
+
+
+def _add_rows(content: "hashlib._Hash", table: pa.Table) -> None:
+    """Add the rows of a table to a digest, without the columns that come from the manifest."""
+    left_out = _names_in_metadata(table.schema, FROM_MANIFEST)
+    images = [name for name in table.column_names if table.schema.field(name).type == IMAGE]
+    values = table.drop_columns([*left_out, *images])
+    content.update(json.dumps(values.to_pydict(), default=str).encode())
+    for name in images:
+        for cell in table[name]:
+            content.update(cell["bytes"].as_buffer() if cell["bytes"].is_valid else b"null")
+            content.update(str(cell["path"].as_py()).encode())
+
+
+def _names_in_metadata(schema: pa.Schema, key: bytes) -> list[str]:
+    names = (schema.metadata or {}).get(key, b"").decode()
+    return names.split(",") if names else []
+
+
+def replace_values(path: str, values: Mapping[str, Mapping[str, str]]) -> None:
+    """Write other patient-level values into a part of a table of images, atomically.
+
+    The images are copied as they are.
+
+    Args:
+        path: Path of the part.
+        values: Column -> value, by patient. If only one patient is listed, all rows are this
+            patient's, whatever name they have now.
+
+    Raises:
+        TableError: the part is damaged, or holds a patient who is not listed.
+    """
+    with _opened_part(path, None) as part:
+        schema = part.schema_arrow
+        with (
+            publishing(path) as handle,
+            pq.ParquetWriter(handle, schema, **_encoding(schema)) as file,
+        ):
+            for group in range(part.num_row_groups):
+                table = part.read_row_group(group).combine_chunks()
+                file.write_table(_with_values(table, values, path))
+
+
+def _with_values(table: pa.Table, values: Mapping[str, Mapping[str, str]], path: str) -> pa.Table:
+    """The table with the values of its patients."""
+    names = table["patient"].to_pylist()
+    if len(values) == 1:
+        names = [*values] * len(names)
+    if unlisted := sorted({*names} - {*values}):
+        raise TableError(f"{path}: holds patient {unlisted[0]}, whom this run does not list")
+    columns = {"patient": names}
+    for column in next(iter(values.values())):
+        columns[column] = [values[name][column] for name in names]
+    for column, cells in columns.items():
+        place = table.schema.get_field_index(column)
+        field = table.schema.field(place)
+        table = table.set_column(place, field, pa.array(cells, field.type))
+    return table
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
@@ -80,20 +138,6 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": values,
         "write_statistics": values,
     }
-
-
-class _HashedFile(io.RawIOBase):
-    """File that also passes each written piece to `update`."""
-
-    def __init__(self, handle: BinaryIO, update: Callable[[Any], None]) -> None:
-        self._handle, self._update = handle, update
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._update(data)
-        return self._handle.write(data)
 
 
 def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
@@ -238,18 +282,22 @@ def read_table(
     names = list(columns or schema.names)
     selected_schema = pa.schema([schema.field(name) for name in names], schema.metadata)
     tables = [
-        _complete_part(path, selected_schema)
+        complete_part(path, selected_schema)
         for path in parts(folder)
         if part_names is None or path.rsplit("/", 1)[-1] in part_names
     ]
     if not tables:
         raise TableError(f"{folder}: no part-*.parquet there; run the stage that makes it first")
-    return pa.concat_tables([table.select(names).cast(selected_schema) for table in tables])
+    return pa.concat_tables(tables)
 
 
-def _complete_part(path: str, schema: pa.Schema) -> pa.Table:
-    """The columns of a schema from one part; added columns that it lacks are null."""
-    added = (schema.metadata or {}).get(ADDED, b"").decode().split(",")
+def complete_part(path: str, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema from one part; added columns that it lacks are null.
+
+    Raises:
+        TableError: The file is not a Parquet file, or another column is missing.
+    """
+    added = _names_in_metadata(schema, ADDED)
     with _opened_part(path, [name for name in schema.names if name not in added]) as part:
         existing = set(part.schema_arrow.names)
         table = part.read(columns=[name for name in schema.names if name in existing])
@@ -257,4 +305,4 @@ def _complete_part(path: str, schema: pa.Schema) -> pa.Table:
         table = table.append_column(
             schema.field(name), pa.nulls(len(table), schema.field(name).type)
         )
-    return table
+    return table.select(schema.names).cast(schema)

@@ -5,6 +5,7 @@ and DuckDB read them directly. `table_parts.py` reads and writes the files of a 
 """
 
 import json
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -13,13 +14,19 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 ADDED = b"idhray_added"
 """Metadata key of a schema: its columns that tables of earlier versions lack."""
+FROM_MANIFEST = b"idhray_from_manifest"
+"""Metadata key of a schema of images: its columns that come from the manifest. They may change
+while the images stay as they are."""
 
 
-def _schema(added: tuple[str, ...] = (), **columns: pa.DataType) -> pa.Schema:
+def _schema(
+    added: tuple[str, ...] = (), from_manifest: Iterable[str] = (), **columns: pa.DataType
+) -> pa.Schema:
     """Schema with the metadata by which Hugging Face `datasets` recognizes the image column.
 
     Args:
         added: Columns that tables of earlier versions lack; `table_parts` reads them as null.
+        from_manifest: Columns that come from the manifest, in a table of images.
         columns: Name and type of each column.
     """
     features = {
@@ -29,6 +36,8 @@ def _schema(added: tuple[str, ...] = (), **columns: pa.DataType) -> pa.Schema:
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     if added:
         metadata[ADDED.decode()] = ",".join(added)
+    if from_manifest:
+        metadata[FROM_MANIFEST.decode()] = ",".join(from_manifest)
     return pa.schema(list(columns.items()), metadata=metadata)
 
 
@@ -47,6 +56,7 @@ _POSITION = {
 }
 
 TILES = _schema(
+    from_manifest=_PATIENT,
     **_PATIENT,
     **_POSITION,
     mpp_source=pa.string(),
@@ -56,6 +66,7 @@ TILES = _schema(
     image=IMAGE,
 )
 PATCHES = _schema(
+    from_manifest=_PATIENT,
     **_PATIENT,  # split: "" if the patches were cut for folds
     **_POSITION,
     rank=pa.int64(),  # from 1 within a patient, see image_ranks.py; null if imported
@@ -63,6 +74,7 @@ PATCHES = _schema(
     added=("rank",),
 )
 SLICES = _schema(
+    from_manifest=_PATIENT,
     **_PATIENT,
     study=pa.string(),  # one pair of scans
     z_mm=pa.float64(),  # height (RAS) of the slice in the space of the CE-T1w
@@ -138,7 +150,11 @@ LEDGER = _schema(
     error=pa.string(),
     host=pa.string(),
     settings_hash=pa.string(),
-    digest=pa.string(),
+    digest=pa.string(),  # of the rows, without patient-level columns
+    people_hash=pa.string(),  # of the patient-level columns; "" if the rows have none
+    stage_version=pa.int64(),  # see stages/runtime/versions.py
+    day=pa.string(),  # on which the rows were written, UTC
+    added=("people_hash", "stage_version", "day"),
 )
 
 

@@ -1,12 +1,12 @@
 """Rows of a manifest that one modality uses: slides, or pairs of MRI scans."""
 
 import logging
-import os
 
 import pandas as pd
 
-from idhray.cohorts.manifest import slide_name
+from idhray.cohorts.manifest import read_manifest, slide_name
 from idhray.errors import ManifestError
+from idhray.storage import exists, join
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +50,23 @@ def with_scans(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
     return scans.assign(study=names)
 
 
+def earlier_cohort(out: str) -> pd.DataFrame | None:
+    """The cohort that an earlier run left in an output folder; None without one."""
+    path = join(out, COHORT)
+    return read_manifest(path) if exists(path) else None
+
+
+def with_earlier_split(cohort: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """A manifest without a split, with the split that its patients had in an earlier run.
+
+    Who joins the cohort later moves nobody. A manifest with a split stays as it is.
+    """
+    if earlier is None or (cohort["split"] != "").any():
+        return cohort
+    places = earlier.drop_duplicates("patient").set_index("patient")["split"]
+    return cohort.assign(split=cohort["patient"].map(places).fillna(""))
+
+
 def portable_slides(cohort: pd.DataFrame) -> pd.DataFrame:
     """The cohort with names of slides instead of paths: a moved archive is the same archive."""
     return cohort.assign(slide=cohort["slide"].map(slide_name))
-
-
-def portable_scans(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The cohort with names of scan files instead of paths."""
-    return cohort.assign(**{name: cohort[name].map(os.path.basename) for name in SCAN_FILES})

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, slide_name, with_split
-from idhray.cohorts.modality import COHORT, with_slides
+from idhray.cohorts.modality import COHORT, with_earlier_split, with_slides
 from idhray.errors import LeakageError, ManifestError, StorageError, TableError
 from idhray.exchange.files import mark
 from idhray.exchange.patients import People
@@ -62,13 +62,20 @@ class Chunk:
         return [[image.name, image.patient, image.metadata, image.span] for image in self.images]
 
 
-def cohort_with_split(manifest: str, seed: int) -> pd.DataFrame:
+def cohort_with_split(
+    manifest: str, seed: int, earlier: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The manifest with a split. If it names slides, a drawn split is that of `tile_slides`.
+
+    Args:
+        manifest: Path of the manifest.
+        seed: Seed of a split that is drawn.
+        earlier: Cohort of an earlier run, whose patients keep their split; None without one.
 
     Raises:
         ManifestError: the manifest contradicts itself, or has too few patients for a split.
     """
-    cohort = read_manifest(manifest)
+    cohort = with_earlier_split(read_manifest(manifest), earlier)
     if (cohort["split"] != "").all():
         return cohort
     if (cohort["split"] == "").all():

@@ -21,11 +21,14 @@ from idhray.slides.patch_plan import TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
+from idhray.stages.runtime.contents import contents_of_input, part_contents
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
-from idhray.stages.runtime.options import ItemFlags
+from idhray.stages.runtime.options import TableFlags
+from idhray.stages.runtime.resuming import FOLLOW
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.versions import stage_version
 from idhray.storage import absolute
 from idhray.table_parts import read_rows, read_table
 from idhray.tables import PATCHES, TILES
@@ -45,7 +48,7 @@ STAIN_LOST_TEXTS = (STAIN_LOST, "colours left as they were")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CutPatchesFlags(ItemFlags):
+class CutPatchesFlags(TableFlags):
     """Flags of `idhray cut-patches`."""
 
     tiles: str
@@ -90,15 +93,20 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     plan = plan_patches(rows, flags.settings, flags.seed, folds)
     if not plan.counts:
         raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
+    tiles_seal, contents = seal(tiles), part_contents(tiles)
     identity = identity_of(
-        inputs={"stage": "cut_patches", "tiles": seal(tiles)},
-        flags=replace(flags, folds=folds_hash(folds) if folds else None),
+        inputs={"stage": "cut_patches"},
+        flags=replace(flags, folds="yes" if folds else None),
         names=("seed", "folds"),
         settings=flags.settings,
+        dropped=("tiles",),
     )
+    former = {"folds": folds_hash(folds)} if folds else {}
+    identity = replace(identity, former=former)
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}
+        people = rows.drop_duplicates("slide").set_index("slide")[["patient", "idh", "split"]]
         items = [
             _item(
                 CutTask(
@@ -111,11 +119,21 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
                     for_folds=folds is not None,
                 ),
                 recorded_values(flags.settings, recorded),
+                contents=contents_of_input(contents, tiles, slide),
+                person=people.loc[slide].to_dict(),
+                made_before=recorded.get("tiles") == tiles_seal,
             )
             for slide, ranks_by_tile in _ranks_by_slide(plan.ranks).items()
         ]
         fates = map_items(
-            items, cut_one, out=out, schema=PATCHES, workers=flags.workers, task_size=TASK_TILES
+            items,
+            cut_one,
+            out=out,
+            schema=PATCHES,
+            workers=flags.workers,
+            task_size=TASK_TILES,
+            on_change=FOLLOW[flags.update],
+            version=stage_version("cut_patches"),
         )
         check_failures(out, fates, flags.max_failures)
     fallbacks, per_class = _stain_fallbacks(fates), _patches_per_class(out)
@@ -151,21 +169,44 @@ def stain_ranks(slide: str, ranks: Iterable[int], seed: int) -> tuple[int, ...]:
     return tuple(sorted(int(rank) for rank in order[:STAIN_TILES]))
 
 
-def _item(task: CutTask, settings: dict[str, Any]) -> Item[CutTask]:
+def _item(
+    task: CutTask,
+    settings: dict[str, Any],
+    *,
+    contents: list[str],
+    person: dict[str, str],
+    made_before: bool,
+) -> Item[CutTask]:
     """Item of one slide; its hash leaves out the path of the tiles.
 
-    It also leaves out the ranks of the patches, which the identity of the folder decides, so that
-    folders without ranks can be continued.
+    Args:
+        task: Task of the slide.
+        settings: Settings as the folder records them.
+        contents: Digests of the slide's tiles.
+        person: Patient, label and split of the slide.
+        made_before: True if the folder was made from the same tiles by a version whose hash had
+            neither the tiles nor the ranks of the patches.
     """
     values = {
         "slide": task.slide,
-        "ranks": [(tile_rank, len(patch_ranks)) for tile_rank, patch_ranks in task.ranks],
+        "ranks": task.ranks,
         "stain_ranks": task.stain_ranks,
         "settings": settings,
         "seed": task.seed,
     }
+    former = {**values, "ranks": [(tile_rank, len(ranks)) for tile_rank, ranks in task.ranks]}
     return Item(
-        name=task.slide, settings_hash=settings_hash(values), task=task, size=len(task.ranks)
+        name=task.slide,
+        settings_hash=settings_hash({**values, "tiles": contents}),
+        former_hashes=[settings_hash(former)] if made_before else [],
+        people={
+            person["patient"]: {
+                "idh": person["idh"],
+                "split": "" if task.for_folds else person["split"],
+            }
+        },
+        task=task,
+        size=len(task.ranks),
     )
 
 

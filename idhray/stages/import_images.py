@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from idhray import ledger
-from idhray.cohorts.manifest import manifest_hash
-from idhray.cohorts.modality import portable_slides
+from idhray.cohorts.manifest import write_manifest
+from idhray.cohorts.modality import COHORT, earlier_cohort
 from idhray.config import Identity, settings_hash
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.exchange import folder, stylegan, tfrecord, webdataset
@@ -27,7 +27,8 @@ from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
-from idhray.storage import absolute, is_uri
+from idhray.stages.runtime.versions import stage_version
+from idhray.storage import absolute, is_uri, join
 from idhray.tables import PATCHES
 
 ImportFormat = Literal["folder", "tfrecord", "webdataset", "stylegan"]
@@ -94,25 +95,34 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     source, manifest, out = absolute(flags.source), absolute(flags.manifest), absolute(flags.out)
     if not os.path.exists(source):
         raise StorageError(f"{source}: no such file or folder")
-    cohort = cohort_with_split(manifest, flags.seed)
+    earlier = None if flags.overwrite else earlier_cohort(out)
+    cohort = cohort_with_split(manifest, flags.seed, earlier)
     reader = READERS[flags.format]
     chunks = chunks_of(source, reader, cohort, manifest, checked_pattern(flags.patient_pattern))
     image_px = flags.image_px or first_side(chunks, reader)
     values = {
         "stage": "import_images",
         "format": flags.format,
-        "manifest_hash": manifest_hash(portable_slides(cohort)),
         "image_px": image_px,
-        "images": settings_hash({"chunks": [[c.name, c.identities] for c in chunks]}),
     }
-    with stage_folder(out, Identity(values), overwrite=flags.overwrite):
+    identity = Identity(values, dropped=frozenset({"manifest_hash", "images"}))
+    with stage_folder(out, identity, overwrite=flags.overwrite):
         connect(flags.address)
         tasks = [
             ImportTask(chunk=chunk, format=flags.format, image_px=image_px, out=out)
             for chunk in chunks
         ]
         items = import_items(tasks, fates(out))
-        finished = map_items(items, import_some, out=out, schema=PATCHES, workers=flags.workers)
+        finished = map_items(
+            items,
+            import_some,
+            out=out,
+            schema=PATCHES,
+            workers=flags.workers,
+            on_change="redo and remove many",  # a further image moves all chunks after it
+            version=stage_version("import_images"),
+        )
+        write_manifest(join(out, COHORT), cohort)
         check_failures(out, finished, flags.max_failures)
     patients = {patient for chunk in chunks for patient in chunk.people}
     return {"out": out, **tally(finished), "patients": len(patients)}
@@ -152,12 +162,22 @@ def _chunk_item(task: ImportTask, earlier: dict[str, Fate]) -> Item[ImportTask]:
         "name": chunk.name,
         "first": chunk.first,
         "images": chunk.identities,
-        "people": chunk.people,
         **({"broken": True} if chunk.broken else {"mark": chunk.mark}),
         "image_px": task.image_px,
         "each": hashes,
     }
-    return Item(name=name, settings_hash=settings_hash(values), task=task)
+    return Item(
+        name=name,
+        settings_hash=settings_hash(values),
+        former_hashes=[settings_hash({**values, "people": chunk.people})],
+        people=_people(chunk),
+        task=task,
+    )
+
+
+def _people(chunk: Chunk) -> dict[str, dict[str, str]]:
+    """Label and split of the patients of a chunk."""
+    return {name: {"idh": idh, "split": split} for name, (idh, split) in chunk.people.items()}
 
 
 def _single_item(task: ImportTask, image: ListedImage, fate: Fate) -> Item[ImportTask]:
@@ -169,6 +189,7 @@ def _single_item(task: ImportTask, image: ListedImage, fate: Fate) -> Item[Impor
     return Item(
         name=_name(chunk, image),
         settings_hash=digest,
+        people={image.patient: _people(chunk)[image.patient]},
         task=replace(task, chunk=chunk, alone=True),
     )
 

@@ -13,8 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import manifest_hash, read_manifest, with_split, write_manifest
-from idhray.cohorts.modality import COHORT, SCAN_FILES, portable_scans, with_scans
+from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
+from idhray.cohorts.modality import (
+    COHORT,
+    SCAN_FILES,
+    earlier_cohort,
+    with_earlier_split,
+    with_scans,
+)
 from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
@@ -24,10 +30,13 @@ from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
-from idhray.stages.runtime.options import ItemFlags
+from idhray.stages.runtime.options import TableFlags
+from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.versions import stage_version
 from idhray.storage import (
     absolute,
+    file_size,
     is_uri,
     join,
     list_files,
@@ -42,7 +51,7 @@ OWNS = ("quality", "quality.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareMriFlags(ItemFlags):
+class PrepareMriFlags(TableFlags):
     """Flags of `idhray prepare-mri`."""
 
     manifest: str
@@ -84,16 +93,18 @@ class PrepareMriTask:
 def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
     manifest, out = absolute(flags.manifest), absolute(flags.out)
-    cohort = with_split(with_scans(read_manifest(manifest), manifest), flags.seed)
+    cohort = with_scans(read_manifest(manifest), manifest)
+    earlier = None if flags.overwrite else earlier_cohort(out)
+    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
     identity = identity_of(
-        inputs={"stage": "prepare_mri", "manifest_hash": manifest_hash(portable_scans(cohort))},
+        inputs={"stage": "prepare_mri"},
         flags=flags,
         names=("seed",),
         settings=flags.settings,
+        dropped=("manifest_hash",),
     )
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
-        write_manifest(join(out, COHORT), cohort.drop(columns="study"))
         hashed = recorded_values(flags.settings, recorded)
         fates = map_items(
             [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")],
@@ -103,7 +114,11 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
             workers=flags.workers,
             gpus=flags.gpus_per_worker,
             memory_bytes=int(flags.memory_gb_per_worker * 2**30),
+            on_change=FOLLOW[flags.update],
+            version=stage_version("prepare_mri"),
         )
+        remove_unlisted_files(join(out, "quality"), fates)
+        write_manifest(join(out, COHORT), cohort.drop(columns="study"))
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
         check_failures(out, fates, flags.max_failures)
@@ -115,15 +130,30 @@ def _item(
 ) -> Item[PrepareMriTask]:
     """Item of one study. The hash leaves out paths: a moved archive is the same archive."""
     names = {name: row[name] for name in ("study", "patient", "idh", "split")}
-    values = {
-        **names,
-        "masks": [name for name in ("brain_mask", "tumor_mask") if row[name]],
-        "settings": hashed,
-    }
+    masks = [name for name in ("brain_mask", "tumor_mask") if row[name]]
+    values = {"study": row["study"], "masks": masks, "settings": hashed}
+    values["files"] = {name: _mark(row[name]) for name in SCAN_FILES if row[name]}
+    former = {**names, "masks": masks, "settings": hashed}
     task = PrepareMriTask(
         **names, **{name: row[name] for name in SCAN_FILES}, settings=settings, out=out
     )
-    return Item(name=task.study, settings_hash=settings_hash(values), task=task)
+    return Item(
+        name=task.study,
+        settings_hash=settings_hash(values),
+        former_hashes=[settings_hash(former)],
+        people={task.patient: {"idh": task.idh, "split": task.split}},
+        task=task,
+    )
+
+
+def _mark(path: str) -> list[Any]:
+    """Name and size of a scan; name, number and size of the files of a DICOM folder."""
+    folder, series = series_of(path)
+    paths = [path]
+    if not is_uri(path) and os.path.isdir(folder):
+        paths = list_files(folder)
+    sizes = [file_size(each) for each in paths]
+    return [os.path.basename(folder), series or "", len(sizes), sum(sizes)]
 
 
 def prepare_one(task: PrepareMriTask) -> Outcome:

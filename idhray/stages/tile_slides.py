@@ -9,14 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any
 
-from idhray.cohorts.manifest import (
-    manifest_hash,
-    read_manifest,
-    slide_name,
-    with_split,
-    write_manifest,
-)
-from idhray.cohorts.modality import COHORT, portable_slides, with_slides
+from idhray.cohorts.manifest import read_manifest, slide_name, with_split, write_manifest
+from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, with_slides
 from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.ledger import check_failures, tally
@@ -25,8 +19,10 @@ from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import check_numbers, map_items
-from idhray.stages.runtime.options import ItemFlags
+from idhray.stages.runtime.options import TableFlags
+from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
 from idhray.storage import absolute, is_uri, join
@@ -41,7 +37,7 @@ SLOTS = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileSlidesFlags(ItemFlags):
+class TileSlidesFlags(TableFlags):
     """Flags of `idhray tile-slides`."""
 
     manifest: str
@@ -76,18 +72,20 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     _check(flags)
     manifest, out = absolute(flags.manifest), absolute(flags.out)
     slide_cache = Cache(absolute(flags.cache), int(flags.cache_gb * 1e9)) if flags.cache else None
-    cohort = with_split(with_slides(read_manifest(manifest), manifest), flags.seed)
+    cohort = with_slides(read_manifest(manifest), manifest)
+    earlier = None if flags.overwrite else earlier_cohort(out)
+    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
     slides = set(cohort["slide"].map(slide_name))
     sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
     identity = identity_of(
-        inputs={"stage": "tile_slides", "manifest_hash": manifest_hash(portable_slides(cohort))},
+        inputs={"stage": "tile_slides"},
         flags=flags,
         names=("seed",),
         settings=flags.settings,
+        dropped=("manifest_hash",),
     )
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=("quality",)) as recorded:
         connect(flags.address)
-        write_manifest(join(out, COHORT), cohort)
         run = TileRun(
             settings=flags.settings,
             out=out,
@@ -107,7 +105,11 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
             task_size=TASK_BYTES,
             limit_s=flags.limit_s,
             max_attempts=flags.max_attempts,
+            on_change=FOLLOW[flags.update],
+            version=stage_version("tile_slides"),
         )
+        remove_unlisted_files(join(out, "quality"), fates)
+        write_manifest(join(out, COHORT), cohort)
         check_failures(out, fates, flags.max_failures)
     return {"out": out, **tally(fates)}
 

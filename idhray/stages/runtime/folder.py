@@ -122,7 +122,10 @@ def _sealed(out: str) -> dict[str, Any]:
 def _digest(out: str) -> str:
     """Digest of the ledger, which holds digests of the parts, and of all other output files."""
     ledger = fates(out)
-    contents = [[name, fate.status, fate.digest] for name, fate in sorted(ledger.items())]
+    contents = [
+        [name, fate.status, fate.digest, *filter(None, [fate.people_hash])]
+        for name, fate in sorted(ledger.items())
+    ]
     for path in list_files(out):
         name = path.rsplit("/", 1)[-1]
         if not name.startswith(("_", ".")) and not (ledger and name.startswith("part-")):

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypedDict, TypeVar
 
-from idhray.config import settings_from
-from idhray.ledger import Status
+from idhray.config import settings_from, settings_hash
+from idhray.ledger import Fate, Status
 from idhray.table_parts import PublishedPart
 
 T = TypeVar("T")
@@ -26,9 +26,23 @@ class Item(Generic[T_co]):
     """Digest of all values that decide the rows of this input."""
     task: T_co
     """Dataclass that the work function takes, with plain JSON values and nested dataclasses."""
+    people: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Patient -> the values in the rows that come from the manifest, in a table of images. They are
+    not part of `settings_hash`: where they alone have changed, they are written into the parts."""
+    former_hashes: list[str] = field(default_factory=list)
+    """Values of `settings_hash` of earlier versions for the same rows."""
     size: int = 0
     """Bytes, or any other measure of the work. The largest items start first, so that no worker
     is left alone with a large one at the end. Progress is counted in sizes, too."""
+
+    @property
+    def people_hash(self) -> str:
+        """Digest of `people`; "" if there are none."""
+        return settings_hash(self.people) if self.people else ""
+
+    def is_work_of(self, fate: Fate) -> bool:
+        """True if a fate is of the same input and settings."""
+        return fate.settings_hash in (self.settings_hash, *self.former_hashes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,14 +21,16 @@ from idhray.stages.runtime.grouping import grouped
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, packed
 from idhray.stages.runtime.progress import progress
 from idhray.stages.runtime.resuming import (
-    check_unchanged,
+    Difference,
+    OnChange,
+    check_change,
+    difference,
     is_given_up,
-    is_open,
+    remove_gone,
     remove_unlisted_parts,
 )
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
-from idhray.table_parts import parts
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ def map_items(
     max_attempts: int | None = None,
     retries: int = RETRIES,
     other_inputs: bool = False,
+    on_change: OnChange = "refuse",
+    version: int = 1,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; return the fates of all items.
 
@@ -77,17 +81,21 @@ def map_items(
         max_attempts: Runs after which an item that failed in each is left alone.
         retries: New starts of a Ray task whose worker died.
         other_inputs: `out` may hold inputs that are not among `items`; they stay as they are.
+        on_change: Reaction to inputs of `out` that changed or are gone.
+        version: Version of the stage's results, see `versions.py`.
 
     Raises:
-        SettingsChangedError: `out` holds fates of other inputs, or of inputs that changed.
+        SettingsChangedError: `out` holds fates of other inputs, or of inputs that changed, and
+            `on_change` does not allow it.
         StorageError: the ledger cannot be written, or there is no space left.
     """
     check_numbers(workers, limit_s, max_attempts)
     earlier = ledger.fates(out)
     named = {item.name for item in items}
     compared = {name: f for name, f in earlier.items() if name in named or not other_inputs}
-    check_unchanged(out, items, compared)
-    todo = _open_items(out, items, earlier, max_attempts)
+    change = difference(out, items, compared)
+    check_change(out, change, compared, on_change)
+    todo = _open_items(out, items, change, earlier, max_attempts)
     if todo:
         options = {
             "num_cpus": cpus,
@@ -104,10 +112,13 @@ def map_items(
             out=out,
             schema=schema,
             limit_s=limit_s,
+            version=version,
         )
         run = functools.partial(_run_on_ray, attempts=attempts, work=work_on_row, options=options)
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         _run(out, grouped(todo, task_size, slots), attempts, run)
+    if on_change != "refuse":
+        remove_gone(out, change.gone)
     fates = ledger.fates(out)
     remove_unlisted_parts(out, fates)
     return fates
@@ -126,21 +137,24 @@ def check_numbers(workers: int | None, limit_s: float | None, max_attempts: int 
 
 
 def _open_items(
-    out: str, items: Sequence[Item[T]], earlier: Mapping[str, Fate], max_attempts: int | None
+    out: str,
+    items: Sequence[Item[T]],
+    change: Difference,
+    earlier: Mapping[str, Fate],
+    max_attempts: int | None,
 ) -> list[Item[T]]:
-    """The items to work on; log how many are done or given up."""
-    existing_parts = set(parts(out))
-    unfinished = [item for item in items if is_open(out, earlier.get(item.name), existing_parts)]
-    given_up = [i.name for i in unfinished if is_given_up(earlier.get(i.name), max_attempts)]
+    """The items to work on; log how many and why, and how many are given up."""
+    unfinished = [item for item in items if item.name in change.reasons]
+    given_up = [i.name for i in unfinished if is_given_up(i, earlier.get(i.name), max_attempts)]
     if given_up:
         logger.warning(
             "%s: %d inputs failed in %s runs and are left alone (%s); raise --max-attempts",
             *(out, len(given_up), max_attempts, ", ".join(given_up[:3])),
         )
-    todo = [i for i in unfinished if not is_given_up(earlier.get(i.name), max_attempts)]
-    if todo and len(unfinished) < len(items):
-        logger.info("%s: %d of %d done before", out, len(items) - len(unfinished), len(items))
-    return todo
+    if earlier and (text := change.text()):
+        done = len(items) - len(unfinished)
+        logger.info("%s: %d of %d done before; %s", out, done, len(items), text)
+    return [item for item in unfinished if item.name not in set(given_up)]
 
 
 def _attempts(items: Sequence[Item[Any]], earlier: Mapping[str, Fate]) -> dict[str, int]:

@@ -27,3 +27,12 @@ class ItemFlags(RunFlags):
     max_failures: int = 0
     """Inputs that may fail before the command exits with an error. All other inputs are processed
     in either case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFlags(ItemFlags):
+    """Flags of every command that makes a table of images, which follows its inputs."""
+
+    update: bool = False
+    """Remove rows of inputs that are gone from the manifest, also if these are more than a fifth of
+    the table."""

@@ -3,6 +3,8 @@
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pyarrow as pa
@@ -12,8 +14,14 @@ from idhray.errors import FullError, IdhrayError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, unpacked
 from idhray.stages.runtime.time_limit import TimeLimit, failed_fate
-from idhray.storage import delete_folder, remove
-from idhray.table_parts import PublishedPart, further_parts, part_path, publish_table
+from idhray.storage import delete_folder, exists, remove
+from idhray.table_parts import (
+    PublishedPart,
+    further_parts,
+    part_path,
+    publish_table,
+    replace_values,
+)
 
 BUG = "bug"
 """Status of an item that met a programming error. The driver raises it after all items are done."""
@@ -31,6 +39,7 @@ def work_on_group(
     out: str,
     schema: pa.Schema,
     limit_s: float | None,
+    version: int = 1,
 ) -> list[ItemReport]:
     """Do the items of one Ray task in turn; return a report on each.
 
@@ -41,17 +50,23 @@ def work_on_group(
         out: Output folder.
         schema: Schema of the rows.
         limit_s: Time limit of one item.
+        version: Version of the stage's results.
     """
     reports: list[ItemReport] = []
     for item, attempt in unpacked(row["group"], task_type):
-        reports.append(_report(item, TimeLimit(limit_s, out, item, attempt), work, schema))
+        limit = TimeLimit(limit_s, out, item, attempt)
+        reports.append(_report(item, limit, work, schema, version))
         if reports[-1]["status"] == MUST_STOP:
             break
     return reports
 
 
 def _report(
-    item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema
+    item: Item[T],
+    limit: TimeLimit,
+    work: Callable[[T], Outcome],
+    schema: pa.Schema,
+    version: int,
 ) -> ItemReport:
     """Do one item, record its fate and report it."""
     try:
@@ -59,7 +74,9 @@ def _report(
         fate = limit.recorded()
         if fate is None:
             with limit.running():
-                fate, scratch = _fate(item, limit, work, schema)
+                fate, scratch = _with_new_people(item, limit.out) or _fate(
+                    item, limit, work, schema, version
+                )
             ledger.record(limit.out, fate)
             for folder in scratch:
                 delete_folder(folder)
@@ -73,8 +90,29 @@ def _report(
         return ItemReport(input=item.name, status=BUG, error=traceback.format_exc(), rows=0)
 
 
+def _with_new_people(item: Item[T], out: str) -> tuple[Fate, Sequence[str]] | None:
+    """Write the values of the manifest into the parts of an item that is done already.
+
+    Returns:
+        The same as `_fate`; None if the item must be done.
+    """
+    fate = ledger.fate(out, item.name)
+    if fate is None or fate.status == "failed" or not item.is_work_of(fate):
+        return None
+    paths = [part_path(out, item.name, k) for k in range(fate.parts if fate.rows else 0)]
+    if not all(exists(path) for path in paths):
+        return None
+    for path in paths:
+        replace_values(path, item.people)
+    return replace(fate, settings_hash=item.settings_hash, people_hash=item.people_hash), ()
+
+
 def _fate(
-    item: Item[T], limit: TimeLimit, work: Callable[[T], Outcome], schema: pa.Schema
+    item: Item[T],
+    limit: TimeLimit,
+    work: Callable[[T], Outcome],
+    schema: pa.Schema,
+    version: int,
 ) -> tuple[Fate, Sequence[str]]:
     """Do one item and publish its parts; its fate, and folders that are of no use after it."""
     start, out = time.monotonic(), limit.out
@@ -100,5 +138,8 @@ def _fate(
         error=outcome.note,
         settings_hash=item.settings_hash,
         digest="-".join(part.digest for part in published),
+        people_hash=item.people_hash,
+        stage_version=version,
+        day=datetime.now(UTC).date().isoformat(),
     )
     return fate, outcome.scratch

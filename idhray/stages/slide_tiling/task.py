@@ -146,14 +146,19 @@ def _item(task: TileTask, size: int, settings: dict[str, Any]) -> Item[TileTask]
         "bytes": size,
         "mpp": task.mpp,
         "objective_power": task.objective_power,
-        "patient": task.patient,
-        "idh": task.idh,
-        "split": task.split,
         "settings": settings,
         "missing": task.missing_sidecars,
         **{f"{kind}_digest": _digest(path) for kind, path in sidecar_files.items() if path},
     }
-    return Item(name=task.slide, settings_hash=settings_hash(values), task=task, size=size)
+    person = {"idh": task.idh, "split": task.split}
+    return Item(
+        name=task.slide,
+        settings_hash=settings_hash(values),
+        former_hashes=[settings_hash({**values, "patient": task.patient, **person})],
+        people={task.patient: person},
+        task=task,
+        size=size,
+    )
 
 
 def _digest(path: str) -> str:

@@ -1,0 +1,34 @@
+"""Content of the parts of a table, so that later work depends on the rows that it reads alone."""
+
+import hashlib
+
+from idhray.ledger import fates
+from idhray.storage import read_bytes
+from idhray.table_parts import part_path, parts
+
+
+def part_contents(folder: str) -> dict[str, str]:
+    """Part -> digest of its rows, without the columns that come from the manifest.
+
+    Parts that no ledger lists, such as those of other programs, are read; their digest covers all
+    columns.
+    """
+    listed = {
+        part_path(folder, fate.input, shard): digest
+        for fate in fates(folder).values()
+        if fate.digest
+        for shard, digest in enumerate(fate.digest.split("-"))
+    }
+    return {path: listed.get(path) or _file_digest(path) for path in parts(folder)}
+
+
+def contents_of_input(contents: dict[str, str], folder: str, name: str) -> list[str]:
+    """Digests of the parts of one input, from `part_contents`."""
+    digests: list[str] = []
+    while digest := contents.get(part_path(folder, name, len(digests))):
+        digests.append(digest)
+    return digests
+
+
+def _file_digest(path: str) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]

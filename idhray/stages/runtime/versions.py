@@ -1,0 +1,28 @@
+"""Version of each stage's results.
+
+A number is raised when a change of the code changes the results of the stage. Results of an earlier
+number are kept: a newer program is no reason to do work again. `idhray status` and the report name
+them.
+"""
+
+VERSIONS: dict[str, int] = {
+    "tile_slides": 1,
+    "prepare_mri": 1,
+    "import_images": 1,
+    "cut_patches": 1,
+    "train_gan": 1,
+    "evaluate_gan": 1,
+    "synthesize": 1,
+    "train_classifier": 1,
+    "predict": 1,
+    "sweep": 1,
+    "fit_stats": 1,
+    "export_images": 1,
+    "make_phantom": 1,
+    "make_readings": 1,
+}
+
+
+def stage_version(stage: str) -> int:
+    """Version of a stage's results; 1 for a stage that never changed them."""
+    return VERSIONS.get(stage, 1)
