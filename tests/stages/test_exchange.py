@@ -34,7 +34,7 @@ from idhray.stages.import_images import (
     import_some,
 )
 from idhray.stages.runtime import mapping
-from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.table_parts import part_path, publish_table, read_table
 from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES
 from tests.exchange.made import part_of, patch, picture
@@ -427,18 +427,23 @@ def test_hostile_descriptions_are_ledger_rows(tmp_path, ray_local):
     assert read_table(out, PATCHES, ["mpp"]).to_pylist() == [{"mpp": 0.5}]
 
 
-def test_an_import_of_other_images_than_before_is_refused(tmp_path, ray_local):
-    """Half of the table would be of one source and half of another."""
+def test_an_import_follows_its_source(tmp_path, ray_local):
+    """A further image comes in, and the table is that of a new import."""
     source, out = foreign(tmp_path, **{"A-DX1_0": picture(0)}), str(tmp_path / "in")
     import_images(
         ImportImagesFlags(source=source, manifest=manifest(tmp_path), out=out, format="folder")
     )
     foreign(tmp_path, **{"A-DX1_1": picture(1)})
 
-    with pytest.raises(SettingsChangedError, match="images"):
+    whole = str(tmp_path / "whole")
+    for folder in (out, whole):
         import_images(
-            ImportImagesFlags(source=source, manifest=manifest(tmp_path), out=out, format="folder")
+            ImportImagesFlags(
+                source=source, manifest=manifest(tmp_path), out=folder, format="folder"
+            )
         )
+    assert read_table(out, PATCHES).equals(read_table(whole, PATCHES))
+    assert seal(out) == seal(whole)
     assert (
         import_images(
             ImportImagesFlags(
@@ -578,10 +583,9 @@ def test_a_tar_that_was_replaced_is_noticed(tmp_path, ray_local):
     )
     tarred(shard, {"A-DX1_0.png": encode(picture(1))})
 
-    with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-0"):
-        import_images(
-            ImportImagesFlags(source=shard, manifest=listed, out=out, format="webdataset")
-        )
+    import_images(ImportImagesFlags(source=shard, manifest=listed, out=out, format="webdataset"))
+    (cell,) = read_table(out, PATCHES, ["image"])["image"].to_pylist()
+    assert cell["bytes"] == encode(picture(1))
 
 
 def test_a_picture_that_was_replaced_is_noticed_also_when_it_was_mended(tmp_path, ray_local):
@@ -604,9 +608,7 @@ def test_a_picture_that_was_replaced_is_noticed_also_when_it_was_mended(tmp_path
         ]
         == 2
     )
-    foreign(tmp_path, **{"A-DX1_1": picture(2)})
-    with pytest.raises(SettingsChangedError, match=r"1 inputs .*A-DX1_1"):
-        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
-    foreign(tmp_path, **{"A-DX1_1": picture(1), "A-DX1_0": picture(3)})
-    with pytest.raises(SettingsChangedError, match=r"1 inputs .*images 0-1"):
-        import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
+    foreign(tmp_path, **{"A-DX1_1": picture(2), "A-DX1_0": picture(3)})
+    import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
+    cells = read_table(out, PATCHES, ["image"])["image"].to_pylist()
+    assert {cell["bytes"] for cell in cells} == {encode(picture(2)), encode(picture(3))}

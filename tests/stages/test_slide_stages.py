@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-import pandas as pd
 import pytest
 import ray
 
@@ -160,8 +159,8 @@ def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
     assert read_table(str(out), TILES).equals(read_table(str(tmp_path / "whole"), TILES))
 
 
-def test_other_settings_and_another_manifest_are_refused(tmp_path, phantom):
-    """Tiles of two settings, or labels of two manifests, must never share a folder."""
+def test_other_settings_are_refused(tmp_path, phantom):
+    """Tiles of two settings must never share a folder."""
     slides = first_slides(phantom, 2)
     manifest = manifest_of(tmp_path, **slides)
     out = str(tmp_path / "tiles")
@@ -169,11 +168,6 @@ def test_other_settings_and_another_manifest_are_refused(tmp_path, phantom):
 
     with pytest.raises(SettingsChangedError, match="tile_px: was 512, now 1024"):
         tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=SKIN))
-    labels = pd.read_csv(manifest)
-    labels["idh"] = labels["idh"].to_numpy()[::-1]
-    labels.to_csv(manifest, index=False)
-    with pytest.raises(SettingsChangedError, match="manifest_hash"):
-        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
 
 
 @dataclass(frozen=True)
@@ -393,11 +387,11 @@ def test_a_finished_folder_stays_finished_when_a_command_is_refused(tmp_path, ph
         tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING, workers=0))
     with pytest.raises(ConfigError, match="--cache-gb must be above 0, got 0"):
         tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING, cache_gb=0))
-    with open(copies["P0"], "ab") as handle:
-        handle.write(b"another scan")
-    with pytest.raises(SettingsChangedError, match="1 inputs have changed since"):
-        tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=TILING))
+    smaller = manifest_of(tmp_path, P1=copies["P1"])
+    with pytest.raises(SettingsChangedError, match="1 of 2 inputs are gone"):
+        tile_slides(TileSlidesFlags(manifest=smaller, out=out, settings=TILING))
     assert seal(out) == before
+    manifest_of(tmp_path, **copies)
 
     os.remove(parts(out)[0])
     with pytest.raises(StorageError, match="part files, was finished with"):
