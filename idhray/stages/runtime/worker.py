@@ -96,7 +96,7 @@ def _with_new_people(item: Item[T], out: str) -> tuple[Fate, Sequence[str]] | No
     Returns:
         The same as `_fate`; None if the item must be done.
     """
-    fate = ledger.fate(out, item.name)
+    fate = ledger.fate(out, item.name) if item.people else None
     if fate is None or fate.status == "failed" or not item.is_work_of(fate):
         return None
     paths = [part_path(out, item.name, k) for k in range(fate.parts if fate.rows else 0)]
