@@ -78,7 +78,8 @@ class Protocol:
 
     @property
     def primary(self) -> str | None:
-        """Arm of the primary comparison; None until validation has selected it."""
+        """Arm of the primary comparison; None until validation has selected it, and empty if the
+        arm `real` alone is trained."""
         primary: str | None = self.decisive["primary"]
         return primary
 
@@ -254,6 +255,12 @@ def protocol_from(values: Mapping[str, Any]) -> Protocol:
     return protocol
 
 
+def _rivals(primary: str) -> dict[str, str]:
+    """Kind -> arm that the primary arm must beat, at its count."""
+    arm, online = parse_arm(primary), primary.partition("+")[1:]
+    return {kind: f"{kind}:{arm.count}{''.join(online)}" for kind in RIVALS}
+
+
 def decision_rule(
     protocol: Protocol,
     primary: str,
@@ -265,12 +272,12 @@ def decision_rule(
 
     Args:
         protocol: The protocol.
-        primary: Arm of the primary comparison, fixed or selected on validation.
+        primary: Arm of the primary comparison, fixed or selected on validation; empty if the arm
+            `real` alone was trained.
         fresh: Repeats that were trained anew after the selection; empty if there was none.
         failed_gates: Generators that failed their gate and were allowed.
     """
-    arm, online = parse_arm(primary), primary.partition("+")[1:]
-    rivals = {kind: f"{kind}:{arm.count}{''.join(online)}" for kind in RIVALS}
+    rivals = _rivals(primary) if primary else {}
     return DecisionRule(
         primary=primary,
         # A rival that was not trained cannot be beaten: without it the answer is never `helps`.

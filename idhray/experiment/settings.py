@@ -26,7 +26,8 @@ class ProtocolSettings:
     """Numbers of synthetic images to add, half of them for each class."""
     ratios: tuple[float, ...] = (0.5,)
     """The same as fractions of the real training images of the smallest fold, rounded to an even
-    number; used if `counts` is empty."""
+    number; used if `counts` is empty. Without both, the arm `real` alone is trained: baselines, and
+    no comparison of arms."""
     primary_count: int | None = None
     """Count of the primary comparison with the arm `real`. Default: the only one; several counts
     need one, or selection validation."""
@@ -80,6 +81,11 @@ class ProtocolSettings:
             raise ConfigError(f"fewer_patients are shares in (0, 1), got {self.fewer_patients}")
         if self.primary_count is not None and self.selection == "validation":
             raise ConfigError("primary_count is fixed, or selected on validation, not both")
+        if self.real_only and (self.stop_early or self.selection == "validation"):
+            raise ConfigError(
+                "stop_early and selection validation look at arms with synthetic images; give "
+                "--counts or --ratios"
+            )
         if self.stop_early and self.selection == "validation":
             raise ConfigError(
                 "stop_early looks at the primary comparison, which validation has yet to select; "
@@ -90,6 +96,11 @@ class ProtocolSettings:
                 raise ConfigError(
                     f"{name} must be {' or '.join(get_args(kind))}, got {getattr(self, name)!r}"
                 )
+
+    @property
+    def real_only(self) -> bool:
+        """True if no arm is compared with `real`."""
+        return not self.counts and not self.ratios
 
 
 PRESETS = {
@@ -106,6 +117,11 @@ PRESETS = {
         selection="validation",
         generators="one",
     ),
+    # Source: Liu et al. 2020, table 1: the networks without synthetic images, on one split. The
+    # paper trained each once; five repeats are ours.
+    "liu2020-table1": ProtocolSettings(
+        fold_count=1, ratios=(), controls=(), online_arms=False, budget="epochs", generators="one"
+    ),
     # Ours: every phantom patient is tested, within minutes on two CPU cores.
     "demo": ProtocolSettings(
         fold_count=3,
@@ -119,7 +135,7 @@ PRESETS = {
 
 
 def resolved_counts(settings: ProtocolSettings, n_real: int) -> tuple[int, ...]:
-    """Numbers of added images, ascending.
+    """Numbers of added images, ascending; none for the arm `real` alone.
 
     Args:
         settings: Counts, or ratios.
@@ -128,6 +144,8 @@ def resolved_counts(settings: ProtocolSettings, n_real: int) -> tuple[int, ...]:
     Raises:
         ConfigError: there is no count, or a ratio gives none.
     """
+    if settings.real_only:
+        return ()
     counts = settings.counts or tuple(2 * round(ratio * n_real / 2) for ratio in settings.ratios)
     if not counts or min(counts) < 2:
         raise ConfigError(
@@ -138,12 +156,12 @@ def resolved_counts(settings: ProtocolSettings, n_real: int) -> tuple[int, ...]:
 
 
 def primary_arm(settings: ProtocolSettings, counts: tuple[int, ...]) -> Arm | None:
-    """Arm of the primary comparison; None if validation will select it.
+    """Arm of the primary comparison; None if validation will select it, or there is none.
 
     Raises:
         ConfigError: several counts and no primary one, or one that is not trained.
     """
-    if settings.selection == "validation":
+    if settings.selection == "validation" or settings.real_only:
         return None
     chosen = settings.primary_count
     if chosen is None and len(counts) == 1:

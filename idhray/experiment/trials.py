@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idhray.errors import ConfigError
-from idhray.experiment.arms import parse_arm
+from idhray.experiment.arms import REAL, parse_arm
 from idhray.experiment.settings import GeneratorScope
 
 ClassifierKind = Literal["network", "frozen"]
@@ -19,12 +19,15 @@ class Trial:
     repeat: int
     arm: str
     classifier: ClassifierKind = "network"
+    network: str = ""
+    """Network in timm, if it is another one than the backbone of the settings."""
 
     @property
     def name(self) -> str:
         """Name in the ledger."""
         classifier = "" if self.classifier == "network" else f" classifier={self.classifier}"
-        return f"fold={self.fold} repeat={self.repeat} arm={self.arm}{classifier}"
+        network = f" network={self.network}" if self.network else ""
+        return f"fold={self.fold} repeat={self.repeat} arm={self.arm}{classifier}{network}"
 
 
 def planned_trials(
@@ -32,19 +35,26 @@ def planned_trials(
     repeats: Sequence[int],
     arms: Sequence[str],
     classifiers: Sequence[ClassifierKind],
+    networks: Sequence[str] = (),
 ) -> list[Trial]:
     """All trials in complete blocks: every arm in every fold of one repeat, then the next one.
 
     The features of a frozen encoder are made once, so it has no arm with online augmentation.
+    Further networks are trained on the arm `real` alone.
     """
-    return [
-        Trial(fold=fold, repeat=repeat, arm=arm, classifier=classifier)
-        for repeat in repeats
-        for fold in folds
-        for classifier in classifiers
-        for arm in arms
-        if classifier == "network" or not parse_arm(arm).online
-    ]
+    trials = []
+    for repeat in repeats:
+        for fold in folds:
+            trials += [
+                Trial(fold=fold, repeat=repeat, arm=arm, classifier=classifier)
+                for classifier in classifiers
+                for arm in arms
+                if classifier == "network" or not parse_arm(arm).online
+            ]
+            trials += [
+                Trial(fold=fold, repeat=repeat, arm=REAL.name, network=name) for name in networks
+            ]
+    return trials
 
 
 def generators_of_trial(

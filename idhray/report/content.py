@@ -12,6 +12,7 @@ ANSWERS = (
     "hurts",
     "no relevant difference",
     "cannot tell",
+    "no comparison",
     "this cohort cannot tell",
 )
 MAX_REASONS = 40

@@ -12,6 +12,7 @@ _ANSWER_CLASSES = {
     "hurts": "hurts",
     "no relevant difference": "open",
     "cannot tell": "open",
+    "no comparison": "open",
     "this cohort cannot tell": "open",
 }
 

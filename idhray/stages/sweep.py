@@ -28,12 +28,14 @@ from idhray.generator_records import read_generator
 from idhray.leakage import refuse_failed
 from idhray.ledger import check_failures
 from idhray.stages.experiment.checks import refuse_impossible_trials, refuse_other_patients
+from idhray.stages.experiment.classifier_table import classifier_report_table
 from idhray.stages.experiment.data import load_data
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
     PROTOCOL_FILE,
     SELECTION_FILE,
     precise_enough,
+    read_outcome,
     refuse_older_version,
 )
 from idhray.stages.experiment.plan import (
@@ -61,6 +63,7 @@ from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
+from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.rule import needed_repeats
 from idhray.storage import absolute, exists, join
 from idhray.table_parts import parts
@@ -122,6 +125,8 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     images, out = absolute(flags.images), absolute(flags.out)
     settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
     synthetic = tuple(absolute(folder) for folder in flags.synthetic)
+    if not synthetic:
+        settings = without_generators(settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_older_version(out, overwrite=flags.overwrite)
     plan = _plan(images, synthetic, out, settings, flags)
@@ -139,7 +144,25 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
         fates = ledger.fates(out)
         delete_states(out, [name for name, fate in fates.items() if fate.status == "done"])
     rows = ledger.tally(fates)["rows"]
-    return {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
+    result = {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
+    if settings.networks or settings.protocol.real_only:
+        result["text"] = plain_text(classifier_report_table(read_outcome(out)))
+    return result
+
+
+def without_generators(settings: ExperimentSettings) -> ExperimentSettings:
+    """Settings of a run without synthetic images: the arm `real` alone, if no count is asked for.
+
+    Counts that are given, or selected on validation, need generators and are refused later.
+    """
+    protocol = settings.protocol
+    if protocol.counts or protocol.real_only or protocol.selection == "validation":
+        return settings
+    logger.warning(
+        "no --synthetic and no --counts: the arm `real` alone is trained, and nothing is compared "
+        "with it"
+    )
+    return replace(settings, protocol=replace(protocol, ratios=(), stop_early=False))
 
 
 def _plan(
@@ -203,7 +226,11 @@ def _planned(plan: TrialPlan, repeats: int) -> list[Trial]:
         if plan.protocol.primary or parse_arm(arm).kind not in get_args(ControlKind)
     )
     return planned_trials(
-        plan.folds.numbers(), range(1, repeats + 1), arms, plan.settings.classifiers
+        plan.folds.numbers(),
+        range(1, repeats + 1),
+        arms,
+        plan.settings.classifiers,
+        plan.settings.networks,
     )
 
 
@@ -257,13 +284,13 @@ def _run(
 def _item(
     trial: Trial, plan: TrialPlan, settings_hash: str, out: str, gpus: float
 ) -> Item[TrialTask]:
-    generators = plan.generators_of(trial)
+    generators, settings = plan.generators_of(trial), plan.settings.classifier
     names = "+".join(read_generator(folder).generator for folder in generators)
     task = TrialTask(
         trial=trial,
         generators=generators,
         generator_names=names,
-        settings=plan.settings.classifier,
+        settings=replace(settings, backbone=trial.network) if trial.network else settings,
         budget=plan.settings.protocol.budget,
         seed=plan.seed,
         gpus=gpus,

@@ -1,6 +1,7 @@
 """Checks of an experiment before Ray starts: trials that could only fail, and folds of others."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
     _refuse_few_synthetic(plan)
     refuse_reserve_images(plan)
     folds, repeats = len(plan.folds.numbers()), plan.protocol.planned_repeats
-    if repeats < needed_repeats(folds):
+    if repeats < needed_repeats(folds) and not plan.settings.protocol.real_only:
         logger.warning(
             "%d repeats: a verdict with %d folds needs %d or more; this experiment will describe "
             "and not judge",
@@ -101,7 +102,8 @@ def refuse_unusable_weights(settings: ExperimentSettings) -> None:
         StorageError: a file of weights is missing, broken, or belongs to another network.
     """
     if "network" in settings.classifiers:
-        build_network(settings.classifier, 0)
+        for backbone in (settings.classifier.backbone, *settings.networks):
+            build_network(replace(settings.classifier, backbone=backbone), 0)
     if "frozen" in settings.classifiers:
         encoder_network(settings.encoder, settings.classifier.channels)
 

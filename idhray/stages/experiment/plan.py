@@ -70,7 +70,10 @@ class TrialPlan:
 
     def trial_hash(self, trial: Trial) -> str:
         """Digest of all that decides the result of a trial: its settings and its images."""
-        return self._hash_with(trial, self._classifier_values[trial.classifier])
+        values = self._classifier_values[trial.classifier]
+        return self._hash_with(
+            trial, {**values, "backbone": trial.network} if trial.network else values
+        )
 
     def older_trial_hash(self, trial: Trial) -> str:
         """Digest that earlier versions gave a trial of an experiment with both classifiers: it was
@@ -221,7 +224,7 @@ def plan_protocol(
         replace(settings.protocol, fold_by=folds.by),
         arms=[arm.name for arm in arms if arm.name not in absent],
         absent=absent,
-        primary=primary.name if primary else None,
+        primary="" if settings.protocol.real_only else primary.name if primary else None,
         counts=counts,
         folds_digest=folds_digest(folds),
         classifier={**settings.decisive(), **weights_digest(settings)},

@@ -58,7 +58,11 @@ def _refuse_changed_trials(out: str, fates: Mapping[str, Fate], plan: TrialPlan)
     """Refuse finished trials of other images or settings, among all that the protocol may have."""
     repeats = range(1, last_repeat(plan.protocol, plan.settings) + 1)
     trials = planned_trials(
-        plan.folds.numbers(), repeats, tuple(plan.protocol.arms), plan.settings.classifiers
+        plan.folds.numbers(),
+        repeats,
+        tuple(plan.protocol.arms),
+        plan.settings.classifiers,
+        plan.settings.networks,
     )
     trial_hashes(out, trials, plan, fates)
 
@@ -90,7 +94,10 @@ def trial_hashes(
 
 
 def planned_detectable(plan: TrialPlan) -> str:
-    """Gain that the planned experiment can show, in words; empty if it is too small to judge."""
+    """Gain that the planned experiment can show, in words; empty if it is too small to judge, or
+    compares no arms."""
+    if plan.settings.protocol.real_only:
+        return ""
     labels, folds = list(plan.folds.labels().values()), len(plan.folds.numbers())
     if folds == 1:
         roles = plan.folds.roles(1)

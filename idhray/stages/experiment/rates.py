@@ -26,7 +26,11 @@ def dry_run_text(plan: TrialPlan, cpus_per_trial: int) -> str:
     protocol, settings = plan.protocol, plan.settings.classifier
     repeats = range(1, protocol.repeats + 1)
     trials = planned_trials(
-        plan.folds.numbers(), repeats, tuple(protocol.arms), plan.settings.classifiers
+        plan.folds.numbers(),
+        repeats,
+        tuple(protocol.arms),
+        plan.settings.classifiers,
+        plan.settings.networks,
     )
     networks = [trial for trial in trials if trial.classifier == "network"]
     steps = sum(steps_of(trial, plan) for trial in networks)

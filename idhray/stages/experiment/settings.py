@@ -32,10 +32,19 @@ class ExperimentSettings:
     trained network. frozen: logistic regression on the features of a frozen encoder."""
     encoder: str = "efficientnet_lite0"
     """Frozen encoder."""
+    networks: tuple[str, ...] = ()
+    """Further networks of timm, such as vgg19, inception_v3 and inception_resnet_v2. They are
+    trained on the arm `real` alone with the settings of the backbone, and stand beside it in a
+    table of classifiers (table 1 of Liu et al. 2020)."""
 
     def __post_init__(self) -> None:
         if not self.classifiers or len(set(self.classifiers)) < len(self.classifiers):
             raise ConfigError(f"classifiers: each once, at least one; got {self.classifiers}")
+        names = (self.classifier.backbone, *self.networks)
+        if len(set(names)) < len(names):
+            raise ConfigError(f"networks: each once, without the backbone; got {', '.join(names)}")
+        if self.networks and "network" not in self.classifiers:
+            raise ConfigError("networks are trained only if --classifiers has `network`")
 
     def defaults(self) -> dict[str, Any]:
         """Defaults of the decisive values of the protocol."""
@@ -60,5 +69,11 @@ class ExperimentSettings:
 PRESETS = {
     "controlled": ExperimentSettings(),
     "liu2020": ExperimentSettings(protocol=PROTOCOL["liu2020"], classifier=CLASSIFIER["liu2020"]),
+    # Source: Liu et al. 2020, table 1 compares these four networks.
+    "liu2020-table1": ExperimentSettings(
+        protocol=PROTOCOL["liu2020-table1"],
+        classifier=CLASSIFIER["liu2020"],
+        networks=("vgg19", "inception_v3", "inception_resnet_v2"),
+    ),
     "demo": ExperimentSettings(protocol=PROTOCOL["demo"], classifier=CLASSIFIER["demo"]),
 }

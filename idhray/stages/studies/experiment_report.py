@@ -36,6 +36,8 @@ def further_models(outcome: SweepOutcome, settings: StatsSettings) -> list[Repor
     tables = []
     for model in outcome.other_models:
         rows, trials = outcome.of_model(model)
+        if outcome.rule.primary not in set(rows["arm"]):
+            continue  # a network that was trained on the baseline alone
         statistics = experiment_tables(
             rows, None, outcome.rule, replace(settings, model=model), trials=trials
         )
@@ -59,7 +61,7 @@ def protocol_table(outcome: SweepOutcome) -> ReportTable:
         for name, value in protocol.decisive.items()
         if name not in ("classifier", "primary") and value is not None
     ]
-    rows.insert(0, ["primary arm", outcome.rule.primary])
+    rows.insert(0, ["primary arm", outcome.rule.primary or "none, baselines alone"])
     rows += [["planned to show", protocol.detectable]] if protocol.detectable else []
     rows += [[f"arm {arm}", f"joined {date}"] for arm, date in protocol.arms.items()]
     rows += [[f"arm {arm}", f"left out: {reason}"] for arm, reason in protocol.absent.items()]

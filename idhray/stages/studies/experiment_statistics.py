@@ -1,6 +1,6 @@
 """Statistics of an augmentation experiment, as files and text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,11 @@ from idhray.config import identity_of, settings_dict
 from idhray.experiment.arms import parse_arm
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
+from idhray.stages.experiment.classifier_table import (
+    baseline_predictions,
+    classifier_report_table,
+    classifiers_of,
+)
 from idhray.stages.experiment.outcome import SweepOutcome, read_outcome
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.studies.paper_tables import plain_text
@@ -44,6 +49,7 @@ def fit_experiment(
     trials: pd.DataFrame | None = None,
     source: str = "predictions",
     further_files: Mapping[str, bytes] | None = None,
+    further_tables: Sequence[ReportTable] = (),
 ) -> tuple[dict[str, Any], ExperimentTables]:
     """Statistics of an experiment, published in `out`.
 
@@ -58,6 +64,7 @@ def fit_experiment(
         trials: Further columns of single trainings (fold, repeat, arm).
         source: Name of the predictions in errors.
         further_files: Other files to publish, by name.
+        further_tables: Other tables of the page, which the terminal shows as well.
 
     Returns:
         The result that the command prints, and the tables for a report.
@@ -70,7 +77,7 @@ def fit_experiment(
     }
     identity = identity_of(inputs=values, settings=settings)
     tables = experiment_tables(rows, cohort, rule, settings, trials=trials, source=source)
-    shown = experiment_report_tables(tables)
+    shown = [*experiment_report_tables(tables), *further_tables]
     page = tables_html(
         title="Do synthetic images help? The statistics",
         answer=tables.verdict.answer,
@@ -82,7 +89,8 @@ def fit_experiment(
     with stage_folder(out, identity, overwrite=overwrite, owns=OWNS):
         for name, data in files.items():
             publish(join(out, name), data)
-    main = [plain_text(table) for table in shown if table.title in PRINTED]
+    printed_titles = {*PRINTED, *(table.title for table in further_tables)}
+    main = [plain_text(table) for table in shown if table.title in printed_titles]
     verdict = tables.verdict
     result = {
         "out": out,
@@ -119,7 +127,11 @@ def fit_sweep(
     rows, trials = outcome.of_model(model)
     trials = trials.drop(columns=["seconds", "gpu_seconds"])  # the same statistics on any machine
     paper = paper_tables(outcome, cohort, settings)
-    paper_files = {} if paper is None else liu_files(paper)
+    files = {} if paper is None else liu_files(paper)
+    files = {f"liu2020-{name}": data for name, data in files.items()}
+    side_by_side = classifiers_of(outcome, settings.threshold)
+    if len(side_by_side) > 1:
+        files["classifiers.csv"] = side_by_side.to_csv(index=False).encode()
     return fit_experiment(
         out,
         rows,
@@ -130,7 +142,10 @@ def fit_sweep(
         overwrite=overwrite,
         trials=trials,
         source=sweep,
-        further_files={f"liu2020-{name}": data for name, data in paper_files.items()},
+        further_files=files,
+        further_tables=[classifier_report_table(outcome, settings.threshold)]
+        if len(side_by_side) > 1
+        else [],
     )
 
 
@@ -140,11 +155,16 @@ def paper_tables(
     """Tables 1 to 4 of Liu et al. from the planned trainings; None with several folds."""
     if cohort is None or outcome.protocol.decisive["fold_count"] != 1:
         return None
-    rows, _ = outcome.of_model(settings.model or outcome.model)
+    model = settings.model or outcome.model
+    rows, _ = outcome.of_model(model)
     planned = rows["repeat"] <= outcome.protocol.planned_repeats
     arms = rows["arm"].map(parse_arm)
     swept = arms.map(lambda arm: arm.kind in ("real", "synthetic") and not arm.online)
-    return liu_tables(rows[planned & swept], cohort, settings)
+    baselines = baseline_predictions(outcome, settings.threshold)
+    others = baselines[baselines["model"] != model]
+    return liu_tables(
+        pd.concat([rows[planned & swept], others]), cohort, replace(settings, model=model)
+    )
 
 
 def experiment_report_tables(tables: ExperimentTables) -> list[ReportTable]:

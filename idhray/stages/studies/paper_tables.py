@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from idhray.report.content import ReportTable
 from idhray.stats.footnotes import Printed, marks_in
 from idhray.stats.papers.liu import printed as liu
@@ -14,17 +16,23 @@ from idhray.stats.papers.park.tables import ParkTables
 
 def liu_report_tables(tables: LiuTables) -> list[ReportTable]:
     """Tables 1 to 4 of a histology study."""
-    return [
-        ReportTable(
-            title=f"Table {name.removeprefix('table')}",
-            header=list(frame.columns),
-            rows=frame.to_numpy().tolist(),
-            caption=liu.CAPTIONS[name],
-            notes=marks_in(frame, liu.MARKS),
-            grouped=True,
-        )
-        for name, frame in liu.printed_tables(tables).items()
-    ]
+    return [_liu_table(name, frame) for name, frame in liu.printed_tables(tables).items()]
+
+
+def liu_table1(table1: pd.DataFrame) -> ReportTable:
+    """Table 1 alone: networks without synthetic images."""
+    return _liu_table("table1", liu.printed_table1(table1))
+
+
+def _liu_table(name: str, frame: pd.DataFrame) -> ReportTable:
+    return ReportTable(
+        title=f"Table {name.removeprefix('table')}",
+        header=list(frame.columns),
+        rows=frame.to_numpy().tolist(),
+        caption=liu.CAPTIONS[name],
+        notes=marks_in(frame, liu.MARKS),
+        grouped=True,
+    )
 
 
 def park_report_tables(tables: ParkTables) -> list[ReportTable]:

@@ -88,9 +88,11 @@ def arm_contrasts(areas: ArmAreas, rule: DecisionRule, repeats: Sequence[int]) -
     """
     arms = areas.predictions.arms
     for role, arm in (("primary arm", rule.primary), ("baseline", rule.baseline)):
-        if arm not in arms:
+        if arm and arm not in arms:
             raise ConfigError(f"{role} {arm!r} has no predictions; arms: {', '.join(arms)}")
-    pairs: list[tuple[str, str, Role]] = [(rule.primary, rule.baseline, "primary")]
+    pairs: list[tuple[str, str, Role]] = []
+    if rule.primary:
+        pairs.append((rule.primary, rule.baseline, "primary"))
     pairs += [(rule.primary, control, "control") for control in rule.controls if control in arms]
     for arm in sorted(arms, key=lambda each: arm_order(each, rule.baseline)):
         if arm not in (rule.primary, rule.baseline):
@@ -203,6 +205,8 @@ def contrast_table(contrasts: Sequence[ArmContrast], deciding: Sequence[Contrast
             }
         )
     table = pd.DataFrame(rows)
+    if table.empty:
+        return table
     secondary = table.index[table["role"] == "secondary"]
     if len(secondary):
         p = table.loc[secondary, "p"].fillna(1.0)  # no P: counts as one with P = 1

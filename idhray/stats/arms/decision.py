@@ -22,7 +22,7 @@ from idhray.stats.arms.rule import (
 from idhray.stats.mrmc.contrast import Contrast
 from idhray.stats.text import printed
 
-ArmAnswer = Literal["helps", "hurts", "no relevant difference", "cannot tell"]
+ArmAnswer = Literal["helps", "hurts", "no relevant difference", "cannot tell", "no comparison"]
 Claim = Literal["such images", "these images"]
 
 
@@ -136,7 +136,7 @@ def decide(
         if all(test.ci_low > 0 for test in deciding_tests(item, rule))
     )
     no_help = _no_help(rule, tests, beaten, folds)
-    answer: ArmAnswer = "cannot tell"
+    answer: ArmAnswer = "cannot tell" if rule.primary else "no comparison"
     equivalent = False
     if primary is not None and not no_verdict:
         judging = deciding_tests(primary, rule)
@@ -175,6 +175,8 @@ def _no_verdict(
     folds: int,
 ) -> tuple[str, ...]:
     """Reasons for which this experiment only describes."""
+    if not rule.primary:
+        return (f"no arm was compared with {rule.baseline}",)
     if primary is None:
         return ("no repeat is complete in all folds for the primary arm and its baseline",)
     reasons = []

@@ -30,6 +30,11 @@ def experiment_tables_text(tables: ExperimentTables) -> dict[str, pd.DataFrame]:
     return {title: frame for title, frame in frames.items() if len(frame)}
 
 
+def classifier_table_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Table of the classifiers (`classifiers.classifier_table`) with text in every cell."""
+    return _table(table, lambda row: {"Classifier": row["model"], **_arm(row)})
+
+
 def _shown_strata(strata: pd.DataFrame) -> pd.DataFrame:
     """Strata, with one row for a level that has too few patients of a class for any area."""
     if strata.empty:

@@ -24,7 +24,7 @@ class DecisionRule:
     """The primary contrast of an experiment and what its verdict needs."""
 
     primary: str
-    """The arm that is judged, such as `synthetic:600`."""
+    """The arm that is judged, such as `synthetic:600`; empty if no arm is compared."""
     baseline: str = "real"
     """The arm without added images."""
     controls: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from idhray.stats.arms.decision import Decision, PlannedPart, deciding_test
 from idhray.stats.arms.names import CONTROLS, arm_name, arm_words
 from idhray.stats.arms.rule import MIN_OF_A_CLASS, DecisionRule
 from idhray.stats.mrmc.contrast import Contrast
-from idhray.stats.text import p_text, printed, signed
+from idhray.stats.text import p_text, printed, signed, with_interval
 
 
 def opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> str:
@@ -36,6 +36,28 @@ def opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> st
     return text + (f", but by less than {margin}." if decision.equivalent else ".")
 
 
+def no_comparison(
+    arms: pd.DataFrame, rule: DecisionRule, counts: dict[str, int], folds: int
+) -> list[str]:
+    """Sentences on the baseline alone: no verdict, and its area."""
+    sentences = [f"No arm was compared with arm {rule.baseline}, so that there is no verdict."]
+    if rule.baseline in arms.index:
+        row = arms.loc[rule.baseline]
+        repeats = "1 repeat" if row["repeats"] == 1 else f"{row['repeats']} repeats"
+        sentences.append(
+            f"On {counts['n']} patients ({counts['n_mutant']} mutant, {counts['n_wildtype']} "
+            f"wildtype), {_design(folds)}, with {repeats} of the training, the AUC was "
+            f"{with_interval(row.to_dict(), 'auc')} with arm {rule.baseline}."
+        )
+    return sentences
+
+
+def _design(folds: int) -> str:
+    if folds == 1:
+        return "held out once"
+    return f"each tested in one of {folds} folds (areas are means over folds)"
+
+
 def basis(
     decision: Decision,
     test: Contrast,
@@ -52,16 +74,11 @@ def basis(
         f"{printed(arms.loc[arm, 'auc'])}" if arm in arms.index else "-"
         for arm in (rule.baseline, rule.primary)
     )
-    design = (
-        "held out once"
-        if test.folds == 1
-        else f"each tested in one of {test.folds} folds (areas are means over folds)"
-    )
     repeats = "1 repeat" if test.repeats == 1 else f"{test.repeats} repeats"
     return (
         f"On {counts['n']} patients ({counts['n_mutant']} mutant, {counts['n_wildtype']} "
-        f"wildtype), {design}, with {repeats} of the training, the AUC was {before} with arm "
-        f"{rule.baseline} and {after} with {rule.primary}: a difference of "
+        f"wildtype), {_design(test.folds)}, with {repeats} of the training, the AUC was "
+        f"{before} with arm {rule.baseline} and {after} with {rule.primary}: a difference of "
         f"{_exact_signed(test.difference)} ({interval})."
     )
 

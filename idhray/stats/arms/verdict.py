@@ -16,6 +16,7 @@ from idhray.stats.arms.sentences import (
     against_controls,
     basis,
     could_have_shown,
+    no_comparison,
     opening,
     reasons,
     scope,
@@ -80,6 +81,8 @@ def arm_verdict(
     test = deciding_test(item, rule) if item else None
     sizes = _detectable(test, decision)
     by_arm = arms.set_index("arm") if len(arms) else arms
+    if not rule.primary:
+        return _without_comparison(decision, by_arm, rule, counts, folds)
     sentences = [opening(decision, test, rule)]
     if test is not None:
         sentences += [basis(decision, test, by_arm, rule, counts), *accuracy(by_arm, rule, test)]
@@ -107,6 +110,37 @@ def arm_verdict(
         detectable_margin=sizes[1],
         folds=folds,
         repeats=test.repeats if test else 0,
+        n_mutant=counts["n_mutant"],
+        n_wildtype=counts["n_wildtype"],
+    )
+
+
+def _without_comparison(
+    decision: Decision,
+    arms: pd.DataFrame,
+    rule: DecisionRule,
+    counts: dict[str, int],
+    folds: int,
+) -> ArmVerdict:
+    """Figures of the baseline in words, where it is the only arm."""
+    sentences = no_comparison(arms, rule, counts, folds)
+    nothing = float("nan")
+    return ArmVerdict(
+        answer=decision.answer,
+        sentence=sentences[0],
+        sentences=tuple(sentences),
+        primary=rule.primary,
+        baseline=rule.baseline,
+        difference=nothing,
+        ci_low=nothing,
+        ci_high=nothing,
+        ci90_low=nothing,
+        ci90_high=nothing,
+        p=nothing,
+        detectable=nothing,
+        detectable_margin=nothing,
+        folds=folds,
+        repeats=int(arms.loc[rule.baseline, "repeats"]) if rule.baseline in arms.index else 0,
         n_mutant=counts["n_mutant"],
         n_wildtype=counts["n_wildtype"],
     )

@@ -28,12 +28,18 @@ _SETS = {"val": "Validation", "test": "Test", "val + test": "Validation + test"}
 def printed_tables(tables: LiuTables) -> dict[str, pd.DataFrame]:
     """`table1` to `table4` in the paper's layout; every cell is a string."""
     rows = {
-        "table1": [{**_set(r), "Model": r["model"], **_figures(r)} for r in records(tables.table1)],
         "table2": [_sweep_row(r) for r in records(tables.table2)],
         "table3": [_predictor_row(r) for r in records(tables.table3)],
         "table4": [_group_row(r) for r in records(tables.table4)],
     }
-    return {name: pd.DataFrame(cells).fillna("-") for name, cells in rows.items()}
+    others = {name: pd.DataFrame(cells).fillna("-") for name, cells in rows.items()}
+    return {"table1": printed_table1(tables.table1), **others}
+
+
+def printed_table1(table1: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 in the paper's layout; every cell is a string."""
+    cells = [{**_set(r), "Model": r["model"], **_figures(r)} for r in records(table1)]
+    return pd.DataFrame(cells).fillna("-")
 
 
 def _set(row: dict[str, Any]) -> dict[str, str]:
