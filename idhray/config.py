@@ -108,15 +108,14 @@ class Identity:
     """The value of a setting in a folder that was made before this setting existed."""
     dropped: frozenset[str] = frozenset()
     """Names of values that folders of earlier versions record, and that decide nothing now."""
-    former: dict[str, Any] = field(default_factory=dict)
-    """Name -> the value that an earlier version records for the same content."""
+    former: dict[str, Any] | None = None
+    """The values that an earlier version records for the same content."""
 
     def changes(self, recorded: Mapping[str, Any]) -> list[str]:
         """One line for each value that a folder records otherwise; see `differences`."""
+        if self.former is not None and not differences(recorded, self.former, self.defaults):
+            return []
         old = {name: value for name, value in recorded.items() if name not in self.dropped}
-        for name, value in self.former.items():
-            if name in old and old[name] == value:
-                old[name] = self.values.get(name)
         return differences(old, self.values, self.defaults)
 
 
@@ -156,7 +155,7 @@ def identity_of(
     )
 
 
-def settings_hash(values: Mapping[str, Any]) -> str:
+def settings_hash(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """16 hex digits that change with any value, whatever the order of the keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

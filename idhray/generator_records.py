@@ -27,7 +27,9 @@ class GeneratorTable:
     """Images of one table that a generator was trained on."""
 
     digest: str
-    """Seal of the table."""
+    """Seal of the table at the time of the training."""
+    rows: str | None = None
+    """Digest of the images that were used; None if unknown."""
     last_ranks: dict[str, int] | None = None
     """Largest rank of an image by patient, as `image_ranks` counts; None if unknown. A training
     takes the first images of each patient, so it is also their number."""

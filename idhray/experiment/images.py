@@ -33,6 +33,8 @@ class CohortImages:
     """(M,), wildtype 0, mutant 1, unknown -1."""
     ranks: NDArray[np.int64]
     """(M,), from 1 within each patient."""
+    identities: NDArray[np.str_]
+    """(M,), digest of pixels, patient and label; the same in a table with other rows."""
 
 
 @dataclass(frozen=True, kw_only=True)

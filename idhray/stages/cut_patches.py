@@ -101,8 +101,8 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
         settings=flags.settings,
         dropped=("tiles",),
     )
-    former = {"folds": folds_hash(folds)} if folds else {}
-    identity = replace(identity, former=former)
+    before = {"tiles": tiles_seal, "folds": folds_hash(folds) if folds else None}
+    identity = replace(identity, former={**identity.values, **before})
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}

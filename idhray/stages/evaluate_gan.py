@@ -10,7 +10,7 @@ The verdict is also written to the checkpoint's folder (`_gate.json`), where `sy
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_gener
 from idhray.generator_records import GateRecord, write_gate
 from idhray.images import encode
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
-from idhray.stages.gan_training.fold import selection_of_model
+from idhray.stages.gan_training.fold import evaluated_images, selection_of_model
 from idhray.stages.gan_training.image_sets import (
     RealImages,
     channel_names,
@@ -122,7 +122,7 @@ class EvaluateGanTask:
     images: str
     """Folder of the training images."""
     images_digest: str
-    """Seal of that folder."""
+    """Digest of the images that are used; see `evaluated_images`."""
     out: str
     settings: EvaluationSettings
     count: int
@@ -151,6 +151,7 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     identity = identity_of(
         inputs=inputs, flags=flags, names=("count", "psi", "seed"), settings=flags.settings
     )
+    identity = replace(identity, former={**identity.values, "images": seal(task.images)})
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         gpus = task_gpus(flags.gpus)
@@ -187,7 +188,7 @@ def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:
         checkpoint=checkpoint,
         generator=seal(checkpoint),
         images=images,
-        images_digest=seal(images),
+        images_digest=evaluated_images(images, read_model(checkpoint)),
         out=absolute(flags.out),
         settings=flags.settings,
         count=flags.count,

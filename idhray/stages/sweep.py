@@ -47,6 +47,7 @@ from idhray.stages.experiment.plan import (
     plan_protocol,
 )
 from idhray.stages.experiment.protocol_file import (
+    changed_trials,
     last_repeat,
     trial_hashes,
     with_protocol,
@@ -98,7 +99,8 @@ class SweepFlags(ItemFlags):
     allow_failed_gan: bool = False
     """Also use images of a generator that failed `evaluate-gan`. The verdict says so."""
     amend: str = ""
-    """Reason to change the protocol after results exist. The comparison is then exploratory."""
+    """Reason to change the protocol or the images after results exist. Trainings of other images
+    are run again, and the comparison is then exploratory."""
     dry_run: bool = False
     """Print trainings, generators, hours and bytes by rates measured on this machine, and stop."""
     seed: int = 0
@@ -132,8 +134,8 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     plan = _plan(images, synthetic, out, settings, flags)
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
-    identity = identity_of(inputs={"stage": "sweep", "images": plan.images_seal, "experiment": 1})
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS, grows=True):
+    identity = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
+    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
         plan = with_protocol(plan, out, amend=flags.amend)
         trials = _run_planned(plan, out, images, flags)
         primary = plan.protocol.primary
@@ -253,9 +255,15 @@ def _run(
         StorageError: trials failed.
     """
     fates = ledger.fates(out)
-    hashes = trial_hashes(out, trials, plan, fates)
+    hashes, changed = trial_hashes(trials, plan, fates)
+    if changed and not flags.amend:
+        raise changed_trials(out, changed)
     existing_parts = set(parts(out))
-    todo = [trial for trial in trials if is_open(out, fates.get(trial.name), existing_parts)]
+    todo = [
+        trial
+        for trial in trials
+        if trial.name in changed or is_open(out, fates.get(trial.name), existing_parts)
+    ]
     if not todo:
         return
     connect(flags.address)
@@ -277,6 +285,7 @@ def _run(
         task_size=FROZEN_TRIALS,
         retries=RESTARTS,
         other_inputs=True,
+        on_change="redo" if flags.amend else "refuse",
     )
     check_failures(out, {name: fates[name] for name in hashes}, flags.max_failures)
 

@@ -29,7 +29,7 @@ from idhray.generator_records import (
 from idhray.images import image_cell
 from idhray.ledger import check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
-from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
+from idhray.stages.gan_training.fold import evaluated_images, fold_of_model, selection_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -170,7 +170,9 @@ def _generator_tables(model: Mapping[str, Any]) -> tuple[GeneratorTable, ...] | 
     if not tables or (model.get("initialised_from") and len(tables) < 2):
         return None
     return tuple(
-        GeneratorTable(digest=table["digest"], last_ranks=table.get("last_ranks"))
+        GeneratorTable(
+            digest=table["digest"], rows=table.get("rows"), last_ranks=table.get("last_ranks")
+        )
         for table in tables
     )
 
@@ -297,7 +299,7 @@ def _training_sets(
     """
     key = (gate.images_digest, gate.features, gate.generator)
     if key not in _cached_sets:
-        if seal(gate.images) != gate.images_digest:
+        if gate.images_digest not in (seal(gate.images), evaluated_images(gate.images, model)):
             raise StorageError(
                 f"{gate.images}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"

@@ -12,7 +12,8 @@ def cohort(patients: int = 14, per_patient: int = PER_PATIENT) -> CohortImages:
     names = np.repeat([f"P{i:02d}" for i in range(patients)], per_patient)
     labels = np.repeat(np.arange(patients) % 2, per_patient).astype(np.int8)
     ranks = np.tile(np.arange(1, per_patient + 1), patients)
-    return CohortImages(patients=names, labels=labels, ranks=ranks)
+    identities = np.array([f"image {number}" for number in range(len(names))])
+    return CohortImages(patients=names, labels=labels, ranks=ranks, identities=identities)
 
 
 def roles(patients: int = 14) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -19,8 +19,10 @@ from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, Arm, parse_arm
 from idhray.experiment.classifiers import kinds_of, values_of_kind
 from idhray.experiment.images import (
+    ArmImages,
     CohortImages,
     FoldImages,
+    ImageNumbers,
     arm_images,
     fold_images,
     missing_images,
@@ -33,10 +35,11 @@ from idhray.experiment.settings import (
     resolved_counts,
 )
 from idhray.experiment.trials import Trial, generators_of_trial
-from idhray.generator_records import GeneratorRecord
+from idhray.generator_records import GeneratorRecord, read_generator
 from idhray.image_ranks import image_ranks
 from idhray.leakage import refuse_equal_weights, suitable_generators
 from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.runtime.contents import image_identity, part_contents
 from idhray.storage import SETTINGS, exists, join, read_bytes, read_json
 from idhray.table_parts import column_names, parts, read_part
 
@@ -62,6 +65,11 @@ class TrialPlan:
     seals: Mapping[str, str]
     """Seal of each SYNTHETIC folder in use."""
 
+    @functools.cached_property
+    def synthetic_identities(self) -> dict[str, list[str]]:
+        """Identity of each image of the SYNTHETIC folders in use, by index."""
+        return {folder: synthetic_identities(folder) for folder in self.seals}
+
     def generators_of(self, trial: Trial) -> tuple[str, ...]:
         """SYNTHETIC folders of a trial; none for an arm without synthetic images."""
         if parse_arm(trial.arm).kind not in GENERATED:
@@ -69,17 +77,77 @@ class TrialPlan:
         return self.generators[trial.fold, trial.repeat]
 
     def trial_hash(self, trial: Trial) -> str:
-        """Digest of all that decides the result of a trial: its settings and its images."""
+        """Digest of all that decides the result of a trial: its settings and the images it reads.
+
+        Images count with their pixels, patient and label, not with their place in the table.
+        """
         values = self._classifier_values[trial.classifier]
-        return self._hash_with(
-            trial, {**values, "backbone": trial.network} if trial.network else values
+        if trial.network:
+            values = {**values, "backbone": trial.network}
+        content, count = hashlib.sha256(), parse_arm(trial.arm).count // 2
+        for numbers in self._rows(trial):
+            content.update(self.images.identities[numbers].tobytes() + b"|")
+        content.update(self._arm_rows(trial).added_labels.tobytes())
+        return settings_hash(
+            {
+                **self._values(trial, values),
+                "image_rows": content.hexdigest(),
+                "synthetic_rows": [
+                    self.synthetic_identities[folder][:count]
+                    for folder in self.generators_of(trial)
+                ],
+            }
         )
 
-    def older_trial_hash(self, trial: Trial) -> str:
-        """Digest that earlier versions gave a trial of an experiment with both classifiers: it was
-        made of the settings of both."""
-        values = self._classifier_values
-        return self._hash_with(trial, {**values["frozen"], **values["network"]})
+    def older_trial_hashes(self, trial: Trial) -> tuple[str, str]:
+        """Digests of earlier versions, which covered the seals of whole tables.
+
+        The second one was made of the settings of both classifiers.
+        """
+        content = hashlib.sha256()
+        rows, fold = self._arm_rows(trial), self.fold_images[trial.fold]
+        for numbers in (rows.real, rows.added, rows.added_labels, fold.val, fold.test):
+            content.update(np.ascontiguousarray(numbers, np.int64).tobytes() + b"|")
+        every = self._classifier_values
+        first, second = (
+            settings_hash(
+                {
+                    **self._values(trial, classifier),
+                    "images": self.images_seal,
+                    "rows": content.hexdigest(),
+                    "synthetic": [self.seals[folder] for folder in self.generators_of(trial)],
+                }
+            )
+            for classifier in (every[trial.classifier], {**every["frozen"], **every["network"]})
+        )
+        return first, second
+
+    def _values(self, trial: Trial, classifier: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a trial."""
+        return {
+            "trial": trial.name,
+            "classifier": dict(classifier),
+            "budget": self.settings.protocol.budget,
+            "seed": self.seed,
+        }
+
+    def _arm_rows(self, trial: Trial) -> ArmImages:
+        return arm_images(
+            parse_arm(trial.arm),
+            self.images,
+            self.fold_images[trial.fold],
+            seed=self.seed,
+            fold_number=trial.fold,
+            repeat=trial.repeat,
+        )
+
+    def _rows(self, trial: Trial) -> Iterator[ImageNumbers]:
+        """Rows of the cohort's images that a trial reads."""
+        rows, fold = self._arm_rows(trial), self.fold_images[trial.fold]
+        yield rows.real
+        if rows.source in {"real", "classic"}:
+            yield rows.added
+        yield from (fold.val, fold.test)
 
     @functools.cached_property
     def _classifier_values(self) -> dict[str, dict[str, Any]]:
@@ -90,29 +158,24 @@ class TrialPlan:
         every = {kind: values_of_kind(values, kind, defaults) for kind in kinds_of(values)}
         return every | self.protocol.classifier_values(defaults)
 
-    def _hash_with(self, trial: Trial, classifier: Mapping[str, Any]) -> str:
-        arm, fold = parse_arm(trial.arm), self.fold_images[trial.fold]
-        rows = arm_images(
-            arm,
-            self.images,
-            fold,
-            seed=self.seed,
-            fold_number=trial.fold,
-            repeat=trial.repeat,
-        )
-        content = hashlib.sha256()
-        for numbers in (rows.real, rows.added, rows.added_labels, fold.val, fold.test):
-            content.update(np.ascontiguousarray(numbers, np.int64).tobytes() + b"|")
-        values = {
-            "trial": trial.name,
-            "classifier": dict(classifier),
-            "budget": self.settings.protocol.budget,
-            "seed": self.seed,
-            "images": self.images_seal,
-            "rows": content.hexdigest(),
-            "synthetic": [self.seals[folder] for folder in self.generators_of(trial)],
-        }
-        return settings_hash(values)
+
+def synthetic_identities(folder: str) -> list[str]:
+    """What each image of a SYNTHETIC table is made from, in the order of their index.
+
+    Images of `synthesize` depend on weights, seed, psi and index alone, so a table that got more
+    images has the same ones first. Images of other programs are known by their part.
+    """
+    recorded = read_json(join(folder, SETTINGS)) if exists(join(folder, SETTINGS)) else {}
+    weights = read_generator(folder).weights
+    rows: list[tuple[int, str]] = []
+    for path, digest in part_contents(folder).items():
+        part = read_part(path, ["generator", "seed", "psi", "index"]).to_pylist()
+        for number, row in enumerate(part):
+            source = [weights, row["seed"], row["psi"], row["index"]]
+            if recorded.get("stage") != "synthesize" or weights is None:
+                source = [digest, number]
+            rows.append((int(row["index"] or 0), settings_hash(source)))
+    return [identity for _, identity in sorted(rows)]
 
 
 def listed_images(folder: str) -> CohortImages:
@@ -122,9 +185,11 @@ def listed_images(folder: str) -> CohortImages:
         LeakageError: a patient has two labels.
     """
     tables = []
-    for path in parts(folder):
+    for path, digest in part_contents(folder).items():
         names = ["patient", "idh", *({"rank"} & set(column_names(path)))]
-        tables.append(read_part(path, names).to_pandas())
+        part = read_part(path, names).to_pandas()
+        numbered = zip(part.index, part["patient"], part["idh"], strict=True)
+        tables.append(part.assign(identity=[image_identity(digest, *row) for row in numbered]))
     rows = pd.concat(tables, ignore_index=True)
     rows["idh"] = rows["idh"].fillna("")
     torn = rows.groupby("patient")["idh"].nunique()
@@ -136,6 +201,7 @@ def listed_images(folder: str) -> CohortImages:
         patients=rows["patient"].to_numpy(dtype=np.str_),
         labels=rows["idh"].map({"wildtype": 0, "mutant": 1}).fillna(-1).to_numpy(dtype=np.int8),
         ranks=image_ranks(rows["patient"].tolist(), known_ranks),
+        identities=rows["identity"].to_numpy(dtype=np.str_),
     )
 
 

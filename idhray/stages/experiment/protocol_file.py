@@ -9,7 +9,13 @@ from typing import Any
 from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE, write_folds
 from idhray.errors import SettingsChangedError, StorageError
-from idhray.experiment.protocol import Protocol, merged_protocol, protocol_from, protocol_values
+from idhray.experiment.protocol import (
+    Amendment,
+    Protocol,
+    merged_protocol,
+    protocol_from,
+    protocol_values,
+)
 from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_gate, read_generator
 from idhray.ledger import Fate
@@ -22,6 +28,8 @@ from idhray.stats.arms.rule import needed_repeats
 from idhray.storage import exists, join, publish_json, read_json
 
 logger = logging.getLogger(__name__)
+
+IMAGES_CHANGED = "images: changed after results; their trainings were run again"
 
 
 def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
@@ -46,7 +54,7 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
         protocol = replace(protocol, detectable=planned_detectable(plan))
     # Everything is refused before the first file changes: a refused command loses nothing.
     refuse_repeats_after_selection(out, protocol)
-    _refuse_changed_trials(out, fates, replace(plan, protocol=protocol))
+    protocol = _with_changed_trials(out, fates, replace(plan, protocol=protocol), amend)
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
     publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
@@ -54,26 +62,45 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     return replace(plan, protocol=protocol)
 
 
-def _refuse_changed_trials(out: str, fates: Mapping[str, Fate], plan: TrialPlan) -> None:
-    """Refuse finished trials of other images or settings, among all that the protocol may have."""
-    repeats = range(1, last_repeat(plan.protocol, plan.settings) + 1)
+def _with_changed_trials(
+    out: str, fates: Mapping[str, Fate], plan: TrialPlan, amend: str
+) -> Protocol:
+    """The protocol, amended if finished trainings were of images that have changed since.
+
+    All trainings that the protocol may have are compared.
+
+    Raises:
+        SettingsChangedError: there are such trainings, and no reason is given.
+    """
+    protocol = plan.protocol
+    repeats = range(1, last_repeat(protocol, plan.settings) + 1)
     trials = planned_trials(
         plan.folds.numbers(),
         repeats,
-        tuple(plan.protocol.arms),
+        tuple(protocol.arms),
         plan.settings.classifiers,
         plan.settings.networks,
     )
-    trial_hashes(out, trials, plan, fates)
+    changed = trial_hashes(trials, plan, fates)[1]
+    if changed and not amend:
+        raise changed_trials(out, changed)
+    continued = [
+        a for a in protocol.amendments if a.reason == amend and IMAGES_CHANGED in a.changes
+    ]
+    if not changed or continued:
+        return protocol
+    amendment = Amendment(date=date.today().isoformat(), reason=amend, changes=(IMAGES_CHANGED,))
+    return replace(protocol, amendments=(*protocol.amendments, amendment))
 
 
 def trial_hashes(
-    out: str, trials: Sequence[Trial], plan: TrialPlan, fates: Mapping[str, Fate]
-) -> dict[str, str]:
-    """Digest of each trial by name; for a finished one, as its version of the package made it.
+    trials: Sequence[Trial], plan: TrialPlan, fates: Mapping[str, Fate]
+) -> tuple[dict[str, str], list[str]]:
+    """Digests of trials, and the finished trials that were of other images or settings.
 
-    Raises:
-        SettingsChangedError: finished trials were of other images, generators or settings.
+    Returns:
+        Digest of each trial by name; for a finished one, as its version of the package made it.
+        Names of the finished trials whose images, generators or settings have changed.
     """
     hashes = {trial.name: plan.trial_hash(trial) for trial in trials}
     changed = []
@@ -81,16 +108,20 @@ def trial_hashes(
         fate = fates.get(trial.name)
         if fate is None or fate.status != "done" or fate.settings_hash == hashes[trial.name]:
             continue
-        if fate.settings_hash == plan.older_trial_hash(trial):
+        if fate.settings_hash in plan.older_trial_hashes(trial):
             hashes[trial.name] = fate.settings_hash
         else:
             changed.append(trial.name)
-    if changed:
-        raise SettingsChangedError(
-            f"{out}: {len(changed)} finished trainings were of other images, generators or "
-            f"settings ({changed[0]}, ...); give the old ones, or choose another --out"
-        )
-    return hashes
+    return hashes, changed
+
+
+def changed_trials(out: str, changed: Sequence[str]) -> SettingsChangedError:
+    """Refusal of finished trials that were of other images or settings."""
+    return SettingsChangedError(
+        f"{out}: {len(changed)} finished trainings were of other images, generators or settings "
+        f"({changed[0]}, ...); give the old ones, choose another --out, or give --amend REASON to "
+        "run them again (the comparison is then exploratory)"
+    )
 
 
 def planned_detectable(plan: TrialPlan) -> str:

@@ -3,12 +3,14 @@
 import logging
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idhray.errors import LeakageError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import CohortImages, ImageNumbers
-from idhray.generator_records import GeneratorRecord, read_generator
-from idhray.stages.experiment.plan import TrialPlan
+from idhray.generator_records import GeneratorRecord, GeneratorTable, read_generator
+from idhray.stages.experiment.plan import CLASSES, TrialPlan
+from idhray.stages.runtime.contents import rows_digest
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +33,13 @@ def refuse_reserve_images(plan: TrialPlan) -> None:
     for fold, folder in sorted(pairs):
         record = read_generator(folder)
         reserve = np.concatenate(plan.fold_images[fold].reserve)
-        if count := reserve_images_of(record, plan.images_seal, plan.images, reserve):
+        if count := reserve_images_of(record, plan, reserve):
             raise LeakageError(
                 f"{folder}: its generator was trained on {count} images of the reserve of fold "
                 f"{fold}, which the arm more-real adds; train it on the training share "
                 "(--train-per-class), or leave more-real out of --controls"
             )
-        if reason := unknown_images(record, plan.images_seal, plan.images, reserve):
+        if reason := unknown_images(record, plan, reserve):
             logger.warning(
                 "%s: its generator may have seen images of the reserve of fold %d, which the arm "
                 "more-real adds: %s",
@@ -45,40 +47,54 @@ def refuse_reserve_images(plan: TrialPlan) -> None:
             )
 
 
-def reserve_images_of(
-    record: GeneratorRecord, images_seal: str, images: CohortImages, reserve: ImageNumbers
-) -> int:
+def reserve_images_of(record: GeneratorRecord, plan: TrialPlan, reserve: ImageNumbers) -> int:
     """Number of reserve images that a generator was trained on, as far as its record tells.
 
     Args:
         record: Record of the generator.
-        images_seal: Seal of the cohort's table.
-        images: Images of that table.
+        plan: Plan of the experiment.
         reserve: Rows of the reserve.
     """
     shown = np.zeros(len(reserve), dtype=np.bool_)
     for table in record.tables or ():
-        if table.digest == images_seal and table.last_ranks is not None:
-            last = np.array([table.last_ranks.get(str(p), 0) for p in images.patients[reserve]])
-            shown |= images.ranks[reserve] <= last
+        if table.last_ranks is not None and _is_cohort_table(table, record, plan):
+            shown |= plan.images.ranks[reserve] <= _last_ranks(table, plan.images, reserve)
     return int(shown.sum())
 
 
-def unknown_images(
-    record: GeneratorRecord, images_seal: str, images: CohortImages, reserve: ImageNumbers
-) -> str:
+def unknown_images(record: GeneratorRecord, plan: TrialPlan, reserve: ImageNumbers) -> str:
     """Reason why a generator may have seen reserve images without its record telling; or empty.
 
     Args:
         record: Record of the generator.
-        images_seal: Seal of the cohort's table.
-        images: Images of that table.
+        plan: Plan of the experiment.
         reserve: Rows of the reserve.
     """
     if not record.tables or any(table.last_ranks is None for table in record.tables):
         return "its record does not tell its training images"
-    patients = {str(name) for name in images.patients[reserve]}
+    patients = {str(name) for name in plan.images.patients[reserve]}
     for table in record.tables:
-        if table.digest != images_seal and patients & set(table.last_ranks or ()):
+        same_patients = patients & set(table.last_ranks or ())
+        if same_patients and not _is_cohort_table(table, record, plan):
             return "it was trained on another table of the same patients"
     return ""
+
+
+def _last_ranks(
+    table: GeneratorTable, images: CohortImages, rows: ImageNumbers
+) -> NDArray[np.int64]:
+    """Largest rank of a training image of the patient of each row."""
+    ranks = table.last_ranks or {}
+    return np.array([ranks.get(str(name), 0) for name in images.patients[rows]], dtype=np.int64)
+
+
+def _is_cohort_table(table: GeneratorTable, record: GeneratorRecord, plan: TrialPlan) -> bool:
+    """True if a generator's images are images of the cohort's table, whatever was added to it."""
+    if table.digest == plan.images_seal:
+        return True
+    images = plan.images
+    every = np.arange(len(images.patients))
+    used = (images.ranks <= _last_ranks(table, images, every)) & (
+        images.labels == CLASSES.index(record.idh)
+    )
+    return table.rows == rows_digest(images.identities[used])

@@ -12,7 +12,8 @@ from idhray.cohorts.folds import read_folds
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
 from idhray.generator_records import patients_hash
-from idhray.stages.gan_training.image_sets import ImageSelection
+from idhray.stages.gan_training.image_sets import ImageSelection, images_read
+from idhray.stages.runtime.folder import seal
 
 Roles = Mapping[str, str]  # train, val or test by patient
 
@@ -79,3 +80,19 @@ def selection_of_model(model: Mapping[str, Any]) -> ImageSelection:
     return ImageSelection(
         roles=fold.roles if fold else None, train_per_class=model.get("train_per_class")
     )
+
+
+def evaluated_images(images: str, model: Mapping[str, Any]) -> str:
+    """Digest of the training and validation images of a generator; no other row of the table.
+
+    Args:
+        images: Folder of the table.
+        model: Content of the checkpoint's model.json.
+
+    Raises:
+        StorageError: the table is not finished.
+    """
+    seal(images)
+    selection = selection_of_model(model)
+    splits = ("train", "val")
+    return "-".join(images_read(images, model["idh"], split, selection) for split in splits)

@@ -19,6 +19,7 @@ from idhray.fidelity.features import Extractor
 from idhray.gan.config import GanSettings
 from idhray.image_ranks import TIES_SEED, first_images, image_ranks
 from idhray.images import decode, gray, resize
+from idhray.stages.runtime.contents import image_identity, part_contents, rows_digest
 from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import column_names, may_hold, parts, read_part
 
@@ -117,6 +118,22 @@ def selected_rows(
     if split != "train" or selection.train_per_class is None:
         return rows
     return _first_rows(rows, selection.train_per_class)
+
+
+def images_read(folder: str, idh: str, split: str, selection: ImageSelection) -> str:
+    """Digest of the images of a class and split, whatever else the table holds; see `rows_digest`.
+
+    Args:
+        folder: Folder of a PATCHES or SLICES table.
+        idh: Class; `any` takes every patient.
+        split: train, val or test.
+        selection: Roles of the patients, and number of training images.
+    """
+    contents = part_contents(folder)
+    rows = selected_rows(folder, idh, split, selection)
+    return rows_digest(
+        image_identity(contents[row.path], row.number, row.patient, row.idh) for row in rows
+    )
 
 
 def _first_rows(rows: Sequence[SelectedRow], per_class: int) -> list[SelectedRow]:

@@ -8,12 +8,17 @@ import numpy as np
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import Copies, EmbeddedImages
 from idhray.gan.config import GanSettings
-from idhray.stages.gan_training.image_sets import Embedding, ImageSelection, training_images
+from idhray.stages.gan_training.image_sets import (
+    Embedding,
+    ImageSelection,
+    images_read,
+    training_images,
+)
 from idhray.stages.runtime.folder import seal
 
 EarlierTable = dict[str, Any]
-"""Folder, digest and idh of a table, as they stand in the gate record; also `patients` (a list) and
-`train_per_class`, if the training took only those."""
+"""Folder, digest, rows and idh of a table, as they stand in the gate record; also `patients` (a
+list) and `train_per_class`, if the training took only those."""
 
 LIMITS = ("patients", "train_per_class")
 
@@ -32,7 +37,7 @@ def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list
     tables: list[EarlierTable] = []
     for folder in folders:
         digest = seal(folder)
-        matches = [table for table in earlier if table["digest"] == digest]
+        matches = [table for table in earlier if _is_table(folder, digest, table)]
         if not matches:
             names = ", ".join(str(table["name"]) for table in earlier) or "none"
             raise ConfigError(
@@ -42,8 +47,30 @@ def pretraining_tables(model: Mapping[str, Any], folders: Sequence[str]) -> list
         for table in matches:
             limits = {name: table[name] for name in LIMITS if name in table}
             idh = str(table["idh"])
-            tables.append({"folder": folder, "digest": digest, "idh": idh, **limits})
+            named = {"folder": folder, "digest": table["digest"], "idh": idh}
+            tables.append(
+                {**named, **({"rows": table["rows"]} if "rows" in table else {}), **limits}
+            )
     return tables
+
+
+def _is_table(folder: str, folder_seal: str, table: Mapping[str, Any]) -> bool:
+    """True if a folder holds the training images of a recorded table.
+
+    Records of earlier versions hold the seal of the whole folder only.
+    """
+    if table["digest"] == folder_seal:
+        return True
+    return table.get("rows") == images_read(folder, table["idh"], "train", _selection(table))
+
+
+def _selection(table: Mapping[str, Any]) -> ImageSelection:
+    """Images of a recorded table that a training used."""
+    names = table.get("patients")
+    return ImageSelection(
+        roles=None if names is None else dict.fromkeys(names, "train"),
+        train_per_class=table.get("train_per_class"),
+    )
 
 
 def unseen_tables(model: Mapping[str, Any], searched: Sequence[EarlierTable]) -> list[str]:
@@ -72,17 +99,13 @@ def earlier_sets(
         StorageError: a table has changed.
     """
     for table in tables:
-        if seal(table["folder"]) != table["digest"]:
+        if not _is_table(table["folder"], seal(table["folder"]), table):
             raise StorageError(
                 f"{table['folder']}: not the images that the generator was evaluated with; "
                 "run `idhray evaluate-gan` again"
             )
-        names = table.get("patients")
-        selection = ImageSelection(
-            roles=None if names is None else dict.fromkeys(names, "train"),
-            train_per_class=table.get("train_per_class"),
-        )
-        yield embedding.of_real(training_images(table["folder"], table["idh"], settings, selection))
+        real = training_images(table["folder"], table["idh"], settings, _selection(table))
+        yield embedding.of_real(real)
 
 
 def with_earlier_copies(

@@ -17,7 +17,7 @@ from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
 from idhray.stages.gan_training.fold import GanFold, read_fold
-from idhray.stages.gan_training.image_sets import ImageSelection, training_share
+from idhray.stages.gan_training.image_sets import ImageSelection, images_read, training_share
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
@@ -165,17 +165,10 @@ class GanTask(GanFlags):
             StorageError: an input is not finished.
             ConfigError: the file of the folds has no such fold.
         """
-        fold, limit = self.gan_fold(), self.selection().train_per_class
-        defaults = {
-            "adapt_channels": False,
-            "keep": "last",
-            "when_worse": "continue",
-            "fold_trained_on": None,
-            "train_per_class": None,
-        }
+        defaults = {"adapt_channels": False, "keep": "last", "when_worse": "continue"}
         values = {
             "stage": "train_gan",
-            "images": seal(self.images),
+            "training_images": self.training_images(),
             "init_from": seal(self.init_from) if self.init_from else None,
             "idh": self.idh,
             "freeze_layers": self.freeze_layers,
@@ -183,8 +176,6 @@ class GanTask(GanFlags):
             "architecture": architecture_name(self.settings),
             **settings_dict(self.settings),
             **({"adapt_channels": True} if self.adapt_channels else {}),
-            **({"fold_trained_on": fold.trained_on} if fold else {}),
-            **({} if limit is None else {"train_per_class": limit}),
         }
         chosen = {"keep": self.keep, "when_worse": self.when_worse}
         if any(value != defaults[name] for name, value in chosen.items()):
@@ -194,7 +185,25 @@ class GanTask(GanFlags):
                 "fidelity_images": self.fidelity_images,
                 "features": absolute_features(self.features),
             }
-        return Identity(values, defaults | default_values(self.settings))
+        former = {name: value for name, value in values.items() if name != "training_images"}
+        return Identity(
+            values,
+            defaults | default_values(self.settings),
+            former=former | self._former_inputs(seal(self.images)),
+        )
+
+    def training_images(self) -> str:
+        """Digest of the training images; see `images_read`."""
+        return images_read(self.images, self.idh, "train", self.selection())
+
+    def _former_inputs(self, images_seal: str) -> dict[str, Any]:
+        """Values by which earlier versions recorded the training images."""
+        fold, limit = self.gan_fold(), self.selection().train_per_class
+        return {
+            "images": images_seal,
+            **({"fold_trained_on": fold.trained_on} if fold else {}),
+            **({} if limit is None else {"train_per_class": limit}),
+        }
 
     def tables(self, image_patients: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Tables whose images shape the weights: this one, those of the source, and so on.
@@ -212,7 +221,13 @@ class GanTask(GanFlags):
         if image_patients:  # a training takes the first images of each patient by rank
             limits["last_ranks"] = dict(sorted(Counter(image_patients).items()))
         name = self.images.rstrip("/").rsplit("/", 1)[-1]
-        table = {"name": name, "digest": seal(self.images), "idh": self.idh, **limits}
+        table = {
+            "name": name,
+            "digest": seal(self.images),
+            "rows": self.training_images(),
+            "idh": self.idh,
+            **limits,
+        }
         return [table, *(read_model(self.init_from).get("tables", []) if self.init_from else [])]
 
 

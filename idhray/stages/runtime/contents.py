@@ -1,6 +1,8 @@
 """Content of the parts of a table, so that later work depends on the rows that it reads alone."""
 
 import hashlib
+import json
+from collections.abc import Iterable
 
 from idhray.ledger import fates
 from idhray.storage import read_bytes
@@ -20,6 +22,24 @@ def part_contents(folder: str) -> dict[str, str]:
         for shard, digest in enumerate(fate.digest.split("-"))
     }
     return {path: listed.get(path) or _file_digest(path) for path in parts(folder)}
+
+
+def image_identity(part_digest: str, number: int, patient: str, idh: str) -> str:
+    """Digest of one image with its patient and label, whatever else its table holds.
+
+    Args:
+        part_digest: Digest of its part, from `part_contents`.
+        number: Its number in the part, from 0.
+        patient: Its patient.
+        idh: Its label.
+    """
+    text = json.dumps([part_digest, int(number), patient, idh])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def rows_digest(identities: Iterable[str]) -> str:
+    """Digest of images in their order, from their `image_identity`."""
+    return hashlib.sha256("".join(identities).encode()).hexdigest()[:16]
 
 
 def contents_of_input(contents: dict[str, str], folder: str, name: str) -> list[str]:
