@@ -12,6 +12,7 @@ from idhray.classify.image_set import ImageRows
 from idhray.config import identity_of, settings_hash
 from idhray.errors import LeakageError
 from idhray.ledger import check_failures, tally
+from idhray.stages.experiment.one_fold import one_fold
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -35,6 +36,11 @@ class PredictFlags(RunFlags):
     """Folder of the PREDICTIONS table."""
     split: tuple[Split, ...] = ("test",)
     """Splits whose patients are predicted: one or more of train, val, test."""
+    folds: str | None = None
+    """File of the cohort's folds. The split of a patient is then the role in fold --fold, whatever
+    the `split` column of the images says."""
+    fold: int = 1
+    """Number of the fold in --folds."""
     gpus_per_worker: float | None = None
     """GPUs of one worker. Default: one if the cluster has GPUs, else none."""
 
@@ -46,6 +52,8 @@ class PredictTask:
     checkpoint: str
     images: str
     split: Split
+    folds: str | None
+    fold: int
 
 
 def predict(flags: PredictFlags) -> dict[str, Any]:
@@ -53,12 +61,15 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
     checkpoint, images = absolute(flags.checkpoint), absolute(flags.images)
     out = absolute(flags.out)
     card = load_card(checkpoint)
-    inputs = {
+    inputs: dict[str, Any] = {
         "stage": "predict",
         "checkpoint": seal(checkpoint),
         "n_synthetic": card.n_synthetic,
         "images": seal(images),
     }
+    folds = absolute(flags.folds) if flags.folds else None
+    if folds:
+        inputs |= {"fold": flags.fold, "fold_roles": one_fold(images, folds, flags.fold).digest}
     identity = identity_of(inputs=inputs, flags=flags, names=("split",))
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
@@ -66,7 +77,13 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
             Item(
                 name=split,
                 settings_hash=settings_hash({**recorded, "one": split}),
-                task=PredictTask(checkpoint=checkpoint, images=images, split=split),
+                task=PredictTask(
+                    checkpoint=checkpoint,
+                    images=images,
+                    split=split,
+                    folds=folds,
+                    fold=flags.fold,
+                ),
             )
             for split in flags.split
         ]
@@ -80,7 +97,11 @@ def predict_split(task: PredictTask) -> Outcome:
     """PREDICTIONS rows of one split."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network, card = load_model(task.checkpoint)
-    images = load_images(task.images, task.split, card.settings).view()
+    if task.folds:
+        all_images = load_images(task.images, None, card.settings)
+        images = one_fold(task.images, task.folds, task.fold).view(all_images, task.split)
+    else:
+        images = load_images(task.images, task.split, card.settings).view()
     refuse_trained_on(images, task.split, card)
     p = mutant_probabilities(network.to(device), images, device=device)
     rows = prediction_rows(
@@ -90,7 +111,7 @@ def predict_split(task: PredictTask) -> Outcome:
         model=card.settings.backbone,
         n_synthetic=card.n_synthetic,
     )
-    return Outcome(rows=rows)
+    return Outcome(rows=[{**row, "fold": task.fold} for row in rows] if task.folds else rows)
 
 
 def refuse_trained_on(images: ImageRows, split: str, card: ModelCard) -> None:

@@ -1,6 +1,7 @@
 """Training of one classifier on Ray Train: PATCHES and the first n SYNTHETIC -> checkpoint."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,15 @@ import ray.train.torch
 
 from idhray.classify import checkpoint as saved
 from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
+from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import PRESETS as PRESETS
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError
-from idhray.leakage import refuse_failed, refuse_leaks
+from idhray.generator_records import GeneratorRecord
+from idhray.leakage import refuse_failed, refuse_leaks, refuse_leaks_of_roles
+from idhray.stages.experiment.one_fold import OneFold, one_fold
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
@@ -34,11 +38,17 @@ class TrainClassifierFlags(RunFlags):
     """Flags of `idhray train-classifier`."""
 
     images: str
-    """Folder of a PATCHES table with its splits."""
+    """Folder of a PATCHES or SLICES table. Its rows of split `train` are the training images, those
+    of split `val` choose the epoch; or the images of these patients in --folds."""
     out: str
     """Folder of the checkpoint."""
     settings: ClassifierSettings
     """Network, preprocessing and training."""
+    folds: str | None = None
+    """File of the cohort's folds. Patients have their role in fold --fold, whatever the `split`
+    column of the images says; images are those of the arm `real` of `sweep`."""
+    fold: int = 1
+    """Number of the fold in --folds."""
     synthetic: tuple[str, ...] = ()
     """Folders of SYNTHETIC tables, one for each class."""
     n_synthetic: int = 0
@@ -65,6 +75,8 @@ class ClassifierTask:
     n_synthetic: int
     seed: int
     settings: ClassifierSettings
+    folds: str | None
+    fold: int
 
 
 def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
@@ -74,11 +86,14 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_uneven(flags.n_synthetic)
-    refuse_leaks(images, synthetic)  # before Ray starts
+    folds = absolute(flags.folds) if flags.folds else None
+    fold = one_fold(images, folds, flags.fold) if folds else None
+    _refuse_leaks(images, synthetic, fold)  # before Ray starts
     inputs = {
         "stage": "train_classifier",
         "images": seal(images),
         "synthetic": [seal(folder) for folder in synthetic],
+        **({"fold_roles": fold.digest} if fold else {}),
     }
     identity = identity_of(
         inputs=inputs, flags=flags, names=("n_synthetic", "seed"), settings=settings
@@ -93,6 +108,8 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
                 n_synthetic=flags.n_synthetic,
                 seed=flags.seed,
                 settings=settings,
+                folds=folds,
+                fold=flags.fold,
             )
             fit(
                 train_loop,
@@ -126,16 +143,34 @@ def refuse_uneven(n_synthetic: int) -> None:
         )
 
 
+def _refuse_leaks(
+    images: str, synthetic: Sequence[str], fold: OneFold | None
+) -> list[GeneratorRecord]:
+    """Generator records; refuse generators that saw patients held out by the fold or the split."""
+    if fold is None:
+        return refuse_leaks(images, synthetic)
+    return refuse_leaks_of_roles(fold.roles, synthetic)
+
+
+def _real_images(task: ClassifierTask, fold: OneFold | None) -> tuple[ImageRows, ImageRows]:
+    """Labeled training images, and validation images."""
+    if fold is None:
+        train, val = (load_images(task.images, role, task.settings) for role in ("train", "val"))
+        return train.view().labeled(), val.view()
+    all_images = load_images(task.images, None, task.settings)
+    return fold.view(all_images, "train"), fold.view(all_images, "val")
+
+
 def train_loop(config: dict[str, Any]) -> None:
     """Train in a worker of Ray Train: load the images, continue, report every epoch."""
     task = settings_from(ClassifierTask, config)
-    real = load_images(task.images, "train", task.settings).view().labeled()
+    fold = one_fold(task.images, task.folds, task.fold) if task.folds else None
+    real, val = _real_images(task, fold)
     refuse_missing_class(real, task.images)
     added = None
     if task.n_synthetic:
         added = load_synthetic(task.synthetic, task.n_synthetic // 2, task.settings).view()
-    val = load_images(task.images, "val", task.settings).view()
-    generators = refuse_leaks(task.images, task.synthetic) if task.n_synthetic else []
+    generators = _refuse_leaks(task.images, task.synthetic, fold) if task.n_synthetic else []
     worker = this_worker()
     state = None
     if last := ray.train.get_checkpoint():
