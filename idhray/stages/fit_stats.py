@@ -1,5 +1,6 @@
 """Statistics of predictions (arms, or the tables of Liu et al.) or readings (Park et al.)."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,13 @@ from idhray.stages.experiment.outcome import read_outcome
 from idhray.stages.studies.arm_rows import arm_rows, experiment_folder, has_arms
 from idhray.stages.studies.experiment_statistics import fit_experiment, fit_sweep
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
-from idhray.stats.arms.columns import prediction_rows
+from idhray.stats.arms.columns import PROTOCOL_COLUMNS, prediction_rows
 from idhray.stats.arms.generators import rule_of_file
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,12 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         return fit_sweep(out, folder, cohort, flags.settings, overwrite=flags.overwrite)[0]
     if arms:
         inputs, rows = arm_rows(flags.predictions)
+        if not set(PROTOCOL_COLUMNS) <= set(rows.columns):
+            logger.warning(
+                "the protocol of these predictions is not known: the verdict holds only if arm, "
+                "margin and repeats were fixed before any result. Of a sweep, give its folder or "
+                "the predictions.csv of its statistics"
+            )
         rule = rule_of_file(
             prediction_rows(rows, source="predictions"),
             baseline=flags.baseline,

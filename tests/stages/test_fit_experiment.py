@@ -45,6 +45,52 @@ def cohort(experiment):
     )
 
 
+def exported(rows, **columns):
+    """Predictions as the statistics of a sweep write them: repeats 1 to 3 chose the arm."""
+    judged = np.where(rows["repeat"] > 3, "yes", "no")
+    protocol = {"primary_arm": "synthetic:60", "judged": judged, "exploratory": ""}
+    return rows.assign(**{**protocol, **columns})
+
+
+def test_repeats_that_chose_the_arm_do_not_judge_it_in_an_exported_file(
+    experiment, tmp_path, capsys, caplog
+):
+    """The file of a sweep must not say more than the sweep does."""
+    rows = experiment(ARMS, repeats=6)
+    exported(rows).to_csv(tmp_path / "predictions.csv", index=False)
+
+    assert fit(tmp_path, "--predictions", tmp_path / "predictions.csv") == 0
+    statistics = json.loads((tmp_path / "statistics" / "statistics.json").read_text())
+    assert statistics["judged_repeats"] == [4, 5, 6]
+    assert statistics["rule"]["primary"] == "synthetic:60"
+    assert "Repeats before 4 chose the arm on validation" in capsys.readouterr().out
+    assert "is not known" not in caplog.text
+
+
+def test_an_amended_protocol_stays_exploratory_in_an_exported_file(experiment, tmp_path, capsys):
+    """So does another primary arm than the protocol's."""
+    rows = exported(experiment(ARMS), judged="yes")
+    for name, column in (("amended", "a slip"), ("other", "")):
+        (tmp_path / name).mkdir()
+        rows.assign(exploratory=column).to_csv(tmp_path / name / "rows.csv", index=False)
+
+    assert fit(tmp_path / "amended", "--predictions", tmp_path / "amended" / "rows.csv") == 0
+    assert "changed after results (a slip)" in capsys.readouterr().out
+    flags = ["--predictions", tmp_path / "other" / "rows.csv", "--primary", "synthetic:30"]
+    assert fit(tmp_path / "other", *flags) == 0
+    text = capsys.readouterr().out
+    assert "Exploratory" in text
+    assert "synthetic:30 in place of synthetic:60, which the protocol names" in text
+
+
+def test_a_file_without_a_protocol_is_judged_with_a_warning(experiment, tmp_path, caplog):
+    """Nobody but the user knows how its arm was chosen."""
+    experiment(ARMS).to_csv(tmp_path / "rows.csv", index=False)
+
+    assert fit(tmp_path, "--predictions", tmp_path / "rows.csv", "--primary", "synthetic:60") == 0
+    assert "the protocol of these predictions is not known" in caplog.text
+
+
 def test_a_manifest_that_lacks_predicted_patients_is_refused(experiment, cohort, tmp_path, capsys):
     """Baselines and strata of some of the patients would stand beside a verdict on all."""
     experiment(ARMS).to_csv(tmp_path / "predictions.csv", index=False)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import ray
 
@@ -151,8 +152,11 @@ def test_results_stay_readable_while_a_sweep_is_extended(finished, inputs, tmp_p
         run(out, inputs, three)
     outcome = read_outcome(str(out))
     fit_sweep(str(tmp_path / "statistics"), str(out), None, StatsSettings())
+    exported = pd.read_csv(tmp_path / "statistics" / "predictions.csv")
 
     assert len(fates(str(out))) == 36
+    assert set(exported["primary_arm"]) == {"synthetic:8"}
+    assert set(exported.loc[exported["judged"] == "yes", "repeat"]) == {1, 2}
     assert seal(str(out)) == before
     assert set(outcome.predictions["repeat"]) == set(outcome.trials["repeat"]) == {1, 2}
     assert set(read_outcome(str(out), unfinished=True).predictions["repeat"]) == {1, 2, 3}

@@ -129,6 +129,7 @@ def fit_sweep(
     paper = paper_tables(outcome, cohort, settings)
     files = {} if paper is None else liu_files(paper)
     files = {f"liu2020-{name}": data for name, data in files.items()}
+    files["predictions.csv"] = predictions_file(rows, rule)
     side_by_side = classifiers_of(outcome, settings.threshold)
     if len(side_by_side) > 1:
         files["classifiers.csv"] = side_by_side.to_csv(index=False).encode()
@@ -147,6 +148,21 @@ def fit_sweep(
         if len(side_by_side) > 1
         else [],
     )
+
+
+def predictions_file(rows: pd.DataFrame, rule: DecisionRule) -> bytes:
+    """Predictions of a sweep for other programs, with what its protocol says of them.
+
+    `fit-stats` reads these columns, so that a choice on validation or an amendment is not lost.
+    """
+    judged = rows["repeat"].isin(rule.repeats or rows["repeat"].unique())
+    columns = {
+        "primary_arm": rule.primary,
+        "judged": judged.map({True: "yes", False: "no"}),
+        "exploratory": rule.exploratory,
+    }
+    text: str = rows.assign(**columns).to_csv(index=False, lineterminator="\n")
+    return text.encode()
 
 
 def paper_tables(

@@ -15,7 +15,13 @@ SPLIT_WORDS = (TEST, VALIDATION, INNER)
 """Splits that statistics read. `inner`: training patients, predicted by inner folds."""
 KEY = ["split", "model", "fold", "repeat", "arm", "patient"]
 _NAMES = {"patient": ("patient", "case"), "label": ("label", "idh", "truth")}
-_OPTIONAL = {"fold": 1, "split": TEST, "model": "", "generator": "", "epoch_chosen": np.nan}
+PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory")
+"""Columns that `fit-stats` writes beside the predictions of a sweep: the arm that its protocol
+judges, yes or no for a repeat that judges it, and the reason of an amended protocol."""
+_OPTIONAL = {
+    **{"fold": 1, "split": TEST, "model": "", "generator": "", "epoch_chosen": np.nan},
+    **dict.fromkeys(PROTOCOL_COLUMNS, ""),
+}
 
 
 def prediction_rows(frame: pd.DataFrame, *, source: str = "predictions") -> pd.DataFrame:
@@ -26,7 +32,7 @@ def prediction_rows(frame: pd.DataFrame, *, source: str = "predictions") -> pd.D
     Args:
         frame: Rows with `patient` (or `case`), `label` (or `idh`, `truth`), `arm` (or
             `n_synthetic`), `repeat` and `p_mutant`; optional `fold` (1), `split` (test), `model`,
-            `generator`, `epoch_chosen`. Cells may be text or numbers.
+            `generator`, `epoch_chosen`, and the `PROTOCOL_COLUMNS`. Cells may be text or numbers.
         source: Name of the table in errors.
 
     Raises:
@@ -81,7 +87,7 @@ def _arm_of_count(count: object) -> str:
 def _typed(columns: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Columns with their types, and the problems of their values."""
     rows, problems = pd.DataFrame(index=columns.index), []
-    for name in ("patient", "arm", "split", "model", "generator"):
+    for name in ("patient", "arm", "split", "model", "generator", *PROTOCOL_COLUMNS):
         rows[name] = _text(columns[name])
     rows["split"] = rows["split"].replace("", TEST)
     for name in ("patient", "arm"):
@@ -91,6 +97,8 @@ def _typed(columns: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows["label"] = words.map(LABEL_WORDS)
     if strange := sorted(set(words[rows["label"].isna()]) - set(NO_LABEL)):
         problems.append(f"label must be mutant, wildtype, 1, 0 or empty; got {strange[0]!r}")
+    if strange := sorted(set(rows["judged"]) - {"", "yes", "no"}):
+        problems.append(f"judged must be yes, no or empty; got {strange[0]!r}")
     if strange := sorted(set(rows["split"]) - {*SPLIT_WORDS, "train"}):
         problems.append(f"split must be test, val, inner or train; got {strange[0]!r}")
     for name in ("fold", "repeat"):

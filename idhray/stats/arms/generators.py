@@ -43,14 +43,18 @@ def rule_of_file(
         no_more_real: Reason why there is no arm of further real images; empty for none.
 
     Raises:
-        ConfigError: an arm does not exist, none or several could be the primary one, or there is a
-            reason for the absence of an arm that exists.
+        ConfigError: an arm does not exist, none or several could be the primary one, no repeat
+            judges it, or there is a reason for the absence of an arm that exists.
     """
     arms = sorted(rows["arm"].unique())
     named = ", ".join(arms)
     for arm in (baseline, *([primary] if primary else [])):
         if arm not in arms:
             raise ConfigError(f"predictions have no arm {arm!r}; arms: {named}")
+    planned, exploratory = protocol_of_rows(rows)
+    if planned and primary not in (None, planned):
+        exploratory = exploratory or f"{primary} in place of {planned}, which the protocol names"
+    primary = primary or planned or None
     if primary is None:
         synthetic = [
             arm
@@ -81,4 +85,33 @@ def rule_of_file(
         absent_controls={f"{MORE_REAL}:{amount}": no_more_real} if no_more_real else {},
         margin=margin,
         generators=generators_of(rows, primary),
+        repeats=_judged_repeats(rows, primary),
+        exploratory=exploratory,
     )
+
+
+def protocol_of_rows(rows: pd.DataFrame) -> tuple[str, str]:
+    """Arm that the protocol of the predictions judges, and the reason why it is exploratory.
+
+    Both are empty where the rows do not tell.
+    """
+    values = []
+    for name in ("primary_arm", "exploratory"):
+        texts = sorted(set(rows[name]) - {""})
+        if len(texts) > 1:
+            raise ConfigError(f"predictions of several protocols: {name} {', '.join(texts)}")
+        values.append(texts[0] if texts else "")
+    return values[0], values[1]
+
+
+def _judged_repeats(rows: pd.DataFrame, primary: str) -> tuple[int, ...] | None:
+    """Repeats that judge the primary arm; None if the rows do not tell."""
+    if not (rows["judged"] != "").any():
+        return None
+    judged = rows[(rows["judged"] == "yes") & (rows["arm"] == primary)]
+    if judged.empty:
+        raise ConfigError(
+            f"no repeat judges arm {primary!r}: its trainings took part in the choice of the arm; "
+            "leave out --primary"
+        )
+    return tuple(int(repeat) for repeat in sorted(judged["repeat"].unique()))

@@ -177,6 +177,10 @@ def scope(decision: Decision, rule: DecisionRule, folds: int) -> list[str]:
     sentences = [
         f"The statement is about {decision.claim} ({origin}), trained on cohorts such as {cohort}."
     ]
+    if rule.repeats and min(rule.repeats) > 1:
+        sentences.append(
+            f"Repeats before {min(rule.repeats)} chose the arm on validation and judge nothing."
+        )
     if rule.failed_gates:
         sentences.append(
             f"Generators that failed their gate and were allowed: {', '.join(rule.failed_gates)}."
