@@ -17,6 +17,8 @@ def study(flags: StudyFlags) -> dict[str, Any]:
     if isinstance(flags.settings, MriStudySettings):
         if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
+        if flags.dry_run:
+            raise ConfigError("--dry-run belongs to a study of slides; this preset is of MRI")
         return reader_study(flags, flags.settings)
     if flags.normals or flags.readings or flags.consensus:
         raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")

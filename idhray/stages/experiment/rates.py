@@ -43,14 +43,19 @@ def dry_run_text(plan: TrialPlan, cpus_per_trial: int) -> str:
         f"generators: {len(generators)} ({plan.settings.protocol.generators})",
     ]
     if networks:
-        seconds, device = seconds_of_step(settings, cpus_per_trial)
-        lines.append(
-            f"network: {steps:,} steps of {settings.batch_size} images; {seconds:.3f} s a step on "
-            f"one {device} here: {steps * seconds / 3600:.1f} hours, "
-            f"{steps * seconds / 3600 / max(len(networks), 1):.2f} a training"
-        )
+        lines.append(network_line(settings, steps, len(networks), cpus_per_trial))
     lines.append(f"images in memory: {image_bytes(plan) / 1e9:.2f} GB for each machine")
     return "\n".join(lines)
+
+
+def network_line(settings: ClassifierSettings, steps: int, trainings: int, cpus: int) -> str:
+    """Steps and hours of all trainings of a network, by the measured seconds of a step."""
+    seconds, device = seconds_of_step(settings, cpus)
+    hours = steps * seconds / 3600
+    return (
+        f"network: {steps:,} steps of {settings.batch_size} images; {seconds:.3f} s a step on "
+        f"one {device} here: {hours:.1f} hours, {hours / trainings:.2f} a training"
+    )
 
 
 def steps_of(trial: Trial, plan: TrialPlan) -> int:

@@ -173,6 +173,9 @@ class StudyFlags(ItemFlags):
     """MRI: the readers' readings of the cases in OUT/form. Without them the study stops there."""
     consensus: str | None = None
     """MRI: consensus readings of the cells on which readers differed; see `fit-stats`."""
+    dry_run: bool = False
+    """Slides: print folds, generators and trainings, with hours by rates measured on this machine,
+    and stop."""
     seed: int = 0
     """Seed of everything that is drawn."""
     gan_workers: int = 1

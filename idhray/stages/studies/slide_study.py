@@ -27,6 +27,7 @@ from idhray.stages.experiment.outcome import refuse_older_version
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.studies.dry_run import study_dry_run
 from idhray.stages.studies.experiment_statistics import fit_sweep
 from idhray.stages.studies.generators import (
     GENERATORS,
@@ -69,6 +70,8 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     refuse_one_pair_of_many_folds(settings.protocol)
     refuse_unusable_weights(_experiment(settings))
     cohort, folds = _cohort(flags, settings, patches)
+    if flags.dry_run:
+        return {"out": out, "text": study_dry_run(folds, settings)}
     inputs = {
         "stage": "study",
         "manifest_hash": manifest_hash(patients_of(cohort)),

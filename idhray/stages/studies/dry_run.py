@@ -1,0 +1,52 @@
+"""Generators, trainings and hours of a study of slides before it runs."""
+
+import torch
+
+from idhray.cohorts.folds import Folds
+from idhray.experiment.settings import planned_arms, resolved_counts
+from idhray.gan.rate import training_seconds
+from idhray.stages.experiment.rates import network_line
+from idhray.stages.studies.generators import planned_generators
+from idhray.stages.studies.settings import StudySettings
+
+
+def study_dry_run(folds: Folds, settings: StudySettings) -> str:
+    """Lines for a terminal: folds, arms, generators and hours, by rates measured on this machine.
+
+    The slides are not read: every class is taken to have `train_per_class` training images.
+
+    Args:
+        folds: Folds of the study.
+        settings: Settings of the study.
+    """
+    protocol, classifier = settings.protocol, settings.classifier
+    n_real = 2 * settings.patches.train_per_class
+    arms = planned_arms(protocol, resolved_counts(protocol, n_real))
+    shown = [n_real + (arm.count if protocol.budget == "epochs" else 0) for arm in arms]
+    steps = sum(count // classifier.batch_size for count in shown) * classifier.epochs
+    blocks = len(folds.numbers()) * protocol.repeats
+    trainings = f"{len(folds.numbers())} folds x {protocol.repeats} repeats x {len(arms)} arms"
+    lines = [
+        f"{len(folds.labels())} patients; {trainings}: {blocks * len(arms)} trainings",
+        f"arms: {', '.join(arm.name for arm in arms)}",
+        generators_line(settings),
+        network_line(classifier, steps * blocks, blocks * len(arms), 1),
+    ]
+    if protocol.selection == "validation":
+        lines.append(
+            f"then {protocol.fresh_repeats} fresh repeats of the selected count and its controls"
+        )
+    lines.append("not counted: tiles, patches, evaluation of the generators, statistics")
+    return "\n".join(lines)
+
+
+def generators_line(settings: StudySettings) -> str:
+    """Number and hours of the generators, by steps timed along their schedule."""
+    count = len(list(planned_generators(settings.protocol)))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    hours = training_seconds(settings.gan, device=device, threads=1) / 3600
+    where = "GPU" if device == "cuda" else "CPU core"
+    return (
+        f"generators: {count} ({settings.protocol.generators}), {settings.gan.total_kimg:g} kimg "
+        f"each; {hours:.2f} hours each on one {where} here: {count * hours:.1f} hours"
+    )
