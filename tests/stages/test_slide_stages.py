@@ -45,33 +45,43 @@ def first_slides(phantom, count):
     return {f"P{i}": p for i, p in enumerate(sorted((phantom.parent / "slides").iterdir())[:count])}
 
 
-def test_one_worker_makes_the_phantom_that_many_make(tmp_path, phantom):
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory, phantom):
+    """Tiles of all slides, by two workers."""
+    out = tmp_path_factory.mktemp("tiles") / "tiles2"
+    tile_slides(TileSlidesFlags(manifest=str(phantom), out=str(out), settings=TILING, workers=2))
+    return out
+
+
+def test_one_worker_makes_the_phantom_that_many_make(tmp_path, ray_local):
     """A truth that depends on the machine is none."""
-    make_phantom(
-        MakePhantomFlags(out=str(tmp_path / "one"), settings=SLIDES, patients=24, seed=5, workers=1)
-    )
+    one, many = (tmp_path / name for name in ("one", "many"))
+    for out, workers in ((one, 1), (many, 2)):
+        make_phantom(
+            MakePhantomFlags(out=str(out), settings=SLIDES, patients=4, seed=5, workers=workers)
+        )
 
     for name in ("slides/PH-0003-1.svs", "masks/PH-0003-1.png", "manifest.csv"):
-        assert (tmp_path / "one" / name).read_bytes() == (phantom.parent / name).read_bytes()
-    truth = [read_table(str(f), TRUTH) for f in (tmp_path / "one", phantom.parent)]
-    assert truth[0].equals(truth[1])
+        assert (one / name).read_bytes() == (many / name).read_bytes()
+    assert read_table(str(one), TRUTH).equals(read_table(str(many), TRUTH))
 
 
-def test_two_workers_give_the_tiles_and_patches_of_one(tmp_path, phantom):
+def test_two_workers_give_the_tiles_and_patches_of_one(tmp_path, phantom, tiles):
     """The whole tables, image bytes and the order of rows included."""
-    tables = []
-    for workers in (1, 2):
-        tiles, patches = (str(tmp_path / f"{kind}{workers}") for kind in ("tiles", "patches"))
-        tile_slides(
-            TileSlidesFlags(manifest=str(phantom), out=tiles, settings=TILING, workers=workers)
-        )
+    tables, one = [], tmp_path / "tiles1"
+    tile_slides(TileSlidesFlags(manifest=str(phantom), out=str(one), settings=TILING, workers=1))
+    folders = {1: one, 2: tiles}
+    for workers, folder in folders.items():
+        patches = str(tmp_path / f"patches{workers}")
         cut_patches(
-            CutPatchesFlags(tiles=tiles, out=patches, settings=PATCH_SETTINGS, workers=workers)
+            CutPatchesFlags(
+                tiles=str(folder), out=patches, settings=PATCH_SETTINGS, workers=workers
+            )
         )
-        tables.append((read_table(tiles, TILES), read_table(patches, PATCHES)))
+        tables.append((read_table(str(folder), TILES), read_table(patches, PATCHES)))
 
     assert tables[0][0].num_rows > 24
-    sheets = [sorted((tmp_path / f"tiles{workers}" / "quality").iterdir()) for workers in (1, 2)]
+    sheets = [sorted((folder / "quality").iterdir()) for folder in folders.values()]
     assert len(sheets[0]) == 24
     assert [s.read_bytes() for s in sheets[0]] == [s.read_bytes() for s in sheets[1]]
     assert tables[0][0].equals(tables[1][0])
@@ -136,7 +146,7 @@ def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local
     assert "1 of 1 tiles cannot be seen" in tiny["unreadable"].error
 
 
-def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
+def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom, tiles):
     """SIGKILL gives nobody a chance to tidy up."""
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "idhray", "tile-slides", "--manifest", str(phantom)]
@@ -151,12 +161,9 @@ def test_a_killed_run_continues_and_ends_with_the_same_table(tmp_path, phantom):
     run.wait()
     before = len(fates(str(out)))
     tile_slides(TileSlidesFlags(manifest=str(phantom), out=str(out), settings=TILING))
-    tile_slides(
-        TileSlidesFlags(manifest=str(phantom), out=str(tmp_path / "whole"), settings=TILING)
-    )
 
     assert 0 < before < 24
-    assert read_table(str(out), TILES).equals(read_table(str(tmp_path / "whole"), TILES))
+    assert read_table(str(out), TILES).equals(read_table(str(tiles), TILES))
 
 
 def test_other_settings_are_refused(tmp_path, phantom):
