@@ -12,10 +12,29 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numpy count the core
 
 
 STAGES = "tests/stages/"
-STUDY_FILES = ("test_study_stages", "test_evaluate_gan", "test_settings_grow", "test_pretraining")
+STUDY_FILES = (
+    "test_study_stages",
+    "test_evaluate_gan",
+    "test_settings_grow",
+    "test_killed_study",
+    "test_pretraining",
+)
 """Stage tests that share the fixture `small_study`, the longest of all to make."""
-TRAINING_FILES = ("test_gan_", "test_train_gan", "gan_training/", "test_mri_stages")
-RAY_FILES = ("test_cut_patches", "test_exchange", "test_slide_", "test_sweep", "test_killed_study")
+TRAINING_FILES = (
+    "test_gan_",
+    "test_train_gan",
+    "gan_training/",
+    "test_mri_stages",
+    "test_single_worker",
+)
+RAY_FILES = (
+    "test_cut_patches",
+    "test_exchange",
+    "test_following",
+    "test_mapping",
+    "test_slide_",
+    "test_sweep",
+)
 
 
 def stage_group(file: str) -> str:

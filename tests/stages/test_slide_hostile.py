@@ -1,8 +1,6 @@
 """Archives that nobody looked through: odd names, what is no file, damage anywhere, many hangs."""
 
 import os
-import time
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,11 +8,9 @@ import pytest
 
 from idhray.ledger import fates
 from idhray.slides.tiling_settings import TilingSettings
-from idhray.stages.runtime.items import Item, Outcome
-from idhray.stages.runtime.mapping import map_items
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.table_parts import parts, read_table
-from idhray.tables import TILES, TRUTH
+from idhray.tables import TILES
 from tests.slides.made import PINK, WHITE
 from tests.slides.made_tiff import write_jpeg
 
@@ -116,31 +112,3 @@ def test_damage_anywhere_in_a_file_costs_that_slide_only(tmp_path, ray_local, in
     assert all(fate.error.startswith(f"{fate.input}: ") for fate in failed)
     assert not [fate.error for fate in failed if "died" in fate.error or "longer" in fate.error]
     assert len(parts(out)) == sum(fate.rows > 0 for fate in found.values())
-
-
-@dataclass(frozen=True)
-class Hang:
-    hangs: bool
-
-
-def hangs(task):
-    if task.hangs:
-        time.sleep(1000)
-    return Outcome(rows=[{"patient": "A"}])
-
-
-def test_more_hanging_inputs_than_retries_do_not_take_those_of_their_task_along(
-    tmp_path, ray_local
-):
-    """Each ends the worker of all; after three of them Ray gives the task up."""
-    items = [
-        Item(name=f"i{i}", settings_hash="s", task=Hang(i < 4), size=5 if i < 4 else 4)
-        for i in range(12)
-    ]
-    found = map_items(
-        items, hangs, out=str(tmp_path), schema=TRUTH, workers=1, task_size=100, limit_s=1
-    )
-
-    assert [found[f"i{i}"].status for i in range(12)] == ["failed"] * 4 + ["done"] * 8
-    assert all("took longer than 1 s" in found[f"i{i}"].error for i in range(4))
-    assert all(fate.attempts == 1 for fate in found.values())

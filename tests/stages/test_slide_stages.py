@@ -6,23 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-import ray
 
-from idhray.errors import ConfigError, FullError, SettingsChangedError, SlideError, StorageError
+from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.ledger import fates
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
 from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.folder import seal
-from idhray.stages.runtime.items import Item, Outcome
-from idhray.stages.runtime.mapping import map_items
-from idhray.stages.runtime.time_limit import time_limit, unlimited
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
-from idhray.table_parts import part_path, parts, publish_table, read_rows, read_table
+from idhray.table_parts import part_path, parts, read_rows, read_table
 from idhray.tables import PATCHES, TILES, TRUTH
 from tests.stages.conftest import PATCHES as PATCH_SETTINGS
 from tests.stages.conftest import SLIDES, TILING
@@ -177,67 +173,6 @@ def test_other_settings_are_refused(tmp_path, phantom):
         tile_slides(TileSlidesFlags(manifest=manifest, out=out, settings=SKIN))
 
 
-@dataclass(frozen=True)
-class Number:
-    i: int
-
-
-@dataclass(frozen=True)
-class Sleep:
-    seconds: tuple[float, ...]
-
-
-def crash_on_two(task):
-    if task.i == 2:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return Outcome(status="skipped", note="nothing to do")
-
-
-def never_ends_on_two(task):
-    if task.i == 2:
-        time.sleep(1000)
-    return Outcome(rows=[{"patient": "A"}])
-
-
-def bug_on_two(task):
-    return Outcome(rows=[{"density_per_mm2": 1 / (task.i - 2)}])
-
-
-def finds_no_space(task):
-    raise FullError("part-x: cannot be written (No space left on device); make room")
-
-
-def test_a_full_disk_stops_the_archive_and_is_nobodys_fault(tmp_path, ray_local):
-    """Sound slides would be read for nothing, fail, and after three runs be left alone."""
-    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
-    with pytest.raises(StorageError, match="No space left on device"):
-        map_items(items, finds_no_space, out=str(tmp_path), schema=TRUTH, workers=1, task_size=9)
-
-    assert fates(str(tmp_path)) == {}
-
-
-@pytest.mark.parametrize("task_size", [0, 10])
-def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, ray_local, task_size):
-    """A hostile slide may crash the C library that reads it; an archive must get past it, and so
-    must those that share its task."""
-    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
-    found = map_items(items, crash_on_two, out=str(tmp_path), schema=TRUTH, task_size=task_size)
-
-    assert [found[f"i{i}"].status for i in range(4)] == ["skipped", "skipped", "failed", "skipped"]
-    assert "its worker died" in found["i2"].error
-
-
-def test_a_bug_stops_the_job_with_its_traceback(tmp_path, ray_local):
-    """A programming error must not hide in a ledger; but the other inputs are done."""
-    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in (2, 3)]
-
-    with pytest.raises(RuntimeError, match=r"(?s)1 inputs met bugs.*ZeroDivisionError"):
-        map_items(items, bug_on_two, out=str(tmp_path), schema=TRUTH)
-    found = fates(str(tmp_path))
-    assert (found["i2"].status, found["i3"].status) == ("failed", "done")
-    assert found["i2"].error == "i2: a bug (ZeroDivisionError: division by zero)"
-
-
 def test_a_slide_of_many_tiles_is_several_files_made_by_several_workers(tmp_path, phantom):
     """Another number of tiles a shard, the same tiles; the ledger counts files, and misses one."""
     manifest = manifest_of(tmp_path, **first_slides(phantom, 1))
@@ -309,59 +244,6 @@ def test_slides_of_a_slow_disk_are_tiled_from_a_cache(tmp_path, phantom):
     assert len(list((tmp_path / "cache").glob("*-*/*.svs"))) == 3
 
 
-def test_an_input_that_never_ends_is_given_up(tmp_path, ray_local):
-    """Once in this run, and for good after --max-attempts runs; the others are done."""
-    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
-    for attempts in (1, 2, 2):
-        found = map_items(
-            items,
-            never_ends_on_two,
-            out=str(tmp_path),
-            schema=TRUTH,
-            task_size=10,  # all in one
-            limit_s=1.5,
-            max_attempts=2,
-        )
-        assert found["i2"].attempts == attempts
-
-    assert [found[f"i{i}"].status for i in range(4)] == ["done", "done", "failed", "done"]
-    assert found["i2"].error == "i2: took longer than 1.5 s; raise --limit-s if it is only large"
-
-
-def in_another_worker(seconds, limit):
-    if given_up := limit.recorded():
-        return given_up.error
-    with limit.running():
-        time.sleep(seconds)
-    return "slept"
-
-
-def hands_on(task):
-    remote = ray.remote(num_cpus=0, max_retries=2)(in_another_worker)
-    with unlimited():
-        said = [ray.get(remote.remote(seconds, time_limit())) for seconds in task.seconds]
-    if set(said) != {"slept"}:
-        raise SlideError(said[-1])
-    return Outcome(rows=[{"patient": "A"}])
-
-
-def test_what_an_input_hands_to_others_has_its_limit_each(tmp_path, ray_local):
-    """A large slide must not fail because its shards queue behind other slides; a hanging shard
-    must not hang the archive."""
-    seconds = {"queued": (0.8, 0.8, 0.8), "hangs": (0.1, 1000)}
-    items = [Item(name=k, settings_hash="s", task=Sleep(v)) for k, v in seconds.items()]
-    found = map_items(items, hands_on, out=str(tmp_path), schema=TRUTH, limit_s=1.6)
-
-    assert found["queued"].status == "done"
-    assert found["hangs"].error == (
-        "hangs: took longer than 1.6 s; raise --limit-s if it is only large"
-    )
-
-
-def broken(task):
-    raise SlideError("mended no more")
-
-
 def test_a_slide_that_is_given_up_leaves_no_tiles(tmp_path, phantom, monkeypatch):
     """Its shards were being written by other workers; half a slide must not be sealed."""
     manifest = manifest_of(tmp_path, **first_slides(phantom, 2))
@@ -427,14 +309,3 @@ def test_files_beside_slides_must_be_of_these_slides(tmp_path, phantom):
                 settings=replace(TILING, region_classes=("a",)),
             )
         )
-
-
-def test_parts_of_an_earlier_try_do_not_outlive_it(tmp_path, ray_local):
-    """A run killed between part and fate; then the file cannot be read any more."""
-    for shard in (0, 1, 3):
-        publish_table(part_path(str(tmp_path), "a", shard), [{"patient": "A"}], TRUTH)
-    map_items(
-        [Item(name="a", settings_hash="s", task=Number(0))], broken, out=str(tmp_path), schema=TRUTH
-    )
-
-    assert parts(str(tmp_path)) == []
