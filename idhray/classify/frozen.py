@@ -115,6 +115,33 @@ def fit_frozen(
     return FrozenHead(mean, scale, coefficients, float(model.intercept_[0]))
 
 
+def inner_folds(
+    labels: NDArray[np.int8], patients: NDArray[np.str_], *, seed: int
+) -> list[NDArray[np.str_]]:
+    """Held-out patients of each inner fold, up to five, stratified by class.
+
+    Args:
+        labels: Label of each training image, (N,).
+        patients: Patient of each training image, (N,).
+        seed: Seed of the draw.
+
+    Raises:
+        TableError: A class has fewer than two patients.
+    """
+    names, first = np.unique(patients, return_index=True)
+    labels_of_patients = labels[first]
+    fewest = int(np.bincount(labels_of_patients, minlength=2).min())
+    if fewest < 2:
+        raise TableError(
+            f"inner folds need 2 or more patients of each class for training, got {fewest}; "
+            "use fewer folds"
+        )
+    splitter = StratifiedKFold(
+        min(INNER_FOLDS, fewest), shuffle=True, random_state=seed_for(seed, "penalty") % 2**32
+    )
+    return [names[held_out] for _, held_out in splitter.split(names, labels_of_patients)]
+
+
 def choose_penalty(
     features: Matrix,
     labels: NDArray[np.int8],
@@ -137,20 +164,10 @@ def choose_penalty(
     Raises:
         TableError: A class has fewer than two patients.
     """
-    names, first, patient_of_image = np.unique(patients, return_index=True, return_inverse=True)
-    labels_of_patients = labels[first]
-    fewest = int(np.bincount(labels_of_patients, minlength=2).min())
-    if fewest < 2:
-        raise TableError(
-            f"inner folds need 2 or more patients of each class for training, got {fewest}; "
-            "use fewer folds"
-        )
-    splitter = StratifiedKFold(
-        min(INNER_FOLDS, fewest), shuffle=True, random_state=seed_for(seed, "penalty") % 2**32
-    )
     losses = np.zeros(len(penalties))
-    for train, held_out in splitter.split(names, labels_of_patients):
-        rows, tested = (np.isin(patient_of_image, part) for part in (train, held_out))
+    for held_out in inner_folds(labels, patients, seed=seed):
+        tested = np.isin(patients, held_out)
+        rows = ~tested
         for number, penalty in enumerate(penalties):
             head = fit_frozen(
                 features[rows], labels[rows], weights=np.ones(int(rows.sum())), penalty=penalty

@@ -380,7 +380,11 @@ def test_both_classifiers_run_on_every_arm_and_the_first_one_judges(ray_local, i
     assert outcome.other_models == ["efficientnet_lite0"]
     assert arms["efficientnet_lite0"] == plain
     assert arms["resnet10t"] == plain | {"real+online", "synthetic:8+online"}
-    assert rows.groupby(["model", "arm", "split"]).size().nunique() == 2
+    assert rows.groupby(["model", "arm", "split"]).size().nunique() == 3
+    inner = rows[rows["split"] == "inner"].groupby(["model", "arm"]).size()
+    assert dict(inner) == {
+        ("efficientnet_lite0", arm): 3 * 8 for arm in ("real", "duplicate:8", "classic:8")
+    }
 
     second = StatsSettings(model="efficientnet_lite0")
     _, tables = fit_sweep(str(tmp_path / "stats"), str(tmp_path / "out"), None, second)

@@ -71,6 +71,7 @@ def test_the_real_images_alone_give_baselines_and_no_verdict(
     assert "18 patients (9 mutant, 9 wildtype), each tested in one of 3 folds" in statement["text"]
     assert list(baselines["predictor"]) == ["age", "sex", "grade", "image", "image + age"]
     assert baselines["auc"].between(0, 1).all()
+    assert baselines["fitted_on"].iloc[-1] == "inner folds of training patients"
     assert set(strata["stratum"]) == {"grade", "sex", "age"}
     assert "no comparison" in page.lower()
     assert json.loads((folder / "statistics.json").read_text())["rule"]["primary"] == ""

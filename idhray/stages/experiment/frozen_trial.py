@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from idhray.chance import seed_for
 from idhray.classify.aggregate import patient_scores, prediction_rows
 from idhray.classify.encoders import encode_images, encoder_network
-from idhray.classify.frozen import FrozenHead, arm_weights, fit_frozen, repeat_weights
+from idhray.classify.frozen import (
+    FrozenHead,
+    arm_weights,
+    fit_frozen,
+    inner_folds,
+    repeat_weights,
+)
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
 from idhray.experiment.arms import parse_arm
@@ -44,6 +50,7 @@ def frozen_trial(
         n_scale=len(real),
     )
     predictions, scores = _predicted(trial, data, features, head)
+    predictions += inner_predictions(trial, rows, added, weights, data)
     return predictions, {
         "real_images": len(real),
         "added_images": len(added),
@@ -53,6 +60,52 @@ def frozen_trial(
         "epoch_chosen": None,
         **scores,
     }
+
+
+def inner_predictions(
+    trial: Trial,
+    rows: ArmImages,
+    added: EncodedImages,
+    weights: NDArray[np.float64],
+    data: ExperimentData,
+) -> list[dict[str, Any]]:
+    """PREDICTIONS rows (split `inner`) of the training patients, by models that never saw them.
+
+    The fusion with age is fitted on these. There are none for an arm with synthetic images, whose
+    generators saw all training patients, nor where a class has fewer than two patients.
+
+    Args:
+        trial: The trial.
+        rows: Its rows, from `arm_rows_of`.
+        added: (n, D) features of the added images.
+        weights: (N + n,) weights of the real, then of the added images.
+        data: All images.
+    """
+    features, real = data.features, data.real.view(rows.real)
+    assert features is not None
+    classes = [np.unique(real.patients[real.labels == label]) for label in (0, 1)]
+    if rows.source == "synthetic" or min(map(len, classes)) < 2:
+        return []
+    every = np.concatenate([features.real[rows.real], added])
+    labels = np.concatenate([real.labels, rows.added_labels])
+    patients = np.concatenate([real.patients, data.real.patients[rows.added]])
+    p = np.zeros(len(real))
+    for held_out in inner_folds(
+        real.labels, real.patients, seed=seed_for(data.seed, "experiment", "inner", trial.fold)
+    ):
+        used = ~np.isin(patients, held_out)
+        tested = ~used[: len(real)]
+        head = fit_frozen(
+            every[used],
+            labels[used],
+            weights=weights[used],
+            penalty=features.penalties[trial.fold],
+            n_scale=int(used[: len(real)].sum()),
+        )
+        p[tested] = head.mutant_probabilities(every[: len(real)][tested])
+    return prediction_rows(
+        real, p, split="inner", model=features.encoder, n_synthetic=0, repeat=trial.repeat
+    )
 
 
 def _added_features(

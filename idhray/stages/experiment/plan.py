@@ -160,7 +160,7 @@ class TrialPlan:
 
 
 def synthetic_identities(folder: str) -> list[str]:
-    """What each image of a SYNTHETIC table is made from, in the order of their index.
+    """Origin of each image of a SYNTHETIC table, as text, in the order of their index.
 
     Images of `synthesize` depend on weights, seed, psi and index alone, so a table that got more
     images has the same ones first. Images of other programs are known by their part.

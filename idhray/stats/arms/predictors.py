@@ -185,15 +185,19 @@ def fused_scores(
     """Image and age together; the fusion is fitted for each fold and repeat.
 
     It is fitted on predictions of training patients by inner folds (rows of split `inner`) if these
-    exist, else on the fold's validation patients, and never on other outer folds. Where the epoch
-    was chosen on the same validation patients, or may have been, the row is marked.
+    exist in every fold and repeat, else on the fold's validation patients, and never on other outer
+    folds. Where the epoch was chosen on the same validation patients, or may have been, the row is
+    marked.
 
     Raises:
         SampleError: neither exists, lacks a class, or lacks ages.
     """
     judged = judged_repeats(predictions, [arm], repeats)
     of_arm = rows[(rows["arm"] == arm) & rows["label"].notna()]
-    inner = bool((of_arm["split"] == INNER).any())
+    blocks = set(
+        of_arm.loc[of_arm["split"] == INNER, ["fold", "repeat"]].itertuples(index=False, name=None)
+    )
+    inner = blocks >= {(fold.fold, repeat) for fold in predictions.folds for repeat in judged}
     fitting = of_arm[of_arm["split"] == (INNER if inner else VALIDATION)]
     if fitting.empty or not judged:
         raise SampleError("no predictions of inner folds or validation patients")
