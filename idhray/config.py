@@ -110,13 +110,22 @@ class Identity:
     """Names of values that folders of earlier versions record, and that decide nothing now."""
     former: dict[str, Any] | None = None
     """The values that an earlier version records for the same content."""
+    unordered: frozenset[str] = frozenset()
+    """Names of lists whose order decides nothing, such as folders of several generators."""
 
     def changes(self, recorded: Mapping[str, Any]) -> list[str]:
         """One line for each value that a folder records otherwise; see `differences`."""
-        if self.former is not None and not differences(recorded, self.former, self.defaults):
-            return []
+        recorded = self._sorted(recorded)
+        if self.former is not None:
+            former = self._sorted(self.former)
+            if not differences(recorded, former, self.defaults):
+                return []
         old = {name: value for name, value in recorded.items() if name not in self.dropped}
-        return differences(old, self.values, self.defaults)
+        return differences(old, self._sorted(self.values), self.defaults)
+
+    def _sorted(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values, with the lists of `unordered` sorted."""
+        return {k: sorted(v) if k in self.unordered else v for k, v in values.items()}
 
 
 def identity_of(
@@ -126,6 +135,7 @@ def identity_of(
     names: Sequence[str] = (),
     settings: Any = None,
     dropped: Iterable[str] = (),
+    unordered: Iterable[str] = (),
 ) -> Identity:
     """The identity of an output folder.
 
@@ -135,6 +145,7 @@ def identity_of(
         names: The fields of `flags` that decide the content.
         settings: The settings dataclass; all of its fields decide the content.
         dropped: Values that folders of earlier versions record, and that decide nothing now.
+        unordered: Lists whose order decides nothing.
     """
     defaults = {} if flags is None else default_values(flags)
     values = {name: getattr(flags, name) for name in names}
@@ -152,6 +163,7 @@ def identity_of(
             **({} if settings is None else default_values(settings)),
         },
         frozenset(dropped),
+        unordered=frozenset(unordered),
     )
 
 

@@ -1,6 +1,6 @@
 """Settings to JSON and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -120,3 +120,15 @@ def test_flags_of_an_identity_have_defaults_too():
 def test_recorded_values_are_those_that_the_folder_has():
     """An input's hash in the ledger of an older folder does not know the new setting."""
     assert recorded_values(Made(), {"size": 3, "seed": 0}) == {"size": 3}
+
+
+def test_the_order_of_an_unordered_list_is_no_change():
+    """Folders of generators may be named in any order, now and by earlier versions."""
+    identity = identity_of(inputs={"stage": "s", "folders": ["b", "a"]}, unordered=("folders",))
+
+    assert identity.changes({"stage": "s", "folders": ["a", "b"]}) == []
+    assert identity.changes({"stage": "s", "folders": ["a", "c"]}) == [
+        'folders: was ["a", "c"], now ["a", "b"]'
+    ]
+    earlier = replace(identity, former={"stage": "s", "folders": ["y", "x"]})
+    assert earlier.changes({"stage": "s", "folders": ["x", "y"]}) == []

@@ -123,14 +123,17 @@ def make_form(
     values = {
         "stage": "readers",
         "slices": seal(slices),
-        "synthetic": [seal(folder) for folder in synthetic],
+        "synthetic": sorted(seal(folder) for folder in synthetic),
         "count": count,
         "grades": list(grades),
         "seed": seed,
     }
-    with stage_folder(out, Identity(values), overwrite=overwrite, owns=OWNS):
+    identity = Identity(values, unordered=frozenset({"synthetic"}))
+    with stage_folder(out, identity, overwrite=overwrite, owns=OWNS) as recorded:
         cases = real_cases(slices, grades)
-        for folder in synthetic:
+        for folder in sorted(
+            synthetic, key=lambda folder: recorded["synthetic"].index(seal(folder))
+        ):
             cases += synthetic_cases(folder, cases, count)
         order = generator(seed, "reader cases").permutation(len(cases))
         key = []

@@ -30,6 +30,7 @@ from idhray.ledger import check_failures
 from idhray.stages.experiment.checks import refuse_impossible_trials, refuse_other_patients
 from idhray.stages.experiment.classifier_table import classifier_report_table
 from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.generator_order import ordered_generators
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
     PROTOCOL_FILE,
@@ -183,8 +184,9 @@ def _plan(
     protocol = plan_protocol(folds, by_fold, settings, flags.seed)
     needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)
     repeats = range(1, last_repeat(protocol, settings) + 1)
-    generators = assigned_generators(synthetic, folds, settings, repeats) if needs_generator else {}
-    used = sorted({folder for pair in generators.values() for folder in pair})
+    ordered = ordered_generators(synthetic, None if flags.overwrite else out)
+    generators = assigned_generators(ordered, folds, settings, repeats) if needs_generator else {}
+    used = {folder for pair in generators.values() for folder in pair}
     plan = TrialPlan(
         folds=folds,
         images=listed,
@@ -194,7 +196,7 @@ def _plan(
         images_seal=images_seal,
         seed=flags.seed,
         generators=generators,
-        seals={folder: seal(folder) for folder in used},
+        seals={folder: seal(folder) for folder in ordered if folder in used},
     )
     refuse_impossible_trials(plan, images)
     return plan

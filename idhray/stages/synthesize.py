@@ -27,22 +27,29 @@ from idhray.generator_records import (
     write_generator,
 )
 from idhray.images import image_cell
-from idhray.ledger import check_failures, fates, tally
+from idhray.ledger import Fate, check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, fold_of_model, selection_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import earlier_sets
-from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.gan_training.synthetic_parts import (
+    IndexRange,
+    complete_start,
+    in_chunks,
+    part_name,
+    rows_of,
+)
+from idhray.stages.runtime.folder import DONE, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
-from idhray.storage import absolute
+from idhray.stages.runtime.versions import stage_version
+from idhray.storage import absolute, exists, join
 from idhray.tables import SYNTHETIC
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 128  # images of a part
 MAX_COPY_SHARE = 0.5  # copies per requested image; with more, the generator makes no set
 
 
@@ -53,7 +60,8 @@ class SynthesizeFlags(RunFlags):
     checkpoint: str
     """Folder of a checkpoint of `train-gan`."""
     count: int
-    """Number of images."""
+    """Number of images. A larger number than before adds images; the others stay as they are. A
+    smaller one changes nothing: the first images are the same for any number."""
     out: str
     """Folder of the SYNTHETIC table."""
     psi: float = 1.0
@@ -87,7 +95,8 @@ class SynthesizeTask:
 def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     """Make synthetic images; image i depends on the seed and on i alone.
 
-    If `evaluate-gan` has evaluated the generator, copies of training images are left out, and the
+    A table may grow: it then holds the images that it would have got from the start. If
+    `evaluate-gan` has evaluated the generator, copies of training images are left out, and the
     same number of further images is made; the LEDGER names each copy.
     """
     checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
@@ -102,21 +111,16 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
         raise ConfigError(
             f"--psi {flags.psi:g}: a {architecture.title} has no truncation; leave it at 1"
         )
-    values = {
-        "stage": "synthesize",
-        "generator": generator,
-        "count": flags.count,
-        "seed": flags.seed,
-    }
+    values: dict[str, Any] = {"stage": "synthesize", "generator": generator, "seed": flags.seed}
     values |= {"psi": flags.psi} if truncates else {}
     values |= {"limits": gate.limits, "features": gate.features} if gate else {}
-    identity = Identity(values, {"limits": default_values(CopySettings)})
+    identity = Identity(values, {"limits": default_values(CopySettings)}, frozenset({"count"}))
+    count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         write_generator(out, generator_record(checkpoint, generator, model))
         if gate:
             write_gate(out, gate)
-        gpus = task_gpus(flags.gpus_per_worker)
         task = SynthesizeTask(
             checkpoint=checkpoint,
             generator=generator,
@@ -124,24 +128,56 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
             psi=flags.psi if truncates else None,
             gate=gate,
         )
-        items = _items(0, flags.count, recorded, task)
-        items += _further_items(out, flags.count, recorded, task)
-        while True:  # a second time only if there are copies
-            part_fates = map_items(
-                items, synthesize_some, out=out, schema=SYNTHETIC, workers=flags.workers, gpus=gpus
+        part_fates, end = _made_parts(count, recorded, task, flags)
+    return {"out": out, "generator": generator, **tally(part_fates), "copies": end - count}
+
+
+def _finished_count(out: str, count: int) -> int:
+    """Images of a finished table, which has them whatever number is asked for now; 0 if none is."""
+    if not exists(join(out, DONE)):
+        return 0
+    rows = rows_of(fates(out))
+    if rows > count:
+        logger.info("%s: holds %d images, of which --count %d is a part", out, rows, count)
+    return rows
+
+
+def _made_parts(
+    count: int, recorded: dict[str, Any], task: SynthesizeTask, flags: SynthesizeFlags
+) -> tuple[dict[str, Fate], int]:
+    """Make all missing parts of a table.
+
+    Returns:
+        The fates of all parts, and the index after the last image.
+
+    Raises:
+        StorageError: parts failed, or more than half of the images are copies.
+    """
+    out = absolute(flags.out)
+    parts = complete_start(fates(out), count)
+    missing = count - rows_of(fates(out), parts)
+    end = parts[-1].end if parts else 0
+    while True:  # a second time only if there are copies
+        parts, end = parts + in_chunks(end, end + missing), end + missing
+        part_fates = map_items(
+            [_item(part, recorded, task) for part in parts],
+            synthesize_some,
+            out=out,
+            schema=SYNTHETIC,
+            workers=flags.workers,
+            gpus=task_gpus(flags.gpus_per_worker),
+            on_change="redo and remove many",  # parts of a run for another count, never finished
+            version=stage_version("synthesize"),
+        )
+        check_failures(out, part_fates, 0)
+        missing = count - rows_of(part_fates)
+        if not missing:
+            return part_fates, end
+        if missing > MAX_COPY_SHARE * count:
+            raise StorageError(
+                f"{flags.checkpoint}: {missing} of {end} images are copies of training images; "
+                "train another generator"
             )
-            check_failures(out, part_fates, 0)
-            end = max(item.task.end for item in items)
-            missing = flags.count - sum(fate.rows for fate in part_fates.values())
-            if not missing:
-                break
-            if missing > MAX_COPY_SHARE * flags.count:
-                raise StorageError(
-                    f"{checkpoint}: {missing} of {end} images are copies of training images; "
-                    "train another generator"
-                )
-            items += _items(end, end + missing, recorded, task)
-    return {"out": out, "generator": generator, **tally(part_fates), "copies": end - flags.count}
 
 
 def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) -> GeneratorRecord:
@@ -204,30 +240,15 @@ def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None
     return gate
 
 
-def _items(
-    first: int, end: int, recorded: dict[str, Any], task: SynthesizeTask
-) -> list[Item[SynthesizeTask]]:
-    """Items of images `first` to `end` - 1, one for each part."""
-    starts = range(first, end, CHUNK)
-    return [_item(start, min(start + CHUNK, end), recorded, task) for start in starts]
-
-
-def _further_items(
-    out: str, count: int, recorded: dict[str, Any], task: SynthesizeTask
-) -> list[Item[SynthesizeTask]]:
-    """Items of parts that an earlier run made in place of copies."""
-    names = [name.removeprefix("images ").split("-") for name in fates(out)]
-    bounds = sorted((int(first), int(last) + 1) for first, last in names)
-    return [_item(first, end, recorded, task) for first, end in bounds if first >= count]
-
-
-def _item(
-    first: int, end: int, recorded: dict[str, Any], task: SynthesizeTask
-) -> Item[SynthesizeTask]:
+def _item(part: IndexRange, recorded: dict[str, Any], task: SynthesizeTask) -> Item[SynthesizeTask]:
+    """Item of one part. Earlier versions recorded the number of all images, which decides none."""
+    decisive = {name: value for name, value in recorded.items() if name != "count"}
+    former = [settings_hash({**recorded, "first": part.first})] if "count" in recorded else []
     return Item(
-        name=f"images {first}-{end - 1}",
-        settings_hash=settings_hash({**recorded, "first": first}),
-        task=replace(task, first=first, end=end),
+        name=part_name(part),
+        settings_hash=settings_hash({**decisive, "first": part.first}),
+        former_hashes=former,
+        task=replace(task, first=part.first, end=part.end),
     )
 
 

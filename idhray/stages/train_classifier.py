@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray.train
@@ -19,6 +19,8 @@ from idhray.errors import ConfigError
 from idhray.generator_records import GeneratorRecord
 from idhray.leakage import refuse_failed, refuse_leaks, refuse_leaks_of_roles
 from idhray.stages.experiment.one_fold import OneFold, one_fold
+from idhray.stages.experiment.plan import synthetic_identities
+from idhray.stages.runtime.contents import rows_digest
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
@@ -50,7 +52,7 @@ class TrainClassifierFlags(RunFlags):
     fold: int = 1
     """Number of the fold in --folds."""
     synthetic: tuple[str, ...] = ()
-    """Folders of SYNTHETIC tables, one for each class."""
+    """Folders of SYNTHETIC tables, one for each class, in any order."""
     n_synthetic: int = 0
     """Number of synthetic images to add, half of them for each class."""
     allow_failed_gan: bool = False
@@ -82,22 +84,28 @@ class ClassifierTask:
 def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     """Train a classifier on the training patients; the same command resumes."""
     images, out = absolute(flags.images), absolute(flags.out)
-    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
+    synthetic = tuple(sorted(absolute(folder) for folder in flags.synthetic))
     settings = with_absolute_weights(flags.settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_uneven(flags.n_synthetic)
     folds = absolute(flags.folds) if flags.folds else None
     fold = one_fold(images, folds, flags.fold) if folds else None
     _refuse_leaks(images, synthetic, fold)  # before Ray starts
+    seals = sorted(seal(folder) for folder in synthetic)
     inputs = {
         "stage": "train_classifier",
         "images": seal(images),
-        "synthetic": [seal(folder) for folder in synthetic],
+        "synthetic": sorted(_images_added(folder, flags.n_synthetic // 2) for folder in synthetic),
         **({"fold_roles": fold.digest} if fold else {}),
     }
     identity = identity_of(
-        inputs=inputs, flags=flags, names=("n_synthetic", "seed"), settings=settings
+        inputs=inputs,
+        flags=flags,
+        names=("n_synthetic", "seed"),
+        settings=settings,
+        unordered=("synthetic",),
     )
+    identity = replace(identity, former={**identity.values, "synthetic": seals})
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD_FILE)):
             connect(flags.address)
@@ -129,6 +137,11 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
         "val_loss": best["val_loss"],
         "val_auc": best["val_auc"],
     }
+
+
+def _images_added(folder: str, count: int) -> str:
+    """Digest of the first images of a SYNTHETIC table, the same when it gets more of them."""
+    return rows_digest(synthetic_identities(folder)[:count])
 
 
 def refuse_uneven(n_synthetic: int) -> None:

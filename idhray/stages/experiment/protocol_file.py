@@ -20,6 +20,7 @@ from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_gate, read_generator
 from idhray.ledger import Fate
 from idhray.planning.experiment.printing import experiment_summary
+from idhray.stages.experiment.generator_order import ORDER, recorded_entries
 from idhray.stages.experiment.outcome import GENERATORS_FILE, PROTOCOL_FILE
 from idhray.stages.experiment.plan import TrialPlan
 from idhray.stages.experiment.selection import refuse_repeats_after_selection
@@ -57,7 +58,8 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     protocol = _with_changed_trials(out, fates, replace(plan, protocol=protocol), amend)
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
-    publish_json(join(out, GENERATORS_FILE), {"generators": generator_entries(plan)})
+    entries = generator_entries(plan, recorded_entries(out))
+    publish_json(join(out, GENERATORS_FILE), {"generators": entries})
     logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return replace(plan, protocol=protocol)
 
@@ -140,12 +142,16 @@ def planned_detectable(plan: TrialPlan) -> str:
     return experiment_summary(mutant, wildtype, folds=folds, repeats=repeats)
 
 
-def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
+def generator_entries(
+    plan: TrialPlan, recorded: Sequence[Mapping[str, Any]] | None = None
+) -> list[dict[str, Any]]:
     """Generators of the experiment with their ancestry and the result of their gate.
 
-    They name no folder, so that a study that was moved keeps its seal.
+    They name no folder, so that a study that was moved keeps its seal. Their order is left out of
+    an experiment that an earlier version began without it.
     """
-    entries = []
+    entries: list[dict[str, Any]] = []
+    has_order = all(ORDER in entry for entry in recorded or [])
     for folder in sorted(plan.seals):
         record, gate = read_generator(folder), read_gate(folder)
         state = "not tested" if gate is None else "passed" if gate.passed else "failed"
@@ -160,6 +166,7 @@ def generator_entries(plan: TrialPlan) -> list[dict[str, Any]]:
                 "patients": len(record.patients),
                 "gate": state,
                 "reasons": list(gate.reasons) if gate else [],
+                **({ORDER: list(plan.seals).index(folder)} if has_order else {}),
             }
         )
     return entries

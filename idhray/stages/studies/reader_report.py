@@ -8,6 +8,7 @@ import pandas as pd
 from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.config import recorded_settings
 from idhray.leakage import patient_splits, refuse_leaks
+from idhray.ledger import fates, tally
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
 from idhray.report.content import (
     GeneratorSummary,
@@ -190,9 +191,9 @@ def _generators(study: str) -> list[GeneratorSummary]:
         model = read_json(join(study, name, "model.json"))
         figures = {"Resolution": f"{model['settings']['resolution_px']} px"}
         if name == "gan-mutant":
-            synthetic = read_json(join(study, "synthetic-mutant", SETTINGS))
+            images_made = tally(fates(join(study, "synthetic-mutant")))["rows"]
             judged = evaluation_figures(join(study, "evaluation-mutant"))
-            figures |= {"Images made": str(synthetic["count"]), **_alignment(study), **judged}
+            figures |= {"Images made": str(images_made), **_alignment(study), **judged}
         generators.append(
             GeneratorSummary(
                 name=f"StyleGAN2 of {title}",

@@ -13,6 +13,7 @@ from idhray.gan.checkpoint import MODEL
 from idhray.generator_records import read_generator
 from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks, refuse_leaks_of_roles
+from idhray.ledger import fates, tally
 from idhray.report.content import (
     GeneratorSummary,
     KeyFigure,
@@ -259,7 +260,6 @@ def _generator_places(study: str, settings: dict[str, Any]) -> list[_GeneratorPl
 
 def _generator(place: _GeneratorPlace) -> GeneratorSummary:
     model = read_json(join(place.gan, MODEL))
-    synthetic = read_json(join(place.synthetic, SETTINGS))
     return GeneratorSummary(
         name=f"{model['architecture'].upper()} of {place.name}",
         training_patients=len(model["patients"]),
@@ -267,7 +267,7 @@ def _generator(place: _GeneratorPlace) -> GeneratorSummary:
         kimg=model["images_shown"] / 1000,
         figures={
             "Resolution": f"{model['settings']['resolution_px']} px",
-            "Images made": str(synthetic["count"]),
+            "Images made": str(tally(fates(place.synthetic))["rows"]),
             **evaluation_figures(place.evaluation),
         },
     )
