@@ -142,7 +142,12 @@ def test_the_record_names_the_tables_of_all_trainings_before(patches, normal, tm
     task = GanTask(images=patches, idh="mutant", out=str(tmp_path), settings=GAN, init_from=normal)
 
     assert task.tables() == [
-        {"name": os.path.basename(patches), "digest": "made up", "idh": "mutant"},
+        {
+            "name": os.path.basename(patches),
+            "digest": "made up",
+            "rows": task.training_images(),
+            "idh": "mutant",
+        },
         NORMAL,
     ]
 
@@ -226,7 +231,9 @@ def test_one_gan_that_fails_costs_no_other_and_only_it_is_open(
     for name in CLASSES:  # as if both were finished
         shutil.copytree(out / "mutant", again / name)
         settings = read_json(f"{again}/{name}/_settings.json")
-        publish_json(f"{again}/{name}/_settings.json", {**settings, "idh": name})
+        task = GanTask(images=patches, idh=name, out=str(again), settings=GRAY)
+        of_class = {"idh": name, "training_images": task.training_images()}
+        publish_json(f"{again}/{name}/_settings.json", {**settings, **of_class})
     done = train_gan(
         TrainGanFlags(images=patches, idh=CLASSES, out=str(again), settings=GRAY, **flags)
     )

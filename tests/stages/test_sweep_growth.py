@@ -10,7 +10,7 @@ import ray
 
 from idhray.classify import trainer
 from idhray.cohorts.folds import read_folds
-from idhray.errors import ConfigError, StorageError
+from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.experiment.trials import Trial
 from idhray.ledger import Fate, fates
 from idhray.stages.experiment.data import load_data
@@ -26,7 +26,9 @@ from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
 from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.experiment_statistics import fit_sweep
 from idhray.stats.settings import StatsSettings
-from idhray.storage import join, read_json
+from idhray.storage import join, publish_json, read_json
+from idhray.table_parts import publish_table, read_part
+from idhray.tables import PATCHES
 from tests.stages.made_up_experiment import SETTINGS, TINY
 from tests.stages.test_sweep import finished as finished
 from tests.stages.test_sweep import inputs as inputs
@@ -180,3 +182,31 @@ def test_a_refused_extension_changes_no_file(finished, inputs, tmp_path):
         run(out, inputs, with_protocol(repeats=3, margin=0.1))
 
     assert {path: path.read_bytes() for path in out.rglob("*.json")} == before
+
+
+def test_changed_images_run_their_trainings_again_by_amendment_only(finished, inputs, tmp_path):
+    """A repaired slide is in every fold; the new results are those of a new experiment."""
+    out, images = tmp_path / "out", tmp_path / "patches"
+    shutil.copytree(finished, out)
+    shutil.copytree(inputs["images"], images)
+    path = sorted(images.glob("part-*.parquet"))[0]
+    rows = read_part(str(path)).to_pylist()
+    rows[0]["image"], rows[1]["image"] = rows[1]["image"], rows[0]["image"]
+    publish_table(str(path), rows, PATCHES)
+    publish_json(f"{images}/_done.json", {"digest": "repaired"})
+    changed = {**inputs, "images": str(images)}
+    before, sealed = fates(str(out)), seal(str(out))
+    with pytest.raises(SettingsChangedError, match="finished trainings were of other images"):
+        run(out, changed)
+    assert (fates(str(out)), seal(str(out))) == (before, sealed)
+
+    run(out, changed, amend="a slide was repaired")
+    again, fresh = fates(str(out)), tmp_path / "fresh"
+    run(fresh, changed)
+    columns = ["fold", "repeat", "arm", "split", "patient"]
+    tables = [
+        predictions(folder).sort_values(columns, ignore_index=True) for folder in (out, fresh)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert all(again[name].seconds != fate.seconds for name, fate in before.items())
+    assert read_outcome(str(out)).rule.exploratory

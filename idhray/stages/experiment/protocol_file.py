@@ -30,6 +30,8 @@ from idhray.storage import exists, join, publish_json, read_json
 
 logger = logging.getLogger(__name__)
 
+OF_TRAININGS = ("classifier", "budget", "seed")
+"""Decisive values of a training itself. A finished training has the old ones for good."""
 IMAGES_CHANGED = "images: changed after results; their trainings were run again"
 
 
@@ -55,7 +57,12 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
         protocol = replace(protocol, detectable=planned_detectable(plan))
     # Everything is refused before the first file changes: a refused command loses nothing.
     refuse_repeats_after_selection(out, protocol)
-    protocol = _with_changed_trials(out, fates, replace(plan, protocol=protocol), amend)
+    new_amendments = protocol.amendments[len(earlier.amendments) :] if earlier else ()
+    changes = [change for amendment in new_amendments for change in amendment.changes]
+    may_redo = bool(amend) and not any(change.startswith(OF_TRAININGS) for change in changes)
+    protocol = _with_changed_trials(
+        out, fates, replace(plan, protocol=protocol), amend=amend, may_redo=may_redo
+    )
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(path, protocol_values(protocol))
     entries = generator_entries(plan, recorded_entries(out))
@@ -65,14 +72,14 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
 
 
 def _with_changed_trials(
-    out: str, fates: Mapping[str, Fate], plan: TrialPlan, amend: str
+    out: str, fates: Mapping[str, Fate], plan: TrialPlan, *, amend: str, may_redo: bool
 ) -> Protocol:
     """The protocol, amended if finished trainings were of images that have changed since.
 
     All trainings that the protocol may have are compared.
 
     Raises:
-        SettingsChangedError: there are such trainings, and no reason is given.
+        SettingsChangedError: there are such trainings, and they may not be run again.
     """
     protocol = plan.protocol
     repeats = range(1, last_repeat(protocol, plan.settings) + 1)
@@ -84,7 +91,7 @@ def _with_changed_trials(
         plan.settings.networks,
     )
     changed = trial_hashes(trials, plan, fates)[1]
-    if changed and not amend:
+    if changed and not may_redo:
         raise changed_trials(out, changed)
     continued = [
         a for a in protocol.amendments if a.reason == amend and IMAGES_CHANGED in a.changes
@@ -121,8 +128,8 @@ def changed_trials(out: str, changed: Sequence[str]) -> SettingsChangedError:
     """Refusal of finished trials that were of other images or settings."""
     return SettingsChangedError(
         f"{out}: {len(changed)} finished trainings were of other images, generators or settings "
-        f"({changed[0]}, ...); give the old ones, choose another --out, or give --amend REASON to "
-        "run them again (the comparison is then exploratory)"
+        f"({changed[0]}, ...); give the old ones, or choose another --out. If only the images "
+        "changed, --amend REASON runs them again; the comparison is then exploratory"
     )
 
 

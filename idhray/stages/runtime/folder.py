@@ -70,7 +70,7 @@ def stage_folder(
             yield recorded
         except IdhrayError:
             # Refused before any work: a finished folder is still finished.
-            if before is not None and before == _sealed(out):
+            if before is not None and _without_names(before) == _sealed(out):
                 publish_json(done, before)
             raise
         publish_json(done, {**_sealed(out), **({PART_NAMES: _part_names(out)} if grows else {})})
@@ -81,6 +81,10 @@ def _may_grow(out: str, before: dict[str, Any]) -> bool:
     if PART_NAMES in before:
         return set(before[PART_NAMES]) <= set(_part_names(out))
     return before == _sealed(out)
+
+
+def _without_names(sealed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sealed.items() if name != PART_NAMES}
 
 
 def sealed_parts(folder: str) -> list[str] | None:

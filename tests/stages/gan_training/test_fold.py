@@ -22,7 +22,7 @@ from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training import image_sets
 from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
 from idhray.stages.gan_training.fold_check import check_fold, training_count
-from idhray.stages.gan_training.image_sets import image_counts, training_share
+from idhray.stages.gan_training.image_sets import image_counts, images_read, training_share
 from idhray.stages.gan_training.loop import images_to_learn
 from idhray.stages.gan_training.pretraining import earlier_sets, pretraining_tables
 from idhray.stages.gan_training.task import GanTask
@@ -30,6 +30,7 @@ from idhray.stages.runtime.folder import DONE, seal
 from idhray.stages.synthesize import SynthesizeFlags, _training_sets, synthesize
 from idhray.stages.train_gan import TrainGanFlags, _longest_first, train_gan, train_gans
 from idhray.storage import publish_json
+from idhray.table_parts import parts, read_part, replace_values
 from tests.gan.made_up import STYLEGAN2, start
 from tests.stages.gan_patches import FOLD_PATIENTS, patches_of_folds, three_folds
 
@@ -79,18 +80,36 @@ def test_no_image_of_a_held_out_patient_is_read(task, monkeypatch):
     assert real.names[0].startswith("part-00")
 
 
-def test_the_identity_holds_the_training_patients_and_no_path(task, tmp_path):
-    """A moved file continues; a fold of other training patients starts anew."""
+def test_the_identity_holds_the_training_images_and_no_path(task, tmp_path):
+    """A moved file and patients of other roles continue; other training patients start anew."""
     moved = dataclasses.replace(task, folds=three_folds(tmp_path / "moved.parquet"))
     other = dataclasses.replace(task, fold=3)
-    training = [name for name, role in task.gan_fold().roles.items() if role == "train"]
 
     assert task.identity() == moved.identity()
-    assert task.identity().values["fold_trained_on"] == patients_hash(training)
-    assert other.identity().values["fold_trained_on"] != patients_hash(training)
-    without = dataclasses.replace(task, folds=None, fold=1).identity()
-    assert "fold_trained_on" not in without.values  # a folder made before has no such key
-    assert without.defaults["fold_trained_on"] is None
+    assert other.identity().changes(task.identity().values)
+    images = patches_of_folds(tmp_path / "patches")
+    before = dataclasses.replace(task, images=images).identity()
+    by_patient = {
+        read_part(path, ["patient"])["patient"][0].as_py(): path for path in parts(images)
+    }
+    replace_values(by_patient["M2"], {"M9": {"idh": "mutant", "split": "test"}})
+    publish_json(f"{images}/{DONE}", {"digest": "another table"})
+    after = dataclasses.replace(task, images=images).identity()
+    assert after.changes(before.values) == []
+    replace_values(by_patient["M0"], {"M0": {"idh": "wildtype", "split": ""}})
+    corrected = dataclasses.replace(task, images=images).identity()
+    assert corrected.changes(before.values)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(task):
+    """It records the seal of the whole table, the patients of the fold and the share."""
+    training = [name for name, role in task.gan_fold().roles.items() if role == "train"]
+    values = {k: v for k, v in task.identity().values.items() if k != "training_images"}
+    old = {**values, "images": seal(task.images), "fold_trained_on": patients_hash(training)}
+
+    assert task.identity().changes(old) == []
+    assert task.identity().changes({**old, "images": "another table"})
+    assert dataclasses.replace(task, fold=3).identity().changes(old)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +145,7 @@ def test_images_beyond_the_share_are_not_learned(task, tmp_path):
     assert sorted(rows.values()) == [[3, 4, 5], [4, 5], [4, 5]]
     assert set(rows) == set(TRAINING)
     assert explicit.selection() == limited.selection()
-    assert limited.identity().values["train_per_class"] == 7
+    assert limited.identity() != task.identity()
     assert limited.tables()[0]["train_per_class"] == 7
     assert training_count(limited, image_counts(images)) == 7
     assert training_count(task, image_counts(images)) == 18
@@ -315,7 +334,15 @@ def test_a_fold_gan_is_evaluated_and_sampled_by_its_fold(trained, patches, monke
         fold=2,
         seed=4,
         weights=record.weights,
-        tables=(GeneratorTable(digest=seal(patches), last_ranks=dict(Counter(train.patients))),),
+        tables=(
+            GeneratorTable(
+                digest=seal(patches),
+                rows=images_read(
+                    patches, "mutant", "train", selection_of_model(read_model(checkpoint))
+                ),
+                last_ranks=dict(Counter(train.patients)),
+            ),
+        ),
     )
     folds = read_folds(three_folds(trained / "again.csv"))
     suitable = [suitable_generators(folds.roles(fold), [synthetic]) for fold in folds.numbers()]
