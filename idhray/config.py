@@ -112,10 +112,20 @@ class Identity:
     """The values that an earlier version records for the same content."""
     unordered: frozenset[str] = frozenset()
     """Names of lists whose order decides nothing, such as folders of several generators."""
+    growing: frozenset[str] = frozenset()
+    """Names of numbers that may become larger, as what the folder holds is extended."""
+
+    def grown(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of `growing` that are larger than a folder records."""
+        return {
+            name: self.values[name]
+            for name in self.growing
+            if name in recorded and recorded[name] < self.values[name]
+        }
 
     def changes(self, recorded: Mapping[str, Any]) -> list[str]:
         """One line for each value that a folder records otherwise; see `differences`."""
-        recorded = self._sorted(recorded)
+        recorded = self._sorted({**recorded, **self.grown(recorded)})
         if self.former is not None:
             former = self._sorted(self.former)
             if not differences(recorded, former, self.defaults):

@@ -331,6 +331,9 @@ def _adopt(out: str, identity: Identity, overwrite: bool, owns: Sequence[str]) -
             f"{out}: made with other settings ({'; '.join(changed)}); "
             "give the old ones to continue, another --out, or --overwrite to start again"
         )
+    if grown := identity.grown(old):
+        old = {**old, **grown}
+        publish_json(join(out, SETTINGS), old)
     return old
 
 

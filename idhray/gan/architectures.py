@@ -45,6 +45,8 @@ class Architecture:
     """Losses of a report, in order; a loss that no step measured is null."""
     gap_limit: Callable[[Any, int], float] | None = None
     """Settings, side in px -> largest sound `score_gap`; None without a discriminator."""
+    open_ended: bool = False
+    """True if no step depends on `total_kimg`, so that a training can be made longer."""
     growth: Callable[[Any, int], Growth] | None = None
     """Settings, images shown -> growth; None if the resolution is full from the start."""
     transfer: Callable[..., None] | None = None
@@ -78,6 +80,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         # It has neither R1 nor path lengths; its reports have always had both keys.
         losses=("d_loss", "g_loss", "score_gap", "r1", "path_length"),
         gap_limit=wasserstein_gap_limit,
+        open_ended=True,
         growth=growth_at,
         generator=PgganGenerator,
         images=pggan_images,
@@ -90,6 +93,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         batch_size=lambda settings, images_shown: settings.batch_size,
         losses=("d_loss", "g_loss", "score_gap", "r1", "path_length"),
         gap_limit=logistic_gap_limit,
+        open_ended=True,
         transfer=transfer_weights,
         generator=StyleGan2Generator,
         images=stylegan2_images,

@@ -19,7 +19,7 @@ from safetensors.torch import save as serialize
 from idhray import __version__
 from idhray.config import default_values, differences, settings_dict, settings_hash
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
-from idhray.gan.architectures import architecture_name, gan_settings
+from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
 from idhray.gan.config import GanSettings
 from idhray.gan.run import Run
 from idhray.gan.weights import WEIGHTS, read_weights
@@ -28,6 +28,8 @@ from idhray.storage import exists, join, read_bytes, read_json
 
 TRAINING = "training.pt"
 MODEL = "model.json"
+LENGTH = "total_kimg"
+"""Setting that may become larger when a training is continued."""
 
 
 def save(run: Run, folder: str, about: Mapping[str, Any] | None = None) -> None:
@@ -81,7 +83,7 @@ def computed(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run, folder: str) -> None:
-    """Bring a new run to the state of a checkpoint.
+    """Bring a new run to the state of a checkpoint, perhaps of a shorter training.
 
     Raises:
         SettingsChangedError: settings, seed, class, patients or number of images are not the
@@ -146,7 +148,10 @@ def _identity(run: Run) -> dict[str, Any]:
 def _refuse_changes(model: dict[str, Any], run: Run, folder: str) -> None:
     identity = _identity(run)
     keys = [key for key in identity if key not in ("settings", "patients")]
-    changed = differences(model["settings"], identity["settings"], default_values(run.settings))
+    settings = dict(model["settings"])
+    if architecture_of(run.settings).open_ended and settings[LENGTH] < run.settings.total_kimg:
+        settings[LENGTH] = run.settings.total_kimg
+    changed = differences(settings, identity["settings"], default_values(run.settings))
     changed += differences({k: model.get(k) for k in keys}, {k: identity[k] for k in keys}, {})
     if changed:
         raise SettingsChangedError(

@@ -9,10 +9,16 @@ from typing import Any
 
 from idhray.errors import ConfigError, StorageError
 from idhray.gan.architectures import PRESETS as PRESETS
-from idhray.gan.checkpoint import MODEL, TRAINING, read_model
+from idhray.gan.checkpoint import MODEL, read_model
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
-from idhray.gan.weights import WEIGHTS
-from idhray.stages.gan_training.callbacks import BEST, KEPT, LAST, one_line_if_unwritable
+from idhray.stages.gan_training.callbacks import BEST, EXTENDED, KEPT, LAST, one_line_if_unwritable
+from idhray.stages.gan_training.extension import (
+    EARLIER,
+    FILES,
+    begin_extension,
+    check_extension,
+    is_finished,
+)
 from idhray.stages.gan_training.fold_check import check_fold, training_count
 from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
@@ -26,8 +32,7 @@ from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_js
 
 logger = logging.getLogger(__name__)
 
-FILES = (WEIGHTS, TRAINING, MODEL)
-OWNS = (*FILES, "samples", "best", "last", KEPT)
+OWNS = (*FILES, "samples", "best", "last", KEPT, EARLIER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +48,10 @@ class TrainGanFlags(GanFlags):
 def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
     """Train a GAN on the training patients of a class, or one GAN for each of several classes.
 
-    The same command resumes. Several GANs train side by side, as many at a time as the cluster has
-    room for: on one GPU, two with `--gpus-per-worker 0.5`. If one fails, the others continue.
+    The same command resumes. With a larger `total_kimg`, a finished training goes on; its
+    checkpoint stays in the subfolder `earlier`. Several GANs train side by side, as many at a time
+    as the cluster has room for: on one GPU, two with `--gpus-per-worker 0.5`. If one fails, the
+    others continue.
     """
     classes = (flags.idh,) if isinstance(flags.idh, str) else flags.idh
     if not classes or len(set(classes)) < len(classes):
@@ -82,10 +89,9 @@ def train_gans(
     first, at_once = next(iter(tasks.values())), 1
     for task in tasks.values():
         task.identity()  # refuses an input that is not finished, before Ray starts
+        check_extension(task)
     open_tasks = {
-        name: task
-        for name, task in tasks.items()
-        if task.overwrite or not exists(join(task.out, MODEL))
+        name: task for name, task in tasks.items() if task.overwrite or not is_finished(task)
     }
     order = [name for name in tasks if name not in open_tasks] + _longest_first(open_tasks)
     if open_tasks:
@@ -121,7 +127,9 @@ def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
     """Train one GAN from its last snapshot to the end, and publish its checkpoint."""
     out = task.out
     with stage_folder(out, task.identity(), overwrite=task.overwrite, owns=OWNS):
-        if not exists(join(out, MODEL)):
+        if not is_finished(task):
+            if exists(join(out, MODEL)):
+                begin_extension(out)
             remove_run(out)  # Ray's own list of checkpoints may be incomplete; ours is used
             with stop.told_by(join(out, STOP)):
                 run_from_snapshots(
@@ -154,11 +162,16 @@ def _publish(out: str, keep: Keep) -> None:
     chosen, other, name = (best, last, "last") if keep_best else (last, best, "best")
     assert chosen is not None
     with one_line_if_unwritable(out, last_model["images_shown"]):
-        if other and read_model(other)["images_shown"] != read_model(chosen)["images_shown"]:
+        shown = read_model(chosen)["images_shown"]
+        has_other = other and read_model(other)["images_shown"] != shown
+        for stale in {"best", "last"} - ({name} if has_other else set()):
+            remove_folder(join(out, stale))  # of the shorter training that this one extended
+        if other and has_other:
             publish_files({file: read_bytes(join(other, file)) for file in FILES}, join(out, name))
         files = {file: read_bytes(join(chosen, file)) for file in FILES}
         # These describe the whole training, also if an earlier snapshot is chosen.
-        whole = {key: last_model.get(key) for key in ("stopped", "rolled_back")}
+        whole = {key: last_model.get(key) for key in ("stopped", "rolled_back", "settings")}
+        whole |= {EXTENDED: last_model[EXTENDED]} if EXTENDED in last_model else {}
         model = {**read_model(chosen), **whole}
         publish_files({**files, MODEL: (json.dumps(model, indent=2) + "\n").encode()}, out)
 

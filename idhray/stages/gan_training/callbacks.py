@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 36  # images of a sample sheet, 6 by 6
 LAST, BEST = "_last", "_best"  # snapshots while it trains
+EXTENDED = "extended"
+"""Entry of model.json: the shorter trainings that this one continued, see `extension.py`."""
 KEPT = "kept"
 
 WhenWorse = Literal["continue", "stop", "roll_back"]
@@ -70,7 +72,10 @@ class Reports:
     def begin(self, run: Run, snapshot: str) -> None:
         """Continue from the snapshot of a restored run, and forget later reports."""
         self.saved_at = run.images_shown
-        self.rolled_back = list(read_model(snapshot).get("rolled_back", []))
+        model = read_model(snapshot)
+        self.rolled_back = list(model.get("rolled_back", []))
+        if EXTENDED in model:
+            self.about[EXTENDED] = model[EXTENDED]
         if run.worker.rank == 0:
             forget_after(self.out, run.images_shown / 1000)
         if self.rolled_back and self.rolled_back[-1]["to_kimg"] == run.images_shown / 1000:

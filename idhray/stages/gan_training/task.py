@@ -9,7 +9,7 @@ from idhray.cohorts.manifest import Label
 from idhray.config import Identity, default_values, settings_dict, settings_from
 from idhray.errors import ConfigError
 from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
-from idhray.gan.checkpoint import read_model
+from idhray.gan.checkpoint import LENGTH, read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.engine import Engine, Precision
 from idhray.gan.growth import full_growth
@@ -190,6 +190,7 @@ class GanTask(GanFlags):
             values,
             defaults | default_values(self.settings),
             former=former | self._former_inputs(seal(self.images)),
+            growing=frozenset({LENGTH} if architecture_of(self.settings).open_ended else ()),
         )
 
     def training_images(self) -> str:

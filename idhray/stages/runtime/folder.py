@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from idhray.config import Identity
-from idhray.errors import IdhrayError, StorageError
+from idhray.errors import IdhrayError, SettingsChangedError, StorageError
 from idhray.ledger import fates
+from idhray.stages.runtime.cost import cost_text
 from idhray.stages.runtime.session import provenance
 from idhray.storage import (
     exists,
@@ -57,9 +58,8 @@ def stage_folder(
         The values of `identity` as the folder records them, see `output_folder`.
     """
     origin = provenance(str(identity.values["stage"]))
-    with output_folder(
-        out, identity, provenance=origin, overwrite=overwrite, owns=owns
-    ) as recorded:
+    folder = output_folder(out, identity, provenance=origin, overwrite=overwrite, owns=owns)
+    with _with_cost(folder, out, identity) as recorded:
         done = join(out, DONE)
         before = read_json(done) if exists(done) else None
         if grows and before is not None and _may_grow(out, before):
@@ -74,6 +74,26 @@ def stage_folder(
                 publish_json(done, before)
             raise
         publish_json(done, {**_sealed(out), **({PART_NAMES: _part_names(out)} if grows else {})})
+
+
+@contextlib.contextmanager
+def _with_cost(
+    folder: contextlib.AbstractContextManager[dict[str, Any]], out: str, identity: Identity
+) -> Iterator[dict[str, Any]]:
+    """The folder; a refusal of other settings tells the cost of making the content anew."""
+    with contextlib.ExitStack() as stack:
+        try:
+            recorded = stack.enter_context(folder)
+        except SettingsChangedError as error:
+            raise SettingsChangedError(f"{error}{cost_text(out, identity.values)}") from None
+        yield recorded
+
+
+def publish_seal(out: str) -> str:
+    """Seal a folder that is complete; its digest."""
+    sealed = _sealed(out)
+    publish_json(join(out, DONE), sealed)
+    return str(sealed["digest"])
 
 
 def _may_grow(out: str, before: dict[str, Any]) -> bool:
