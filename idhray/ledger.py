@@ -39,6 +39,8 @@ class Fate:
     """Number of the stage's results, see `stages/runtime/versions.py`."""
     day: str = ""
     """Day on which the parts were made, UTC."""
+    input_digest: str = ""
+    """Digest of the input's files when they were read; "" if the stage records none."""
 
 
 READS_AT_ONCE = 16

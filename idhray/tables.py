@@ -154,7 +154,8 @@ LEDGER = _schema(
     people_hash=pa.string(),  # of the patient-level columns; "" if the rows have none
     stage_version=pa.int64(),  # see stages/runtime/versions.py
     day=pa.string(),  # on which the rows were written, UTC
-    added=("people_hash", "stage_version", "day"),
+    input_digest=pa.string(),  # of the input's files, see input_digest.py
+    added=("people_hash", "stage_version", "day", "input_digest"),
 )
 
 

@@ -37,6 +37,7 @@ SHARED = {
     "image_ranks": {"chance"},
     "distributed": {"errors"},
     "ledger": {"table_parts", "tables", "storage", "errors"},
+    "input_digest": {"storage", "errors"},
     "generator_records": {"storage", "errors"},
     "leakage": {"generator_records", "table_parts", "storage", "errors"},
     "cohorts": {"chance", "tables", "storage", "errors"},

@@ -87,6 +87,17 @@ def source_of(path: str) -> Source:
     )
 
 
+def slide_files(path: str) -> list[str]:
+    """Paths of the file at `path` and of the files that belong to it, sorted by name.
+
+    Raises:
+        StorageError: the file is missing, or its storage cannot be read.
+    """
+    folder = path.rpartition("/")[0]
+    names = (file.name for file in source_of(path).files)
+    return [f"{folder}/{name}" if folder else name for name in names]
+
+
 def _companions(path: str, files: fs.FileSystem, info: fs.FileInfo) -> Iterator[fs.FileInfo]:
     """Other files of the slide.
 

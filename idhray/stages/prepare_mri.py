@@ -6,8 +6,9 @@ motion of FLAIR.
 """
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +25,17 @@ from idhray.cohorts.modality import (
 from idhray.config import identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
+from idhray.input_digest import content_digest
 from idhray.ledger import check_failures, tally
 from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
-from idhray.stages.runtime.options import TableFlags
+from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import (
     absolute,
@@ -51,7 +54,7 @@ OWNS = ("quality", "quality.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareMriFlags(TableFlags):
+class PrepareMriFlags(FileTableFlags):
     """Flags of `idhray prepare-mri`."""
 
     manifest: str
@@ -106,8 +109,13 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
         hashed = recorded_values(flags.settings, recorded)
+        items = [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")]
+        verified = {}
+        if flags.verify_inputs:
+            digest_of = {i.name: functools.partial(_digest, _scans(i.task)) for i in items}
+            verified = forget_changed_inputs(out, items, digest_of).counts()
         fates = map_items(
-            [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")],
+            items,
             prepare_one,
             out=out,
             schema=SLICES,
@@ -122,7 +130,7 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **tally(fates)}
+    return {"out": out, **tally(fates), **verified}
 
 
 def _item(
@@ -146,13 +154,25 @@ def _item(
     )
 
 
+def _scans(task: PrepareMriTask) -> list[str]:
+    """Paths of the scans and masks of a study."""
+    return [path for name in SCAN_FILES if (path := getattr(task, name))]
+
+
+def _digest(scans: Sequence[str]) -> str:
+    return content_digest(file for path in scans for file in _files(path))
+
+
+def _files(path: str) -> list[str]:
+    """The file of a scan, or all files of its DICOM folder."""
+    folder, _ = series_of(path)
+    return list_files(folder) if not is_uri(path) and os.path.isdir(folder) else [path]
+
+
 def _mark(path: str) -> list[Any]:
     """Name and size of a scan; name, number and size of the files of a DICOM folder."""
     folder, series = series_of(path)
-    paths = [path]
-    if not is_uri(path) and os.path.isdir(folder):
-        paths = list_files(folder)
-    sizes = [file_size(each) for each in paths]
+    sizes = [file_size(each) for each in _files(path)]
     return [os.path.basename(folder), series or "", len(sizes), sum(sizes)]
 
 
@@ -160,6 +180,7 @@ def prepare_one(task: PrepareMriTask) -> Outcome:
     """The slices of one study as SLICES rows. Its picture and figures are published."""
     study, folder = task.study, join(task.out, "quality")
     with _local_scans(task) as scans:
+        digest = _digest([path for name in SCAN_FILES if (path := getattr(scans, name))])
         prepared = prepare(scans, task.settings)
     publish(join(folder, f"{study}.png"), encode(prepared.picture))
     publish_json(join(folder, f"{study}.json"), {"study": study, **prepared.figures})
@@ -177,8 +198,9 @@ def prepare_one(task: PrepareMriTask) -> Outcome:
         for number, axial in enumerate(prepared.slices)
     ]
     if not rows:
-        return Outcome(status="skipped", note=f"{study}: {prepared.none_reason}")
-    return Outcome(rows=rows, note="; ".join(prepared.notes))
+        note = f"{study}: {prepared.none_reason}"
+        return Outcome(status="skipped", note=note, input_digest=digest)
+    return Outcome(rows=rows, note="; ".join(prepared.notes), input_digest=digest)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 quality/SLIDE.jpg shows the tissue that was found and the tiles, for a person's eye.
 """
 
+import functools
 import hashlib
 import os
 import tempfile
@@ -13,15 +14,18 @@ from idhray.cohorts.manifest import read_manifest, slide_name, with_split, write
 from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, with_slides
 from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
+from idhray.input_digest import content_digest
 from idhray.ledger import check_failures, tally
 from idhray.slide_cache.cache import Cache
+from idhray.slide_cache.source import slide_files
 from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.mapping import check_numbers, map_items
-from idhray.stages.runtime.options import TableFlags
+from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
@@ -37,7 +41,7 @@ SLOTS = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileSlidesFlags(TableFlags):
+class TileSlidesFlags(FileTableFlags):
     """Flags of `idhray tile-slides`."""
 
     manifest: str
@@ -95,8 +99,13 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         )
         fetched = slide_cache is not None or any(is_uri(path) for path in cohort["slide"])
         tasks_per_cpu = FETCHING_TASKS_PER_CPU if fetched else 1
+        items = tile_items(cohort, sidecars, run, recorded_values(flags.settings, recorded))
+        verified = {}
+        if flags.verify_inputs:
+            digest_of = {i.name: functools.partial(_digest, i.task.path) for i in items}
+            verified = forget_changed_inputs(out, items, digest_of).counts()
         fates = map_items(
-            tile_items(cohort, sidecars, run, recorded_values(flags.settings, recorded)),
+            items,
             tile_one,
             out=out,
             schema=TILES,
@@ -111,7 +120,11 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         remove_unlisted_files(join(out, "quality"), fates)
         write_manifest(join(out, COHORT), cohort)
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **tally(fates)}
+    return {"out": out, **tally(fates), **verified}
+
+
+def _digest(path: str) -> str:
+    return content_digest(slide_files(path))
 
 
 def _check(flags: TileSlidesFlags) -> None:

@@ -8,6 +8,7 @@ import contextlib
 
 import pytest
 
+from idhray.stages.experiment import trial
 from idhray.stages.gan_training import callbacks
 from idhray.stages.runtime import mapping, session, training
 from idhray.stages.runtime.items import packed
@@ -15,23 +16,36 @@ from idhray.stages.runtime.single_worker import _run_locally
 from idhray.stages.slide_tiling import shards
 
 
-@pytest.fixture
-def in_process(monkeypatch):
+def run_here(groups, *, attempts, work, options):
+    """Work on each group, as a Ray task would."""
+    for group in groups:
+        yield from work({"group": packed(group, attempts)})
+
+
+def train_here(loop, config, *, out, cpus, gpus):
+    """Train as in the Ray task of a single worker."""
+    _run_locally(loop, config, cpus)
+
+
+@contextlib.contextmanager
+def without_ray():
     """Ray is replaced by loops of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (mapping, session):
+            patch.setattr(module.ray, "cluster_resources", lambda: {"CPU": 1})
+        patch.setattr(session.ray, "is_initialized", lambda: True)
+        patch.setattr(session.ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 1}}])
+        patch.setattr(trial.ray, "put", lambda value: value)
+        patch.setattr(trial.ray, "get", lambda value: value)
+        patch.setattr(mapping, "_run_on_ray", run_here)
+        patch.setattr(training, "run_single_worker", train_here)
+        patch.setattr(callbacks.ray.train, "report", lambda metrics: None)
+        patch.setattr(shards, "_cpu_slot", lambda task: contextlib.nullcontext())
+        yield
 
-    def run_here(groups, *, attempts, work, options):
-        """Work on each group, as a Ray task would."""
-        for group in groups:
-            yield from work({"group": packed(group, attempts)})
 
-    def train_here(loop, config, *, out, cpus, gpus):
-        """Train as in the Ray task of a single worker."""
-        _run_locally(loop, config, cpus)
-
-    for module in (mapping, session):
-        monkeypatch.setattr(module.ray, "cluster_resources", lambda: {"CPU": 1})
-    monkeypatch.setattr(session.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(mapping, "_run_on_ray", run_here)
-    monkeypatch.setattr(training, "run_single_worker", train_here)
-    monkeypatch.setattr(callbacks.ray.train, "report", lambda metrics: None)
-    monkeypatch.setattr(shards, "_cpu_slot", lambda task: contextlib.nullcontext())
+@pytest.fixture
+def in_process():
+    """`without_ray` for one test."""
+    with without_ray():
+        yield

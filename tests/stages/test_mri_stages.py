@@ -80,6 +80,7 @@ def test_every_study_gives_slices_a_picture_and_figures(slices):
     assert (table["tumor_fraction"] > 0).all()
     assert len(list((slices / "quality").glob("*.png"))) == 16
     assert (quality["nmi_after"] > quality["nmi_before"]).mean() > 0.8
+    assert len({fate.input_digest for fate in fates(str(slices)).values()} - {""}) == 16
 
 
 def test_registration_undoes_the_known_motion(scans, slices):

@@ -55,6 +55,8 @@ class Outcome:
     status: Status = "done"
     note: str = ""
     """Reason for a skipped item, or a remark about a finished one."""
+    input_digest: str = ""
+    """Digest of the files that were read, see `input_digest.py`."""
     scratch: Sequence[str] = ()
     """Folders that are of no use once the parts are published; they are deleted then."""
 

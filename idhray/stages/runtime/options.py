@@ -36,3 +36,13 @@ class TableFlags(ItemFlags):
     update: bool = False
     """Remove rows of inputs that are gone from the manifest, also if these are more than a fifth of
     the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTableFlags(TableFlags):
+    """Flags of every command that makes a table of images from large files."""
+
+    verify_inputs: bool = False
+    """Read the input files again and compare them with the digests that were recorded when they
+    were first read; work again on those that differ. Without this flag, name and size decide. Small
+    files are compared whole, large ones in a window of each MiB."""

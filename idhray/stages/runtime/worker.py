@@ -141,5 +141,6 @@ def _fate(
         people_hash=item.people_hash,
         stage_version=version,
         day=datetime.now(UTC).date().isoformat(),
+        input_digest=outcome.input_digest,
     )
     return fate, outcome.scratch

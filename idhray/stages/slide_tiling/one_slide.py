@@ -7,6 +7,8 @@ import numpy as np
 from idhray.errors import SlideError
 from idhray.exchange.coordinates import read_coordinates
 from idhray.images import encode
+from idhray.input_digest import content_digest
+from idhray.slide_cache.source import slide_files
 from idhray.slides.reader import Slide
 from idhray.slides.tiling import TilePlan, plan_tiles, tile_shards
 from idhray.slides.tiling_settings import TilingSettings
@@ -35,8 +37,10 @@ def tile_one(task: TileTask) -> Outcome:
                 f"thumbnail, the first at {plan.hidden[0]} (level-0 px), since the file is damaged "
                 "there; get it anew"
             )
+        digest = content_digest(slide_files(slide.path))
         if plan.skipped_reason:
-            return Outcome(status="skipped", note=f"{task.slide}: {plan.skipped_reason}")
+            note = f"{task.slide}: {plan.skipped_reason}"
+            return Outcome(status="skipped", note=note, input_digest=digest)
         runs = tile_shards(plan.tiles, task.run.settings.tiles_per_shard)
         if alone or len(runs) == 1:
             cut = [cut_shard(slide, shard, tiles, task) for shard, tiles in enumerate(runs)]
@@ -44,7 +48,8 @@ def tile_one(task: TileTask) -> Outcome:
         cut = cut_by_many_workers(task, runs)
     doubtful = sum(shard.doubtful for shard in cut)
     note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
-    return Outcome(published=[shard.published for shard in cut], note=note if doubtful else "")
+    published = [shard.published for shard in cut]
+    return Outcome(published=published, note=note if doubtful else "", input_digest=digest)
 
 
 def _plan(slide: Slide, task: TileTask) -> TilePlan:
