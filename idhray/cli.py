@@ -43,6 +43,8 @@ STAGES = {
     "audit": "what cannot be right in a table of reported results",
     "report": "the HTML report of a study",
     "study": "all of it",
+    "status": "what a folder or study is, and how to continue it",
+    "forget": "the withdrawal of a patient",
 }
 
 

@@ -22,6 +22,17 @@ def patients_hash(patients: Iterable[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def is_list_of(patients: Iterable[str], trained_on: str, remaining: str | None) -> bool:
+    """True if a record lists the patients that its hashes stand for.
+
+    Args:
+        patients: Patients of the record; withdrawn ones as keyed hashes, see `withdrawals.py`.
+        trained_on: `patients_hash` at the time of the training.
+        remaining: `patients_hash` of the list after the last withdrawal; None without one.
+    """
+    return patients_hash(patients) == (trained_on if remaining is None else remaining)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GeneratorTable:
     """Images of one table that a generator was trained on."""
@@ -44,7 +55,7 @@ class GeneratorRecord:
     patients: tuple[str, ...]
     """All patients of its training set."""
     trained_on: str
-    """`patients_hash` of `patients`."""
+    """`patients_hash` of `patients`, as they were at the training."""
     fold: int | None = None
     """Number of the fold whose training patients it was trained on; None without folds."""
     seed: int | None = None
@@ -53,6 +64,9 @@ class GeneratorRecord:
     """Digest of the weights that make its images; None if unknown."""
     tables: tuple[GeneratorTable, ...] | None = None
     """Images of its last training, and of earlier ones; None if unknown."""
+    remaining: str | None = None
+    """`patients_hash` of `patients` after a withdrawal, which turned names into keyed hashes; None
+    if nobody withdrew."""
 
     @classmethod
     def of(
@@ -65,18 +79,24 @@ class GeneratorRecord:
         seed: int | None = None,
         weights: str | None = None,
         tables: tuple[GeneratorTable, ...] | None = None,
+        trained_on: str | None = None,
     ) -> "GeneratorRecord":
-        """Record of a generator that was trained on `patients`."""
+        """Record of a generator that was trained on `patients`.
+
+        `trained_on` is given for a checkpoint whose patients withdrew in part.
+        """
         names = tuple(sorted(set(patients)))
+        listed = patients_hash(names)
         return cls(
             generator=generator,
             idh=idh,
             patients=names,
-            trained_on=patients_hash(names),
+            trained_on=trained_on or listed,
             fold=fold,
             seed=seed,
             weights=weights,
             tables=tables,
+            remaining=None if trained_on in (None, listed) else listed,
         )
 
     def same_weights(self, other: "GeneratorRecord") -> bool:
@@ -162,7 +182,7 @@ def read_generator(folder: str) -> GeneratorRecord:
         "tables": None if tables is None else tuple(GeneratorTable(**table) for table in tables),
     }
     record = GeneratorRecord(**{**values, **changes})
-    if record.trained_on != patients_hash(record.patients):
+    if not is_list_of(record.patients, record.trained_on, record.remaining):
         raise LeakageError(
             f"{path}: trained_on is {record.trained_on}, but the hash of its "
             f"{len(record.patients)} patients is {patients_hash(record.patients)}; the list was "

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from idhray.errors import LeakageError
 from idhray.generator_records import GENERATOR, GeneratorRecord, read_gate, read_generator
 from idhray.table_parts import parts, read_part
+from idhray.withdrawals import with_names, without_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ def refuse_leaks_of_roles(
     records = []
     for folder in synthetic:
         record = read_generator(folder)
-        held_out = [name for name in record.patients if roles.get(name, "train") != "train"]
+        patients = with_names(folder, record.patients, roles)
+        held_out = [name for name in patients if roles.get(name, "train") != "train"]
         if held_out:
             raise LeakageError(
                 f"{folder}: its generator was trained on patients that {cohort} holds out for "
@@ -110,7 +112,7 @@ def refuse_leaks_of_roles(
                 f"({held_out[0]}: {roles[held_out[0]]}); train the generator on the training "
                 "patients only"
             )
-        if unnamed := [name for name in record.patients if name not in roles]:
+        if unnamed := [name for name in without_tokens(patients) if name not in roles]:
             logger.warning(
                 "%s: its generator was also trained on %d patients that %s does not name (%s)",
                 folder,

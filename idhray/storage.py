@@ -196,6 +196,25 @@ def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
     return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
 
 
+def list_tree(folder: str) -> list[str]:
+    """Files in `folder` and in all folders below it, sorted by path."""
+    files, inner = filesystem(folder)
+    infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True, recursive=True))
+    names = [info.path[len(inner.rstrip("/")) + 1 :] for info in infos if info.is_file]
+    return [join(folder, name) for name in sorted(names)]
+
+
+@contextlib.contextmanager
+def folder_lock(folder: str) -> Iterator[None]:
+    """Hold the lock of a folder that exists, so that no run of a stage writes to it.
+
+    Raises:
+        StorageError: a run is writing there.
+    """
+    with contextlib.nullcontext() if is_uri(folder) else _locked(folder):
+        yield
+
+
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[str]:
     """A local path of the file at `path`: itself, or a copy that is removed afterwards.

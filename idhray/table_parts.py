@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -124,6 +124,40 @@ def _with_values(table: pa.Table, values: Mapping[str, Mapping[str, str]], path:
         field = table.schema.field(place)
         table = table.set_column(place, field, pa.array(cells, field.type))
     return table
+
+
+def remaining_rows(
+    path: str,
+    columns: Collection[str],
+    values: Collection[str],
+    change: Callable[[str], str],
+) -> tuple[list[dict[str, Any]], pa.Schema]:
+    """Rows of a part without those that hold one of some values, and the schema of the part.
+
+    Args:
+        path: Path of the part.
+        columns: Columns that are compared; those that the part lacks are ignored.
+        values: Values whose rows are left out.
+        change: Function that is applied to every text of the rows that stay.
+    """
+    with _opened_part(path, None) as part:
+        schema = part.schema_arrow
+        compared = [name for name in columns if name in schema.names]
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        rows = [
+            row | {name: change(row[name]) for name in texts if row[name]}
+            for row in part.read().to_pylist()
+            if not any(row[name] in values for name in compared)
+        ]
+    return rows, schema
+
+
+def content_digest(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
+    """Digest that `publish_table` returns for these rows."""
+    content = hashlib.sha256()
+    for group in _batched(rows, 256):
+        _add_rows(content, pa.Table.from_pylist(group, schema=schema))
+    return content.hexdigest()[:16]
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:

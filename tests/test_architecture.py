@@ -39,7 +39,8 @@ SHARED = {
     "ledger": {"table_parts", "tables", "storage", "errors"},
     "input_digest": {"storage", "errors"},
     "generator_records": {"storage", "errors"},
-    "leakage": {"generator_records", "table_parts", "storage", "errors"},
+    "withdrawals": {"storage", "errors"},
+    "leakage": {"generator_records", "table_parts", "storage", "errors", "withdrawals"},
     "cohorts": {"chance", "tables", "storage", "errors"},
     "slide_cache": {"storage", "errors"},
 }

@@ -65,6 +65,9 @@ class Protocol:
     added_classifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Classifier that joined after the first result -> its settings, and the date `joined`. It
     describes and does not judge."""
+    withdrawals: Mapping[str, str] = field(default_factory=dict)
+    """Day of a withdrawal and digest of the folds without the patient -> remark. It is no
+    amendment."""
 
     @property
     def hash(self) -> str:

@@ -23,7 +23,7 @@ from idhray.gan.architectures import architecture_name, architecture_of, gan_set
 from idhray.gan.config import GanSettings
 from idhray.gan.run import Run
 from idhray.gan.weights import WEIGHTS, read_weights
-from idhray.generator_records import patients_hash
+from idhray.generator_records import is_list_of, patients_hash
 from idhray.storage import exists, join, read_bytes, read_json
 
 TRAINING = "training.pt"
@@ -116,7 +116,7 @@ def read_model(folder: str) -> dict[str, Any]:
         read_settings(model)
     except ConfigError as error:
         raise StorageError(f"{folder}/{MODEL}: {error}; use the idhray that wrote it") from None
-    if model["trained_on"] != patients_hash(model["patients"]):
+    if not is_list_of(model["patients"], model["trained_on"], model.get("remaining")):
         raise StorageError(f"{folder}/{MODEL}: the list of patients does not match its hash")
     fold = model.get("fold")
     if fold and fold["digest"] != settings_hash(fold["roles"]):

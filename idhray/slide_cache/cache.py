@@ -23,6 +23,8 @@ from idhray.slide_cache.slots import lock_file, try_lock
 from idhray.slide_cache.source import FULL, Source, fetch, is_whole, source_of
 
 PART = ".part"
+CACHE_FILE = "_cache.json"
+"""File of a TILES folder that names the folder of copies, which is the same on each node."""
 POLL_S = 0.1
 _NAME = re.compile(r"[0-9a-f]{32}-(\d+)(\.part)?")
 
@@ -80,6 +82,20 @@ class Cache:
         finally:
             os.utime(lock, ns=(time.time_ns(), time.time_ns()))  # last used
             os.close(lock)
+
+    def remove_copies(self, is_file: Callable[[str], bool]) -> list[str]:
+        """Remove the copies that hold a file for whose name `is_file` is true.
+
+        Returns:
+            Folders of copies that a process is using; they are still there.
+        """
+        busy = []
+        with self._names_locked():
+            for item in os.scandir(self.folder):
+                holds = _NAME.fullmatch(item.name) and any(map(is_file, os.listdir(item.path)))
+                if holds and not _remove_unused(item.path):
+                    busy.append(item.path)
+        return busy
 
     def _copy_path(self, source: Source) -> str:
         return os.path.join(self.folder, f"{source.key}-{source.size}")

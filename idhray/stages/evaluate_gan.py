@@ -54,6 +54,7 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute, join, publish, publish_json, read_json
+from idhray.withdrawals import is_token, with_names
 
 logger = logging.getLogger(__name__)
 
@@ -211,9 +212,11 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     selection = selection_of_model(model)
     train = training_images(task.images, model["idh"], generator.settings, selection)
     held_out = real_images(task.images, model["idh"], "val", generator.settings, selection)
-    _check_patients(train, held_out, model["patients"], task.images)
+    candidates = {*train.patients, *held_out.patients}
+    patients = list(with_names(task.checkpoint, model["patients"], candidates))
+    _check_patients(train, held_out, patients, task.images)
     if len(model.get("tables", [])) == 1:  # no earlier training, whose patients are elsewhere
-        _check_complete(train, model["patients"], task.images)
+        _check_complete(train, patients, task.images)
     seed = seed_for(task.seed, "evaluation")
     images = generate(generator, seed, range(task.count), task.psi)
     extractor = extractor_of(task.features, device)
@@ -274,7 +277,13 @@ def _check_complete(train: RealImages, gan_patients: list[str], folder: str) -> 
     Raises:
         LeakageError: there are such patients.
     """
-    if absent := sorted(set(gan_patients) - set(train.patients)):
+    absent = sorted(set(gan_patients) - set(train.patients))
+    if any(map(is_token, absent)):
+        raise LeakageError(
+            f"{folder}: {len(absent)} patients whom this generator saw are gone, some of them by "
+            "withdrawal, so copies of their images cannot be looked for; train it anew"
+        )
+    if absent:
         raise LeakageError(
             f"{folder}: no training image of {len(absent)} patients whom this generator saw, "
             f"{absent[0]} the first; give the images that it was trained on"

@@ -20,6 +20,7 @@ from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute
 from idhray.tables import PREDICTIONS
+from idhray.withdrawals import with_names
 
 Split = Literal["train", "val", "test"]
 
@@ -102,7 +103,7 @@ def predict_split(task: PredictTask) -> Outcome:
         images = one_fold(task.images, task.folds, task.fold).view(all_images, task.split)
     else:
         images = load_images(task.images, task.split, card.settings).view()
-    refuse_trained_on(images, task.split, card)
+    refuse_trained_on(images, task.split, card, task.checkpoint)
     p = mutant_probabilities(network.to(device), images, device=device)
     rows = prediction_rows(
         images,
@@ -114,8 +115,10 @@ def predict_split(task: PredictTask) -> Outcome:
     return Outcome(rows=[{**row, "fold": task.fold} for row in rows] if task.folds else rows)
 
 
-def refuse_trained_on(images: ImageRows, split: str, card: ModelCard) -> None:
+def refuse_trained_on(images: ImageRows, split: str, card: ModelCard, checkpoint: str) -> None:
     """Refuse to test on patients that the classifier, or a generator behind it, was trained on.
+
+    A patient who withdrew and came back is recognized by the keyed hash in the card.
 
     Raises:
         LeakageError: naming the first of them.
@@ -127,7 +130,7 @@ def refuse_trained_on(images: ImageRows, split: str, card: ModelCard) -> None:
     if split == "test":
         used["validation"] = set(card.val_patients)
     for purpose, names in used.items():
-        if shared := sorted(patients & names):
+        if shared := sorted(patients & {*with_names(checkpoint, names, patients)}):
             raise LeakageError(
                 f"split {split}: {len(shared)} patients were in the classifier's {purpose} "
                 f"({shared[0]}, ...); a prediction of them is no test"

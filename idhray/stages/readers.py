@@ -144,12 +144,17 @@ def make_form(
             )
             key.append({name: case[name] for name in KEY})
         table = pd.DataFrame(key)
-        publish(join(out, "form.csv"), _csv(_empty_form(table["case"])))
-        words = [(f.name, f.label, list(f.levels.items())) for f in FEATURES]
-        publish(join(out, "form.html"), form_html(list(table["case"]), words).encode())
+        write_form(out, _empty_form(table["case"]))
         publish(join(out, "key", "key.csv"), _csv(table))
     real = int(table["real"].sum())
     return {"form": out, "cases": len(table), "real": real, "synthetic": len(table) - real}
+
+
+def write_form(out: str, form: pd.DataFrame) -> None:
+    """Write the form that readers fill in, as a table and as a page."""
+    publish(join(out, "form.csv"), _csv(form))
+    words = [(f.name, f.label, list(f.levels.items())) for f in FEATURES]
+    publish(join(out, "form.html"), form_html(list(form["case"]), words).encode())
 
 
 def real_cases(slices: str, grades: tuple[int, ...] = ()) -> list[dict[str, Any]]:

@@ -197,6 +197,7 @@ def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) 
         seed=model["seed"],
         weights=read_weights(checkpoint).digest("generator_ema"),
         tables=_generator_tables(model),
+        trained_on=model["trained_on"],
     )
 
 

@@ -16,7 +16,7 @@ from idhray.config import identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.input_digest import content_digest
 from idhray.ledger import check_failures, tally
-from idhray.slide_cache.cache import Cache
+from idhray.slide_cache.cache import CACHE_FILE, Cache
 from idhray.slide_cache.source import slide_files
 from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
@@ -29,7 +29,7 @@ from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
-from idhray.storage import absolute, is_uri, join
+from idhray.storage import absolute, is_uri, join, publish_json
 from idhray.tables import TILES
 
 FETCHING_TASKS_PER_CPU = 2
@@ -90,6 +90,8 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     )
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=("quality",)) as recorded:
         connect(flags.address)
+        if slide_cache:
+            publish_json(join(out, CACHE_FILE), {"folder": slide_cache.folder})
         run = TileRun(
             settings=flags.settings,
             out=out,

@@ -1,6 +1,7 @@
 """Check that no generator was trained on the images that the arm `more-real` adds."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from idhray.experiment.images import CohortImages, ImageNumbers
 from idhray.generator_records import GeneratorRecord, GeneratorTable, read_generator
 from idhray.stages.experiment.plan import CLASSES, TrialPlan
 from idhray.stages.runtime.contents import rows_digest
+from idhray.withdrawals import ranks_with_names
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ def refuse_reserve_images(plan: TrialPlan) -> None:
         return
     pairs = {(fold, folder) for (fold, _), pair in plan.generators.items() for folder in pair}
     for fold, folder in sorted(pairs):
-        record = read_generator(folder)
+        record = _with_names(folder, read_generator(folder), plan)
         reserve = np.concatenate(plan.fold_images[fold].reserve)
         if count := reserve_images_of(record, plan, reserve):
             raise LeakageError(
@@ -45,6 +47,20 @@ def refuse_reserve_images(plan: TrialPlan) -> None:
                 "more-real adds: %s",
                 *(folder, fold, reason),
             )
+
+
+def _with_names(folder: str, record: GeneratorRecord, plan: TrialPlan) -> GeneratorRecord:
+    """The record, where patients of the cohort who withdrew and came back have their names."""
+    if record.tables is None:
+        return record
+    names = {str(name) for name in plan.images.patients}
+    tables = tuple(
+        replace(table, last_ranks=ranks_with_names(folder, table.last_ranks, names))
+        if table.last_ranks
+        else table
+        for table in record.tables
+    )
+    return replace(record, tables=tables)
 
 
 def reserve_images_of(record: GeneratorRecord, plan: TrialPlan, reserve: ImageNumbers) -> int:

@@ -9,6 +9,7 @@ from idhray.gan.checkpoint import read_model
 from idhray.stages.gan_training.fold import GanFold
 from idhray.stages.gan_training.image_sets import ANY
 from idhray.stages.gan_training.task import GanTask
+from idhray.withdrawals import with_names
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ def _refuse_source(task: GanTask, fold: GanFold) -> None:
     """Refuse weights that come from a held-out patient."""
     if task.init_from is None:
         return
-    patients = read_model(task.init_from)["patients"]
+    recorded = read_model(task.init_from)["patients"]
+    patients = with_names(task.init_from, recorded, fold.held_out_patients)
     if leaked := sorted(set(patients) & set(fold.held_out_patients)):
         raise LeakageError(
             f"--init-from {task.init_from}: trained on patients that fold {fold.number} of "

@@ -4,6 +4,10 @@ The seal (`_done.json`) holds a digest of the content of the folder. The identit
 includes the seals of its inputs: the stage refuses an unfinished input, and notices an input that
 was made again with other content.
 
+After a withdrawal, the records of a generator or classifier hold a keyed hash in place of a name.
+Its seal stays, because weights and images are the same; `content` in it is the digest of the folder
+since then.
+
 The seal of a folder that grows also lists its parts. It stays while further parts join, and is
 replaced when they are complete; until then readers take the listed parts only.
 """
@@ -11,7 +15,7 @@ replaced when they are complete; until then readers take the listed parts only.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from idhray.config import Identity
@@ -33,6 +37,7 @@ from idhray.table_parts import parts
 
 DONE = "_done.json"
 PART_NAMES = "part_names"
+CONTENT = "content"
 
 
 @contextlib.contextmanager
@@ -70,10 +75,11 @@ def stage_folder(
             yield recorded
         except IdhrayError:
             # Refused before any work: a finished folder is still finished.
-            if before is not None and _without_names(before) == _sealed(out):
+            if before is not None and _without_names(before) == sealed_again(out, before):
                 publish_json(done, before)
             raise
-        publish_json(done, {**_sealed(out), **({PART_NAMES: _part_names(out)} if grows else {})})
+        names = {PART_NAMES: _part_names(out)} if grows else {}
+        publish_json(done, {**sealed_again(out, before), **names})
 
 
 @contextlib.contextmanager
@@ -100,7 +106,7 @@ def _may_grow(out: str, before: dict[str, Any]) -> bool:
     """True if a finished folder still has all parts that its seal stands for."""
     if PART_NAMES in before:
         return set(before[PART_NAMES]) <= set(_part_names(out))
-    return before == _sealed(out)
+    return _without_names(before) == sealed_again(out, before)
 
 
 def _without_names(sealed: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +143,27 @@ def seal(folder: str) -> str:
             "that makes it again"
         )
     return str(sealed["digest"])
+
+
+def sealed_again(out: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Seal of a folder in its present state, whose earlier seal was `before`."""
+    sealed = _sealed(out)
+    if before is not None and before.get(CONTENT) == sealed["digest"]:
+        return {**sealed, "digest": before["digest"], CONTENT: sealed["digest"]}
+    return sealed
+
+
+def sealed_with_other_records(out: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Seal of a folder in which a withdrawal changed records, and nothing that was computed."""
+    sealed = _sealed(out)
+    same = sealed["digest"] == before["digest"]
+    return {**before, **({} if same else {CONTENT: sealed["digest"]})}
+
+
+def sealed_without_rows(out: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Seal of a folder whose table lost the rows of a withdrawn patient."""
+    names = {PART_NAMES: _part_names(out)} if PART_NAMES in before else {}
+    return {**_sealed(out), **names}
 
 
 def _sealed(out: str) -> dict[str, Any]:

@@ -1,0 +1,211 @@
+"""All that descends from a patient: generators, images, classifiers, predictions, figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from idhray.cohorts.folds import FOLDS_FILE, read_folds
+from idhray.generator_records import GENERATOR
+from idhray.ledger import fates
+from idhray.stages.forgetting.subject import Subject
+from idhray.stages.runtime.folder import DONE
+from idhray.storage import SETTINGS, exists, join, list_tree, read_json
+from idhray.table_parts import parts, read_part
+
+TRAINING_IMAGES = "compares a generator with the patient's training images"
+DescendantKind = Literal[
+    "generator", "synthetic images", "evaluation", "classifier", "predictions", "cases of readers"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descendant:
+    """A result that was computed from images of the patient."""
+
+    folder: str
+    """Folder of the result, in the study."""
+    kind: DescendantKind
+    reason: str
+    trials: Mapping[str, str] = field(default_factory=dict)
+    """Training of an experiment -> digest of its settings; empty if the whole folder descends."""
+    digest: str = ""
+    """Seal of the folder; empty for one that is not finished, and for trainings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFolder:
+    """A folder that a stage made, in a study."""
+
+    path: str
+    stage: str
+    settings: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Digest in its seal; empty without one."""
+        path = join(self.path, DONE)
+        return str(read_json(path)["digest"]) if exists(path) else ""
+
+
+def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descendant]:
+    """Results of a study that descend from a patient, each with the reason.
+
+    Args:
+        folders: Folders of the study.
+        subject: The patient.
+    """
+    results: list[Descendant] = []
+    # Generators and classifiers that descend from the patient by their seal, others by `not SEAL`.
+    seals: dict[str, str] = {}
+    for folder in folders:
+        if folder.stage == "train_gan" and exists(join(folder.path, "model.json")):
+            seals[f"not {folder.digest}"] = folder.path
+        if folder.stage in ("train_gan", "train_classifier") and (
+            reason := _training_reason(folder, subject)
+        ):
+            kind: DescendantKind = "generator" if folder.stage == "train_gan" else "classifier"
+            results.append(_whole(folder, kind, reason))
+            if folder.digest:
+                seals[folder.digest] = folder.path
+    rules = {
+        "synthesize": _of_synthetic,
+        "import_synthetic": _of_synthetic,
+        "evaluate_gan": _of_evaluation,
+        "predict": _of_predictions,
+        "sweep": _of_sweep,
+    }
+    for folder in folders:
+        if folder.stage in rules and (descendant := rules[folder.stage](folder, subject, seals)):
+            results.append(descendant)
+    tables = {r.folder for r in results if r.kind == "synthetic images"}
+    results += _of_forms(folders, tables)
+    return results
+
+
+def _training_reason(folder: StageFolder, subject: Subject) -> str:
+    """Reason why a checkpoint descends from the patient; empty if it does not."""
+    for path in list_tree(folder.path):
+        if not path.endswith("/model.json"):
+            continue
+        model = read_json(path)
+        uses = {
+            "patients": "trained on the patient's images",
+            "train_patients": "trained on the patient's images",
+            "val_patients": "its epoch was chosen on the patient's images",
+            "generator_patients": "trained on images of a generator that saw the patient",
+        }
+        for key, reason in uses.items():
+            if any(map(subject.is_patient, model.get(key) or ())):
+                earlier = key == "patients" and not _in_last_table(model, subject)
+                return "started from a generator that saw the patient" if earlier else reason
+    return ""
+
+
+def _in_last_table(model: Mapping[str, Any], subject: Subject) -> bool:
+    """True unless a model tells that only earlier trainings saw the patient."""
+    tables = model.get("tables") or [{}]
+    ranks = tables[0].get("last_ranks")
+    return ranks is None or any(map(subject.is_patient, ranks))
+
+
+def _of_synthetic(
+    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+) -> Descendant | None:
+    path = join(folder.path, GENERATOR)
+    if not exists(path) or not any(map(subject.is_patient, read_json(path)["patients"])):
+        return None
+    return _whole(folder, "synthetic images", "its generator saw the patient")
+
+
+def _of_evaluation(
+    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+) -> Descendant | None:
+    generator = folder.settings.get("generator")
+    if generator in seals:
+        return _whole(folder, "evaluation", TRAINING_IMAGES)
+    checkpoint = seals.get(f"not {generator}")
+    if checkpoint and _is_held_out(read_json(join(checkpoint, "model.json")), subject):
+        return _whole(folder, "evaluation", "compares a generator with the patient's images")
+    return None
+
+
+def _is_held_out(model: Mapping[str, Any], subject: Subject) -> bool:
+    """True if the evaluation of a generator uses the patient as a validation patient."""
+    roles = (model.get("fold") or {}).get("roles", {})
+    role = roles.get(subject.patient, roles.get(subject.token))
+    return role == "val" and model.get("idh") in (subject.label, "any")
+
+
+def _of_predictions(
+    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+) -> Descendant | None:
+    if folder.settings.get("checkpoint") not in seals:
+        return None
+    return _whole(folder, "predictions", "predicted by a classifier that saw the patient")
+
+
+def _of_sweep(folder: StageFolder, subject: Subject, seals: Mapping[str, str]) -> Descendant | None:
+    """Trainings of the folds in which the patient trains or validates."""
+    path = join(folder.path, FOLDS_FILE)
+    if not exists(path):
+        reason = "an experiment without folds; the patient may have been in its training"
+        return None if _is_tested(folder.path, subject) else _whole(folder, "predictions", reason)
+    folds = read_folds(path)
+    used = {
+        fold: role
+        for fold in folds.numbers()
+        if (role := folds.roles(fold).get(subject.patient, "test")) != "test"
+    }
+    trials = {
+        name: fate.settings_hash
+        for name, fate in sorted(fates(folder.path).items())
+        if _fold_of_trial(name) in used
+    }
+    if not trials:
+        return None
+    listed = ", ".join(f"{fold} ({role})" for fold, role in used.items())
+    reason = f"the patient has a role in the training of the folds {listed}"
+    return Descendant(folder=folder.path, kind="predictions", reason=reason, trials=trials)
+
+
+def _is_tested(folder: str, subject: Subject) -> bool:
+    """True if the patient is tested by an experiment of version 0.1, or has no role in it."""
+    splits = {
+        row["split"]
+        for path in parts(folder)
+        for row in read_part(path, ["patient", "split"]).to_pylist()
+        if row["patient"] == subject.patient
+    }
+    return splits == {"test"}
+
+
+def _whole(folder: StageFolder, kind: DescendantKind, reason: str) -> Descendant:
+    return Descendant(folder=folder.path, kind=kind, reason=reason, digest=folder.digest)
+
+
+def _fold_of_trial(name: str) -> int:
+    """Fold in the name of a trial, such as fold=1 repeat=2 arm=real."""
+    number = name.partition("fold=")[2].split()[:1]
+    return int(number[0]) if number and number[0].isdigit() else 0
+
+
+def _of_forms(folders: Sequence[StageFolder], tables: set[str]) -> list[Descendant]:
+    """Cases of readers that show images of a generator that saw the patient."""
+    seals = {f.digest for f in folders if f.path in tables} - {""}
+    reason = "shows synthetic images of a generator that saw the patient"
+    return [
+        _whole(folder, "cases of readers", reason)
+        for folder in folders
+        if folder.stage == "readers" and seals & set(folder.settings.get("synthetic", ()))
+    ]
+
+
+def stage_folders(files: Sequence[str]) -> list[StageFolder]:
+    """Folders that stages made, from the paths of all files of a study; outer folders first."""
+    paths = [path.removesuffix(f"/{SETTINGS}") for path in files if path.endswith(f"/{SETTINGS}")]
+    folders = []
+    for path in sorted(paths):
+        settings = read_json(join(path, SETTINGS))
+        stage = str(settings.get("stage", ""))
+        folders.append(StageFolder(path=path, stage=stage, settings=settings))
+    return folders
