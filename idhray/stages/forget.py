@@ -11,9 +11,7 @@ from idhray.errors import ConfigError, ManifestError, StorageError
 from idhray.stages.forgetting.ancestry import (
     TRAINING_IMAGES,
     Descendant,
-    StageFolder,
     descendants,
-    stage_folders,
 )
 from idhray.stages.forgetting.caches import cleaned_caches, joined_studies, slide_caches
 from idhray.stages.forgetting.certificate import OpenEnds, certificate_of, is_finished, text_of
@@ -38,6 +36,7 @@ from idhray.stages.forgetting.plan import (
 )
 from idhray.stages.forgetting.search import leftovers
 from idhray.stages.forgetting.subject import Subject, subject_of
+from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
 from idhray.storage import (
     LOCK,
     SETTINGS,

@@ -8,8 +8,8 @@ from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.generator_records import GENERATOR
 from idhray.ledger import fates
 from idhray.stages.forgetting.subject import Subject
-from idhray.stages.runtime.folder import DONE
-from idhray.storage import SETTINGS, exists, join, list_tree, read_json
+from idhray.stages.runtime.stage_folders import StageFolder
+from idhray.storage import exists, join, list_tree, read_json
 from idhray.table_parts import parts, read_part
 
 TRAINING_IMAGES = "compares a generator with the patient's training images"
@@ -30,21 +30,6 @@ class Descendant:
     """Training of an experiment -> digest of its settings; empty if the whole folder descends."""
     digest: str = ""
     """Seal of the folder; empty for one that is not finished, and for trainings."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageFolder:
-    """A folder that a stage made, in a study."""
-
-    path: str
-    stage: str
-    settings: Mapping[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """Digest in its seal; empty without one."""
-        path = join(self.path, DONE)
-        return str(read_json(path)["digest"]) if exists(path) else ""
 
 
 def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descendant]:
@@ -198,14 +183,3 @@ def _of_forms(folders: Sequence[StageFolder], tables: set[str]) -> list[Descenda
         for folder in folders
         if folder.stage == "readers" and seals & set(folder.settings.get("synthetic", ()))
     ]
-
-
-def stage_folders(files: Sequence[str]) -> list[StageFolder]:
-    """Folders that stages made, from the paths of all files of a study; outer folders first."""
-    paths = [path.removesuffix(f"/{SETTINGS}") for path in files if path.endswith(f"/{SETTINGS}")]
-    folders = []
-    for path in sorted(paths):
-        settings = read_json(join(path, SETTINGS))
-        stage = str(settings.get("stage", ""))
-        folders.append(StageFolder(path=path, stage=stage, settings=settings))
-    return folders

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from idhray.ledger import ledger_table
 from idhray.slide_cache.cache import CACHE_FILE, Cache
-from idhray.stages.forgetting.ancestry import StageFolder
+from idhray.stages.runtime.stage_folders import StageFolder
 from idhray.storage import exists, join, read_json
 from idhray.withdrawals import Withdrawals
 

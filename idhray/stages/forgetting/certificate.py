@@ -11,7 +11,7 @@ from idhray.withdrawals import Withdrawal
 
 @dataclass(frozen=True, kw_only=True)
 class OpenEnds:
-    """What a withdrawal could not do itself."""
+    """Open ends of a withdrawal: places that the command did not reach."""
 
     leftovers: Sequence[str] = ()
     """Files in which a name of the patient is still found."""
@@ -30,7 +30,7 @@ def certificate_of(
         study: Folder of the study.
         plan: Plan of the withdrawal.
         withdrawal: Its record in the study.
-        ends: What is still open.
+        ends: Open ends.
     """
     whole = dict(plan.removed)
     return {
@@ -106,11 +106,11 @@ def text_of(plan: WithdrawalPlan, certificate: dict[str, Any], *, dry_run: bool)
         numbers = {"rows": each.rows, "files": each.files, "names in records": each.records}
         listed = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
         lines.append(f"{folder or '.'}: {verb}: {listed}")
-    for each in plan.descendants:
-        removed = each.folder in plan.removed or each.folder in plan.trials
+    for result in plan.descendants:
+        removed = result.folder in plan.removed or result.folder in plan.trials
         state = verb if removed else "stays (--models removes it)"
-        count = f", {len(each.trials)} trainings" if each.trials else ""
-        lines.append(f"{each.folder}: {each.kind}{count}: {each.reason}: {state}")
+        count = f", {len(result.trials)} trainings" if result.trials else ""
+        lines.append(f"{result.folder}: {result.kind}{count}: {result.reason}: {state}")
     lines += [f"{folder}: {reason}: {verb}" for folder, reason in _statistics(plan)]
     for kind, places in certificate["not_reached"].items():
         lines += [f"not reached: {kind}: {place}" for place in places]

@@ -125,7 +125,8 @@ def _change_table(path: str, subject: Subject) -> None:
     """Write a Parquet file anew as the stage that made it would write it."""
     if basename(path) in MANIFESTS:
         cohort = read_manifest(path)
-        write_manifest(path, cohort[cohort["patient"] != subject.patient])
+        rest = cohort[cohort["patient"] != subject.patient]
+        write_manifest(path, rest.reset_index(drop=True))
     elif basename(path) == FOLDS_FILE:
         folds = read_folds(path)
         table = folds.table[folds.table["patient"] != subject.patient]

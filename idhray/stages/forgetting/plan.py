@@ -14,10 +14,11 @@ from idhray.cohorts.text_table import read_text_table
 from idhray.config import settings_dict, settings_from
 from idhray.errors import StorageError
 from idhray.stages.experiment.outcome import SELECTION_FILE
-from idhray.stages.forgetting.ancestry import Descendant, StageFolder
+from idhray.stages.forgetting.ancestry import Descendant
 from idhray.stages.forgetting.changes import Change, change_of
 from idhray.stages.forgetting.subject import Subject
 from idhray.stages.runtime.folder import DONE
+from idhray.stages.runtime.stage_folders import StageFolder
 from idhray.storage import LOCK, exists, join, list_files, publish_json, read_json
 
 PLAN_FILE = "_withdrawing.json"

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from idhray.cohorts.manifest import SPLITS
-from idhray.ledger import ledger_table
+from idhray.ledger import fates, ledger_table
 from idhray.report.content import Flow, SplitCount, flow_of
+from idhray.stages.runtime.origins import mixture, packages
+from idhray.stages.runtime.stage_folders import stage_folders
 from idhray.stats.text import signed
-from idhray.storage import PROVENANCE, SETTINGS, exists, join, read_json
+from idhray.storage import PROVENANCE, SETTINGS, exists, join, list_tree, read_json
 
 
 def split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
@@ -75,5 +77,16 @@ def shown_gain(gain: float) -> str:
 
 
 def provenance_of(study: str) -> dict[str, str]:
-    """Versions and machine of a study, as its folder records them."""
-    return {name: str(value) for name, value in read_json(join(study, PROVENANCE)).items() if value}
+    """Versions and machine of a study, as its folder records them.
+
+    Folders whose parts are of several versions have a line each.
+    """
+    recorded = {n: v for n, v in read_json(join(study, PROVENANCE)).items() if v}
+    if recorded.pop("continued_with", None):
+        recorded["made with"] = f"idhray {', then '.join(packages(study))}"
+    mixed = {
+        f"versions of {folder.path[len(study) :].strip('/')}": text
+        for folder in stage_folders(list_tree(study))
+        if folder.path != study.rstrip("/") and (text := mixture(folder.path, fates(folder.path)))
+    }
+    return {name: str(value) for name, value in recorded.items()} | mixed
