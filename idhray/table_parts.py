@@ -152,7 +152,7 @@ def remaining_rows(
     return rows, schema
 
 
-def content_digest(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
+def digest_of_rows(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> str:
     """Digest that `publish_table` returns for these rows."""
     content = hashlib.sha256()
     for group in _batched(rows, 256):

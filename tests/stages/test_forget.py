@@ -291,7 +291,7 @@ def killed_after(monkeypatch, step):
 @pytest.mark.parametrize(
     ("models", "steps"),
     [
-        pytest.param(False, range(0, 1000, 20), id="some steps"),
+        pytest.param(False, range(0, 1000, 15), id="some steps"),
         pytest.param(True, range(7, 1000, 20), id="some steps, with models"),
         pytest.param(False, range(1000), id="all steps", marks=pytest.mark.slow),
         pytest.param(True, range(1000), id="all steps, with models", marks=pytest.mark.slow),

@@ -1,6 +1,6 @@
 """All that descends from a patient: generators, images, classifiers, predictions, figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.generator_records import GENERATOR
 from idhray.ledger import fates
 from idhray.stages.forgetting.subject import Subject
+from idhray.stages.runtime.folder import DONE
 from idhray.stages.runtime.stage_folders import StageFolder
 from idhray.storage import exists, join, list_tree, read_json
 from idhray.table_parts import parts, read_part
@@ -32,6 +33,16 @@ class Descendant:
     """Seal of the folder; empty for one that is not finished, and for trainings."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Checkpoints:
+    """Generators and classifiers of a study, by their seals."""
+
+    seals: set[str] = field(default_factory=set)
+    """Those that descend from the patient."""
+    others: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """model.json of those that do not."""
+
+
 def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descendant]:
     """Results of a study that descend from a patient, each with the reason.
 
@@ -40,18 +51,17 @@ def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descen
         subject: The patient.
     """
     results: list[Descendant] = []
-    # Generators and classifiers that descend from the patient by their seal, others by `not SEAL`.
-    seals: dict[str, str] = {}
+    checkpoints = _Checkpoints()
     for folder in folders:
-        if folder.stage == "train_gan" and exists(join(folder.path, "model.json")):
-            seals[f"not {folder.digest}"] = folder.path
-        if folder.stage in ("train_gan", "train_classifier") and (
-            reason := _training_reason(folder, subject)
-        ):
+        if folder.stage not in ("train_gan", "train_classifier"):
+            continue
+        models = _models(folder.path)
+        if reason := _training_reason(models.values(), subject):
             kind: DescendantKind = "generator" if folder.stage == "train_gan" else "classifier"
             results.append(_whole(folder, kind, reason))
-            if folder.digest:
-                seals[folder.digest] = folder.path
+            checkpoints.seals.update(models)
+        else:
+            checkpoints.others.update(models)
     rules = {
         "synthesize": _of_synthetic,
         "import_synthetic": _of_synthetic,
@@ -60,25 +70,35 @@ def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descen
         "sweep": _of_sweep,
     }
     for folder in folders:
-        if folder.stage in rules and (descendant := rules[folder.stage](folder, subject, seals)):
+        if folder.stage in rules and (
+            descendant := rules[folder.stage](folder, subject, checkpoints)
+        ):
             results.append(descendant)
     tables = {r.folder for r in results if r.kind == "synthetic images"}
     results += _of_forms(folders, tables)
     return results
 
 
-def _training_reason(folder: StageFolder, subject: Subject) -> str:
+def _models(folder: str) -> dict[str, dict[str, Any]]:
+    """Seal -> model.json of the checkpoints in a folder; those without a seal by their path."""
+    models = {}
+    for path in list_tree(folder):
+        place, _, name = path.rpartition("/")
+        if name == "model.json":
+            done = join(place, DONE)
+            models[str(read_json(done)["digest"]) if exists(done) else place] = read_json(path)
+    return models
+
+
+def _training_reason(models: Iterable[Mapping[str, Any]], subject: Subject) -> str:
     """Reason why a checkpoint descends from the patient; empty if it does not."""
-    for path in list_tree(folder.path):
-        if not path.endswith("/model.json"):
-            continue
-        model = read_json(path)
-        uses = {
-            "patients": "trained on the patient's images",
-            "train_patients": "trained on the patient's images",
-            "val_patients": "its epoch was chosen on the patient's images",
-            "generator_patients": "trained on images of a generator that saw the patient",
-        }
+    uses = {
+        "patients": "trained on the patient's images",
+        "train_patients": "trained on the patient's images",
+        "val_patients": "its epoch was chosen on the patient's images",
+        "generator_patients": "trained on images of a generator that saw the patient",
+    }
+    for model in models:
         for key, reason in uses.items():
             if any(map(subject.is_patient, model.get(key) or ())):
                 earlier = key == "patients" and not _in_last_table(model, subject)
@@ -94,7 +114,7 @@ def _in_last_table(model: Mapping[str, Any], subject: Subject) -> bool:
 
 
 def _of_synthetic(
-    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+    folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
 ) -> Descendant | None:
     path = join(folder.path, GENERATOR)
     if not exists(path) or not any(map(subject.is_patient, read_json(path)["patients"])):
@@ -103,13 +123,12 @@ def _of_synthetic(
 
 
 def _of_evaluation(
-    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+    folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
 ) -> Descendant | None:
-    generator = folder.settings.get("generator")
-    if generator in seals:
+    generator = str(folder.settings.get("generator"))
+    if generator in checkpoints.seals:
         return _whole(folder, "evaluation", TRAINING_IMAGES)
-    checkpoint = seals.get(f"not {generator}")
-    if checkpoint and _is_held_out(read_json(join(checkpoint, "model.json")), subject):
+    if _is_held_out(checkpoints.others.get(generator, {}), subject):
         return _whole(folder, "evaluation", "compares a generator with the patient's images")
     return None
 
@@ -122,14 +141,16 @@ def _is_held_out(model: Mapping[str, Any], subject: Subject) -> bool:
 
 
 def _of_predictions(
-    folder: StageFolder, subject: Subject, seals: Mapping[str, str]
+    folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
 ) -> Descendant | None:
-    if folder.settings.get("checkpoint") not in seals:
+    if folder.settings.get("checkpoint") not in checkpoints.seals:
         return None
     return _whole(folder, "predictions", "predicted by a classifier that saw the patient")
 
 
-def _of_sweep(folder: StageFolder, subject: Subject, seals: Mapping[str, str]) -> Descendant | None:
+def _of_sweep(
+    folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
+) -> Descendant | None:
     """Trainings of the folds in which the patient trains or validates."""
     path = join(folder.path, FOLDS_FILE)
     if not exists(path):

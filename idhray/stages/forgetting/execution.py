@@ -31,7 +31,7 @@ from idhray.storage import (
     read_json,
     remove,
 )
-from idhray.table_parts import content_digest, part_path, publish_table
+from idhray.table_parts import digest_of_rows, part_path, publish_table
 
 MANIFESTS = ("cohort.parquet", "normals.parquet", "_cohort.parquet")
 
@@ -108,7 +108,7 @@ def _change_part(
         remove(change.path)
         return
     if fate is not None:
-        ledger.record(folder, _with_shard(fate, shard, content_digest(rows, schema), change.rows))
+        ledger.record(folder, _with_shard(fate, shard, digest_of_rows(rows, schema), change.rows))
     publish_table(change.path, rows, schema)
 
 

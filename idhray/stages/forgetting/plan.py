@@ -177,7 +177,10 @@ def plan_of(
         folders=plans,
         removed=removed,
         trials=trials,
-        descendants=tuple(replace(d, folder=relative[d.folder]) for d in descendants),
+        descendants=tuple(
+            replace(each, folder=relative[each.folder])
+            for each in sorted(descendants, key=lambda d: (d.folder, d.kind))
+        ),
     )
 
 
@@ -214,7 +217,7 @@ def merged_plan(earlier: WithdrawalPlan | None, present: WithdrawalPlan) -> With
         folders=folders,
         removed={**present.removed, **earlier.removed},
         trials={**present.trials, **earlier.trials},
-        descendants=tuple(descendants.values()),
+        descendants=tuple(descendants[key] for key in sorted(descendants)),
     )
 
 

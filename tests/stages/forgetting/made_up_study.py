@@ -24,7 +24,7 @@ from idhray.images import encode, image_cell
 from idhray.ledger import Fate, record
 from idhray.stages.runtime.folder import DONE, seal, sealed_without_rows
 from idhray.storage import SETTINGS, publish, publish_json
-from idhray.table_parts import content_digest, part_path, publish_table
+from idhray.table_parts import digest_of_rows, part_path, publish_table
 from idhray.tables import PATCHES, PREDICTIONS, SYNTHETIC, TILES, TRIALS
 
 SECRET = "Kx7QpZ3mWv9T"
@@ -65,7 +65,7 @@ def finish(folder, values):
 def fate(folder, name, rows, schema, note=""):
     """Publish the part of an input and its ledger row."""
     publish_table(part_path(str(folder), name), rows, schema)
-    digest = content_digest(rows, schema)
+    digest = digest_of_rows(rows, schema)
     record(str(folder), Fate(input=name, status="done", rows=len(rows), digest=digest, error=note))
 
 
