@@ -13,8 +13,8 @@ from idhray.stages.forgetting.ancestry import (
     Descendant,
     descendants,
 )
-from idhray.stages.forgetting.caches import cleaned_caches, joined_studies, slide_caches
-from idhray.stages.forgetting.certificate import OpenEnds, certificate_of, is_finished, text_of
+from idhray.stages.forgetting.caches import cleaned_caches, slide_caches
+from idhray.stages.forgetting.certificate import OpenEnds, certificate_of, text_of
 from idhray.stages.forgetting.changes import PAGES
 from idhray.stages.forgetting.execution import (
     change_folder,
@@ -24,6 +24,7 @@ from idhray.stages.forgetting.execution import (
     remove_whole,
     seal_folder,
 )
+from idhray.stages.forgetting.joined import holds_patient, joined_studies
 from idhray.stages.forgetting.plan import (
     PLAN_FILE,
     FolderChanges,
@@ -47,7 +48,6 @@ from idhray.storage import (
     list_tree,
     publish_json,
     read_bytes,
-    read_json,
     remove,
 )
 from idhray.withdrawals import (
@@ -169,7 +169,7 @@ def _withdraw(study: str, patient: str, flags: ForgetFlags) -> dict[str, Any]:
         rest = [path for path in list_tree(study) if basename(path) not in NOT_SEARCHED]
         remaining = [path[len(study) + 1 :] for path in leftovers(rest, state.subject)]
         ends = _open_ends(study, state, patient, remaining)
-        withdrawal = replace(withdrawal, finished=is_finished(withdrawal, ends))
+        withdrawal = replace(withdrawal, finished=not remaining)
         write_withdrawals(study, withdrawals.updated(withdrawal))
         remove(join(study, PLAN_FILE))
     values = certificate_of(study, state.plan, withdrawal, ends)
@@ -272,22 +272,8 @@ def _finished(
 
 def _open_ends(study: str, state: _State, patient: str, remaining: Sequence[str]) -> OpenEnds:
     """Studies that share outputs and still hold the patient; files that still name it."""
-    others = joined_studies(study, read_json(join(study, SETTINGS)))
     return OpenEnds(
         leftovers=remaining,
-        open_studies=[other for other in others if _holds(other, patient)],
+        open_studies=[other for other in joined_studies(study) if holds_patient(other, patient)],
         sources=len(state.subject.files),
     )
-
-
-def _holds(study: str, patient: str) -> bool:
-    """True if another study may still hold a patient."""
-    if not exists(join(study, SETTINGS)):
-        return True  # not reached from here
-    withdrawals = read_withdrawals(study)
-    earlier = withdrawals.of(patient) if withdrawals else None
-    if earlier is not None:
-        return not earlier.finished
-    tables = [path for path in list_tree(study) if path.endswith(".parquet")]
-    subject = subject_of(patient, "", tables)
-    return bool(leftovers(tables, subject))

@@ -102,7 +102,9 @@ def _withdrawn(root: str) -> dict[str, Any]:
         return {}
     return {
         "withdrawn": len(record.withdrawals),
-        "open_withdrawals": sum(not each.finished for each in record.withdrawals),
+        "open_withdrawals": sum(
+            not each.finished or bool(each.open_caches) for each in record.withdrawals
+        ),
         "open_caches": sorted({c for each in record.withdrawals for c in each.open_caches}),
         "descendants_of_withdrawn": sorted(
             {str(d["folder"]) for each in record.withdrawals for d in each.descendants}
@@ -124,7 +126,7 @@ def _next_step(root: str, entry: Mapping[str, Any], parts: list[dict[str, Any]])
     """Command that continues a folder; empty if there is nothing to do."""
     record = read_withdrawals(root)
     if exists(join(root, PLAN_FILE)) or any(
-        not each.finished for each in (record.withdrawals if record else ())
+        not each.finished or each.open_caches for each in (record.withdrawals if record else ())
     ):
         return f"the same `idhray forget --study {root}` again: a withdrawal is not finished"
     unfinished = [part["folder"] for part in parts if not part["complete"]]

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from idhray.ledger import ledger_table
 from idhray.slide_cache.cache import CACHE_FILE, Cache
@@ -49,24 +49,3 @@ def cleaned_caches(
             if cache.remove_copies(lambda name: withdrawals.token(name) in files):
                 remaining.append(place)
     return remaining
-
-
-def joined_studies(study: str, settings: Mapping[str, object]) -> list[str]:
-    """Other studies whose outputs this study reuses, or that reuse its outputs."""
-    names = set[str]()
-    for file in ("_reuse.json", "_study.json"):
-        path = join(study, file)
-        if exists(path):
-            names |= set(_folders(read_json(path).get("reuse")))
-            names |= set(_folders(read_json(path).get("reused_by")))
-    names |= set(_folders(settings.get("reuse")))
-    return sorted(names - {study})
-
-
-def _folders(value: object) -> list[str]:
-    """Paths in a record: one path, a list of paths, or paths by name."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [path for each in value.values() for path in _folders(each)]
-    return [path for each in value for path in _folders(each)] if isinstance(value, list) else []

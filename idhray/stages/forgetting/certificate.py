@@ -38,7 +38,7 @@ def certificate_of(
         "study": study,
         "day": withdrawal.day,
         "idhray": idhray.__version__,
-        "finished": is_finished(withdrawal, ends),
+        "finished": not (withdrawal.open_caches or ends.open_studies or ends.leftovers),
         "removed": {
             **{
                 folder or ".": {"rows": each.rows, "files": each.files, "records": each.records}
@@ -55,11 +55,6 @@ def certificate_of(
             "studies": list(ends.open_studies),
         },
     }
-
-
-def is_finished(withdrawal: Withdrawal, ends: OpenEnds) -> bool:
-    """True if nothing is left to do."""
-    return not (withdrawal.open_caches or ends.open_studies or ends.leftovers)
 
 
 def _remains(plan: WithdrawalPlan, ends: OpenEnds) -> list[dict[str, str]]:
