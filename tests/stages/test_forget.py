@@ -1,6 +1,5 @@
 """A withdrawn patient leaves every file of a study; what descends from the patient is named."""
 
-import base64
 import json
 import shutil
 import socket
@@ -21,19 +20,20 @@ from idhray.ledger import fates
 from idhray.slide_cache.cache import Cache
 from idhray.stages import forget as command
 from idhray.stages.forget import ForgetFlags, forget
-from idhray.stages.forgetting.search import contents
 from idhray.stages.runtime.folder import seal
 from idhray.storage import publish_json, read_json
-from idhray.table_parts import part_path, parts, read_part
+from idhray.table_parts import part_path, parts
 from idhray.withdrawals import Withdrawals
 from tests.stages.forgetting import made_up_study as made
 from tests.stages.forgetting.made_up_study import (
     PATIENTS,
     SECRET,
     SLIDES,
+    made_up_reader_study,
     made_up_study,
     tree,
 )
+from tests.stages.forgetting.traces import pictures, traces
 
 OTHERS = tuple(name for name in PATIENTS if name != SECRET)
 KEY = "ab" * 32
@@ -63,43 +63,38 @@ def withdraw(study, **flags):
     return forget(ForgetFlags(study=str(study), patient=(SECRET,), **flags))
 
 
-def traces(study, secrets):
-    """Files that hold one of some byte strings, raw, decoded, or as base64 of any phase."""
-    encoded = {base64.b64encode(each[k:])[4:-8] for each in secrets for k in range(3)}
-    texts = [*secrets, *(each for each in encoded if len(each) > 8)]
-    return [
-        str(path)
-        for path in sorted(Path(study).rglob("*"))
-        if path.is_file()
-        and any(
-            text in data for data in [path.name.encode(), *contents(str(path))] for text in texts
-        )
-    ]
-
-
-def pictures(study):
-    """Images of the patient in tables and pictures of a study."""
-    cells = [
-        cell["bytes"]
-        for table in ("tiles", "patches")
-        for path in parts(f"{study}/{table}")
-        for row in [read_part(path).to_pylist()]
-        for cell in [each["image"] for each in row if each["patient"] == SECRET]
-    ]
-    return [*cells, (Path(study) / f"tiles/quality/{SLIDES[SECRET]}.jpg").read_bytes()]
-
-
 @pytest.mark.parametrize("models", [False, True])
 def test_no_byte_of_the_patient_is_left(study, models):
     """Hospitals must be able to show it: name, slide, path, part names and images."""
     part = part_path("", SLIDES[SECRET])[1:].removesuffix(".parquet")
-    secrets = [*pictures(study), *(each.encode() for each in (SECRET, part, "/archive/" + SECRET))]
+    secrets = [
+        *pictures(study, SECRET),
+        *(each.encode() for each in (SECRET, part, "/archive/" + SECRET)),
+    ]
     assert len(traces(study, secrets)) > 20
     result = withdraw(study, models=models)
 
     assert result["exit_code"] == 0
     assert result["finished"]
     assert traces(study, secrets) == []
+
+
+def test_cases_and_readings_of_the_patient_leave_a_reader_study(tmp_path):
+    """Readers saw the scans; form, key and readings name them. The other readings stay valid."""
+    study = made_up_reader_study(tmp_path / "study")
+    case = (tmp_path / "study/form/cases/case-003.png").read_bytes()
+    secrets = [case, *pictures(study, SECRET), SECRET.encode()]
+    before = seal(f"{study}/form")
+    withdraw(study)
+
+    assert traces(study, secrets) == []
+    assert seal(f"{study}/form") == before
+    assert read_json(f"{study}/form/_settings.json")["slices"] == seal(f"{study}/slices")
+    assert "case-003" not in (tmp_path / "study/form/form.html").read_text()
+    lines = (tmp_path / "study/readings.csv").read_text().splitlines()
+    assert lines == ["reader,case,patient,real", "a,case-001,M1,True", "a,case-002,,False"]
+    assert (tmp_path / "study/slices/quality.csv").read_text() == "study,ml\nM1,1.5\n"
+    assert {*fates(f"{study}/slices")} == {"M1"}
 
 
 def test_the_rest_equals_a_study_without_the_patient(study, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from idhray.classify.settings import ClassifierSettings
 from idhray.cohorts.folds import folds_hash, folds_of_roles, write_folds
@@ -22,10 +23,11 @@ from idhray.gan.pggan.config import PgganSettings
 from idhray.generator_records import GeneratorRecord, patients_hash, write_generator
 from idhray.images import encode, image_cell
 from idhray.ledger import Fate, record
+from idhray.stages.readers import write_form
 from idhray.stages.runtime.folder import DONE, seal, sealed_without_rows
 from idhray.storage import SETTINGS, publish, publish_json
 from idhray.table_parts import digest_of_rows, part_path, publish_table
-from idhray.tables import PATCHES, PREDICTIONS, SYNTHETIC, TILES, TRIALS
+from idhray.tables import PATCHES, PREDICTIONS, SLICES, SYNTHETIC, TILES, TRIALS
 
 SECRET = "Kx7QpZ3mWv9T"
 PATIENTS = ("M1", "M2", SECRET, "M4", "W1", "W2", "W3", "W4")
@@ -185,6 +187,43 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     hashed = manifest_hash(patients_of(cohort))
     publish_json(f"{study}/{SETTINGS}", {"stage": "study", "manifest_hash": hashed})
     publish_json(f"{study}/_study.json", {"patches": f"{study}/patches"})
+    return study
+
+
+def made_up_reader_study(folder):
+    """A reader study of two patients and a synthetic case; its folder as text."""
+    study, patients = str(folder), ("M1", SECRET)
+    for name in patients:
+        rows = [
+            {"patient": name, "idh": "mutant", "split": "train", "study": name, "z_mm": float(k),
+             "brain_fraction": 0.5, "tumor_fraction": 0.1,
+             "image": image_cell(image("slice", name, k), f"{name}-{k}")} for k in range(2)
+        ]  # fmt: skip
+        fate(f"{study}/slices", name, rows, SLICES, note=f"{name} FLAIR: used unchanged")
+        publish(f"{study}/slices/quality/{name}.png", encode(image("quality", name)))
+        publish_json(f"{study}/slices/quality/{name}.json", {"study": name, "ml": 1.5})
+    publish(f"{study}/slices/quality.csv", f"study,ml\nM1,1.5\n{SECRET},1.5\n".encode())
+    cohort = manifest_frame(
+        {
+            "patient": name, "idh": "mutant", "t1ce": f"/scans/{name}/t1ce.nii.gz",
+            "flair": f"/scans/{name}/flair.nii.gz",
+        }
+        for name in patients
+    )  # fmt: skip
+    write_manifest(f"{study}/slices/_cohort.parquet", cohort)
+    finish(f"{study}/slices", {"stage": "prepare_mri"})
+    form = f"{study}/form"
+    cases = {"case-001": "M1", "case-002": "", "case-003": SECRET}
+    for case, name in cases.items():
+        publish(f"{form}/cases/{case}.png", encode(image("case", name)))
+    write_form(form, pd.DataFrame({"case": [*cases], "judged_real": ""}))
+    key = [f"{case},{name},mutant,train,{bool(name)},{name}" for case, name in cases.items()]
+    publish(f"{form}/key/key.csv", "\n".join(["case,patient,idh,split,real,source", *key]).encode())
+    finish(form, {"stage": "readers", "slices": seal(f"{study}/slices"), "synthetic": []})
+    lines = [f"a,{case},{name},{bool(name)}" for case, name in cases.items()]
+    publish(f"{study}/readings.csv", "\n".join(["reader,case,patient,real", *lines, ""]).encode())
+    write_manifest(f"{study}/cohort.parquet", cohort)
+    publish_json(f"{study}/{SETTINGS}", {"stage": "study", "kind": "mri"})
     return study
 
 
