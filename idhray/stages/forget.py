@@ -24,7 +24,7 @@ from idhray.stages.forgetting.execution import (
     remove_whole,
     seal_folder,
 )
-from idhray.stages.forgetting.joined import holds_patient, joined_studies
+from idhray.stages.forgetting.joined import holds_patient, joined_studies, outside_readings
 from idhray.stages.forgetting.plan import (
     PLAN_FILE,
     FolderChanges,
@@ -91,6 +91,7 @@ class _State:
     changes: list[FolderChanges]
     plan: WithdrawalPlan
     caches: list[str]
+    readings: list[str]
 
     @property
     def holds_patient(self) -> bool:
@@ -198,6 +199,7 @@ def _state(study: str, patient: str, withdrawals: Withdrawals, models: bool) -> 
         changes=changes,
         plan=merged_plan(earlier, plan),
         caches=slide_caches(folders, subject.inputs),
+        readings=outside_readings(study, files),
     )
 
 
@@ -276,4 +278,5 @@ def _open_ends(study: str, state: _State, patient: str, remaining: Sequence[str]
         leftovers=remaining,
         open_studies=[other for other in joined_studies(study) if holds_patient(other, patient)],
         sources=len(state.subject.files),
+        readings=state.readings,
     )

@@ -5,7 +5,9 @@ import shutil
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from idhray import storage, table_parts
@@ -20,6 +22,7 @@ from idhray.ledger import fates
 from idhray.slide_cache.cache import Cache
 from idhray.stages import forget as command
 from idhray.stages.forget import ForgetFlags, forget
+from idhray.stages.predict import refuse_trained_on
 from idhray.stages.runtime.folder import seal
 from idhray.storage import publish_json, read_json
 from idhray.table_parts import part_path, parts
@@ -199,10 +202,15 @@ def test_the_guard_recognizes_a_patient_who_comes_back(study):
 def test_a_classifier_card_keeps_a_hash(study):
     """`predict` refuses to test a patient whom the classifier saw."""
     withdraw(study)
-    names = load_card(f"{study}/classifier").train_patients
+    card = load_card(f"{study}/classifier")
+    assert SECRET not in card.train_patients
+    assert Withdrawals(key=KEY).token(SECRET) in card.train_patients
 
-    assert SECRET not in names
-    assert Withdrawals(key=KEY).token(SECRET) in names
+    tested = SimpleNamespace(patients=np.array([SECRET]))
+    with pytest.raises(
+        LeakageError, match=f"1 patients were in the classifier's training .{SECRET}"
+    ):
+        refuse_trained_on(tested, "test", card, f"{study}/classifier")
 
 
 def test_the_certificate_lies_outside_and_names_nobody(study, tmp_path):
@@ -376,3 +384,26 @@ def test_studies_that_share_outputs_are_named_until_they_are_done(study, tmp_pat
     (study / "_reused_by/0123.json").unlink()
 
     assert withdraw(study)["exit_code"] == 0
+
+
+def test_a_table_outside_the_study_is_named(study, tmp_path):
+    """A study may use the patches of another place, where the patient still is."""
+    table = shutil.move(study / "patches", tmp_path / "table")
+    publish_json(f"{study}/_study.json", {"patches": str(table)})
+    result = withdraw(study)
+    assert result["exit_code"] == 1
+    assert f"not reached: studies: {table}" in result["text"]
+    assert withdraw(table)["exit_code"] == 0
+
+    assert withdraw(study)["exit_code"] == 0
+
+
+def test_readings_outside_the_study_are_named(tmp_path):
+    """The command does not write to files that are not of the study."""
+    study = made_up_reader_study(tmp_path / "study")
+    publish_json(f"{study}/statistics/_settings.json", {"stage": "fit_stats"})
+    publish_json(
+        f"{study}/statistics/_sources.json", {"readings": "/desk/a.csv", "consensus": None}
+    )
+
+    assert "remains: /desk/a.csv: readings; remove" in withdraw(study)["text"]

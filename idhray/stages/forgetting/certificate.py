@@ -19,6 +19,8 @@ class OpenEnds:
     """Studies that share outputs with this one and still hold the patient."""
     sources: int = 0
     """Slides and scans of the patient outside the study."""
+    readings: Sequence[str] = ()
+    """Files of readings outside the study."""
 
 
 def certificate_of(
@@ -67,6 +69,10 @@ def _remains(plan: WithdrawalPlan, ends: OpenEnds) -> list[dict[str, str]]:
     remaining += [
         {"folder": path, "kind": "file", "reason": "holds a name of the patient"}
         for path in ends.leftovers
+    ]
+    remaining += [
+        {"folder": path, "kind": "originals", "reason": "readings; remove the patient's rows"}
+        for path in ends.readings
     ]
     if ends.sources:
         reason = f"{ends.sources} slides or scans of the archive; idhray deletes no originals"

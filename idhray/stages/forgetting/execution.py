@@ -15,7 +15,7 @@ from idhray.cohorts.text_table import read_text_table
 from idhray.config import settings_hash
 from idhray.ledger import Fate
 from idhray.stages.experiment.outcome import PROTOCOL_FILE
-from idhray.stages.experiment.trial import TRIALS_FOLDER, state_folder
+from idhray.stages.experiment.trial import STATES, TRIALS_FOLDER
 from idhray.stages.forgetting.changes import Change, changed_rows, changed_text, masked_values
 from idhray.stages.forgetting.plan import FolderChanges, WithdrawalPlan, selection_files
 from idhray.stages.forgetting.subject import Subject
@@ -54,7 +54,7 @@ def remove_whole(study: str, plan: WithdrawalPlan) -> None:
             ledger.forget(path, name)
             remove(part_path(path, name))
             remove(part_path(join(path, TRIALS_FOLDER), name))
-            delete_folder(state_folder(path, name))
+        delete_folder(join(path, STATES))  # of trainings under way, whose fold is not told
         for file in selection_files([path]):
             remove(file)
 

@@ -4,20 +4,39 @@ A study names the folders that it took over in `_study.json`, `reused`, and the 
 over its own folders in `_reused_by/`, one file each.
 """
 
+from collections.abc import Sequence
+
 from idhray.stages.forgetting.search import leftovers
 from idhray.stages.forgetting.subject import subject_of
 from idhray.storage import SETTINGS, exists, join, list_files, list_tree, read_json
 from idhray.withdrawals import read_withdrawals
 
+SOURCES = "_sources.json"
 STUDY_FILE, REUSED, REUSED_BY = "_study.json", "reused", "_reused_by"
 
 
 def joined_studies(study: str) -> list[str]:
-    """Other studies whose outputs this study took over, or that took over its outputs."""
+    """Other studies and tables that this study uses, and studies that took over its outputs."""
     path = join(study, STUDY_FILE)
-    sources = read_json(path).get(REUSED, {}).values() if exists(path) else ()
+    record = read_json(path) if exists(path) else {}
+    # The recorded path of the study's own patches is an old one in a study that was moved.
+    patches = [] if exists(join(study, "patches")) else [record.get("patches", study)]
+    sources = [*record.get(REUSED, {}).values(), *patches]
+    outside = [source for source in sources if not f"{source}/".startswith(f"{study}/")]
     takers = [read_json(file)["study"] for file in list_files(join(study, REUSED_BY))]
-    return sorted({*map(_study_of, sources), *takers} - {study})
+    return sorted({*map(_study_of, outside), *takers} - {study})
+
+
+def outside_readings(study: str, files: Sequence[str]) -> list[str]:
+    """Files of readings and consensus outside the study that its statistics were computed from.
+
+    Args:
+        study: Folder of the study.
+        files: Paths of all files of the study.
+    """
+    records = [read_json(path) for path in files if path.endswith(f"/{SOURCES}")]
+    paths = {str(path) for record in records for path in record.values() if path}
+    return sorted(path for path in paths if not path.startswith(f"{study}/"))
 
 
 def _study_of(folder: str) -> str:
