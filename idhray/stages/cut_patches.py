@@ -13,11 +13,11 @@ import numpy as np
 
 from idhray.chance import generator, seed_for
 from idhray.cohorts.folds import folds_hash, read_folds
-from idhray.config import identity_of, recorded_values, settings_hash
+from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
 from idhray.ledger import Fate, check_failures, reason, tally
-from idhray.slides.patch_plan import TileKey, plan_patches
+from idhray.slides.patch_plan import PatchPlan, TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
@@ -28,6 +28,7 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import TableFlags
 from idhray.stages.runtime.resuming import FOLLOW
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import absolute
 from idhray.table_parts import read_rows, read_table
@@ -87,27 +88,63 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     `stain_fallbacks` of the result counts the slides that no stain normalization could be fitted
     to. Their patches keep their colors, and the ledger gives the reason.
     """
-    tiles, out = absolute(flags.tiles), absolute(flags.out)
+    out, plan = absolute(flags.out), _plan(flags)
+    with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
+        connect(flags.address)
+        fates = map_items(
+            plan.items(recorded),
+            cut_one,
+            out=out,
+            schema=PATCHES,
+            workers=flags.workers,
+            task_size=TASK_TILES,
+            on_change=FOLLOW[flags.update],
+            version=stage_version("cut_patches"),
+        )
+        check_failures(out, fates, flags.max_failures)
+    patches = plan.patches
+    fallbacks, per_class = _stain_fallbacks(fates), _patches_per_class(out)
+    _warn_of_missing(patches.shortfall, per_class)
+    return {
+        "out": out,
+        **tally(fates),
+        "wanted": sum(patches.counts.values()),
+        "shortfall": patches.shortfall,
+        "per_class": per_class,
+        "stain_fallbacks": len(fallbacks),
+        "unlabelled_patients": len(patches.unlabeled),
+    }
+
+
+def patches_state(flags: CutPatchesFlags) -> StageState:
+    """State of the PATCHES table; no tile is read."""
+    plan = _plan(flags)
+    return folder_state(absolute(flags.out), plan.identity, items_of=plan.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CutPlan:
+    """Work of a run, before anything is done."""
+
+    patches: PatchPlan
+    identity: Identity
+    items: ItemsOf
+
+
+def _plan(flags: CutPatchesFlags) -> _CutPlan:
+    """Patches, identity and items of a run."""
+    tiles = absolute(flags.tiles)
     rows = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
     folds = read_folds(flags.folds) if flags.folds else None
-    plan = plan_patches(rows, flags.settings, flags.seed, folds)
-    if not plan.counts:
+    patches = plan_patches(rows, flags.settings, flags.seed, folds)
+    if not patches.counts:
         raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
     tiles_seal, contents = seal(tiles), part_contents(tiles)
-    identity = identity_of(
-        inputs={"stage": "cut_patches"},
-        flags=replace(flags, folds="yes" if folds else None),
-        names=("seed", "folds"),
-        settings=flags.settings,
-        dropped=("tiles",),
-    )
-    before = {"tiles": tiles_seal, "folds": folds_hash(folds) if folds else None}
-    identity = replace(identity, former={**identity.values, **before})
-    with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
-        connect(flags.address)
-        ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}
-        people = rows.drop_duplicates("slide").set_index("slide")[["patient", "idh", "split"]]
-        items = [
+    ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}
+    people = rows.drop_duplicates("slide").set_index("slide")[["patient", "idh", "split"]]
+
+    def items(recorded: dict[str, Any]) -> list[Item[CutTask]]:
+        return [
             _item(
                 CutTask(
                     tiles=tiles,
@@ -123,30 +160,19 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
                 person=people.loc[slide].to_dict(),
                 made_before=recorded.get("tiles") == tiles_seal,
             )
-            for slide, ranks_by_tile in _ranks_by_slide(plan.ranks).items()
+            for slide, ranks_by_tile in _ranks_by_slide(patches.ranks).items()
         ]
-        fates = map_items(
-            items,
-            cut_one,
-            out=out,
-            schema=PATCHES,
-            workers=flags.workers,
-            task_size=TASK_TILES,
-            on_change=FOLLOW[flags.update],
-            version=stage_version("cut_patches"),
-        )
-        check_failures(out, fates, flags.max_failures)
-    fallbacks, per_class = _stain_fallbacks(fates), _patches_per_class(out)
-    _warn_of_missing(plan.shortfall, per_class)
-    return {
-        "out": out,
-        **tally(fates),
-        "wanted": sum(plan.counts.values()),
-        "shortfall": plan.shortfall,
-        "per_class": per_class,
-        "stain_fallbacks": len(fallbacks),
-        "unlabelled_patients": len(plan.unlabeled),
-    }
+
+    identity = identity_of(
+        inputs={"stage": "cut_patches"},
+        flags=replace(flags, folds="yes" if folds else None),
+        names=("seed", "folds"),
+        settings=flags.settings,
+        dropped=("tiles",),
+    )
+    before = {"tiles": tiles_seal, "folds": folds_hash(folds) if folds else None}
+    identity = replace(identity, former={**identity.values, **before})
+    return _CutPlan(patches=patches, identity=identity, items=items)
 
 
 def _ranks_by_slide(

@@ -19,7 +19,7 @@ import ray
 import torch
 
 from idhray.chance import seed_for
-from idhray.config import identity_of, settings_dict, settings_from
+from idhray.config import Identity, identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError, IdhrayError, LeakageError
 from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
@@ -53,6 +53,7 @@ from idhray.stages.gan_training.pretraining import (
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.storage import absolute, join, publish, publish_json, read_json
 from idhray.withdrawals import is_token, with_names
 
@@ -141,18 +142,7 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     that the checkpoint records, or else the split of the table.
     """
     task = _task(flags)
-    inputs: dict[str, Any] = {
-        "stage": "evaluate_gan",
-        "generator": task.generator,
-        "images": task.images_digest,
-        "features": task.features,
-    }
-    if task.pretraining:
-        inputs["pretraining"] = [table["digest"] for table in task.pretraining]
-    identity = identity_of(
-        inputs=inputs, flags=flags, names=("count", "psi", "seed"), settings=flags.settings
-    )
-    identity = replace(identity, former={**identity.values, "images": seal(task.images)})
+    identity = _identity(task, flags)
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         gpus = task_gpus(flags.gpus)
@@ -173,6 +163,28 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
         "generated": verdict["figures"]["generated"],
         "text": _text(task.out, verdict),
     }
+
+
+def evaluation_state(flags: EvaluateGanFlags) -> StageState:
+    """State of the evaluation; nothing is generated. Any change makes it out of date."""
+    task = _task(flags)
+    return folder_state(task.out, _identity(task, flags), inputs=None)
+
+
+def _identity(task: EvaluateGanTask, flags: EvaluateGanFlags) -> Identity:
+    """Values that decide the figures of an evaluation."""
+    inputs: dict[str, Any] = {
+        "stage": "evaluate_gan",
+        "generator": task.generator,
+        "images": task.images_digest,
+        "features": task.features,
+    }
+    if task.pretraining:
+        inputs["pretraining"] = [table["digest"] for table in task.pretraining]
+    identity = identity_of(
+        inputs=inputs, flags=flags, names=("count", "psi", "seed"), settings=flags.settings
+    )
+    return replace(identity, former={**identity.values, "images": seal(task.images)})
 
 
 def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:

@@ -22,7 +22,7 @@ from idhray.cohorts.modality import (
     with_earlier_split,
     with_scans,
 )
-from idhray.config import identity_of, recorded_values, settings_hash
+from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
 from idhray.input_digest import content_digest
@@ -35,6 +35,7 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import (
@@ -95,21 +96,10 @@ class PrepareMriTask:
 
 def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
-    manifest, out = absolute(flags.manifest), absolute(flags.out)
-    cohort = with_scans(read_manifest(manifest), manifest)
-    earlier = None if flags.overwrite else earlier_cohort(out)
-    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
-    identity = identity_of(
-        inputs={"stage": "prepare_mri"},
-        flags=flags,
-        names=("seed",),
-        settings=flags.settings,
-        dropped=("manifest_hash",),
-    )
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
+    out, plan = absolute(flags.out), _plan(flags)
+    with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
-        hashed = recorded_values(flags.settings, recorded)
-        items = [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")]
+        items = plan.items(recorded)
         verified = {}
         if flags.verify_inputs:
             digest_of = {i.name: functools.partial(_digest, _scans(i.task)) for i in items}
@@ -126,11 +116,48 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
             version=stage_version("prepare_mri"),
         )
         remove_unlisted_files(join(out, "quality"), fates)
-        write_manifest(join(out, COHORT), cohort.drop(columns="study"))
+        write_manifest(join(out, COHORT), plan.cohort.drop(columns="study"))
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
         check_failures(out, fates, flags.max_failures)
     return {"out": out, **tally(fates), **verified}
+
+
+def slices_state(flags: PrepareMriFlags) -> StageState:
+    """State of the SLICES table; no scan is read."""
+    plan = _plan(flags)
+    return folder_state(absolute(flags.out), plan.identity, items_of=plan.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SlicesPlan:
+    """Work of a run, before anything is done."""
+
+    cohort: pd.DataFrame
+    """Rows of the manifest, with their study and split."""
+    identity: Identity
+    items: ItemsOf
+
+
+def _plan(flags: PrepareMriFlags) -> _SlicesPlan:
+    """Cohort, identity and items of a run."""
+    manifest, out = absolute(flags.manifest), absolute(flags.out)
+    cohort = with_scans(read_manifest(manifest), manifest)
+    earlier = None if flags.overwrite else earlier_cohort(out)
+    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
+
+    def items(recorded: dict[str, Any]) -> Sequence[Item[Any]]:
+        hashed = recorded_values(flags.settings, recorded)
+        return [_item(row, flags.settings, hashed, out) for row in cohort.to_dict("records")]
+
+    identity = identity_of(
+        inputs={"stage": "prepare_mri"},
+        flags=flags,
+        names=("seed",),
+        settings=flags.settings,
+        dropped=("manifest_hash",),
+    )
+    return _SlicesPlan(cohort=cohort, identity=identity, items=items)
 
 
 def _item(

@@ -7,12 +7,15 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from idhray.cohorts.manifest import read_manifest, slide_name, with_split, write_manifest
 from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, with_slides
-from idhray.config import identity_of, recorded_values
+from idhray.config import Identity, identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.input_digest import content_digest
 from idhray.ledger import check_failures, tally
@@ -21,10 +24,12 @@ from idhray.slide_cache.source import slide_files
 from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.folder import stage_folder
+from idhray.stages.runtime.items import Item
 from idhray.stages.runtime.mapping import check_numbers, map_items
 from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
@@ -73,35 +78,15 @@ class TileSlidesFlags(FileTableFlags):
 
 def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     """Cut the best tiles of every slide of a manifest."""
-    _check(flags)
-    manifest, out = absolute(flags.manifest), absolute(flags.out)
-    slide_cache = Cache(absolute(flags.cache), int(flags.cache_gb * 1e9)) if flags.cache else None
-    cohort = with_slides(read_manifest(manifest), manifest)
-    earlier = None if flags.overwrite else earlier_cohort(out)
-    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
-    slides = set(cohort["slide"].map(slide_name))
-    sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
-    identity = identity_of(
-        inputs={"stage": "tile_slides"},
-        flags=flags,
-        names=("seed",),
-        settings=flags.settings,
-        dropped=("manifest_hash",),
-    )
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=("quality",)) as recorded:
+    out, plan = absolute(flags.out), _plan(flags)
+    owns = ("quality",)
+    with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=owns) as recorded:
         connect(flags.address)
-        if slide_cache:
-            publish_json(join(out, CACHE_FILE), {"folder": slide_cache.folder})
-        run = TileRun(
-            settings=flags.settings,
-            out=out,
-            workers=flags.workers,
-            cache=slide_cache,
-            slots=join(SLOTS, hashlib.sha256(out.encode()).hexdigest()[:16]),
-        )
-        fetched = slide_cache is not None or any(is_uri(path) for path in cohort["slide"])
+        if flags.cache:
+            publish_json(join(out, CACHE_FILE), {"folder": absolute(flags.cache)})
+        fetched = flags.cache is not None or any(is_uri(path) for path in plan.cohort["slide"])
         tasks_per_cpu = FETCHING_TASKS_PER_CPU if fetched else 1
-        items = tile_items(cohort, sidecars, run, recorded_values(flags.settings, recorded))
+        items = plan.items(recorded)
         verified = {}
         if flags.verify_inputs:
             digest_of = {i.name: functools.partial(_digest, i.task.path) for i in items}
@@ -120,13 +105,60 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
             version=stage_version("tile_slides"),
         )
         remove_unlisted_files(join(out, "quality"), fates)
-        write_manifest(join(out, COHORT), cohort)
+        write_manifest(join(out, COHORT), plan.cohort)
         check_failures(out, fates, flags.max_failures)
     return {"out": out, **tally(fates), **verified}
 
 
 def _digest(path: str) -> str:
     return content_digest(slide_files(path))
+
+
+def tiles_state(flags: TileSlidesFlags) -> StageState:
+    """State of the TILES table; no slide is read."""
+    plan = _plan(flags)
+    return folder_state(absolute(flags.out), plan.identity, items_of=plan.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TilesPlan:
+    """Work of a run, before anything is done."""
+
+    cohort: pd.DataFrame
+    """Rows of the manifest, with their split."""
+    identity: Identity
+    items: ItemsOf
+
+
+def _plan(flags: TileSlidesFlags) -> _TilesPlan:
+    """Cohort, identity and items of a run; everything is checked before Ray starts."""
+    _check(flags)
+    manifest, out = absolute(flags.manifest), absolute(flags.out)
+    slide_cache = Cache(absolute(flags.cache), int(flags.cache_gb * 1e9)) if flags.cache else None
+    cohort = with_slides(read_manifest(manifest), manifest)
+    earlier = None if flags.overwrite else earlier_cohort(out)
+    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
+    slides = set(cohort["slide"].map(slide_name))
+    sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
+    run = TileRun(
+        settings=flags.settings,
+        out=out,
+        workers=flags.workers,
+        cache=slide_cache,
+        slots=join(SLOTS, hashlib.sha256(out.encode()).hexdigest()[:16]),
+    )
+
+    def items(recorded: dict[str, Any]) -> Sequence[Item[Any]]:
+        return tile_items(cohort, sidecars, run, recorded_values(flags.settings, recorded))
+
+    identity = identity_of(
+        inputs={"stage": "tile_slides"},
+        flags=flags,
+        names=("seed",),
+        settings=flags.settings,
+        dropped=("manifest_hash",),
+    )
+    return _TilesPlan(cohort=cohort, identity=identity, items=items)
 
 
 def _check(flags: TileSlidesFlags) -> None:
