@@ -1,7 +1,7 @@
 """State of a stage's output folder: up to date, to do or out of date, told without any work."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from idhray.config import Identity
@@ -11,9 +11,9 @@ from idhray.stages.runtime.items import Item
 from idhray.stages.runtime.resuming import Difference, OpenReason, difference
 from idhray.storage import SETTINGS, exists, join, read_json
 
-Status = Literal["up to date", "to do", "out of date", "refused"]
+StageStatus = Literal["up to date", "to do", "out of date", "refused"]
 """`refused`: made with another setting, which cannot be changed in place."""
-ORDER: tuple[Status, ...] = ("up to date", "to do", "out of date", "refused")
+ORDER: tuple[StageStatus, ...] = ("up to date", "to do", "out of date", "refused")
 CONTINUED: tuple[OpenReason, ...] = ("new", "failed before", "with a lost part")
 """Reasons to work on an input that do not make the finished ones out of date."""
 
@@ -25,12 +25,14 @@ ItemsOf = Callable[[dict[str, Any]], Sequence[Item[Any]]]
 class StageState:
     """State of a stage, and the reason."""
 
-    status: Status
+    status: StageStatus
     reason: str = ""
     seconds: float | None = None
     """Time of the work that is left, by what earlier work took; None if unknown."""
     share: float = 1.0
     """Share of the stage that is left."""
+    is_finished: bool = True
+    """False for a folder whose stage was begun and never finished."""
 
     @property
     def is_done(self) -> bool:
@@ -60,6 +62,7 @@ def folder_state(
     if not exists(join(out, SETTINGS)):
         return StageState(status="to do")
     recorded = read_json(join(out, SETTINGS))
+    finished = exists(join(out, DONE))
     if changes := identity.changes(recorded):
         names = {line.split(":")[0].split(".")[0] for line in changes}
         follows = inputs is None or names <= set(inputs)
@@ -69,7 +72,7 @@ def folder_state(
         earlier = fates(out)
         state = change_state(difference(out, items_of(recorded), earlier), earlier)
         if finished or not state.is_done:
-            return state
+            return replace(state, is_finished=finished)
     return UP_TO_DATE if finished else StageState(status="to do", reason="unfinished")
 
 
@@ -116,4 +119,5 @@ def combined_state(states: Mapping[str, StageState]) -> StageState:
         reason=", ".join(filter(None, [count, named])),
         seconds=None if None in times else sum(time for time in times if time is not None),
         share=sum(state.share for state in left.values()) / len(states),
+        is_finished=any(state.is_finished for state in left.values()),
     )

@@ -1,6 +1,9 @@
 """Settings, presets and flags of `idhray study`, for slides (Liu 2020) and MRI (Park 2021)."""
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import tyro
 
 from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
@@ -178,6 +181,23 @@ class StudyFlags(ItemFlags):
     and stop."""
     seed: int = 0
     """Seed of everything that is drawn."""
+    until: str | None = None
+    """Last stage to run. --dry-run names the stages."""
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """First stage to run. Earlier stages are used as they are."""
+    update: bool = False
+    """Make expensive stages anew whose inputs have changed, and remove rows that are gone from the
+    manifest, also if these are more than a fifth of it."""
+    confirm_above: float = 30.0
+    """Minutes. Stages that are out of date and take longer need --update."""
+    experiment: str | None = None
+    """Slides: name of a further experiment beside the first one, on the same patches and
+    generators, such as a classifier with other settings. It is in OUT/experiments/NAME."""
+    amend: str = ""
+    """Slides: reason to change the experiment after results exist; see `sweep`."""
+    reuse: str | None = None
+    """Another study, whose finished tables and generators are taken over where they fit. They are
+    linked, or copied to another file system, so that neither study depends on the other."""
     gan_workers: int = 1
     """Processes that share the training of each GAN."""
     gpus: float | None = None
