@@ -26,7 +26,9 @@ def followed_folds(folds: Folds, cohort: pd.DataFrame, seed: int) -> Folds:
         ManifestError: A fold would lack patients of a class. By site: see `extended_folds`.
     """
     labeled = cohort[cohort["idh"].isin(LABELS)]
-    labels = {str(name): str(idh) for name, idh in zip(labeled["patient"], labeled["idh"], strict=True)}
+    labels = {
+        str(name): str(idh) for name, idh in zip(labeled["patient"], labeled["idh"], strict=True)
+    }
     roles = {
         fold: {name: role for name, role in folds.roles(fold).items() if name in labels}
         for fold in folds.numbers()

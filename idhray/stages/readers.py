@@ -27,6 +27,7 @@ from idhray.phantom.mri.image_reader import read_features
 from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
 from idhray.report.html import form_html
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
 from idhray.stats.papers.park.readings import CONSENSUS
 from idhray.storage import absolute, exists, join, publish, read_bytes
@@ -120,15 +121,7 @@ def make_form(
     """Choose the cases, blind them, and write the files that readers need."""
     for folder in synthetic:
         refuse_leaks(slices, [folder])
-    values = {
-        "stage": "readers",
-        "slices": seal(slices),
-        "synthetic": sorted(seal(folder) for folder in synthetic),
-        "count": count,
-        "grades": list(grades),
-        "seed": seed,
-    }
-    identity = Identity(values, unordered=frozenset({"synthetic"}))
+    identity = _form_identity(slices, synthetic, count, grades=grades, seed=seed)
     with stage_folder(out, identity, overwrite=overwrite, owns=OWNS) as recorded:
         cases = real_cases(slices, grades)
         for folder in sorted(
@@ -155,6 +148,33 @@ def write_form(out: str, form: pd.DataFrame) -> None:
     publish(join(out, "form.csv"), _csv(form))
     words = [(f.name, f.label, list(f.levels.items())) for f in FEATURES]
     publish(join(out, "form.html"), form_html(list(form["case"]), words).encode())
+
+
+def form_state(flags: ReadersFlags) -> StageState:
+    """State of the folder of a form; no case is drawn."""
+    slices, synthetic = absolute(flags.slices or ""), tuple(map(absolute, flags.synthetic))
+    identity = _form_identity(slices, synthetic, flags.count, grades=flags.grades, seed=flags.seed)
+    return folder_state(absolute(flags.out), identity, inputs=("slices", "synthetic"))
+
+
+def _form_identity(
+    slices: str,
+    synthetic: tuple[str, ...],
+    count: int | None,
+    *,
+    grades: tuple[int, ...],
+    seed: int,
+) -> Identity:
+    """Values that decide the cases of a form and their order."""
+    values = {
+        "stage": "readers",
+        "slices": seal(slices),
+        "synthetic": sorted(seal(folder) for folder in synthetic),
+        "count": count,
+        "grades": list(grades),
+        "seed": seed,
+    }
+    return Identity(values, unordered=frozenset({"synthetic"}))
 
 
 def real_cases(slices: str, grades: tuple[int, ...] = ()) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from idhray.errors import StorageError
 from idhray.stages.studies.reader_report import reader_report
+from idhray.stages.studies.record import experiment_root
 from idhray.stages.studies.slide_report import slide_report
 from idhray.storage import SETTINGS, exists, join, read_json
 
@@ -15,12 +16,15 @@ class ReportFlags:
 
     study: str
     """Folder of a study that `idhray study` made."""
+    experiment: str | None = None
+    """Name of a further experiment of the study."""
 
 
 def report(flags: ReportFlags) -> dict[str, Any]:
-    """Write `report.html` into the folder of a study."""
-    if not exists(join(flags.study, "statistics", SETTINGS)):
-        raise StorageError(f"{flags.study}: no statistics; finish `idhray study` first")
+    """Write `report.html` into the folder of a study, or of a further experiment of it."""
+    root = experiment_root(flags.study, flags.experiment)
+    if not exists(join(root, "statistics", SETTINGS)):
+        raise StorageError(f"{root}: no statistics; finish `idhray study` first")
     if read_json(join(flags.study, SETTINGS)).get("kind") == "mri":
         return reader_report(flags.study)
-    return slide_report(flags.study)
+    return slide_report(flags.study, flags.experiment)

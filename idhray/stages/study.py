@@ -12,13 +12,15 @@ from idhray.stages.studies.slide_study import slide_study
 def study(flags: StudyFlags) -> dict[str, Any]:
     """Run a study of slides (Liu et al. 2020) or of MRI (Park et al. 2021) to its report.
 
-    The preset chooses which one. The same command continues an interrupted study.
+    The preset chooses which one. The same command continues an interrupted study, and follows a
+    manifest that has changed: one line for each stage says whether it is up to date, or why not,
+    and the stages that are not are run.
     """
     if isinstance(flags.settings, MriStudySettings):
         if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
-        if flags.dry_run:
-            raise ConfigError("--dry-run belongs to a study of slides; this preset is of MRI")
+        if flags.experiment or flags.amend:
+            raise ConfigError("--experiment and --amend belong to a study of slides")
         return reader_study(flags, flags.settings)
     if flags.normals or flags.readings or flags.consensus:
         raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")

@@ -21,7 +21,9 @@ import ray
 from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.config import identity_of
+from idhray.errors import ConfigError, SettingsChangedError
 from idhray.experiment.arms import GENERATED, ControlKind, parse_arm
+from idhray.experiment.protocol import protocol_values
 from idhray.experiment.settings import fresh_arms
 from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_generator
@@ -30,7 +32,7 @@ from idhray.ledger import check_failures
 from idhray.stages.experiment.checks import refuse_impossible_trials, refuse_other_patients
 from idhray.stages.experiment.classifier_table import classifier_report_table
 from idhray.stages.experiment.data import load_data
-from idhray.stages.experiment.generator_order import ordered_generators
+from idhray.stages.experiment.generator_order import ordered_generators, recorded_entries
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
     PROTOCOL_FILE,
@@ -49,7 +51,10 @@ from idhray.stages.experiment.plan import (
 )
 from idhray.stages.experiment.protocol_file import (
     changed_trials,
+    continued_plan,
+    generator_entries,
     last_repeat,
+    possible_trials,
     trial_hashes,
     with_protocol,
 )
@@ -58,16 +63,17 @@ from idhray.stages.experiment.selection import with_selected_count
 from idhray.stages.experiment.settings import PRESETS as PRESETS
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.experiment.trial import TRIALS_FOLDER, TrialTask, delete_states, run_trial
-from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.folder import DONE, seal, stage_folder
 from idhray.stages.runtime.items import Item
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
+from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.rule import needed_repeats
-from idhray.storage import absolute, exists, join
+from idhray.storage import absolute, exists, join, read_json
 from idhray.table_parts import parts
 from idhray.tables import PREDICTIONS
 
@@ -126,13 +132,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     command continues. More repeats or arms may be added later.
     """
     images, out = absolute(flags.images), absolute(flags.out)
-    settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
-    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
-    if not synthetic:
-        settings = without_generators(settings)
-    refuse_failed(synthetic, allowed=flags.allow_failed_gan)
-    refuse_older_version(out, overwrite=flags.overwrite)
-    plan = _plan(images, synthetic, out, settings, flags)
+    plan = planned_sweep(flags)
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
     identity = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
@@ -148,7 +148,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
         delete_states(out, [name for name, fate in fates.items() if fate.status == "done"])
     rows = ledger.tally(fates)["rows"]
     result = {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
-    if settings.networks or settings.protocol.real_only:
+    if plan.settings.networks or plan.settings.protocol.real_only:
         result["text"] = plain_text(classifier_report_table(read_outcome(out)))
     return result
 
@@ -168,14 +168,51 @@ def without_generators(settings: ExperimentSettings) -> ExperimentSettings:
     return replace(settings, protocol=replace(protocol, ratios=(), stop_early=False))
 
 
-def _plan(
-    images: str,
-    synthetic: Sequence[str],
-    out: str,
-    settings: ExperimentSettings,
-    flags: SweepFlags,
-) -> TrialPlan:
+def sweep_state(flags: SweepFlags) -> StageState:
+    """State of an experiment; nothing is trained or written.
+
+    It is out of date if finished trainings or the protocol would change. With `--amend` these are
+    to do.
+    """
+    out, plan = absolute(flags.out), planned_sweep(flags)
+    fates, path = ledger.fates(out), join(out, PROTOCOL_FILE)
+    try:
+        plan = continued_plan(plan, out, amend=flags.amend)
+    except (ConfigError, SettingsChangedError) as error:
+        return StageState(status="out of date", reason=str(error), is_finished=bool(fates))
+    hashes, changed = trial_hashes(possible_trials(plan), plan, fates)
+    finished = {name for name, fate in fates.items() if fate.status == "done"} - set(changed)
+    trials = _planned(plan, plan.protocol.repeats)
+    left = len(trials) - sum(trial.name in finished for trial in trials)
+    recorded = recorded_entries(out)
+    is_written = (
+        exists(join(out, DONE))
+        and exists(path)
+        and read_json(path) == protocol_values(plan.protocol)
+        and recorded == generator_entries(plan, recorded)
+    )
+    existing_parts = set(parts(out))
+    lost = any(is_open(out, fates[name], existing_parts) for name in hashes if name in fates)
+    if is_written and not changed and not lost:
+        return UP_TO_DATE
+    seconds = [fates[name].seconds for name in finished]
+    reason = f"{len(changed)} of other images or settings, " if changed else ""
+    return StageState(
+        status="to do",
+        reason=f"{reason}{left} of {len(trials)} trainings",
+        seconds=left * sum(seconds) / len(seconds) if seconds else None,
+    )
+
+
+def planned_sweep(flags: SweepFlags) -> TrialPlan:
     """Folds, images, protocol and generators; everything is checked before Ray starts."""
+    images, out = absolute(flags.images), absolute(flags.out)
+    settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
+    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
+    if not synthetic:
+        settings = without_generators(settings)
+    refuse_failed(synthetic, allowed=flags.allow_failed_gan)
+    refuse_older_version(out, overwrite=flags.overwrite)
     images_seal, listed = seal(images), listed_images(images)
     written = None if flags.overwrite else join(out, FOLDS_FILE)
     folds = folds_of(images, flags.folds, written, settings, flags.seed)

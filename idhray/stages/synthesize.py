@@ -44,6 +44,7 @@ from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import absolute, exists, join
 from idhray.tables import SYNTHETIC
@@ -100,36 +101,72 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     same number of further images is made; the LEDGER names each copy.
     """
     checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
+    _check(flags)
+    generator = seal(checkpoint)
+    task = _task(flags, valid_gate(checkpoint, generator, flags.psi))
+    count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
+    with stage_folder(out, _identity(task), overwrite=flags.overwrite) as recorded:
+        connect(flags.address)
+        write_generator(out, generator_record(checkpoint, generator, read_model(checkpoint)))
+        if task.gate:
+            write_gate(out, task.gate)
+        part_fates, end = _made_parts(count, recorded, task, flags)
+    return {"out": out, "generator": generator, **tally(part_fates), "copies": end - count}
+
+
+def synthetic_state(flags: SynthesizeFlags) -> StageState:
+    """State of the SYNTHETIC table; no image is made."""
+    _check(flags)
+    out, gate = absolute(flags.out), read_gate(absolute(flags.checkpoint))
+    current = gate is not None and gate.generator == seal(absolute(flags.checkpoint))
+    identity = _identity(_task(flags, gate if current else None))
+    state = folder_state(out, identity, inputs=("generator", "limits", "features"))
+    missing = flags.count - rows_of(fates(out))
+    if state.is_done and missing > 0:
+        made_before = flags.count - missing
+        return StageState(status="to do", reason=f"{missing} images after {made_before}")
+    return state
+
+
+def _check(flags: SynthesizeFlags) -> None:
+    """Refuse flags that make no images.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
     if flags.count < 1:
         raise ConfigError(f"--count must be 1 or more, got {flags.count}")
-    model = read_model(checkpoint)
-    generator = seal(checkpoint)
-    gate = valid_gate(checkpoint, generator, flags.psi)
-    architecture = ARCHITECTURES[model["architecture"]]
-    truncates = architecture.styles is not None
-    if flags.psi != 1 and not truncates:
+    architecture = ARCHITECTURES[read_model(absolute(flags.checkpoint))["architecture"]]
+    if flags.psi != 1 and architecture.styles is None:
         raise ConfigError(
             f"--psi {flags.psi:g}: a {architecture.title} has no truncation; leave it at 1"
         )
-    values: dict[str, Any] = {"stage": "synthesize", "generator": generator, "seed": flags.seed}
-    values |= {"psi": flags.psi} if truncates else {}
-    values |= {"limits": gate.limits, "features": gate.features} if gate else {}
-    identity = Identity(values, {"limits": default_values(CopySettings)}, frozenset({"count"}))
-    count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
-    with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
-        connect(flags.address)
-        write_generator(out, generator_record(checkpoint, generator, model))
-        if gate:
-            write_gate(out, gate)
-        task = SynthesizeTask(
-            checkpoint=checkpoint,
-            generator=generator,
-            seed=flags.seed,
-            psi=flags.psi if truncates else None,
-            gate=gate,
-        )
-        part_fates, end = _made_parts(count, recorded, task, flags)
-    return {"out": out, "generator": generator, **tally(part_fates), "copies": end - count}
+
+
+def _task(flags: SynthesizeFlags, gate: GateRecord | None) -> SynthesizeTask:
+    """Task of the workers, without the indices of a part."""
+    checkpoint = absolute(flags.checkpoint)
+    truncates = ARCHITECTURES[read_model(checkpoint)["architecture"]].styles is not None
+    return SynthesizeTask(
+        checkpoint=checkpoint,
+        generator=seal(checkpoint),
+        seed=flags.seed,
+        psi=flags.psi if truncates else None,
+        gate=gate,
+    )
+
+
+def _identity(task: SynthesizeTask) -> Identity:
+    """Values that decide the images. Their number does not: more of them join a table."""
+    values: dict[str, Any] = {
+        "stage": "synthesize",
+        "generator": task.generator,
+        "seed": task.seed,
+    }
+    values |= {} if task.psi is None else {"psi": task.psi}
+    if task.gate is not None:
+        values |= {"limits": task.gate.limits, "features": task.gate.features}
+    return Identity(values, {"limits": default_values(CopySettings)}, frozenset({"count"}))
 
 
 def _finished_count(out: str, count: int) -> int:

@@ -26,12 +26,15 @@ from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_v
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.runtime.stopping import Stop, stop_on_signal
 from idhray.stages.runtime.training import remove_run, run_from_snapshots, trainings_at_once
 from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_json, remove
 
 logger = logging.getLogger(__name__)
 
+TASK_INPUTS = ("training_images", "images", "init_from", "fold_trained_on", "train_per_class")
+"""Values of the identity that come from earlier stages."""
 OWNS = (*FILES, "samples", "best", "last", KEPT, EARLIER)
 
 
@@ -105,6 +108,11 @@ def train_gans(
         works = {name: functools.partial(_train, tasks[name], stop) for name in order}
         results = side_by_side(works, at_once)
     return {name: results[name] for name in tasks}
+
+
+def gan_state(task: GanTask) -> StageState:
+    """State of a checkpoint folder; nothing is trained."""
+    return folder_state(task.out, task.identity(), inputs=TASK_INPUTS)
 
 
 def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:

@@ -37,6 +37,25 @@ IMAGES_CHANGED = "images: changed after results; their trainings were run again"
 
 def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     """The plan with the protocol of the folder, continued; folds and protocol are written."""
+    # Everything is refused before the first file changes: a refused command loses nothing.
+    plan = continued_plan(plan, out, amend=amend)
+    protocol = plan.protocol
+    write_folds(join(out, FOLDS_FILE), plan.folds)
+    publish_json(join(out, PROTOCOL_FILE), protocol_values(protocol))
+    entries = generator_entries(plan, recorded_entries(out))
+    publish_json(join(out, GENERATORS_FILE), {"generators": entries})
+    logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
+    return plan
+
+
+def continued_plan(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
+    """The plan with the protocol of the folder, continued; nothing is written.
+
+    Raises:
+        ConfigError, SettingsChangedError: the protocol or finished trainings would change, and
+            `amend` gives no reason.
+        StorageError: there are trainings without a protocol.
+    """
     path, fates = join(out, PROTOCOL_FILE), ledger.fates(out)
     earlier = protocol_from(read_json(path)) if exists(path) else None
     has_results = any(fate.status == "done" for fate in fates.values())
@@ -55,7 +74,6 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     )
     if not protocol.detectable:
         protocol = replace(protocol, detectable=planned_detectable(plan))
-    # Everything is refused before the first file changes: a refused command loses nothing.
     refuse_repeats_after_selection(out, protocol)
     new_amendments = protocol.amendments[len(earlier.amendments) :] if earlier else ()
     changes = [change for amendment in new_amendments for change in amendment.changes]
@@ -63,11 +81,6 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     protocol = _with_changed_trials(
         out, fates, replace(plan, protocol=protocol), amend=amend, may_redo=may_redo
     )
-    write_folds(join(out, FOLDS_FILE), plan.folds)
-    publish_json(path, protocol_values(protocol))
-    entries = generator_entries(plan, recorded_entries(out))
-    publish_json(join(out, GENERATORS_FILE), {"generators": entries})
-    logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return replace(plan, protocol=protocol)
 
 
@@ -82,15 +95,7 @@ def _with_changed_trials(
         SettingsChangedError: there are such trainings, and they may not be run again.
     """
     protocol = plan.protocol
-    repeats = range(1, last_repeat(protocol, plan.settings) + 1)
-    trials = planned_trials(
-        plan.folds.numbers(),
-        repeats,
-        tuple(protocol.arms),
-        plan.settings.classifiers,
-        plan.settings.networks,
-    )
-    changed = trial_hashes(trials, plan, fates)[1]
+    changed = trial_hashes(possible_trials(plan), plan, fates)[1]
     if changed and not may_redo:
         raise changed_trials(out, changed)
     continued = [
@@ -100,6 +105,17 @@ def _with_changed_trials(
         return protocol
     amendment = Amendment(date=date.today().isoformat(), reason=amend, changes=(IMAGES_CHANGED,))
     return replace(protocol, amendments=(*protocol.amendments, amendment))
+
+
+def possible_trials(plan: TrialPlan) -> list[Trial]:
+    """All trials that the protocol of a plan may have, fresh repeats included."""
+    return planned_trials(
+        plan.folds.numbers(),
+        range(1, last_repeat(plan.protocol, plan.settings) + 1),
+        tuple(plan.protocol.arms),
+        plan.settings.classifiers,
+        plan.settings.networks,
+    )
 
 
 def trial_hashes(

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash
-from idhray.config import identity_of, settings_dict
+from idhray.config import Identity, identity_of, settings_dict
 from idhray.experiment.arms import parse_arm
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
@@ -18,6 +18,7 @@ from idhray.stages.experiment.classifier_table import (
 )
 from idhray.stages.experiment.outcome import SweepOutcome, read_outcome
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
 from idhray.stats.arms.rule import DecisionRule
@@ -69,13 +70,7 @@ def fit_experiment(
     Returns:
         The result that the command prints, and the tables for a report.
     """
-    values = {
-        "stage": "fit_stats",
-        **inputs,
-        "rule": settings_dict(rule),
-        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
-    }
-    identity = identity_of(inputs=values, settings=settings)
+    identity = _identity(inputs, rule, cohort, settings)
     tables = experiment_tables(rows, cohort, rule, settings, trials=trials, source=source)
     shown = [*experiment_report_tables(tables), *further_tables]
     page = tables_html(
@@ -120,10 +115,7 @@ def fit_sweep(
         overwrite: Start again, whatever an earlier run left in `out`.
     """
     outcome = read_outcome(sweep)
-    model, rule = settings.model or outcome.model, outcome.rule
-    if model != outcome.model:  # one of several classifiers, picked when results existed
-        reason = f"classifier {model} in place of {outcome.model}, which the protocol names"
-        rule = replace(rule, exploratory=rule.exploratory or reason)
+    model, rule = _judged(outcome, settings)
     rows, trials = outcome.of_model(model)
     trials = trials.drop(columns=["seconds", "gpu_seconds"])  # the same statistics on any machine
     paper = paper_tables(outcome, cohort, settings)
@@ -148,6 +140,41 @@ def fit_sweep(
         if len(side_by_side) > 1
         else [],
     )
+
+
+def statistics_state(
+    out: str, sweep: str, cohort: pd.DataFrame | None, settings: StatsSettings
+) -> StageState:
+    """State of the statistics of a finished sweep; see `fit_sweep` for the arguments."""
+    rule = _judged(read_outcome(sweep), settings)[1]
+    identity = _identity({"predictions": [seal(sweep)]}, rule, cohort, settings)
+    return folder_state(out, identity, inputs=None)
+
+
+def _judged(outcome: SweepOutcome, settings: StatsSettings) -> tuple[str, DecisionRule]:
+    """The classifier that is judged, and the rule."""
+    model, rule = settings.model or outcome.model, outcome.rule
+    if model == outcome.model:
+        return model, rule
+    # One of several classifiers, picked when results existed.
+    reason = f"classifier {model} in place of {outcome.model}, which the protocol names"
+    return model, replace(rule, exploratory=rule.exploratory or reason)
+
+
+def _identity(
+    inputs: Mapping[str, Any],
+    rule: DecisionRule,
+    cohort: pd.DataFrame | None,
+    settings: StatsSettings,
+) -> Identity:
+    """Values that decide the statistics of an experiment."""
+    values = {
+        "stage": "fit_stats",
+        **inputs,
+        "rule": settings_dict(rule),
+        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
+    }
+    return identity_of(inputs=values, settings=settings)
 
 
 def predictions_file(rows: pd.DataFrame, rule: DecisionRule) -> bytes:

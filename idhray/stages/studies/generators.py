@@ -5,25 +5,19 @@ generators/fold-1/                                the same for each fold
 generators/fold-1-repeat-2/                       the same for each fold and repeat
 """
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from idhray.chance import seed_for
-from idhray.cohorts.folds import FOLDS_FILE, read_folds
+from idhray.cohorts.folds import read_folds
 from idhray.cohorts.manifest import LABELS, Label
 from idhray.errors import ConfigError
 from idhray.experiment.settings import ProtocolSettings, resolved_counts
-from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
 from idhray.stages.experiment.plan import images_by_fold, listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.gan_training.task import GanTask
-from idhray.stages.runtime.session import connect
-from idhray.stages.runtime.side_by_side import side_by_side
-from idhray.stages.runtime.training import trainings_at_once
+from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.settings import StudyFlags, StudySettings
-from idhray.stages.synthesize import SynthesizeFlags, synthesize
-from idhray.stages.train_gan import train_gans
 from idhray.storage import SETTINGS, absolute, exists, join, read_json
 
 GENERATORS = "generators"
@@ -48,9 +42,13 @@ class StudyGenerator:
         repeat = f"-repeat-{self.repeat}" if self.repeat else ""
         return f"{GENERATORS}/fold-{self.fold}{repeat}" if self.fold else ""
 
+    def folder_name(self, step: str) -> str:
+        """Path in the study of the first folder of a step: gan, evaluation or synthetic."""
+        return "/".join([*filter(None, [self.place]), f"{step}-{self.idh}"])
+
     def folder(self, study: str, step: str) -> str:
-        """Folder of a step: gan, evaluation or synthetic."""
-        return join(study, *filter(None, [self.place]), f"{step}-{self.idh}")
+        """Folder of a step that the study uses; see `numbered_folder`."""
+        return current_folder(study, self.folder_name(step))
 
     def seed(self, seed: int, study: str) -> int:
         """Seed of its training and of its images.
@@ -97,81 +95,43 @@ def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:
                 yield StudyGenerator(fold=fold, repeat=repeat, idh=idh)
 
 
-def generators_of_study(
-    images: str, out: str, flags: StudyFlags, settings: StudySettings
-) -> tuple[str, ...]:
-    """Train, evaluate and sample the generators; the folders of the SYNTHETIC tables.
-
-    Several generators are trained at the same time, and then evaluated, where there is room.
-    """
-    generators = list(planned_generators(settings.protocol))
-    folds = join(absolute(out), FOLDS_FILE)
-    train_gans(
-        {
-            generator.name: GanTask(
-                images=images,
-                idh=generator.idh,
-                out=generator.folder(out, "gan"),
-                settings=settings.gan,
-                folds=folds,
-                fold=generator.fold or 1,
-                seed=generator.seed(flags.seed, out),
-                workers=flags.gan_workers,
-                gpus_per_worker=flags.gpus,
-            )
-            for generator in generators
-        }
-    )
-    count = _images_of_generator(images, folds, flags, settings)
-    works = {
-        generator.name: functools.partial(_synthetic, generator, images, count, flags, settings)
-        for generator in generators
-    }
-    connect(flags.address)
-    at_once = trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=flags.gpus)
-    return tuple(side_by_side(works, at_once).values())
-
-
-def _images_of_generator(
+def training_tasks(
     images: str, folds: str, flags: StudyFlags, settings: StudySettings
-) -> int:
-    """Images of each class that the largest arm adds."""
+) -> dict[StudyGenerator, GanTask]:
+    """Task of each generator, in the folder that the study uses.
+
+    Args:
+        images: Folder of the PATCHES table.
+        folds: File of the folds.
+        flags: Flags of the study.
+        settings: Settings of the study.
+    """
+    out = absolute(flags.out)
+    return {
+        generator: GanTask(
+            images=images,
+            idh=generator.idh,
+            out=generator.folder(out, "gan"),
+            settings=settings.gan,
+            folds=folds,
+            fold=generator.fold or 1,
+            seed=generator.seed(flags.seed, out),
+            workers=flags.gan_workers,
+            gpus_per_worker=flags.gpus,
+        )
+        for generator in planned_generators(settings.protocol)
+    }
+
+
+def images_of_generator(images: str, folds: str, settings: StudySettings) -> int:
+    """Images of each class that the largest arm adds.
+
+    Args:
+        images: Folder of the PATCHES table.
+        folds: File of the folds.
+        settings: Settings of the study.
+    """
     experiment = ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
     by_fold = images_by_fold(images, listed_images(images), read_folds(folds), experiment)
     fewest = min(fold.n_real for fold in by_fold.values())
     return max(resolved_counts(settings.protocol, fewest)) // 2
-
-
-def _synthetic(
-    generator: StudyGenerator,
-    images: str,
-    count: int,
-    flags: StudyFlags,
-    settings: StudySettings,
-) -> str:
-    """Evaluate a generator and draw its images; the folder of the SYNTHETIC table."""
-    out = absolute(flags.out)
-    checkpoint, seed = generator.folder(out, "gan"), generator.seed(flags.seed, out)
-    evaluate_gan(
-        EvaluateGanFlags(
-            checkpoint=checkpoint,
-            images=images,
-            out=generator.folder(out, "evaluation"),
-            settings=settings.evaluation,
-            count=settings.evaluation_images,
-            features=settings.features,
-            seed=seed,
-            gpus=flags.gpus,
-        )
-    )
-    synthetic = generator.folder(out, "synthetic")
-    synthesize(
-        SynthesizeFlags(
-            checkpoint=checkpoint,
-            count=count,
-            out=synthetic,
-            seed=seed,
-            gpus_per_worker=flags.gpus,
-        )
-    )
-    return synthetic

@@ -86,13 +86,8 @@ def planned_stages(stages: Sequence[StudyStage], study: str) -> list[PlannedStag
     after = ""
     for stage in stages:
         state = None if after else stage.state()
-        planned.append(
-            PlannedStage(
-                stage=stage, state=state, after=after, seconds=state and expected_seconds(
-                    stage, state, study
-                )
-            )
-        )
+        seconds = None if state is None else expected_seconds(stage, state, study)
+        planned.append(PlannedStage(stage=stage, state=state, after=after, seconds=seconds))
         if state is None or not state.is_done:
             after = stage.name
     return planned

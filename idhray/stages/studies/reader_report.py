@@ -25,7 +25,9 @@ from idhray.stages.studies.generator_section import (
     evaluation_note,
     pairs_picture,
 )
+from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.paper_tables import park_report_tables
+from idhray.stages.studies.record import study_settings
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
     ledger_flows,
@@ -70,9 +72,9 @@ def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any
 
 
 def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
-    settings = read_json(join(study, SETTINGS))
+    settings = study_settings(study)
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
-    judged = join(study, "evaluation-mutant")
+    judged = current_folder(study, "evaluation-mutant")
     limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumors": judged})]
     if settings.get("simulate_readers"):
         limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
@@ -186,13 +188,13 @@ def _area(tables: ParkTables, split: Any, reader: Any, model: Any) -> str:
 def _generators(study: str) -> list[GeneratorSummary]:
     generators = []
     for name, title in (("gan-normal", "normal brains"), ("gan-mutant", "IDH-mutant tumors")):
-        if not exists(join(study, name, "model.json")):
+        if not exists(join(current_folder(study, name), "model.json")):
             continue
-        model = read_json(join(study, name, "model.json"))
+        model = read_json(join(current_folder(study, name), "model.json"))
         figures = {"Resolution": f"{model['settings']['resolution_px']} px"}
         if name == "gan-mutant":
-            images_made = tally(fates(join(study, "synthetic-mutant")))["rows"]
-            judged = evaluation_figures(join(study, "evaluation-mutant"))
+            images_made = tally(fates(current_folder(study, "synthetic-mutant")))["rows"]
+            judged = evaluation_figures(current_folder(study, "evaluation-mutant"))
             figures |= {"Images made": str(images_made), **_alignment(study), **judged}
         generators.append(
             GeneratorSummary(
@@ -212,7 +214,7 @@ def _alignment(study: str) -> dict[str, str]:
     training_mutants = {"idh": "mutant", "split": "train"}
     kinds = {
         "real": images_of_table(join(study, "slices"), MEASURED, training_mutants),
-        "synthetic": images_of_table(join(study, "synthetic-mutant"), MEASURED, {}),
+        "synthetic": images_of_table(current_folder(study, "synthetic-mutant"), MEASURED, {}),
     }
     for kind, images in kinds.items():
         dice = float(np.nanmean([outline_dice(image) for image in images]))
@@ -226,14 +228,14 @@ def _alignment(study: str) -> dict[str, str]:
 
 def _generators_note(study: str) -> str:
     """Result of the leakage check, repeated on the tables on disk; a leak stops the report."""
-    refuse_leaks(join(study, "slices"), [join(study, "synthetic-mutant")])
+    refuse_leaks(join(study, "slices"), [current_folder(study, "synthetic-mutant")])
     splits = patient_splits(join(study, "slices"))
     held_out = sum(split != "train" for split in splits.values())
     return (
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
         "saw all mutants of the validation set.)"
-        + evaluation_note(join(study, "evaluation-mutant"), "IDH-mutant tumors")
+        + evaluation_note(current_folder(study, "evaluation-mutant"), "IDH-mutant tumors")
     )
 
 
@@ -241,7 +243,9 @@ def _sheet(study: str) -> Picture:
     training_mutants = {"idh": "mutant", "split": "train"}
     kinds = {
         "Real IDH-mutant": images_of_table(join(study, "slices"), SHOWN, training_mutants),
-        "Synthetic IDH-mutant": images_of_table(join(study, "synthetic-mutant"), SHOWN, {}),
+        "Synthetic IDH-mutant": images_of_table(
+            current_folder(study, "synthetic-mutant"), SHOWN, {}
+        ),
     }
     return Picture(
         title="Real and synthetic pairs",

@@ -5,36 +5,47 @@ evaluation-mutant/  synthetic-mutant/  form/
 readings.csv  statistics/  report.html
 """
 
-import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from idhray.cohorts.manifest import (
     Label,
-    manifest_hash,
     patients_of,
     read_manifest,
     with_split,
     write_manifest,
 )
 from idhray.cohorts.modality import with_scans
-from idhray.config import identity_of
+from idhray.config import settings_dict
 from idhray.errors import ManifestError
 from idhray.leakage import refuse_failed
-from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan
-from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
-from idhray.stages.readers import ReadersFlags, readers
-from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.evaluate_gan import EvaluateGanFlags
+from idhray.stages.gan_training.task import GanTask
+from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri, slices_state
+from idhray.stages.readers import ReadersFlags, form_state, readers
+from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.state import UP_TO_DATE, StageState
+from idhray.stages.studies.generator_stages import ImagesOfGenerator, gan_stage, synthetic_stage
+from idhray.stages.studies.graph import StudyStage
+from idhray.stages.studies.numbered_folder import NumberedFolder, current_folder
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.reader_report import reader_report
+from idhray.stages.studies.record import add_to_experiment, experiment_record
+from idhray.stages.studies.reuse import reuse_folders
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
-from idhray.stages.studies.statistics import fit_readings
-from idhray.stages.synthesize import SynthesizeFlags, synthesize
-from idhray.stages.train_gan import TrainGanFlags, train_gan
-from idhray.storage import absolute, exists, join, output_folder, publish
-
-logger = logging.getLogger(__name__)
+from idhray.stages.studies.statistics import fit_readings, readings_state
+from idhray.stages.studies.study_cohort import (
+    changes_of_manifest,
+    earlier_rows,
+    with_written_split,
+)
+from idhray.stages.studies.study_run import StudyPlan, run_study
+from idhray.stages.synthesize import SynthesizeFlags
+from idhray.stats.papers.park.tables import ParkTables
+from idhray.storage import absolute, exists, join, publish
 
 CLASS: Label = "mutant"  # the rare class: Park et al. make images of this one only
 SLICES = {"cohort": "slices", "normals": "slices-normal"}
@@ -43,11 +54,10 @@ OWNS = (
     "normals.parquet",
     "slices",
     "slices-normal",
-    "gan-normal",
-    "gan-mutant",
-    "evaluation-mutant",
-    "synthetic-mutant",
-    "form",
+    "gan-*",
+    "evaluation-*",
+    "synthetic-*",
+    "form*",
     "readings.csv",
     "statistics",
     "report.html",
@@ -58,123 +68,266 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
     """Run a reader study on MRI, each stage in a folder of its own; the same command continues."""
     out = absolute(flags.out)
     scans = with_scans(read_manifest(flags.manifest), flags.manifest)
-    cohort = _with_split(scans, settings, flags.seed)
+    earlier = earlier_rows(flags)
+    cohort = _with_split(with_written_split(scans, earlier), settings, flags.seed)
     check_classes(_reader_patients(cohort, settings), ("train", "test"))
-    healthy = _normals(flags.normals, cohort)
-    inputs = {
-        "stage": "study",
-        "kind": "mri",
-        "manifest_hash": manifest_hash(patients_of(cohort)),
-        "normals_hash": None if healthy is None else manifest_hash(patients_of(healthy)),
-        "seed": flags.seed,
-    }
-    identity = identity_of(inputs=inputs, settings=settings)
-    origin = provenance("study")
-    with output_folder(out, identity, provenance=origin, overwrite=flags.overwrite, owns=OWNS):
+    manifests = {"cohort": cohort, "normals": _normals(flags.normals, cohort)}
+
+    def write_inputs(folder: str) -> None:
+        for name, rows in manifests.items():
+            if rows is not None:
+                write_manifest(join(folder, f"{name}.parquet"), rows)
+
+    def before_start() -> None:
         log_detectable_gain(_reader_patients(cohort, settings))
-        connect(flags.address)
-        slices = _slices(cohort, "cohort", out, flags, settings)
-        normal = None
-        if healthy is not None:
-            normal = _slices(healthy, "normals", out, flags, settings)
-        _train_gans(slices, normal, out, flags, settings)
-        synthetic = _synthetic(slices, normal, out, flags, settings)
-        form = _form(slices, synthetic, out, flags, settings)
-        readings = _readings(out, form, flags, settings)
-        if readings is None:
-            return _next_steps(out, form)
-        logger.info("statistics of the readings")
-        result, tables = fit_readings(
-            join(out, "statistics"),
-            settings.statistics,
-            readings,
-            absolute(flags.consensus) if flags.consensus else None,
-            patients_of(cohort),
-            overwrite=True,  # readings may be corrected; all else of the study stays
-        )
-        page = reader_report(out, tables)
-    return {**page, **{name: result[name] for name in ("answer", "sentence")}}
+        write_inputs(out)
+        add_to_experiment(out, settings=settings_dict(settings))
 
+    def stages(inputs: str) -> Sequence[StudyStage]:
+        return ReaderStages(flags=flags, settings=settings, inputs=inputs).stages()
 
-def _train_gans(
-    slices: str, normal: str | None, out: str, flags: StudyFlags, settings: MriStudySettings
-) -> None:
-    """Train the GAN of normal brains, if there are any, and then the GAN of tumors."""
-    run: dict[str, Any] = {
-        "seed": flags.seed,
-        "workers": flags.gan_workers,
-        "gpus_per_worker": flags.gpus,
+    plan = StudyPlan(
+        kind="mri",
+        flags=flags,
+        settings=settings,
+        owns=OWNS,
+        changes=changes_of_manifest(earlier, cohort, flags),
+        write_inputs=write_inputs,
+        before_start=before_start,
+        stages=stages,
+    )
+    unfinished = run_study(plan)
+    if unfinished is not None:
+        return unfinished
+    recorded = experiment_record(out)
+    if not flags.readings and not settings.simulate_readers:
+        return _next_steps(out, current_folder(out, "form"))
+    return {
+        "report": join(out, "report.html"),
+        **{name: recorded[name] for name in ("answer", "sentence")},
     }
-    source = None
-    if normal:
-        logger.info("GAN of normal brains")
-        source = join(out, "gan-normal")
-        pretraining = settings.pretraining
-        train_gan(TrainGanFlags(images=normal, idh="any", out=source, settings=pretraining, **run))
-    logger.info("GAN of %s tumors", CLASS)
-    train_gan(
-        TrainGanFlags(
-            images=slices,
-            idh=CLASS,
-            out=join(out, f"gan-{CLASS}"),
-            settings=settings.gan,
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderStages:
+    """Stages of a reader study."""
+
+    flags: StudyFlags
+    settings: MriStudySettings
+    inputs: str
+    """Folder of the manifests: that of the study, or a temporary one of a plan."""
+    tables: list[ParkTables] = field(default_factory=list)
+    """Statistics that this run computed, for the report."""
+
+    def stages(self) -> list[StudyStage]:
+        """All stages in their order. Without readings the study ends at the form."""
+        names = ["cohort", *(["normals"] if self.flags.normals else [])]
+        classes = ["normal", CLASS] if self.flags.normals else [CLASS]
+        simulated = self.settings.simulate_readers and not self.flags.readings
+        judged = bool(self.flags.readings) or self.settings.simulate_readers
+        statistics = [
+            StudyStage(
+                name="statistics", state=self._statistics_state, run=self._fit, is_cheap=True
+            ),
+            StudyStage(name="report", state=self._report_state, run=self._report, is_cheap=True),
+        ]
+        return [
+            *(self._slices_stage(name) for name in names),
+            *(self._gan_stage(name) for name in classes),
+            synthetic_stage({CLASS: self._images()}, self.flags, lambda: False),
+            self._form_stage(),
+            *([self._simulation()] if simulated else []),
+            *(statistics if judged else []),
+        ]
+
+    @property
+    def _out(self) -> str:
+        return absolute(self.flags.out)
+
+    def _slices_stage(self, name: str) -> StudyStage:
+        flags = self._slices(name)
+        folder = NumberedFolder(
+            study=self._out,
+            name=SLICES[name],
+            state_of=lambda out: slices_state(replace(flags, out=out)),
+        )
+        return StudyStage(
+            name=SLICES[name],
+            state=lambda: slices_state(flags),
+            run=lambda: prepare_mri(flags),
+            reuse=lambda: reuse_folders(self._out, self.flags.reuse, [folder]),
+        )
+
+    def _slices(self, name: str) -> PrepareMriFlags:
+        return PrepareMriFlags(
+            manifest=join(self.inputs, f"{name}.parquet"),
+            out=join(self._out, SLICES[name]),
+            settings=self.settings.mri,
+            workers=self.flags.workers,
+            max_failures=self.flags.max_failures,
+            seed=self.flags.seed,
+            update=self.flags.update,
+        )
+
+    def _gan_stage(self, name: str) -> StudyStage:
+        folder = f"gan-{name}"
+        return gan_stage(
+            folder,
+            lambda: {name: self._training(name)},
+            {name: folder},
+            self.flags,
+            lambda: False,
+        )
+
+    def _training(self, name: str) -> GanTask:
+        """Training of the GAN of normal brains, or of the GAN of tumors, which starts from it."""
+        of_tumors = name == CLASS
+        first = current_folder(self._out, "gan-normal")
+        source = first if of_tumors and self.flags.normals else None
+        return GanTask(
+            images=join(self._out, SLICES["cohort" if of_tumors else "normals"]),
+            idh=CLASS if of_tumors else "any",
+            out=current_folder(self._out, f"gan-{name}"),
+            settings=self.settings.gan if of_tumors else self.settings.pretraining,
             init_from=source,
-            freeze_layers=settings.freeze_layers if source else 0,
-            **run,
+            freeze_layers=self.settings.freeze_layers if source else 0,
+            seed=self.flags.seed,
+            workers=self.flags.gan_workers,
+            gpus_per_worker=self.flags.gpus,
         )
-    )
 
+    def _images(self) -> ImagesOfGenerator:
+        slices, normal = (join(self._out, SLICES[name]) for name in ("cohort", "normals"))
 
-def _synthetic(
-    slices: str, normal: str | None, out: str, flags: StudyFlags, settings: MriStudySettings
-) -> str:
-    """Evaluate the GAN of tumors and draw its images; the folder of the SYNTHETIC table."""
-    checkpoint, synthetic = join(out, f"gan-{CLASS}"), join(out, f"synthetic-{CLASS}")
-    evaluate_gan(
-        EvaluateGanFlags(
-            checkpoint=checkpoint,
-            images=slices,
-            out=join(out, f"evaluation-{CLASS}"),
-            settings=settings.evaluation,
-            count=settings.evaluation_images,
-            features=settings.features,
-            pretraining_images=(normal,) if normal else (),
-            psi=settings.psi,
-            seed=flags.seed,
-            gpus=flags.gpus,
+        def checkpoint() -> str:
+            return current_folder(self._out, f"gan-{CLASS}")
+
+        def evaluation() -> EvaluateGanFlags:
+            return EvaluateGanFlags(
+                checkpoint=checkpoint(),
+                images=slices,
+                out=current_folder(self._out, f"evaluation-{CLASS}"),
+                settings=self.settings.evaluation,
+                count=self.settings.evaluation_images,
+                features=self.settings.features,
+                pretraining_images=(normal,) if self.flags.normals else (),
+                psi=self.settings.psi,
+                seed=self.flags.seed,
+                gpus=self.flags.gpus,
+            )
+
+        def synthesis() -> SynthesizeFlags:
+            return SynthesizeFlags(
+                checkpoint=checkpoint(),
+                count=self.settings.synthetic,
+                out=self._synthetic(),
+                psi=self.settings.psi,
+                seed=self.flags.seed,
+                gpus_per_worker=self.flags.gpus,
+            )
+
+        return ImagesOfGenerator(
+            evaluation_name=f"evaluation-{CLASS}",
+            synthetic_name=f"synthetic-{CLASS}",
+            evaluation=evaluation,
+            synthesis=synthesis,
         )
-    )
-    synthesize(
-        SynthesizeFlags(
-            checkpoint=checkpoint,
-            count=settings.synthetic,
-            out=synthetic,
-            psi=settings.psi,
-            seed=flags.seed,
-            gpus_per_worker=flags.gpus,
-        )
-    )
-    refuse_failed((synthetic,), allowed=settings.allow_failed_gan)
-    return synthetic
 
+    def _synthetic(self) -> str:
+        return current_folder(self._out, f"synthetic-{CLASS}")
 
-def _form(
-    slices: str, synthetic: str, out: str, flags: StudyFlags, settings: MriStudySettings
-) -> str:
-    """Make the blinded cases for the readers; their folder."""
-    form = join(out, "form")
-    readers(
-        ReadersFlags(
+    def _form_stage(self) -> StudyStage:
+        """Blinded cases. A form that people may be reading changes by --update only."""
+
+        def state_of(folder: str) -> StageState:
+            state = form_state(replace(self._form(), out=folder))
+            people = not self.settings.simulate_readers
+            return state if people or state.seconds else replace(state, seconds=0.0)
+
+        place = NumberedFolder(study=self._out, name="form", state_of=state_of)
+
+        def run() -> None:
+            refuse_failed((self._synthetic(),), allowed=self.settings.allow_failed_gan)
+            folder = place.prepared()
+            readers(replace(self._form(), out=folder))
+            place.use(folder)
+
+        return StudyStage(name="form", state=lambda: place.target()[1], run=run)
+
+    def _form(self) -> ReadersFlags:
+        return ReadersFlags(
             kind="form",
-            out=form,
-            slices=slices,
-            synthetic=(synthetic,),
-            count=settings.synthetic,
-            grades=settings.reader_grades,
-            seed=flags.seed,
+            out=current_folder(self._out, "form"),
+            slices=join(self._out, SLICES["cohort"]),
+            synthetic=(self._synthetic(),),
+            count=self.settings.synthetic,
+            grades=self.settings.reader_grades,
+            seed=self.flags.seed,
         )
-    )
-    return form
+
+    def _simulation(self) -> StudyStage:
+        """Readings of two programs, made anew for another form."""
+        path = join(self._out, "readings.csv")
+
+        def form() -> str:
+            return current_folder(self._out, "form")
+
+        def source() -> list[Any]:
+            return [seal(form()), self.settings.reader_error_rate]
+
+        def state() -> StageState:
+            is_current = experiment_record(self._out).get("readings_of") == source()
+            return UP_TO_DATE if exists(path) and is_current else StageState(status="to do")
+
+        def run() -> None:
+            simulation = ReadersFlags(
+                kind="simulate",
+                out=path,
+                form=form(),
+                error_rate=self.settings.reader_error_rate,
+                seed=self.flags.seed,
+                overwrite=True,
+            )
+            readers(simulation)
+            add_to_experiment(self._out, readings_of=source())
+
+        return StudyStage(name="readings", state=state, run=run)
+
+    def _readings(self) -> dict[str, Any]:
+        """Arguments of the statistics: folder, settings, readings, consensus and patients."""
+        flags = self.flags
+        default = join(self._out, "readings.csv")
+        return {
+            "out": join(self._out, "statistics"),
+            "settings": self.settings.statistics,
+            "readings": absolute(flags.readings) if flags.readings else default,
+            "consensus": absolute(flags.consensus) if flags.consensus else None,
+            "cohort": patients_of(read_manifest(join(self.inputs, "cohort.parquet"))),
+        }
+
+    def _statistics_state(self) -> StageState:
+        return readings_state(**self._readings())
+
+    def _fit(self) -> None:
+        """Compute the statistics of the readings again."""
+        result, tables = fit_readings(**self._readings(), overwrite=True)
+        self.tables.append(tables)
+        add_to_experiment(self._out, answer=result["answer"], sentence=result["sentence"])
+
+    def _report(self) -> None:
+        reader_report(self._out, self.tables[-1] if self.tables else None)
+        add_to_experiment(self._out, report_of=self._report_inputs())
+
+    def _report_state(self) -> StageState:
+        recorded, page = experiment_record(self._out), join(self._out, "report.html")
+        is_current = exists(page) and "answer" in recorded
+        if is_current and recorded.get("report_of") == self._report_inputs():
+            return UP_TO_DATE
+        return StageState(status="to do")
+
+    def _report_inputs(self) -> list[Any]:
+        """Values that change with all that the report shows."""
+        return [seal(join(self._out, "statistics")), settings_dict(self.settings)]
 
 
 def _reader_patients(cohort: pd.DataFrame, settings: MriStudySettings) -> pd.DataFrame:
@@ -214,46 +367,6 @@ def _normals(manifest: str | None, cohort: pd.DataFrame) -> pd.DataFrame | None:
     if both := sorted(set(healthy["patient"]) & set(cohort["patient"])):
         raise ManifestError(f"{manifest}: patient {both[0]} is in the cohort, too; keep one")
     return healthy.assign(split="train")
-
-
-def _slices(
-    cohort: pd.DataFrame, name: str, out: str, flags: StudyFlags, settings: MriStudySettings
-) -> str:
-    """Prepare the slices of the cohort or of the normal brains; the folder of the SLICES table."""
-    logger.info("MRI to slices: %s", name)
-    manifest, slices = join(out, f"{name}.parquet"), join(out, SLICES[name])
-    write_manifest(manifest, cohort)
-    prepare_mri(
-        PrepareMriFlags(
-            manifest=manifest,
-            out=slices,
-            settings=settings.mri,
-            workers=flags.workers,
-            max_failures=flags.max_failures,
-            seed=flags.seed,
-        )
-    )
-    return slices
-
-
-def _readings(out: str, form: str, flags: StudyFlags, settings: MriStudySettings) -> str | None:
-    """The file of the readers' readings, or of the simulated readers; None to wait for people."""
-    if flags.readings:
-        return absolute(flags.readings)
-    if not settings.simulate_readers:
-        return None
-    path = join(out, "readings.csv")
-    readers(
-        ReadersFlags(
-            kind="simulate",
-            out=path,
-            form=form,
-            error_rate=settings.reader_error_rate,
-            seed=flags.seed,
-            overwrite=exists(path),
-        )
-    )
-    return path
 
 
 def _next_steps(out: str, form: str) -> dict[str, Any]:

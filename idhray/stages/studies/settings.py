@@ -177,8 +177,8 @@ class StudyFlags(ItemFlags):
     consensus: str | None = None
     """MRI: consensus readings of the cells on which readers differed; see `fit-stats`."""
     dry_run: bool = False
-    """Slides: print folds, generators and trainings, with hours by rates measured on this machine,
-    and stop."""
+    """Print one line for each stage, and stop. Slides: also folds, generators and trainings, with
+    hours by rates measured on this machine."""
     seed: int = 0
     """Seed of everything that is drawn."""
     until: str | None = None

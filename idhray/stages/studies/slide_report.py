@@ -43,6 +43,7 @@ from idhray.stages.studies.generator_section import (
 )
 from idhray.stages.studies.generators import planned_generators
 from idhray.stages.studies.paper_tables import liu_report_tables
+from idhray.stages.studies.record import STUDY_FILE, experiment_root, study_settings
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
     fold_counts,
@@ -62,8 +63,7 @@ from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS
 
 PATCHES_PER_CLASS = 16  # on the sheet of patches
-STUDY_FILE = "_study.json"
-STEPS = ("tiles", "patches", "sweep")
+STEPS = ("tiles", "patches")
 LIMITS = (
     "One split of one cohort: another split, or patients of another hospital, may give another "
     "answer. Without an external test set this study says nothing of them.",
@@ -74,10 +74,15 @@ LIMITS = (
 )
 
 
-def slide_report(study: str) -> dict[str, Any]:
-    """Write `report.html` into the folder of a slide study."""
-    path = join(study, "report.html")
-    publish(path, report_html(_content(study)).encode())
+def slide_report(study: str, experiment: str | None = None) -> dict[str, Any]:
+    """Write `report.html` into the folder of a slide study.
+
+    Args:
+        study: Folder of the study.
+        experiment: Name of a further experiment; None for the first one.
+    """
+    path = join(experiment_root(study, experiment), "report.html")
+    publish(path, report_html(_content(study, experiment)).encode())
     return {"report": path}
 
 
@@ -94,13 +99,13 @@ class _Statistics:
     limits: tuple[str, ...]
 
 
-def _content(study: str) -> ReportContent:
+def _content(study: str, experiment: str | None) -> ReportContent:
     """All that the report shows. The statistics are computed again, as by `fit-stats`."""
-    settings = read_json(join(study, SETTINGS))
+    settings, root = study_settings(study, experiment), experiment_root(study, experiment)
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    conventions = recorded_settings(StatsSettings, read_json(join(study, "statistics", SETTINGS)))
-    of_experiment = is_experiment(join(study, "sweep"))
-    statistics = (_experiment if of_experiment else _older_sweep)(study, cohort, conventions)
+    conventions = recorded_settings(StatsSettings, read_json(join(root, "statistics", SETTINGS)))
+    of_experiment = is_experiment(join(root, "sweep"))
+    statistics = (_experiment if of_experiment else _older_sweep)(root, cohort, conventions)
     stand_in = next((c for c in cohort["cohort"] if c.startswith("stand-in")), "")
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     images, places = _images_folder(study), _generator_places(study, settings)
@@ -115,7 +120,7 @@ def _content(study: str) -> ReportContent:
         demonstration=made_up,
         key_figures=statistics.key_figures,
         cohort=_cohort_counts(study, cohort),
-        flows=ledger_flows(study, STEPS),
+        flows=[*ledger_flows(study, STEPS), *ledger_flows(root, ("sweep",))],
         tables=[*statistics.tables, *recorded_deviations(settings)],
         conventions=statistics.conventions,
         figures=statistics.figures,
@@ -123,7 +128,7 @@ def _content(study: str) -> ReportContent:
         generators_note=_generators_note(study, images, places),
         sheets=[_sheet(places[: len(LABELS)], images), *_pairs(places[: len(LABELS)])],
         settings=settings_groups(settings),
-        provenance=_provenance(study, settings, places),
+        provenance=_provenance(study, root, settings, places),
         limits=[
             *statistics.limits,
             *evaluation_limits({place.name: place.evaluation for place in places}),
@@ -138,9 +143,9 @@ def _cohort_counts(study: str, cohort: pd.DataFrame) -> list[SplitCount]:
     return split_counts(cohort) if folds == 1 else fold_counts(cohort, folds)
 
 
-def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
+def _experiment(root: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
     """Sections of an experiment with arms and a protocol."""
-    outcome = read_outcome(join(study, "sweep"))
+    outcome = read_outcome(join(root, "sweep"))
     rows, trials = outcome.of_model(outcome.model)
     tables = experiment_tables(rows, cohort, outcome.rule, conventions, trials=trials)
     paper = paper_tables(outcome, cohort, conventions)
@@ -161,9 +166,9 @@ def _experiment(study: str, cohort: pd.DataFrame, conventions: StatsSettings) ->
     )
 
 
-def _older_sweep(study: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
+def _older_sweep(root: str, cohort: pd.DataFrame, conventions: StatsSettings) -> _Statistics:
     """Sections of a sweep of version 0.1, without arms and protocol."""
-    predictions = read_table(join(study, "sweep"), PREDICTIONS).to_pandas()
+    predictions = read_table(join(root, "sweep"), PREDICTIONS).to_pandas()
     tables = liu_tables(predictions, cohort, conventions)
     return _Statistics(
         answer=tables.verdict.answer,
@@ -320,14 +325,14 @@ def _some(folder: str, side_px: int, only: dict[str, str]) -> list[RGB]:
 
 
 def _provenance(
-    study: str, settings: dict[str, Any], places: list[_GeneratorPlace]
+    study: str, root: str, settings: dict[str, Any], places: list[_GeneratorPlace]
 ) -> dict[str, str]:
     origin = provenance_of(study)
     for place in places:
         model = read_json(join(place.gan, MODEL))
         origin[f"hash of the GAN's patients, {place.name}"] = model["trained_on"]
-    if is_experiment(join(study, "sweep")):
-        trials = read_outcome(join(study, "sweep")).trials
+    if is_experiment(join(root, "sweep")):
+        trials = read_outcome(join(root, "sweep")).trials
         hours = trials[["seconds", "gpu_seconds"]].sum() / 3600
         origin["hours of the classifiers' trainings"] = f"{hours['seconds']:.2f}"
         origin["GPU hours of these trainings"] = f"{hours['gpu_seconds']:.2f}"

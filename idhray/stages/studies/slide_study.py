@@ -1,52 +1,60 @@
 """A study of slides: patches -> generators of each fold -> experiment -> statistics -> report.
 
 cohort.parquet  folds.parquet  tiles/  patches/  generators/  sweep/  statistics/  report.html
+experiments/NAME/   sweep/, statistics/ and report.html of a further experiment
 """
 
-import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.fold_draw import draw_folds
-from idhray.cohorts.folds import FOLDS_FILE, Folds, folds_of_split, read_folds, write_folds
-from idhray.cohorts.manifest import (
-    manifest_hash,
-    patients_of,
-    read_manifest,
-    with_split,
-    write_manifest,
-)
-from idhray.cohorts.modality import with_slides
-from idhray.config import identity_of
-from idhray.errors import ConfigError, LeakageError
-from idhray.leakage import patient_splits
-from idhray.stages.cut_patches import CutPatchesFlags, cut_patches
+from idhray import ledger
+from idhray.cohorts.folds import FOLDS_FILE
+from idhray.cohorts.manifest import patients_of, read_manifest
+from idhray.config import settings_dict
+from idhray.errors import ConfigError
+from idhray.stages.cut_patches import CutPatchesFlags, cut_patches, patches_state
+from idhray.stages.evaluate_gan import EvaluateGanFlags
 from idhray.stages.experiment.checks import refuse_unusable_weights
 from idhray.stages.experiment.outcome import refuse_older_version
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.folder import seal
-from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.dry_run import study_dry_run
-from idhray.stages.studies.experiment_statistics import fit_sweep
+from idhray.stages.studies.experiment_statistics import fit_sweep, statistics_state
+from idhray.stages.studies.generator_stages import ImagesOfGenerator, gan_stage, synthetic_stage
 from idhray.stages.studies.generators import (
     GENERATORS,
-    generators_of_study,
+    StudyGenerator,
+    images_of_generator,
+    planned_generators,
     refuse_one_pair_of_many_folds,
+    training_tasks,
 )
-from idhray.stages.studies.preparation import check_classes, log_detectable_gain
+from idhray.stages.studies.graph import StudyStage
+from idhray.stages.studies.numbered_folder import NumberedFolder
+from idhray.stages.studies.preparation import log_detectable_gain
+from idhray.stages.studies.record import (
+    EXPERIMENTS,
+    add_to_experiment,
+    experiment_record,
+    experiment_root,
+    record_patches,
+)
+from idhray.stages.studies.reuse import reuse_folders
 from idhray.stages.studies.settings import StudyFlags, StudySettings
-from idhray.stages.studies.slide_report import STUDY_FILE, slide_report
-from idhray.stages.sweep import SweepFlags, sweep
-from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
-from idhray.storage import absolute, exists, join, output_folder, publish_json
-from idhray.table_parts import read_table
-from idhray.tables import PATCHES
-
-logger = logging.getLogger(__name__)
+from idhray.stages.studies.slide_report import slide_report
+from idhray.stages.studies.study_cohort import COHORT_FILE, study_cohort
+from idhray.stages.studies.study_run import StudyPlan, run_study
+from idhray.stages.sweep import SweepFlags, sweep, sweep_state
+from idhray.stages.synthesize import SynthesizeFlags
+from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, tiles_state
+from idhray.storage import absolute, exists, join, read_json
 
 OWNS = (
-    "cohort.parquet",
+    COHORT_FILE,
     "tiles",
     "patches",
     "gan-*",
@@ -57,6 +65,7 @@ OWNS = (
     "sweep",
     "statistics",
     "report.html",
+    EXPERIMENTS,
 )
 
 
@@ -66,139 +75,237 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     patches = absolute(flags.patches) if flags.patches else None
     if patches and f"{patches}/".startswith(f"{out}/"):
         raise ConfigError(f"--patches {patches} lies in --out {out}; choose another --out")
+    root = experiment_root(out, flags.experiment)
     refuse_older_version(out, overwrite=flags.overwrite)
     refuse_one_pair_of_many_folds(settings.protocol)
     refuse_unusable_weights(_experiment(settings))
-    cohort, folds = _cohort(flags, settings, patches)
-    if flags.dry_run:
-        return {"out": out, "text": study_dry_run(folds, settings)}
-    inputs = {
-        "stage": "study",
-        "manifest_hash": manifest_hash(patients_of(cohort)),
-        "seed": flags.seed,
-    }
-    identity = identity_of(inputs=inputs, settings=settings)
-    origin = provenance("study")
-    with output_folder(out, identity, provenance=origin, overwrite=flags.overwrite, owns=OWNS):
+    cohort = study_cohort(flags, settings.protocol, patches)
+
+    def before_start() -> None:
         if settings.protocol.fold_count == 1:
-            log_detectable_gain(cohort)
-        connect(flags.address)
-        publish_json(join(out, STUDY_FILE), {"patches": patches or join(out, "patches")})
-        # Written again by every run: an archive may have moved in the meantime.
-        write_manifest(join(out, "cohort.parquet"), cohort)
-        write_folds(join(out, FOLDS_FILE), folds)
-        images = patches or _patches(out, flags, settings)
-        synthetic = generators_of_study(images, out, flags, settings)
-        result = _statistics(images, synthetic, out, flags, settings)
-        page = slide_report(out)
-    answer = {name: result[name] for name in ("answer", "sentence")}
-    return {**page, "patients": len(folds.labels()), "folds": len(folds.numbers()), **answer}
+            log_detectable_gain(cohort.rows)
+        cohort.write(out)  # by every run: an archive may have moved in the meantime
+        record_patches(out, patches or join(out, "patches"))
+        add_to_experiment(root, settings=settings_dict(settings))
+
+    def stages(inputs: str) -> Sequence[StudyStage]:
+        return SlideStages(flags=flags, settings=settings, inputs=inputs, root=root).stages()
+
+    plan = StudyPlan(
+        kind="slides",
+        flags=flags,
+        settings=settings,
+        owns=OWNS,
+        changes=cohort.changes,
+        write_inputs=cohort.write,
+        before_start=before_start,
+        stages=stages,
+        further_lines=lambda: study_dry_run(cohort.folds, settings),
+    )
+    unfinished = run_study(plan)
+    if unfinished is not None:
+        return unfinished
+    return {
+        "report": join(root, "report.html"),
+        "patients": len(cohort.folds.labels()),
+        "folds": len(cohort.folds.numbers()),
+        **_answer(root),
+    }
 
 
 def _experiment(settings: StudySettings) -> ExperimentSettings:
     return ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
 
 
-def _cohort(
-    flags: StudyFlags, settings: StudySettings, patches: str | None
-) -> tuple[pd.DataFrame, Folds]:
-    """Manifest of the study, and the folds of its labeled patients.
-
-    With one fold, the patients keep the split of the manifest or of the table, or get one.
-    """
-    cohort, protocol = read_manifest(flags.manifest), settings.protocol
-    if protocol.fold_count > 1:
-        if (cohort["split"] != "").any():
-            logger.warning("the split of the manifest is not used: %d folds", protocol.fold_count)
-        cohort = cohort.assign(split="")
-    if patches:
-        seal(patches)  # refuses a table that is not finished; the stages below compare the seal
-        cohort = split_of_table(cohort, patches)
-    else:
-        cohort = with_slides(cohort, flags.manifest)
-    if protocol.fold_count == 1:
-        cohort = with_split(cohort, flags.seed)
-        check_classes(cohort)
-        return cohort, folds_of_split(patients_of(cohort))
-    cohort = cohort.assign(split="")  # that of a table is not used either
-    written = join(absolute(flags.out), FOLDS_FILE)
-    if exists(written) and not flags.overwrite:
-        return cohort, read_folds(written)
-    folds = draw_folds(
-        patients_of(cohort), count=protocol.fold_count, seed=flags.seed, by=protocol.fold_by
-    )
-    return cohort, folds
+def _answer(root: str) -> dict[str, str]:
+    """Answer of an experiment, and its sentence."""
+    recorded = experiment_record(root)
+    if "answer" in recorded:
+        return {name: recorded[name] for name in ("answer", "sentence")}
+    verdict = read_json(join(root, "statistics", "statistics.json"))["verdict"]
+    return {"answer": verdict["answer"], "sentence": verdict["text"]}
 
 
-def split_of_table(cohort: pd.DataFrame, patches: str) -> pd.DataFrame:
-    """The rows of a manifest whose patients are in a PATCHES table, with that table's split.
+@dataclass(frozen=True, kw_only=True)
+class SlideStages:
+    """Stages of a study of slides."""
 
-    Raises:
-        LeakageError: the manifest gives a patient another split or label, or lacks one.
-    """
-    table = patient_splits(patches)
-    patients = patients_of(cohort).set_index("patient")
-    labels = read_table(patches, PATCHES, ["patient", "idh"]).to_pandas().drop_duplicates()
-    for patient, idh in labels.itertuples(index=False):
-        if patient not in patients.index:
-            raise LeakageError(f"patient {patient} of {patches} is not in the manifest")
-        for column, value in (("split", table[patient]), ("idh", idh)):
-            allowed = {"", value} if column == "split" else {value}
-            if patients.loc[patient, column] not in allowed:
-                raise LeakageError(
-                    f"patient {patient} has {column} {value} in {patches}, but "
-                    f"{patients.loc[patient, column] or 'none'} in the manifest; make the table "
-                    "again"
-                )
-    rows = cohort[cohort["patient"].isin(table)]
-    return rows.assign(split=rows["patient"].map(table))
+    flags: StudyFlags
+    settings: StudySettings
+    inputs: str
+    """Folder of the cohort and the folds: that of the study, or a temporary one of a plan."""
+    root: str
+    """Folder of the experiment."""
 
+    def stages(self) -> list[StudyStage]:
+        """All stages in their order; tiles and patches are left out if a table replaces them."""
+        generators = {each.name: each for each in planned_generators(self.settings.protocol)}
+        return [
+            *([] if self.flags.patches else self._tables()),
+            gan_stage(
+                "generators",
+                lambda: {each.name: task for each, task in self._trainings().items()},
+                {name: each.folder_name("gan") for name, each in generators.items()},
+                self.flags,
+                self._has_results,
+            ),
+            synthetic_stage(
+                {name: self._images_of(each) for name, each in generators.items()},
+                self.flags,
+                self._has_results,
+            ),
+            StudyStage(
+                name="experiment",
+                state=lambda: sweep_state(self._sweep()),
+                run=lambda: sweep(self._sweep()),
+                has_results=self._has_results,
+            ),
+            StudyStage(
+                name="statistics",
+                state=lambda: statistics_state(
+                    join(self.root, "statistics"),
+                    join(self.root, "sweep"),
+                    self._patients(),
+                    self.settings.statistics,
+                ),
+                run=self._fit,
+                is_cheap=True,
+            ),
+            StudyStage(name="report", state=self._report_state, run=self._report, is_cheap=True),
+        ]
 
-def _patches(out: str, flags: StudyFlags, settings: StudySettings) -> str:
-    """Tile the slides and cut the patches; the folder of the PATCHES table."""
-    tiles, patches = join(out, "tiles"), join(out, "patches")
-    logger.info("slides to tiles")
-    tile_slides(
-        TileSlidesFlags(
-            manifest=join(out, "cohort.parquet"),
-            out=tiles,
-            settings=settings.tiling,
-            seed=flags.seed,
-            workers=flags.workers,
-            max_failures=flags.max_failures,
+    @property
+    def _out(self) -> str:
+        return absolute(self.flags.out)
+
+    @property
+    def _images(self) -> str:
+        patches = self.flags.patches
+        return absolute(patches) if patches else join(self._out, "patches")
+
+    def _tables(self) -> list[StudyStage]:
+        """Stages that make the tables of tiles and patches."""
+
+        def reuse(name: str) -> bool:
+            states = {
+                "tiles": lambda folder: tiles_state(replace(self._tiles(), out=folder)),
+                "patches": lambda folder: patches_state(replace(self._patches(), out=folder)),
+            }
+            folder = NumberedFolder(study=self._out, name=name, state_of=states[name])
+            return reuse_folders(self._out, self.flags.reuse, [folder])
+
+        return [
+            StudyStage(
+                name="tiles",
+                state=lambda: tiles_state(self._tiles()),
+                run=lambda: tile_slides(self._tiles()),
+                reuse=lambda: reuse("tiles"),
+            ),
+            StudyStage(
+                name="patches",
+                state=lambda: patches_state(self._patches()),
+                run=lambda: cut_patches(self._patches()),
+                reuse=lambda: reuse("patches"),
+            ),
+        ]
+
+    def _tiles(self) -> TileSlidesFlags:
+        return TileSlidesFlags(
+            manifest=join(self.inputs, COHORT_FILE),
+            out=join(self._out, "tiles"),
+            settings=self.settings.tiling,
+            seed=self.flags.seed,
+            workers=self.flags.workers,
+            max_failures=self.flags.max_failures,
+            update=self.flags.update,
         )
-    )
-    logger.info("tiles to patches")
-    cut_patches(
-        CutPatchesFlags(
-            tiles=tiles,
-            out=patches,
-            settings=settings.patches,
-            seed=flags.seed,
-            folds=None if settings.protocol.fold_count == 1 else join(out, FOLDS_FILE),
-            workers=flags.workers,
-        )
-    )
-    return patches
 
-
-def _statistics(
-    images: str, synthetic: tuple[str, ...], out: str, flags: StudyFlags, settings: StudySettings
-) -> dict[str, Any]:
-    """Run the experiment and compute the statistics of its predictions."""
-    logger.info("the experiment: %d generators", len(synthetic))
-    sweep(
-        SweepFlags(
-            images=images,
-            synthetic=synthetic,
-            out=join(out, "sweep"),
-            folds=join(out, FOLDS_FILE),
-            settings=_experiment(settings),
-            allow_failed_gan=settings.allow_failed_gan,
-            seed=flags.seed,
-            workers=flags.workers,
-            gpus_per_trial=flags.gpus,
+    def _patches(self) -> CutPatchesFlags:
+        folds = join(self.inputs, FOLDS_FILE)
+        return CutPatchesFlags(
+            tiles=join(self._out, "tiles"),
+            out=self._images,
+            settings=self.settings.patches,
+            seed=self.flags.seed,
+            folds=None if self.settings.protocol.fold_count == 1 else folds,
+            workers=self.flags.workers,
+            update=self.flags.update,
         )
-    )
-    cohort = patients_of(read_manifest(join(out, "cohort.parquet")))
-    return fit_sweep(join(out, "statistics"), join(out, "sweep"), cohort, settings.statistics)[0]
+
+    def _trainings(self) -> dict[StudyGenerator, Any]:
+        folds = join(self.inputs, FOLDS_FILE)
+        return training_tasks(self._images, folds, self.flags, self.settings)
+
+    def _images_of(self, generator: StudyGenerator) -> ImagesOfGenerator:
+        def evaluation() -> EvaluateGanFlags:
+            return EvaluateGanFlags(
+                checkpoint=generator.folder(self._out, "gan"),
+                images=self._images,
+                out=generator.folder(self._out, "evaluation"),
+                settings=self.settings.evaluation,
+                count=self.settings.evaluation_images,
+                features=self.settings.features,
+                seed=generator.seed(self.flags.seed, self._out),
+                gpus=self.flags.gpus,
+            )
+
+        def synthesis() -> SynthesizeFlags:
+            folds = join(self.inputs, FOLDS_FILE)
+            return SynthesizeFlags(
+                checkpoint=generator.folder(self._out, "gan"),
+                count=images_of_generator(self._images, folds, self.settings),
+                out=generator.folder(self._out, "synthetic"),
+                seed=generator.seed(self.flags.seed, self._out),
+                gpus_per_worker=self.flags.gpus,
+            )
+
+        return ImagesOfGenerator(
+            evaluation_name=generator.folder_name("evaluation"),
+            synthetic_name=generator.folder_name("synthetic"),
+            evaluation=evaluation,
+            synthesis=synthesis,
+        )
+
+    def _sweep(self) -> SweepFlags:
+        generators = planned_generators(self.settings.protocol)
+        return SweepFlags(
+            images=self._images,
+            synthetic=tuple(each.folder(self._out, "synthetic") for each in generators),
+            out=join(self.root, "sweep"),
+            folds=join(self.inputs, FOLDS_FILE),
+            settings=_experiment(self.settings),
+            allow_failed_gan=self.settings.allow_failed_gan,
+            amend=self.flags.amend,
+            seed=self.flags.seed,
+            workers=self.flags.workers,
+            gpus_per_trial=self.flags.gpus,
+        )
+
+    def _has_results(self) -> bool:
+        """True if a training of this experiment is finished."""
+        fates = ledger.fates(join(self.root, "sweep"))
+        return any(fate.status == "done" for fate in fates.values())
+
+    def _patients(self) -> pd.DataFrame:
+        return patients_of(read_manifest(join(self.inputs, COHORT_FILE)))
+
+    def _fit(self) -> None:
+        """Compute the statistics of the experiment again."""
+        folder, settings = join(self.root, "statistics"), self.settings.statistics
+        sweep_folder = join(self.root, "sweep")
+        result, _ = fit_sweep(folder, sweep_folder, self._patients(), settings, overwrite=True)
+        add_to_experiment(self.root, answer=result["answer"], sentence=result["sentence"])
+
+    def _report(self) -> None:
+        slide_report(self._out, self.flags.experiment)
+        add_to_experiment(self.root, report_of=self._report_inputs())
+
+    def _report_state(self) -> StageState:
+        is_written = exists(join(self.root, "report.html"))
+        if is_written and experiment_record(self.root).get("report_of") == self._report_inputs():
+            return UP_TO_DATE
+        return StageState(status="to do")
+
+    def _report_inputs(self) -> list[Any]:
+        """Values that change with all that the report shows."""
+        return [seal(join(self.root, "statistics")), settings_dict(self.settings)]

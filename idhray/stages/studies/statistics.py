@@ -7,11 +7,12 @@ import pandas as pd
 
 from idhray.cohorts.manifest import manifest_hash
 from idhray.cohorts.text_table import read_text_table
-from idhray.config import identity_of, settings_hash
+from idhray.config import Identity, identity_of, settings_hash
 from idhray.errors import ConfigError
 from idhray.report.content import ReportTable
 from idhray.report.html import tables_html
 from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.studies.paper_tables import liu_report_tables, park_report_tables, plain_text
 from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
 from idhray.stats.papers.park.readings import CONSENSUS
@@ -94,13 +95,7 @@ def fit_readings(
     """
     rows = readings_rows(readings)
     settled = read_text_table(consensus) if consensus else None
-    inputs = {
-        "stage": "fit_stats",
-        "readings": settings_hash({"rows": rows.to_csv(index=False)}),
-        "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
-        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
-    }
-    identity = identity_of(inputs=inputs, settings=settings)
+    identity = _readings_identity(settings, rows, settled, cohort)
     collected = read_readings(rows, cohort, settled)
     unsettled = collected.discordant_cells()
     unsettled = unsettled[
@@ -128,6 +123,35 @@ def fit_readings(
         publish_json(join(out, SOURCES), {"readings": readings, "consensus": consensus})
     text = _text(tables, shown, ("Table 3", "Models compared", "Turing test"))
     return {"out": out, **_verdict(tables), "text": text}, tables
+
+
+def readings_state(
+    out: str,
+    settings: StatsSettings,
+    readings: str,
+    consensus: str | None,
+    cohort: pd.DataFrame | None,
+) -> StageState:
+    """State of the statistics of readings; see `fit_readings` for the arguments."""
+    settled = read_text_table(consensus) if consensus else None
+    identity = _readings_identity(settings, readings_rows(readings), settled, cohort)
+    return folder_state(out, identity, inputs=None)
+
+
+def _readings_identity(
+    settings: StatsSettings,
+    rows: pd.DataFrame,
+    settled: pd.DataFrame | None,
+    cohort: pd.DataFrame | None,
+) -> Identity:
+    """Values that decide the statistics of readings."""
+    inputs = {
+        "stage": "fit_stats",
+        "readings": settings_hash({"rows": rows.to_csv(index=False)}),
+        "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
+        "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
+    }
+    return identity_of(inputs=inputs, settings=settings)
 
 
 def readings_rows(path: str) -> pd.DataFrame:

@@ -1,0 +1,118 @@
+"""Run of a study: its plan is printed, refused or confirmed, and then its stages are run."""
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from idhray.config import Identity
+from idhray.errors import SettingsChangedError
+from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.studies.graph import (
+    PlannedStage,
+    StudyStage,
+    chosen_stages,
+    plan_lines,
+    planned_stages,
+    refuse_unconfirmed,
+    run_stages,
+    statuses,
+)
+from idhray.stages.studies.settings import MriStudySettings, StudyFlags, StudySettings
+from idhray.storage import SETTINGS, absolute, exists, join, output_folder, read_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """A study of either kind, before anything starts."""
+
+    kind: Literal["slides", "mri"]
+    flags: StudyFlags
+    settings: StudySettings | MriStudySettings
+    owns: tuple[str, ...]
+    """Names that the study makes in its folder."""
+    changes: tuple[str, ...]
+    """Changes of the manifest, as lines for a terminal."""
+    write_inputs: Callable[[str], None]
+    """Write cohort and folds into a folder."""
+    before_start: Callable[[], None]
+    """Work of every run once it is confirmed, before the first stage."""
+    stages: Callable[[str], Sequence[StudyStage]]
+    """Stages that read cohort and folds from a folder."""
+    further_lines: Callable[[], str] | None = None
+    """Further lines of --dry-run."""
+
+
+def study_identity(plan: StudyPlan) -> Identity:
+    """Identity of the folder of a study: its kind and its seed.
+
+    The folder of each stage has its own. Studies of earlier versions record the manifest and all
+    settings as well.
+    """
+    names = {setting.name for setting in dataclasses.fields(plan.settings)}
+    return Identity(
+        {"stage": "study", "kind": plan.kind, "seed": plan.flags.seed},
+        {"kind": "slides"},
+        frozenset({"manifest_hash", "normals_hash", *names}),
+    )
+
+
+def run_study(plan: StudyPlan) -> dict[str, Any] | None:
+    """Print one line for each stage, refuse what is not confirmed, and run the stages.
+
+    Returns:
+        Result of the command if it ends before the last stage; None if the study is finished.
+
+    Raises:
+        SettingsChangedError: the folder has another kind or seed, or work needs --update or
+            --amend.
+    """
+    flags, out = plan.flags, absolute(plan.flags.out)
+    identity = study_identity(plan)
+    _refuse_other_study(out, identity, overwrite=flags.overwrite)
+    with tempfile.TemporaryDirectory() as folder:  # nothing of the study is written yet
+        plan.write_inputs(folder)
+        stages = chosen_stages(plan.stages(folder), flags.from_, flags.until)
+        planned = [] if flags.overwrite else planned_stages(stages, out)
+    lines = plan_lines(planned, plan.changes)
+    if flags.dry_run:
+        lines += [plan.further_lines()] if plan.further_lines else []
+        return {"out": out, "stages": statuses(planned), "text": "\n".join(lines)}
+    for line in lines:
+        logger.info("%s", line)
+    for each in planned:
+        _refuse_planned(each, flags)
+    origin = provenance("study")
+    with output_folder(out, identity, provenance=origin, overwrite=flags.overwrite, owns=plan.owns):
+        connect(flags.address)
+        plan.before_start()
+        everything = plan.stages(out)
+        run_stages(chosen_stages(everything, flags.from_, flags.until), flags, out)
+    if flags.until in (None, everything[-1].name):
+        return None
+    return {"out": out, "until": flags.until}
+
+
+def _refuse_planned(planned: PlannedStage, flags: StudyFlags) -> None:
+    """Refuse a stage whose state is known and that needs a confirmation."""
+    if planned.state is not None:
+        refuse_unconfirmed(planned.stage, planned.state, flags, planned.seconds)
+
+
+def _refuse_other_study(out: str, identity: Identity, *, overwrite: bool) -> None:
+    """Refuse a folder of another kind of study or another seed.
+
+    Raises:
+        SettingsChangedError: naming the value.
+    """
+    if overwrite or not exists(join(out, SETTINGS)):
+        return
+    if changes := identity.changes(read_json(join(out, SETTINGS))):
+        raise SettingsChangedError(
+            f"{out}: made with other settings ({'; '.join(changes)}); give the old ones to "
+            "continue, another --out, or --overwrite to start again"
+        )
