@@ -63,11 +63,15 @@ def folder_state(
         return StageState(status="to do")
     recorded = read_json(join(out, SETTINGS))
     finished = exists(join(out, DONE))
+    finished = exists(join(out, DONE))
     if changes := identity.changes(recorded):
         names = {line.split(":")[0].split(".")[0] for line in changes}
         follows = inputs is None or names <= set(inputs)
-        return StageState(status="out of date" if follows else "refused", reason="; ".join(changes))
-    finished = exists(join(out, DONE))
+        return StageState(
+            status="out of date" if follows else "refused",
+            reason="; ".join(changes),
+            is_finished=finished,
+        )
     if items_of is not None:
         earlier = fates(out)
         state = change_state(difference(out, items_of(recorded), earlier), earlier)

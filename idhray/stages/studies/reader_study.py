@@ -42,7 +42,7 @@ from idhray.stages.studies.study_cohort import (
     earlier_rows,
     with_written_split,
 )
-from idhray.stages.studies.study_run import StudyPlan, run_study
+from idhray.stages.studies.study_run import StudyOutline, run_study
 from idhray.stages.synthesize import SynthesizeFlags
 from idhray.stats.papers.park.tables import ParkTables
 from idhray.storage import absolute, exists, join, publish
@@ -86,7 +86,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
     def stages(inputs: str) -> Sequence[StudyStage]:
         return ReaderStages(flags=flags, settings=settings, inputs=inputs).stages()
 
-    plan = StudyPlan(
+    outline = StudyOutline(
         kind="mri",
         flags=flags,
         settings=settings,
@@ -96,7 +96,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
         before_start=before_start,
         stages=stages,
     )
-    unfinished = run_study(plan)
+    unfinished = run_study(outline)
     if unfinished is not None:
         return unfinished
     recorded = experiment_record(out)

@@ -47,7 +47,7 @@ from idhray.stages.studies.reuse import reuse_folders
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.studies.slide_report import slide_report
 from idhray.stages.studies.study_cohort import COHORT_FILE, study_cohort
-from idhray.stages.studies.study_run import StudyPlan, run_study
+from idhray.stages.studies.study_run import StudyOutline, run_study
 from idhray.stages.sweep import SweepFlags, sweep, sweep_state
 from idhray.stages.synthesize import SynthesizeFlags
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, tiles_state
@@ -91,7 +91,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
     def stages(inputs: str) -> Sequence[StudyStage]:
         return SlideStages(flags=flags, settings=settings, inputs=inputs, root=root).stages()
 
-    plan = StudyPlan(
+    outline = StudyOutline(
         kind="slides",
         flags=flags,
         settings=settings,
@@ -102,7 +102,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         stages=stages,
         further_lines=lambda: study_dry_run(cohort.folds, settings),
     )
-    unfinished = run_study(plan)
+    unfinished = run_study(outline)
     if unfinished is not None:
         return unfinished
     return {

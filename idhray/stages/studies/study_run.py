@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyPlan:
+class StudyOutline:
     """A study of either kind, before anything starts."""
 
     kind: Literal["slides", "mri"]
@@ -47,21 +47,21 @@ class StudyPlan:
     """Further lines of --dry-run."""
 
 
-def study_identity(plan: StudyPlan) -> Identity:
+def study_identity(outline: StudyOutline) -> Identity:
     """Identity of the folder of a study: its kind and its seed.
 
     The folder of each stage has its own. Studies of earlier versions record the manifest and all
     settings as well.
     """
-    names = {setting.name for setting in dataclasses.fields(plan.settings)}
+    names = {setting.name for setting in dataclasses.fields(outline.settings)}
     return Identity(
-        {"stage": "study", "kind": plan.kind, "seed": plan.flags.seed},
+        {"stage": "study", "kind": outline.kind, "seed": outline.flags.seed},
         {"kind": "slides"},
         frozenset({"manifest_hash", "normals_hash", *names}),
     )
 
 
-def run_study(plan: StudyPlan) -> dict[str, Any] | None:
+def run_study(outline: StudyOutline) -> dict[str, Any] | None:
     """Print one line for each stage, refuse what is not confirmed, and run the stages.
 
     Returns:
@@ -71,26 +71,28 @@ def run_study(plan: StudyPlan) -> dict[str, Any] | None:
         SettingsChangedError: the folder has another kind or seed, or work needs --update or
             --amend.
     """
-    flags, out = plan.flags, absolute(plan.flags.out)
-    identity = study_identity(plan)
+    flags, out = outline.flags, absolute(outline.flags.out)
+    identity = study_identity(outline)
     _refuse_other_study(out, identity, overwrite=flags.overwrite)
     with tempfile.TemporaryDirectory() as folder:  # nothing of the study is written yet
-        plan.write_inputs(folder)
-        stages = chosen_stages(plan.stages(folder), flags.from_, flags.until)
+        outline.write_inputs(folder)
+        stages = chosen_stages(outline.stages(folder), flags.from_, flags.until)
         planned = [] if flags.overwrite else planned_stages(stages, out)
-    lines = plan_lines(planned, plan.changes)
+    lines = plan_lines(planned, outline.changes)
     if flags.dry_run:
-        lines += [plan.further_lines()] if plan.further_lines else []
+        lines += [outline.further_lines()] if outline.further_lines else []
         return {"out": out, "stages": statuses(planned), "text": "\n".join(lines)}
     for line in lines:
         logger.info("%s", line)
     for each in planned:
         _refuse_planned(each, flags)
     origin = provenance("study")
-    with output_folder(out, identity, provenance=origin, overwrite=flags.overwrite, owns=plan.owns):
+    with output_folder(
+        out, identity, provenance=origin, overwrite=flags.overwrite, owns=outline.owns
+    ):
         connect(flags.address)
-        plan.before_start()
-        everything = plan.stages(out)
+        outline.before_start()
+        everything = outline.stages(out)
         run_stages(chosen_stages(everything, flags.from_, flags.until), flags, out)
     if flags.until in (None, everything[-1].name):
         return None
