@@ -23,6 +23,7 @@ from idhray.stages.gan_training.fold_check import check_fold, training_count
 from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
 from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
+from idhray.stages.runtime.cost import training_rate
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
@@ -112,7 +113,9 @@ def train_gans(
 
 def gan_state(task: GanTask) -> StageState:
     """State of a checkpoint folder; nothing is trained."""
-    return folder_state(task.out, task.identity(), inputs=TASK_INPUTS)
+    state = folder_state(task.out, task.identity(), inputs=TASK_INPUTS)
+    rate = training_rate(task.out) if state.status in ("out of date", "refused") else None
+    return replace(state, seconds=task.settings.total_kimg * 1000 / rate) if rate else state
 
 
 def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:

@@ -33,6 +33,8 @@ class StageState:
     """Share of the stage that is left."""
     is_finished: bool = True
     """False for a folder whose stage was begun and never finished."""
+    replaces: bool = False
+    """True if a finished output becomes another one, as a generator that is trained longer."""
 
     @property
     def is_done(self) -> bool:
@@ -72,6 +74,9 @@ def folder_state(
             reason="; ".join(changes),
             is_finished=finished,
         )
+    if grown := identity.grown(recorded):
+        lines = [f"{name}: was {recorded[name]}, now {value}" for name, value in grown.items()]
+        return StageState(status="to do", reason="; ".join(lines), replaces=finished)
     if items_of is not None:
         earlier = fates(out)
         state = change_state(difference(out, items_of(recorded), earlier), earlier)
@@ -124,4 +129,5 @@ def combined_state(states: Mapping[str, StageState]) -> StageState:
         seconds=None if None in times else sum(time for time in times if time is not None),
         share=sum(state.share for state in left.values()) / len(states),
         is_finished=any(state.is_finished for state in left.values()),
+        replaces=any(state.replaces for state in left.values()),
     )

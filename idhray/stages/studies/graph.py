@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from idhray.errors import ConfigError, SettingsChangedError
+from idhray.stages.runtime.cost import duration
 from idhray.stages.runtime.state import StageState
 from idhray.stages.studies.record import add_to_record, study_record
 from idhray.stages.studies.settings import StudyFlags
@@ -115,16 +116,19 @@ def refuse_unconfirmed(
             f"{stage.name}: made with other settings ({state.reason}); give the old ones, or "
             f"choose another --out to make all of it anew ({cost})"
         )
-    if state.status != "out of date" or stage.is_cheap:
+    is_changed = state.status == "out of date" or state.replaces
+    if not is_changed or stage.is_cheap:
         return
     if stage.has_results is not None and stage.has_results() and not flags.amend:
         raise SettingsChangedError(
-            f"{stage.name}: out of date ({state.reason}), but the experiment has results; give "
+            f"{stage.name}: {state.status} ({state.reason}), but the experiment has results; give "
             "--amend REASON to train on the new images (the comparison is then exploratory), or "
             "--until the stage before"
         )
     limit = flags.confirm_above
     expensive = seconds is None or seconds > 60 * limit
+    if state.status != "out of date":
+        return
     if state.is_finished and expensive and not flags.update:
         raise SettingsChangedError(
             f"{stage.name}: out of date ({state.reason}); making it anew takes {cost}, and "
@@ -158,13 +162,8 @@ def _run_timed(stage: StudyStage, state: StageState, study: str) -> None:
 
 
 def duration_text(seconds: float | None) -> str:
-    """Time in words, such as `12 min`."""
-    if seconds is None:
-        return "time unknown"
-    for limit, unit, length in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
-        if seconds < limit:
-            return f"about {seconds / length:.3g} {unit}"
-    return f"about {seconds / 86400:.3g} days"
+    """Time in words, such as `about 12.0 minutes`."""
+    return "time unknown" if seconds is None else f"about {duration(seconds)}"
 
 
 def plan_lines(planned: Sequence[PlannedStage], notes: Sequence[str]) -> list[str]:

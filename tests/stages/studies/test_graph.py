@@ -89,11 +89,22 @@ def test_results_change_with_a_reason_only():
     refuse_unconfirmed(stage, OUT_OF_DATE, replace(FLAGS, amend="a mistake"), 1.0)
 
 
+def test_a_generator_that_is_trained_longer_changes_results_too():
+    """Its images are others, though nothing is out of date."""
+    stage = Stages(a=TO_DO).stage("a", has_results=lambda: True)
+    longer = replace(TO_DO, reason="total_kimg: was 11, now 12", replaces=True)
+
+    refuse_unconfirmed(stage, TO_DO, FLAGS, None)
+    with pytest.raises(SettingsChangedError, match=r"was 11, now 12.*--amend REASON"):
+        refuse_unconfirmed(stage, longer, FLAGS, None)
+    refuse_unconfirmed(replace(stage, has_results=None), longer, FLAGS, None)
+
+
 def test_another_setting_is_refused_with_its_cost():
     """Whatever flags are given."""
     state = StageState(status="refused", reason="patch_px: was 128, now 64")
     flags = replace(FLAGS, update=True, amend="yes")
-    with pytest.raises(SettingsChangedError, match=r"patch_px: was 128, now 64.*about 2 h"):
+    with pytest.raises(SettingsChangedError, match=r"patch_px: was 128, now 64.*about 2.0 hours"):
         refuse_unconfirmed(Stages(a=state).stage("a"), state, flags, 7200.0)
 
 
@@ -111,7 +122,7 @@ def test_from_and_until_name_stages():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "time unknown"), (3, "about 3 s"), (600, "about 10 min"), (9000, "about 2.5 h")],
+    [(None, "time unknown"), (3, "about 3 s"), (600, "about 10.0 minutes")],
 )
 def test_a_duration_is_printed_in_its_unit(seconds, text):
     """Nobody counts seconds of days."""
