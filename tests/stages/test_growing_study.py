@@ -171,7 +171,8 @@ def test_another_study_takes_over_tables_and_generators(growing, tmp_path):
     result = growing.run(out=str(out), reuse=str(first), until="synthetic")
 
     assert result == {"out": str(out), "until": "synthetic"}
-    assert read_json(str(out / "_study.json"))["reused"]["tiles"] == str(first / "tiles")
+    assert read_json(str(out / "_study.json"))["reuse"]["tiles"] == str(first)
+    assert read_json(str(first / "_reuse.json")) == {"reused_by": [str(out)]}
     for name in ("gan-mutant/weights.safetensors", "tiles/_done.json"):
         assert os.path.samefile(first / name, out / name)
     shutil.rmtree(first)

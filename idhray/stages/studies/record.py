@@ -1,6 +1,6 @@
 """Files in which a study records its settings, its current folders and how long its stages took.
 
-OUT/_study.json        patches in use, current folders, folders of other studies, seconds by stage
+OUT/_study.json        patches in use, current folders, reused studies, seconds by stage
 OUT/_experiment.json   settings and answer of the experiment; of a further one, in its own folder
 """
 

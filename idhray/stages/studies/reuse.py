@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from pyarrow import fs
 
-from idhray.config import settings_hash
 from idhray.gan.checkpoint import MODEL
 from idhray.stages.runtime.folder import DONE
 from idhray.stages.studies.numbered_folder import NumberedFolder, current_folder
@@ -25,11 +24,14 @@ from idhray.storage import (
     join,
     publish_json,
     publishing,
+    read_json,
 )
 
-REUSED, REUSED_BY = "reused", "_reused_by"
-"""Entry of `_study.json`, and folder of the other study: one file for each study that took parts
-of it, so that a withdrawal can name them."""
+REUSE = "reuse"
+"""Entry of `_study.json`: output -> study that it was taken from."""
+REUSE_FILE, REUSED_BY = "_reuse.json", "reused_by"
+"""File of the other study, and its entry: studies that took outputs of it. A withdrawal names
+them."""
 
 
 def reuse_folders(study: str, other: str | None, folders: Sequence[NumberedFolder]) -> bool:
@@ -49,16 +51,23 @@ def reuse_folders(study: str, other: str | None, folders: Sequence[NumberedFolde
     for folder in folders:
         source = current_folder(absolute(other), folder.name)
         begun_here = exists(join(folder.current, SETTINGS))
-        is_link = study_record(study).get(REUSED, {}).get(folder.name) == source
+        is_link = study_record(study).get(REUSE, {}).get(folder.name) == absolute(other)
         unfinished_link = is_link and not exists(join(folder.current, DONE))
         if (begun_here and not unfinished_link) or not folder.state_of(source).is_done:
             continue
-        by = join(absolute(other), REUSED_BY, f"{settings_hash([study])}.json")
-        publish_json(by, {"study": study})
-        add_to_record(study, REUSED, {folder.name: source})
+        _record_reuser(absolute(other), study)
+        add_to_record(study, REUSE, {folder.name: absolute(other)})
         link_folder(source, folder.current)
         reused = True
     return reused
+
+
+def _record_reuser(other: str, study: str) -> None:
+    """Record in another study that this one takes outputs of it."""
+    path = join(other, REUSE_FILE)
+    names = set(read_json(path)[REUSED_BY]) if exists(path) else set[str]()
+    if study not in names:
+        publish_json(path, {REUSED_BY: sorted({*names, study})})
 
 
 def link_folder(source: str, target: str) -> None:
