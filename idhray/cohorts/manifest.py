@@ -151,9 +151,8 @@ def _problems(text: pd.DataFrame) -> Iterator[str]:
     yield from _twins(text)
     for name in ("slide", "t1ce", "flair"):
         filled = text[text[name] != ""]
-        for value, rows in filled.groupby(name):
-            if len(rows) > 1:
-                yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
+        for value, rows in filled[filled[name].duplicated(keep=False)].groupby(name):
+            yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
     yield from _same_stem(text)
 
 
@@ -185,9 +184,7 @@ def _in_range(low: float, high: float) -> Callable[[str], bool]:
 
 def _contradictions(text: pd.DataFrame) -> Iterator[str]:
     named = text[text["patient"] != ""]
-    for patient, rows in named.groupby("patient"):
-        if len(rows) == 1:
-            continue
+    for patient, rows in named[named["patient"].duplicated(keep=False)].groupby("patient"):
         for name in PATIENT_LEVEL:
             filled = rows[rows[name] != ""]
             values = sorted(set(filled[name]))
@@ -208,9 +205,10 @@ def _twins(text: pd.DataFrame) -> Iterator[str]:
 
 def _same_stem(text: pd.DataFrame) -> Iterator[str]:
     slides = text[text["slide"] != ""].drop_duplicates("slide")
-    for name, rows in slides.groupby(slides["slide"].map(slide_name)):
-        if len(rows) > 1:
-            yield f"{_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
+    names = slides["slide"].map(slide_name)
+    shared = names.duplicated(keep=False)
+    for name, rows in slides[shared].groupby(names[shared]):
+        yield f"{_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
 
 
 def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """Rows of a manifest that one modality uses: slides, or pairs of MRI scans."""
 
+import io
 import logging
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-from idhray.cohorts.manifest import read_manifest, slide_name
+from idhray.cohorts.manifest import slide_name
 from idhray.errors import ManifestError
-from idhray.storage import exists, join
+from idhray.storage import exists, join, read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +53,16 @@ def with_scans(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
 
 
 def earlier_cohort(out: str) -> pd.DataFrame | None:
-    """The cohort that an earlier run left in an output folder; None without one."""
+    """Patient and split of each row that an earlier run left in an output folder; None without one.
+
+    The file is the program's own, so its values are not checked again: at 10,000 rows that took as
+    long as the rest of a run that has nothing to do.
+    """
     path = join(out, COHORT)
-    return read_manifest(path) if exists(path) else None
+    if not exists(path):
+        return None
+    table = pq.read_table(io.BytesIO(read_bytes(path)), columns=["patient", "split"])
+    return table.to_pandas()
 
 
 def with_earlier_split(cohort: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:

@@ -54,7 +54,9 @@ def change(study, chance, log):
             other = chance.choice(study.slides[CANDIDATES:])
             study.add(name, row["idh"], row["place"], other)
             study.rows[name]["patient"] = row["patient"]
-        elif kind == "repeat" and study.repeats < 3:
+        elif kind == "repeat":
+            if study.repeats == 3:
+                continue
             study.repeats += 1
         elif kind == "images":
             study.images += 1
@@ -71,7 +73,7 @@ def follow(study, chance, killer, log):
         last = chance.choice(["", "tiles", "patches", "sweep"])
         if not last:
             continue
-        killer.left = chance.randrange(1, 120) if chance.random() < 0.5 else None
+        killer.left = chance.randrange(1, 60) if chance.random() < 0.6 else None
         try:
             study.update(last=last)
             log.append(f"-> {last}")
