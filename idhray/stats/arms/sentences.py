@@ -94,7 +94,7 @@ def accuracy(arms: pd.DataFrame, rule: DecisionRule, test: Contrast) -> list[str
     ]
     sentences = [f"At its threshold the classifier went from {', '.join(parts)}."]
     change = float(after["accuracy"] - before["accuracy"])
-    if change * test.difference < 0:
+    if round(change, 3) * round(test.difference, 3) < 0:  # as far as they are printed
         words = ("rose", "fell") if test.difference > 0 else ("fell", "rose")
         sentences.append(
             f"The two point different ways: the AUC {words[0]} by "
