@@ -146,6 +146,7 @@ def identity_of(
     settings: Any = None,
     dropped: Iterable[str] = (),
     unordered: Iterable[str] = (),
+    growing: Iterable[str] = (),
 ) -> Identity:
     """The identity of an output folder.
 
@@ -156,6 +157,7 @@ def identity_of(
         settings: The settings dataclass; all of its fields decide the content.
         dropped: Values that folders of earlier versions record, and that decide nothing now.
         unordered: Lists whose order decides nothing.
+        growing: Numbers that may become larger.
     """
     defaults = {} if flags is None else default_values(flags)
     values = {name: getattr(flags, name) for name in names}
@@ -174,6 +176,7 @@ def identity_of(
         },
         frozenset(dropped),
         unordered=frozenset(unordered),
+        growing=frozenset(growing),
     )
 
 

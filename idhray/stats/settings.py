@@ -81,3 +81,5 @@ class StatsSettings:
 # Source: Park et al. 2021, "Statistical analysis": chi-square, the only test that gives the P
 # values of its table 1.
 PRESETS = {"liu2020": StatsSettings(), "park2021": StatsSettings(tests="park2021")}
+GROWING = ("bootstrap_draws", "optimism_resamples")
+"""Settings that may become larger in the same folder: the statistics are then made again."""

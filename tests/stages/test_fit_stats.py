@@ -141,3 +141,16 @@ def test_what_is_missing_is_said_in_one_line(flags, message, tmp_path, capsys):
     assert run(["fit-stats", "--out", str(tmp_path / "out"), *flags]) in (1, 2)
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_more_draws_make_the_statistics_again_in_the_same_folder(files, capsys):
+    """They cost seconds, and change nothing but the precision; fewer draws are refused."""
+    assert fit(files, "readings.csv") == 0
+    before = (files / "statistics" / "statistics.json").read_text()
+    assert fit(files, "readings.csv", "--bootstrap-draws", "200") == 0
+    recorded = json.loads((files / "statistics" / "_settings.json").read_text())
+
+    assert recorded["bootstrap_draws"] == 200
+    assert (files / "statistics" / "statistics.json").read_text() != before
+    assert fit(files, "readings.csv") == 2
+    assert "bootstrap_draws: was 200, now 100" in capsys.readouterr().err

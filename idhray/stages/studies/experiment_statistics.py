@@ -30,7 +30,7 @@ from idhray.stats.arms.tables import (
 )
 from idhray.stats.footnotes import marks_in
 from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
-from idhray.stats.settings import StatsSettings
+from idhray.stats.settings import GROWING, StatsSettings
 from idhray.storage import join, publish
 
 OWNS = ("*.csv", "*.json", "tables.html")
@@ -174,7 +174,7 @@ def _identity(
         "rule": settings_dict(rule),
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
     }
-    return identity_of(inputs=values, settings=settings)
+    return identity_of(inputs=values, settings=settings, growing=GROWING)
 
 
 def predictions_file(rows: pd.DataFrame, rule: DecisionRule) -> bytes:

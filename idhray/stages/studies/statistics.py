@@ -18,7 +18,7 @@ from idhray.stats.papers.liu.tables import LiuTables, liu_files, liu_tables
 from idhray.stats.papers.park.readings import CONSENSUS
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_files, park_tables
-from idhray.stats.settings import StatsSettings
+from idhray.stats.settings import GROWING, StatsSettings
 from idhray.storage import join, publish, publish_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS, READINGS
@@ -50,7 +50,7 @@ def fit_predictions(
         "predictions": [seal(folder) for folder in predictions],
         "manifest_hash": manifest_hash(cohort),
     }
-    identity = identity_of(inputs=inputs, settings=settings)
+    identity = identity_of(inputs=inputs, settings=settings, growing=GROWING)
     rows = [read_table(folder, PREDICTIONS).to_pandas() for folder in predictions]
     tables = liu_tables(pd.concat(rows, ignore_index=True), cohort, settings)
     shown = liu_report_tables(tables)
@@ -151,7 +151,7 @@ def _readings_identity(
         "consensus": None if settled is None else settings_hash({"rows": settled.to_csv()}),
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
     }
-    return identity_of(inputs=inputs, settings=settings)
+    return identity_of(inputs=inputs, settings=settings, growing=GROWING)
 
 
 def readings_rows(path: str) -> pd.DataFrame:
