@@ -9,6 +9,7 @@ from idhray.errors import LeakageError
 from idhray.generator_records import GeneratorTable, read_generator, write_generator
 from idhray.stages.runtime.folder import seal
 from idhray.stages.sweep import SweepFlags, sweep
+from idhray.withdrawals import new_withdrawals, write_withdrawals
 from tests.stages.made_up_experiment import PROTOCOL, SETTINGS, folds, generators, patches
 
 SHARE = 4
@@ -56,6 +57,24 @@ def test_a_generator_that_saw_the_reserve_is_refused(inputs, tmp_path, earlier):
         plan(inputs, tmp_path)
     without = replace(SETTINGS, protocol=replace(PROTOCOL, controls=("duplicate",)))
     assert plan(inputs, tmp_path, without)
+
+
+def test_a_patient_who_withdrew_and_came_back_is_recognized(inputs, tmp_path):
+    """The record then holds a keyed hash in place of the name."""
+    withdrawals = new_withdrawals()
+    write_withdrawals(str(tmp_path), withdrawals)
+    with_tables(inputs, (seal(inputs["images"]), SHARE + 1))
+    for folder in inputs["synthetic"]:
+        record = read_generator(folder)
+        ranks = {
+            withdrawals.token(name): rank for name, rank in record.tables[0].last_ranks.items()
+        }
+        write_generator(
+            folder, replace(record, tables=(replace(record.tables[0], last_ranks=ranks),))
+        )
+
+    with pytest.raises(LeakageError, match=r"images of the reserve of fold 1, .* more-real"):
+        plan(inputs, tmp_path)
 
 
 @pytest.mark.parametrize(
