@@ -373,15 +373,15 @@ def test_copies_on_this_node_are_removed_and_other_nodes_are_named(study, tmp_pa
 def test_studies_that_share_outputs_are_named_until_they_are_done(study, tmp_path):
     """A generator that another study borrowed still stands there."""
     other = shutil.copytree(study, tmp_path / "other")
-    publish_json(f"{study}/_study.json", {"reused": {"tiles": f"{other}/tiles"}})
-    publish_json(f"{other}/_reused_by/4567.json", {"study": str(study)})
-    publish_json(f"{study}/_reused_by/0123.json", {"study": "/another/machine/study"})
+    publish_json(f"{study}/_study.json", {"reuse": {"tiles": str(other)}})
+    publish_json(f"{other}/_reuse.json", {"reused_by": [str(study)]})
+    publish_json(f"{study}/_reuse.json", {"reused_by": ["/another/machine/study"]})
     result = withdraw(study)
     assert result["exit_code"] == 1
     assert f"not reached: studies: {other}" in result["text"]
     assert "not reached: studies: /another/machine/study" in result["text"]
     assert withdraw(other)["exit_code"] == 0
-    (study / "_reused_by/0123.json").unlink()
+    (study / "_reuse.json").unlink()
 
     assert withdraw(study)["exit_code"] == 0
 

@@ -1,30 +1,30 @@
 """Studies that share outputs with a study, by `study --reuse`, and may hold the patient, too.
 
-A study names the folders that it took over in `_study.json`, `reused`, and the studies that took
-over its own folders in `_reused_by/`, one file each.
+A study names the studies that it took outputs of in `_study.json`, and those that took its own
+outputs in `_reuse.json`.
 """
 
 from collections.abc import Sequence
 
 from idhray.stages.forgetting.search import leftovers
 from idhray.stages.forgetting.subject import subject_of
-from idhray.storage import SETTINGS, exists, join, list_files, list_tree, read_json
+from idhray.stages.studies.record import study_record
+from idhray.stages.studies.reuse import REUSE, REUSE_FILE, REUSED_BY
+from idhray.storage import SETTINGS, exists, join, list_tree, read_json
 from idhray.withdrawals import read_withdrawals
 
 SOURCES = "_sources.json"
-STUDY_FILE, REUSED, REUSED_BY = "_study.json", "reused", "_reused_by"
 
 
 def joined_studies(study: str) -> list[str]:
     """Other studies and tables that this study uses, and studies that took over its outputs."""
-    path = join(study, STUDY_FILE)
-    record = read_json(path) if exists(path) else {}
+    record = study_record(study)
     # The recorded path of the study's own patches is an old one in a study that was moved.
     patches = [] if exists(join(study, "patches")) else [record.get("patches", study)]
-    sources = [*record.get(REUSED, {}).values(), *patches]
-    outside = [source for source in sources if not f"{source}/".startswith(f"{study}/")]
-    takers = [read_json(file)["study"] for file in list_files(join(study, REUSED_BY))]
-    return sorted({*map(_study_of, outside), *takers} - {study})
+    outside = [path for path in patches if not f"{path}/".startswith(f"{study}/")]
+    path = join(study, REUSE_FILE)
+    takers = read_json(path).get(REUSED_BY, ()) if exists(path) else ()
+    return sorted({*record.get(REUSE, {}).values(), *map(_study_of, outside), *takers} - {study})
 
 
 def outside_readings(study: str, files: Sequence[str]) -> list[str]:
