@@ -215,6 +215,13 @@ def folder_lock(folder: str) -> Iterator[None]:
         yield
 
 
+def list_folders(folder: str) -> list[str]:
+    """Names of the folders directly in `folder`, sorted; none when it is not there."""
+    files, inner = filesystem(folder)
+    infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+
+
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[str]:
     """A local path of the file at `path`: itself, or a copy that is removed afterwards.

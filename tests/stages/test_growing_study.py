@@ -18,6 +18,7 @@ from idhray.stages.experiment.outcome import read_outcome
 from idhray.stages.studies.settings import StudyFlags
 from idhray.stages.study import study
 from idhray.storage import read_json
+from idhray.withdrawals import Withdrawal, new_withdrawals, write_withdrawals
 from tests.stages.conftest import STUDY
 
 TABLES = ("tiles", "patches", "gan-mutant", "gan-wildtype", "synthetic-mutant", "sweep")
@@ -158,8 +159,13 @@ def test_what_would_change_the_study_itself_is_refused_before_any_work(growing):
         growing.run(patches)
     with pytest.raises(ConfigError, match=r"--until x: no such stage"):
         growing.run(until="x")
-    growing.rows = growing.rows.iloc[:16]
-    with pytest.raises(ManifestError, match=r"8 of 24 rows .* are gone.*--update"):
+    withdrawn = new_withdrawals()
+    token = withdrawn.token(growing.rows["patient"].iloc[3])
+    write_withdrawals(str(growing.out), withdrawn.updated(Withdrawal(patient=token, day="today")))
+    with pytest.raises(ManifestError, match="was withdrawn from this study"):
+        growing.run()
+    growing.rows = growing.rows.iloc[4:16]
+    with pytest.raises(ManifestError, match=r"12 of 24 rows .* are gone.*--update"):
         growing.run()
 
     assert len(pd.read_parquet(growing.out / "cohort.parquet")) == 24

@@ -46,12 +46,14 @@ class PlannedStage:
     after: str = ""
     """Name of that stage."""
     seconds: float | None = None
-    """Time of the work, by earlier work; None if unknown."""
+    """Time of the work, by earlier work; of the whole stage if its state is unknown. None if no
+    work was timed."""
 
     def line(self) -> str:
         """Line for a terminal."""
         if self.state is None:
-            return f"{self.stage.name}: after {self.after}"
+            cost = "" if self.seconds is None else f" ({duration_text(self.seconds)} if made anew)"
+            return f"{self.stage.name}: after {self.after}{cost}"
         reason = f": {self.state.reason}" if self.state.reason else ""
         because = reason.replace(": ", " because ", 1) if self._is_outdated else reason
         timed = "" if self.state.is_done else f" ({duration_text(self.seconds)})"
@@ -87,7 +89,7 @@ def planned_stages(stages: Sequence[StudyStage], study: str) -> list[PlannedStag
     after = ""
     for stage in stages:
         state = None if after else stage.state()
-        seconds = None if state is None else expected_seconds(stage, state, study)
+        seconds = expected_seconds(stage, state or StageState(status="to do"), study)
         planned.append(PlannedStage(stage=stage, state=state, after=after, seconds=seconds))
         if state is None or not state.is_done:
             after = stage.name

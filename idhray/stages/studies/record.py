@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from idhray.errors import ConfigError
-from idhray.storage import SETTINGS, exists, join, publish_json, read_json
+from idhray.storage import SETTINGS, exists, join, list_folders, publish_json, read_json
 
 STUDY_FILE, EXPERIMENT_FILE = "_study.json", "_experiment.json"
 EXPERIMENTS = "experiments"
@@ -46,6 +46,12 @@ def experiment_root(study: str, experiment: str | None) -> str:
     if not experiment or "/" in experiment or experiment[0] in "._":
         raise ConfigError(f"--experiment {experiment!r}: give a plain name, such as epochs-30")
     return join(study, EXPERIMENTS, experiment)
+
+
+def experiment_roots(study: str) -> list[str]:
+    """Folders of all experiments of a study, the first one first."""
+    names = list_folders(join(study, EXPERIMENTS))
+    return [study, *(join(study, EXPERIMENTS, name) for name in names)]
 
 
 def experiment_record(root: str) -> dict[str, Any]:

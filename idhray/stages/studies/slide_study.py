@@ -41,6 +41,7 @@ from idhray.stages.studies.record import (
     add_to_experiment,
     experiment_record,
     experiment_root,
+    experiment_roots,
     record_patches,
 )
 from idhray.stages.studies.reuse import reuse_folders
@@ -117,6 +118,11 @@ def _experiment(settings: StudySettings) -> ExperimentSettings:
     return ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
 
 
+def _has_trainings(root: str) -> bool:
+    fates = ledger.fates(join(root, "sweep"))
+    return any(fate.status == "done" for fate in fates.values())
+
+
 def _answer(root: str) -> dict[str, str]:
     """Answer of an experiment, and its sentence."""
     recorded = experiment_record(root)
@@ -147,12 +153,12 @@ class SlideStages:
                 lambda: {each.name: task for each, task in self._trainings().items()},
                 {name: each.folder_name("gan") for name, each in generators.items()},
                 self.flags,
-                self._has_results,
+                self._any_results,
             ),
             synthetic_stage(
                 {name: self._images_of(each) for name, each in generators.items()},
                 self.flags,
-                self._has_results,
+                self._any_results,
             ),
             StudyStage(
                 name="experiment",
@@ -283,8 +289,11 @@ class SlideStages:
 
     def _has_results(self) -> bool:
         """True if a training of this experiment is finished."""
-        fates = ledger.fates(join(self.root, "sweep"))
-        return any(fate.status == "done" for fate in fates.values())
+        return _has_trainings(self.root)
+
+    def _any_results(self) -> bool:
+        """True if a training of any experiment of the study is finished; they share generators."""
+        return any(map(_has_trainings, experiment_roots(self._out)))
 
     def _patients(self) -> pd.DataFrame:
         return patients_of(read_manifest(join(self.inputs, COHORT_FILE)))

@@ -7,11 +7,18 @@ import pandas as pd
 
 from idhray.cohorts.fold_draw import draw_folds
 from idhray.cohorts.fold_follow import followed_folds
-from idhray.cohorts.folds import FOLDS_FILE, Folds, folds_of_split, read_folds, write_folds
+from idhray.cohorts.folds import (
+    FOLDS_FILE,
+    Folds,
+    folds_of_split,
+    listed,
+    read_folds,
+    write_folds,
+)
 from idhray.cohorts.manifest import patients_of, read_manifest, with_split, write_manifest
 from idhray.cohorts.manifest_changes import manifest_changes, refuse_many_gone
 from idhray.cohorts.modality import with_slides
-from idhray.errors import ConfigError, LeakageError
+from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.experiment.settings import ProtocolSettings
 from idhray.leakage import patient_splits
 from idhray.stages.runtime.folder import seal
@@ -20,6 +27,7 @@ from idhray.stages.studies.settings import StudyFlags
 from idhray.storage import absolute, exists, join
 from idhray.table_parts import read_table
 from idhray.tables import PATCHES
+from idhray.withdrawals import read_withdrawals
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +105,17 @@ def changes_of_manifest(
     """Changes of the manifest since an earlier run.
 
     Raises:
-        ManifestError: more than a fifth of the rows are gone, without --update.
+        ManifestError: more than a fifth of the rows are gone, without --update; or a patient was
+            withdrawn from the study.
     """
+    withdrawals = read_withdrawals(absolute(flags.out))
+    if withdrawals and not flags.overwrite:
+        back = [name for name in sorted(set(rows["patient"])) if withdrawals.of(name)]
+        if back:
+            raise ManifestError(
+                f"{flags.manifest}: {listed(back)} was withdrawn from this study by `idhray "
+                "forget`; remove the rows of the patient"
+            )
     if earlier is None:
         return ()
     if not flags.update:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from idhray.config import Identity
 from idhray.errors import SettingsChangedError
 from idhray.stages.runtime.session import connect, provenance
+from idhray.stages.runtime.state import StageState
 from idhray.stages.studies.graph import (
     PlannedStage,
     StudyStage,
@@ -77,7 +78,7 @@ def run_study(outline: StudyOutline) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder:  # nothing of the study is written yet
         outline.write_inputs(folder)
         stages = chosen_stages(outline.stages(folder), flags.from_, flags.until)
-        planned = [] if flags.overwrite else planned_stages(stages, out)
+        planned = _new_stages(stages) if flags.overwrite else planned_stages(stages, out)
     lines = plan_lines(planned, outline.changes)
     if flags.dry_run:
         lines += [outline.further_lines()] if outline.further_lines else []
@@ -97,6 +98,12 @@ def run_study(outline: StudyOutline) -> dict[str, Any] | None:
     if flags.until in (None, everything[-1].name):
         return None
     return {"out": out, "until": flags.until}
+
+
+def _new_stages(stages: Sequence[StudyStage]) -> list[PlannedStage]:
+    """States of the stages of a study that starts again."""
+    state = StageState(status="to do", reason="--overwrite")
+    return [PlannedStage(stage=stage, state=state) for stage in stages]
 
 
 def _refuse_planned(planned: PlannedStage, flags: StudyFlags) -> None:
