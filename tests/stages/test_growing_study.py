@@ -15,6 +15,7 @@ import pytest
 from idhray.errors import ConfigError, ManifestError, SettingsChangedError
 from idhray.ledger import fates
 from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.studies.numbered_folder import NumberedFolder
 from idhray.stages.studies.settings import StudyFlags
 from idhray.stages.study import study
 from idhray.storage import read_json
@@ -57,6 +58,11 @@ class Growing:
     def worked_on(self, before):
         """Inputs and trainings of a run."""
         return sorted(name for name, mark in self.works().items() if before.get(name) != mark)
+
+    def splits(self):
+        """Split of each patient."""
+        cohort = pd.read_parquet(self.out / "cohort.parquet").drop_duplicates("patient")
+        return dict(zip(cohort["patient"], cohort["split"], strict=True))
 
     def sentence(self):
         """The verdict's exploratory note, if any."""
@@ -128,8 +134,16 @@ def test_repeats_counts_and_experiments_join(growing):
     assert growing.states(epochs, experiment="short") == UP_TO_DATE
 
 
-def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing):
-    """His generator is made anew beside the old one, with a reason, and nothing else is tiled."""
+def killed(*_):
+    """A signal at a step of the update."""
+    raise KeyboardInterrupt
+
+
+def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing, monkeypatch):
+    """His generator is made anew beside the old one, with a reason, and nothing is tiled.
+
+    A kill between the training and its use costs no training.
+    """
     cohort = pd.read_parquet(growing.out / "cohort.parquet")
     training = cohort[(cohort["split"] == "train") & (cohort["idh"] == "mutant")]
     gone = training["patient"].iloc[0]
@@ -141,7 +155,15 @@ def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing):
     with pytest.raises(SettingsChangedError, match=r"training_images: was .*--amend REASON"):
         growing.run()
     assert (growing.out / "gan-mutant" / "model.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(NumberedFolder, "use", killed)
+        with pytest.raises(KeyboardInterrupt):
+            growing.run(amend="consent withdrawn", until="generators")
+    successor = growing.out / "gan-mutant-2" / "model.json"
+    trained = successor.stat().st_mtime_ns
+    assert (growing.out / "gan-mutant" / "model.json").exists()
     growing.run(amend="consent withdrawn")
+    assert successor.stat().st_mtime_ns == trained
     worked = growing.worked_on(before)
     assert not any(name.startswith("tiles") for name in worked)
     assert {name for name in worked if name.startswith("gan-")} == {"gan-mutant-2"}
@@ -150,6 +172,38 @@ def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing):
     assert len([name for name in worked if name.startswith("sweep")]) == 2 * ARMS
     assert growing.sentence() == "consent withdrawn"
     assert growing.states() == UP_TO_DATE
+
+
+def test_patients_join_and_slides_and_labels_are_corrected(growing, tmp_path):
+    """Only their slides are tiled, and everybody else keeps the split."""
+    everybody, split = growing.rows, growing.splits()
+    training = [name for name in everybody["patient"].unique() if split[name] == "train"]
+    newcomer, repaired, relabeled = training[:3]
+    growing.rows = everybody[everybody["patient"] != newcomer]
+    growing.run(until="patches")
+    assert newcomer not in growing.splits()
+
+    before = growing.works("tiles")
+    growing.rows = everybody.copy()
+    slide = growing.rows.loc[growing.rows["patient"] == repaired, "slide"].iloc[0]
+    scan = Path(shutil.copy(slide, tmp_path))
+    scan.write_bytes(scan.read_bytes() + b"another scan")
+    growing.rows.loc[growing.rows["patient"] == repaired, "slide"] = str(scan)
+    idh = growing.rows.loc[growing.rows["patient"] == relabeled, "idh"].iloc[0]
+    other = "wildtype" if idh == "mutant" else "mutant"
+    growing.rows.loc[growing.rows["patient"] == relabeled, "idh"] = other
+    text = growing.run(dry_run=True)["text"]
+    assert f"manifest: idh of 1 patients ({relabeled}: {idh}, now {other})" in text
+    assert "1 patients join" in text
+    growing.run(until="patches")
+    after = growing.works("tiles")
+    assert len([name for name in after if before.get(name) != after[name]]) == 2
+    assert {n: s for n, s in growing.splits().items() if n != newcomer} == {
+        n: s for n, s in split.items() if n != newcomer
+    }
+    states = growing.states()
+    assert (states["tiles"], states["patches"]) == ("up to date", "up to date")
+    assert states["generators"] == "out of date"
 
 
 def test_what_would_change_the_study_itself_is_refused_before_any_work(growing):
