@@ -12,17 +12,20 @@ from idhray.input_digest import WINDOW_BYTES, content_digest, windows
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("size", [0, 1, MIB, 5 * MIB + 3, 16 * MIB])
-def test_a_small_file_is_digested_whole(size):
-    """Its windows join without a gap."""
-    ranges = windows(size)
+@pytest.mark.parametrize(
+    ("size", "whole"),
+    [(0, False), (1, False), (2 * MIB, False), (2 * MIB + 1, True), (17 * MIB + 3, True)],
+)
+def test_a_small_file_and_a_scan_are_digested_whole(size, whole):
+    """Their windows join without a gap."""
+    ranges = windows(size, whole=whole)
     ends = [0, *(end for _, end in ranges)]
 
     assert [first for first, _ in ranges] == ends[:-1]
     assert ends[-1] == size
 
 
-@pytest.mark.parametrize("size", [16 * MIB + 1, 40 * MIB + 77, 1000 * MIB])
+@pytest.mark.parametrize("size", [2 * MIB + 1, 40 * MIB + 77, 1000 * MIB])
 def test_no_mib_of_a_large_file_is_without_a_window(size):
     """A slide that was scanned again, or whose transfer was cut off, differs somewhere in each."""
     ranges = windows(size)

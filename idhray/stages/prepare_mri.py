@@ -187,7 +187,7 @@ def _scans(task: PrepareMriTask) -> list[str]:
 
 
 def _digest(scans: Sequence[str]) -> str:
-    return content_digest(file for path in scans for file in _files(path))
+    return content_digest((file for path in scans for file in _files(path)), whole=True)
 
 
 def _files(path: str) -> list[str]:

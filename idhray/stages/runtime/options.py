@@ -44,5 +44,5 @@ class FileTableFlags(TableFlags):
 
     verify_inputs: bool = False
     """Read the input files again and compare them with the digests that were recorded when they
-    were first read; work again on those that differ. Without this flag, name and size decide. Small
-    files are compared whole, large ones in a window of each MiB."""
+    were first read; work again on those that differ. Without this flag, name and size decide. Scans
+    are compared whole, slides of more than 2 MiB in a window of each MiB."""
