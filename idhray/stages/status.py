@@ -9,6 +9,7 @@ import tyro
 from idhray.errors import StorageError
 from idhray.ledger import fates, tally
 from idhray.stages.forgetting.plan import PLAN_FILE
+from idhray.stages.forgetting.standing import standing_descendants
 from idhray.stages.runtime.folder import DONE, seal
 from idhray.stages.runtime.origins import mixture, origin_text, origins, packages
 from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
@@ -106,9 +107,7 @@ def _withdrawn(root: str) -> dict[str, Any]:
             not each.finished or bool(each.open_caches) for each in record.withdrawals
         ),
         "open_caches": sorted({c for each in record.withdrawals for c in each.open_caches}),
-        "descendants_of_withdrawn": sorted(
-            {str(d["folder"]) for each in record.withdrawals for d in each.descendants}
-        ),
+        "descendants_of_withdrawn": standing_descendants(root),
     }
 
 

@@ -9,6 +9,7 @@ from idhray.ledger import Fate, record
 from idhray.stages.forget import ForgetFlags, forget
 from idhray.stages.runtime.origins import mixture, origin_text, origins
 from idhray.stages.status import StatusFlags, status
+from idhray.stages.studies.shared_sections import provenance_of
 from idhray.storage import PROVENANCE, publish_json
 from tests.stages.forgetting.made_up_study import SECRET, made_up_study
 
@@ -90,7 +91,13 @@ def test_withdrawals_are_counted(finished_study, tmp_path):
     result = status(StatusFlags(folder=study))
 
     assert (result["withdrawn"], result["open_withdrawals"]) == (1, 0)
-    assert "generators/fold-1/gan-mutant" in result["descendants_of_withdrawn"]
+    assert {"generators/fold-1/gan-mutant", "sweep"} <= {*result["descendants_of_withdrawn"]}
+    assert provenance_of(study)["withdrawn patients"].startswith("1 (")
+    assert "generators/fold-1/gan-mutant" in provenance_of(study)["made with their images"]
+
+    publish_json(f"{study}/generators/fold-1/gan-mutant/_done.json", {"digest": "made anew"})
+    result = status(StatusFlags(folder=study))
+    assert "generators/fold-1/gan-mutant" not in result["descendants_of_withdrawn"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -9,10 +9,12 @@ import pandas as pd
 from idhray.cohorts.manifest import SPLITS
 from idhray.ledger import fates, ledger_table
 from idhray.report.content import Flow, SplitCount, flow_of
+from idhray.stages.forgetting.standing import standing_descendants
 from idhray.stages.runtime.origins import mixture, packages
 from idhray.stages.runtime.stage_folders import stage_folders
 from idhray.stats.text import signed
 from idhray.storage import PROVENANCE, SETTINGS, exists, join, list_tree, read_json
+from idhray.withdrawals import read_withdrawals
 
 
 def split_counts(cohort: pd.DataFrame) -> list[SplitCount]:
@@ -89,4 +91,15 @@ def provenance_of(study: str) -> dict[str, str]:
         for folder in stage_folders(list_tree(study))
         if folder.path != study.rstrip("/") and (text := mixture(folder.path, fates(folder.path)))
     }
-    return {name: str(value) for name, value in recorded.items()} | mixed
+    return {name: str(value) for name, value in recorded.items()} | mixed | _withdrawn(study)
+
+
+def _withdrawn(study: str) -> dict[str, str]:
+    """Number of withdrawn patients, and results that were made with their images."""
+    record = read_withdrawals(study)
+    if record is None:
+        return {}
+    days = sorted(each.day for each in record.withdrawals)
+    standing = standing_descendants(study)
+    lines = {"withdrawn patients": f"{len(days)} ({', '.join(dict.fromkeys(days))})"}
+    return lines | ({"made with their images": ", ".join(standing)} if standing else {})

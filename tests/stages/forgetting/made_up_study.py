@@ -186,6 +186,7 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     write_folds(f"{study}/folds.parquet", folds_of(patients))
     hashed = manifest_hash(patients_of(cohort))
     publish_json(f"{study}/{SETTINGS}", {"stage": "study", "manifest_hash": hashed})
+    publish_json(f"{study}/_provenance.json", {"stage": "study", "idhray": "0.1.0", "commit": ""})
     publish_json(f"{study}/_study.json", {"patches": f"{study}/patches"})
     return study
 
