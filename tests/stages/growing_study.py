@@ -17,7 +17,7 @@ from idhray.classify.aggregate import prediction_rows
 from idhray.cohorts.folds import folds_of_roles, read_folds, write_folds
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.settings import ProtocolSettings
-from idhray.generator_records import GeneratorRecord, write_generator
+from idhray.generator_records import GeneratorRecord, read_generator, write_generator
 from idhray.images import image_cell
 from idhray.phantom.patients import PhantomSettings
 from idhray.slides.patches import PatchSettings
@@ -210,15 +210,21 @@ class GrowingStudy:
 
     def patch_rows(self):
         """Rows of the patches, in the order of their names."""
-        return _sorted_rows(read_table(self.path("patches"), PATCHES))
+        return sorted(read_table(self.path("patches"), PATCHES).to_pylist(), key=repr)
 
     def prediction_rows(self):
-        """Rows of the experiment's predictions, in the order of their names."""
-        return _sorted_rows(read_table(self.path("sweep"), PREDICTIONS))
+        """Rows of the experiment's predictions, in the order of their names.
 
-
-def _sorted_rows(table):
-    return sorted(table.to_pylist(), key=repr)
+        A generator is named by its weights. The seal of its checkpoint differs between runs: its
+        record names the whole table and all roles of the fold at the time of the training.
+        """
+        records = [read_generator(str(path)) for path in self.folder.glob("synthetic-*")]
+        weights = {record.generator: record.weights for record in records}
+        rows = read_table(self.path("sweep"), PREDICTIONS).to_pylist()
+        for row in rows:
+            names = (row["generator"] or "").split("+")
+            row["generator"] = "+".join(weights.get(name, name) for name in names)
+        return sorted(rows, key=repr)
 
 
 def made_up_trial(task, data):
