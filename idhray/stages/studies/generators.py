@@ -5,17 +5,19 @@ generators/fold-1/                                the same for each fold
 generators/fold-1-repeat-2/                       the same for each fold and repeat
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from idhray.chance import seed_for
-from idhray.cohorts.folds import read_folds
+from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.cohorts.manifest import LABELS, Label
 from idhray.errors import ConfigError
 from idhray.experiment.settings import ProtocolSettings, resolved_counts
 from idhray.stages.experiment.plan import images_by_fold, listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.gan_training.task import GanTask
+from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.storage import SETTINGS, absolute, exists, join, read_json
@@ -132,6 +134,22 @@ def images_of_generator(images: str, folds: str, settings: StudySettings) -> int
         settings: Settings of the study.
     """
     experiment = ExperimentSettings(protocol=settings.protocol, classifier=settings.classifier)
-    by_fold = images_by_fold(images, listed_images(images), read_folds(folds), experiment)
-    fewest = min(fold.n_real for fold in by_fold.values())
+    fewest = _fewest_images(images, seal(images), folds, folds_hash(read_folds(folds)), experiment)
     return max(resolved_counts(settings.protocol, fewest)) // 2
+
+
+@functools.lru_cache(maxsize=2)
+def _fewest_images(
+    images: str, images_seal: str, folds: str, digest: str, experiment: ExperimentSettings
+) -> int:
+    """Real training images of the smallest fold; read once for all generators.
+
+    Args:
+        images: Folder of the PATCHES table.
+        images_seal: Its seal: another one makes the number out of date.
+        folds: File of the folds.
+        digest: Digest of the folds.
+        experiment: Settings of the experiment.
+    """
+    by_fold = images_by_fold(images, listed_images(images), read_folds(folds), experiment)
+    return min(fold.n_real for fold in by_fold.values())
