@@ -45,7 +45,7 @@ class StudyOutline:
     stages: Callable[[str], Sequence[StudyStage]]
     """Stages that read cohort and folds from a folder."""
     further_lines: Callable[[], str] | None = None
-    """Further lines of --dry-run."""
+    """Further lines of --dry-run, unless the study is finished."""
 
 
 def study_identity(outline: StudyOutline) -> Identity:
@@ -81,7 +81,9 @@ def run_study(outline: StudyOutline) -> dict[str, Any] | None:
         planned = _new_stages(stages) if flags.overwrite else planned_stages(stages, out)
     lines = plan_lines(planned, outline.changes)
     if flags.dry_run:
-        lines += [outline.further_lines()] if outline.further_lines else []
+        is_finished = all(each.state and each.state.is_done for each in planned)
+        if outline.further_lines and not is_finished:
+            lines.append(outline.further_lines())
         return {"out": out, "stages": statuses(planned), "text": "\n".join(lines)}
     for line in lines:
         logger.info("%s", line)
