@@ -32,7 +32,7 @@ from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
 from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_generator
-from idhray.generator_records import GateRecord, write_gate
+from idhray.generator_records import GateRecord, read_gate, write_gate
 from idhray.images import encode
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, selection_of_model
@@ -168,7 +168,11 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
 def evaluation_state(flags: EvaluateGanFlags) -> StageState:
     """State of the evaluation; nothing is generated. Any change makes it out of date."""
     task = _task(flags)
-    return folder_state(task.out, _identity(task, flags), inputs=None)
+    state = folder_state(task.out, _identity(task, flags), inputs=None)
+    gate = read_gate(task.checkpoint)
+    if state.is_done and (gate is None or gate.generator != task.generator):
+        return StageState(status="to do", reason="the checkpoint does not record it")
+    return state
 
 
 def _identity(task: EvaluateGanTask, flags: EvaluateGanFlags) -> Identity:

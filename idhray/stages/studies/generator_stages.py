@@ -58,15 +58,17 @@ class ImagesOfGenerator:
         return state if not state.is_done else synthetic.target()[1]
 
     def run(self, study: str) -> None:
-        """Evaluate the generator and draw its images."""
+        """Evaluate the generator and draw its images, unless that is done."""
         evaluation, synthetic = self.folders(study)
-        folder = evaluation.prepared()
-        evaluate_gan(replace(self.evaluation(), out=folder))
-        evaluation.use(folder)
+        if not evaluation.target()[1].is_done:
+            folder = evaluation.prepared()
+            evaluate_gan(replace(self.evaluation(), out=folder))
+            evaluation.use(folder)
         refresh_gate(self.evaluation())
-        folder = synthetic.prepared()
-        synthesize(replace(self.synthesis(), out=folder))
-        synthetic.use(folder)
+        if not synthetic.target()[1].is_done:
+            folder = synthetic.prepared()
+            synthesize(replace(self.synthesis(), out=folder))
+            synthetic.use(folder)
 
 
 def refresh_gate(flags: EvaluateGanFlags) -> None:
