@@ -18,6 +18,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
+from idhray.cohorts.manifest_changes import manifest_changes
 from idhray.cohorts.modality import with_scans
 from idhray.config import settings_dict
 from idhray.errors import ManifestError
@@ -38,8 +39,8 @@ from idhray.stages.studies.reuse import reuse_folders
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
 from idhray.stages.studies.statistics import fit_readings, readings_state
 from idhray.stages.studies.study_cohort import (
-    changes_of_manifest,
     earlier_rows,
+    refuse_manifest,
     with_written_split,
 )
 from idhray.stages.studies.study_run import StudyOutline, run_study
@@ -69,6 +70,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
     out = absolute(flags.out)
     scans = with_scans(read_manifest(flags.manifest), flags.manifest)
     earlier = earlier_rows(flags)
+    refuse_manifest(earlier, scans, flags)
     cohort = _with_split(with_written_split(scans, earlier), settings, flags.seed)
     check_classes(_reader_patients(cohort, settings), ("train", "test"))
     manifests = {"cohort": cohort, "normals": _normals(flags.normals, cohort)}
@@ -91,7 +93,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
         flags=flags,
         settings=settings,
         owns=OWNS,
-        changes=changes_of_manifest(earlier, cohort, flags),
+        changes=() if earlier is None else tuple(manifest_changes(earlier, cohort)),
         write_inputs=write_inputs,
         before_start=before_start,
         stages=stages,

@@ -74,12 +74,13 @@ def study_cohort(flags: StudyFlags, protocol: ProtocolSettings, patches: str | N
     else:
         rows = with_slides(rows, flags.manifest)
     earlier = earlier_rows(flags)
+    refuse_manifest(earlier, rows, flags)
     if protocol.fold_count == 1:
         rows = with_split(with_written_split(rows, earlier), flags.seed)
         check_classes(rows)
     else:
         rows = rows.assign(split="")  # that of a table is not used either
-    changes = changes_of_manifest(earlier, rows, flags)
+    changes = () if earlier is None else tuple(manifest_changes(earlier, rows))
     folds = _folds(rows, out, flags, protocol)
     return StudyCohort(rows=rows, folds=folds, changes=changes)
 
@@ -99,10 +100,8 @@ def with_written_split(rows: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.D
     return rows.assign(split=rows["split"].where(rows["split"] != "", written))
 
 
-def changes_of_manifest(
-    earlier: pd.DataFrame | None, rows: pd.DataFrame, flags: StudyFlags
-) -> tuple[str, ...]:
-    """Changes of the manifest since an earlier run.
+def refuse_manifest(earlier: pd.DataFrame | None, rows: pd.DataFrame, flags: StudyFlags) -> None:
+    """Refuse a manifest that a study cannot follow.
 
     Raises:
         ManifestError: more than a fifth of the rows are gone, without --update; or a patient was
@@ -116,11 +115,8 @@ def changes_of_manifest(
                 f"{flags.manifest}: {listed(back)} was withdrawn from this study by `idhray "
                 "forget`; remove the rows of the patient"
             )
-    if earlier is None:
-        return ()
-    if not flags.update:
+    if earlier is not None and not flags.update:
         refuse_many_gone(earlier, rows, flags.manifest)
-    return tuple(manifest_changes(earlier, rows))
 
 
 def _folds(rows: pd.DataFrame, out: str, flags: StudyFlags, protocol: ProtocolSettings) -> Folds:
