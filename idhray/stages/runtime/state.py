@@ -1,5 +1,6 @@
 """State of a stage's output folder: up to date, to do or out of date, told without any work."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +17,8 @@ StageStatus = Literal["up to date", "to do", "out of date", "refused"]
 ORDER: tuple[StageStatus, ...] = ("up to date", "to do", "out of date", "refused")
 CONTINUED: tuple[OpenReason, ...] = ("new", "failed before", "with a lost part")
 """Reasons to work on an input that do not make the finished ones out of date."""
+
+_DIGESTS = re.compile(r'(\w+): was "[0-9a-f-]{16,}", now "[0-9a-f-]{16,}"')
 
 ItemsOf = Callable[[dict[str, Any]], Sequence[Item[Any]]]
 """Items of a stage, from the settings that its folder records."""
@@ -71,7 +74,7 @@ def folder_state(
         follows = inputs is None or names <= set(inputs)
         return StageState(
             status="out of date" if follows else "refused",
-            reason="; ".join(changes),
+            reason="; ".join(_readable(line) for line in changes),
             is_finished=finished,
         )
     if grown := identity.grown(recorded):
@@ -83,6 +86,12 @@ def folder_state(
         if finished or not state.is_done:
             return replace(state, is_finished=finished)
     return UP_TO_DATE if finished else StageState(status="to do", reason="unfinished")
+
+
+def _readable(change: str) -> str:
+    """A line of `Identity.changes`, without the digests if an input has changed."""
+    match = _DIGESTS.fullmatch(change)
+    return f"other {match[1].replace('_', ' ')} than before" if match else change
 
 
 def change_state(change: Difference, earlier: Mapping[str, Fate]) -> StageState:

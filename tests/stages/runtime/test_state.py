@@ -80,3 +80,14 @@ def test_the_worst_of_several_folders_counts():
     assert state.reason == "2 of 3, fold 3: images: was a, now b"
     assert state.share == pytest.approx(2 / 3)
     assert combined_state({"fold 1": UP_TO_DATE}) == UP_TO_DATE
+
+
+def test_digests_of_an_input_are_not_shown(tmp_path):
+    """Two digests tell a person nothing; the name of the input does."""
+    old = Identity({"stage": "train_gan", "training_images": "0" * 16})
+    new = Identity({"stage": "train_gan", "training_images": "f" * 16})
+    out = tmp_path / "digests"
+    publish_json(str(out / "_settings.json"), old.values)
+
+    state = folder_state(str(out), new, inputs=("training_images",))
+    assert state.reason == "other training images than before"
