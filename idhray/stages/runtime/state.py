@@ -91,7 +91,9 @@ def folder_state(
 def _readable(change: str) -> str:
     """A line of `Identity.changes`, without the digests if an input has changed."""
     match = _DIGESTS.fullmatch(change)
-    return f"other {match[1].replace('_', ' ')} than before" if match else change
+    return (
+        f"other {match[1].removesuffix('_hash').replace('_', ' ')} than before" if match else change
+    )
 
 
 def change_state(change: Difference, earlier: Mapping[str, Fate]) -> StageState:
