@@ -13,6 +13,7 @@ from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.experiment.trials import Trial
 from idhray.ledger import Fate, fates
+from idhray.stages.experiment import protocol_file
 from idhray.stages.experiment.data import load_data
 from idhray.stages.experiment.outcome import read_outcome
 from idhray.stages.experiment.plan import (
@@ -21,7 +22,7 @@ from idhray.stages.experiment.plan import (
     listed_images,
     plan_protocol,
 )
-from idhray.stages.experiment.protocol_file import trial_hashes
+from idhray.stages.experiment.protocol_file import continued_plan, trial_hashes
 from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
 from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.experiment_statistics import fit_sweep
@@ -210,3 +211,14 @@ def test_changed_images_run_their_trainings_again_by_amendment_only(finished, in
     pd.testing.assert_frame_equal(*tables)
     assert all(again[name].seconds != fate.seconds for name, fate in before.items())
     assert read_outcome(str(out)).rule.exploratory
+
+
+def test_an_amended_protocol_tells_anew_what_it_can_show(finished, inputs, monkeypatch):
+    """The gain of a pilot of 12 patients stood in the protocol of 24."""
+    monkeypatch.setattr(protocol_file, "planned_detectable", lambda plan: "of these patients")
+    monkeypatch.setattr(protocol_file, "trial_hashes", lambda *_: ({}, []))
+    plan = planned(inputs, with_protocol(margin=0.05))
+
+    amended = continued_plan(plan, str(finished), amend="a wider margin")
+    assert amended.protocol.detectable == "of these patients"
+    assert read_outcome(str(finished)).protocol.detectable != "of these patients"

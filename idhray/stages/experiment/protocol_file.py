@@ -72,10 +72,10 @@ def continued_plan(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
         amend=amend,
         today=date.today().isoformat(),
     )
-    if not protocol.detectable:
+    new_amendments = protocol.amendments[len(earlier.amendments) :] if earlier else ()
+    if not protocol.detectable or new_amendments:  # other patients can show another gain
         protocol = replace(protocol, detectable=planned_detectable(plan))
     refuse_repeats_after_selection(out, protocol)
-    new_amendments = protocol.amendments[len(earlier.amendments) :] if earlier else ()
     changes = [change for amendment in new_amendments for change in amendment.changes]
     may_redo = bool(amend) and not any(change.startswith(OF_TRAININGS) for change in changes)
     protocol = _with_changed_trials(
