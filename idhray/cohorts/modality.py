@@ -6,7 +6,6 @@ import logging
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idhray.cohorts.manifest import slide_name
 from idhray.errors import ManifestError
 from idhray.storage import exists, join, read_bytes
 
@@ -74,8 +73,3 @@ def with_earlier_split(cohort: pd.DataFrame, earlier: pd.DataFrame | None) -> pd
         return cohort
     places = earlier.drop_duplicates("patient").set_index("patient")["split"]
     return cohort.assign(split=cohort["patient"].map(places).fillna(""))
-
-
-def portable_slides(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The cohort with names of slides instead of paths: a moved archive is the same archive."""
-    return cohort.assign(slide=cohort["slide"].map(slide_name))

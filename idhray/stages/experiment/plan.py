@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -22,7 +22,6 @@ from idhray.experiment.images import (
     ArmImages,
     CohortImages,
     FoldImages,
-    ImageNumbers,
     arm_images,
     fold_images,
     missing_images,
@@ -85,9 +84,11 @@ class TrialPlan:
         if trial.network:
             values = {**values, "backbone": trial.network}
         content, count = hashlib.sha256(), parse_arm(trial.arm).count // 2
-        for numbers in self._rows(trial):
+        rows, fold = self._arm_rows(trial), self.fold_images[trial.fold]
+        added = [rows.added] if rows.source in {"real", "classic"} else []
+        for numbers in (rows.real, *added, fold.val, fold.test):
             content.update(self.images.identities[numbers].tobytes() + b"|")
-        content.update(self._arm_rows(trial).added_labels.tobytes())
+        content.update(rows.added_labels.tobytes())
         return settings_hash(
             {
                 **self._values(trial, values),
@@ -140,14 +141,6 @@ class TrialPlan:
             fold_number=trial.fold,
             repeat=trial.repeat,
         )
-
-    def _rows(self, trial: Trial) -> Iterator[ImageNumbers]:
-        """Rows of the cohort's images that a trial reads."""
-        rows, fold = self._arm_rows(trial), self.fold_images[trial.fold]
-        yield rows.real
-        if rows.source in {"real", "classic"}:
-            yield rows.added
-        yield from (fold.val, fold.test)
 
     @functools.cached_property
     def _classifier_values(self) -> dict[str, dict[str, Any]]:

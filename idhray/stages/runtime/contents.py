@@ -1,11 +1,13 @@
 """Content of the parts of a table, so that later work depends on the rows that it reads alone."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
 
 from idhray.ledger import fates
-from idhray.storage import read_bytes
+from idhray.stages.runtime.folder import DONE
+from idhray.storage import exists, join, read_bytes
 from idhray.table_parts import part_path, parts
 
 
@@ -13,8 +15,20 @@ def part_contents(folder: str) -> dict[str, str]:
     """Part -> digest of its rows, without the columns that come from the manifest.
 
     Parts that no ledger lists, such as those of other programs, are read; their digest covers all
-    columns.
+    columns. A finished table is read once for all that depend on it, such as dozens of GANs.
     """
+    done = join(folder, DONE)
+    if not exists(done):
+        return _read_contents(folder)
+    return dict(_contents_of_finished(folder, read_bytes(done)))
+
+
+@functools.lru_cache(maxsize=8)
+def _contents_of_finished(folder: str, seal: bytes) -> dict[str, str]:
+    return _read_contents(folder)
+
+
+def _read_contents(folder: str) -> dict[str, str]:
     listed = {
         part_path(folder, fate.input, shard): digest
         for fate in fates(folder).values()
