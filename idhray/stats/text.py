@@ -19,6 +19,11 @@ def printed(value: float, digits: int = 3) -> str:
     return str(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
 
 
+def percent(share: float) -> str:
+    """A share as text: `95%`, `97.5%`."""
+    return f"{100 * share:g}%"
+
+
 def signed(value: float) -> str:
     """A difference with its sign, where minus is U+2212: `+0.012`, `\u22120.030`."""
     text = printed(abs(value))

@@ -7,7 +7,12 @@ import numpy as np
 from idhray.errors import ConfigError
 from idhray.planning.experiment.errors import ContrastErrors
 from idhray.stats.arms.detectable import ErrorVariance, all_gains_power, design_variance
-from idhray.stats.arms.rule import MIN_FOLDS_OF_MEANS, Generators, needed_repeats
+from idhray.stats.arms.rule import (
+    MIN_FOLDS_OF_MEANS,
+    Generators,
+    deciding_confidence,
+    needed_repeats,
+)
 
 RIVALS = 2
 """Arms besides the baseline that the primary arm must beat: duplicate, more-real."""
@@ -42,6 +47,11 @@ class ExperimentDesign:
         """Number of patients of both classes."""
         return self.n_mutant + self.n_wildtype
 
+    @property
+    def confidence(self) -> float:
+        """Confidence of the interval that decides."""
+        return deciding_confidence(self.folds, self.generators)
+
     def variance(self, errors: ContrastErrors) -> ErrorVariance:
         """Variance of the mean difference over folds and repeats.
 
@@ -52,9 +62,15 @@ class ExperimentDesign:
         trainings = max(errors.training.at(*fold) - between, 0.0)
         if self.generators == "per fold" and self.folds >= MIN_FOLDS_OF_MEANS:
             of_means = (trainings / self.repeats + between) / self.folds
-            return ErrorVariance(trainings=of_means, df=self.folds - 1)
+            return ErrorVariance(trainings=of_means, df=self.folds - 1, confidence=self.confidence)
         patients = max(between - errors.between.luck, 0.0) / self.folds
-        return design_variance(trainings**0.5, patients, folds=self.folds, repeats=self.repeats)
+        return design_variance(
+            trainings**0.5,
+            patients,
+            folds=self.folds,
+            repeats=self.repeats,
+            confidence=self.confidence,
+        )
 
     def shared(self, errors: ContrastErrors) -> float:
         """Share of a contrast's variance that the primary arm brings: half, and its generators.

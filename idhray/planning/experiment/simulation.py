@@ -38,6 +38,8 @@ class SimulatedContrasts:
     difference: PerExperiment
     se: PerExperiment
     df: PerExperiment
+    confidence: float = CONFIDENCE
+    """Confidence of the interval that must lie above 0."""
 
     def half_width(self, confidence: float) -> PerExperiment:
         """(S, C) half widths of the intervals."""
@@ -58,7 +60,7 @@ class SimulatedContrasts:
         return np.asarray(np.abs(self.difference[:, 0]) + half)
 
     def _above(self) -> NDArray[np.bool_]:
-        return np.asarray(self.difference > self.half_width(CONFIDENCE))
+        return np.asarray(self.difference > self.half_width(self.confidence))
 
 
 def simulated_contrasts(
@@ -92,6 +94,7 @@ def simulated_contrasts(
             difference=np.concatenate([part[place][0] for part in parts]),
             se=np.concatenate([part[place][1] for part in parts]),
             df=np.concatenate([part[place][2] for part in parts]),
+            confidence=design.confidence,
         )
         for place in range(len(gains))
     ]

@@ -1,8 +1,9 @@
 """The answer of an experiment: helps, hurts, no relevant difference, or cannot tell.
 
-`helps` needs the 95% interval above 0 against the baseline and against every control at equal
-steps. `no relevant difference` needs the 90% interval inside the margin (two one-sided tests). The
-reasons against an answer are part of the result.
+`helps` needs the interval above 0 against the baseline and against every control at equal steps. It
+is the 95% interval; where a claim about such images rests on few generators, the 97.5% interval
+(`rule.deciding_confidence`). `no relevant difference` needs the 90% interval inside the margin (two
+one-sided tests). The reasons against an answer are part of the result.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,11 @@ from idhray.stats.arms.rule import (
     MIN_FOLDS_OF_MEANS,
     MIN_OF_A_CLASS,
     DecisionRule,
+    deciding_confidence,
     needed_repeats,
 )
 from idhray.stats.mrmc.contrast import Contrast
-from idhray.stats.text import printed
+from idhray.stats.text import percent, printed
 
 ArmAnswer = Literal["helps", "hurts", "no relevant difference", "cannot tell", "no comparison"]
 Claim = Literal["such images", "these images"]
@@ -35,12 +37,14 @@ class Decision:
     """`such images`: any images of generators trained like these. `these images`: no others."""
     over_fold_means: bool
     """The deciding test is t over fold means, because the repeats of a fold share a generator."""
+    confidence: float
+    """Confidence of the interval that decides between `helps`, `hurts` and neither."""
     equivalent: bool
     """The 90% interval lies inside the margin."""
     equivalence_judged: bool
     """Every fold has the test patients of both classes that a claim of equivalence needs."""
     beaten: tuple[str, ...]
-    """Controls below the primary arm: the 95% interval lies above 0."""
+    """Controls below the primary arm: the deciding interval lies above 0."""
     not_beaten: tuple[str, ...]
     """Controls that were judged and are not below it."""
     no_verdict: tuple[str, ...]
@@ -130,12 +134,13 @@ def decide(
     controls = {item.baseline: item for item in contrasts if item.role == "control"}
     tests = {name: deciding_test(item, rule) for name, item in controls.items()}
     no_verdict = _no_verdict(primary, list(controls.values()), rule, plan, folds)
+    confidence = deciding_confidence(folds, rule.generators)
     beaten = tuple(
         name
         for name, item in controls.items()
-        if all(test.ci_low > 0 for test in deciding_tests(item, rule))
+        if all(test.interval(confidence)[0] > 0 for test in deciding_tests(item, rule))
     )
-    no_help = _no_help(rule, tests, beaten, folds)
+    no_help = _no_help(rule, tests, beaten, folds, confidence)
     answer: ArmAnswer = "cannot tell" if rule.primary else "no comparison"
     equivalent = False
     if primary is not None and not no_verdict:
@@ -144,12 +149,14 @@ def decide(
             test.interval(0.9)[0] > -rule.margin and test.interval(0.9)[1] < rule.margin
             for test in judging
         )
-        answer = _answer(judging, helps=not no_help, equivalent=equivalent)
+        intervals = [test.interval(confidence) for test in judging]
+        answer = _answer(intervals, helps=not no_help, equivalent=equivalent)
     per_training = rule.generators == "per fold and repeat"
     return Decision(
         answer=answer,
         claim="such images" if per_training or over_fold_means else "these images",
         over_fold_means=over_fold_means,
+        confidence=confidence,
         equivalent=equivalent,
         equivalence_judged=fewest >= MIN_OF_A_CLASS,
         beaten=beaten,
@@ -159,10 +166,12 @@ def decide(
     )
 
 
-def _answer(tests: Sequence[Contrast], *, helps: bool, equivalent: bool) -> ArmAnswer:
-    if all(test.ci_low > 0 for test in tests) and helps:
+def _answer(
+    intervals: Sequence[tuple[float, float]], *, helps: bool, equivalent: bool
+) -> ArmAnswer:
+    if all(low > 0 for low, _ in intervals) and helps:
         return "helps"
-    if all(test.ci_high < 0 for test in tests):
+    if all(high < 0 for _, high in intervals):
         return "hurts"
     return "no relevant difference" if equivalent else "cannot tell"
 
@@ -196,7 +205,11 @@ def _no_verdict(
 
 
 def _no_help(
-    rule: DecisionRule, tests: dict[str, Contrast], beaten: tuple[str, ...], folds: int
+    rule: DecisionRule,
+    tests: dict[str, Contrast],
+    beaten: tuple[str, ...],
+    folds: int,
+    confidence: float,
 ) -> tuple[str, ...]:
     """Reasons for which a higher area is not called help."""
     reasons = []
@@ -217,10 +230,11 @@ def _no_help(
                 f"{control} could not be judged ({_counted(repeats, 'complete repeat')})"
             )
         elif control not in beaten:
-            low = printed(abs(test.ci_low))
+            low = test.interval(confidence)[0]
+            sign = "+" if low > 0 else chr(0x2212)
             reasons.append(
-                f"it is not above {control} (the 95% interval starts at "
-                f"{'+' if test.ci_low > 0 else chr(0x2212)}{low})"
+                f"it is not above {control} (the {percent(confidence)} interval starts at "
+                f"{sign}{printed(abs(low))})"
             )
     return tuple(reasons)
 

@@ -36,6 +36,8 @@ class ErrorVariance:
     """Degrees of freedom by which `trainings` is estimated: K (R - 1)."""
     patients: float = 0.0
     """Variance by patients: sum over folds of Cov / K^2."""
+    confidence: float = CONFIDENCE
+    """Confidence of the interval that must lie above 0 (`rule.deciding_confidence`)."""
 
     def __post_init__(self) -> None:
         if not (self.trainings >= 0 and self.patients >= 0 and self.trainings + self.patients > 0):
@@ -59,7 +61,12 @@ class ErrorVariance:
 
 
 def design_variance(
-    sd_trainings: float, patients_variance: float, *, folds: int, repeats: int
+    sd_trainings: float,
+    patients_variance: float,
+    *,
+    folds: int,
+    repeats: int,
+    confidence: float = CONFIDENCE,
 ) -> ErrorVariance:
     """Variance of a planned experiment.
 
@@ -69,34 +76,42 @@ def design_variance(
             not depend on the number of folds over which the patients are spread.
         folds: K.
         repeats: R.
+        confidence: Confidence of the interval that must lie above 0.
     """
     return ErrorVariance(
         trainings=sd_trainings**2 / (folds * repeats),
         df=folds * (repeats - 1),
         patients=patients_variance,
+        confidence=confidence,
     )
 
 
-def error_variance(test: Contrast, *, over_fold_means: bool = False) -> ErrorVariance | None:
+def error_variance(
+    test: Contrast, *, over_fold_means: bool = False, confidence: float = CONFIDENCE
+) -> ErrorVariance | None:
     """Estimated variance of a contrast; None if it has none.
 
     Args:
         test: The contrast.
         over_fold_means: The test is a t test over fold means.
+        confidence: Confidence of the interval that must lie above 0.
     """
     total = test.variance_trainings + test.variance_patients
     if test.method == "none" or not total > 0:
         return None
     df = test.folds - 1 if over_fold_means else test.folds * (test.repeats - 1)
     return ErrorVariance(
-        trainings=test.variance_trainings, df=float(df), patients=test.variance_patients
+        trainings=test.variance_trainings,
+        df=float(df),
+        patients=test.variance_patients,
+        confidence=confidence,
     )
 
 
-def gain_power(variance: ErrorVariance, gain: float, confidence: float = CONFIDENCE) -> float:
+def gain_power(variance: ErrorVariance, gain: float) -> float:
     """Probability that the interval of a true gain lies above 0."""
     errors, df = variance.standard_errors()
-    limits = _quantile(0.5 + confidence / 2, df) * errors
+    limits = _quantile(0.5 + variance.confidence / 2, df) * errors
     return float(special.ndtr((gain - limits) / _sd(variance)).mean())
 
 
@@ -130,7 +145,7 @@ def all_gains_power(
     for variance, gain, share in zip(variances, gains, shared, strict=True):
         errors, df = variance.standard_errors()
         sd = _sd(variance)
-        room = gain - _quantile(0.5 + CONFIDENCE / 2, df) * errors  # (quantiles,)
+        room = gain - _quantile(0.5 + variance.confidence / 2, df) * errors  # (quantiles,)
         above = room[:, None] + share**0.5 * sd * points
         power = power * special.ndtr(above / ((1 - share) ** 0.5 * sd))
     return float(power.mean(axis=0) @ weights / weights.sum())

@@ -10,7 +10,8 @@ from idhray.stats.arms.decision import Decision, PlannedPart, deciding_test
 from idhray.stats.arms.names import CONTROLS, arm_name, arm_words
 from idhray.stats.arms.rule import MIN_OF_A_CLASS, DecisionRule
 from idhray.stats.mrmc.contrast import Contrast
-from idhray.stats.text import p_text, printed, signed, with_interval
+from idhray.stats.sample import CONFIDENCE
+from idhray.stats.text import p_text, percent, printed, signed, with_interval
 
 
 def opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> str:
@@ -28,7 +29,7 @@ def opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> st
             f"{decision.claim}."
         )
     verb, change = ("help", "raises") if decision.answer == "helps" else ("hurt", "lowers")
-    least = min(abs(test.ci_low), abs(test.ci_high))
+    least = min(abs(end) for end in test.interval(decision.confidence))
     text = (
         f"{exploratory}{claim} {verb}: adding {images} {change} the area under the ROC curve (AUC) "
         f"by at least {_exact(least)}"
@@ -67,7 +68,7 @@ def basis(
 ) -> str:
     """Patients, folds, repeats, and the difference with its interval."""
     method = "t test over fold means" if decision.over_fold_means else "trainings as readers"
-    interval = _interval(test)
+    interval = _interval(test, decision)
     if test.method != "none":
         interval += f", {p_text(test.p)}, {method}"
     before, after = (
@@ -113,7 +114,7 @@ def against_controls(
         verbs = {"differs, as a description only, from": (*decision.beaten, *decision.not_beaten)}
     sentences = []
     for verb, names in verbs.items():
-        parts = [_control(name, deciding_test(controls[name], rule)) for name in names]
+        parts = [_control(name, deciding_test(controls[name], rule), decision) for name in names]
         if parts:
             sentences.append(f"{rule.primary} {verb} {' and '.join(parts)}.")
     sentences += [
@@ -127,15 +128,21 @@ def against_controls(
     return sentences
 
 
-def _control(name: str, test: Contrast) -> str:
+def _control(name: str, test: Contrast, decision: Decision) -> str:
     """A control in words, with the difference of the primary arm from it."""
-    return f"{name} ({arm_words(name)}: {_exact_signed(test.difference)}, {_interval(test)})"
+    interval = _interval(test, decision)
+    return f"{name} ({arm_words(name)}: {_exact_signed(test.difference)}, {interval})"
 
 
-def _interval(test: Contrast) -> str:
+def _interval(test: Contrast, decision: Decision) -> str:
+    """The 95% interval, and the deciding one where that is another."""
     if test.method == "none":
         return "no interval"
-    return f"95% CI {_exact_signed(test.ci_low)} to {_exact_signed(test.ci_high)}"
+    texts = []
+    for confidence in dict.fromkeys((CONFIDENCE, decision.confidence)):
+        low, high = map(_exact_signed, test.interval(confidence))
+        texts.append(f"{percent(confidence)} CI {low} to {high}")
+    return ", ".join(texts)
 
 
 def _exact(value: float) -> str:
@@ -156,13 +163,26 @@ def reasons(decision: Decision, test: Contrast | None) -> list[str]:
     sentences = []
     if decision.no_verdict:
         sentences.append(f"No verdict: {'; '.join(decision.no_verdict)}.")
-    higher = test is not None and test.ci_low > 0
+    if test is None or test.method == "none":
+        return sentences
+    low, high = test.interval(decision.confidence)
+    higher = low > 0
+    if (test.ci_low > 0 or test.ci_high < 0) and low <= 0 <= high:
+        sentences.append(
+            f"The 95% interval excludes 0, but with {_few_units(test)} the "
+            f"{percent(decision.confidence)} interval decides: the luck of few generators skews "
+            "the difference."
+        )
     if higher and decision.no_help and not decision.no_verdict:
         sentences.append(
             f"The AUC is above the baseline's, but this is not called help: "
             f"{'; '.join(decision.no_help)}."
         )
     return sentences
+
+
+def _few_units(test: Contrast) -> str:
+    return "one fold" if test.folds == 1 else "one generator for each fold"
 
 
 def scope(decision: Decision, rule: DecisionRule, folds: int) -> list[str]:

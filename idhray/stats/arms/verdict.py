@@ -147,7 +147,11 @@ def _without_comparison(
 
 
 def _detectable(test: Contrast | None, decision: Decision) -> tuple[float, float]:
-    variance = error_variance(test, over_fold_means=decision.over_fold_means) if test else None
+    if test is None:
+        return np.nan, np.nan
+    variance = error_variance(
+        test, over_fold_means=decision.over_fold_means, confidence=decision.confidence
+    )
     if variance is None:
         return np.nan, np.nan
     margin = detectable_margin(variance) if decision.equivalence_judged else np.nan

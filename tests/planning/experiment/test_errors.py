@@ -40,7 +40,9 @@ def test_luck_of_d_prime_becomes_luck_of_an_area(auc, sd):
 )
 def test_figures_of_a_paired_delong_test(classes, auc, correlation, margin, gain):
     """Simulated elsewhere for trainings without luck, to two digits; 80% power."""
-    design = ExperimentDesign(n_mutant=classes[0], n_wildtype=classes[1], folds=1, repeats=5)
+    design = ExperimentDesign(
+        n_mutant=classes[0], n_wildtype=classes[1], folds=1, repeats=5, generators="one"
+    )
     variance = design.variance(ScoreModel(auc=auc, correlation=correlation).errors())
 
     assert detectable_margin(variance) == pytest.approx(margin, rel=0.05)

@@ -9,6 +9,7 @@ from idhray.stats.arms.contrasts import ArmContrast
 from idhray.stats.arms.decision import PlannedPart, decide, planned_part
 from idhray.stats.arms.predictions import arm_predictions
 from idhray.stats.arms.rule import DecisionRule
+from idhray.stats.arms.sentences import reasons
 from idhray.stats.mrmc.contrast import contrast
 
 RULE = DecisionRule(
@@ -40,6 +41,27 @@ def answer(contrasts, rule=RULE, *, folds=5, unfinished="", fewest=20):
     """The decision on all repeats."""
     plan = PlannedPart(judged=contrasts[0].repeats, later=(), unfinished=unfinished)
     return decide(contrasts, rule, plan, folds=folds, fewest=fewest)
+
+
+@pytest.mark.parametrize(
+    ("generators", "folds", "confidence", "expected"),
+    [
+        ("per fold and repeat", 1, 0.975, "cannot tell"),
+        ("per fold and repeat", 5, 0.95, "helps"),
+        ("per fold", 5, 0.975, "cannot tell"),
+        ("one", 1, 0.95, "helps"),
+    ],
+)
+def test_a_claim_that_rests_on_few_generators_needs_the_wider_interval(
+    generators, folds, confidence, expected
+):
+    """.021 is 2.1 SE: outside the 95% interval of z, inside the 97.5% interval."""
+    contrasts = judged(0.021, folds=folds, repeats=5)
+    decision = answer(contrasts, replace(RULE, generators=generators), folds=folds)
+
+    assert (decision.confidence, decision.answer) == (confidence, expected)
+    sentences = " ".join(reasons(decision, contrasts[0].contrast))
+    assert ("the 97.5% interval decides" in sentences) == (confidence == 0.975)
 
 
 @pytest.mark.parametrize(
