@@ -40,8 +40,9 @@ SHARED = {
     "input_digest": {"storage", "errors"},
     "generator_records": {"storage", "errors"},
     "withdrawals": {"storage", "errors"},
-    "leakage": {"generator_records", "table_parts", "storage", "errors", "withdrawals"},
-    "cohorts": {"chance", "tables", "storage", "errors"},
+    "patients": set(),
+    "leakage": {"patients", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
+    "cohorts": {"patients", "chance", "tables", "storage", "errors"},
     "slide_cache": {"storage", "errors"},
 }
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from idhray.cohorts.manifest import LABELS, SPLITS
 from idhray.cohorts.text_table import problem_message, read_text_table
 from idhray.errors import ManifestError
+from idhray.patients import ADVICE, twin_text, twins
 from idhray.storage import publish
 from idhray.tables import FOLDS
 
@@ -150,6 +151,8 @@ def _bad_cells(text: pd.DataFrame, units: list[str]) -> Iterator[str]:
 
 def _contradictions(text: pd.DataFrame) -> Iterator[str]:
     """Report patients whose rows do not give one role in each fold, and one test in all."""
+    for group in twins(text["patient"]):
+        yield f"{twin_text(group)}; {ADVICE}"
     count = max(int(fold) for fold in text["fold"])
     if absent := sorted(set(range(1, count + 1)) - {int(fold) for fold in text["fold"]}):
         yield f"fold {absent[0]} has no rows, though there is a fold {count}"

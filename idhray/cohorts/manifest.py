@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from idhray.cohorts.split_draw import drawn_split, joined_split
 from idhray.cohorts.text_table import as_text, problem_message, read_text_table
 from idhray.errors import ManifestError
+from idhray.patients import ADVICE, twin_text, twins
 from idhray.storage import absolute, is_uri, publish
 
 logger = logging.getLogger(__name__)
@@ -194,13 +195,9 @@ def _contradictions(text: pd.DataFrame) -> Iterator[str]:
 
 def _twins(text: pd.DataFrame) -> Iterator[str]:
     """Report names that are probably one patient, whom the split could tear apart."""
-    names = pd.Series(sorted(set(text["patient"]) - {""}), dtype=object)
-    is_tcga = names.str.match(r"(?i)TCGA-\w\w-\w{4}")
-    person = names.str.lower().where(~is_tcga, names.str.lower().str[:12])
-    for _, twins in names.groupby(person):
-        if len(twins) > 1:
-            rows = text.index[text["patient"].isin(twins)]
-            yield f"{_rows(rows)}: patients {', '.join(twins)} look like one; give them one name"
+    for group in twins(text["patient"]):
+        rows = text.index[text["patient"].isin(group)]
+        yield f"{_rows(rows)}: {twin_text(group)}; {ADVICE}"
 
 
 def _same_stem(text: pd.DataFrame) -> Iterator[str]:
