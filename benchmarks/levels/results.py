@@ -22,7 +22,8 @@ def summary(cell: Cell, answers: Answers) -> dict[str, Any]:
     unknown = np.isnan(truth).all()
     if unknown:  # the mean over the studies
         truth = np.full_like(truth, answers.difference.mean())
-    above, below = answers.ci_low > truth, answers.ci_high < truth
+    above, below = answers.claim_low > truth, answers.claim_high < truth
+    missed = (answers.ci_low > truth) | (answers.ci_high < truth)
     return {
         **cell.row(),
         "studies": len(truth),
@@ -36,7 +37,7 @@ def summary(cell: Cell, answers: Answers) -> dict[str, Any]:
         "hurts_wrongly": float((answers.hurts & (truth >= 0)).mean()),
         "above_truth": float(above.mean()),
         "below_truth": float(below.mean()),
-        "coverage": float(1 - above.mean() - below.mean()),
+        "coverage": float(1 - missed.mean()),
         "equivalent": float(answers.equivalent.mean()),
         "no_verdict": float(answers.no_verdict.mean()),
         "mean_repeats": float(answers.repeats.mean()),

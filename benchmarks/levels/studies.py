@@ -39,6 +39,9 @@ class Answers:
     se: Floats
     ci_low: Floats
     ci_high: Floats
+    claim_low: Floats
+    """Ends of the interval that decides; it is the 95% interval unless generators are few."""
+    claim_high: Floats
     repeats: NDArray[np.int64]
     truth: Floats
     helps: NDArray[np.bool_]
@@ -55,14 +58,16 @@ def answers(cell: Cell, studies: int, *, seed: int = 0) -> Answers:
     for start in range(0, studies, size):
         columns.append(_batch(cell, min(size, studies - start), rng))
     table = np.array([row for batch in columns for row in batch])
-    floats, flags = table[:, :6], table[:, 6:].astype(bool)
+    floats, flags = table[:, :8], table[:, 8:].astype(bool)
     return Answers(
         difference=floats[:, 0],
         se=floats[:, 1],
         ci_low=floats[:, 2],
         ci_high=floats[:, 3],
-        repeats=floats[:, 4].astype(np.int64),
-        truth=floats[:, 5],
+        claim_low=floats[:, 4],
+        claim_high=floats[:, 5],
+        repeats=floats[:, 6].astype(np.int64),
+        truth=floats[:, 7],
         helps=flags[:, 0],
         hurts=flags[:, 1],
         equivalent=flags[:, 2],
@@ -94,6 +99,7 @@ def _batch(cell: Cell, studies: int, rng: np.random.Generator) -> list[tuple[flo
                 test.se,
                 test.ci_low,
                 test.ci_high,
+                *test.interval(decision.confidence),
                 test.repeats,
                 truth[study],
                 decision.answer == "helps",
