@@ -65,6 +65,8 @@ class Protocol:
     added_classifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Classifier that joined after the first result -> its settings, and the date `joined`. It
     describes and does not judge."""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Network that the arm `real` compares without a verdict -> date on which it joined."""
     withdrawals: Mapping[str, str] = field(default_factory=dict)
     """Day of a withdrawal and digest of the folds without the patient -> remark. It is no
     amendment."""
@@ -110,6 +112,7 @@ def new_protocol(
     classifier: Mapping[str, Any],
     seed: int,
     today: str,
+    networks: Sequence[str] = (),
 ) -> Protocol:
     """Protocol of settings whose counts and arms are resolved.
 
@@ -123,6 +126,7 @@ def new_protocol(
         classifier: Values of the classifiers that decide their results.
         seed: Seed of the experiment.
         today: Date of today.
+        networks: Networks that are compared without a verdict.
     """
     values = settings_dict(settings)
     computed = {
@@ -141,6 +145,7 @@ def new_protocol(
         repeats=settings.repeats,
         arms=dict.fromkeys(arms, today),
         absent=dict(absent),
+        networks=dict.fromkeys(networks, today),
     )
 
 
@@ -188,6 +193,7 @@ def merged_protocol(
         repeats=max(planned.repeats, earlier.repeats),
         arms=dict(earlier.arms) | {a: today for a in planned.arms if a not in earlier.arms},
         absent=planned.absent,
+        networks={**planned.networks, **earlier.networks},
         added_repeats=added,
         amendments=amendments,
         added_classifiers=_added_classifiers(earlier, planned, defaults, bool(changes), today),
@@ -229,6 +235,8 @@ def _added_classifiers(
 def protocol_values(protocol: Protocol) -> dict[str, Any]:
     """Content of `protocol.json`."""
     values = settings_dict(protocol)
+    if not protocol.networks:  # as earlier versions wrote it
+        del values["networks"]
     return {**values, "hash": protocol.hash, "digest": settings_hash(values)}
 
 

@@ -85,6 +85,7 @@ RESTARTS = 10
 """New starts of a training whose worker was lost; each continues from its last epoch, so that a
 machine that is taken away costs little."""
 OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER)
+IDENTITY = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +136,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     plan = planned_sweep(flags)
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
-    identity = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
-    with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
+    with stage_folder(out, IDENTITY, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
         plan = with_protocol(plan, out, amend=flags.amend)
         trials = _run_planned(plan, out, images, flags)
         primary = plan.protocol.primary
@@ -151,6 +151,22 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     if plan.settings.networks or plan.settings.protocol.real_only:
         result["text"] = plain_text(classifier_report_table(read_outcome(out)))
     return result
+
+
+def sweep_before_generators(flags: SweepFlags) -> None:
+    """Train the arms that need no generator, while generators train; `sweep` continues.
+
+    The protocol is written as `sweep` would write it. The folder is not finished by this.
+    """
+    images, out = absolute(flags.images), absolute(flags.out)
+    plan = planned_sweep(flags, generators_follow=True)
+    grows = not flags.amend
+    with stage_folder(out, IDENTITY, overwrite=False, owns=OWNS, grows=grows, finishes=False):
+        plan = with_protocol(plan, out, amend=flags.amend)
+        repeats = plan.protocol.repeats
+        if plan.settings.protocol.stop_early:
+            repeats = min(repeats, needed_repeats(len(plan.folds.numbers())))
+        _run(_planned(plan, repeats), plan, out, images, flags)
 
 
 def without_generators(settings: ExperimentSettings) -> ExperimentSettings:
@@ -204,12 +220,18 @@ def sweep_state(flags: SweepFlags) -> StageState:
     )
 
 
-def planned_sweep(flags: SweepFlags) -> TrialPlan:
-    """Folds, images, protocol and generators; everything is checked before Ray starts."""
+def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> TrialPlan:
+    """Folds, images, protocol and generators; everything is checked before Ray starts.
+
+    Args:
+        flags: Flags.
+        generators_follow: Generators are not trained yet. The protocol has all arms; the plan has
+            the trainings without generators only.
+    """
     images, out = absolute(flags.images), absolute(flags.out)
     settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
-    synthetic = tuple(absolute(folder) for folder in flags.synthetic)
-    if not synthetic:
+    synthetic = () if generators_follow else tuple(map(absolute, flags.synthetic))
+    if not synthetic and not generators_follow:
         settings = without_generators(settings)
     refuse_failed(synthetic, allowed=flags.allow_failed_gan)
     refuse_older_version(out, overwrite=flags.overwrite)
@@ -220,6 +242,7 @@ def planned_sweep(flags: SweepFlags) -> TrialPlan:
     by_fold = images_by_fold(images, listed, folds, settings)
     protocol = plan_protocol(folds, by_fold, settings, flags.seed)
     needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)
+    needs_generator &= not generators_follow
     repeats = range(1, last_repeat(protocol, settings) + 1)
     ordered = ordered_generators(synthetic, None if flags.overwrite else out)
     generators = assigned_generators(ordered, folds, settings, repeats) if needs_generator else {}
@@ -264,7 +287,8 @@ def _planned(plan: TrialPlan, repeats: int) -> list[Trial]:
     arms = tuple(
         arm
         for arm in plan.protocol.arms
-        if plan.protocol.primary or parse_arm(arm).kind not in get_args(ControlKind)
+        if plan.has_images_of(arm)
+        and (plan.protocol.primary or parse_arm(arm).kind not in get_args(ControlKind))
     )
     return planned_trials(
         plan.folds.numbers(),

@@ -57,6 +57,20 @@ def test_a_change_after_results_is_refused_by_name(changed, named):
         merged(planned(), planned(**changed))
 
 
+def test_networks_are_recorded_with_the_day_on_which_they_joined():
+    """They describe and judge nothing, so that they may join after results."""
+    earlier = dataclasses.replace(planned(), networks={"vgg19": "2026-01-01"})
+    later = dataclasses.replace(
+        planned(), networks={"vgg19": "2026-02-02", "inception_v3": "2026-02-02"}
+    )
+    protocol = merged(earlier, later)
+
+    assert protocol.networks == {"vgg19": "2026-01-01", "inception_v3": "2026-02-02"}
+    assert not protocol.amendments
+    assert protocol_from(protocol_values(protocol)) == protocol
+    assert "networks" not in protocol_values(planned())
+
+
 def test_an_amendment_makes_the_comparison_exploratory():
     """It may be reported, and never says `helps`."""
     protocol = merged(planned(), planned(margin=0.05), amend="the margin was a slip")

@@ -15,7 +15,7 @@ from idhray.experiment.trials import Trial
 from idhray.ledger import Fate, fates
 from idhray.stages.experiment import protocol_file
 from idhray.stages.experiment.data import load_data
-from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.experiment.outcome import PROTOCOL_FILE, read_outcome
 from idhray.stages.experiment.plan import (
     TrialPlan,
     images_by_fold,
@@ -26,10 +26,12 @@ from idhray.stages.experiment.protocol_file import continued_plan, trial_hashes
 from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
 from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.experiment_statistics import fit_sweep
+from idhray.stages.sweep import SweepFlags, sweep_before_generators
 from idhray.stats.settings import StatsSettings
 from idhray.storage import join, publish_json, read_json
 from idhray.table_parts import publish_table, read_part
 from idhray.tables import PATCHES
+from tests.stages.in_process import without_ray
 from tests.stages.made_up_experiment import SETTINGS, TINY
 from tests.stages.test_sweep import finished as finished
 from tests.stages.test_sweep import inputs as inputs
@@ -222,3 +224,37 @@ def test_an_amended_protocol_tells_anew_what_it_can_show(finished, inputs, monke
     amended = continued_plan(plan, str(finished), amend="a wider margin")
     assert amended.protocol.detectable == "of these patients"
     assert read_outcome(str(finished)).protocol.detectable != "of these patients"
+
+
+def test_arms_without_generators_are_trained_while_generators_train(finished, inputs, tmp_path):
+    """GPUs that generators leave idle do most of an experiment's trainings; nothing runs twice."""
+    out, folders = tmp_path / "out", inputs["synthetic"]
+    for folder in folders:  # as if they did not exist yet
+        shutil.move(folder, f"{folder}-later")
+    try:
+        with without_ray():
+            sweep_before_generators(SweepFlags(out=str(out), settings=SETTINGS, **inputs))
+    finally:
+        for folder in folders:
+            shutil.move(f"{folder}-later", folder)
+    early = fates(str(out))
+    protocol = read_json(join(str(out), PROTOCOL_FILE))
+
+    assert {name.split("arm=")[1].split(":")[0] for name in early} == {
+        *("real", "duplicate", "more-real")
+    }
+    with pytest.raises(StorageError, match="not finished"):
+        seal(str(out))
+
+    with without_ray():
+        run(out, inputs)
+    later = fates(str(out))
+
+    assert {name: later[name] for name in early} == early
+    assert read_json(join(str(out), PROTOCOL_FILE)) == protocol
+    assert seal(str(out)) == seal(str(finished))
+    order = ["fold", "repeat", "arm", "split", "patient"]
+    pd.testing.assert_frame_equal(
+        predictions(out).sort_values(order, ignore_index=True),
+        predictions(finished).sort_values(order, ignore_index=True),
+    )

@@ -60,7 +60,8 @@ class TrialPlan:
     images_seal: str
     seed: int
     generators: GeneratorsOfTrial
-    """Generators of each fold and repeat; empty without arms that need them."""
+    """Generators of each fold and repeat; empty without arms that need them, and until they are
+    trained."""
     seals: Mapping[str, str]
     """Seal of each SYNTHETIC folder in use."""
 
@@ -68,6 +69,10 @@ class TrialPlan:
     def synthetic_identities(self) -> dict[str, list[str]]:
         """Identity of each image of the SYNTHETIC folders in use, by index."""
         return {folder: synthetic_identities(folder) for folder in self.seals}
+
+    def has_images_of(self, arm: str) -> bool:
+        """False for an arm of generated images while its generators are not trained."""
+        return bool(self.generators) or parse_arm(arm).kind not in GENERATED
 
     def generators_of(self, trial: Trial) -> tuple[str, ...]:
         """SYNTHETIC folders of a trial; none for an arm without synthetic images."""
@@ -289,6 +294,7 @@ def plan_protocol(
         classifier={**settings.decisive(), **weights_digest(settings)},
         seed=seed,
         today=date.today().isoformat(),
+        networks=settings.networks,
     )
 
 

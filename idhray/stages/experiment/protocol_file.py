@@ -43,7 +43,8 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(join(out, PROTOCOL_FILE), protocol_values(protocol))
     entries = generator_entries(plan, recorded_entries(out))
-    publish_json(join(out, GENERATORS_FILE), {"generators": entries})
+    if entries or not exists(join(out, GENERATORS_FILE)):
+        publish_json(join(out, GENERATORS_FILE), {"generators": entries})
     logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return plan
 
@@ -108,11 +109,12 @@ def _with_changed_trials(
 
 
 def possible_trials(plan: TrialPlan) -> list[Trial]:
-    """All trials that the protocol of a plan may have, fresh repeats included."""
+    """All trials that the protocol of a plan may have, fresh repeats included, as far as their
+    generators are trained."""
     return planned_trials(
         plan.folds.numbers(),
         range(1, last_repeat(plan.protocol, plan.settings) + 1),
-        tuple(plan.protocol.arms),
+        [arm for arm in plan.protocol.arms if plan.has_images_of(arm)],
         plan.settings.classifiers,
         plan.settings.networks,
     )

@@ -48,6 +48,7 @@ def stage_folder(
     overwrite: bool,
     owns: tuple[str, ...] = (),
     grows: bool = False,
+    finishes: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """`output_folder` of a stage; sealed when the block ends without an error.
 
@@ -58,6 +59,7 @@ def stage_folder(
         owns: Names that the stage makes besides parts and names with an underscore. `--overwrite`
             removes these, and refuses a folder that holds other names.
         grows: Parts may join a finished folder, whose seal stays until they are complete.
+        finishes: Seal the folder at the end of the block; else a later run does.
 
     Yields:
         The values of `identity` as the folder records them, see `output_folder`.
@@ -78,6 +80,8 @@ def stage_folder(
             if before is not None and _without_names(before) == sealed_again(out, before):
                 publish_json(done, before)
             raise
+        if not finishes:
+            return
         names = {PART_NAMES: _part_names(out)} if grows else {}
         publish_json(done, {**sealed_again(out, before), **names})
 

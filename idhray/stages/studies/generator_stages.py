@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from idhray.generator_records import read_gate, write_gate
 from idhray.stages.evaluate_gan import EvaluateGanFlags, evaluate_gan, evaluation_state
 from idhray.stages.gan_training.task import GanTask
+from idhray.stages.runtime.background import Background
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
 from idhray.stages.runtime.state import StageState, combined_state
@@ -86,6 +87,8 @@ def gan_stage(
     names: Mapping[str, str],
     flags: StudyFlags,
     has_results: HasResults,
+    *,
+    meanwhile: Callable[[], None] | None = None,
 ) -> StudyStage:
     """Stage that trains generators, as many at a time as there is room for.
 
@@ -95,6 +98,7 @@ def gan_stage(
         names: Path of the first folder of each generator in the study, by the same names.
         flags: Flags of the study.
         has_results: True if results depend on these generators.
+        meanwhile: Work that needs no generator, in the room that their trainings leave.
     """
     study = absolute(flags.out)
 
@@ -113,9 +117,13 @@ def gan_stage(
         by_name, places = tasks(), folders()
         targets = {key: place.prepared() for key, place in places.items()}
         ready = {key: replace(task, out=targets[key]) for key, task in by_name.items()}
+        connect(flags.address)
+        other_work = Background(meanwhile) if meanwhile else None
         train_gans(ready, flags.address)
         for key, place in places.items():
             place.use(targets[key])
+        if other_work is not None:
+            other_work.result()
 
     return StudyStage(
         name=name,

@@ -49,7 +49,7 @@ from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.studies.slide_report import slide_report
 from idhray.stages.studies.study_cohort import COHORT_FILE, study_cohort
 from idhray.stages.studies.study_run import StudyOutline, run_study
-from idhray.stages.sweep import SweepFlags, sweep, sweep_state
+from idhray.stages.sweep import SweepFlags, sweep, sweep_before_generators, sweep_state
 from idhray.stages.synthesize import SynthesizeFlags
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, tiles_state
 from idhray.storage import absolute, exists, join, read_json
@@ -154,6 +154,7 @@ class SlideStages:
                 {name: each.folder_name("gan") for name, each in generators.items()},
                 self.flags,
                 self._any_results,
+                meanwhile=self._sweep_before_generators,
             ),
             synthetic_stage(
                 {name: self._images_of(each) for name, each in generators.items()},
@@ -284,8 +285,14 @@ class SlideStages:
             amend=self.flags.amend,
             seed=self.flags.seed,
             workers=self.flags.workers,
+            max_failures=self.flags.max_failures,
             gpus_per_trial=self.flags.gpus,
         )
+
+    def _sweep_before_generators(self) -> None:
+        """Train the arms without generated images, if this command reaches the experiment."""
+        if self.flags.until not in ("generators", "synthetic"):
+            sweep_before_generators(self._sweep())
 
     def _has_results(self) -> bool:
         """True if a training of this experiment is finished."""
