@@ -64,6 +64,8 @@ TILES = _schema(
     own_tissue_fraction=pa.float64(),  # from the tile's pixels
     rank=pa.int64(),  # 1 is the best of its slide
     image=IMAGE,
+    green_limit=pa.int64(),  # green above it is glass, on the whole slide
+    added=("green_limit",),
 )
 PATCHES = _schema(
     from_manifest=_PATIENT,

@@ -28,6 +28,8 @@ class PatchPlan:
     shortfall: dict[str, int]
     """Missing patches by class or patient ("train mutant", "reserve mutant", "fold 1 train mutant",
     "test PATIENT") with too few tiles."""
+    per_patient: dict[str, int]
+    """Planned patches of each labeled patient."""
     unlabeled: list[str]
     """Patients without a known IDH status; they get no patches."""
 
@@ -123,6 +125,7 @@ def plan_patches(
     return PatchPlan(
         ranks={key: tuple(values) for key, values in ranks.items()},
         shortfall=shares.shortfall,
+        per_patient=shares.numbers,
         unlabeled=unlabeled,
     )
 

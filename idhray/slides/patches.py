@@ -108,6 +108,7 @@ def patches_of_tile(
     slide: str,
     rank: int,
     origin: tuple[int, int, float, float],
+    green_limit: int | None = None,
     recolor: Recolor | None,
 ) -> list[Patch]:
     """Cut `count` different patches from a tile; fewer if too few of its places have tissue.
@@ -120,6 +121,8 @@ def patches_of_tile(
         slide: Name of the slide.
         rank: Rank of the tile on its slide.
         origin: (x_l0, y_l0, size_l0, height_l0) of the tile.
+        green_limit: Green value above which a pixel of the slide is glass; None to decide it by the
+            tile, whose pale stroma then counts as glass beside its dark nuclei.
         recolor: Stain normalization of the slide; None for none.
 
     Raises:
@@ -131,9 +134,8 @@ def patches_of_tile(
             f"{slide}: tile {rank} is {tile.shape[1]} x {tile.shape[0]} px, settings say "
             f"{settings.tile_px}; set tile_px to that of the tiles"
         )
-    fractions = window_fractions(
-        tissue_mask(tile, min_object_px=settings.min_object_px), side, settings.lattice_px
-    )
+    mask = tissue_mask(tile, min_object_px=settings.min_object_px, green_limit=green_limit)
+    fractions = window_fractions(mask, side, settings.lattice_px)
     places = list(product(settings.lattice_px, repeat=2))
     drawn = generator(seed, "patch", slide, rank).permutation(len(places))
     chosen = [k for k in drawn if fractions.flat[k] >= settings.min_tissue_fraction][:count]

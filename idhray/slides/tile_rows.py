@@ -16,11 +16,20 @@ OWN_STEP_PX = 4
 
 
 def tile_rows(
-    slide: Slide, tiles: Sequence[RankedTile], settings: TilingSettings
+    slide: Slide,
+    tiles: Sequence[RankedTile],
+    settings: TilingSettings,
+    green_limit: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Rows of the TILES table, without patient, idh and split, from the top of the slide down.
 
     Memory holds one tile, and the blocks of the file that it shares with later tiles.
+
+    Args:
+        slide: The open slide.
+        tiles: Its selected tiles.
+        settings: Size and format of the tiles.
+        green_limit: Green value above which a pixel of the slide is glass, see `TilePlan`.
 
     Raises:
         SlideError: after the last tile, if a tile lies in a damaged part of the file. The slide is
@@ -43,7 +52,8 @@ def tile_rows(
             "mpp": settings.mpp,
             "mpp_source": slide.mpp_source,
             "tissue_fraction": tile.tissue_fraction,
-            "own_tissue_fraction": own_tissue_fraction(image),
+            "own_tissue_fraction": own_tissue_fraction(image, green_limit),
+            "green_limit": green_limit,
             "rank": tile.rank,
             "image": image_cell(image, f"{slide.name}_x{tile.x_l0}_y{tile.y_l0}", settings.codec),
         }
@@ -54,9 +64,10 @@ def tile_rows(
         )
 
 
-def own_tissue_fraction(tile: RGB) -> float:
+def own_tissue_fraction(tile: RGB, green_limit: int | None = None) -> float:
     """Fraction of tissue by the pixels of the tile itself, in which small gaps count as glass."""
-    return float(tissue_mask(tile[::OWN_STEP_PX, ::OWN_STEP_PX], min_object_px=0).mean())
+    pixels = tile[::OWN_STEP_PX, ::OWN_STEP_PX]
+    return float(tissue_mask(pixels, min_object_px=0, green_limit=green_limit).mean())
 
 
 def _regions(

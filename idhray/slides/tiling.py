@@ -18,7 +18,7 @@ from idhray.slides.reader import Slide
 from idhray.slides.selection import ScoredTile, Select, select_tiles
 from idhray.slides.thumbnail import thumbnail
 from idhray.slides.tiling_settings import TilingSettings
-from idhray.slides.tissue.mask import tissue_fraction, tissue_mask
+from idhray.slides.tissue.mask import background_limit, tissue_fraction, tissue_mask
 from idhray.slides.tissue.robust import Reason, Reasons, tissue_reasons
 from idhray.slides.tissue.sheet import TileBox, contact_sheet
 
@@ -78,6 +78,8 @@ class TilePlan:
     """(x_l0, y_l0) of tiles in places where the thumbnail could not be read."""
     skipped_reason: str | None = None
     """Reason why a sound slide has no tiles."""
+    green_limit: int | None = None
+    """Green value above which a pixel of the slide is glass; None without a grid."""
     sheet: RGB | None = None
     """Contact sheet: thumbnail, outline of the tissue, and tiles; None without a grid."""
 
@@ -111,9 +113,12 @@ def plan_tiles(
         return TilePlan(tiles=[], grid=0, skipped_reason=reason)
     mask_l0 = slide.extent_l0((1, 1), settings.mask_mpp)
     image, readable = thumbnail(slide, settings.mask_mpp)
-    if settings.check_colors and (wrong := implausible_colors(image)):
+    if settings.check_colors and (
+        wrong := implausible_colors(_scanned_part(slide, image, settings.mask_mpp))
+    ):
         raise SlideError(f"{slide.name}: {wrong}; --no-check-colors takes it as it is")
     mask, reasons = _tissue(image, settings)
+    green_limit = background_limit(image, None if reasons is None else mask)
     if regions is not None:
         mask = mask & region_mask(
             regions,
@@ -127,7 +132,8 @@ def plan_tiles(
         for tile in tiles_with_tissue(grid, readable, tile_l0=tile_l0, mask_l0=mask_l0, least=1.0)
     }
     least = settings.min_tissue_fraction if corners is None else 0.0
-    candidates = tiles_with_tissue(visible, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=least)
+    scored = tiles_with_tissue(visible, mask, tile_l0=tile_l0, mask_l0=mask_l0, least=0.0)
+    candidates = [tile for tile in scored if tile.tissue_fraction >= least]
     select: Select = settings.select if corners is None else "all"
     count = settings.max_tiles_per_slide
     selected = select_tiles(candidates, select, count, tile_l0=tile_l0, slide=slide.name)
@@ -137,9 +143,29 @@ def plan_tiles(
         grid=len(grid),
         candidates=len(candidates),
         hidden=[place for place in grid if place not in visible],
-        skipped_reason=None if tiles else f"none of {len(grid)} tiles has {least:.0%} tissue",
+        skipped_reason=None if tiles else _without_tiles(scored, mask, least),
+        green_limit=green_limit,
         sheet=_sheet(slide, image, mask, reasons, tiles, tile_l0=tile_l0, mask_l0=mask_l0),
     )
+
+
+def _without_tiles(scored: Sequence[ScoredTile], mask: Mask, least: float) -> str:
+    """Reason why no tile has enough tissue, with the shares that the mask shows."""
+    largest = max((tile.tissue_fraction for tile in scored), default=0.0)
+    return (
+        f"none of {len(scored)} tiles has {least:.0%} tissue, the fullest has {largest:.1%}; the "
+        f"mask finds tissue on {mask.mean():.2%} of the slide: see its picture in quality/"
+    )
+
+
+def _scanned_part(slide: Slide, image: RGB, mask_mpp: float) -> RGB:
+    """Thumbnail without its padding: pixels that lie beyond the slide, or were not scanned."""
+    left, top, right, bottom = slide.scanned or (0, 0, *slide.size_l0)
+    across, down = slide.extent_l0((1, 1), mask_mpp)
+    rows = slice(math.ceil(top / down), math.floor(bottom / down))
+    columns = slice(math.ceil(left / across), math.floor(right / across))
+    part = image[rows, columns]
+    return part if part.size else image
 
 
 def _sheet(

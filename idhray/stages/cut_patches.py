@@ -104,12 +104,14 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
         check_failures(out, fates, flags.max_failures)
     patches = plan.patches
     fallbacks, per_class = _stain_fallbacks(fates), _patches_per_class(out)
+    lacking = missing_by_patient(patches.per_patient, _patches_per_patient(out))
     _warn_of_missing(patches.shortfall, per_class)
+    _warn_of_patients(lacking, patches.per_patient)
     return {
         "out": out,
         **tally(fates),
         "wanted": sum(patches.counts.values()),
-        "shortfall": patches.shortfall,
+        "shortfall": patches.shortfall | {f"patient {name}": n for name, n in lacking.items()},
         "per_class": per_class,
         "stain_fallbacks": len(fallbacks),
         "unlabelled_patients": len(patches.unlabeled),
@@ -245,6 +247,33 @@ def _warn_of_missing(shortfall: Mapping[str, int], per_class: Mapping[str, int])
         logger.warning("classes are not balanced, some places had too little tissue: %s", train)
 
 
+def missing_by_patient(planned: Mapping[str, int], cut: Mapping[str, int]) -> dict[str, int]:
+    """Planned patches of each patient that could not be cut; patients who lack none are left out."""
+    missing = {name: number - cut.get(name, 0) for name, number in sorted(planned.items())}
+    return {name: number for name, number in missing.items() if number > 0}
+
+
+def _warn_of_patients(missing: Mapping[str, int], planned: Mapping[str, int]) -> None:
+    """Log the patients whose tiles had places with too little tissue, the emptiest first."""
+    if not missing:
+        return
+    order = sorted(missing, key=lambda name: (-missing[name] / planned[name], name))
+    shares = [f"{name} {planned[name] - missing[name]} of {planned[name]}" for name in order]
+    logger.warning(
+        "%d of %d patients have fewer patches than planned, places of their tiles had too little "
+        "tissue: %s",
+        len(missing),
+        len(planned),
+        ", ".join(shares[:10]) + (", ..." if len(shares) > 10 else ""),
+    )
+
+
+def _patches_per_patient(out: str) -> dict[str, int]:
+    """Number of patches of each patient."""
+    rows = read_table(out, PATCHES, ["patient"]).to_pandas()
+    return {str(name): int(n) for name, n in rows["patient"].value_counts().items()}
+
+
 def _patches_per_class(out: str) -> dict[str, int]:
     """Number of patches by split and class, such as "train mutant"; without split, "mutant"."""
     rows = read_table(out, PATCHES, ["split", "idh"]).to_pandas()
@@ -282,6 +311,7 @@ def cut_one(task: CutTask) -> Outcome:
             slide=tile["slide"],
             rank=tile["rank"],
             origin=_origin(tile),
+            green_limit=tile["green_limit"],
             recolor=recolor,
         )
         rows += [
@@ -318,11 +348,17 @@ def _recoloring(task: CutTask) -> tuple[Recolor | None, str]:
         return None, ""
     pixels = []
     only = ("rank", task.stain_ranks)
-    for tile in read_rows(task.tiles, task.slide, ["rank", "image"], only=only):
+    for tile in read_rows(task.tiles, task.slide, ["rank", "green_limit", "image"], only=only):
         random = generator(task.seed, "stain pixels", task.slide, tile["rank"])
         image = decode(tile["image"]["bytes"])
         pixels.append(
-            tissue_pixels(image, STAIN_PIXELS, random, min_object_px=settings.min_object_px)
+            tissue_pixels(
+                image,
+                STAIN_PIXELS,
+                random,
+                min_object_px=settings.min_object_px,
+                green_limit=tile["green_limit"],
+            )
         )
     try:
         return fit_stain(np.concatenate(pixels), method, settings.stain_target), ""

@@ -294,6 +294,15 @@ def test_patches_without_tissue_are_passed_over():
     assert min(p.tissue_fraction for p in patches) == 0.5
 
 
+def test_a_pale_tile_gives_patches_by_the_limit_of_its_slide():
+    """A pale slide tiled well, then gave 2 of 20 patches: nuclei alone were tissue in a tile."""
+    tile = plain((230, 210, 225), 64)
+    tile[::4, ::2] = (54, 16, 57)
+
+    assert len(cut(tile, 20)) == 0
+    assert len(cut(tile, 20, green_limit=228)) == 20
+
+
 def test_windows_agree_with_a_plain_mean():
     """Against the slow way."""
     mask = np.random.default_rng(0).random((40, 40)) < 0.3

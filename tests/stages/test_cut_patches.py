@@ -15,7 +15,13 @@ from idhray.leakage import patient_splits
 from idhray.ledger import Fate, fates, record
 from idhray.slides.patch_plan import plan_patches
 from idhray.slides.patches import PatchSettings
-from idhray.stages.cut_patches import STAIN_LOST, CutPatchesFlags, cut_patches, stain_ranks
+from idhray.stages.cut_patches import (
+    STAIN_LOST,
+    CutPatchesFlags,
+    cut_patches,
+    missing_by_patient,
+    stain_ranks,
+)
 from idhray.stages.export_images import ExportImagesFlags, export_images
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.storage import publish_json, read_json
@@ -117,6 +123,11 @@ def cut(tmp_path, name, settings=PLAIN, **flags):
     tiles = str(tmp_path / "tiles")
     answer = cut_patches(CutPatchesFlags(tiles=tiles, out=out, settings=settings, **flags))
     return read_table(out, PATCHES).to_pandas().sort_values(["patient", "rank"]), answer
+
+
+def test_missing_patches_are_counted_by_patient():
+    """262 of 280 patches came, and `shortfall` was empty: it knew the number of tiles only."""
+    assert missing_by_patient({"B": 4, "A": 20, "C": 3}, {"A": 2, "B": 4}) == {"A": 18, "C": 3}
 
 
 def test_a_reserve_follows_the_patches_of_a_run_without(tmp_path, ray_local):

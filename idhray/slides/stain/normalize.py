@@ -59,11 +59,18 @@ class Stains(NamedTuple):
 
 
 def tissue_pixels(
-    tile: RGB, count: int, random: np.random.Generator, *, min_object_px: int
+    tile: RGB,
+    count: int,
+    random: np.random.Generator,
+    *,
+    min_object_px: int,
+    green_limit: int | None = None,
 ) -> NDArray[np.uint8]:
     """At most `count` pixels (n, 3) of a tile's tissue, without ink, drawn at random."""
     reduced_tile = tile[::_STEP_PX, ::_STEP_PX]
-    mask = tissue_mask(reduced_tile, min_object_px=min_object_px // _STEP_PX**2)
+    mask = tissue_mask(
+        reduced_tile, min_object_px=min_object_px // _STEP_PX**2, green_limit=green_limit
+    )
     pixels = reduced_tile[mask]
     return pixels[random.permutation(len(pixels))[:count]]
 

@@ -13,6 +13,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from idhray.images import RGB, Plane
+from idhray.slides.tissue.mask import BLACK
 
 DEFAULT_GLASS = 244
 """Gray value of glass for a picture that shows none."""
@@ -51,7 +52,7 @@ def glass_color(rgb: RGB) -> NDArray[np.float64]:
     """Color of empty glass, (3,): medians of the bright gray pixels.
 
     Pale tissue is also bright and nearly gray, but transmits green the least. The color is 244 in
-    each channel if under 0.5 % of the picture is glass: tissue from edge to edge.
+    each channel if under 0.5 % of the picture that is not black is glass: tissue from edge to edge.
     """
     step = max(1, int((rgb.shape[0] * rgb.shape[1] / 2e5) ** 0.5))  # 200,000 pixels are enough
     pixels = rgb[::step, ::step].reshape(-1, 3)
@@ -60,7 +61,7 @@ def glass_color(rgb: RGB) -> NDArray[np.float64]:
     )
     gray = (low >= _GLASS_FROM) & (high - low <= _GLASS_SPREAD)
     glass = pixels[gray & (high - pixels[:, 1] <= _GLASS_MAGENTA)]
-    if len(glass) < max(_MIN_GLASS_FRACTION * len(pixels), 1):
+    if len(glass) < max(_MIN_GLASS_FRACTION * np.count_nonzero(high >= BLACK), 1):
         return np.full(3, DEFAULT_GLASS, dtype=np.float64)
     return np.asarray(np.median(glass, axis=0), dtype=np.float64)
 

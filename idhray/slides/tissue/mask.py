@@ -26,21 +26,38 @@ BACKGROUND_GREEN = 200
 BACKGROUND_GREEN_MAX = 242
 """Green of glass; pixels above it are never tissue, however empty the slide."""
 MAX_BACKGROUND_FRACTION = 0.9
+BLACK = 40
+"""Gray value below which all channels of a pixel are black: not scanned, or a label blacked out.
+Nuclei are above it. Black is neither glass nor tissue."""
 GRAY_SPREAD = 15
 
 _BAND_PX = 1 << 15  # pixels at a time: nine int16 arrays of this size fit in the CPU cache
 
 
-def background_limit(rgb: RGB) -> int:
+def black(rgb: RGB) -> Mask:
+    """Pixels that are black: all channels below `BLACK`."""
+    dark = rgb[..., 0] < BLACK
+    return np.asarray(dark & (rgb[..., 1] < BLACK) & (rgb[..., 2] < BLACK))
+
+
+def background_limit(rgb: RGB, tissue: Mask | None = None) -> int:
     """Green value above which a pixel is background.
 
     It starts at 200 and moves halfway to 255, again and again, while more than 90 % of the image
-    would be background (small or pale tissue on much glass), up to 242.
+    would be background (small or pale tissue on much glass), up to 242. Black pixels do not count.
+
+    Args:
+        rgb: (height, width, 3) uint8, the thumbnail of a whole slide.
+        tissue: Tissue that another method found. The limit then moves until 90 % of this tissue
+            is not background.
     """
-    green = rgb[..., 1]
+    if tissue is not None and tissue.any():
+        green, most = rgb[..., 1][tissue], 1 - MAX_BACKGROUND_FRACTION
+    else:
+        green, most = rgb[..., 1][~black(rgb)], MAX_BACKGROUND_FRACTION
     limit = BACKGROUND_GREEN
     while limit < BACKGROUND_GREEN_MAX:
-        if np.count_nonzero(green > limit) <= MAX_BACKGROUND_FRACTION * green.size:
+        if np.count_nonzero(green > limit) <= most * green.size:
             break
         limit = math.ceil((limit + 255) / 2)
     return min(limit, BACKGROUND_GREEN_MAX)
@@ -100,8 +117,14 @@ def channels(rgb: RGB) -> tuple[Channel, Channel, Channel]:
     return r, g, b
 
 
-def tissue_mask(rgb: RGB, *, min_object_px: int = 500) -> Mask:
+def tissue_mask(rgb: RGB, *, min_object_px: int = 500, green_limit: int | None = None) -> Mask:
     """Pixels that pass every filter, without connected regions under `min_object_px`.
+
+    Args:
+        rgb: (height, width, 3) uint8.
+        min_object_px: Smaller regions are no tissue.
+        green_limit: `background_limit` of the slide that the image is a part of; None if the image
+            is the whole slide.
 
     Raises:
         SlideError: `rgb` is not (height, width, 3) uint8.
@@ -111,7 +134,7 @@ def tissue_mask(rgb: RGB, *, min_object_px: int = 500) -> Mask:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[-1] != 3:
         raise SlideError(f"tissue needs (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}")
     mask = np.zeros(rgb.shape[:2], dtype=np.bool_)
-    limit = background_limit(rgb)
+    limit = background_limit(rgb) if green_limit is None else green_limit
     rows = max(_BAND_PX // max(rgb.shape[1], 1), 1)
     for top in range(0, rgb.shape[0], rows):
         r, g, b = channels(rgb[top : top + rows])

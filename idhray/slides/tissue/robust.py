@@ -15,6 +15,7 @@ from idhray.errors import SlideError
 from idhray.images import RGB, Mask, Plane
 from idhray.slides.tissue.density import Densities, chroma, densities, stain_threshold
 from idhray.slides.tissue.ink import ink_mask, large_regions, widened
+from idhray.slides.tissue.mask import black
 from idhray.slides.tissue.quality import blur_mask, fold_mask
 
 Reasons = NDArray[np.uint8]  # (height, width), values of Reason
@@ -41,6 +42,8 @@ MIN_OBJECT_UM2 = 128_000.0
 """Smaller tissue islands are removed; 500 px of Liu's thumbnail at 16 um per pixel."""
 MIN_HOLE_UM2 = 40_000.0
 """Smaller glass inside tissue (vessels, cracks) counts as tissue."""
+BLACK_EDGE_PX = 2
+"""Pixels of the thumbnail that mix black with what lies beside it."""
 MIN_INK_UM2 = 4_000.0
 """Smallest stroke of ink. Red cells are as red as ink, but smaller."""
 INK_SPREADS = 3.0
@@ -86,12 +89,16 @@ def tissue_reasons(rgb: RGB, *, mpp: float = 16.0) -> Reasons:
     _check(rgb, mpp)
     density = densities(rgb)
     hue_strength, dark = chroma(density), density.mean
-    stained = hue_strength > stain_threshold(hue_strength, MIN_CHROMA, MAX_CHROMA)
+    # Black regions were not scanned, or were blacked out. Their few gray values have any color.
+    outside = large_regions(black(rgb), round(MIN_OBJECT_UM2 / mpp**2))
+    scanned = ~widened(outside, BLACK_EDGE_PX)
+    stained = hue_strength > stain_threshold(hue_strength[scanned], MIN_CHROMA, MAX_CHROMA)
+    stained &= scanned
     reasons = np.zeros(rgb.shape[:2], dtype=np.uint8)
-    usable = _removed(_ink(density, stained, mpp), stained, Reason.PEN, reasons)
-    usable = usable | _small_holes(usable, reasons, round(MIN_HOLE_UM2 / mpp**2))
+    usable = _removed(_ink(density, stained, mpp) & scanned, stained, Reason.PEN, reasons)
+    usable = usable | (scanned & _small_holes(usable, reasons, round(MIN_HOLE_UM2 / mpp**2)))
     gray = (hue_strength < MAX_GRAY * dark) & (dark > MIN_GRAY)
-    gray &= reasons == Reason.BACKGROUND
+    gray &= (reasons == Reason.BACKGROUND) & scanned
     usable = _removed(_folds(dark, usable, gray, mpp), usable, Reason.FOLD, reasons)
     usable = _removed(_blur(dark, usable, mpp), usable, Reason.BLUR, reasons)
     reasons[usable] = Reason.SMALL

@@ -6,10 +6,10 @@ them.
 """
 
 VERSIONS: dict[str, int] = {
-    "tile_slides": 1,
+    "tile_slides": 2,
     "prepare_mri": 1,
     "import_images": 1,
-    "cut_patches": 1,
+    "cut_patches": 2,
     "train_gan": 1,
     "evaluate_gan": 1,
     "synthesize": 1,

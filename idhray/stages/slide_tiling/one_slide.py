@@ -43,9 +43,12 @@ def tile_one(task: TileTask) -> Outcome:
             return Outcome(status="skipped", note=note, input_digest=digest)
         runs = tile_shards(plan.tiles, task.run.settings.tiles_per_shard)
         if alone or len(runs) == 1:
-            cut = [cut_shard(slide, shard, tiles, task) for shard, tiles in enumerate(runs)]
+            cut = [
+                cut_shard(slide, shard, tiles, task, plan.green_limit)
+                for shard, tiles in enumerate(runs)
+            ]
     if len(runs) > 1 and not alone:  # after the file is closed: others may need its room
-        cut = cut_by_many_workers(task, runs)
+        cut = cut_by_many_workers(task, runs, plan.green_limit)
     doubtful = sum(shard.doubtful for shard in cut)
     note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
     published = [shard.published for shard in cut]

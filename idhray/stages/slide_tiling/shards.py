@@ -74,14 +74,20 @@ def _cpu_slot(task: TileTask) -> Iterator[None]:
         yield
 
 
-def cut_shard(slide: Slide, shard: int, tiles: Sequence[RankedTile], task: TileTask) -> CutShard:
+def cut_shard(
+    slide: Slide,
+    shard: int,
+    tiles: Sequence[RankedTile],
+    task: TileTask,
+    green_limit: int | None,
+) -> CutShard:
     """Read, encode and publish one shard of a slide's tiles."""
     patient = {"patient": task.patient, "idh": task.idh, "split": task.split}
     doubtful = 0
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal doubtful
-        for row in tile_rows(slide, tiles, task.run.settings):
+        for row in tile_rows(slide, tiles, task.run.settings, green_limit):
             doubtful += row["own_tissue_fraction"] < DOUBTFUL * row["tissue_fraction"]
             yield {**patient, **row}
 
@@ -90,7 +96,9 @@ def cut_shard(slide: Slide, shard: int, tiles: Sequence[RankedTile], task: TileT
     return CutShard(published, doubtful)
 
 
-def cut_by_many_workers(task: TileTask, runs: Sequence[Sequence[RankedTile]]) -> list[CutShard]:
+def cut_by_many_workers(
+    task: TileTask, runs: Sequence[Sequence[RankedTile]], green_limit: int | None
+) -> list[CutShard]:
     """Cut the shards of one slide on as many workers as are free.
 
     Raises:
@@ -100,7 +108,10 @@ def cut_by_many_workers(task: TileTask, runs: Sequence[Sequence[RankedTile]]) ->
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_cut_remotely)
     limit = time_limit()
     with unlimited():
-        tasks = [remote.remote(shard, list(run), task, limit) for shard, run in enumerate(runs)]
+        tasks = [
+            remote.remote(shard, list(run), task, green_limit, limit)
+            for shard, run in enumerate(runs)
+        ]
         results = [_result(remote_task, task.slide) for remote_task in tasks]
     for shard in results:  # all have ended, so none publishes after this
         if isinstance(shard, Exception):
@@ -127,7 +138,11 @@ def _result(remote_task: "ray.ObjectRef[Any]", slide: str) -> CutShard | str | E
 
 
 def _cut_remotely(
-    shard: int, tiles: Sequence[RankedTile], task: TileTask, limit: TimeLimit
+    shard: int,
+    tiles: Sequence[RankedTile],
+    task: TileTask,
+    green_limit: int | None,
+    limit: TimeLimit,
 ) -> CutShard | str:
     """A shard, or its error in one line: an exception would lose its type on the way."""
     try:
@@ -135,7 +150,7 @@ def _cut_remotely(
         if given_up := limit.recorded():
             return given_up.error
         with limit.running(), opened_slide(task) as slide:
-            return cut_shard(slide, shard, tiles, task)
+            return cut_shard(slide, shard, tiles, task, green_limit)
     except FullError:
         raise
     except IdhrayError as error:

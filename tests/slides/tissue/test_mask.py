@@ -70,6 +70,38 @@ def test_the_background_limit_rises_on_empty_slides(white, limit):
     assert background_limit(image) == limit
 
 
+@pytest.mark.parametrize("noise", [0, 15], ids=["blacked out", "not scanned"])
+def test_black_beside_pale_tissue_is_neither_glass_nor_tissue(noise):
+    """Black counted as not glass: the limit stayed at 200, and pale tissue beside it was lost."""
+    image = plain(WHITE, 100)
+    image[30:70, 30:70] = (230, 210, 225)
+    bordered = image.copy()
+    bordered[:, :25] = np.random.default_rng(0).integers(0, noise + 1, (100, 25, 3), dtype=np.uint8)
+
+    assert background_limit(bordered) == background_limit(image) == 228
+    assert np.array_equal(
+        tissue_mask(bordered, min_object_px=50), tissue_mask(image, min_object_px=50)
+    )
+
+
+def test_the_limit_of_a_slide_holds_in_each_of_its_tiles():
+    """In a tile of a pale slide, the dark nuclei alone kept the limit at 200."""
+    tile = plain((230, 210, 225), 64)
+    tile[::4, ::2] = STAINED["nucleus"]
+
+    assert tissue_mask(tile, min_object_px=0).mean() < 0.2
+    assert tissue_mask(tile, min_object_px=0, green_limit=228).all()
+
+
+def test_tissue_of_another_method_sets_the_limit():
+    """A tenth of dark tissue kept the limit at 200, and the pale rest gave no patch."""
+    image = plain((230, 210, 225), 100)
+    image[:15] = STAINED["deep eosin"]
+
+    assert background_limit(image) == 200
+    assert background_limit(image, np.ones((100, 100), dtype=np.bool_)) == 228
+
+
 def test_the_image_is_filtered_the_same_in_bands():
     """The mask is made a few rows at a time; each pixel's fate is its own."""
     image = np.random.default_rng(0).integers(0, 200, (300, 500, 3), dtype=np.uint8)

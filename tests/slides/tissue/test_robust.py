@@ -87,6 +87,17 @@ def test_a_picture_full_of_tissue_is_tissue(strength):
     assert robust_mask(stained(h, e)).mean() > 0.995
 
 
+@pytest.mark.parametrize("noise", [0, 15])
+def test_a_black_region_changes_nothing_away_from_it(slide, noise):
+    """Not scanned, or a label blacked out: no tissue, no ink, and no part of the threshold."""
+    bordered = slide.copy()
+    bordered[:, :22] = np.random.default_rng(0).integers(0, noise + 1, (SIDE, 22, 3))
+    reasons = tissue_reasons(bordered)
+
+    assert not reasons[:, :24].any()
+    assert np.array_equal(reasons[:, 26:], tissue_reasons(slide)[:, 26:])
+
+
 @pytest.mark.parametrize("ink", INKS.values(), ids=INKS)
 def test_a_stroke_beside_tissue_is_pen(slide, ink):
     """On glass all five inks are seen for what they are."""
