@@ -248,7 +248,7 @@ def _warn_of_missing(shortfall: Mapping[str, int], per_class: Mapping[str, int])
 
 
 def missing_by_patient(planned: Mapping[str, int], cut: Mapping[str, int]) -> dict[str, int]:
-    """Planned patches of each patient that could not be cut; patients who lack none are left out."""
+    """Planned patches that could not be cut, by patient; patients who lack none are left out."""
     missing = {name: number - cut.get(name, 0) for name, number in sorted(planned.items())}
     return {name: number for name, number in missing.items() if number > 0}
 
