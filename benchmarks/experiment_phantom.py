@@ -1,7 +1,7 @@
 """The whole experiment on phantom cohorts with a known truth: says it "helps" when nothing helps?
 
     python -m benchmarks.experiment_phantom --out FOLDER [--cohorts 10 --patients 240]
-        [--classifier frozen|network]
+        [--classifier frozen|network --eval-per-patient 2]
 
 Phantom patients are made once, tiled and cut by the package's own stages. A cohort is a random part
 of them. In four worlds, the "synthetic" images are
@@ -17,13 +17,15 @@ In a fold, `--train-patients` of each class train and the others validate, since
 patients is small where many train.
 
 `frozen` encodes each patch once and trains in this process, by the functions that the workers call.
-`network` runs `idhray sweep` with the demo's network at 64 px. The same command continues; a line
-for each cohort and world goes to OUT/results-CLASSIFIER.jsonl.
+`network` runs `idhray sweep` with the demo's network at 64 px; the worlds of a cohort share the
+trainings of the arms without synthetic images. The same command continues; a line for each cohort
+and world goes to OUT/results-CLASSIFIER.jsonl.
 """
 
 import functools
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +64,7 @@ from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
 from idhray.stages.studies.experiment_statistics import fit_sweep
-from idhray.stages.sweep import SweepFlags, sweep
+from idhray.stages.sweep import SweepFlags, sweep, sweep_before_generators
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.stats.arms.rule import DecisionRule
 from idhray.stats.arms.tables import ExperimentTables, experiment_tables
@@ -100,6 +102,8 @@ class Case:
     world: World
     train_patients: int
     """Patients of each class that train in a fold."""
+    eval_per_patient: int
+    """Patches of a patient that are scored."""
     folds: Folds
 
     @property
@@ -123,6 +127,7 @@ def main(
     cohorts: int = 10,
     patients: int = 240,
     train_patients: int = 20,
+    eval_per_patient: int = PER_PATIENT,
     classifier: ClassifierKind = "frozen",
     worlds: tuple[World, ...] = WORLDS,
 ) -> None:
@@ -134,6 +139,7 @@ def main(
         patients: Patients of a cohort.
         train_patients: Patients of each class that train in a fold; the arms add three times their
             images.
+        eval_per_patient: Patches of a patient that are scored.
         classifier: The frozen encoder, or the demo's network at 64 px.
         worlds: Worlds to run.
     """
@@ -147,7 +153,13 @@ def main(
         for world in worlds:
             if (number, world) in finished:
                 continue
-            case = Case(number=number, world=world, train_patients=train_patients, folds=folds)
+            case = Case(
+                number=number,
+                world=world,
+                train_patients=train_patients,
+                eval_per_patient=eval_per_patient,
+                folds=folds,
+            )
             if classifier == "frozen":
                 tables = frozen_tables(pool, case)
             else:
@@ -274,7 +286,7 @@ def frozen_tables(pool: Pool, case: Case) -> ExperimentTables:
             images,
             folds.roles(fold),
             train_per_class=case.train_per_class,
-            eval_per_patient=PER_PATIENT,
+            eval_per_patient=case.eval_per_patient,
         )
         seed = seed_for(case.number, "phantom", fold)
         train = np.concatenate(by_role.train)
@@ -383,19 +395,20 @@ def network_tables(folder: Path, pool: Pool, case: Case) -> ExperimentTables:
             controls=("duplicate", "more-real"),
             online_arms=False,
             train_per_class=case.train_per_class,
-            eval_per_patient=PER_PATIENT,
+            eval_per_patient=case.eval_per_patient,
             generators="per fold and repeat",
         ),
         classifier=replace(CLASSIFIER["demo"], channels="rgb"),
         classifiers=("network",),
     )
-    sweep_folder = str(folder / f"sweep-{case.world}")
+    shared, sweep_folder = folder / "sweep-shared", str(folder / f"sweep-{case.world}")
+    flags = SweepFlags(images=patches, folds=file, settings=settings, out=str(shared))
+    if not Path(sweep_folder).exists():
+        sweep_before_generators(flags)
+        shutil.copytree(shared, f"{sweep_folder}-copy", dirs_exist_ok=True)
+        Path(f"{sweep_folder}-copy").rename(sweep_folder)
     synthetic = tuple(synthetic_folders(folder, pool, case))
-    sweep(
-        SweepFlags(
-            images=patches, folds=file, synthetic=synthetic, settings=settings, out=sweep_folder
-        )
-    )
+    sweep(replace(flags, out=sweep_folder, synthetic=synthetic))
     statistics = str(folder / f"statistics-{case.world}")
     return fit_sweep(statistics, sweep_folder, None, StatsSettings(), overwrite=True)[1]
 
