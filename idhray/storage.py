@@ -1,4 +1,4 @@
-"""Files on local paths and at s3:// or gs:// URIs, and atomic publication of output.
+"""Files on local paths and in object stores (see `uris.py`), and atomic publication of output.
 
 Output is published atomically: a reader sees the whole file or none. Locally that is a temporary
 file in the same folder and a rename; object stores show an object only when its upload is done.
@@ -19,11 +19,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
 from pyarrow import fs
 
 from idhray.config import Identity
 from idhray.errors import FullError, SettingsChangedError, StorageError
+from idhray.uris import absolute as absolute
+from idhray.uris import filesystem as filesystem
+from idhray.uris import is_remote as is_remote
+from idhray.uris import is_uri as is_uri
 
 SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
@@ -34,31 +37,6 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COPY_BYTES = 1 << 20
 _YOUNG_S = 60
 _HALF_WRITTEN = re.compile(r"\.half-[0-9a-f]{32}")  # names as `_renamed` makes them
-
-
-def is_uri(path: str) -> bool:
-    """True if `path` is a URI (s3://, gs://, file://), False if it is a local path."""
-    return "://" in path
-
-
-def filesystem(path: str) -> tuple[fs.FileSystem, str]:
-    """The file system that holds `path`, and the path inside it.
-
-    Raises:
-        StorageError: the URI's scheme is not one that pyarrow can open.
-    """
-    if not is_uri(path):
-        return fs.LocalFileSystem(), absolute(path)
-    try:
-        files, inner = fs.FileSystem.from_uri(path.replace("gs://", "gcs://", 1))
-        return files, inner
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise StorageError(f"{path}: cannot be opened ({error}); use a path, s3:// or gs://")
-
-
-def absolute(path: str) -> str:
-    """A path that means the same in every worker, whose working folder is another; URIs stay."""
-    return path if is_uri(path) else os.path.abspath(path)
 
 
 def join(folder: str, *names: str) -> str:
@@ -211,7 +189,7 @@ def folder_lock(folder: str) -> Iterator[None]:
     Raises:
         StorageError: a run is writing there.
     """
-    with contextlib.nullcontext() if is_uri(folder) else _locked(folder):
+    with contextlib.nullcontext() if is_remote(folder) else _locked(absolute(folder)):
         yield
 
 
@@ -229,16 +207,22 @@ def local_file(path: str) -> Iterator[str]:
     Raises:
         StorageError: there is no such file.
     """
-    if not is_uri(path):
-        if not os.path.isfile(path):
-            raise StorageError(f"{path}: {_no_file(path)}")
-        yield path
+    if not is_remote(path):
+        local = absolute(path)
+        if not os.path.isfile(local):
+            raise StorageError(f"{path}: {_no_file(local)}")
+        yield local
         return
     with _locked_temporary_folder() as folder:
         copy = os.path.join(folder, path.rsplit("/", 1)[-1])
         files, inner = filesystem(path)
         try:
-            fs.copy_files(inner, copy, source_filesystem=files)
+            fs.copy_files(
+                inner,
+                copy,
+                source_filesystem=files,
+                destination_filesystem=fs.LocalFileSystem(),
+            )
         except FileNotFoundError:
             raise StorageError(f"{path}: no such file") from None
         except OSError as error:
@@ -308,11 +292,12 @@ def output_folder(
         StorageError: another run is writing to `out`, or `out` holds something else.
     """
     with contextlib.ExitStack() as stack:
-        if not is_uri(out):
-            stack.enter_context(_locked(out))
+        if not is_remote(out):
+            local = absolute(out)
+            stack.enter_context(_locked(local))
             for name in ("", LEDGER, *owns):
-                remove_abandoned(os.path.join(out, name))
-                stack.callback(remove_abandoned, os.path.join(out, name))  # before it is unlocked
+                remove_abandoned(os.path.join(local, name))
+                stack.callback(remove_abandoned, os.path.join(local, name))  # before it is unlocked
         recorded = _adopt(out, identity, overwrite, owns)
         _add_provenance(join(out, PROVENANCE), provenance)
         yield recorded

@@ -21,7 +21,7 @@ from idhray.cohorts.split_draw import drawn_split, joined_split
 from idhray.cohorts.text_table import as_text, problem_message, read_text_table
 from idhray.errors import ManifestError
 from idhray.patients import ADVICE, twin_text, twins
-from idhray.storage import absolute, is_uri, publish
+from idhray.storage import absolute, is_remote, is_uri, publish
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +223,6 @@ def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
 
 
 def _absolute(folder: str, value: str) -> str:
-    if not value or is_uri(value) or value.startswith("/"):
+    if not value or is_remote(value) or value.startswith("/"):
         return value
-    return f"{folder}/{value}"
+    return absolute(value) if is_uri(value) else f"{folder}/{value}"

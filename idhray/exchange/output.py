@@ -30,7 +30,12 @@ def new_file(path: str) -> Iterator[IO[bytes]]:
             os.chmod(part, 0o666 & ~_umask())
             os.replace(part, inner)
         else:
-            fs.copy_files(part, inner, destination_filesystem=files)
+            fs.copy_files(
+                part,
+                inner,
+                source_filesystem=fs.LocalFileSystem(),
+                destination_filesystem=files,
+            )
     finally:
         Path(part).unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ walk.png         a walk through the latents; mixing.png: mixed styles of two ima
 The verdict is also written to the checkpoint's folder (`_gate.json`), where `synthesize` reads it.
 """
 
+import io
 import logging
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,7 +55,7 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.state import StageState, folder_state
-from idhray.storage import absolute, join, publish, publish_json, read_json
+from idhray.storage import absolute, join, publish, publish_json, read_bytes, read_json
 from idhray.withdrawals import is_token, with_names
 
 logger = logging.getLogger(__name__)
@@ -358,7 +359,7 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
 
 def _text(out: str, gate: dict[str, Any]) -> str:
     """Main figures as text for a terminal."""
-    table = pd.read_csv(join(out, "fidelity.csv"))
+    table = pd.read_csv(io.BytesIO(read_bytes(join(out, "fidelity.csv"))))
     lines = [f"{table['extractor'].iloc[0]}; reference: {table['reference'].iloc[0]}"]
     for row in table.to_dict("records"):
         numbers = [_number(row[name]) for name in ("value", "floor")]

@@ -28,7 +28,7 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.versions import stage_version
-from idhray.storage import absolute, is_uri, join
+from idhray.storage import absolute, is_remote, join
 from idhray.tables import PATCHES
 
 ImportFormat = Literal["folder", "tfrecord", "webdataset", "stylegan"]
@@ -90,7 +90,7 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     manifest that holds the split is safer: the `_cohort.parquet` of the tiles that the patients
     were first used in.
     """
-    if is_uri(flags.source):
+    if is_remote(flags.source):
         raise ConfigError(f"--source {flags.source}: copy it to a disk that every worker sees")
     source, manifest, out = absolute(flags.source), absolute(flags.manifest), absolute(flags.out)
     if not os.path.exists(source):

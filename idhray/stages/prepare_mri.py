@@ -41,7 +41,7 @@ from idhray.stages.runtime.versions import stage_version
 from idhray.storage import (
     absolute,
     file_size,
-    is_uri,
+    is_remote,
     join,
     list_files,
     local_file,
@@ -193,7 +193,7 @@ def _digest(scans: Sequence[str]) -> str:
 def _files(path: str) -> list[str]:
     """The file of a scan, or all files of its DICOM folder."""
     folder, _ = series_of(path)
-    return list_files(folder) if not is_uri(path) and os.path.isdir(folder) else [path]
+    return list_files(folder) if not is_remote(path) and os.path.isdir(folder) else [path]
 
 
 def _mark(path: str) -> list[Any]:
@@ -236,9 +236,9 @@ def _local_scans(task: PrepareMriTask) -> Iterator[Scans]:
     with contextlib.ExitStack() as stack:
 
         def local(path: str) -> str:
-            if not is_uri(path) and os.path.isdir(series_of(path)[0]):
+            if not is_remote(path) and os.path.isdir(series_of(path)[0]):
                 return path
-            if not is_uri(path) and not os.path.isfile(path):
+            if not is_remote(path) and not os.path.isfile(path):
                 raise MriError(f"{task.study}: no file {path}; correct its manifest row")
             return stack.enter_context(local_file(path))
 

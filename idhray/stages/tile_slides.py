@@ -34,7 +34,7 @@ from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
-from idhray.storage import absolute, is_uri, join, publish_json
+from idhray.storage import absolute, is_remote, join, publish_json
 from idhray.tables import TILES
 
 FETCHING_TASKS_PER_CPU = 2
@@ -84,7 +84,7 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         connect(flags.address)
         if flags.cache:
             publish_json(join(out, CACHE_FILE), {"folder": absolute(flags.cache)})
-        fetched = flags.cache is not None or any(is_uri(path) for path in plan.cohort["slide"])
+        fetched = flags.cache is not None or any(is_remote(path) for path in plan.cohort["slide"])
         tasks_per_cpu = FETCHING_TASKS_PER_CPU if fetched else 1
         items = plan.items(recorded)
         verified = {}

@@ -22,6 +22,7 @@ from idhray.storage import (
     absolute,
     delete_folder,
     exists,
+    filesystem,
     join,
     publish,
     publish_json,
@@ -97,6 +98,7 @@ def run_workers(
     """
     gpus = _checked_gpus(out, workers, gpus_per_worker, cpus_per_worker)
     resources: dict[str, float] = {"CPU": cpus_per_worker} | ({"GPU": gpus} if gpus else {})
+    files, inner = filesystem(out)  # Ray would parse a URI, and cut it at # or ?
     trainer = TorchTrainer(
         loop,
         train_loop_config=config,
@@ -105,7 +107,8 @@ def run_workers(
         ),
         run_config=ray.train.RunConfig(
             name=RUN,
-            storage_path=out,
+            storage_path=inner,
+            storage_filesystem=files,
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )

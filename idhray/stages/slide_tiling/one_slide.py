@@ -15,7 +15,7 @@ from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Outcome
 from idhray.stages.slide_tiling.shards import cut_by_many_workers, cut_shard, opened_slide
 from idhray.stages.slide_tiling.task import TileTask
-from idhray.storage import is_uri, join, local_file, publish
+from idhray.storage import is_remote, join, local_file, publish
 
 NOMINAL = 0.1
 """Squares of other tools may be larger or smaller than tiles by this fraction."""
@@ -27,7 +27,7 @@ def tile_one(task: TileTask) -> Outcome:
         kinds = " and ".join(task.missing_sidecars)
         return Outcome(status="skipped", note=f"{task.slide}: no file of {kinds} for it")
     # Without a cache, each worker would fetch the slide from the object store again.
-    alone = task.run.cache is None and is_uri(task.path)
+    alone = task.run.cache is None and is_remote(task.path)
     with opened_slide(task) as slide:
         plan = _plan(slide, task)
         _publish_sheet(plan, task)

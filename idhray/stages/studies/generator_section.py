@@ -1,5 +1,6 @@
 """The section of a report on a generator that `evaluate-gan` judged."""
 
+import io
 import math
 from typing import Any
 
@@ -16,7 +17,7 @@ def evaluation_figures(folder: str) -> dict[str, str]:
     """Name -> number: fidelity with that of real patients in brackets, copies, verdict."""
     if not exists(join(folder, "gate.json")):
         return {}
-    table = pd.read_csv(join(folder, "fidelity.csv"))
+    table = pd.read_csv(io.BytesIO(read_bytes(join(folder, "fidelity.csv"))))
     last = table[table["channel"] == table["channel"].iloc[-1]].set_index("metric")
     figures = {
         f"{title} (of real patients)": f"{_number(last.loc[name, 'value'])} "
@@ -35,7 +36,7 @@ def evaluation_note(folder: str, name: str) -> str:
     """Note on the features and images behind the figures, and on failed tests; may be empty."""
     if not exists(join(folder, "gate.json")):
         return ""
-    table = pd.read_csv(join(folder, "fidelity.csv"))
+    table = pd.read_csv(io.BytesIO(read_bytes(join(folder, "fidelity.csv"))))
     row = table.iloc[-1]
     gate = read_json(join(folder, "gate.json"))
     failed = f" The test failed: {' '.join(gate['reasons'])}" if gate["reasons"] else ""

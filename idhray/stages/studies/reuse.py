@@ -20,7 +20,7 @@ from idhray.storage import (
     absolute,
     exists,
     filesystem,
-    is_uri,
+    is_remote,
     join,
     publish_json,
     publishing,
@@ -88,7 +88,7 @@ def link_folder(source: str, target: str) -> None:
 
 def _link_file(source: str, target: str) -> None:
     """Link a file, or copy it where no link is possible."""
-    if not is_uri(source) and not is_uri(target):
+    if not is_remote(source) and not is_remote(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)  # left by a killed run
