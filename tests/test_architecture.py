@@ -31,6 +31,7 @@ SHARED = {
     "chance": set(),
     "config": {"errors"},
     "uris": {"errors"},
+    "file_tree": set(),
     "storage": {"uris", "config", "errors"},
     "tables": set(),
     "table_parts": {"tables", "storage", "errors"},
@@ -43,7 +44,7 @@ SHARED = {
     "withdrawals": {"storage", "errors"},
     "patients": set(),
     "leakage": {"patients", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
-    "cohorts": {"patients", "chance", "tables", "storage", "errors"},
+    "cohorts": {"file_tree", "patients", "chance", "tables", "storage", "errors"},
     "slide_cache": {"storage", "errors"},
 }
 

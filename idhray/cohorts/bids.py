@@ -4,6 +4,7 @@ CE-T1w is a `_T1w` file with a `ce-` entity, FLAIR is a `_FLAIR` file, both unde
 Source: Brain Imaging Data Structure 1.10, "Magnetic Resonance Imaging", anatomy imaging data.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,9 @@ from idhray.cohorts.labels import ALIASES, label_column, patient_labels
 from idhray.cohorts.manifest import manifest_frame
 from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ManifestError
+from idhray.file_tree import files_below
+
+logger = logging.getLogger(__name__)
 
 IMAGE = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)_(?:(?P<session>ses-[A-Za-z0-9]+)_)?"
@@ -75,17 +79,18 @@ def _subject(text: str) -> str:
 
 def _images(folder: str) -> Iterator[tuple[str, str, str, str]]:
     """Subject, session, sequence and path of every usable file; derivatives are skipped."""
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted({*subfolders} - {"derivatives", "sourcedata"})
-        if os.path.basename(parent) != "anat":
+    tree = files_below(folder, lambda name: name in ("derivatives", "sourcedata"))
+    for note in tree.notes():
+        logger.warning("%s: %s", folder, note)
+    for path in tree.files:
+        parent, name = os.path.split(path)
+        match = IMAGE.match(name)
+        if not match or os.path.basename(parent) != "anat":
             continue
-        for name in sorted(names):
-            match = IMAGE.match(name)
-            if not match or (match["suffix"] == "T1w" and "ce-" not in match["entities"]):
-                continue
-            sequence = "t1ce" if match["suffix"] == "T1w" else "flair"
-            file = os.path.abspath(os.path.join(parent, name))
-            yield match["subject"], match["session"] or "", sequence, file
+        if match["suffix"] == "T1w" and "ce-" not in match["entities"]:
+            continue
+        sequence = "t1ce" if match["suffix"] == "T1w" else "flair"
+        yield match["subject"], match["session"] or "", sequence, os.path.abspath(path)
 
 
 def _refuse_choices(

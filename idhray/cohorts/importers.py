@@ -1,5 +1,6 @@
 """Manifests of TCGA, GDC or CPTAC slides with a table of labels."""
 
+import logging
 import os
 import re
 from collections import Counter
@@ -12,8 +13,14 @@ from idhray.cohorts.labels import ALIASES, label_column, patient_labels
 from idhray.cohorts.manifest import manifest_frame
 from idhray.cohorts.text_table import read_text_table
 from idhray.errors import ManifestError
+from idhray.file_tree import files_below
 
-SLIDE_ENDINGS = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm")
+logger = logging.getLogger(__name__)
+
+SLIDE_ENDINGS = (
+    *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".dcm"),
+    *(".bif", ".svslide", ".vms", ".vmu"),
+)
 # TCGA-HT-7603-01Z-00-DX3.<uuid>: project, site, participant, sample, portion, slide
 BARCODE = re.compile(r"TCGA-(?P<site>\w\w)-\w{4}-\d\d[A-Z]-\w\w-(?P<kind>DX|TS|BS|MS)", re.I)
 # C3L-00016-21: CPTAC-3 program, case, slide
@@ -45,7 +52,7 @@ def tcga_manifest(
     """
     left_out = {"not_a_tcga_slide": 0, "frozen": 0}
     rows = []
-    for path in _slide_files(slides):
+    for path in _slide_files(slides, left_out):
         name = os.path.basename(path)
         if not (barcode := BARCODE.match(name)):
             left_out["not_a_tcga_slide"] += 1
@@ -85,7 +92,7 @@ def gdc_manifest(
     names = {row["File Name"]: row for row in table}
     left_out = Counter(not_in_sample_sheet=0, normal_tissue=0, frozen=0)
     rows, present_ids = [], set()
-    for path in _slide_files(slides):
+    for path in _slide_files(slides, left_out):
         folder, name = os.path.split(path)
         row = files.get(os.path.basename(folder).lower()) or names.get(name)
         if row is None:
@@ -129,7 +136,7 @@ def cptac_manifest(
     kinds = {row["slide_id"].upper(): row["tissue_type"] for row in table}
     left_out = {"not_a_cptac_slide": 0, "normal_tissue": 0}
     rows = []
-    for path in _slide_files(slides):
+    for path in _slide_files(slides, left_out):
         name = os.path.basename(path)
         if not (match := CPTAC.match(name)):
             left_out["not_a_cptac_slide"] += 1
@@ -207,14 +214,21 @@ def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _slide_files(folder: str) -> Iterator[str]:
-    paths = [
-        os.path.abspath(os.path.join(parent, name))
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SLIDE_ENDINGS)
-    ]
-    yield from sorted(paths)
+def _slide_files(folder: str, left_out: dict[str, int]) -> Iterator[str]:
+    """Sorted paths of the slides; files with other endings are counted in `left_out`."""
+    tree = files_below(folder)
+    for note in tree.notes():
+        logger.warning("%s: %s", folder, note)
+    others = Counter(
+        os.path.splitext(path)[1].lower() or "no ending"
+        for path in tree.files
+        if not path.lower().endswith(SLIDE_ENDINGS)
+    )
+    if others:
+        left_out["other_files"] = others.total()
+        counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common(10))
+        logger.info("%s: %d files are no slides by their ending: %s", folder, others.total(), counts)
+    yield from (os.path.abspath(path) for path in tree.files if path.lower().endswith(SLIDE_ENDINGS))
 
 
 def _objective_powers(table: pd.DataFrame, slide_column: str | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 from idhray.errors import StorageError
+from idhray.file_tree import files_below
 
 END_BYTES = 1 << 16
 
@@ -23,16 +24,12 @@ def shard_files(source: str, endings: tuple[str, ...]) -> list[str]:
 
 
 def files_under(folder: str, endings: tuple[str, ...]) -> list[str]:
-    """Sorted files with these endings in a folder and its subfolders; hidden ones are skipped."""
-    paths = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        paths += [
-            os.path.join(parent, name)
-            for name in names
-            if name.lower().endswith(endings) and not name.startswith(".")
-        ]
-    return sorted(paths)
+    """Sorted files with these endings in a folder and its subfolders; links are followed.
+
+    Hidden files, and folders whose names start with an underscore, are skipped.
+    """
+    tree = files_below(folder, lambda name: name.startswith("_"))
+    return [path for path in tree.files if path.lower().endswith(endings)]
 
 
 def mark(path: str) -> str:
