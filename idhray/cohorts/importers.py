@@ -227,8 +227,12 @@ def _slide_files(folder: str, left_out: dict[str, int]) -> Iterator[str]:
     if others:
         left_out["other_files"] = others.total()
         counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common(10))
-        logger.info("%s: %d files are no slides by their ending: %s", folder, others.total(), counts)
-    yield from (os.path.abspath(path) for path in tree.files if path.lower().endswith(SLIDE_ENDINGS))
+        logger.info(
+            "%s: %d files are no slides by their ending: %s", folder, others.total(), counts
+        )
+    yield from (
+        os.path.abspath(path) for path in tree.files if path.lower().endswith(SLIDE_ENDINGS)
+    )
 
 
 def _objective_powers(table: pd.DataFrame, slide_column: str | None) -> dict[str, str]:
