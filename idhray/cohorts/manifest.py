@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from idhray.cohorts.cell_text import as_text
 from idhray.cohorts.split_draw import drawn_split, joined_split
-from idhray.cohorts.text_table import as_text, problem_message, read_text_table
+from idhray.cohorts.text_table import problem_message, read_text_table
 from idhray.errors import ManifestError
 from idhray.patients import ADVICE, twin_text, twins
 from idhray.storage import absolute, is_remote, is_uri, publish

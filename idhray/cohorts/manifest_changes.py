@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from idhray.cohorts.cell_text import as_text
 from idhray.cohorts.manifest import PATIENT_LEVEL, patients_of, slide_name
-from idhray.cohorts.text_table import as_text
 from idhray.errors import ManifestError
 
 MANY_GONE = 0.2

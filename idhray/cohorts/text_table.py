@@ -1,60 +1,51 @@
-"""Text tables: CSV, TSV or Parquet files with every cell as text."""
-
-import csv
-import io
+"""Text tables: any file of rows and columns, with every cell as text."""
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from idhray.cohorts.table_files.arrow_table import arrow_text
+from idhray.cohorts.table_files.delimited import delimited_rows
+from idhray.cohorts.table_files.encodings import decoded
+from idhray.cohorts.table_files.json_rows import json_rows
+from idhray.cohorts.table_files.kinds import kind_of, unpacked
+from idhray.cohorts.table_files.rectangle import rectangle
+from idhray.cohorts.table_files.workbook import workbook_rows
 from idhray.errors import ManifestError, StorageError
 from idhray.storage import read_bytes
 
 
 def read_text_table(path: str) -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet file with every cell as text, "" if empty.
+    """Read a table of any common format with every cell as text, "" if empty.
+
+    The content tells the format, not the name: text with commas, semicolons, tabs or pipes in
+    UTF-8, UTF-16 or an older encoding; .xlsx, .xls, .ods; Parquet, Feather; JSON lines; each also
+    compressed by gzip, bzip2 or xz. Blank rows are no rows.
+
+    Returns:
+        The table. Its index is the number of each row in the file less 2, so that the row under the
+        header is 0; numbers of blank rows are left out.
 
     Raises:
-        ManifestError: The file is not such a table.
+        ManifestError: The file is not such a table. The message names what it is.
     """
     try:
-        data = read_bytes(path)
-        if path.endswith(".parquet"):
-            return pq.read_table(io.BytesIO(data)).to_pandas().apply(as_text)
-        text = data.decode("utf-8-sig")  # Excel writes a byte order mark
-        separator = "\t" if path.endswith((".tsv", ".txt")) else ","
-        rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
-    except (StorageError, pa.ArrowInvalid, csv.Error, UnicodeError) as error:
-        raise ManifestError(f"{path}: not a table ({error}); a CSV, TSV or Parquet file is needed")
-    return _rectangle(path, rows)
+        return _table(unpacked(read_bytes(path)), path)
+    except StorageError as error:
+        raise ManifestError(f"{path}: not a table ({error})") from None
+    except ManifestError as error:
+        problems = str(error).split("\n  ")
+        if len(problems) > 1 or problems[0].startswith(("row ", "column ")):
+            raise ManifestError(problem_message(path, problems)) from None
+        raise ManifestError(f"{path}: {error}") from None
 
 
-def _rectangle(path: str, rows: list[list[str]]) -> pd.DataFrame:
-    """Table of rows under their header. Longer rows are refused: their columns are shifted."""
-    if not rows:
-        raise ManifestError(f"{path}: is empty; a header and rows are needed")
-    header, *body = rows
-    problems = [f"column `{name}` occurs twice" for name in header if header.count(name) > 1]
-    problems += [
-        f"row {number}: {len(row)} cells under a header of {len(header)}; quote cells with commas"
-        for number, row in enumerate(body, start=2)
-        if len(row) > len(header)
-    ]
-    if problems:
-        raise ManifestError(problem_message(path, sorted(set(problems), key=problems.index)))
-    filled = [row + [""] * (len(header) - len(row)) for row in body]
-    return pd.DataFrame(filled, columns=header, dtype=object)
-
-
-def as_text(column: "pd.Series[object]") -> "pd.Series[str]":
-    """Column with every cell as text: "" for None and NaN, whole floats without a fraction."""
-
-    def cell(value: object) -> str:
-        if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
-            return ""
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-    return column.map(cell).astype(object)
+def _table(data: bytes, path: str) -> pd.DataFrame:
+    kind = kind_of(data)
+    if kind in ("parquet", "arrow"):
+        return arrow_text(data, kind)
+    if kind == "workbook":
+        return rectangle(workbook_rows(data, path))
+    text = decoded(data, path)
+    return rectangle(json_rows(text) if kind == "json" else delimited_rows(text))
 
 
 def problem_message(path: str, problems: list[str]) -> str:

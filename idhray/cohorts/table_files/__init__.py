@@ -1,0 +1,1 @@
+"""Files of tables: kind, encoding and rows, told by their content."""
