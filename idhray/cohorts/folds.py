@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from idhray.cohorts.cell_text import with_names
 from idhray.cohorts.manifest import LABELS, SPLITS
 from idhray.cohorts.text_table import problem_message, read_text_table
 from idhray.errors import ManifestError
@@ -95,7 +96,7 @@ def read_folds(path: str) -> Folds:
             are not numbered 1 to K, or, of several folds, a patient tested in none or in two. The
             message has one line per problem.
     """
-    text = read_text_table(path)
+    text = with_names(read_text_table(path), (*FOLD_COLUMNS, "by"), path)
     if missing := [name for name in FOLD_COLUMNS if name not in text]:
         raise ManifestError(f"{path}: no column {', '.join(missing)}; a table of folds has them")
     if text.empty:

@@ -1,7 +1,7 @@
 """The manifest: patients, their files, IDH status, age and grade; and the patient split.
 
-A manifest is a CSV, TSV or Parquet file with one row per slide or study. All problems are reported
-at once, with row numbers, before any work starts.
+A manifest is a table with one row per slide or study, of any format that `read_numbered_table`
+reads. All problems are reported at once, with row numbers, before any work starts.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import io
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -17,9 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idhray.cohorts.cell_text import as_text
+from idhray.cohorts.cell_text import as_text, with_names
+from idhray.cohorts.manifest_cells import (
+    ManifestCells,
+    listed_rows,
+    manifest_cells,
+    unread_columns,
+)
+from idhray.cohorts.misplaced_files import misplaced_files
 from idhray.cohorts.split_draw import drawn_split, joined_split
-from idhray.cohorts.text_table import problem_message, read_text_table
+from idhray.cohorts.text_table import problem_message, read_numbered_table
 from idhray.errors import ManifestError
 from idhray.patients import ADVICE, twin_text, twins
 from idhray.storage import absolute, is_remote, is_uri, publish
@@ -29,42 +36,47 @@ logger = logging.getLogger(__name__)
 Label = Literal["wildtype", "mutant"]
 LABELS: tuple[Label, ...] = ("wildtype", "mutant")  # 0, 1
 SPLITS = ("train", "val", "test")
-PATIENT_LEVEL = ("idh", "age", "sex", "grade", "diagnosis", "site", "cohort", "split")
+PATIENT_LEVEL = (
+    "idh",
+    "age",
+    "age_censored",
+    "sex",
+    "grade",
+    "diagnosis",
+    "site",
+    "cohort",
+    "split",
+)
 FILES = ("slide", "t1ce", "flair", "brain_mask", "tumor_mask")
 NUMBERS = ("age", "mpp", "objective_power")
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
 COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power")
-
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "age": (0, 120, "years"),
-    "mpp": (0.01, 10, "um per level-0 pixel"),
-    "objective_power": (0.5, 200, "such as 20 or 40"),
-}
 
 
 def read_manifest(path: str) -> pd.DataFrame:
     """Read a manifest with every column of `COLUMNS`, one row per slide or study.
 
     Unknown values are "" in text columns and NaN in `age`, `mpp` and `objective_power`. File paths
-    become absolute (relative paths are relative to the manifest). A patient-level value in one row
-    of a patient applies to all rows of the patient.
+    become absolute (relative paths are relative to the manifest). Words with one meaning become one
+    word: `M` and male, `2` and `Grade II`. A patient-level value in one row of a patient applies to
+    all rows of the patient. Columns that are not read are logged.
 
     Raises:
         ManifestError: The manifest has problems; the message has one line per problem.
     """
-    text = read_text_table(path)
-    problems = [] if "patient" in text else ["there is no column `patient`; it is required"]
-    problems += [
-        f"column `{name}`: write it as `{name.strip().lower()}`"
-        for name in text.columns
-        if name.strip().lower() in COLUMNS and name not in COLUMNS
-    ]
-    if problems:
+    text = with_names(read_numbered_table(path), COLUMNS, path)
+    if "patient" not in text:
+        raise ManifestError(
+            f"{path}: there is no column `patient`; it has {', '.join(text)}. `idhray "
+            "make-manifest table --columns patient=NAME ...` maps other names"
+        )
+    if unread := [*unread_columns([*text], COLUMNS)]:
+        logger.warning("%s: columns that are not read: %s", path, ", ".join(unread))
+    text = text.reindex(columns=list(COLUMNS), fill_value="").map(str.strip).astype(object)
+    cells = manifest_cells(text)
+    if problems := [*_problems(cells)]:
         raise ManifestError(problem_message(path, problems))
-    text = text.reindex(columns=list(COLUMNS), fill_value="").apply(lambda c: c.str.strip())
-    if problems := [*_problems(text)]:
-        raise ManifestError(problem_message(path, problems))
-    return _typed(text, path)
+    return _typed(cells.text.reset_index(drop=True), path)
 
 
 def manifest_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
@@ -110,19 +122,25 @@ def with_split(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def write_manifest(path: str, manifest: pd.DataFrame) -> None:
     """Publish a manifest as CSV, TSV or Parquet, chosen by the ending of `path`."""
-    if path.endswith(".parquet"):
+    ending = path.lower().rsplit("/", 1)[-1].rpartition(".")[2]
+    if ending in ("xlsx", "xls", "ods", "json", "jsonl"):
+        raise ManifestError(f"{path}: name it .csv, .tsv or .parquet; these formats are written")
+    if ending in ("parquet", "pq"):
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pandas(manifest, preserve_index=False), buffer)
         publish(path, buffer.getvalue())
         return
     used = [name for name in manifest if name == "patient" or (as_text(manifest[name]) != "").any()]
-    separator = "\t" if path.endswith(".tsv") else ","
+    separator = "\t" if ending == "tsv" else ","
     publish(path, manifest[used].to_csv(index=False, sep=separator).encode())
 
 
 def manifest_hash(manifest: pd.DataFrame) -> str:
     """Hash of a manifest's content, 16 hex digits, independent of the order of its rows."""
-    rows = manifest.apply(as_text).sort_values(list(manifest.columns))
+    rows = manifest.apply(as_text)
+    if "age_censored" in rows and (rows["age_censored"] == "").all():
+        rows = rows.drop(columns="age_censored")  # as before there was this column
+    rows = rows.sort_values(list(rows.columns))
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
@@ -136,52 +154,21 @@ def slide_name(path: str) -> str:
     return file.stem if ENDING.fullmatch(file.suffix) else file.name
 
 
-def _rows(index: "pd.Index[int]") -> str:
-    """Row numbers as in an editor: the header is row 1."""
-    numbers = [str(i + 2) for i in index]
-    listed = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if numbers[10:] else "")
-    return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"
-
-
-def _problems(text: pd.DataFrame) -> Iterator[str]:
+def _problems(cells: ManifestCells) -> Iterator[str]:
+    text = cells.text
     if text.empty:
         yield "there are no rows"
     if (nameless := text.index[text["patient"] == ""]).size:
-        yield f"{_rows(nameless)}: no patient; every row needs one"
-    yield from _bad_values(text)
+        yield f"{listed_rows(nameless)}: no patient; every row needs one"
+    yield from cells.problems
     yield from _contradictions(text)
     yield from _twins(text)
     for name in ("slide", "t1ce", "flair"):
         filled = text[text[name] != ""]
         for value, rows in filled[filled[name].duplicated(keep=False)].groupby(name):
-            yield f"{_rows(rows.index)}: {name} {value} is listed {len(rows)} times; keep one"
+            yield f"{listed_rows(rows.index)}: {name} {value} is there {len(rows)} times; keep one"
     yield from _same_stem(text)
-
-
-def _bad_values(text: pd.DataFrame) -> Iterator[str]:
-    checks: dict[str, tuple[Callable[[str], bool], str]] = {
-        "idh": (lambda v: v in LABELS, "write mutant, wildtype, or leave it empty"),
-        "split": (lambda v: v in SPLITS, "write train, val or test"),
-        "grade": (lambda v: v in {"1", "2", "3", "4"}, "write 1, 2, 3 or 4"),
-    }
-    for name in NUMBERS:
-        low, high, unit = _RANGES[name]
-        checks[name] = (_in_range(low, high), f"write a number from {low} to {high}, {unit}")
-    for name, (good, advice) in checks.items():
-        filled = text[text[name] != ""]
-        bad = filled[~filled[name].map(good).astype(bool)]
-        for value, rows in bad.groupby(name):
-            yield f"{_rows(rows.index)}: {name} is {value!r}; {advice}"
-
-
-def _in_range(low: float, high: float) -> Callable[[str], bool]:
-    def good(value: str) -> bool:
-        try:
-            return low <= float(value) <= high
-        except ValueError:
-            return False
-
-    return good
+    yield from misplaced_files(text, FILES)
 
 
 def _contradictions(text: pd.DataFrame) -> Iterator[str]:
@@ -191,14 +178,15 @@ def _contradictions(text: pd.DataFrame) -> Iterator[str]:
             filled = rows[rows[name] != ""]
             values = sorted(set(filled[name]))
             if len(values) > 1:
-                yield f"{_rows(filled.index)}: patient {patient} has {name} {' and '.join(values)}"
+                numbers = listed_rows(filled.index)
+                yield f"{numbers}: patient {patient} has {name} {' and '.join(values)}"
 
 
 def _twins(text: pd.DataFrame) -> Iterator[str]:
     """Report names that are probably one patient, whom the split could tear apart."""
     for group in twins(text["patient"]):
         rows = text.index[text["patient"].isin(group)]
-        yield f"{_rows(rows)}: {twin_text(group)}; {ADVICE}"
+        yield f"{listed_rows(rows)}: {twin_text(group)}; {ADVICE}"
 
 
 def _same_stem(text: pd.DataFrame) -> Iterator[str]:
@@ -206,7 +194,7 @@ def _same_stem(text: pd.DataFrame) -> Iterator[str]:
     names = slides["slide"].map(slide_name)
     shared = names.duplicated(keep=False)
     for name, rows in slides[shared].groupby(names[shared]):
-        yield f"{_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
+        yield f"{listed_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
 
 
 def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:

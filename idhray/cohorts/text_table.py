@@ -1,6 +1,9 @@
 """Text tables: any file of rows and columns, with every cell as text."""
 
+import re
+
 import pandas as pd
+from pyarrow.fs import FileType
 
 from idhray.cohorts.table_files.arrow_table import arrow_text
 from idhray.cohorts.table_files.delimited import delimited_rows
@@ -10,10 +13,21 @@ from idhray.cohorts.table_files.kinds import kind_of, unpacked
 from idhray.cohorts.table_files.rectangle import rectangle
 from idhray.cohorts.table_files.workbook import workbook_rows
 from idhray.errors import ManifestError, StorageError
-from idhray.storage import read_bytes
+from idhray.storage import filesystem, read_bytes
+
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}(?:\.gz)?$")
 
 
 def read_text_table(path: str) -> pd.DataFrame:
+    """Read a table of any common format, see `read_numbered_table`; rows are numbered from 0.
+
+    Raises:
+        ManifestError: The file is not a table. The message names what it is.
+    """
+    return read_numbered_table(path).reset_index(drop=True)
+
+
+def read_numbered_table(path: str) -> pd.DataFrame:
     """Read a table of any common format with every cell as text, "" if empty.
 
     The content tells the format, not the name: text with commas, semicolons, tabs or pipes in
@@ -46,6 +60,13 @@ def _table(data: bytes, path: str) -> pd.DataFrame:
         return rectangle(workbook_rows(data, path))
     text = decoded(data, path)
     return rectangle(json_rows(text) if kind == "json" else delimited_rows(text))
+
+
+def is_table_file(path: str) -> bool:
+    """True for a file, False for a folder; the ending decides if neither exists."""
+    files, inner = filesystem(path)
+    kind = files.get_file_info(inner).type
+    return bool(kind == FileType.File or (kind == FileType.NotFound and ENDING.search(path)))
 
 
 def problem_message(path: str, problems: list[str]) -> str:

@@ -16,6 +16,7 @@ import tyro
 from numpy.typing import NDArray
 
 from idhray.chance import generator
+from idhray.cohorts.cell_text import with_names
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
 from idhray.cohorts.modality import COHORT
 from idhray.cohorts.text_table import read_text_table
@@ -97,9 +98,7 @@ def readers(flags: ReadersFlags) -> dict[str, Any]:
     form = absolute(flags.form)
     key = read_key(form)
     if flags.kind == "collect":
-        rows = collected(
-            key, {_name(path): read_text_table(absolute(path)) for path in flags.answers}
-        )
+        rows = collected(key, {_name(path): _form_of(path) for path in flags.answers})
     else:
         rows = simulated(
             form, key, flags.seed, error_rate=flags.error_rate, turing_rate=flags.turing_rate
@@ -272,6 +271,12 @@ def read_key(form: str) -> pd.DataFrame:
     seal(form)
     key = read_text_table(join(form, "key", "key.csv"))
     return key.assign(real=key["real"].str.lower().isin(("true", "1")))
+
+
+def _form_of(path: str) -> pd.DataFrame:
+    """The completed form of one reader."""
+    names = ("case", "judged_real", *FEATURE_NAMES)
+    return with_names(read_text_table(absolute(path)), names, path).map(str.strip)
 
 
 def collected(key: pd.DataFrame, answers: dict[str, pd.DataFrame]) -> pd.DataFrame:

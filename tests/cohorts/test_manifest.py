@@ -57,7 +57,7 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
     ("text", "said"),
     [
         pytest.param("idh\nmutant\n", "no column `patient`", id="no patient column"),
-        pytest.param("Patient\nA\n", "write it as `patient`", id="wrong case"),
+        pytest.param("patient,age,Age\nA,1,1\n", "`age` and `Age` are both `age`", id="case twins"),
         pytest.param("patient,split\nA,train\nA,test\n", "split test and train", id="torn patient"),
         pytest.param("patient\nab-1\nAB-1\n", "look like one", id="same name in other case"),
         pytest.param(
@@ -65,12 +65,19 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
         ),
         pytest.param("patient,slide\nA,x/s.svs\nB,y/s.svs\n", "slides are named s", id="stems"),
         pytest.param("patient,mpp\nA,0\n", "number from 0.01 to 10", id="mpp of zero"),
-        pytest.param("patient,mpp\nA,nan\n", "mpp is 'nan'", id="mpp of nan"),
+        pytest.param("patient,mpp\nA,inf\n", "mpp is 'inf'", id="mpp of inf"),
         pytest.param("patient\n", "there are no rows", id="no rows"),
         pytest.param("", "is empty", id="empty file"),
-        pytest.param("patient,idh\nA,mutant,\n", "row 2: 3 cells under a header of 2", id="comma"),
+        pytest.param("patient,idh\nA,mutant,x\n", "row 2: 3 cells under a header of 2", id="comma"),
         pytest.param("patient,idh,idh\nA,,\n", "column `idh` occurs twice", id="two columns"),
         pytest.param('patient\n"A\n', "not a table", id="open quote"),
+        pytest.param("patient,sex\nA,M\nA,female\n", "A has sex F and M", id="two sexes"),
+        pytest.param("patient,sex\nA,banana\n", "sex is 'banana'; write M, F", id="no sex"),
+        pytest.param("patient,idh\nA,1\n", "idh is '1'; write mutant.*idh-values", id="code"),
+        pytest.param("patient,age\nA,15842\n", "age is '15842'; it is not in years", id="days"),
+        pytest.param("patient,age\nA,40-49\n", "age is '40-49'; write a number", id="a range"),
+        pytest.param("patient,idh\nA,\n,mutant\n", "row 3: no patient", id="half blank"),
+        pytest.param("patient,idh\n\nA,\n\n,mutant\n", "row 5: no patient", id="blank rows"),
     ],
 )
 def test_a_contradictory_manifest_is_refused(tmp_path, text, said):
@@ -201,3 +208,71 @@ def test_every_set_has_both_classes_and_training_most_patients():
 def test_a_slide_is_called_after_its_file(path, name):
     """Without the last number of a UID all slides of one maker would have one name."""
     assert slide_name(path) == name
+
+
+def test_spellings_of_one_value_are_one_value(tmp_path):
+    """Two exports of one hospital differ in case and words, not in what they say."""
+    path = manifest_file(
+        tmp_path,
+        "Patient ; IDH;Sex;AGE;grade;split;site;slide\n"
+        "A;Mutated (NOS);male;43,5;2;Train;K\u00f6ln;1.svs\n"
+        "A;IDH1 p.Arg132His;M;43.50;Grade II;training;k\u00f6ln ;2.svs\n"
+        "B;WT;F;NA;n/a;validation;K\u00f6ln;3.svs\n",
+    )
+    cohort = read_manifest(path)
+
+    rows = cohort[["patient", "idh", "sex", "grade", "split", "site"]].to_numpy().tolist()
+    assert rows[0] == rows[1] == ["A", "mutant", "M", "2", "train", "K\u00f6ln"]
+    assert rows[2] == ["B", "wildtype", "F", "", "val", "K\u00f6ln"]
+    assert cohort["age"].tolist()[:2] == [43.5, 43.5]
+    assert cohort["age"].isna().tolist() == [False, False, True]
+
+
+def test_capped_ages_are_marked_and_an_old_manifest_keeps_its_hash(tmp_path):
+    """89+ is not 89; and a column that nobody fills must not make every result be made again."""
+    capped = "patient,age\nA,89+\nB,>89\nC,90 or older\nD,43\n"
+    cohort = read_manifest(manifest_file(tmp_path, capped))
+
+    assert cohort["age"].tolist() == [89, 90, 90, 43]
+    assert cohort["age_censored"].tolist() == ["yes", "yes", "yes", ""]
+    write_manifest(str(tmp_path / "again.csv"), cohort)
+    pd.testing.assert_frame_equal(read_manifest(str(tmp_path / "again.csv")), cohort)
+    plain = cohort.assign(age_censored="")
+    assert manifest_hash(plain) == manifest_hash(plain.drop(columns="age_censored"))
+    assert manifest_hash(plain) != manifest_hash(cohort)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path, caplog):
+    """A column `slides` was ignored without a word."""
+    text = "patient,slides,Age at diagnosis,tmb\nA,1.svs,43,2\n"
+    read_manifest(manifest_file(tmp_path, text))
+
+    assert "slides (slide?), Age at diagnosis (age?), tmb" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        pytest.param("P1,x/P2.svs\nP2,x/P3.svs\nP3,x/P1.svs\n", "rows 2, 3, 4", id="all"),
+        pytest.param(
+            "TCGA-02-0001,TCGA-02-0001-01Z-00-DX1.svs\n"
+            "TCGA-02-0003,TCGA-02-0003-01Z-00-DX1.svs\n"
+            "TCGA-02-0010,TCGA-02-0003-01Z-00-DX2.svs\n",
+            "row 4: slide TCGA-02-0003-01Z-00-DX2.svs of patient TCGA-02-0010 is named after",
+            id="barcodes",
+        ),
+        pytest.param("UCSF-PDGM-0004,UCSF-PDGM-005/a.svs\nUCSF-PDGM-0005,\n", "row 2", id="ucsf"),
+        pytest.param("P01,x/P01_P02.svs\nP02,y/P02.svs\n", "", id="both"),
+        pytest.param("1,s2.svs\n2,s1.svs\n", "", id="numbers alone"),
+        pytest.param("A,B.svs\nB,A.svs\n", "", id="letters alone"),
+        pytest.param("T1,b/T2.svs\nT2,a/T1.svs\n", "", id="sequences"),
+    ],
+)
+def test_a_file_that_is_named_after_another_patient_is_refused(tmp_path, rows, problem):
+    """A column that slipped by one row gives every patient the slide of the next."""
+    path = manifest_file(tmp_path, "patient,slide\n" + rows)
+    if not problem:
+        assert len(read_manifest(path)) == 2
+        return
+    with pytest.raises(ManifestError, match=problem):
+        read_manifest(path)

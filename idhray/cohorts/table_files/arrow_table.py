@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.feather as feather
 import pyarrow.parquet as pq
+from pyarrow import feather
 
 from idhray.cohorts.cell_text import cell_text
 from idhray.errors import ManifestError

@@ -20,6 +20,7 @@ _WIDE_SHARE = 0.3
 _OTHER_SCRIPTS = ("gb18030", "shift_jis", "euc_kr", "big5", "cp1251")
 _CANDIDATES = [*_OTHER_SCRIPTS, "cp1252", "cp1250", "cp850", "mac_roman", "iso8859_2", "cp1253"]
 _UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_BEYOND_ASCII = re.compile(rb"([A-Za-z]?)([\x80-\xff]+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -75,9 +76,15 @@ def _older(data: bytes, path: str) -> str:
         ManifestError: Some lines are UTF-8 and others are not, or no encoding fits.
     """
     match = from_bytes(data, cp_isolation=_CANDIDATES).best()
-    encoding = match.encoding if match and match.encoding in _OTHER_SCRIPTS else _western(data)
-    if encoding not in _OTHER_SCRIPTS and _UTF8.search(data):
-        raise ManifestError(f"mixes two encodings, UTF-8 and another ({_odd_line(data)}); {_SAVE}")
+    is_other = match is not None and match.encoding in _OTHER_SCRIPTS
+    if match is None or not is_other or _is_western(data, match.encoding):
+        if _UTF8.search(data):
+            raise ManifestError(
+                f"mixes two encodings, UTF-8 and another ({_odd_line(data)}); {_SAVE}"
+            )
+        encoding = _western(data)
+    else:
+        encoding = match.encoding
     if encoding is None:
         if match is None:
             raise ManifestError(f"its encoding is not recognized ({_odd_line(data)}); {_SAVE}")
@@ -89,6 +96,15 @@ def _older(data: bytes, path: str) -> str:
 
 
 _SAVE = "open it in a spreadsheet and save it as CSV UTF-8"
+
+
+def _is_western(data: bytes, encoding: str) -> bool:
+    """True if most letters beyond ASCII stand alone within ASCII words, as in Köln."""
+    runs = [*_BEYOND_ASCII.finditer(data)]
+    if encoding == "shift_jis":  # its second bytes may be ASCII letters
+        return len(runs) < 4
+    alone = sum(len(run[2]) == 1 or bool(run[1]) for run in runs)
+    return 2 * alone > len(runs)
 
 
 def _western(data: bytes) -> str | None:

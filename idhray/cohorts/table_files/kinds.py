@@ -6,26 +6,21 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
-from typing import IO, Literal
+from typing import Literal
 
 from idhray.errors import ManifestError
 
-Kind = Literal["parquet", "arrow", "workbook", "json", "text"]
+FileKind = Literal["parquet", "arrow", "workbook", "json", "text"]
 
 MOST_BYTES = 2**30
 """Largest content of a compressed table; a larger one is no table of patients."""
-KINDS: tuple[tuple[bytes, Kind], ...] = (
+KINDS: tuple[tuple[bytes, FileKind], ...] = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"),  # Excel up to 2003, or with a password
     (b"PK\x03\x04", "workbook"),  # .xlsx, .xlsb, .ods
 )
-_COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
-    (b"\x1f\x8b", lambda handle: gzip.open(handle)),
-    (b"BZh", lambda handle: bz2.open(handle)),
-    (b"\xfd7zXZ\x00", lambda handle: lzma.open(handle)),
-)
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF file"),
     (b"{\\rtf", "an RTF document"),
@@ -61,19 +56,28 @@ def unpacked(data: bytes) -> bytes:
     Raises:
         ManifestError: The content is damaged or larger than `MOST_BYTES`.
     """
-    for mark, opener in _COMPRESSED:
-        if data.startswith(mark):
-            try:
-                content = opener(io.BytesIO(data)).read(MOST_BYTES + 1)
-            except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-                raise ManifestError(f"a compressed file that is damaged ({error})") from None
-            if len(content) > MOST_BYTES:
-                raise ManifestError("a compressed file of more than 1 GiB of content")
-            return content
-    return data
+    try:
+        content = _content(io.BytesIO(data))
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ManifestError(f"is a compressed file that is damaged ({error})") from None
+    if len(content) > MOST_BYTES:
+        raise ManifestError("is a file of more than 1 GiB of content; no table of patients is")
+    return content
 
 
-def kind_of(data: bytes) -> Kind:
+def _content(stream: io.BytesIO) -> bytes:
+    """Content of a file, decompressed up to the limit."""
+    start = stream.getvalue()[:6]
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=stream).read(MOST_BYTES + 1)
+    if start.startswith(_BZIP2):
+        return bz2.BZ2File(stream).read(MOST_BYTES + 1)
+    if start.startswith(_XZ):
+        return lzma.LZMAFile(stream).read(MOST_BYTES + 1)
+    return stream.getvalue()
+
+
+def kind_of(data: bytes) -> FileKind:
     """Kind of a table.
 
     Raises:
@@ -92,7 +96,7 @@ def kind_of(data: bytes) -> Kind:
     return "json" if start[:1] in (b"{", b"[") else "text"
 
 
-def _workbook(data: bytes) -> Kind:
+def _workbook(data: bytes) -> FileKind:
     """Kind of a ZIP file, which must be a workbook of a tolerable size."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

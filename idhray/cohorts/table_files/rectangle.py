@@ -21,9 +21,7 @@ def rectangle(rows: list[NumberedRow]) -> pd.DataFrame:
     (_, header), *body = _without_title(rows)
     names = [name.strip() for name in header]
     width = max([len(names), *(_filled_width(row) for _, row in body)])
-    problems = [
-        f"column `{name}` occurs twice" for name in names if name and names.count(name) > 1
-    ]
+    problems = [f"column `{name}` occurs twice" for name in names if name and names.count(name) > 1]
     if width > len(names):
         problems += _wide_rows(body, len(names))
     if problems:

@@ -16,15 +16,18 @@ Source: HIPAA Privacy Rule, 45 CFR 164.514(b)(2)(i)(C); BIDS 1.10, participants 
 _NUMBER = r"[-+]?\d{1,6}(?:[.,]\d+)?"
 _UNIT = r"(?P<unit>y(?:ears?|rs?|o)?|yrs?\.?|y/o|y\.o\.?|years? old|m(?:onths?|o)?|d(?:ays?)?)?"
 _TAIL = r"(?:\s*(?:old|of age))?"
+_YEARS = r"(?:years?|yrs?|y)?"
 _EXACT = re.compile(rf"(?P<number>{_NUMBER})\s*{_UNIT}{_TAIL}")
 _CAPS = (
     re.compile(
-        rf"(?P<number>\d{{2,3}})\s*(?:years?|yrs?|y)?\s*(?:\+|(?:and|or) (?:older|over|above|more)|plus)"
-        r"\s*(?:years?|yrs?|y)?"
+        rf"(?P<number>\d{{2,3}})\s*{_YEARS}\s*"
+        rf"(?:\+|(?:and|or) (?:older|over|above|more)|plus)\s*{_YEARS}"
     ),
-    re.compile(r"(?:>=|≥|at least|from)\s*(?P<number>\d{2,3})\s*(?:years?|yrs?|y)?"),
+    re.compile(rf"(?:>=|≥|at least|from)\s*(?P<number>\d{{2,3}})\s*{_YEARS}"),
 )
-_OVER = re.compile(r"(?:>|over|above|older than|more than)\s*(?P<number>\d{2,3})\s*(?:years?|yrs?|y)?")
+_OVER = re.compile(
+    r"(?:>|over|above|older than|more than)\s*(?P<number>\d{2,3})\s*(?:years?|yrs?|y)?"
+)
 
 
 def age_value(text: str, unit: AgeUnit = "years") -> CellValue:
@@ -58,9 +61,9 @@ def unit_of_header(header: str) -> AgeUnit:
     return "months" if "month" in words else "years"
 
 
-def age_text(years: float) -> str:
-    """Age as the manifest writes it: whole years without a fraction, else two decimals at most."""
-    return f"{round(years, 2):g}" if round(years, 2) < 1000 else f"{years:.0f}"
+def number_text(number: float) -> str:
+    """Number as the manifest writes it: whole numbers without a fraction."""
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _unit_of(word: str) -> AgeUnit:
@@ -69,9 +72,9 @@ def _unit_of(word: str) -> AgeUnit:
 
 
 def _in_years(number: float, unit: AgeUnit) -> CellValue:
-    years = number / PER_YEAR[unit]
+    years = number if unit == "years" else round(number / PER_YEAR[unit], 2)
     if 0 <= years <= OLDEST:
-        return CellValue(text=age_text(years))
+        return CellValue(text=number_text(years))
     if unit == "years" and OLDEST < number <= OLDEST * PER_YEAR["days"]:
         return refused(
             "it is not in years; choose another --age-column, or give --age-unit days or months"

@@ -4,17 +4,19 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+_ABSENT = """
+na n/a n.a. n.a nan none null <na> nil unknown unk unkn. missing blank - -- --- . ? ?? '-- #n/a
+#null! nd n.d. n.d nos nec indeterminate undetermined inconclusive equivocal pending failed tbd
+"""
+_NOT = """
+available evaluated applicable assessed performed tested done determined reported known recorded
+specified provided examined collected otherwise_specified elsewhere_classified
+"""
 UNKNOWN = frozenset(
-    "na n/a n.a. n.a nan none null <na> nil unknown unk unkn. missing blank - -- --- . ? ?? '-- #n/a "
-    "#null! nd n.d. n.d nos nec indeterminate undetermined inconclusive equivocal pending failed "
-    "tbd".split()
-    + ["not otherwise specified", "not elsewhere classified", "no data", "no information", "no result"]
-    + [
-        f"not {word}"
-        for word in (
-            "available evaluated applicable assessed performed tested done determined reported "
-            "known recorded specified provided examined collected"
-        ).split()
+    [
+        *_ABSENT.split(),
+        *(f"not {word.replace('_', ' ')}" for word in _NOT.split()),
+        *(f"no {word}" for word in ("data", "information", "result")),
     ]
 )
 """Words for an absent value, without case and without brackets around them."""

@@ -10,19 +10,20 @@ _YES = frozenset({"1", "yes", "y", "true", "t", "positive", "pos", "+", "present
 _NO = frozenset({"0", "no", "n", "false", "f", "negative", "neg", "absent", "not detected"})
 _MUTANT, _WILDTYPE = "mutant", "wildtype"
 # Words that may stand beside the status and do not change it. Every other word is a doubt.
-_SILENT_WORDS = frozenset(
-    "idh idh1 idh2 1 2 p c status nos nec maf ihc ngs sequencing sequenced sanger pcr by and type "
-    "adult diffuse anaplastic multiforme glioma gliomas astrocytoma glioblastoma "
-    "oligodendroglioma oligoastrocytoma gbm aa lgg hgg who cns cns5 grade g iii iv ii i 3 4 "
-    "codel codeleted 1p 19q 1p19q codeletion gene mutation tumor tumour recurrent primary "
-    "secondary low high intact".split()
-)
+_WORDS = """
+idh idh1 idh2 1 2 p c status nos nec maf ihc ngs sequencing sequenced sanger pcr by and type adult
+diffuse anaplastic multiforme glioma gliomas astrocytoma glioblastoma oligodendroglioma
+oligoastrocytoma gbm aa lgg hgg who cns cns5 grade g iii iv ii i 3 4 codel codeleted 1p 19q 1p19q
+codeletion gene mutation tumor tumour recurrent primary secondary low high
+"""
+_SILENT_WORDS = frozenset(_WORDS.split())
 _AMINO = {
     "ala": "a", "arg": "r", "asn": "n", "asp": "d", "cys": "c", "gln": "q", "glu": "e",
     "gly": "g", "his": "h", "ile": "i", "leu": "l", "lys": "k", "met": "m", "phe": "f",
     "pro": "p", "ser": "s", "thr": "t", "trp": "w", "tyr": "y", "val": "v",
 }  # fmt: skip
 _VARIANT = re.compile(r"r(100|132|140|172)([a-z=]?)")
+_GENES = ("idh1", "idh2")
 _GENE_OF = {"100": "idh1", "132": "idh1", "140": "idh2", "172": "idh2"}
 # Coding changes of codon 132 of IDH1 (394-396) and 172 of IDH2 (514-516).
 _CODING = re.compile(r"c\.?\s*(39[45]|51[45])\s*[acgt]\s*>\s*[acgt]")
@@ -37,7 +38,7 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"non[\s-]*co-?del(?:eted|etion)?\b|co-?del(?:eted|etion)?\b", "codel"),
 )
 ADVICE = "write mutant, wildtype, or leave it empty"
-MAP_ADVICE = "say what it means with --idh-values, such as --idh-values '{}=mutant'"
+MAP_ADVICE = "say what it means: `idhray make-manifest table ... --idh-values '{}=mutant'`"
 
 
 def idh_value(
@@ -132,20 +133,22 @@ def _state_of(word: str) -> CellValue:
     variants = [match for token in tokens if (match := _VARIANT.fullmatch(token))]
     rest = {token for token in tokens if not _VARIANT.fullmatch(token)}
     doubts = rest - _SILENT_WORDS - {_MUTANT, _WILDTYPE}
-    if variants and doubts <= {"positive", "detected", "present"}:
-        doubts = set()
-    if doubts:
+    if doubts and not (variants and doubts <= {"positive", "detected", "present"}):
         return refused(ADVICE)
-    if variants and _WILDTYPE in rest:
-        return refused(f"it names a variant and wildtype; {ADVICE}")
-    for match in variants:
-        gene = next((token for token in tokens if token in ("idh1", "idh2")), "")
-        if match[2] in ("r", "="):
-            return refused(f"{match[0].upper()} is a silent variant and no status; {ADVICE}")
-        if gene and gene != _GENE_OF[match[1]]:
-            return refused(f"{match[0].upper()} is no variant of {gene.upper()}; {ADVICE}")
-    if _MUTANT in rest and _WILDTYPE in rest:
+    if _WILDTYPE in rest and (variants or _MUTANT in rest):
         return refused(f"it names two statuses; {ADVICE}")
+    if problem := _variant_problem(variants, next((t for t in tokens if t in _GENES), "")):
+        return refused(f"{problem}; {ADVICE}")
     if variants or _MUTANT in rest:
         return CellValue(text=_MUTANT)
     return CellValue(text=_WILDTYPE if _WILDTYPE in rest else "")
+
+
+def _variant_problem(variants: list[re.Match[str]], gene: str) -> str:
+    """Reason why variants are no mutation of a gene; "" if they are."""
+    for match in variants:
+        if match[2] in ("r", "="):
+            return f"{match[0].upper()} is a silent variant and no status"
+        if gene and gene != _GENE_OF[match[1]]:
+            return f"{match[0].upper()} is no variant of {gene.upper()}"
+    return ""

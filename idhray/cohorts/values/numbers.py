@@ -6,7 +6,9 @@ from idhray.cohorts.values.cell_value import EMPTY, CellValue, is_unknown, plain
 
 _NUMBER = re.compile(r"(\d+(?:[.,]\d*)?(?:e[-+]?\d+)?|[.,]\d+)")
 _POWER = re.compile(r"x?\s*(\d+(?:[.,]\d+)?)\s*x?")
-_MPP = re.compile(rf"{_NUMBER.pattern}\s*(?:(?:um|µm|μm|microns?)(?:\s*(?:/|per)\s*(?:px|pixel))?)?")
+_MPP = re.compile(
+    rf"{_NUMBER.pattern}\s*(?:(?:um|µm|μm|microns?)(?:\s*(?:/|per)\s*(?:px|pixel))?)?"
+)
 
 
 def mpp_value(text: str) -> CellValue:
@@ -19,9 +21,7 @@ def power_value(text: str) -> CellValue:
     return _between(text, _POWER, 0.5, 200, "such as 20 or 40")
 
 
-def _between(
-    text: str, pattern: re.Pattern[str], low: float, high: float, unit: str
-) -> CellValue:
+def _between(text: str, pattern: re.Pattern[str], low: float, high: float, unit: str) -> CellValue:
     if is_unknown(text):
         return EMPTY
     match = pattern.fullmatch(plain(text))

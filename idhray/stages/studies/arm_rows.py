@@ -4,15 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.cell_text import with_names
+from idhray.cohorts.text_table import is_table_file, read_text_table
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
 from idhray.stages.experiment.outcome import is_experiment
 from idhray.stages.runtime.folder import seal
+from idhray.stats.arms.columns import COLUMN_NAMES
 from idhray.storage import absolute
 from idhray.table_parts import parts, read_part
-
-FILE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
 
 
 def has_arms(predictions: tuple[str, ...]) -> bool:
@@ -33,7 +33,9 @@ def has_arms(predictions: tuple[str, ...]) -> bool:
 def arm_rows(predictions: tuple[str, ...]) -> tuple[dict[str, Any], pd.DataFrame]:
     """Seals or hashes that identify the predictions, and their rows."""
     if _is_file(predictions[0]):
-        tables = [read_text_table(absolute(path)) for path in predictions]
+        tables = [
+            with_names(read_text_table(absolute(path)), COLUMN_NAMES, path) for path in predictions
+        ]
         rows = pd.concat(tables, ignore_index=True)
         return {"predictions": [settings_hash({"rows": rows.to_csv(index=False)})]}, rows
     tables = [
@@ -57,7 +59,7 @@ def experiment_folder(predictions: tuple[str, ...]) -> str | None:
 
 
 def _is_file(path: str) -> bool:
-    return path.endswith(FILE_ENDINGS)
+    return is_table_file(absolute(path))
 
 
 def _names_arms(folder: str) -> bool:

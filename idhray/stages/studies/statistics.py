@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from idhray.cohorts.cell_text import with_names
 from idhray.cohorts.manifest import manifest_hash
-from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.text_table import is_table_file, read_text_table
 from idhray.config import Identity, identity_of, settings_hash
 from idhray.errors import ConfigError
 from idhray.report.content import ReportTable
@@ -94,7 +95,7 @@ def fit_readings(
         ConfigError: readers differ on training cases and nothing settles it.
     """
     rows = readings_rows(readings)
-    settled = read_text_table(consensus) if consensus else None
+    settled = _settled_cells(consensus)
     identity = _readings_identity(settings, rows, settled, cohort)
     collected = read_readings(rows, cohort, settled)
     unsettled = collected.discordant_cells()
@@ -133,7 +134,7 @@ def readings_state(
     cohort: pd.DataFrame | None,
 ) -> StageState:
     """State of the statistics of readings; see `fit_readings` for the arguments."""
-    settled = read_text_table(consensus) if consensus else None
+    settled = _settled_cells(consensus)
     identity = _readings_identity(settings, readings_rows(readings), settled, cohort)
     return folder_state(out, identity, inputs=None)
 
@@ -156,9 +157,16 @@ def _readings_identity(
 
 def readings_rows(path: str) -> pd.DataFrame:
     """Rows of a READINGS table, from a folder of parts or from one file."""
-    if path.endswith((".csv", ".tsv", ".txt", ".parquet")):
-        return read_text_table(path)
+    if is_table_file(path):
+        return with_names(read_text_table(path), READINGS.names, path)
     return read_table(path, READINGS).to_pandas()
+
+
+def _settled_cells(path: str | None) -> pd.DataFrame | None:
+    """Cells on which readers differ, with their consensus; None without a file."""
+    if path is None:
+        return None
+    return with_names(read_text_table(path), ("case", "feature", CONSENSUS), path)
 
 
 def _train(cases: pd.DataFrame) -> "pd.Index[str]":

@@ -22,6 +22,20 @@ _OPTIONAL = {
     **{"fold": 1, "split": TEST, "model": "", "generator": "", "epoch_chosen": np.nan},
     **dict.fromkeys(PROTOCOL_COLUMNS, ""),
 }
+COLUMN_NAMES = tuple(
+    dict.fromkeys(
+        [
+            *_NAMES["patient"],
+            *_NAMES["label"],
+            "arm",
+            "n_synthetic",
+            "repeat",
+            "p_mutant",
+            *_OPTIONAL,
+        ]
+    )
+)
+"""Names of columns that are read."""
 
 
 def prediction_rows(frame: pd.DataFrame, *, source: str = "predictions") -> pd.DataFrame:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.text_table import read_numbered_table
 from idhray.errors import ManifestError, TableError
 from idhray.stats.audit.printed_number import PrintedNumber, printed_number, printed_p
 from idhray.stats.audit.reported import (
@@ -37,7 +37,7 @@ def read_reported(path: str) -> ReportedTable:
             message has one line per problem, with row and column.
     """
     try:
-        text = read_text_table(path)
+        text = read_numbered_table(path)
     except ManifestError as error:
         raise ReportedTableError(str(error)) from None
     spellings = [str(name).strip() for name in text.columns]
@@ -47,7 +47,7 @@ def read_reported(path: str) -> ReportedTable:
     text.columns = names
     problems: list[str] = []
     rows = []
-    for i, cells in enumerate(text.to_dict("records")):
+    for i, cells in zip(text.index, text.to_dict("records"), strict=True):
         texts = {name: str(cells.get(name, "")).strip() for name in COLUMNS}
         if any(str(cell).strip() for cell in cells.values()):
             rows.append(_row(i + 2, texts, problems))
