@@ -41,6 +41,12 @@ class Fate:
     """Day on which the parts were made, UTC."""
     input_digest: str = ""
     """Digest of the input's files when they were read; "" if the stage records none."""
+    mpp: float | None = None
+    """um per level-0 pixel of a slide."""
+    mpp_source: str = ""
+    """Source of `mpp`, see `slides/resolution.py`."""
+    mpp_contradiction: str = ""
+    """Resolutions of a slide's file and manifest row that contradict each other."""
 
 
 READS_AT_ONCE = 16

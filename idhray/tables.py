@@ -157,7 +157,18 @@ LEDGER = _schema(
     stage_version=pa.int64(),  # see stages/runtime/versions.py
     day=pa.string(),  # on which the rows were written, UTC
     input_digest=pa.string(),  # of the input's files, see input_digest.py
-    added=("people_hash", "stage_version", "day", "input_digest"),
+    mpp=pa.float64(),  # um per level-0 pixel of a slide
+    mpp_source=pa.string(),
+    mpp_contradiction=pa.string(),  # stated resolutions that contradict each other
+    added=(
+        "people_hash",
+        "stage_version",
+        "day",
+        "input_digest",
+        "mpp",
+        "mpp_source",
+        "mpp_contradiction",
+    ),
 )
 
 

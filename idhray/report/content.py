@@ -97,6 +97,8 @@ class Flow:
     failed: int
     reasons: Sequence[tuple[str, str, str]] = ()
     """(input, skipped or failed, reason) of the first `MAX_REASONS` inputs not done."""
+    remarks: Sequence[tuple[str, str]] = ()
+    """(input, remark) of the first `MAX_REASONS` inputs that are done with a remark."""
 
     @property
     def unlisted(self) -> int:
@@ -105,7 +107,7 @@ class Flow:
 
 
 def flow_of(step: str, ledger: Iterable[Mapping[str, Any]]) -> Flow:
-    """Counts and reasons from the rows of a LEDGER (`input`, `status`, `error`).
+    """Counts, reasons and remarks from the rows of a LEDGER (`input`, `status`, `error`).
 
     Raises:
         ConfigError: A status is not done, skipped or failed.
@@ -121,7 +123,12 @@ def flow_of(step: str, ledger: Iterable[Mapping[str, Any]]) -> Flow:
         for row in rows
         if row["status"] != "done"
     ]
-    return Flow(step=step, **counts, reasons=reasons[:MAX_REASONS])
+    remarks = [
+        (str(row["input"]), str(row["error"]))
+        for row in rows
+        if row["status"] == "done" and row["error"]
+    ]
+    return Flow(step=step, **counts, reasons=reasons[:MAX_REASONS], remarks=remarks[:MAX_REASONS])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ class Slide:
         mpp: um per level-0 pixel, across.
         mpp_xy: um per level-0 pixel across and down; they differ if pixels are not square.
         mpp_source: Source of `mpp`, see `resolution`.
+        mpp_contradiction: Stated resolutions that contradict each other; "" if none do.
         scanned: Left, top, right and bottom (level 0) of the scanned part of the glass; None if the
             file does not tell.
     """
@@ -82,12 +83,13 @@ class Slide:
                 raise SlideError(f"{self.name}: {reason}")
             self.scanned = _scanned(handle.properties)
             self._downsamples: list[XY] = level_downsamples(handle.level_dimensions)
-            x, y, self.mpp_source = resolution(
+            x, y, self.mpp_source, self.mpp_contradiction = resolution(
                 self.name,
                 handle.properties,
                 mpp=mpp,
                 objective_power=objective_power,
                 assume_mpp=assume_mpp,
+                size_l0=self.size_l0,
             )
             if reason := wrong_extent(self.size_l0, (x, y)):
                 raise SlideError(f"{self.name}: {reason}")

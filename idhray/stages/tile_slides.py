@@ -5,9 +5,10 @@ quality/SLIDE.jpg shows the tissue that was found and the tiles, for a person's 
 
 import functools
 import hashlib
+import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, 
 from idhray.config import Identity, identity_of, recorded_values
 from idhray.errors import ConfigError
 from idhray.input_digest import content_digest
-from idhray.ledger import check_failures, tally
+from idhray.ledger import Fate, check_failures, tally
 from idhray.slide_cache.cache import CACHE_FILE, Cache
 from idhray.slide_cache.source import slide_files
 from idhray.slides.tiling_settings import PRESETS as PRESETS
@@ -37,10 +38,14 @@ from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
 from idhray.storage import absolute, is_remote, join, publish_json
 from idhray.tables import TILES
 
+logger = logging.getLogger(__name__)
+
 FETCHING_TASKS_PER_CPU = 2
 """Two tasks share a CPU while slides are fetched: one downloads, the other computes."""
 TASK_BYTES = 10**9
 """Bytes of the slides of one Ray task, if there are several: some ten seconds of work."""
+MOST_LISTED = 10
+"""Slides that a log line names at most."""
 SLOTS = os.path.join(tempfile.gettempdir(), f"idhray-places-{os.getuid()}")
 """On each node, a folder for each run: a process that holds one of its lock files computes."""
 
@@ -107,7 +112,23 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         remove_unlisted_files(join(out, "quality"), fates)
         write_manifest(join(out, COHORT), plan.cohort)
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **tally(fates), **verified}
+    contradictions = _contradictions(fates)
+    return {"out": out, **tally(fates), "mpp_contradictions": len(contradictions), **verified}
+
+
+def _contradictions(fates: Mapping[str, Fate]) -> dict[str, str]:
+    """Slide -> stated resolutions that contradict each other, which are also logged."""
+    texts = {n: f.mpp_contradiction for n, f in sorted(fates.items()) if f.mpp_contradiction}
+    if texts:
+        logger.warning(
+            "the resolution of %d of %d slides is contradicted, see mpp_contradiction in the "
+            "ledger: %s",
+            len(texts),
+            len(fates),
+            "; ".join(f"{name}: {text}" for name, text in list(texts.items())[:MOST_LISTED])
+            + ("; ..." if len(texts) > MOST_LISTED else ""),
+        )
+    return texts
 
 
 def _digest(path: str) -> str:

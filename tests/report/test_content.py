@@ -31,6 +31,16 @@ def test_what_a_long_list_leaves_out_is_counted():
     assert flow_of("step", rows).unlisted == 7
 
 
+def test_remarks_on_finished_inputs_are_listed():
+    """A slide whose resolution is contradicted was told in the log of a worker only."""
+    rows = [
+        {"input": "b", "status": "done", "error": "mpp of the file is 0.5 um, ..."},
+        {"input": "a", "status": "done", "error": ""},
+    ]
+
+    assert flow_of("tile-slides", rows).remarks == [("b", "mpp of the file is 0.5 um, ...")]
+
+
 def test_an_unknown_status_is_refused():
     """A fourth fate would be in no column."""
     with pytest.raises(ConfigError, match="'lost'"):

@@ -29,7 +29,7 @@ POWER = {"openslide.objective-power": "20"}
 )
 def test_mpp_names_its_source(properties, given, expected):
     """A resolution that came from the power is only nominal: the table has to say so."""
-    across, down, source = resolution("a.svs", properties, **given)
+    across, down, source, _ = resolution("a.svs", properties, **given)
 
     assert (across, source) == (pytest.approx(expected[0]), expected[1])
     assert across == down
@@ -41,17 +41,22 @@ def test_mpp_names_its_source(properties, given, expected):
         pytest.param(
             {},
             {},
-            "a.svs: no mpp and no objective power; add mpp or objective_power to its manifest row",
+            "a.svs: no mpp and no objective power; add mpp or objective_power to its manifest row, "
+            "or give --assume-mpp",
             id="nothing",
         ),
         pytest.param({}, {"mpp": 0.0}, "mpp of the manifest is 0.0", id="zero"),
         pytest.param({}, {"mpp": float("nan")}, "mpp of the manifest is nan", id="nan"),
         pytest.param(MPP | {"openslide.mpp-x": "352.7"}, {}, "352.7", id="72 dpi"),
         pytest.param(MPP | {"openslide.mpp-x": "-1"}, {}, "-1", id="negative"),
-        pytest.param(MPP | {"openslide.mpp-x": "0.0005"}, {}, "0.02 to 10", id="in mm"),
-        pytest.param({"openslide.mpp-x": "0.5"}, {}, "mpp-y is None", id="one side only"),
+        pytest.param(MPP | {"openslide.mpp-x": "0.0005"}, {}, "0.0005", id="in mm"),
+        pytest.param(
+            {"openslide.mpp-x": "0.5"}, {}, "mpp of the file of 0.5 x 0 um", id="one side only"
+        ),
         pytest.param(MPP | {"openslide.mpp-y": "1.1"}, {}, "1.1 down", id="far from square"),
-        pytest.param({"openslide.objective-power": "twenty"}, {}, "twenty", id="no number"),
+        pytest.param(
+            {"openslide.objective-power": "twenty"}, {}, "no objective power", id="no number"
+        ),
         pytest.param({}, {"objective_power": 0}, "objective power is 0", id="power zero"),
         pytest.param({}, {"objective_power": float("nan")}, "power is nan", id="power nan"),
         pytest.param({}, {"objective_power": 0.5}, "20.0 um", id="power too small"),

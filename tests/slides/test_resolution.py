@@ -3,16 +3,15 @@
 The reference is computed in float64 from the picture that the slide was made from.
 """
 
-import logging
-
 import numpy as np
 import pytest
 
 from idhray.errors import SlideError
+from idhray.slides.description import described
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import Slide
 from idhray.slides.resample import level_downsamples
-from idhray.slides.resolution import _warn_once, resolution
+from idhray.slides.resolution import resolution
 from tests.slides.made import PINK, area_mean, plain, write_levels, write_slide
 
 X, Y = "openslide.mpp-x", "openslide.mpp-y"
@@ -105,11 +104,13 @@ def test_downsamples_are_those_of_the_scanner():
 
 def test_pixels_that_are_far_from_square_are_refused():
     """One of the two fields is wrong then, and which of them cannot be told."""
-    with pytest.raises(SlideError, match=r"^a\.svs: mpp is 0\.25 across and 0\.51 down"):
+    with pytest.raises(
+        SlideError, match=r"^a\.svs: mpp of the file is 0\.25 across and 0\.51 down"
+    ):
         resolution("a.svs", {X: "0.25", Y: "0.51"})
 
-    assert resolution("a.svs", {X: "0.25", Y: "0.5"}) == (0.25, 0.5, "openslide.mpp")
-    assert resolution("a.svs", {X: "0.5", Y: "0.5004"}) == (0.5002, 0.5002, "openslide.mpp")
+    assert resolution("a.svs", {X: "0.25", Y: "0.5"}) == (0.25, 0.5, "openslide.mpp", "")
+    assert resolution("a.svs", {X: "0.5", Y: "0.5004"}) == (0.5002, 0.5002, "openslide.mpp", "")
 
 
 def test_a_resolution_is_assumed_only_if_allowed(tmp_path):
@@ -133,22 +134,113 @@ def test_a_resolution_is_assumed_only_if_allowed(tmp_path):
 @pytest.mark.parametrize(
     ("properties", "given", "warning"),
     [
-        ({X: "0.25", Y: "0.25"}, {"mpp": 0.5}, "mpp of the manifest is 0.5, the file's is 0.25"),
+        (
+            {X: "0.25", Y: "0.25"},
+            {"mpp": 0.5},
+            "mpp of the manifest is 0.5 um, that of the file 0.25",
+        ),
         ({X: "0.25", Y: "0.25"}, {"mpp": 0.26}, None),
-        ({X: "0.5", Y: "0.5", POWER: "40"}, {}, "mpp is 0.5, but objective power 40 would be 0.25"),
-        ({X: "0.5", Y: "0.5"}, {"objective_power": 40}, "mpp is 0.5, but objective power 40"),
+        ({X: "0.5", Y: "0.5", POWER: "40"}, {}, "is 0.5 um, but objective power 40 would be 0.25"),
+        ({X: "0.5", Y: "0.5"}, {"objective_power": 40}, "is 0.5 um, but objective power 40"),
         ({X: "0.2527", Y: "0.2527", POWER: "40"}, {}, None),
         ({X: "0.455", Y: "0.455", POWER: "20"}, {}, None),
         ({X: "0.5", Y: "0.5", POWER: "unknown"}, {}, None),
     ],
 )
-def test_contradictions_are_said_in_one_line(caplog, properties, given, warning):
+def test_contradictions_are_said_in_one_line(properties, given, warning):
     """The choice is made by rule; but a slip in the manifest is a factor of two in every tile."""
-    _warn_once.cache_clear()
-    with caplog.at_level(logging.WARNING, logger="idhray"):
-        for _ in range(2):
-            resolution("a.svs", properties, **given)
+    text = resolution("a.svs", properties, **given).contradiction
 
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == (warning is not None)
-    assert all(line.startswith("a.svs: ") and warning in line and "\n" not in line for line in said)
+    assert "\n" not in text
+    assert (text == "") if warning is None else (warning in text)
+
+
+TIFF = {"openslide.vendor": "generic-tiff"}
+
+
+def tags(number, unit, text=""):
+    """OpenSlide's properties of a plain TIFF."""
+    both = {f"tiff.{axis}Resolution": str(number) for axis in "XY"}
+    return {**TIFF, **both, "tiff.ResolutionUnit": unit, "tiff.ImageDescription": text}
+
+
+@pytest.mark.parametrize(
+    ("number", "unit"),
+    [(n, "inch") for n in (72, 96, 150, 300, 1200, 2400, 4800, 9600, 1, 0)]
+    + [(n, "centimeter") for n in (1, 28.3465, 100, 0, "nan", "inf", -20000, 20_000_000)]
+    + [(1, "none"), (20000, "none")],
+)
+def test_tags_that_mean_nothing_count_as_absent(number, unit):
+    """Encoders write 72 dots per inch where nobody told them; it made 353 um of a pixel."""
+    properties = tags(number, unit)
+
+    assert resolution("a", properties, assume_mpp=0.5)[2:] == ("assumed", "")
+    assert resolution("a", properties, mpp=0.25)[0] == 0.25
+    with pytest.raises(SlideError, match=r"^a: no .*or give --assume-mpp$"):
+        resolution("a", properties)
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "mpp"),
+    [(20000, "centimeter", 0.5), (50800, "inch", 0.5), (2500, "centimeter", 4.0)],
+)
+def test_plausible_tags_are_used(number, unit, mpp):
+    """A slide whose tags are right needs nothing else."""
+    assert resolution("a", tags(number, unit)).x == pytest.approx(mpp)
+    assert resolution("a", tags(number, unit), assume_mpp=9).source == "openslide.mpp"
+
+
+APERIO = "Converted from Aperio\n4096x4096 Q=90|AppMag = 40|MPP = 0.2525"
+VIPS = "<property>\n<name>{}</name>\n<value type='gchararray'>{}</value></property>"
+OME = '<OME><Image><Pixels SizeX="{}" SizeY="9" PhysicalSizeX="{}" {}/></Image></OME>'
+
+
+@pytest.mark.parametrize(
+    ("text", "mpp", "power"),
+    [
+        (APERIO, 0.2525, 40),
+        ("Aperio|AppMag = 20|MPP = 0,4990", 0.499, 20),
+        (VIPS.format("aperio.MPP", 0.25), 0.25, None),
+        (VIPS.format("openslide.mpp-x", 0.25) + VIPS.format("openslide.mpp-y", 0.3), 0.25, None),
+        (OME.format(9, 0.5, ""), 0.5, None),
+        (OME.format(9, "500", 'PhysicalSizeXUnit="nm"'), 0.5, None),
+        (OME.format(9, "5.0E-4", "PhysicalSizeXUnit='mm'"), 0.5, None),
+        (OME.format(9, 0.5, 'PhysicalSizeXUnit="\u00b5m"'), 0.5, None),
+        (OME.format(9, 0.5, 'PhysicalSizeXUnit="&#181;m"'), 0.5, None),
+        (OME.format(9, 0.5, 'PhysicalSizeXUnit="pixel"'), None, None),
+        (OME.format(4, 9.9, "") + OME.format(9, 0.5, ""), 0.5, None),
+        ('<Objective ID="1" NominalMagnification="20.0"/>' + OME.format(9, 1, ""), 1, 20),
+        ("mpp_x: 0.25, mpp_y: 0.25", 0.25, None),
+        ("compressed 0.25mpp, compmpp = 3", None, None),
+        ("MPP = nan|AppMag = 20", None, 20),
+        ("", None, None),
+    ],
+)
+def test_a_description_states_its_resolution(text, mpp, power):
+    """Texts as Aperio, libvips, bioformats and QuPath write them."""
+    found = described(text, (9, 9))
+
+    assert (found.mpp and found.mpp[0], found.power) == (pytest.approx(mpp), power)
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected", "contradiction"),
+    [
+        (tags(39604, "inch", APERIO), 0.2525, "a unit error (2.54); mpp of the ImageDescription"),
+        (tags(3960.4, "centimeter", APERIO), 0.2525, "a unit error (10)"),
+        (tags(20000, "centimeter", APERIO), 0.2525, "(20000 pixels per centimeter) 0.5; mpp of"),
+        (tags(39604, "centimeter", APERIO), 0.2525, ""),
+        (tags(72, "inch", APERIO), 0.2525, ""),
+        (tags(20000, "centimeter", "MPP = 25"), 0.5, "is that of no microscope"),
+        (tags(2, "none", "ImageJ=1.54\nunit=micron\n"), 0.5, ""),
+        (tags(72, "inch", "AppMag = 20"), 0.5, ""),
+    ],
+)
+def test_the_description_outranks_the_tags(properties, expected, contradiction):
+    """libvips wrote inch for centimeter: tiles at 2.54 times the scale, without a word."""
+    value = resolution("a", properties)
+
+    assert value.x == pytest.approx(expected, rel=1e-3)
+    assert contradiction in value.contradiction
+    assert bool(value.contradiction) == bool(contradiction)
+    assert resolution("a", properties, mpp=0.5).source == "manifest"

@@ -57,6 +57,8 @@ class Outcome:
     """Reason for a skipped item, or a remark about a finished one."""
     input_digest: str = ""
     """Digest of the files that were read, see `input_digest.py`."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the fate, such as the resolution of a slide."""
     scratch: Sequence[str] = ()
     """Folders that are of no use once the parts are published; they are deleted then."""
 

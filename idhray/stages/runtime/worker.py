@@ -142,5 +142,6 @@ def _fate(
         stage_version=version,
         day=datetime.now(UTC).date().isoformat(),
         input_digest=outcome.input_digest,
+        **outcome.columns,
     )
     return fate, outcome.scratch

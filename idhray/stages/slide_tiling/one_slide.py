@@ -38,9 +38,15 @@ def tile_one(task: TileTask) -> Outcome:
                 "there; get it anew"
             )
         digest = content_digest(slide_files(slide.path))
+        contradiction = slide.mpp_contradiction
+        columns = {
+            "mpp": slide.mpp,
+            "mpp_source": slide.mpp_source,
+            "mpp_contradiction": contradiction,
+        }
         if plan.skipped_reason:
-            note = f"{task.slide}: {plan.skipped_reason}"
-            return Outcome(status="skipped", note=note, input_digest=digest)
+            note = _note(f"{task.slide}: {plan.skipped_reason}", contradiction)
+            return Outcome(status="skipped", note=note, input_digest=digest, columns=columns)
         runs = tile_shards(plan.tiles, task.run.settings.tiles_per_shard)
         if alone or len(runs) == 1:
             cut = [
@@ -50,9 +56,18 @@ def tile_one(task: TileTask) -> Outcome:
     if len(runs) > 1 and not alone:  # after the file is closed: others may need its room
         cut = cut_by_many_workers(task, runs, plan.green_limit)
     doubtful = sum(shard.doubtful for shard in cut)
-    note = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
-    published = [shard.published for shard in cut]
-    return Outcome(published=published, note=note if doubtful else "", input_digest=digest)
+    half = f"{doubtful} of {len(plan.tiles)} tiles have under half the tissue of their thumbnail"
+    return Outcome(
+        published=[shard.published for shard in cut],
+        note=_note(half if doubtful else "", contradiction),
+        input_digest=digest,
+        columns=columns,
+    )
+
+
+def _note(*remarks: str) -> str:
+    """Remarks of a ledger row as one text."""
+    return "; ".join(filter(None, remarks))
 
 
 def _plan(slide: Slide, task: TileTask) -> TilePlan:
