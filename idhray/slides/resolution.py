@@ -208,9 +208,10 @@ def _contradictions(stated: Sequence[_Stated]) -> Iterator[str]:
             (error for error in UNIT_ERRORS if abs(ratio / error - 1) <= UNIT_ERROR_TOLERANCE), None
         )
         error = "" if unit is None or higher.source == "manifest" else f", a unit error ({unit:g})"
+        other = lower.origin.removeprefix("mpp of ")
         yield (
-            f"{higher.origin} is {higher.mean:.4g} um, that of {lower.origin.removeprefix('mpp of ')}"
-            f" {lower.mean:.4g}{error}; {stated[0].origin} is used"
+            f"{higher.origin} is {higher.mean:.4g} um, that of {other} {lower.mean:.4g}{error}; "
+            f"{stated[0].origin} is used"
         )
 
 
