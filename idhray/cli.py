@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
@@ -21,6 +22,8 @@ from docstring_parser import parse_from_object
 
 from idhray import __version__
 from idhray.errors import ConfigError, IdhrayError, ManifestError
+from idhray.plain_output import use_plain_output
+from idhray.surroundings import check_surroundings
 
 STAGES = {
     "make-phantom": "a made-up cohort with a known truth",
@@ -60,6 +63,8 @@ def job(file: str) -> None:
 
 def run(argv: list[str]) -> int:
     """Run one command; its exit code comes back."""
+    use_plain_output()
+    os.environ["MPLBACKEND"] = "Agg"  # that of a notebook needs its packages
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage())
         return 0 if argv else 2
@@ -72,6 +77,7 @@ def run(argv: list[str]) -> int:
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
+        check_surroundings(argv)
         result = _call(name, argv[1:])
     except IdhrayError as error:
         print(f"idhray {name}: {error}", file=sys.stderr)

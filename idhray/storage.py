@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,10 +24,13 @@ from pyarrow import fs
 
 from idhray.config import Identity
 from idhray.errors import FullError, SettingsChangedError, StorageError
+from idhray.locks import lock
 from idhray.uris import absolute as absolute
 from idhray.uris import filesystem as filesystem
 from idhray.uris import is_remote as is_remote
 from idhray.uris import is_uri as is_uri
+
+logger = logging.getLogger(__name__)
 
 SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
@@ -248,15 +252,14 @@ def _locked_temporary_folder() -> Iterator[str]:
                 continue  # perhaps not locked yet
             handle = os.open(left, os.O_RDONLY)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
+                if lock(handle) == "held":
+                    shutil.rmtree(left)
             finally:
                 os.close(handle)
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         handle = os.open(folder, os.O_RDONLY)
         try:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield folder
         finally:
             os.close(handle)
@@ -370,8 +373,13 @@ def _locked(out: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"{out}: cannot be a folder ({error.strerror})") from None
     with open(os.path.join(out, LOCK), "a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(f"{out}: another run is writing here; wait for it") from None
+        match lock(handle.fileno()):
+            case "busy":
+                raise StorageError(f"{out}: another run is writing here; wait for it")
+            case "unsupported":
+                logger.warning(
+                    "%s: its file system has no locks (flock); make sure that no two runs write "
+                    "to this folder at the same time",
+                    out,
+                )
         yield

@@ -30,9 +30,13 @@ SHARED = {
     "errors": set(),
     "chance": set(),
     "config": {"errors"},
+    "plain_output": set(),
+    "surroundings": {"errors"},
+    "usable_cpus": set(),
+    "locks": set(),
     "uris": {"errors"},
     "file_tree": set(),
-    "storage": {"uris", "config", "errors"},
+    "storage": {"uris", "locks", "config", "errors"},
     "tables": set(),
     "table_parts": {"tables", "storage", "errors"},
     "images": {"errors"},
@@ -45,7 +49,7 @@ SHARED = {
     "patients": set(),
     "leakage": {"patients", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
     "cohorts": {"file_tree", "patients", "chance", "tables", "storage", "errors"},
-    "slide_cache": {"storage", "errors"},
+    "slide_cache": {"locks", "storage", "errors"},
 }
 
 

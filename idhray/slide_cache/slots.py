@@ -11,17 +11,14 @@ import time
 from collections.abc import Iterator
 
 from idhray.errors import ConfigError
+from idhray.locks import lock
 
 POLL_S = 0.01
 
 
 def try_lock(descriptor: int) -> bool:
     """True if the exclusive lock is free, and now taken, or already held by this descriptor."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock(descriptor) == "held"
 
 
 @contextlib.contextmanager
@@ -57,7 +54,9 @@ def slot(folder: str, count: int) -> Iterator[int]:
     with contextlib.ExitStack() as locks:
         # One process looks for a free slot; the others sleep in the kernel until it is their turn.
         with lock_file(os.path.join(folder, ".slot-turn")) as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
+            if lock(turn, fcntl.LOCK_EX) == "unsupported":
+                yield 0  # no limit without locks; Ray starts only a few more processes than CPUs
+                return
             number = None
             while number is None:
                 number = _lock_free_slot(folder, count, locks)

@@ -37,6 +37,7 @@ def without_ray():
         patch.setattr(session.ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 1}}])
         patch.setattr(trial.ray, "put", lambda value: value)
         patch.setattr(trial.ray, "get", lambda value: value)
+        patch.setattr(session.ray, "available_resources", lambda: {"CPU": 1})
         patch.setattr(mapping, "_run_on_ray", run_here)
         patch.setattr(training, "run_single_worker", train_here)
         patch.setattr(callbacks.ray.train, "report", lambda metrics: None)

@@ -29,6 +29,7 @@ from idhray.stages.runtime.resuming import (
     remove_gone,
     remove_unlisted_parts,
 )
+from idhray.stages.runtime.session import tell_if_waiting
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
 
@@ -97,6 +98,7 @@ def map_items(
     check_change(out, change, compared, on_change)
     todo = _open_items(out, items, change, earlier, max_attempts)
     if todo:
+        tell_if_waiting(cpus=cpus, gpus=gpus)
         options = {
             "num_cpus": cpus,
             "num_gpus": gpus or None,

@@ -15,7 +15,9 @@ from typing import Any
 import ray
 
 import idhray
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, one_line
+from idhray.surroundings import check_address, ray_folder
+from idhray.usable_cpus import usable_cpus
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def connect(address: str | None) -> None:
     connected (`study`, tests) stays connected.
 
     Raises:
-        ConfigError: no cluster answers at the address.
+        ConfigError: no cluster answers at the address, or Ray cannot be started.
     """
     if ray.is_initialized():
         return
@@ -44,17 +46,34 @@ def connect(address: str | None) -> None:
     if chosen == "local":
         # By default, Ray repeats an input that is too large for the memory without end.
         limits = {"task_oom_retries": OOM_RETRIES}
-        options = {"include_dashboard": False, "_system_config": limits}
+        options = {
+            "include_dashboard": False,
+            "num_cpus": usable_cpus(),  # Ray counts all CPUs of the node
+            "_system_config": limits,
+            "_temp_dir": ray_folder(),
+        }
+    else:
+        check_address(chosen)
     global _started_here  # noqa: PLW0603 - one per process, as Ray itself
     _started_here = chosen == "local"
     try:
         ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False, **options)
-    except ConnectionError as error:
-        raise ConfigError(
-            f"--address {chosen}: no Ray cluster answers there, or it needs its token (then set "
-            f"RAY_AUTH_MODE=token and RAY_AUTH_TOKEN): {error}"
-        ) from None
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(_start_failure(chosen, error)) from None
     logger.info("Ray at %s: %s", chosen, _resources())
+
+
+def _start_failure(address: str, error: Exception) -> str:
+    """One line on a Ray that does not start, or a cluster that cannot be joined."""
+    text = one_line(error)
+    if address == "local":
+        return f"Ray cannot be started on this machine: {text}"
+    if "version mismatch" in text.lower():
+        return f"--address {address}: use the versions of Ray and Python of the cluster: {text}"
+    return (
+        f"--address {address}: no Ray cluster answers there, or it needs its token (then set "
+        f"RAY_AUTH_MODE=token and RAY_AUTH_TOKEN): {text}"
+    )
 
 
 def task_gpus(gpus: float | None) -> float:
@@ -83,6 +102,25 @@ def check_room(workers: int, *, cpus: float, gpus: float) -> None:
             if _started_here:
                 raise ConfigError(f"{shortage}; use fewer workers, or give --address")
             logger.warning("%s; waiting for the cluster to grow", shortage)
+
+
+def tell_if_waiting(*, cpus: float, gpus: float) -> None:
+    """Log that the first task has to wait, if no node of a cluster has room for it now."""
+    if _started_here:
+        return  # nobody else uses it
+    needs = {"CPU": cpus, "GPU": gpus}
+    if shortage := _shortage(needs):
+        logger.warning("one task needs %s; waiting for the cluster to grow", shortage)
+        return
+    available = ray.available_resources()
+    for name, need in needs.items():
+        if need > available.get(name, 0):
+            total = ray.cluster_resources().get(name, 0)
+            logger.warning(
+                "one task needs %g %ss, and %g of the cluster's %g are free; waiting for others "
+                "to finish",
+                *(need, name, available.get(name, 0), total),
+            )
 
 
 def wait_for_room(*, cpus: float, gpus: float, timeout_s: float) -> None:

@@ -16,7 +16,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, IdhrayError
 from idhray.stages.runtime.background import Background
-from idhray.stages.runtime.session import check_room, cluster_gpus
+from idhray.stages.runtime.session import check_room, cluster_gpus, tell_if_waiting
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.storage import (
     absolute,
@@ -152,6 +152,7 @@ def _checked_gpus(out: str, workers: int, gpus_per_worker: float | None, cpus: i
     """GPUs of each worker, after a check that this machine has room for all workers."""
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
     check_room(workers, cpus=cpus, gpus=gpus)
+    tell_if_waiting(cpus=cpus, gpus=gpus)
     logger.info("%s: %d workers on %g GPUs each", out, workers, gpus)
     return gpus
 
