@@ -1,6 +1,6 @@
 """Locks of files that the kernel frees when their process ends.
 
-Some shared file systems have no such locks: Lustre without `-o flock`, NFS without lockd, some FUSE.
+Some shared file systems have no such locks: Lustre without `-o flock`, NFS without lockd, FUSE.
 """
 
 import errno

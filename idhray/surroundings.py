@@ -45,7 +45,7 @@ def check_surroundings(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
             raise ConfigError(
-                f"{ascii(argument)}: the locale cannot represent this argument; set PYTHONUTF8=1 "
+                f"{argument!a}: the locale cannot represent this argument; set PYTHONUTF8=1 "
                 "or a UTF-8 locale such as LC_ALL=C.UTF-8"
             )
 

@@ -69,7 +69,7 @@ def test_a_folder_that_was_chosen_for_ray_and_cannot_be_used_is_refused(tmp_path
     """Somewhere else would not be what was asked for."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "file"))
-    with pytest.raises(ConfigError, match="RAY_TMPDIR=.*not a folder that can be written to"):
+    with pytest.raises(ConfigError, match=r"RAY_TMPDIR=.*not a folder that can be written to"):
         ray_folder()
 
 
@@ -101,7 +101,9 @@ def test_an_address_where_nobody_answers_is_one_line_within_seconds():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "no.such.host.invalid:6379"):
-        with pytest.raises(ConfigError, match=r"no Ray cluster answers there \(.*unset RAY_ADDRESS"):
+        with pytest.raises(
+            ConfigError, match=r"no Ray cluster answers there \(.*unset RAY_ADDRESS"
+        ):
             check_address(address, patience_s=0)
 
 
