@@ -47,6 +47,8 @@ class Fate:
     """Source of `mpp`, see `slides/resolution.py`."""
     mpp_contradiction: str = ""
     """Resolutions of a slide's file and manifest row that contradict each other."""
+    quickhash: str = ""
+    """Digest of a slide by OpenSlide; "" for other inputs."""
 
 
 READS_AT_ONCE = 16

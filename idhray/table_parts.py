@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from idhray.errors import TableError
+from idhray.errors import LeakageError, TableError
+from idhray.fingerprints import columns_of, is_marked_synthetic
 from idhray.storage import exists, filesystem, join, list_files, publishing
-from idhray.tables import ADDED, FROM_MANIFEST, IMAGE
+from idhray.tables import ADDED, DERIVED, FROM_MANIFEST, IMAGE, PIXELS_DIGEST
 
 
 def part_path(folder: str, key: str, shard: int = 0) -> str:
@@ -61,16 +62,35 @@ def publish_rows(
     count, content = 0, hashlib.sha256()
     with publishing(path) as handle, pq.ParquetWriter(handle, schema, **_encoding(schema)) as file:
         for group in _batched(rows, rows_per_group):
-            table = pa.Table.from_pylist(group, schema=schema)
+            rows_of_group = [with_fingerprint(row, schema) for row in group]
+            table = pa.Table.from_pylist(rows_of_group, schema=schema)
             file.write_table(table)
             _add_rows(content, table)
             count += len(group)
     return PublishedPart(count, content.hexdigest()[:16])
 
 
+def with_fingerprint(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """The row of an image with its fingerprint, if the schema has these columns.
+
+    Raises:
+        LeakageError: a row of a patient holds a synthetic image.
+    """
+    if PIXELS_DIGEST not in schema.names or PIXELS_DIGEST in row or not row.get("image"):
+        return row
+    data = row["image"].get("bytes") or b""
+    if "patient" in schema.names and is_marked_synthetic(data):
+        raise LeakageError(
+            f"{row['image'].get('path')}: a synthetic image under patient {row.get('patient')}; "
+            "only images of patients belong in this table"
+        )
+    return {**row, **columns_of(data)}
+
+
 def _add_rows(content: "hashlib._Hash", table: pa.Table) -> None:
-    """Add the rows of a table to a digest, without the columns that come from the manifest."""
+    """Add the rows of a table to a digest, without derived columns and those of the manifest."""
     left_out = _names_in_metadata(table.schema, FROM_MANIFEST)
+    left_out += _names_in_metadata(table.schema, DERIVED)
     images = [name for name in table.column_names if table.schema.field(name).type == IMAGE]
     values = table.drop_columns([*left_out, *images])
     content.update(json.dumps(values.to_pydict(), default=str).encode())

@@ -17,16 +17,25 @@ ADDED = b"idhray_added"
 FROM_MANIFEST = b"idhray_from_manifest"
 """Metadata key of a schema of images: its columns that come from the manifest. They may change
 while the images stay as they are."""
+DERIVED = b"idhray_derived"
+"""Metadata key of a schema: its columns that follow from the others, and are in no digest."""
+PIXELS_DIGEST, PERCEPTUAL_HASH = "pixels_blake3", "perceptual_hash"
+FINGERPRINT_COLUMNS = (PIXELS_DIGEST, PERCEPTUAL_HASH)
+"""Columns of fingerprints, see `fingerprints.py`; null for an image that is nearly constant."""
 
 
 def _schema(
-    added: tuple[str, ...] = (), from_manifest: Iterable[str] = (), **columns: pa.DataType
+    added: tuple[str, ...] = (),
+    from_manifest: Iterable[str] = (),
+    derived: tuple[str, ...] = (),
+    **columns: pa.DataType,
 ) -> pa.Schema:
     """Schema with the metadata by which Hugging Face `datasets` recognizes the image column.
 
     Args:
         added: Columns that tables of earlier versions lack; `table_parts` reads them as null.
         from_manifest: Columns that come from the manifest, in a table of images.
+        derived: Columns that follow from the images.
         columns: Name and type of each column.
     """
     features = {
@@ -38,6 +47,8 @@ def _schema(
         metadata[ADDED.decode()] = ",".join(added)
     if from_manifest:
         metadata[FROM_MANIFEST.decode()] = ",".join(from_manifest)
+    if derived:
+        metadata[DERIVED.decode()] = ",".join(derived)
     return pa.schema(list(columns.items()), metadata=metadata)
 
 
@@ -45,6 +56,7 @@ def _hf_name(kind: pa.DataType) -> str:
     return {"double": "float64", "float": "float32", "bool": "bool"}.get(str(kind), str(kind))
 
 
+_FINGERPRINTS = dict.fromkeys(FINGERPRINT_COLUMNS, pa.uint64())
 _PATIENT = {"patient": pa.string(), "idh": pa.string(), "split": pa.string()}
 _POSITION = {
     "slide": pa.string(),
@@ -65,7 +77,9 @@ TILES = _schema(
     rank=pa.int64(),  # 1 is the best of its slide
     image=IMAGE,
     green_limit=pa.int64(),  # green above it is glass, on the whole slide
-    added=("green_limit",),
+    **_FINGERPRINTS,
+    added=("green_limit", *FINGERPRINT_COLUMNS),
+    derived=FINGERPRINT_COLUMNS,
 )
 PATCHES = _schema(
     from_manifest=_PATIENT,
@@ -73,7 +87,9 @@ PATCHES = _schema(
     **_POSITION,
     rank=pa.int64(),  # from 1 within a patient, see image_ranks.py; null if imported
     image=IMAGE,
-    added=("rank",),
+    **_FINGERPRINTS,
+    added=("rank", *FINGERPRINT_COLUMNS),
+    derived=FINGERPRINT_COLUMNS,
 )
 SLICES = _schema(
     from_manifest=_PATIENT,
@@ -83,6 +99,9 @@ SLICES = _schema(
     brain_fraction=pa.float64(),  # share of the image's pixels
     tumor_fraction=pa.float64(),  # null without a tumor mask
     image=IMAGE,  # CE-T1w, FLAIR, null
+    **_FINGERPRINTS,
+    added=FINGERPRINT_COLUMNS,
+    derived=FINGERPRINT_COLUMNS,
 )
 SYNTHETIC = _schema(
     generator=pa.string(),
@@ -92,6 +111,12 @@ SYNTHETIC = _schema(
     idh=pa.string(),
     trained_on=pa.string(),
     image=IMAGE,
+    **_FINGERPRINTS,
+    added=FINGERPRINT_COLUMNS,
+    derived=FINGERPRINT_COLUMNS,
+)
+FINGERPRINTS = _schema(  # beside a part of a version without these columns, in its order
+    **_FINGERPRINTS,
 )
 FOLDS = _schema(  # one row per labeled patient and fold
     patient=pa.string(),
@@ -168,7 +193,9 @@ LEDGER = _schema(
         "mpp",
         "mpp_source",
         "mpp_contradiction",
+        "quickhash",
     ),
+    quickhash=pa.string(),  # of a slide, by OpenSlide
 )
 
 

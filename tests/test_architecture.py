@@ -38,7 +38,11 @@ SHARED = {
     "file_tree": set(),
     "storage": {"uris", "locks", "config", "errors"},
     "tables": set(),
-    "table_parts": {"tables", "storage", "errors"},
+    "fingerprints": {"images", "tables", "errors"},
+    "table_fingerprints": {
+        *("fingerprints", "table_parts", "tables", "input_digest", "storage", "errors"),
+    },
+    "table_parts": {"fingerprints", "tables", "storage", "errors"},
     "images": {"errors"},
     "image_ranks": {"chance"},
     "distributed": {"errors"},
@@ -47,7 +51,7 @@ SHARED = {
     "generator_records": {"storage", "errors"},
     "withdrawals": {"storage", "errors"},
     "patients": set(),
-    "leakage": {"patients", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
+    "leakage": {"patients", "fingerprints", "table_fingerprints", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
     "cohorts": {"file_tree", "patients", "chance", "tables", "storage", "errors"},
     "slide_cache": {"locks", "storage", "errors"},
 }
