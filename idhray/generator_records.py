@@ -67,6 +67,11 @@ class GeneratorRecord:
     remaining: str | None = None
     """`patients_hash` of `patients` after a withdrawal, which turned names into keyed hashes; None
     if nobody withdrew."""
+    image_digests: str | None = None
+    """Digests of the pixels of all images that shaped it, from `packed_digests`; None if
+    unknown."""
+    ancestry: tuple[str, ...] = ()
+    """Sentences on what is unknown of its ancestors."""
 
     @classmethod
     def of(
@@ -80,6 +85,8 @@ class GeneratorRecord:
         weights: str | None = None,
         tables: tuple[GeneratorTable, ...] | None = None,
         trained_on: str | None = None,
+        image_digests: str | None = None,
+        ancestry: Iterable[str] = (),
     ) -> "GeneratorRecord":
         """Record of a generator that was trained on `patients`.
 
@@ -97,6 +104,8 @@ class GeneratorRecord:
             weights=weights,
             tables=tables,
             remaining=None if trained_on in (None, listed) else listed,
+            image_digests=image_digests,
+            ancestry=tuple(ancestry),
         )
 
     def same_weights(self, other: "GeneratorRecord") -> bool:
@@ -179,6 +188,7 @@ def read_generator(folder: str) -> GeneratorRecord:
     tables = values.get("tables")
     changes = {
         "patients": tuple(values["patients"]),
+        "ancestry": tuple(values.get("ancestry", ())),
         "tables": None if tables is None else tuple(GeneratorTable(**table) for table in tables),
     }
     record = GeneratorRecord(**{**values, **changes})

@@ -82,9 +82,7 @@ def table_fingerprints(folder: str) -> TableFingerprints:
     paths = tuple(parts(folder))
     missing = [path for path in paths if not set(FINGERPRINT_COLUMNS) <= set(column_names(path))]
     side_tables = _side_tables(folder, missing)
-    tables = [
-        _columns(path, number, side_tables.get(path)) for number, path in enumerate(paths)
-    ]
+    tables = [_columns(path, number, side_tables.get(path)) for number, path in enumerate(paths)]
     table = pa.concat_tables(tables) if tables else _EMPTY
     table = table.filter(pc.is_valid(table[PIXELS_DIGEST]))
     values = {name: table[name] for name in table.column_names}

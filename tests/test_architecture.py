@@ -51,7 +51,17 @@ SHARED = {
     "generator_records": {"storage", "errors"},
     "withdrawals": {"storage", "errors"},
     "patients": set(),
-    "leakage": {"patients", "fingerprints", "table_fingerprints", "generator_records", "table_parts", "storage", "errors", "withdrawals"},
+    "ancestry": {"fingerprints", "generator_records", "storage", "errors"},
+    "leakage": {
+        "patients",
+        "ancestry",
+        "table_fingerprints",
+        "generator_records",
+        "table_parts",
+        "storage",
+        "errors",
+        "withdrawals",
+    },
     "cohorts": {"file_tree", "patients", "chance", "tables", "storage", "errors"},
     "slide_cache": {"locks", "storage", "errors"},
 }

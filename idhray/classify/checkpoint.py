@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from idhray.ancestry import Ancestor, joined_digests, joined_remarks
 from idhray.classify.backbones import ImageClassifier, bare_network
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
@@ -44,6 +45,12 @@ class ModelCard:
     val_patients: list[str]
     generator_patients: list[str]
     """Patients that the generators of the synthetic images saw."""
+    ancestor_patients: list[str] = dataclasses.field(default_factory=list)
+    """Patients of the weights that the training started from."""
+    image_digests: str | None = None
+    """Digests of all images that shaped the weights, from `packed_digests`; None if unknown."""
+    ancestry: list[str] = dataclasses.field(default_factory=list)
+    """Sentences on what is unknown of its ancestors."""
 
 
 def model_card(
@@ -55,6 +62,8 @@ def model_card(
     *,
     seed: int,
     generators: Sequence[GeneratorRecord] = (),
+    ancestors: Sequence[Ancestor] = (),
+    digests: Iterable[int] | None = None,
 ) -> ModelCard:
     """Card of a finished training.
 
@@ -66,6 +75,8 @@ def model_card(
         settings: Settings of the training.
         seed: Seed of the training.
         generators: Records of the synthetic folders, from `refuse_leaks`.
+        ancestors: Generators, and weights that the training started from.
+        digests: Digests of the pixels of all its images; None if unknown.
     """
     added_patients = [] if added is None else added.patients.tolist()
     patients = sorted({*real.patients.tolist(), *added_patients} - {""})
@@ -79,6 +90,9 @@ def model_card(
         trained_on=patients_hash(patients),
         val_patients=sorted(set(val.labeled().patients.tolist())),
         generator_patients=sorted({name for record in generators for name in record.patients}),
+        ancestor_patients=sorted({name for each in ancestors for name in each.patients or ()}),
+        image_digests=None if digests is None else joined_digests(digests, ancestors),
+        ancestry=joined_remarks(ancestors),
     )
 
 

@@ -68,6 +68,16 @@ ENCODERS: dict[str, Encoder] = {
 }
 
 
+def encoder_ancestry(name: str) -> tuple[str, ...]:
+    """Sentence on the pretraining of an encoder that saw TCGA, or may have; else none."""
+    encoder = ENCODERS[name]
+    saw = {"no": "", "yes": "patients of TCGA are", "unknown": "patients of TCGA may be"}
+    if not (clause := saw[encoder.saw_tcga]):
+        return ()
+    text = f"Encoder {name} was pretrained on {encoder.pretraining}; {clause} among them"
+    return (f"{text}, and no list says who, so overlap cannot be excluded.",)
+
+
 def encoder_network(name: str, channels: InputChannels) -> ImageClassifier:
     """Network of an encoder without its last layer, (N, C, H, W) -> (N, D).
 

@@ -3,10 +3,12 @@
 weights.safetensors    weights of all networks: generator_ema.*, generator.*, and others
 training.pt            optimizers and other state that training continues with; it holds no code
 model.json             architecture, settings, class, patients, images shown, origin and version;
+                       SHA-256 of weights.safetensors; digests of the images of all trainings;
                        the roles of the patients (`fold`) if it was trained on a fold of the cohort;
                for information only, how it was computed and how good it is
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ import torch
 from safetensors.torch import save as serialize
 
 from idhray import __version__
+from idhray.ancestry import WEIGHTS_SHA256
 from idhray.config import default_values, differences, settings_dict, settings_hash
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
@@ -55,15 +58,17 @@ def checkpoint_files(run: Run, about: Mapping[str, Any] | None = None) -> dict[s
     }
     training = io.BytesIO()
     torch.save({"images_shown": run.images_shown, **run.training_state()}, training)
+    data = serialize(weights)
     model = {
         **_identity(run),
+        WEIGHTS_SHA256: hashlib.sha256(data).hexdigest(),
         "images_shown": run.images_shown,
         "idhray": __version__,
         "computed": computed(run),
         **(about or {}),
     }
     return {
-        WEIGHTS: serialize(weights),
+        WEIGHTS: data,
         TRAINING: training.getvalue(),
         MODEL: (json.dumps(model, indent=2) + "\n").encode(),
     }

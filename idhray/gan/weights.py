@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from idhray.ancestry import MODEL_FILE, refuse_other_weights
 from idhray.errors import StorageError
-from idhray.storage import exists, join, read_bytes
+from idhray.storage import exists, join, read_bytes, read_json
 
 WEIGHTS = "weights.safetensors"
 
@@ -56,11 +57,14 @@ def read_weights(folder: str) -> CheckpointWeights:
 
     Raises:
         StorageError: the file is missing or corrupt.
+        LeakageError: model.json beside it describes other weights.
     """
     path = join(folder, WEIGHTS)
     if not exists(path):
         raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
     data = read_bytes(path)
+    if exists(join(folder, MODEL_FILE)):
+        refuse_other_weights(folder, read_json(join(folder, MODEL_FILE)), data)
     try:
         return CheckpointWeights(path, load(data), hashlib.sha256(data).hexdigest()[:16])
     except SafetensorError as error:

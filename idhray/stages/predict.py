@@ -1,26 +1,32 @@
 """A trained classifier on images it may be tested on: checkpoint, PATCHES -> PREDICTIONS."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
+from idhray.ancestry import Ancestor
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import load_images
-from idhray.classify.image_set import ImageRows
 from idhray.config import identity_of, settings_hash
-from idhray.errors import LeakageError
+from idhray.fingerprints import unpacked_digests
+from idhray.leakage import HeldOut, assert_untouched, patient_splits
 from idhray.ledger import check_failures, tally
 from idhray.stages.experiment.one_fold import one_fold
-from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.storage import absolute
+from idhray.table_fingerprints import TableFingerprints, table_fingerprints
 from idhray.tables import PREDICTIONS
-from idhray.withdrawals import with_names
+
+logger = logging.getLogger(__name__)
 
 Split = Literal["train", "val", "test"]
 
@@ -69,8 +75,19 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
         "images": seal(images),
     }
     folds = absolute(flags.folds) if flags.folds else None
-    if folds:
-        inputs |= {"fold": flags.fold, "fold_roles": one_fold(images, folds, flags.fold).digest}
+    fold = one_fold(images, folds, flags.fold) if folds else None
+    if fold:
+        inputs |= {"fold": flags.fold, "fold_roles": fold.digest}
+    refuse_changed_checkpoint(checkpoint)
+    roles = fold.roles if fold else patient_splits(images)
+    fingerprints = table_fingerprints(images)
+    remarks: dict[str, None] = {}
+    for split in flags.split:
+        patients = [name for name, role in roles.items() if role == split]
+        of_split = refuse_trained_on(patients, split, card, checkpoint, fingerprints)
+        remarks |= dict.fromkeys(of_split)
+    for remark in remarks:
+        logger.warning("%s: %s", out, remark)
     identity = identity_of(inputs=inputs, flags=flags, names=("split",))
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
@@ -91,7 +108,7 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
         gpus = task_gpus(flags.gpus_per_worker)
         fates = map_items(items, predict_split, out=out, schema=PREDICTIONS, gpus=gpus)
         check_failures(out, fates, 0)
-    return {"out": out, "patients": tally(fates)["rows"]}
+    return {"out": out, "patients": tally(fates)["rows"], "ancestry": [*remarks]}
 
 
 def predict_split(task: PredictTask) -> Outcome:
@@ -103,7 +120,6 @@ def predict_split(task: PredictTask) -> Outcome:
         images = one_fold(task.images, task.folds, task.fold).view(all_images, task.split)
     else:
         images = load_images(task.images, task.split, card.settings).view()
-    refuse_trained_on(images, task.split, card, task.checkpoint)
     p = mutant_probabilities(network.to(device), images, device=device)
     rows = prediction_rows(
         images,
@@ -115,23 +131,52 @@ def predict_split(task: PredictTask) -> Outcome:
     return Outcome(rows=[{**row, "fold": task.fold} for row in rows] if task.folds else rows)
 
 
-def refuse_trained_on(images: ImageRows, split: str, card: ModelCard, checkpoint: str) -> None:
-    """Refuse to test on patients that the classifier, or a generator behind it, was trained on.
+def refuse_trained_on(
+    patients: Collection[str],
+    split: str,
+    card: ModelCard,
+    checkpoint: str,
+    images: TableFingerprints | None = None,
+) -> tuple[str, ...]:
+    """Refuse to test on patients or images that a classifier, or a model behind it, saw.
 
     A patient who withdrew and came back is recognized by the keyed hash in the card.
 
+    Args:
+        patients: Patients of the split.
+        split: train, val or test; nothing is refused for train.
+        card: Card of the classifier.
+        checkpoint: Its folder.
+        images: Fingerprints of all images of the table.
+
+    Returns:
+        Sentences on what is unknown of the classifier's ancestors.
+
     Raises:
-        LeakageError: naming the first of them.
+        LeakageError: naming the first patient.
     """
-    patients = set(images.patients.tolist())
-    used: dict[str, set[str]] = {}
-    if split != "train":
-        used["training"] = {*card.train_patients, *card.generator_patients}
-    if split == "test":
-        used["validation"] = set(card.val_patients)
-    for purpose, names in used.items():
-        if shared := sorted(patients & {*with_names(checkpoint, names, patients)}):
-            raise LeakageError(
-                f"split {split}: {len(shared)} patients were in the classifier's {purpose} "
-                f"({shared[0]}, ...); a prediction of them is no test"
-            )
+    if split == "train":
+        return ()
+    trained_on = (*card.train_patients, *card.generator_patients, *card.ancestor_patients)
+    training = Ancestor(
+        name=f"{checkpoint}: the classifier's training",
+        patients=trained_on,
+        digests=None if card.image_digests is None else unpacked_digests(card.image_digests),
+        folder=checkpoint,
+        ancestry=tuple(card.ancestry),
+        verb="used",
+        advice="a prediction of them is no test",
+    )
+    validation = replace(
+        training,
+        name=f"{checkpoint}: the classifier's validation",
+        patients=tuple(card.val_patients),
+        digests=np.zeros(0, np.uint64),
+    )
+    held_out = HeldOut(
+        cohort=f"split {split}",
+        roles=dict.fromkeys(patients, split),
+        images=None if images is None else images.of_patients(patients),
+        purpose="would test",
+    )
+    return assert_untouched(held_out, [training, *([validation] if split == "test" else [])])

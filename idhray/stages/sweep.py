@@ -19,6 +19,8 @@ from typing import Any, get_args
 import ray
 
 from idhray import ledger
+from idhray.ancestry import Ancestor, ancestor_of_record, joined_remarks
+from idhray.classify.encoders import encoder_ancestry
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.config import identity_of
 from idhray.errors import ConfigError, SettingsChangedError
@@ -42,12 +44,14 @@ from idhray.stages.experiment.outcome import (
     refuse_older_version,
 )
 from idhray.stages.experiment.plan import (
+    GeneratorsOfTrial,
     TrialPlan,
     assigned_generators,
     folds_of,
     images_by_fold,
     listed_images,
     plan_protocol,
+    refuse_leaks_of_folds,
 )
 from idhray.stages.experiment.protocol_file import (
     changed_trials,
@@ -74,6 +78,7 @@ from idhray.stages.runtime.training import with_absolute_weights
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.rule import needed_repeats
 from idhray.storage import absolute, exists, join, read_json
+from idhray.table_fingerprints import table_fingerprints
 from idhray.table_parts import parts
 from idhray.tables import PREDICTIONS
 
@@ -245,7 +250,11 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
     needs_generator &= not generators_follow
     repeats = range(1, last_repeat(protocol, settings) + 1)
     ordered = ordered_generators(synthetic, None if flags.overwrite else out)
-    generators = assigned_generators(ordered, folds, settings, repeats) if needs_generator else {}
+    fingerprints = table_fingerprints(images)
+    weights = refuse_leaks_of_folds(folds, settings, fingerprints)
+    generators: GeneratorsOfTrial = {}
+    if needs_generator:
+        generators = assigned_generators(ordered, folds, settings, repeats, fingerprints)
     used = {folder for pair in generators.values() for folder in pair}
     plan = TrialPlan(
         folds=folds,
@@ -257,9 +266,19 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
         seed=flags.seed,
         generators=generators,
         seals={folder: seal(folder) for folder in ordered if folder in used},
+        ancestry=_ancestry(settings, sorted(used), weights),
     )
     refuse_impossible_trials(plan, images)
     return plan
+
+
+def _ancestry(
+    settings: ExperimentSettings, synthetic: Sequence[str], weights: Sequence[Ancestor]
+) -> tuple[str, ...]:
+    """Sentences on what is unknown of generators, weights and encoder."""
+    generators = [ancestor_of_record(folder, read_generator(folder)) for folder in synthetic]
+    of_encoder = encoder_ancestry(settings.encoder) if "frozen" in settings.classifiers else ()
+    return (*joined_remarks([*weights, *generators]), *of_encoder)
 
 
 def _run_planned(plan: TrialPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from idhray.ancestry import ANCESTRY, IMAGE_DIGESTS
 from idhray.config import Identity, default_values, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
@@ -39,7 +40,7 @@ from idhray.stages.gan_training.synthetic_parts import (
     part_name,
     rows_of,
 )
-from idhray.stages.runtime.folder import DONE, seal, stage_folder
+from idhray.stages.runtime.folder import DONE, refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import RunFlags
@@ -102,6 +103,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     """
     checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
     _check(flags)
+    refuse_changed_checkpoint(checkpoint)
     generator = seal(checkpoint)
     task = _task(flags, valid_gate(checkpoint, generator, flags.psi))
     count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
@@ -235,6 +237,8 @@ def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) 
         weights=read_weights(checkpoint).digest("generator_ema"),
         tables=_generator_tables(model),
         trained_on=model["trained_on"],
+        image_digests=model.get(IMAGE_DIGESTS),
+        ancestry=model.get(ANCESTRY, ()),
     )
 
 

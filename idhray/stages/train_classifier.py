@@ -1,5 +1,6 @@
 """Training of one classifier on Ray Train: PATCHES and the first n SYNTHETIC -> checkpoint."""
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 import ray.train
 import ray.train.torch
 
+from idhray.ancestry import ancestor_of_record, ancestors_of_weights, joined_remarks
 from idhray.classify import checkpoint as saved
 from idhray.classify.dataset import load_images, load_synthetic, refuse_missing_class
 from idhray.classify.image_set import ImageRows
@@ -31,6 +33,9 @@ from idhray.stages.runtime.training import (
     with_absolute_weights,
 )
 from idhray.storage import absolute, exists, join
+from idhray.table_fingerprints import table_fingerprints
+
+logger = logging.getLogger(__name__)
 
 OWNS = ("weights.safetensors", "training.pt", "model.json")
 
@@ -90,7 +95,11 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     refuse_uneven(flags.n_synthetic)
     folds = absolute(flags.folds) if flags.folds else None
     fold = one_fold(images, folds, flags.fold) if folds else None
-    _refuse_leaks(images, synthetic, fold)  # before Ray starts
+    records = _refuse_leaks(images, synthetic, fold, settings.weights)  # before Ray starts
+    pairs = zip(synthetic, records, strict=True)
+    sources = [ancestor_of_record(*pair) for pair in pairs]
+    for remark in joined_remarks([*sources, *ancestors_of_weights(settings.weights)]):
+        logger.warning("%s: %s", out, remark)
     seals = sorted(seal(folder) for folder in synthetic)
     inputs = {
         "stage": "train_classifier",
@@ -136,6 +145,7 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
         "best_epoch": card.best_epoch,
         "val_loss": best["val_loss"],
         "val_auc": best["val_auc"],
+        "ancestry": card.ancestry,
     }
 
 
@@ -157,12 +167,29 @@ def refuse_uneven(n_synthetic: int) -> None:
 
 
 def _refuse_leaks(
-    images: str, synthetic: Sequence[str], fold: OneFold | None
+    images: str, synthetic: Sequence[str], fold: OneFold | None, weights: str
 ) -> list[GeneratorRecord]:
-    """Generator records; refuse generators that saw patients held out by the fold or the split."""
+    """Generator records; refuse ancestors that saw patients held out by the fold or the split."""
+    sources = ancestors_of_weights(weights)
     if fold is None:
-        return refuse_leaks(images, synthetic)
-    return refuse_leaks_of_roles(fold.roles, synthetic)
+        return refuse_leaks(images, synthetic, sources)
+    return refuse_leaks_of_roles(
+        fold.roles, synthetic, images=table_fingerprints(images), weights=sources
+    )
+
+
+def _digests(rows: Sequence[ImageRows]) -> list[int]:
+    """Digests of the pixels of images, as their tables hold them."""
+    digests: list[int] = []
+    for images in rows:
+        assert images.images.places is not None
+        places = images.images.places.take(images.rows)
+        paths = [places.parts[number] for number in places.part]
+        for folder in sorted({path.rpartition("/")[0] for path in paths}):
+            chosen = zip(paths, places.row.tolist(), strict=True)
+            in_folder = [pair for pair in chosen if pair[0].rpartition("/")[0] == folder]
+            digests += table_fingerprints(folder).of_rows(in_folder).pixels.tolist()
+    return digests
 
 
 def _real_images(task: ClassifierTask, fold: OneFold | None) -> tuple[ImageRows, ImageRows]:
@@ -183,7 +210,12 @@ def train_loop(config: dict[str, Any]) -> None:
     added = None
     if task.n_synthetic:
         added = load_synthetic(task.synthetic, task.n_synthetic // 2, task.settings).view()
-    generators = _refuse_leaks(task.images, task.synthetic, fold) if task.n_synthetic else []
+    used = task.synthetic if task.n_synthetic else ()
+    weights = task.settings.weights
+    generators = _refuse_leaks(task.images, used, fold, weights)
+    records = [ancestor_of_record(*pair) for pair in zip(used, generators, strict=True)]
+    ancestors = [*records, *ancestors_of_weights(weights)]
+    digests = _digests([real, *([added] if added else [])])
     worker = this_worker()
     state = None
     if last := ray.train.get_checkpoint():
@@ -196,7 +228,15 @@ def train_loop(config: dict[str, Any]) -> None:
             if worker.rank == 0:
                 add_to_history(task.out, metrics)
                 card = saved.model_card(
-                    state, real, added, val, task.settings, seed=task.seed, generators=generators
+                    state,
+                    real,
+                    added,
+                    val,
+                    task.settings,
+                    seed=task.seed,
+                    generators=generators,
+                    ancestors=ancestors,
+                    digests=digests,
                 )
                 saved.save_training(folder, state)
                 saved.save_model(folder, state, card)

@@ -11,6 +11,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.gan.architectures import PRESETS as PRESETS
 from idhray.gan.checkpoint import MODEL, read_model
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
+from idhray.leakage import patient_splits
 from idhray.stages.gan_training.callbacks import BEST, EXTENDED, KEPT, LAST, one_line_if_unwritable
 from idhray.stages.gan_training.extension import (
     EARLIER,
@@ -19,7 +20,7 @@ from idhray.stages.gan_training.extension import (
     check_extension,
     is_finished,
 )
-from idhray.stages.gan_training.fold_check import check_fold, training_count
+from idhray.stages.gan_training.fold_check import check_fold, refuse_seen, training_count
 from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
 from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
@@ -31,6 +32,7 @@ from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.runtime.stopping import Stop, stop_on_signal
 from idhray.stages.runtime.training import remove_run, run_from_snapshots, trainings_at_once
 from idhray.storage import SETTINGS, absolute, exists, join, read_bytes, read_json, remove
+from idhray.table_fingerprints import table_fingerprints
 
 logger = logging.getLogger(__name__)
 
@@ -124,12 +126,16 @@ def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:
     Raises:
         LeakageError, TableError: a task does not fit its fold.
     """
-    tables = {images: image_counts(images) for images in {task.images for task in tasks.values()}}
+    folders = {task.images for task in tasks.values()}
+    tables = {images: image_counts(images) for images in folders}
+    fingerprints = {images: table_fingerprints(images) for images in folders}
+    splits = {images: patient_splits(images) for images in folders}
     lengths = {}
     for name, task in tasks.items():
         fold, counts = task.gan_fold(), tables[task.images]
         if fold:
             check_fold(task, fold, counts)
+        refuse_seen(task, fold, fingerprints[task.images], splits[task.images])
         lengths[name] = (task.settings.total_kimg, training_count(task, counts))
     return sorted(tasks, key=lambda name: lengths[name], reverse=True)
 

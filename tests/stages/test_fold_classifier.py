@@ -46,7 +46,7 @@ def test_a_classifier_of_a_fold_learns_and_is_tested_by_its_roles(ray_local, inp
     assert set(rows["fold"]) == {2}
     with pytest.raises(SettingsChangedError, match="fold_roles"):
         train_classifier(flags(inputs, model, fold=1, synthetic=(), n_synthetic=0))
-    with pytest.raises(Exception, match="patients were in the classifier's training"):
+    with pytest.raises(Exception, match="the classifier's training used patients"):
         predict(
             PredictFlags(checkpoint=str(model), out=str(tmp_path / "q"), **{**images, "fold": 1})
         )

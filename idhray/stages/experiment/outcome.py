@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from idhray.ancestry import ANCESTRY
 from idhray.errors import SettingsChangedError, StorageError
 from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
 from idhray.stages.experiment.trial import TRIALS_FOLDER
@@ -81,7 +82,8 @@ def read_outcome(folder: str, *, unfinished: bool = False) -> SweepOutcome:
         StorageError: validation has not selected the count yet.
     """
     protocol = protocol_from(read_json(join(folder, PROTOCOL_FILE)))
-    generators = list(read_json(join(folder, GENERATORS_FILE))["generators"])
+    recorded = read_json(join(folder, GENERATORS_FILE))
+    generators = list(recorded["generators"])
     names = None if unfinished else sealed_parts(folder)
     rows = read_table(folder, PREDICTIONS, part_names=names).to_pandas()
     trials = read_table(join(folder, TRIALS_FOLDER), TRIALS, part_names=names).to_pandas()
@@ -98,7 +100,7 @@ def read_outcome(folder: str, *, unfinished: bool = False) -> SweepOutcome:
         trials=trials,
         model=main_model(protocol),
         protocol=protocol,
-        rule=replace(rule, epochs=epochs_of(protocol)),
+        rule=replace(rule, epochs=epochs_of(protocol), ancestry=tuple(recorded.get(ANCESTRY, ()))),
         generators=generators,
     )
 

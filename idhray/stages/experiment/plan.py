@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from idhray.ancestry import Ancestor, ancestors_of_weights
 from idhray.classify.settings import ClassifierSettings
 from idhray.cohorts.fold_draw import draw_folds
 from idhray.cohorts.folds import Folds, folds_of_split, read_folds
@@ -36,10 +37,11 @@ from idhray.experiment.settings import (
 from idhray.experiment.trials import Trial, generators_of_trial
 from idhray.generator_records import GeneratorRecord, read_generator
 from idhray.image_ranks import image_ranks
-from idhray.leakage import refuse_equal_weights, suitable_generators
+from idhray.leakage import refuse_equal_weights, refuse_leaks_of_roles, suitable_generators
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.contents import image_identity, part_contents
 from idhray.storage import SETTINGS, exists, join, read_bytes, read_json
+from idhray.table_fingerprints import TableFingerprints
 from idhray.table_parts import column_names, parts, read_part
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class TrialPlan:
     trained."""
     seals: Mapping[str, str]
     """Seal of each SYNTHETIC folder in use."""
+    ancestry: tuple[str, ...] = ()
+    """Sentences on ancestors of which something is unknown."""
 
     @functools.cached_property
     def synthetic_identities(self) -> dict[str, list[str]]:
@@ -322,8 +326,32 @@ def folds_digest(folds: Folds) -> str:
     return settings_hash({"rows": folds.table.astype(str).to_dict("records"), "by": folds.by})
 
 
+def refuse_leaks_of_folds(
+    folds: Folds, settings: ExperimentSettings, images: TableFingerprints
+) -> list[Ancestor]:
+    """Ancestors of the networks of an experiment; refuse those that a fold's patients reach.
+
+    Raises:
+        LeakageError: in a fold, held-out patients or images are among those of the training set or
+            of the weights that trainings start from.
+    """
+    weights = (
+        ancestors_of_weights(settings.classifier.weights)
+        if "network" in settings.classifiers
+        else []
+    )
+    for fold in folds.numbers():
+        roles, cohort = folds.roles(fold), f"fold {fold}"
+        refuse_leaks_of_roles(roles, (), cohort=cohort, images=images, weights=weights)
+    return weights
+
+
 def assigned_generators(
-    synthetic: Sequence[str], folds: Folds, settings: ExperimentSettings, repeats: Sequence[int]
+    synthetic: Sequence[str],
+    folds: Folds,
+    settings: ExperimentSettings,
+    repeats: Sequence[int],
+    images: TableFingerprints,
 ) -> GeneratorsOfTrial:
     """SYNTHETIC folders of each fold and repeat, one of each class.
 
@@ -338,7 +366,9 @@ def assigned_generators(
     serves: dict[str, GeneratorRecord] = {}
     refusals: dict[str, str] = {}
     scope = settings.protocol.generators
-    suitable = {fold: suitable_generators(folds.roles(fold), synthetic) for fold in folds.numbers()}
+    suitable = {
+        fold: suitable_generators(folds.roles(fold), synthetic, images) for fold in folds.numbers()
+    }
     for of_fold in suitable.values():
         refuse_equal_weights(of_fold.records)
         serves |= of_fold.records

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from idhray import ledger
+from idhray.ancestry import ANCESTRY
 from idhray.cohorts.folds import FOLDS_FILE, write_folds
 from idhray.errors import SettingsChangedError, StorageError
 from idhray.experiment.protocol import (
@@ -44,7 +45,8 @@ def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
     publish_json(join(out, PROTOCOL_FILE), protocol_values(protocol))
     entries = generator_entries(plan, recorded_entries(out))
     if entries or not exists(join(out, GENERATORS_FILE)):
-        publish_json(join(out, GENERATORS_FILE), {"generators": entries})
+        ancestry = {ANCESTRY: list(plan.ancestry)} if plan.ancestry else {}
+        publish_json(join(out, GENERATORS_FILE), {"generators": entries, **ancestry})
     logger.info("%s: protocol %s. %s", out, protocol.hash, protocol.detectable)
     return plan
 

@@ -2,14 +2,15 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 
 from idhray.cohorts.folds import listed, read_folds
 from idhray.errors import LeakageError, TableError
-from idhray.gan.checkpoint import read_model
+from idhray.leakage import HeldOut, assert_untouched, training_set
 from idhray.stages.gan_training.fold import GanFold
 from idhray.stages.gan_training.image_sets import ANY
 from idhray.stages.gan_training.task import GanTask
-from idhray.withdrawals import with_names
+from idhray.table_fingerprints import TableFingerprints
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +42,11 @@ def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
         counts: Result of `image_counts` for its images.
 
     Raises:
-        LeakageError: file and images differ in the label of a patient, or the generator that the
-            training starts from saw held-out patients.
+        LeakageError: file and images differ in the label of a patient.
         TableError: the images hold no training patient of the class.
     """
     labels = {patient: idh for patient, idh, _ in counts if task.idh in (idh, ANY)}
     _refuse_other_labels(task, labels)
-    _refuse_source(task, fold)
     if not training_count(task, counts):
         raise TableError(
             f"{task.images}: no image of a training patient of class {task.idh} in fold "
@@ -81,15 +80,24 @@ def _refuse_other_labels(task: GanTask, labels: dict[str, str]) -> None:
         )
 
 
-def _refuse_source(task: GanTask, fold: GanFold) -> None:
-    """Refuse weights that come from a held-out patient."""
-    if task.init_from is None:
-        return
-    recorded = read_model(task.init_from)["patients"]
-    patients = with_names(task.init_from, recorded, fold.held_out_patients)
-    if leaked := sorted(set(patients) & set(fold.held_out_patients)):
-        raise LeakageError(
-            f"--init-from {task.init_from}: trained on patients that fold {fold.number} of "
-            f"{task.folds} holds out for validation or test, {len(leaked)} in all: "
-            f"{listed(leaked)}; start from a GAN of other patients"
-        )
+def refuse_seen(
+    task: GanTask, fold: GanFold | None, images: TableFingerprints, splits: Mapping[str, str]
+) -> None:
+    """Refuse a training by which held-out patients or images would shape the weights.
+
+    Args:
+        task: Task of one GAN.
+        fold: Its fold; None for the split of the table.
+        images: Fingerprints of its images.
+        splits: Split of each patient of the table.
+
+    Raises:
+        LeakageError: its images, or the generator that it starts from, are of held-out patients.
+    """
+    cohort = f"fold {fold.number} of {task.folds}" if fold else task.images
+    roles = fold.roles if fold else splits
+    held_out = HeldOut.of_roles(roles, images, cohort)
+    for remark in assert_untouched(
+        held_out, [training_set(roles, images, cohort), *task.ancestors()]
+    ):
+        logger.warning("%s: %s", task.out, remark)

@@ -148,6 +148,7 @@ def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
     about: dict[str, Any] = {
         "null_channels": null_channels(real.images),
         "tables": task.tables(real.patients),
+        **task.ancestry(),
         **({"fold": fold.entry()} if fold else {}),
         **({} if limit is None else {"train_per_class": limit}),
     }

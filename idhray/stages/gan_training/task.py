@@ -5,6 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from idhray.ancestry import (
+    ANCESTRY,
+    IMAGE_DIGESTS,
+    Ancestor,
+    ancestor_of_model,
+    joined_digests,
+    joined_remarks,
+)
 from idhray.cohorts.manifest import Label
 from idhray.config import Identity, default_values, settings_dict, settings_from
 from idhray.errors import ConfigError
@@ -17,10 +25,16 @@ from idhray.stages.gan_training.callbacks import WhenWorse
 from idhray.stages.gan_training.extractors import RANDOM, absolute_features
 from idhray.stages.gan_training.fidelity_meter import IMAGES, LEAST
 from idhray.stages.gan_training.fold import GanFold, read_fold
-from idhray.stages.gan_training.image_sets import ImageSelection, images_read, training_share
-from idhray.stages.runtime.folder import seal
+from idhray.stages.gan_training.image_sets import (
+    ImageSelection,
+    images_read,
+    selected_rows,
+    training_share,
+)
+from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal
 from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
+from idhray.table_fingerprints import table_fingerprints
 
 Idh = Label | Literal["any"]
 Keep = Literal["last", "best"]
@@ -196,6 +210,34 @@ class GanTask(GanFlags):
     def training_images(self) -> str:
         """Digest of the training images; see `images_read`."""
         return images_read(self.images, self.idh, "train", self.selection())
+
+    def ancestors(self) -> list[Ancestor]:
+        """The GAN that the training starts from; none without one.
+
+        Raises:
+            LeakageError: its weights are not those of its record.
+        """
+        if self.init_from is None:
+            return []
+        refuse_changed_checkpoint(self.init_from)
+        source = ancestor_of_model(self.init_from)
+        return [
+            replace(
+                source,
+                name=f"--init-from {self.init_from}:",
+                advice="start from a GAN of other patients",
+            )
+        ]
+
+    def ancestry(self) -> dict[str, Any]:
+        """Values of model.json: digests of the images of all trainings, and what is unknown."""
+        rows = selected_rows(self.images, self.idh, "train", self.selection())
+        images = table_fingerprints(self.images).of_rows((row.path, row.number) for row in rows)
+        ancestors = self.ancestors()
+        return {
+            IMAGE_DIGESTS: joined_digests(images.pixels, ancestors),
+            ANCESTRY: joined_remarks(ancestors),
+        }
 
     def _former_inputs(self, images_seal: str) -> dict[str, Any]:
         """Values by which earlier versions recorded the training images."""

@@ -18,8 +18,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from idhray.ancestry import MODEL_FILE, WEIGHTS_SHA256, refuse_other_weights
 from idhray.config import Identity
-from idhray.errors import IdhrayError, SettingsChangedError, StorageError
+from idhray.errors import IdhrayError, LeakageError, SettingsChangedError, StorageError
 from idhray.ledger import fates
 from idhray.stages.runtime.cost import cost_text
 from idhray.stages.runtime.session import provenance
@@ -147,6 +148,28 @@ def seal(folder: str) -> str:
             "that makes it again"
         )
     return str(sealed["digest"])
+
+
+def refuse_changed_checkpoint(folder: str) -> None:
+    """Refuse a checkpoint whose weights are not those of its record.
+
+    Records of earlier versions hold no digest of the weights. Then the whole folder is compared
+    with its seal.
+
+    Raises:
+        LeakageError: a file was replaced.
+        StorageError: the folder is not finished.
+    """
+    seal(folder)
+    model = read_json(join(folder, MODEL_FILE)) if exists(join(folder, MODEL_FILE)) else {}
+    refuse_other_weights(folder, model)
+    before = read_json(join(folder, DONE))
+    if WEIGHTS_SHA256 in model or _without_names(before) == sealed_again(folder, before):
+        return
+    raise LeakageError(
+        f"{folder}: its files are not those that were sealed when it was finished, so the patients "
+        "behind its weights are unknown; restore them, or train again"
+    )
 
 
 def sealed_again(out: str, before: Mapping[str, Any] | None) -> dict[str, Any]:

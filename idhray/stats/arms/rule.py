@@ -50,6 +50,8 @@ class DecisionRule:
     """Reason of a primary contrast that was changed after results: it never says "helps"."""
     failed_gates: tuple[str, ...] = ()
     """Generators that failed their gate and were allowed."""
+    ancestry: tuple[str, ...] = ()
+    """Sentences on weights and generators whose own patients or images are unknown."""
     planned_repeats: int | None = None
     """Repeats of the protocol. Later ones give a second, descriptive estimate."""
     planned_folds: int | None = None

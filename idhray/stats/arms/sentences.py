@@ -205,6 +205,7 @@ def scope(decision: Decision, rule: DecisionRule, folds: int) -> list[str]:
         sentences.append(
             f"Generators that failed their gate and were allowed: {', '.join(rule.failed_gates)}."
         )
+    sentences += rule.ancestry
     if not rule.equal_steps:
         sentences.append("The arms ran different numbers of optimizer steps.")
     if rule.baseline_steps_differ:

@@ -123,7 +123,7 @@ def _without_comparison(
     folds: int,
 ) -> ArmVerdict:
     """Figures of the baseline in words, where it is the only arm."""
-    sentences = no_comparison(arms, rule, counts, folds)
+    sentences = [*no_comparison(arms, rule, counts, folds), *rule.ancestry]
     nothing = float("nan")
     return ArmVerdict(
         answer=decision.answer,

@@ -207,7 +207,7 @@ def test_weights_of_a_gan_that_saw_held_out_patients_are_refused(task, tmp_path)
     save(start(GAN, patients=("N1", "M4")), source)
     publish_json(f"{source}/{DONE}", {"digest": "source"})
 
-    with pytest.raises(LeakageError, match=r"--init-from .* in all: M4; start from"):
+    with pytest.raises(LeakageError, match=r"--init-from .* in all: M4 .M4: .*; start from"):
         check(dataclasses.replace(task, init_from=source))
 
 
