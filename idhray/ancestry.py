@@ -143,10 +143,10 @@ def ancestors_of_weights(weights: str) -> list[Ancestor]:
     return [source]
 
 
-def joined_digests(own: Iterable[int], ancestors: Sequence[Ancestor]) -> str:
+def joined_digests(digests: Iterable[int], ancestors: Sequence[Ancestor]) -> str:
     """Text of the digests of a training's images and of those of its ancestors, as far as known."""
     earlier = [ancestor.digests for ancestor in ancestors if ancestor.digests is not None]
-    return packed_digests([*map(int, own), *(int(value) for each in earlier for value in each)])
+    return packed_digests([*map(int, digests), *(int(value) for each in earlier for value in each)])
 
 
 def joined_remarks(ancestors: Sequence[Ancestor]) -> list[str]:

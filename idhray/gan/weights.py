@@ -63,12 +63,13 @@ def read_weights(folder: str) -> CheckpointWeights:
     if not exists(path):
         raise StorageError(f"{path}: no such file; the checkpoint is incomplete")
     data = read_bytes(path)
-    if exists(join(folder, MODEL_FILE)):
-        refuse_other_weights(folder, read_json(join(folder, MODEL_FILE)), data)
     try:
-        return CheckpointWeights(path, load(data), hashlib.sha256(data).hexdigest()[:16])
+        tensors = load(data)
     except SafetensorError as error:
         raise StorageError(f"{path}: corrupt ({error}); use an earlier checkpoint") from None
+    if exists(join(folder, MODEL_FILE)):
+        refuse_other_weights(folder, read_json(join(folder, MODEL_FILE)), data)
+    return CheckpointWeights(path, tensors, hashlib.sha256(data).hexdigest()[:16])
 
 
 @dataclass(frozen=True, kw_only=True)

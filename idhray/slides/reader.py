@@ -82,6 +82,7 @@ class Slide:
             ):
                 raise SlideError(f"{self.name}: {reason}")
             self.scanned = _scanned(handle.properties)
+            self.quickhash = str(handle.properties.get(openslide.PROPERTY_NAME_QUICKHASH1, ""))
             self._downsamples: list[XY] = level_downsamples(handle.level_dimensions)
             x, y, self.mpp_source, self.mpp_contradiction = resolution(
                 self.name,

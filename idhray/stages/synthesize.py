@@ -14,6 +14,7 @@ from idhray.config import Identity, default_values, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.gate_settings import CopySettings
+from idhray.fingerprints import marked_synthetic
 from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
@@ -299,6 +300,12 @@ def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image[..., 0] if image.shape[-1] == 1 else image
 
 
+def _marked_cell(image: NDArray[np.uint8], name: str, task: SynthesizeTask) -> dict[str, Any]:
+    """PNG of a synthetic image that says so, by which it is refused among images of patients."""
+    cell = image_cell(_picture(image), name)
+    return {**cell, "bytes": marked_synthetic(cell["bytes"], task.generator)}
+
+
 def synthesize_some(task: SynthesizeTask) -> Outcome:
     """Rows of one part of the SYNTHETIC table."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -315,7 +322,7 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
     }
     copies = _copies(task, images, model, generator.settings)
     rows = [
-        {**shared, "index": index, "image": image_cell(_picture(image), f"{model['idh']}-{index}")}
+        {**shared, "index": index, "image": _marked_cell(image, f"{model['idh']}-{index}", task)}
         for index, image in zip(indices, images, strict=True)
         if index not in copies
     ]

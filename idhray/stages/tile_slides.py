@@ -17,8 +17,9 @@ import pandas as pd
 from idhray.cohorts.manifest import read_manifest, slide_name, with_split, write_manifest
 from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, with_slides
 from idhray.config import Identity, identity_of, recorded_values
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, LeakageError
 from idhray.input_digest import content_digest
+from idhray.leakage import shared_images, shared_text
 from idhray.ledger import Fate, check_failures, tally
 from idhray.slide_cache.cache import CACHE_FILE, Cache
 from idhray.slide_cache.source import slide_files
@@ -36,6 +37,7 @@ from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
 from idhray.storage import absolute, is_remote, join, publish_json
+from idhray.table_fingerprints import table_fingerprints
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -112,6 +114,7 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
         remove_unlisted_files(join(out, "quality"), fates)
         write_manifest(join(out, COHORT), plan.cohort)
         check_failures(out, fates, flags.max_failures)
+        refuse_shared_slides(out, plan.cohort, fates)
     contradictions = _contradictions(fates)
     return {"out": out, **tally(fates), "mpp_contradictions": len(contradictions), **verified}
 
@@ -133,6 +136,32 @@ def _contradictions(fates: Mapping[str, Fate]) -> dict[str, str]:
 
 def _digest(path: str) -> str:
     return content_digest(slide_files(path))
+
+
+def refuse_shared_slides(out: str, cohort: pd.DataFrame, fates: Mapping[str, Fate]) -> None:
+    """Refuse one slide file, or one image, under two patients.
+
+    Args:
+        out: Folder of the TILES table.
+        cohort: Rows of the manifest.
+        fates: Ledger of the slides.
+
+    Raises:
+        LeakageError: naming both patients and both slides.
+    """
+    patients = {slide_name(row["slide"]): row["patient"] for _, row in cohort.iterrows()}
+    by_digest: dict[str, str] = {}
+    for name, fate in sorted(fates.items()):
+        for digest in filter(None, (fate.input_digest, fate.quickhash)):
+            other = by_digest.setdefault(digest, name)
+            if patients.get(name) != patients.get(other) and {name, other} <= set(patients):
+                raise LeakageError(
+                    f"{out}: slides {other} of patient {patients[other]} and {name} of patient "
+                    f"{patients[name]} are one slide; find out whose it is, and remove the other "
+                    "row of the manifest"
+                )
+    if pairs := shared_images(table_fingerprints(out)):
+        raise LeakageError(shared_text(out, pairs))
 
 
 def tiles_state(flags: TileSlidesFlags) -> StageState:

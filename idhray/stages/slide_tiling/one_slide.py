@@ -43,6 +43,7 @@ def tile_one(task: TileTask) -> Outcome:
             "mpp": slide.mpp,
             "mpp_source": slide.mpp_source,
             "mpp_contradiction": contradiction,
+            "quickhash": slide.quickhash,
         }
         if plan.skipped_reason:
             note = _note(f"{task.slide}: {plan.skipped_reason}", contradiction)

@@ -8,6 +8,7 @@ import pytest
 
 from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, LeakageError, StorageError, TableError
+from idhray.fingerprints import unpacked_digests
 from idhray.gan.checkpoint import read_model, save
 from idhray.generator_records import (
     GeneratorRecord,
@@ -21,7 +22,7 @@ from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training import image_sets
 from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
-from idhray.stages.gan_training.fold_check import check_fold, training_count
+from idhray.stages.gan_training.fold_check import check_fold, refuse_seen, training_count
 from idhray.stages.gan_training.image_sets import image_counts, images_read, training_share
 from idhray.stages.gan_training.loop import images_to_learn
 from idhray.stages.gan_training.pretraining import earlier_sets, pretraining_tables
@@ -30,6 +31,7 @@ from idhray.stages.runtime.folder import DONE, seal
 from idhray.stages.synthesize import SynthesizeFlags, _training_sets, synthesize
 from idhray.stages.train_gan import TrainGanFlags, _longest_first, train_gan, train_gans
 from idhray.storage import publish_json
+from idhray.table_fingerprints import table_fingerprints
 from idhray.table_parts import parts, read_part, replace_values
 from tests.gan.made_up import STYLEGAN2, start
 from tests.stages.gan_patches import FOLD_PATIENTS, patches_of_folds, three_folds
@@ -61,6 +63,7 @@ def task(patches, tmp_path):
 def check(task):
     """Check of the fold of a task."""
     check_fold(task, task.gan_fold(), image_counts(task.images))
+    refuse_seen(task, task.gan_fold(), table_fingerprints(task.images), {})
 
 
 def test_no_image_of_a_held_out_patient_is_read(task, monkeypatch):
@@ -327,10 +330,12 @@ def test_a_fold_gan_is_evaluated_and_sampled_by_its_fold(trained, patches, monke
     assert set(held_out.patients) == {"M4"}
     assert (record.fold, record.seed, record.patients) == (2, 4, TRAINING)
     assert len(record.weights) == 16
+    assert len(unpacked_digests(record.image_digests)) == 16
     assert record == GeneratorRecord.of(
         seal(checkpoint),
         "mutant",
         TRAINING,
+        image_digests=record.image_digests,
         fold=2,
         seed=4,
         weights=record.weights,
