@@ -290,8 +290,12 @@ class SlideStages:
         )
 
     def _sweep_before_generators(self) -> None:
-        """Train the arms without generated images, if this command reaches the experiment."""
-        if self.flags.until not in ("generators", "synthetic"):
+        """Train the arms without generated images, if this command reaches the experiment.
+
+        Generators of several workers need GPUs that are free at the same time. Trainings of one GPU
+        each would keep these from them.
+        """
+        if self.flags.gan_workers == 1 and self.flags.until not in ("generators", "synthetic"):
             sweep_before_generators(self._sweep())
 
     def _has_results(self) -> bool:
