@@ -265,7 +265,7 @@ def drawn_folds(pool: Pool, number: int, patients: int, train_patients: int) -> 
 
 def read_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
     """A cohort with the columns of a manifest."""
-    columns = ("age", "sex", "grade", "diagnosis", "site", "cohort")
+    columns = ("age", "age_censored", "sex", "grade", "diagnosis", "site", "cohort")
     return cohort.assign(**dict.fromkeys(columns, ""))
 
 
