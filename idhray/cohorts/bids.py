@@ -7,15 +7,13 @@ Source: Brain Imaging Data Structure 1.10, "Magnetic Resonance Imaging", anatomy
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-import pandas as pd
-
-from idhray.cohorts.labels import ALIASES, label_column, patient_labels
-from idhray.cohorts.manifest import manifest_frame
-from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.imported import ImportedCohort, with_labels
+from idhray.cohorts.labels import LabelOptions
 from idhray.errors import ManifestError
 from idhray.file_tree import files_below
+from idhray.patients import patient_key
 
 logger = logging.getLogger(__name__)
 
@@ -26,28 +24,18 @@ IMAGE = re.compile(
 SEQUENCES = ("t1ce", "flair")
 
 
-def bids_manifest(
-    folder: str, labels: str | None, *, columns: Mapping[str, str | None]
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def bids_manifest(folder: str, labels: Sequence[str], *, options: LabelOptions) -> ImportedCohort:
     """Manifest with one row per session that has both sequences.
 
     Args:
         folder: Root of the data set.
-        labels: CSV or TSV of labels; defaults to `participants.tsv` in the folder.
-        columns: Column names of the label table that are not in `ALIASES`.
-
-    Returns:
-        The manifest, and the number of sessions left out for each reason.
+        labels: Tables of labels; empty for `participants.tsv` in the folder.
+        options: Choices for the labels.
 
     Raises:
         ManifestError: No session has both sequences, a session has several files of one sequence,
             or the labels contradict each other. The message lists all problems.
     """
-    path = labels or os.path.join(folder, "participants.tsv")
-    table = read_text_table(path).map(str.strip)
-    aliases = {**columns, "patient": columns.get("patient") or _participants(table)}
-    label_columns = {name: label_column(table, name, aliases.get(name), path) for name in ALIASES}
-    labels_by_patient = patient_labels(table, label_columns, path, _subject)
     sessions: dict[tuple[str, str], dict[str, list[str]]] = {}
     for subject, session, sequence, file in _images(folder):
         files = sessions.setdefault((subject, session), {name: [] for name in SEQUENCES})
@@ -60,21 +48,18 @@ def bids_manifest(
             left_out[f"no_{missing[0]}"] += 1
             continue
         scans = {name: files[name][0] for name in SEQUENCES}
-        rows.append({"patient": subject, **scans, **labels_by_patient.get(subject, {})})
+        rows.append({"patient": subject, **scans})
     if not rows:
         raise ManifestError(
             f"{folder}: no session with CE-T1w (_ce-..._T1w) and FLAIR under anat ({left_out})"
         )
-    return manifest_frame(rows), left_out
+    paths = labels or [os.path.join(folder, "participants.tsv")]
+    return with_labels(rows, paths, options, left_out, key=_subject_key)
 
 
-def _participants(table: pd.DataFrame) -> str | None:
-    """The patient column that BIDS requires, if the table has it."""
-    return "participant_id" if "participant_id" in table else None
-
-
-def _subject(text: str) -> str:
-    return text if text.startswith("sub-") else f"sub-{text}"
+def _subject_key(name: str) -> str:
+    """Key of a subject: sub-01, 01 and 1 are one."""
+    return patient_key(re.sub(r"^sub-", "", name.strip()))
 
 
 def _images(folder: str) -> Iterator[tuple[str, str, str, str]]:

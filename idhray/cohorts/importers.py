@@ -1,17 +1,20 @@
-"""Manifests of TCGA, GDC or CPTAC slides with a table of labels."""
+"""Manifests of the slides of TCGA, GDC, CPTAC and EBRAINS with tables of labels."""
 
+import dataclasses
 import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.labels import ALIASES, label_column, patient_labels
-from idhray.cohorts.manifest import manifest_frame
+from idhray.cohorts.cell_text import header_key
+from idhray.cohorts.imported import ImportedCohort, RowCounts, every_row, with_labels
+from idhray.cohorts.labels import LabelOptions
 from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.values.numbers import power_value
 from idhray.errors import ManifestError
 from idhray.file_tree import files_below
 
@@ -27,13 +30,10 @@ BARCODE = re.compile(r"TCGA-(?P<site>\w\w)-\w{4}-\d\d[A-Z]-\w\w-(?P<kind>DX|TS|B
 CPTAC = re.compile(r"(?P<case>C3[A-Z]-\d{5})(-\d\d)?(?!\d)", re.I)
 POWER = ("objective_power", "mag", "appmag")
 
-ManifestAndCounts = tuple[pd.DataFrame, dict[str, int]]
-"""The manifest, and the number of files left out for each reason."""
-
 
 def tcga_manifest(
-    slides: str, labels: str, *, frozen: bool, columns: Mapping[str, str | None]
-) -> ManifestAndCounts:
+    slides: str, labels: Sequence[str], *, frozen: bool, options: LabelOptions
+) -> ImportedCohort:
     """Manifest of the TCGA slides in a folder.
 
     The patient is the first 12 characters of the barcode, the site its second field. DX is an FFPE
@@ -42,9 +42,9 @@ def tcga_manifest(
 
     Args:
         slides: Folder, searched with all subfolders.
-        labels: CSV or TSV; its patient column may hold patient or slide barcodes.
+        labels: Tables of labels; their patient column may hold patient or slide barcodes.
         frozen: Include frozen sections.
-        columns: Column names of the label table that are not in `ALIASES`.
+        options: Choices for the labels.
 
     Raises:
         ManifestError: No slide is found, a column is missing or has unknown values, or the rows of
@@ -63,12 +63,12 @@ def tcga_manifest(
             rows.append({"patient": case_of(name), "site": site, "cohort": "TCGA", "slide": path})
     if not rows:
         raise ManifestError(f"{slides}: no TCGA slides ({left_out}); names must start TCGA-XX-XXXX")
-    return _labeled(rows, labels, columns), left_out
+    return labeled_slides(rows, labels, options, left_out)
 
 
 def gdc_manifest(
-    slides: str, sheet: str, labels: str, *, frozen: bool, columns: Mapping[str, str | None]
-) -> ManifestAndCounts:
+    slides: str, sheet: str, labels: Sequence[str], *, frozen: bool, options: LabelOptions
+) -> ImportedCohort:
     """Manifest of slides downloaded from the GDC, by their sample sheet.
 
     `gdc-client` puts each file into a folder named by its File ID. Without such a folder, the File
@@ -77,9 +77,9 @@ def gdc_manifest(
     Args:
         slides: Folder, searched with all subfolders.
         sheet: Sample sheet of the GDC (TSV) with File ID, File Name and Case ID.
-        labels: CSV or TSV; its patient column holds case IDs or slide names.
+        labels: Tables of labels; their patient column has case IDs or slide names.
         frozen: Include frozen sections (by the barcode, else by Preservation Method).
-        columns: Column names of the label table that are not in `ALIASES`.
+        options: Choices for the labels.
 
     Raises:
         ManifestError: As for `tcga_manifest`; or the sheet lacks a column, or a slide has two
@@ -112,20 +112,20 @@ def gdc_manifest(
     )
     if not rows:
         raise ManifestError(f"{slides}: no slide of {sheet} in this folder ({dict(left_out)})")
-    return _labeled(rows, labels, columns), dict(left_out)
+    return labeled_slides(rows, labels, options, dict(left_out))
 
 
 def cptac_manifest(
-    slides: str, sheet: str | None, labels: str, *, columns: Mapping[str, str | None]
-) -> ManifestAndCounts:
+    slides: str, sheet: str | None, labels: Sequence[str], *, options: LabelOptions
+) -> ImportedCohort:
     """Manifest of CPTAC-3 slides, such as C3L-00016-21.svs of patient C3L-00016.
 
     Args:
         slides: Folder, searched with all subfolders.
         sheet: Slide table of the collection with slide_id and tissue_type, by which slides of
             normal tissue are left out. Without it, all slides count as tumor.
-        labels: CSV or TSV; its patient column holds case IDs or slide names.
-        columns: Column names of the label table that are not in `ALIASES`.
+        labels: Tables of labels; their patient column has case IDs or slide names.
+        options: Choices for the labels.
 
     Raises:
         ManifestError: As for `tcga_manifest`; or the sheet lacks a column.
@@ -146,7 +146,47 @@ def cptac_manifest(
             rows.append({"patient": case_of(name), "cohort": "CPTAC", "slide": path})
     if not rows:
         raise ManifestError(f"{slides}: no CPTAC slides ({left_out}); names are like C3L-00016-21")
-    return _labeled(rows, labels, columns), left_out
+    return labeled_slides(rows, labels, options, left_out)
+
+
+def ebrains_manifest(
+    slides: str, sheet: str, labels: Sequence[str], *, options: LabelOptions
+) -> ImportedCohort:
+    """Manifest of the slides of the Digital Brain Tumour Atlas, such as UUID.ndpi.
+
+    Its table annotation.csv gives the patient of each slide. Without another table of labels it
+    also gives age, sex and diagnosis; the diagnosis names the IDH status. Only operations whose
+    slides are in the folder count.
+
+    Args:
+        slides: Folder, searched with all subfolders.
+        sheet: annotation.csv, with uuid and pat_id.
+        labels: Further tables of labels by pat_id; empty for the sheet itself.
+        options: Choices for the labels.
+
+    Raises:
+        ManifestError: As for `tcga_manifest`; or the sheet lacks a column.
+
+    Source: Roetzer-Pernkopf et al. 2022, "The Digital Brain Tumour Atlas", Scientific Data 9:55.
+    """
+    patients = {row["uuid"].lower(): row["pat_id"] for row in _sheet(sheet, ("uuid", "pat_id"))}
+    left_out = {"not_in_annotation": 0}
+    rows, present_ids = [], set()
+    for path in _slide_files(slides, left_out):
+        uuid = _stem(path).lower()
+        if uuid not in patients:
+            left_out["not_in_annotation"] += 1
+            continue
+        present_ids.add(uuid)
+        rows.append({"patient": patients[uuid], "cohort": "EBRAINS", "slide": path})
+    if not rows:
+        raise ManifestError(f"{slides}: no slide of {sheet} in this folder; names are UUIDs")
+
+    def has_slide(cells: Mapping[str, str], name: str) -> bool:
+        uuid = next((cell for column, cell in cells.items() if header_key(column) == "uuid"), "")
+        return not uuid or uuid.lower() in present_ids
+
+    return labeled_slides(rows, labels or [sheet], options, left_out, row_counts=has_slide)
 
 
 def case_of(text: str) -> str:
@@ -191,23 +231,22 @@ def _site(name: str) -> dict[str, str]:
     return {"site": barcode["site"].upper()} if barcode else {}
 
 
-def _labeled(
-    rows: list[dict[str, Any]], labels: str, columns: Mapping[str, str | None]
-) -> pd.DataFrame:
-    """The manifest: rows with the labels of their patients."""
-    table = read_text_table(labels).map(str.strip)
-    label_columns = {name: label_column(table, name, columns.get(name), labels) for name in ALIASES}
-    labels_by_patient = patient_labels(table, label_columns, labels, case_of)
-    power = _objective_powers(table, label_columns["patient"])
-    labeled_rows = [
-        {
-            **row,
-            "objective_power": power.get(_stem(row["slide"]), ""),
-            **labels_by_patient.get(row["patient"], {}),
-        }
-        for row in rows
-    ]
-    return manifest_frame(labeled_rows).sort_values("slide", ignore_index=True)
+def labeled_slides(
+    rows: list[dict[str, Any]],
+    labels: Sequence[str],
+    options: LabelOptions,
+    left_out: Mapping[str, int],
+    row_counts: RowCounts = every_row,
+) -> ImportedCohort:
+    """The manifest: rows of slides with the labels of their patients."""
+    powers = {}
+    for path in labels:
+        powers.update(_objective_powers(read_text_table(path).map(str.strip)))
+    for row in rows:
+        row["objective_power"] = powers.get(_stem(row["slide"]), "")
+    imported = with_labels(rows, labels, options, left_out, row_counts=row_counts)
+    manifest = imported.manifest.sort_values("slide", ignore_index=True)
+    return dataclasses.replace(imported, manifest=manifest)
 
 
 def _stem(path: str) -> str:
@@ -235,11 +274,13 @@ def _slide_files(folder: str, left_out: dict[str, int]) -> Iterator[str]:
     )
 
 
-def _objective_powers(table: pd.DataFrame, slide_column: str | None) -> dict[str, str]:
+def _objective_powers(table: pd.DataFrame) -> dict[str, str]:
     """Objective power by slide, if the labels have one; for slides that do not state theirs."""
-    by_name = {column.strip().lower(): column for column in table}
+    by_name = {header_key(column): column for column in table}
     power = next((by_name[name] for name in POWER if name in by_name), None)
-    slide = by_name.get("slide_id", by_name.get("slide", slide_column))
+    slide = by_name.get("slide_id", by_name.get("slide"))
     if power is None or slide is None:
         return {}
-    return dict(zip(table[slide], table[power], strict=True))
+    values = {cell: power_value(cell) for cell in table[power].unique()}
+    pairs = zip(table[slide], table[power], strict=True)
+    return {name.removesuffix(".svs"): values[cell].text for name, cell in pairs}

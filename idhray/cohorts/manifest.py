@@ -87,6 +87,21 @@ def manifest_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
     return manifest
 
 
+def refuse_problems(manifest: pd.DataFrame, source: str) -> None:
+    """Refuse a manifest that `read_manifest` would refuse.
+
+    Args:
+        manifest: Manifest as importers make it.
+        source: Name of its tables in messages.
+
+    Raises:
+        ManifestError: Patients are twins or contradict themselves, or a file is named after another
+            patient; all problems, one per line.
+    """
+    if problems := [*_problems(manifest_cells(manifest.apply(as_text)))]:
+        raise ManifestError(problem_message(source, problems))
+
+
 def patients_of(manifest: pd.DataFrame) -> pd.DataFrame:
     """One row per patient with the patient-level columns, sorted by patient."""
     columns = ["patient", *PATIENT_LEVEL]

@@ -5,11 +5,11 @@ import csv
 import pytest
 
 from idhray.cohorts.importers import cptac_manifest, gdc_manifest, tcga_manifest
-from idhray.cohorts.labels import grade, idh_status
+from idhray.cohorts.labels import LabelOptions
 from idhray.cohorts.manifest import patients_of, read_manifest, write_manifest
 from idhray.errors import ManifestError
 
-NO_COLUMNS = {"patient": None, "idh": None, "age": None}
+OPTIONS = LabelOptions()
 DX = "TCGA-HT-7603-01Z-00-DX3.8b2e.svs"
 FROZEN = "TCGA-HT-7603-01A-01-TS1.11aa.svs"
 
@@ -32,69 +32,29 @@ def test_frozen_sections_are_left_out_and_counted_unless_asked_for(tmp_path):
     """Freezing changes the morphology; mixing the two kinds unseen spoils a study."""
     slides = made_folder(tmp_path, DX, FROZEN, "note.svs")
     labels = made_labels(tmp_path, "case_id,IDH status,age\nTCGA-HT-7603,WT (maf),50\n")
-    manifest, left_out = tcga_manifest(slides, labels, frozen=False, columns=NO_COLUMNS)
-    both, _ = tcga_manifest(slides, labels, frozen=True, columns=NO_COLUMNS)
+    imported = tcga_manifest(slides, [labels], frozen=False, options=OPTIONS)
+    both = tcga_manifest(slides, [labels], frozen=True, options=OPTIONS).manifest
 
-    assert left_out == {"not_a_tcga_slide": 1, "frozen": 1}
-    row = manifest.iloc[0]
+    assert imported.left_out == {"not_a_tcga_slide": 1, "frozen": 1, "idh_unreadable": 0}
+    row = imported.manifest.iloc[0]
     assert (row["patient"], row["site"], row["idh"]) == ("TCGA-HT-7603", "HT", "wildtype")
     assert len(both) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "status"),
-    [
-        ("Mutant", "mutant"),
-        ("mutant (maf)", "mutant"),
-        ("IDH1 R132H", "mutant"),
-        ("WT", "wildtype"),
-        ("WT (maf)", "wildtype"),
-        ("IDH-wildtype", "wildtype"),
-        ("IDH1 mutant", "mutant"),
-        ("IDHmut-non-codel", "mutant"),
-        ("unknown", ""),
-        ("'--", ""),
-        ("[Not Available]", ""),
-        ("", ""),
-    ],
-)
-def test_idh_status_is_read_from_what_tables_hold(text, status):
-    """The TCGA table alone has four spellings."""
-    assert idh_status(text) == status
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["1", "R132H not detected", "IDH1 R132H negative", "mutation: none", "mutation not detected"],
-)
-def test_an_idh_status_of_unknown_meaning_is_refused(text):
-    """1 may be a count of alleles, and a negative finding begins like a positive one."""
-    with pytest.raises(ManifestError, match="neither"):
-        idh_status(text)
-
-
-def test_grades_are_read_in_three_spellings():
-    """And `Grade NA` is an unknown grade."""
-    assert [grade(text) for text in ("G4", "Grade 2", "III", "Grade NA", "")] == [
-        "4",
-        "2",
-        "3",
-        "",
-        "",
-    ]
 
 
 def test_contradictory_labels_are_all_named(tmp_path):
     """A patient with two IDH statuses has none."""
     slides = made_folder(tmp_path, DX)
     labels = made_labels(
-        tmp_path, "patient,idh,age\nTCGA-HT-7603,mutant,5\nTCGA-HT-7603,WT,18000\nX,maybe,1\n"
+        tmp_path,
+        "patient,idh,age\nTCGA-HT-7603,mutant,5\nTCGA-HT-7603,WT,\n"
+        "TCGA-HT-7603,,18\nX,maybe,1\nX,mutant,2\n",
     )
 
     with pytest.raises(ManifestError) as caught:
-        tcga_manifest(slides, labels, frozen=False, columns=NO_COLUMNS)
-    assert "4 problems" in str(caught.value)
-    assert "row 3: age 18000 is not in years" in str(caught.value)
+        tcga_manifest(slides, [labels], frozen=False, options=OPTIONS)
+    assert "2 problems" in str(caught.value)
+    assert "row 3: patient TCGA-HT-7603 has idh mutant and wildtype" in str(caught.value)
+    assert "row 4: patient TCGA-HT-7603 has age 5 and 18; --age-of first" in str(caught.value)
 
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path):
@@ -103,7 +63,7 @@ def test_a_missing_column_is_named_with_those_there_are(tmp_path):
     labels = made_labels(tmp_path, "case_id,status\nTCGA-HT-7603,WT\n")
 
     with pytest.raises(ManifestError, match=r"no column for idh among case_id, status"):
-        tcga_manifest(slides, labels, frozen=False, columns=NO_COLUMNS)
+        tcga_manifest(slides, [labels], frozen=False, options=OPTIONS)
 
 
 def test_the_real_tcga_labels_give_656_patients(tmp_path, real_data):
@@ -112,13 +72,13 @@ def test_the_real_tcga_labels_give_656_patients(tmp_path, real_data):
     with labels.open() as handle:
         names = [f"{row['slide_id']}.svs" for row in csv.DictReader(handle)]
     slides = made_folder(tmp_path, *names)
-    manifest, left_out = tcga_manifest(slides, str(labels), frozen=False, columns=NO_COLUMNS)
+    imported = tcga_manifest(slides, [str(labels)], frozen=False, options=OPTIONS)
     out = str(tmp_path / "manifest.csv")
-    write_manifest(out, manifest)
+    write_manifest(out, imported.manifest)
     patients = patients_of(read_manifest(out))
 
-    assert (len(manifest), len(patients)) == (1322, 656)
-    assert left_out == {"not_a_tcga_slide": 0, "frozen": 0}
+    assert (len(imported.manifest), len(patients)) == (1322, 656)
+    assert imported.left_out == {"not_a_tcga_slide": 0, "frozen": 0, "idh_unreadable": 0}
     assert patients["idh"].value_counts().to_dict() == {"mutant": 367, "wildtype": 289}
     assert patients["age"].notna().all()
     assert set(patients["grade"]) == {"", "2", "3", "4"}
@@ -166,7 +126,8 @@ def test_gdc_slides_are_matched_by_folder_or_name_and_nothing_is_dropped_unseen(
         tmp_path,
         "case_id,idh,age\nC3L-00016,WT,61\nC3N-00663-22,mutant,40\nTCGA-HT-7603-01Z,WT,50\n",
     )
-    manifest, left_out = gdc_manifest(str(root), sheet, labels, frozen=False, columns=NO_COLUMNS)
+    imported = gdc_manifest(str(root), sheet, [labels], frozen=False, options=OPTIONS)
+    manifest = imported.manifest
 
     found = {row["patient"]: row for row in manifest.to_dict("records")}
     assert {name: row["idh"] for name, row in found.items()} == {
@@ -177,7 +138,8 @@ def test_gdc_slides_are_matched_by_folder_or_name_and_nothing_is_dropped_unseen(
     assert found["C3L-00016"]["slide"].endswith("renamed.svs")
     assert found["TCGA-HT-7603"]["site"] == "HT"
     assert set(manifest["cohort"]) == {"CPTAC-3"}
-    assert left_out == {
+    assert imported.left_out == {
+        "idh_unreadable": 0,
         "not_in_sample_sheet": 1,
         "normal_tissue": 1,
         "frozen": 1,
@@ -192,7 +154,7 @@ def test_a_gdc_file_of_two_cases_is_refused(tmp_path):
     labels = made_labels(tmp_path, "case_id,idh\nC3L-00016,WT\n")
 
     with pytest.raises(ManifestError, match="Case ID 'C3L-00016, C3L-00017'"):
-        gdc_manifest(slides, sheet, labels, frozen=False, columns=NO_COLUMNS)
+        gdc_manifest(slides, sheet, [labels], frozen=False, options=OPTIONS)
 
 
 def test_cptac_slides_of_one_case_are_one_patient_and_normal_tissue_stays_out(tmp_path):
@@ -203,10 +165,11 @@ def test_cptac_slides_of_one_case_are_one_patient_and_normal_tissue_stays_out(tm
     labels = made_labels(tmp_path, "case_id,idh\nC3L-00016,WT\nC3N-00663,R132H\n")
     sheet = tmp_path / "GBM.csv"
     sheet.write_text("Slide_ID,Tissue_Type\nC3L-00016-21,tumor\nC3L-00016-26,normal_tissue\n")
-    manifest, left_out = cptac_manifest(slides, str(sheet), labels, columns=NO_COLUMNS)
-    without, _ = cptac_manifest(slides, None, labels, columns=NO_COLUMNS)
+    imported = cptac_manifest(slides, str(sheet), [labels], options=OPTIONS)
+    manifest = imported.manifest
+    without = cptac_manifest(slides, None, [labels], options=OPTIONS).manifest
 
     assert list(manifest["patient"]) == ["C3L-00016", "C3N-00663"]
     assert list(manifest["idh"]) == ["wildtype", "mutant"]
-    assert left_out == {"not_a_cptac_slide": 1, "normal_tissue": 1}
+    assert imported.left_out == {"not_a_cptac_slide": 1, "normal_tissue": 1, "idh_unreadable": 0}
     assert list(without["patient"]) == ["C3L-00016", "C3L-00016", "C3N-00663"]

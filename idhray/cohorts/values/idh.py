@@ -38,7 +38,7 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"non[\s-]*co-?del(?:eted|etion)?\b|co-?del(?:eted|etion)?\b", "codel"),
 )
 ADVICE = "write mutant, wildtype, or leave it empty"
-MAP_ADVICE = "say what it means: `idhray make-manifest table ... --idh-values '{}=mutant'`"
+MAP_ADVICE = "say what it means with --idh-values CELL=mutant of `idhray make-manifest`"
 
 
 def idh_value(
@@ -66,7 +66,7 @@ def idh_value(
         return EMPTY
     if key in _YES | _NO:
         if not yes_means:
-            return refused(f"{ADVICE}, or {MAP_ADVICE.format(text.strip())}")
+            return refused(f"{ADVICE}, or {MAP_ADVICE}")
         other = _WILDTYPE if yes_means == _MUTANT else _MUTANT
         return CellValue(text=yes_means if key in _YES else other)
     return _status(text)

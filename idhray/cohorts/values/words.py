@@ -18,6 +18,7 @@ _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _GRADE_WORDS = re.compile(
     r"\bwho\b|\bcns5?\b|\biccr\b|\bgrades?\b|\bgr\b|\bg(?=[\s.]|[1-4i])|\b(?:2007|2016|2021)\b|°|\btumou?r\b"
 )
+_GRADE_ADVICE = "write 1, 2, 3 or 4, or leave it empty"
 _NO_GRADE = {"gx", "gb", "u", "u*"}  # UICC: grade cannot be assessed; GDC: borderline
 
 
@@ -46,9 +47,11 @@ def grade_value(text: str) -> CellValue:
     word = plain(text)
     if is_unknown(text) or word in _NO_GRADE or is_unknown(re.sub(r"^(who )?grade ", "", word)):
         return EMPTY
+    if word[:1] in "+-":
+        return refused(_GRADE_ADVICE)
     rest = _GRADE_WORDS.sub(" ", word)
     rest = re.sub(r"[\s()\[\]:,-]+", " ", re.sub(r"(?<=\d)[.,]0+\b", "", rest)).strip(" .")
     grade = _ROMAN.get(rest, rest)
     if grade in {"1", "2", "3", "4"}:
         return CellValue(text=grade)
-    return refused("write 1, 2, 3 or 4, or leave it empty")
+    return refused(_GRADE_ADVICE)

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from idhray.cohorts.labels import idh_status
-from idhray.errors import ManifestError
+from idhray.cohorts.values.idh import idh_value
 from idhray.stats.sample import Labels, SampleError, Scored, labels_of
 
 _CODES = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1, "wildtype": 0, "mutant": 1}
@@ -20,10 +19,12 @@ def label_code(cell: object) -> int | None:
         SampleError: the cell is neither.
     """
     text = str(cell).strip().lower()
-    try:
-        return _CODES.get(text if text in _CODES else idh_status(text))
-    except ManifestError:
-        raise SampleError(f"label {cell!r}: write mutant or wildtype, 1 or 0") from None
+    if text in _CODES:
+        return _CODES[text]
+    value = idh_value(text)
+    if value.problem:
+        raise SampleError(f"label {cell!r}: write mutant or wildtype, 1 or 0")
+    return _CODES.get(value.text)
 
 
 def labels_from(truth: ArrayLike) -> Labels:

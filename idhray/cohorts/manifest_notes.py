@@ -1,0 +1,35 @@
+"""Notes beside a manifest: what its importer left out and could not read, for the report.
+
+MANIFEST.notes.json holds counts and cells of label tables, no names of patients.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from idhray.storage import exists, publish_json, read_json
+
+ENDING = ".notes.json"
+
+
+def write_notes(manifest: str, notes: Mapping[str, Any]) -> None:
+    """Publish the notes of a manifest."""
+    publish_json(manifest + ENDING, dict(notes))
+
+
+def read_notes(manifest: str) -> dict[str, Any]:
+    """Notes of a manifest; empty if its importer left none."""
+    path = manifest + ENDING
+    return dict(read_json(path)) if exists(path) else {}
+
+
+def note_lines(notes: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each reason why files were left out, and for each cell that was not read."""
+    for reason, count in notes.get("left_out", {}).items():
+        if count:
+            yield f"{count} left out: {reason.replace('_', ' ')}"
+    labels = notes.get("labels", {})
+    if labels and labels["with_labels"] < labels["patients"]:
+        missing = labels["patients"] - labels["with_labels"]
+        yield f"{missing} of {labels['patients']} patients with files have no row in the labels"
+    for cell in labels.get("not_read", []):
+        yield f"{cell['column']} {cell['cell']!r} was not read, in {cell['rows']} rows"
