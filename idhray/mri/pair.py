@@ -45,6 +45,7 @@ def paired_slices(
         MriError: A mask does not fit or is empty, a brain has one value only or is larger than the
             field of view, or the CE-T1w is too coarse for axial slices.
     """
+    missing = flair.nonfinite
     if settings.n4:
         t1ce, flair = bias_corrected(t1ce, t1ce_brain), bias_corrected(flair, flair_brain)
     registration = register(t1ce, t1ce_brain, flair, flair_brain, settings)
@@ -53,7 +54,15 @@ def paired_slices(
     flair = windowed(flair, window(flair, flair_brain, *limits))
     return PairedSlices(
         registration=registration,
-        slices=cut_slices(t1ce, t1ce_brain, flair, registration.matrix, settings, tumor=tumor),
+        slices=cut_slices(
+            t1ce,
+            t1ce_brain,
+            flair,
+            registration.matrix,
+            settings,
+            tumor=tumor,
+            flair_missing=missing,
+        ),
         picture=quality_picture(
             t1ce, t1ce_brain, flair, flair_brain, registration.matrix, fov_mm=settings.fov_mm
         ),

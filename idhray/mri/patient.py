@@ -11,8 +11,10 @@ from idhray.mri.brain.gate import GateSettings, checked_brain, pair_problems
 from idhray.mri.brain.settings import PRESETS as BRAIN
 from idhray.mri.brain.settings import BrainSettings
 from idhray.mri.dicom.series import read_series
+from idhray.mri.dicom.slices import is_dicom_file
 from idhray.mri.nifti.reader import read_volume
 from idhray.mri.nifti.settings import ReaderSettings
+from idhray.mri.nonfinite import refuse_nonfinite
 from idhray.mri.pair import PairedSlices, paired_slices
 from idhray.mri.settings import PRESETS as SLICES
 from idhray.mri.settings import SliceSettings
@@ -69,6 +71,8 @@ class PreparedStudy:
     """Figures of the brain masks, the registration and the selection of slices."""
     notes: tuple[str, ...]
     """Oddities that do not prevent use, among them an implausible registration."""
+    rejected: str = ""
+    """Reason why the FLAIR cannot be that of the CE-T1w; "" if the settings keep it."""
 
 
 def prepare(scans: Scans, settings: MriSettings) -> PreparedStudy:
@@ -98,8 +102,10 @@ def prepare(scans: Scans, settings: MriSettings) -> PreparedStudy:
         settings.slices,
         tumor=None if tumor is None else tumor_mask(t1ce, tumor),
     )
-    if pair.registration.implausible:
-        notes.append(f"{scans.study}: FLAIR {pair.registration.implausible}; check its picture")
+    rejected = ""
+    if doubt := pair.registration.implausible:
+        rejected = _doubt(scans.study, doubt)
+        notes.append(f"{scans.study}: FLAIR {doubt}; check its picture")
     brains = {
         "t1ce_brain_method": t1ce_method,
         "t1ce_brain_ml": mask_ml(t1ce_brain, t1ce),
@@ -112,12 +118,22 @@ def prepare(scans: Scans, settings: MriSettings) -> PreparedStudy:
         picture=pair.picture,
         figures={**brains, **_figures(pair), "notes": "; ".join(notes)},
         notes=tuple(notes),
+        rejected="" if settings.slices.on_implausible == "keep" else rejected,
+    )
+
+
+def _doubt(study: str, doubt: str) -> str:
+    """Message for a FLAIR that does not fit the CE-T1w."""
+    return (
+        f"{study}: FLAIR {doubt} after registration, perhaps of another patient or exam; see "
+        f"quality/{study}.png; correct the manifest row, or take it with --slices.on-implausible "
+        "keep"
     )
 
 
 def _read(path: str, name: str, reader: ReaderSettings, notes: list[str]) -> Volume:
     folder, series_uid = series_of(path)
-    if os.path.isdir(folder):
+    if os.path.isdir(folder) or is_dicom_file(folder):
         return read_series(folder, series_uid, name=name, settings=reader, notes=notes)
     return read_volume(path, name=name, settings=reader, notes=notes)
 
@@ -142,7 +158,10 @@ def _brain(
     """Checked brain mask of a volume, and the method that made it."""
     brain = extract_brain(volume, settings.brain, manifest_mask=manifest_mask)
     notes += [f"{volume.name}: {note}" for note in brain.notes]
-    return checked_brain(volume, brain, settings.gate), brain.method
+    mask = checked_brain(volume, brain, settings.gate)
+    if brain.method != "none":
+        refuse_nonfinite(volume, mask)
+    return mask, brain.method
 
 
 def _figures(pair: PairedSlices) -> dict[str, Any]:

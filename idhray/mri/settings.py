@@ -1,6 +1,7 @@
 """Settings of the steps from two volumes and their brain masks to paired slices."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from idhray.errors import ConfigError
 from idhray.mri.reslice import Interpolation
@@ -25,6 +26,9 @@ class SliceSettings:
     min_nmi: float = 1.065
     """Smallest normalized mutual information after registration that is not flagged. Measured: 1.09
     to 1.14 for two scans of one brain, 1.03 to 1.06 for two people or a mirrored scan."""
+    on_implausible: Literal["fail", "keep"] = "fail"
+    """Treatment of a FLAIR that these limits flag, perhaps that of another patient. fail: its study
+    fails, and its picture shows why. keep: it is used, with a note."""
     interpolation: Interpolation = "linear"
     """Interpolation of the resampling; cubic is clipped to the range of the volume."""
     n4: bool = False
@@ -62,6 +66,8 @@ class SliceSettings:
         for name in ("min_overlap", "min_brain_fraction", "min_flair_coverage"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.on_implausible not in ("fail", "keep"):
+            raise ConfigError(f"on_implausible must be fail or keep, got {self.on_implausible!r}")
         if self.interpolation not in ("linear", "cubic"):
             raise ConfigError(f"interpolation must be linear or cubic, got {self.interpolation!r}")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:

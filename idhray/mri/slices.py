@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+from scipy import ndimage
 
 from idhray.errors import MriError
 from idhray.images import RGB
@@ -30,6 +31,8 @@ from idhray.mri.volume import (
 MAX_IN_PLANE_MM = 3.0
 """Largest pixel of an axial slice as acquired. Axial slices through a scan of thicker sagittal or
 coronal slices would be mostly interpolated."""
+RIM_MM = 6.0
+"""Width of the rim of a brain in which the FLAIR may lack numbers."""
 _MARGIN = 4  # voxels around the brain that a spline needs
 _ALL: PixelMask = np.ones(1, dtype=np.bool_)
 
@@ -73,6 +76,7 @@ def cut_slices(
     settings: SliceSettings,
     *,
     tumor: VolumeMask | None = None,
+    flair_missing: VolumeMask | None = None,
 ) -> SliceSet:
     """Slices of a patient.
 
@@ -83,6 +87,8 @@ def cut_slices(
         flair_to_t1ce: RAS mm of `flair` -> RAS mm of `t1ce`.
         settings: Geometry and selection of slices.
         tumor: Tumor mask of `t1ce`; slices without tumor are then left out.
+        flair_missing: Voxels of `flair` without a number. Deep in the brain they count as not
+            covered; the rims of two brain masks differ by a few mm.
 
     Raises:
         MriError: A mask does not fit or is empty, the brain is larger than the field of view, or
@@ -97,15 +103,25 @@ def cut_slices(
         resliced(flair, grid, flair_to_t1ce, settings.interpolation),
         _resliced_mask(t1ce, brain, grid),
         repeat(_ALL) if tumor is None else _resliced_mask(t1ce, tumor, grid),
+        repeat(None)
+        if flair_missing is None or not flair_missing.any()
+        else _resliced_mask(flair, flair_missing, grid, flair_to_t1ce),
         strict=False,  # `repeat` has no end
     )
     slices: list[Slice] = []
     with_brain = covered = 0
-    for k, ((t1ce_picture, _), (flair_picture, acquired), inside, lesion) in enumerate(pictures):
+    for k, ((t1ce_picture, _), (flair_picture, acquired), inside, lesion, missing) in enumerate(
+        pictures
+    ):
         if not inside.any() or inside.mean() < settings.min_brain_fraction:
             continue
         with_brain += 1
         if acquired[inside].mean() < settings.min_flair_coverage:
+            continue
+        if (
+            missing is not None
+            and _covered(missing, inside, settings) < settings.min_flair_coverage
+        ):
             continue
         covered += 1
         if lesion.any():
@@ -166,10 +182,19 @@ def evenly_spread(slices: list[Slice], most: int | None) -> list[Slice]:
     return [slices[round(k)] for k in np.linspace(0, len(slices) - 1, most)]
 
 
-def _resliced_mask(volume: Volume, mask: VolumeMask, grid: Grid) -> Iterator[PixelMask]:
+def _covered(missing: PixelMask, brain: PixelMask, settings: SliceSettings) -> float:
+    """Fraction of a slice's brain, without its rim, where the FLAIR has numbers."""
+    steps = max(round(RIM_MM / settings.pixel_mm), 1)
+    deep = ndimage.binary_erosion(brain, iterations=steps)
+    return 1 - float(missing[deep].mean()) if deep.any() else 1.0
+
+
+def _resliced_mask(
+    volume: Volume, mask: VolumeMask, grid: Grid, volume_to_grid: Affine | None = None
+) -> Iterator[PixelMask]:
     """Slices of a mask of `volume` on a grid."""
     check_mask(volume, mask)
-    stack = resliced(mask_volume(mask, volume), grid)
+    stack = resliced(mask_volume(mask, volume), grid, volume_to_grid)
     return (np.asarray(picture >= 0.5) for picture, _ in stack)
 
 

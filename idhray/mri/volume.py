@@ -39,6 +39,9 @@ class Volume:
     voxels: Voxels
     affine: Affine
     """(4, 4) float64, voxel index -> RAS mm."""
+    nonfinite: VolumeMask | None = None
+    """Voxels that were NaN or infinite in the file and are 0 here; None if there were none. Volumes
+    that are made of this one do not carry it on."""
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.float32 or not self.voxels.size:

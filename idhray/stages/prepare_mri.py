@@ -51,6 +51,8 @@ from idhray.storage import (
 )
 from idhray.tables import SLICES
 
+MOST_LISTED = 20
+"""Failed studies that the last line names at most."""
 OWNS = ("quality", "quality.csv")
 
 
@@ -120,7 +122,8 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]
         publish(join(out, "quality.csv"), pd.DataFrame(rows).to_csv(index=False).encode())
         check_failures(out, fates, flags.max_failures)
-    return {"out": out, **tally(fates), **verified}
+    failed = sorted(name for name, fate in fates.items() if fate.status == "failed")
+    return {"out": out, **tally(fates), "failed_studies": failed[:MOST_LISTED], **verified}
 
 
 def slices_state(flags: PrepareMriFlags) -> StageState:
@@ -211,6 +214,8 @@ def prepare_one(task: PrepareMriTask) -> Outcome:
         prepared = prepare(scans, task.settings)
     publish(join(folder, f"{study}.png"), encode(prepared.picture))
     publish_json(join(folder, f"{study}.json"), {"study": study, **prepared.figures})
+    if prepared.rejected:
+        raise MriError(prepared.rejected)
     rows = [
         {
             "patient": task.patient,

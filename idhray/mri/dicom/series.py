@@ -13,12 +13,16 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from idhray.errors import MriError
+from idhray.mri.dicom.choice import one_per_place
+from idhray.mri.dicom.multiframe import frame_stack, frames_of
 from idhray.mri.dicom.slices import DicomFolder, DicomImage, dicom_reader, folder_slices
 from idhray.mri.dicom.stack import check_alike, sorted_along_normal, stack_affine
 from idhray.mri.nifti.reader import deliver_notes
 from idhray.mri.nifti.settings import ReaderSettings
 from idhray.mri.volume import Volume, Voxels
 
+CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+"""SOPClassUIDs of secondary captures begin with it."""
 _MOST_CHOICES = 8  # series that a message lists
 
 
@@ -33,10 +37,11 @@ def read_series(
     """Volume of a DICOM series; i along the rows, j down the columns, k along the slices.
 
     Args:
-        folder: Folder with the files of the series; other files in it are counted in a note.
+        folder: Folder with the files of the series; other files in it are counted in a note. Or an
+            enhanced multi-frame file.
         series_uid: UID of the series, if the folder holds several.
         name: Name of the volume in messages; defaults to the folder's name.
-        settings: Only `max_voxels` is used.
+        settings: `max_voxels`, and `dicom_keep` if several images lie at one place.
         notes: List to which oddities that do not prevent use are appended; if None, they are
             logged.
 
@@ -46,7 +51,7 @@ def read_series(
     """
     label = os.path.basename(os.path.normpath(folder))
     oddities: list[str] = []
-    if not os.path.isdir(folder):
+    if not os.path.exists(folder):
         raise MriError(f"{label}: no folder {folder}; correct its manifest row")
     content = folder_slices(folder)
     if content.damaged:
@@ -56,8 +61,15 @@ def read_series(
         )
     if content.others:
         oddities.append(f"{content.others} files are not DICOM images: ignored")
-    series = _each_once(_chosen(label, content, series_uid), oddities)
-    check_alike(label, series, (settings or ReaderSettings()).max_voxels)
+    settings = settings or ReaderSettings()
+    series = _scans_only(_each_once(_chosen(label, content, series_uid), oddities), oddities)
+    series = [
+        frame for file in series for frame in (frames_of(file) if file.frames > 1 else [file])
+    ]
+    check_alike(label, series, settings.max_voxels)
+    series = one_per_place(
+        label, series, settings, oddities, pixels=lambda image: _pixels_of(label, image).tobytes()
+    )
     series = sorted_along_normal(label, series)
     affine = stack_affine(label, series, oddities)
     voxels = _voxels(label, series)
@@ -108,10 +120,41 @@ def _each_once(series: Sequence[DicomImage], notes: list[str]) -> list[DicomImag
     return list(by_uid.values())
 
 
+def _scans_only(series: Sequence[DicomImage], notes: list[str]) -> list[DicomImage]:
+    """Slices without secondary captures, such as screenshots in the series of a scan."""
+    scans = [image for image in series if not image.class_uid.startswith(CAPTURE_CLASS)]
+    if scans and len(scans) < len(series):
+        notes.append(f"{len(series) - len(scans)} secondary captures are ignored")
+        return scans
+    return list(series)
+
+
+def _pixels_of(label: str, image: DicomImage) -> NDArray[np.float32]:
+    """Pixels of one image.
+
+    Raises:
+        MriError: They cannot be read.
+    """
+    if image.frame is not None:
+        stack = frame_stack(label, image.path, [image])
+        return np.asarray(stack[image.frame])
+    try:
+        return np.asarray(SimpleITK.GetArrayFromImage(dicom_reader(image.path).Execute()))
+    except RuntimeError:  # its text has many lines and contains the path
+        raise MriError(f"{label}: a slice is damaged; export it again") from None
+
+
 def _voxels(label: str, series: Sequence[DicomImage]) -> Voxels:
     columns, rows = series[0].size
     voxels = np.empty((columns, rows, len(series)), dtype=np.float32, order="F")
+    stacks: dict[str, NDArray[np.float32]] = {}
     for k, image in enumerate(series):
+        if image.frame is not None:
+            if image.path not in stacks:
+                frames = [each for each in series if each.path == image.path]
+                stacks[image.path] = frame_stack(label, image.path, frames)
+            voxels[:, :, k] = stacks[image.path][image.frame].T
+            continue
         try:
             pixels: NDArray[np.float32] = SimpleITK.GetArrayFromImage(
                 dicom_reader(image.path).Execute()

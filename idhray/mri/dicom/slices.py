@@ -6,11 +6,13 @@ no message.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
+
+from idhray.mri.nifti.settings import DICOM_KEYS
 
 PATIENT_TAGS = ("0010|0010", "0010|0020", "0010|0030")  # name, number, birth date
 CONTRAST_TAGS = {"TR": "0018|0080", "TE": "0018|0081", "TI": "0018|0082"}  # ms
@@ -44,6 +46,15 @@ class DicomImage:
     localizer: bool
     contrast: tuple[str, ...]
     """Repetition, echo and inversion times of the header: "TR 9000"."""
+    class_uid: str = ""
+    """SOPClassUID."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Values of `DICOM_KEYS` that the header states."""
+    frame: int | None = None
+    """Number of the frame in a multi-frame file, from 0."""
+    slope: float = 1.0
+    intercept: float = 0.0
+    """Scaling of a frame; that of single-frame files is applied by GDCM."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,12 +69,16 @@ class DicomFolder:
 
 
 def folder_slices(folder: str) -> DicomFolder:
-    """Slices and other files in a folder; hidden files are skipped."""
+    """Slices and other files in a folder, or in one file; hidden files are skipped."""
     slices: list[DicomImage] = []
     damaged = others = 0
-    for entry in sorted(os.listdir(folder)):
-        path = os.path.join(folder, entry)
-        if entry.startswith(".") or not os.path.isfile(path):
+    paths = (
+        [folder]
+        if os.path.isfile(folder)
+        else [os.path.join(folder, entry) for entry in sorted(os.listdir(folder))]
+    )
+    for path in paths:
+        if os.path.basename(path).startswith(".") or not os.path.isfile(path):
             continue
         reader = dicom_reader(path)
         try:
@@ -75,6 +90,14 @@ def folder_slices(folder: str) -> DicomFolder:
             else:
                 others += 1
     return DicomFolder(slices=slices, damaged=damaged, others=others)
+
+
+def is_dicom_file(path: str) -> bool:
+    """True for a file with the preamble of DICOM."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _says_mr(path: str) -> bool:
@@ -110,6 +133,8 @@ def _slice(path: str, reader: SimpleITK.ImageFileReader) -> DicomImage:
         pixel_mm=_numbers(tags, "0028|0030", 2),
         spacing_mm=abs(float(spacing[0])) if spacing.size else None,
         localizer="LOCALIZER" in tags.get("0008|0008", "").upper(),
+        class_uid=tags.get("0008|0016", ""),
+        details={key: tags[tag] for key, tag in DICOM_KEYS.items() if tags.get(tag)},
         contrast=tuple(f"{key} {tags[tag]}" for key, tag in CONTRAST_TAGS.items() if tags.get(tag)),
     )
 

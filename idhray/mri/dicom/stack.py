@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from idhray.errors import MriError
+from idhray.mri.dicom.choice import SAME_PLACE_MM
 from idhray.mri.dicom.slices import DicomImage, TagNumbers
 from idhray.mri.nifti.header import MIN_SIDE
 from idhray.mri.transform import Affine
 
 SAME_DIRECTION = 1e-3
 """Largest difference between slices in each number of their orientation."""
-SAME_PLACE_MM = 0.1
 GAP_TOLERANCE = 0.02
 """Tolerance as a fraction of the distance between slices."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -26,7 +26,10 @@ def check_alike(label: str, series: Sequence[DicomImage], max_voxels: int) -> No
     first = series[0]
     problem = ""
     if any(image.frames > 1 for image in series):
-        problem = "multi-frame files; convert the scan to NIfTI, with dcm2niix for instance"
+        problem = (
+            "multi-frame files that do not state the positions of their frames; convert the scan "
+            "to NIfTI, with dcm2niix for instance"
+        )
     elif any(image.components > 1 for image in series):
         problem = "images in color; give the scan itself, not a screenshot"
     elif len({image.patient for image in series}) > 1:
@@ -61,18 +64,12 @@ def sorted_along_normal(label: str, series: Sequence[DicomImage]) -> list[DicomI
     """Slices sorted along their normal; refused unless evenly spaced.
 
     Raises:
-        MriError: Several slices lie at one position, or some are missing.
+        MriError: Some slices are missing.
     """
     normal = np.cross(series[0].axes[:3], series[0].axes[3:])
     ordered = sorted(series, key=lambda image: float(image.position @ normal))
     steps = np.diff([float(image.position @ normal) for image in ordered])
     usual = float(np.median(steps))
-    if steps.min() < SAME_PLACE_MM:
-        places = 1 + int((steps >= SAME_PLACE_MM).sum())
-        raise MriError(
-            f"{label}: {len(series)} slices at {places} places: several echoes, time points or "
-            "reconstructions under one UID; export one of them"
-        )
     if (deviations := np.abs(steps - usual)).max() > max(GAP_TOLERANCE * usual, SAME_PLACE_MM):
         gap = int(deviations.argmax()) + 1
         raise MriError(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from idhray.errors import MriError
 from idhray.mri.nifti.header import HEADER_BYTES, CheckedHeader, checked_header
 from idhray.mri.nifti.settings import ReaderSettings
-from idhray.mri.volume import Volume, Voxels
+from idhray.mri.volume import Volume, VolumeMask, Voxels
 
 _BLOCK = 1 << 20  # voxels that are decompressed and scaled at a time
 
@@ -42,7 +42,7 @@ def read_volume(
 
     Raises:
         MriError: The file is missing, damaged or implausible; its position is unknown; or its
-            voxels are not finite or all the same.
+            finite voxels are all the same.
     """
     file, settings = os.path.basename(path), settings or ReaderSettings()
     oddities: list[str] = []
@@ -56,9 +56,12 @@ def read_volume(
     except (EOFError, zlib.error, OSError) as error:  # a BadGzipFile is an OSError
         text = " ".join(str(error).split())
         raise MriError(f"{file}: cannot be decompressed to its end ({text}); fetch it again")
-    _check_voxels(file, voxels, bad, settings, oddities)
+    nonfinite = _zeroed(voxels, bad, oddities)
+    _check_voxels(file, voxels, bad)
     deliver_notes(file, oddities, notes)
-    return Volume(name=name or file, voxels=voxels, affine=header.affine)
+    if settings.zero_nonfinite:
+        nonfinite = None
+    return Volume(name=name or file, voxels=voxels, affine=header.affine, nonfinite=nonfinite)
 
 
 def _refuse_no_file(path: str, file: str) -> None:
@@ -128,21 +131,26 @@ def _exactly(file: str, stream: BinaryIO, n_bytes: int) -> bytes:
     return data
 
 
-def _check_voxels(
-    file: str, voxels: Voxels, bad: int, settings: ReaderSettings, notes: list[str]
-) -> None:
-    """Refuse or zero voxels that are not finite; refuse a volume of one value."""
-    if bad and not settings.zero_nonfinite:
-        raise MriError(
-            f"{file}: {bad} of {voxels.size} voxels are NaN or infinite; convert the scan again, "
-            "or set zero_nonfinite to replace them by 0"
-        )
-    if bad:
-        voxels[~np.isfinite(voxels)] = 0
-        notes.append(f"{bad} voxels were NaN or infinite: replaced by 0")
+def _zeroed(voxels: Voxels, bad: int, notes: list[str]) -> VolumeMask | None:
+    """Set voxels that are not finite to 0, in place; their mask, or None without any.
+
+    Tools that reslice (SPM, FSL) write NaN where they have no data.
+    """
+    if not bad:
+        return None
+    nonfinite = ~np.isfinite(voxels)
+    voxels[nonfinite] = 0
+    notes.append(f"{bad} voxels were NaN or infinite: replaced by 0")
+    return nonfinite
+
+
+def _check_voxels(file: str, voxels: Voxels, bad: int) -> None:
+    """Refuse a volume of one value."""
     if voxels.min() == voxels.max():
+        others = f" but for {bad} that are NaN or infinite" if bad else ""
         raise MriError(
-            f"{file}: all voxels are {voxels.flat[0]:g}, the scan is empty; give another file"
+            f"{file}: all voxels are {voxels.flat[0]:g}{others}, the scan is empty; give another "
+            "file"
         )
 
 

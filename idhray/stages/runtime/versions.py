@@ -7,7 +7,7 @@ them.
 
 VERSIONS: dict[str, int] = {
     "tile_slides": 2,
-    "prepare_mri": 1,
+    "prepare_mri": 2,
     "import_images": 1,
     "cut_patches": 2,
     "train_gan": 1,

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from idhray.errors import MriError
+from idhray.errors import ConfigError, MriError
 from idhray.mri.dicom.series import read_series
 from idhray.mri.nifti.settings import ReaderSettings
 from tests.mri.dicom_file import dicom_bytes, numbers, series, short
@@ -122,6 +122,67 @@ def test_of_several_series_one_is_chosen_by_its_uid(folder, voxels):
     volume = read_series(str(folder), "1.2.9", name="P1 flair")
     np.testing.assert_array_equal(volume.voxels, voxels[::-1])
     assert volume.name == "P1 flair"
+
+
+def doubled(folder, voxels, other, **changes):
+    """A second volume at the same places under the same series UID."""
+    series(folder, voxels, image_type="ORIGINAL\\PRIMARY\\M\\ND")
+    second = folder.parent / "second"
+    paths = series(second, other, image_type="ORIGINAL\\PRIMARY\\M\\RMS", **changes)
+    for k, path in enumerate(paths):
+        data = path.read_bytes().replace(b"1.2.3.4.", b"1.2.3.9.")  # other image UIDs
+        (folder / f"second{k}.dcm").write_bytes(data)
+
+
+def test_of_two_reconstructions_under_one_uid_one_is_chosen(folder, voxels):
+    """The UID cannot tell them apart, and both were refused without a way to choose."""
+    other = voxels + np.int16(5)
+    other[:, :, 0] = voxels[:, :, 0]  # an empty slice is the same in both
+    doubled(folder, voxels, other)
+
+    with pytest.raises(
+        MriError, match=r"18 slices at 9 places: .*ImageType is .*ND \(9\) or .*RMS"
+    ):
+        read_series(str(folder))
+    for part, expected in (("ND", voxels), ("RMS", other)):
+        settings = ReaderSettings(dicom_keep=(f"ImageType={part}",))
+        np.testing.assert_array_equal(read_series(str(folder), settings=settings).voxels, expected)
+    with pytest.raises(MriError, match="18 slices at 9 places"):
+        read_series(str(folder), settings=ReaderSettings(dicom_keep=("EchoTime=9",)))
+
+
+def test_copies_under_other_uids_are_dropped(folder, voxels):
+    """A re-export gives each image another UID, and the pixels are the same."""
+    doubled(folder, voxels, voxels)
+    notes = []
+
+    np.testing.assert_array_equal(read_series(str(folder), notes=notes).voxels, voxels)
+    assert notes == ["9 images are copies of others under other UIDs: ignored"]
+
+
+@pytest.mark.parametrize("choice", ["ImageType", "Nonsense=1", "EchoTime="])
+def test_a_choice_that_means_nothing_is_refused(choice):
+    """It would choose every image or none."""
+    with pytest.raises(ConfigError, match="dicom_keep must be KEY=VALUE"):
+        ReaderSettings(dicom_keep=(choice,))
+
+
+def test_a_screenshot_in_the_series_is_ignored(folder, voxels):
+    """A secondary capture has no position, and the series was refused for it."""
+    series(folder, voxels)
+    capture = dicom_bytes(
+        voxels[:, :, 0].T.copy(),
+        class_uid="1.2.840.10008.5.1.4.1.1.7",
+        image_uid="1.2.3.9",
+        position=None,
+        axes=None,
+        pixel_mm=None,
+    )
+    (folder / "z.dcm").write_bytes(capture)
+    notes = []
+
+    np.testing.assert_array_equal(read_series(str(folder), notes=notes).voxels, voxels)
+    assert notes == ["1 secondary captures are ignored"]
 
 
 def broken(**changes):

@@ -158,6 +158,10 @@ BROKEN = {
     "left and right": (raw(srow_x=[2, 0, 0, -30]), "contradict each other"),
     "axial or coronal": (raw(srow_y=[0, 0, -3, 0], srow_z=[0, 1.5, 0, 0]), "contradict each other"),
     "sheared": (raw(srow_x=[-2, 0.5, 0, 30], qform_code=0), "not orthogonal"),
+    "NaN alone": (
+        image(np.full(SHAPE, np.nan), dtype=float).to_bytes(),
+        "all voxels are 0 but for 990",
+    ),
     "constant": (image(np.full(SHAPE, 7)).to_bytes(), "all voxels are 7"),
     "Analyze": (raw(magic=b""), "an Analyze header"),
     "half a pair": (raw(magic=b"ni1"), r"one half of a \.hdr and \.img pair"),
@@ -224,11 +228,12 @@ def test_voxels_that_are_no_numbers_are_counted(write, bad):
     voxels[3, 4, 5] = voxels[0, 0, 1] = bad
     path, notes = write(image(voxels, dtype=float).to_bytes()), []
 
-    with pytest.raises(MriError, match="2 of 990 voxels are NaN or infinite"):
-        read_volume(path)
-    volume = read_volume(path, settings=ReaderSettings(zero_nonfinite=True), notes=notes)
+    volume = read_volume(path, notes=notes)
+    zeroed = read_volume(path, settings=ReaderSettings(zero_nonfinite=True), notes=[])
 
     assert volume.voxels[3, 4, 5] == 0
+    assert np.argwhere(volume.nonfinite).tolist() == [[0, 0, 1], [3, 4, 5]]
+    assert zeroed.nonfinite is None
     assert notes == ["2 voxels were NaN or infinite: replaced by 0"]
 
 
