@@ -12,7 +12,6 @@ images.
 import hashlib
 import itertools
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +32,6 @@ from idhray.classify.slots import Schedule, StepSlots, slots_from
 from idhray.config import Identity, differences, identity_of
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
-
-logger = logging.getLogger(__name__)
 
 ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
 ALONE = Worker()
@@ -137,7 +134,6 @@ def fit_classifier(
         loss = _train_epoch(network, optimizer, run, epoch_slots)
         scores = patient_scores(run.val, _shared_probabilities(network, run.val, worker))
         metrics = {"epoch": epoch, "train_loss": loss, **scores}
-        logger.info("%s", metrics)
         _check_finite(metrics)
         state = _next_state(state, metrics, network, optimizer, settings)
         if on_epoch:

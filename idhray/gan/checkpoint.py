@@ -79,7 +79,8 @@ def computed(run: Run) -> dict[str, Any]:
     cuda = run.device.type == "cuda"
     return {
         "precision": str(run.engine.dtype(run.device)).removeprefix("torch."),
-        "compile": run.engine.compile,
+        "compile": run.engine.compile and not run.engine.uncompiled,
+        **({"uncompiled": dict(run.engine.uncompiled)} if run.engine.uncompiled else {}),
         "micro_batch": run.engine.micro_batch,
         "workers": run.worker.size,
         "device": torch.cuda.get_device_name(run.device) if cuda else run.device.type,

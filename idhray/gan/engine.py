@@ -5,9 +5,8 @@ tensors. It is compiled as a whole, once for each shape.
 """
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
@@ -24,8 +23,6 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LARGEST_SLOPE = 1e5
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
@@ -38,13 +35,16 @@ class Engine:
     exact ones, those of the main phases 0.995 and more. float16 is more exact, but feature maps are
     clamped, and slopes that still overflow are replaced."""
     compile: bool = False
-    """Compile each phase (torch.compile): it takes a minute or more; later steps are faster."""
+    """Compile each phase (torch.compile): it takes a minute or more; later steps are faster. A
+    phase that cannot be compiled, as without a C++ compiler, runs as it is."""
     cuda_graphs: bool = False
     """Compile, and replay each phase as one CUDA graph: for small steps, which spend their time on
     starting kernels. GPU only; not yet run on one."""
     micro_batch: int | None = None
     """Images that a worker holds at a time; gradients of the parts are added up. Its whole share by
     default."""
+    uncompiled: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Phase that could not be compiled -> reason; filled while the training runs."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be used.
@@ -86,9 +86,10 @@ class Engine:
         """The function, compiled if the settings ask for it and this machine can do it."""
         if self.cuda_graphs:
             graphed = torch.compile(function, fullgraph=True, dynamic=False, mode="reduce-overhead")
-            return _or_plain(function, _with_copied_results(graphed))
+            return _or_plain(function, _with_copied_results(graphed), self.uncompiled)
         if self.compile:
-            return _or_plain(function, torch.compile(function, fullgraph=True, dynamic=False))
+            compiled = torch.compile(function, fullgraph=True, dynamic=False)
+            return _or_plain(function, compiled, self.uncompiled)
         return function
 
 
@@ -106,8 +107,10 @@ def _with_copied_results(graphed: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _or_plain(function: Callable[..., Any], fast: Callable[..., Any]) -> Callable[..., Any]:
-    """`fast`, which compiles at its first call, or, with a warning, `function` if that fails."""
+def _or_plain(
+    function: Callable[..., Any], fast: Callable[..., Any], uncompiled: dict[str, str]
+) -> Callable[..., Any]:
+    """`fast`, which compiles at its first call, or `function` if that fails, which is recorded."""
     chosen: list[Callable[..., Any]] = []
 
     def call(*args: Any, **named: Any) -> Any:
@@ -119,8 +122,8 @@ def _or_plain(function: Callable[..., Any], fast: Callable[..., Any]) -> Callabl
             raise
         except Exception as error:  # noqa: BLE001  compilers raise errors of many types
             reason = " ".join(str(error).split())[:300]
-            name = getattr(function, "__name__", "phase")
-            logger.warning("%s is not compiled (%s: %s)", name, type(error).__name__, reason)
+            name = getattr(function, "__name__", "phase").strip("_")
+            uncompiled[name] = f"{type(error).__name__}: {reason}"
             chosen.append(function)
             return function(*args, **named)
         chosen.append(fast)

@@ -205,6 +205,8 @@ def _log_result(out: str, model: dict[str, Any]) -> None:
     """Log length, computation and fidelity of a finished training."""
     computed = model["computed"]
     compiled = "compiled" if computed["compile"] else "not compiled"
+    if uncompiled := computed.get("uncompiled"):
+        compiled = f"not compiled: {', '.join(uncompiled)}"
     logger.info(
         "%s: %g kimg in %s, %s, on %s, torch %s; KID %s (floor %s) by %s",
         out,

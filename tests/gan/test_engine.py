@@ -1,7 +1,6 @@
 """How numbers are computed must not change what is trained."""
 
 import dataclasses
-import logging
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ import torch
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
 from idhray.gan.augment.config import AugmentSettings
-from idhray.gan.checkpoint import restore, save
+from idhray.gan.checkpoint import computed, restore, save
 from idhray.gan.engine import Engine, descend, only
 from idhray.gan.trainer import train
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start, trained_by_two
@@ -26,6 +25,13 @@ def after(settings, kimg=0.072, **engine):
     run, reports = start(settings, engine=Engine(**engine)), []
     train(run, lambda _, report: reports.append(report), until_kimg=kimg)
     return all_values(run), reports[-1]
+
+
+def trained(settings, **engine):
+    """A run after the same steps."""
+    run = start(settings, engine=Engine(**engine))
+    train(run, ignore, until_kimg=0.072)
+    return run
 
 
 @pytest.mark.parametrize("settings", [PGGAN, STYLEGAN2, AUGMENTED])
@@ -105,17 +111,16 @@ def test_auto_takes_what_the_device_has(monkeypatch, device, has_bfloat16, dtype
         (STYLEGAN2, "cuda_graphs"),  # without a GPU: all but the graphs
     ],
 )
-def test_compiled_training_is_the_same(settings, how, caplog):
+def test_compiled_training_is_the_same(settings, how):
     """Every phase as a whole, penalties included; none falls back."""
-    with caplog.at_level(logging.WARNING):
-        compiled, _ = after(settings, **{how: True})
+    run = trained(settings, **{how: True})
     plain, _ = after(settings)
 
-    assert not [r for r in caplog.records if "not compiled" in r.message]
-    torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-3)
+    assert run.engine.uncompiled == {}
+    torch.testing.assert_close(all_values(run), plain, atol=1e-4, rtol=1e-3)
 
 
-def test_what_cannot_be_compiled_runs_plain_and_says_why(monkeypatch, caplog):
+def test_what_cannot_be_compiled_runs_plain_and_says_why(monkeypatch):
     """A machine without a C++ compiler trains too."""
 
     def broken(function, **_):
@@ -125,11 +130,13 @@ def test_what_cannot_be_compiled_runs_plain_and_says_why(monkeypatch, caplog):
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
-    found, _ = after(STYLEGAN2, compile=True)
+    run = trained(STYLEGAN2, compile=True)
     plain, _ = after(STYLEGAN2)
 
-    assert torch.equal(found, plain)
-    assert "_r1 is not compiled (RuntimeError: no compiler)" in caplog.text
+    assert torch.equal(all_values(run), plain)
+    assert run.engine.uncompiled["r1"] == "RuntimeError: no compiler"
+    assert computed(run)["compile"] is False
+    assert computed(run)["uncompiled"] == run.engine.uncompiled
 
 
 def test_augmented_training_resumes_exactly(tmp_path):

@@ -43,7 +43,7 @@ def read_series(
         name: Name of the volume in messages; defaults to the folder's name.
         settings: `max_voxels`, and `dicom_keep` if several images lie at one place.
         notes: List to which oddities that do not prevent use are appended; if None, they are
-            logged.
+            warnings of Python.
 
     Raises:
         MriError: There is no series or a choice of several, or its files are not evenly spaced,

@@ -6,8 +6,8 @@ abandoned after one surplus byte.
 """
 
 import gzip
-import logging
 import os
+import warnings
 import zlib
 from typing import BinaryIO, cast
 
@@ -20,8 +20,6 @@ from idhray.mri.nifti.settings import ReaderSettings
 from idhray.mri.volume import Volume, VolumeMask, Voxels
 
 _BLOCK = 1 << 20  # voxels that are decompressed and scaled at a time
-
-logger = logging.getLogger(__name__)
 
 
 def read_volume(
@@ -38,7 +36,7 @@ def read_volume(
         name: Name of the volume in messages; defaults to the file's name.
         settings: Limits and repairs.
         notes: List to which oddities that do not prevent use are appended; if None, they are
-            logged.
+            warnings of Python.
 
     Raises:
         MriError: The file is missing, damaged or implausible; its position is unknown; or its
@@ -155,9 +153,9 @@ def _check_voxels(file: str, voxels: Voxels, bad: int) -> None:
 
 
 def deliver_notes(file: str, oddities: list[str], notes: list[str] | None) -> None:
-    """Append oddities to `notes`, or log them if it is None."""
+    """Append oddities of a file to `notes`; without a list, they are warnings of Python."""
     if notes is not None:
         notes.extend(oddities)
     else:
         for oddity in oddities:
-            logger.warning("%s: %s", file, oddity)
+            warnings.warn(f"{file}: {oddity}", stacklevel=3)

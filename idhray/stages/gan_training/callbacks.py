@@ -1,7 +1,6 @@
 """Callbacks of a training at each report: measure, warn, save, stop or return."""
 
 import contextlib
-import logging
 import math
 import os
 from collections.abc import Iterator
@@ -29,8 +28,6 @@ from idhray.stages.gan_training.warning_signs import Sign, signs_of
 from idhray.stages.runtime.training import add_to_history, forget_after, history_of
 from idhray.storage import join, publish
 
-logger = logging.getLogger(__name__)
-
 SAMPLES = 36  # images of a sample sheet, 6 by 6
 LAST, BEST = "_last", "_best"  # snapshots while it trains
 EXTENDED = "extended"
@@ -50,6 +47,8 @@ class Reports:
     meter: Meter | None = None
     notes: list[str] = field(default_factory=list)
     """Warnings for the next report."""
+    told_uncompiled: set[str] = field(default_factory=set)
+    """Phases that a warning has named as not compiled."""
     about: dict[str, Any] = field(default_factory=dict)
     """Further entries of every checkpoint's model.json."""
     saved_at: int = 0
@@ -111,6 +110,7 @@ class Reports:
             metrics |= self.meter(run)
         past = [e for e in history_of(self.out) if e["kimg"] < report.kimg]
         signs = signs_of([*past, metrics], run)
+        self.notes += self._new_uncompiled(run)
         metrics["warnings"], self.notes = [*self.notes, *(sign.line for sign in signs)], []
         add_to_history(self.out, metrics)
         stop_reason = signs[0].line if signs and self.when_worse == "stop" else None
@@ -122,6 +122,18 @@ class Reports:
         if report.checkpoint_due or report.fidelity_due or stop_reason:
             self._save(run, [*past, metrics], stop_reason)
         return bool(stop_reason)
+
+    def _new_uncompiled(self, run: Run) -> list[str]:
+        """Warning of the phases that were found not to compile since the last report."""
+        new = {k: v for k, v in run.engine.uncompiled.items() if k not in self.told_uncompiled}
+        self.told_uncompiled |= new.keys()
+        if not new:
+            return []
+        reason = next(iter(new.values()))
+        return [
+            f"--compile: {', '.join(new)} cannot be compiled and run as they are ({reason}); "
+            "compiling needs a C++ compiler (g++ or clang++, see CXX)"
+        ]
 
     def _snapshot_to_return_to(self, now: dict[str, Any], sign: Sign) -> str | None:
         """Best snapshot, if the present state is no better and it is older than the sign."""

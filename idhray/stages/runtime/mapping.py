@@ -36,6 +36,7 @@ from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
 logger = logging.getLogger(__name__)
 
 RETRIES = 2
+MOST_REMARKS = 3  # that are logged
 MAX_BUGS = 10
 """After so many inputs that met a programming error, the job stops."""
 
@@ -123,8 +124,21 @@ def map_items(
         remove_gone(out, change.gone)
     # Nobody else writes here; a ledger of 10,000 inputs takes seconds to read.
     fates = ledger.fates(out) if todo or change.gone else earlier
+    _log_remarks(out, [fates[item.name] for item in todo if item.name in fates])
     remove_unlisted_parts(out, fates)
     return fates
+
+
+def _log_remarks(out: str, fates: Sequence[Fate]) -> None:
+    """Log the first remarks of workers on inputs that are done or skipped; the ledger has all."""
+    for status in ("done", "skipped"):
+        remarks = [f"{f.input}: {f.error}" for f in fates if f.status == status and f.error]
+        if remarks:
+            logger.warning(
+                "%s: %d of %d inputs are %s with a remark, see %s: %s",
+                *(out, len(remarks), len(fates), status, ledger.LEDGER_FOLDER),
+                "; ".join(remarks[:MOST_REMARKS]) + ("; ..." if remarks[MOST_REMARKS:] else ""),
+            )
 
 
 def check_numbers(workers: int | None, limit_s: float | None, max_attempts: int | None) -> None:

@@ -83,7 +83,7 @@ def test_each_slice_has_its_own_scaling(folder, voxels):
     np.testing.assert_array_equal(volume.voxels[:, :, 5], voxels[:, :, 5])
 
 
-def test_other_files_are_counted_and_ignored(folder, voxels, caplog):
+def test_other_files_are_counted_and_ignored(folder, voxels):
     """Exports hold viewers, text and hidden files of the desktop."""
     series(folder, voxels)
     (folder / "README.txt").write_text("hello")
@@ -91,9 +91,8 @@ def test_other_files_are_counted_and_ignored(folder, voxels, caplog):
     (folder / ".DS_Store").write_bytes(b"x")
     (folder / "below").mkdir()
 
-    read_series(str(folder))
-
-    assert "flair: 2 files are not DICOM images: ignored" in caplog.text
+    with pytest.warns(UserWarning, match="flair: 2 files are not DICOM images: ignored"):
+        read_series(str(folder))
 
 
 def test_a_copy_of_a_slice_is_dropped(folder, voxels):
