@@ -121,7 +121,7 @@ def _or_plain(
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001  compilers raise errors of many types
-            reason = " ".join(str(error).split())[:300]
+            reason = " ".join(str(error).split()).split(" Set TORCH")[0][:300]
             name = getattr(function, "__name__", "phase").strip("_")
             uncompiled[name] = f"{type(error).__name__}: {reason}"
             chosen.append(function)

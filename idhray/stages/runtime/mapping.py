@@ -32,6 +32,7 @@ from idhray.stages.runtime.resuming import (
 from idhray.stages.runtime.session import tell_if_waiting
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
+from idhray.storage import LEDGER
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def _log_remarks(out: str, fates: Sequence[Fate]) -> None:
         if remarks:
             logger.warning(
                 "%s: %d of %d inputs are %s with a remark, see %s: %s",
-                *(out, len(remarks), len(fates), status, ledger.LEDGER_FOLDER),
+                *(out, len(remarks), len(fates), status, LEDGER),
                 "; ".join(remarks[:MOST_REMARKS]) + ("; ..." if remarks[MOST_REMARKS:] else ""),
             )
 
