@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import exposure
 
 from idhray.errors import ConfigError, TableError
@@ -20,6 +20,8 @@ Codec = Literal["jpeg", "png"]
 
 
 JPEG_QUALITY = 95
+TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def encode(image: NDArray[np.uint8], codec: Codec = "png") -> bytes:
@@ -50,15 +52,58 @@ def decode(data: bytes) -> RGB:
     """Decode an image to (height, width, 3) uint8.
 
     Raises:
-        TableError: The bytes are not an image, or the image is truncated.
+        TableError: The bytes are not an image, the image is truncated, or `upright` refuses it.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
-                raise ValueError(f"its pixels are {picture.mode}, must be 8-bit")
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            return np.asarray(upright(picture, data).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, TableError, Image.DecompressionBombError) as error:
         raise TableError(f"an image of {len(data)} bytes cannot be decoded ({error})") from None
+
+
+def upright(picture: Image.Image, data: bytes) -> Image.Image:
+    """8-bit RGB or gray picture as it is meant to be seen.
+
+    It is turned as EXIF says; what is transparent is white, as on slides; palettes, CMYK and YCbCr
+    become RGB. Embedded color profiles are not applied.
+
+    Args:
+        picture: Opened picture; its pixels need not be loaded yet.
+        data: Its encoded bytes.
+
+    Raises:
+        TableError: The samples have more than 8 bits, which Pillow would cut off; the file has
+            several pages or frames; or the colors are of another kind.
+    """
+    if bits := _more_bits(picture, data):
+        raise TableError(f"its pixels are {bits}, must be 8-bit: convert it with a stated window")
+    pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a preview
+    if pages > 1:
+        raise TableError(f"it has {pages} pages or frames; save the right one as a file of its own")
+    if "exif" in picture.info or picture.format == "TIFF":
+        picture = ImageOps.exif_transpose(picture) or picture
+    if "transparency" in picture.info or picture.mode in TRANSPARENT_MODES:
+        colors = picture.convert("RGBA")
+        white = Image.new("RGB", colors.size, "white")
+        white.paste(colors, mask=colors.getchannel("A"))
+        return white
+    if picture.mode in ("RGB", "L"):
+        return picture
+    if picture.mode not in ("P", "1", "CMYK", "YCbCr"):
+        raise TableError(f"its pixels are {picture.mode}, must be RGB or gray")
+    return picture.convert("L" if picture.mode == "1" else "RGB")
+
+
+def _more_bits(picture: Image.Image, data: bytes) -> str:
+    """Kind of pixels that have more than 8 bits; "" if they have not."""
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
+        return picture.mode
+    bits: Any = 8
+    if picture.format == "PNG" and data[12:16] == b"IHDR":
+        bits = data[24]
+    elif picture.format == "TIFF":
+        bits = max(np.atleast_1d(picture.getexif().get(BITS_PER_SAMPLE, 8)))
+    return f"of {bits} bits" if bits > 8 else ""
 
 
 def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

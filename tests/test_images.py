@@ -2,8 +2,10 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from idhray.errors import TableError
@@ -12,6 +14,13 @@ from idhray.images import clahe, decode, encode, gamma, gray, image_cell, resize
 
 def noise(*shape):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def tiff_bytes(pixels):
+    """A TIFF of these pixels."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="rgb", metadata=None)
+    return buffer.getvalue()
 
 
 def test_png_is_lossless_and_jpeg_is_close():
@@ -45,6 +54,68 @@ def test_images_of_more_than_8_bits_are_refused(image):
 
     with pytest.raises(TableError, match="must be 8-bit"):
         decode(buffer.getvalue())
+
+
+def saved(image, form, **options):
+    """Bytes of a picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def png_of_16_bits(image):
+    """RGB of 16 bits; Pillow opens it as 8-bit RGB and drops the lower half."""
+    return imagecodecs.png_encode(image.astype(np.uint16) * 16)
+
+
+def test_pictures_of_other_tools_are_read_as_they_are_seen():
+    """Transparent glass was whatever lay under it, and a turned photograph stayed turned."""
+    image = resize(noise(4, 6, 3), 24)
+    clear = np.full((24, 24), 255, np.uint8)
+    clear[:, 16:] = 0
+    seen = image.copy()
+    seen[:, 16:] = 255
+    under = image.copy()
+    under[:, 16:] = (255, 0, 0)
+    layers = [*Image.fromarray(under).split(), Image.fromarray(clear)]
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise by a quarter
+    palette = Image.fromarray((clear > 0).astype(np.uint8)).convert("P")
+    palette.putpalette([255, 0, 0, 10, 20, 30])
+
+    np.testing.assert_array_equal(decode(saved(Image.merge("RGBA", layers), "PNG")), seen)
+    gray_alpha = Image.merge("LA", [layers[0], layers[3]])
+    assert (decode(saved(gray_alpha, "PNG"))[:, 16:] == 255).all()
+    assert (decode(saved(palette, "PNG", transparency=0))[:, 16:] == 255).all()
+    assert (decode(saved(palette, "PNG"))[:, 16:] == (255, 0, 0)).all()
+    photograph = saved(Image.fromarray(image).rotate(90), "PNG", exif=turned)
+    np.testing.assert_array_equal(decode(photograph), image)
+    cmyk = saved(Image.fromarray(image).convert("CMYK"), "TIFF")
+    assert np.abs(decode(cmyk).astype(int) - image).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (png_of_16_bits(noise(8, 8, 3)), "of 16 bits, must be 8-bit"),
+        (tiff_bytes(noise(8, 8, 3).astype(np.uint16)), "of 16 bits, must be 8-bit"),
+        (tiff_bytes(noise(2, 8, 8, 3)), "2 pages or frames"),
+        (
+            saved(
+                Image.new("RGB", (8, 8)),
+                "WEBP",
+                save_all=True,
+                append_images=[Image.new("RGB", (8, 8), "red")],
+            ),
+            "2 pages or frames",
+        ),
+        (saved(Image.new("LAB", (8, 8)), "TIFF"), "LAB, must be RGB or gray"),
+    ],
+)
+def test_pixels_that_would_be_misread_are_refused(data, reason):
+    """12 bits in 16 became nearly black, and only the first page was taken."""
+    with pytest.raises(TableError, match=reason):
+        decode(data)
 
 
 def test_shrinking_averages_areas():

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from idhray.errors import TableError
+from idhray.images import upright
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif"),
+    *(".jp2", ".j2k", ".avif", ".ppm", ".pgm", ".pnm"),
+)
 LARGEST_BYTES = 256_000_000  # of an image file; larger files are refused
 PLACE = ("x_l0", "y_l0", "size_l0", "height_l0", "mpp")
 INTEGERS = ("x_l0", "y_l0")
@@ -62,24 +67,28 @@ def refuse_twins(path: str, names: Sequence[str]) -> None:
 def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
     """(bytes, ending) of an image as a table stores it: JPEG and PNG unchanged, others as PNG.
 
+    Also a JPEG or PNG becomes a PNG if it is to be turned, composed over white or converted to RGB,
+    see `images.upright`.
+
     The image is decoded once, to the last pixel, unless its header is refused before.
 
     Raises:
-        TableError: the bytes are no image or a broken one, the pixels are not 8-bit RGB or gray,
-            or the image is not `side_px` square.
+        TableError: the bytes are no image or a broken one, `images.upright` refuses them, or the
+            image is not `side_px` square.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            if picture.mode not in ("RGB", "L"):
-                raise TableError(f"its pixels are {picture.mode}; 8-bit RGB or gray is needed")
             if picture.size != (side_px, side_px):
                 width, height = picture.size
                 raise TableError(f"is {width} x {height} px, not {side_px} x {side_px}")
-            picture.load()
-            if ending := STORED_FORMATS.get(picture.format or ""):
+            ending = STORED_FORMATS.get(picture.format or "")
+            pixels = upright(picture, data)
+            if pixels is picture and ending:
+                picture.load()
                 return data, ending
             buffer = io.BytesIO()
-            picture.save(buffer, "PNG", compress_level=1)
+            clean = Image.fromarray(np.asarray(pixels))  # without the file's metadata
+            clean.save(buffer, "PNG", compress_level=1)
             return buffer.getvalue(), "png"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TableError(f"{len(data)} bytes that are no whole image ({error})") from None

@@ -7,6 +7,7 @@ that a file asks for: if there is not enough, GLib ends the process.
 
 import math
 import os
+import re
 import stat
 import struct
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,30 @@ MAX_SLIDE_MM = 200.0
 """Longest plausible side of a glass slide; whole mounts of half a brain have 150 mm."""
 YCBCR_JPEG2000 = 33003  # compression tag
 PALETTE, RGB_COLORS, YCBCR = 3, 2, 6  # photometric tag
+CONVERT = "convert it to a tiled pyramidal TIFF of JPEG, with bioformats2raw or vips for instance"
+COMPRESSIONS = {
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34925: "LZMA",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
+"""Compression tags that OpenSlide refuses in a plain TIFF."""
+OTHER_FORMATS = {
+    b"\x89PNG": "a PNG picture, not a slide",
+    b"\xff\xd8\xff": "a JPEG picture, not a slide",
+    b"GIF8": "a GIF picture, not a slide",
+    b"WEBPVP8": "a WebP picture, not a slide",
+    b"\x0cjP  \r\n": "a JPEG 2000 picture, not a slide",
+    b"ZISRAWFILE": "a CZI file of Zeiss that OpenSlide does not read",
+    b"DPUfsImport": "an iSyntax file of Philips",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b\x08": "a gzip archive",
+    b"\x89HDF": "an HDF5 file",
+}
+"""Bytes near the start of a file -> its kind."""
 SIDES = ("width", "height")
 
 
@@ -53,7 +78,13 @@ def unusable_file(path: str) -> str | None:
 def remedy(path: str, error: str) -> str:
     """Advice on a file that OpenSlide could not open with this error."""
     with open(path, "rb") as file:
-        tiff = file.read(4) in TIFF_STARTS
+        head = file.read(64)
+    tiff = head[:4] in TIFF_STARTS
+    if kind := next((name for magic, name in OTHER_FORMATS.items() if magic in head), None):
+        return f"it is {kind}; {CONVERT}"
+    if compression := re.search(r"TIFF compression: (\d+)", error):
+        name = COMPRESSIONS.get(int(compression[1]), f"compression {compression[1]}")
+        return f"its blocks are {name}, which OpenSlide does not decode; {CONVERT}"
     if tiff and _cut_short(path):
         return "the file is cut short; get it again"
     if tiff and _in_strips(path):

@@ -35,6 +35,7 @@ class Slide:
     Attributes:
         name: Name of the slide in messages.
         size_l0: (width, height) in level-0 pixels.
+        vendor: Kind of file, as OpenSlide calls it.
         mpp: um per level-0 pixel, across.
         mpp_xy: um per level-0 pixel across and down; they differ if pixels are not square.
         mpp_source: Source of `mpp`, see `resolution`.
@@ -76,6 +77,7 @@ class Slide:
         handle = self._opened()
         try:
             self.size_l0: tuple[int, int] = handle.dimensions
+            self.vendor = handle.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
             if reason := (
                 wrong_levels(handle.level_dimensions, handle.properties)
                 or not_full_resolution(path, handle.properties)

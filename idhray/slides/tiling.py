@@ -22,6 +22,7 @@ from idhray.slides.tissue.mask import background_limit, tissue_fraction, tissue_
 from idhray.slides.tissue.robust import Reason, Reasons, tissue_reasons
 from idhray.slides.tissue.sheet import TileBox, contact_sheet
 
+CONVERTER = "perhaps its converter declared the wrong PhotometricInterpretation: convert it by another one; "
 Extent = tuple[float, float]  # width and height
 
 
@@ -116,7 +117,10 @@ def plan_tiles(
     if settings.check_colors and (
         wrong := implausible_colors(_scanned_part(slide, image, settings.mask_mpp))
     ):
-        raise SlideError(f"{slide.name}: {wrong}; --no-check-colors takes it as it is")
+        raise SlideError(
+            f"{slide.name}: {wrong}; {CONVERTER if slide.vendor == 'dicom' else ''}"
+            "--no-check-colors takes it as it is"
+        )
     mask, reasons = _tissue(image, settings)
     green_limit = background_limit(image, None if reasons is None else mask)
     if regions is not None:

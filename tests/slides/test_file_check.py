@@ -48,6 +48,9 @@ def refused(path, message: str) -> None:
         pytest.param(b"<?xml version='1.0'?><Error>", "error page of a failed download", id="S3"),
         pytest.param(b"patient,slide\n", r"OpenSlide cannot open it \(.*leave it out", id="text"),
         pytest.param(b"II*\0\x08", "the file is cut short", id="five bytes of a TIFF"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", "a PNG picture, .*convert it to a tiled", id="PNG"),
+        pytest.param(b"\xff\xd8\xff\xe0", "a JPEG picture, .*convert it to a tiled", id="JPEG"),
+        pytest.param(b"PK\3\4" + bytes(60), "a ZIP archive; convert it", id="ZIP"),
     ],
 )
 def test_files_of_other_kinds(tmp_path, content, message):
@@ -55,6 +58,15 @@ def test_files_of_other_kinds(tmp_path, content, message):
     (tmp_path / "a.svs").write_bytes(content)
 
     refused(tmp_path / "a.svs", message)
+
+
+@pytest.mark.parametrize("compression", ["webp", "jpeg2000", "jpegxl"])
+def test_a_compression_that_openslide_lacks_is_named(tmp_path, compression):
+    """ "Get the file again" would bring the same file."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, tissue(128, 128), tile=(64, 64), compression=compression, **SCALE)
+
+    refused(path, "its blocks are (WebP|JPEG 2000|JPEG XL), .*convert it to a tiled")
 
 
 def test_what_is_no_file(tmp_path):

@@ -191,6 +191,16 @@ def test_a_slide_whose_colors_cannot_be_right_is_refused(tmp_path):
     assert cut(path, replace(SMALL, check_colors=False)).plan.grid == 8
 
 
+def test_the_white_around_a_fluorescence_slide_is_no_glass(tmp_path):
+    """The last row of the thumbnail reaches beyond the slide, and is white there."""
+    image = np.zeros((515, 1027, 3), dtype=np.uint8)
+    image[100:140, 100:140] = (20, 30, 210)
+
+    for mask_mpp in (8.0, 16.0, 32.0):
+        with pytest.raises(SlideError, match="fluorescence"):
+            cut(write_slide(tmp_path / "a.tiff", image, 1.0), replace(SMALL, mask_mpp=mask_mpp))
+
+
 def test_a_resolution_is_assumed_only_when_asked_for(tmp_path):
     """And the row says so; a slide that says its own keeps it."""
     path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), None)

@@ -8,7 +8,7 @@ them.
 VERSIONS: dict[str, int] = {
     "tile_slides": 2,
     "prepare_mri": 2,
-    "import_images": 1,
+    "import_images": 2,
     "cut_patches": 2,
     "train_gan": 1,
     "evaluate_gan": 1,
