@@ -80,23 +80,30 @@ def remedy(path: str, error: str) -> str:
     with open(path, "rb") as file:
         head = file.read(64)
     tiff = head[:4] in TIFF_STARTS
+    if advice := _other_format(head, error):
+        return advice
+    if tiff and _cut_short(path):
+        return "the file is cut short; get it again"
+    if tiff and _in_strips(path):
+        return "it is stored in strips, a slide in tiles: convert it to a tiled pyramid"
+    if "unexpected image" in error:
+        return "its series holds parts of several slides in one folder; give each its own folder"
+    return "get the file again, or leave it out"
+
+
+def _other_format(head: bytes, error: str) -> str | None:
+    """Advice on a file whose format or compression OpenSlide does not read; None if it does."""
     if kind := next((name for magic, name in OTHER_FORMATS.items() if magic in head), None):
         return f"it is {kind}; {CONVERT}"
     if compression := re.search(r"TIFF compression: (\d+)", error):
         name = COMPRESSIONS.get(int(compression[1]), f"compression {compression[1]}")
         return f"its blocks are {name}, which OpenSlide does not decode; {CONVERT}"
-    if tiff and _cut_short(path):
-        return "the file is cut short; get it again"
-    if tiff and _in_strips(path):
-        return "it is stored in strips, a slide in tiles: convert it to a tiled pyramid"
     if "transfer syntax" in error:
         return (
             "of DICOM it reads JPEG baseline, JPEG 2000 and uncompressed (explicit little endian): "
             "convert it, or leave it out"
         )
-    if "unexpected image" in error:
-        return "its series holds parts of several slides in one folder; give each its own folder"
-    return "get the file again, or leave it out"
+    return None
 
 
 def wrong_levels(sizes: Sequence[tuple[int, int]], properties: Mapping[str, str]) -> str | None:
