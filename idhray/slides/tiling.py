@@ -22,7 +22,7 @@ from idhray.slides.tissue.mask import background_limit, tissue_fraction, tissue_
 from idhray.slides.tissue.robust import Reason, Reasons, tissue_reasons
 from idhray.slides.tissue.sheet import TileBox, contact_sheet
 
-CONVERTER = "perhaps its converter declared a wrong PhotometricInterpretation: convert it by another one, or "
+CONVERTER = "PhotometricInterpretation may be wrong: convert it by another converter, or "
 Extent = tuple[float, float]  # width and height
 
 
