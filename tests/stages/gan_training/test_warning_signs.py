@@ -22,7 +22,7 @@ def test_phases_that_do_not_compile_are_told_once():
     engine = Engine(compile=True)
     run, reports = SimpleNamespace(engine=engine), Reports("out")
     assert reports._new_uncompiled(run) == []
-    engine.uncompiled |= {"r1": "RuntimeError: no compiler", "lengths": "RuntimeError: none"}
+    engine.uncompiled.update(r1="RuntimeError: no compiler", lengths="RuntimeError: none")
 
     (line,) = reports._new_uncompiled(run)
     assert "r1, lengths cannot be compiled and run as they are (RuntimeError: no compiler)" in line
