@@ -38,6 +38,11 @@ def load_images(images: str, split: str | None, settings: ClassifierSettings) ->
     """
     splits = list(patient_splits(images).values())
     if not splits or (split is not None and split not in splits):
+        if {*splits} == {""}:
+            raise TableError(
+                f"{images}: its {len(splits)} patients have no split; give --folds, or make the "
+                "table from a manifest with the column split or with more patients"
+            )
         numbers = ", ".join(f"{name} {splits.count(name)}" for name in sorted(set(splits)))
         raise TableError(f"{images}: no patient in split {split!r} (patients: {numbers or 'none'})")
     paths = parts(images)

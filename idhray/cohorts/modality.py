@@ -6,6 +6,8 @@ import logging
 import pandas as pd
 import pyarrow.parquet as pq
 
+from idhray.cohorts.manifest import with_split
+from idhray.cohorts.split_draw import rare_labels
 from idhray.errors import ManifestError
 from idhray.storage import exists, join, read_bytes
 
@@ -73,3 +75,26 @@ def with_earlier_split(cohort: pd.DataFrame, earlier: pd.DataFrame | None) -> pd
         return cohort
     places = earlier.drop_duplicates("patient").set_index("patient")["split"]
     return cohort.assign(split=cohort["patient"].map(places).fillna(""))
+
+
+def with_split_if_enough(cohort: pd.DataFrame, seed: int, manifest: str) -> pd.DataFrame:
+    """`with_split`, but a cohort with too few patients keeps an empty split, which is logged.
+
+    A few slides or scans can so be tried. Training and prediction refuse images without a split.
+
+    Args:
+        cohort: Rows of a manifest.
+        seed: Seed of the draw.
+        manifest: Path of the manifest, for the message.
+    """
+    patients = cohort.drop_duplicates("patient")
+    rare = rare_labels(dict(zip(patients["patient"], patients["idh"], strict=True)))
+    if not rare or (cohort["split"] != "").any():
+        return with_split(cohort, seed)
+    logger.warning(
+        "%s: %s patients are too few for a split (3 of each label), so the column split stays "
+        "empty; this is enough for a try, while training and prediction need a split",
+        manifest,
+        " and ".join(f"{number} {label}" for label, number in rare.items()),
+    )
+    return cohort

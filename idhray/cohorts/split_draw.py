@@ -4,6 +4,7 @@ Patients with a split never move. The place of a patient depends on the seed, th
 labels, not on the order of rows.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from idhray.chance import seed_for
@@ -11,6 +12,8 @@ from idhray.errors import ManifestError
 
 SPLIT_SHARES = {"train": 6, "val": 1, "test": 1}
 EIGHTHS = sum(SPLIT_SHARES.values())
+FEWEST = 3
+"""Patients of a label that a split needs: one for each set."""
 
 
 def held_out_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -32,6 +35,16 @@ def held_out_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
     return held_out
 
 
+def rare_labels(labels: Mapping[str, str]) -> dict[str, int]:
+    """Labels with too few patients for three sets, and their number of patients.
+
+    Args:
+        labels: Label of each patient, "" if unknown.
+    """
+    counts = Counter(label for label in labels.values() if label)
+    return {label: number for label, number in sorted(counts.items()) if number < FEWEST}
+
+
 def drawn_split(labels: Mapping[str, str], seed: int) -> dict[str, str]:
     """Split of each patient, drawn anew: patient -> train, val or test.
 
@@ -45,12 +58,11 @@ def drawn_split(labels: Mapping[str, str], seed: int) -> dict[str, str]:
     groups: dict[str, list[str]] = {}
     for name in sorted(labels):
         groups.setdefault(labels[name], []).append(name)
-    for label, names in groups.items():
-        if label and len(names) < 3:
-            raise ManifestError(
-                f"{len(names)} {label} patient(s): a split needs 3 or more of each label; "
-                "add patients, or add the column `split`"
-            )
+    for label, number in rare_labels(labels).items():
+        raise ManifestError(
+            f"{number} {label} patient(s): a split needs {FEWEST} or more of each label; "
+            "add patients, or add the column `split`"
+        )
     sizes = {label: len(names) for label, names in groups.items()}
     held_out = held_out_sizes({label: size for label, size in sizes.items() if label})
     held_out |= held_out_sizes({"": sizes.get("", 0)})

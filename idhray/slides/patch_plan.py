@@ -92,7 +92,8 @@ def plan_patches(
 
     Training patches are balanced over the two classes, then over the patients of a class, the
     slides of a patient and the tiles of a slide. Each validation and test patient gets the same
-    number. With folds, a patient gets the largest number that it needs in any of its roles.
+    number. With folds, a patient gets the largest number that it needs in any of its roles. If no
+    tile has a split, all labeled patients get the number of a validation patient.
 
     Args:
         tiles: Rows of one or several TILES tables, with patient, idh, split, slide and rank.
@@ -141,7 +142,8 @@ def _add_shares(
             shares.add_training(group, idh, training)
     for name in sorted(name for name, role in roles.items() if role != "train"):
         # The name of a patient's role in several folds is that of the test.
-        shares.add_evaluation("test" if group else roles[name], name, capacity[name])
+        role = "test" if group else roles[name] or "unsplit"
+        shares.add_evaluation(role, name, capacity[name])
 
 
 def ranked_tiles(rows: pd.DataFrame, settings: PatchSettings, seed: int) -> Iterator[TileKey]:
@@ -186,6 +188,8 @@ def _check_tiles(tiles: pd.DataFrame, folds: Folds | None) -> None:
     if folds is not None:
         _check_folds(tiles, folds)
     elif wrong := sorted({str(split) for split in tiles["split"]} - set(SPLITS)):
+        if {*tiles["split"]} == {""}:
+            return  # too few patients for a split
         raise TableError(f"tiles: split is {wrong[0]}, must be train, val or test")
 
 

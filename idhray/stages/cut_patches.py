@@ -106,6 +106,12 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     fallbacks, per_class = _stain_fallbacks(fates), _patches_per_class(out)
     lacking = missing_by_patient(patches.per_patient, _patches_per_patient(out))
     _warn_of_missing(patches.shortfall, per_class)
+    if flags.folds is None and not plan.has_split:
+        logger.warning(
+            "%s: its tiles have no split, so each patient gets the number of a validation patient; "
+            "training and prediction need a split",
+            flags.tiles,
+        )
     _warn_of_patients(lacking, patches.per_patient)
     return {
         "out": out,
@@ -129,6 +135,8 @@ class _CutPlan:
     """Work of a run, before anything is done."""
 
     patches: PatchPlan
+    has_split: bool
+    """False if no tile has a split."""
     identity: Identity
     items: ItemsOf
 
@@ -174,7 +182,8 @@ def _plan(flags: CutPatchesFlags) -> _CutPlan:
     )
     before = {"tiles": tiles_seal, "folds": folds_hash(folds) if folds else None}
     identity = replace(identity, former={**identity.values, **before})
-    return _CutPlan(patches=patches, identity=identity, items=items)
+    has_split = bool((rows["split"] != "").any())
+    return _CutPlan(patches=patches, has_split=has_split, identity=identity, items=items)
 
 
 def _ranks_by_slide(

@@ -14,13 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import read_manifest, with_split, write_manifest
+from idhray.cohorts.manifest import read_manifest, write_manifest
 from idhray.cohorts.modality import (
     COHORT,
     SCAN_FILES,
     earlier_cohort,
     with_earlier_split,
     with_scans,
+    with_split_if_enough,
 )
 from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import MriError
@@ -147,7 +148,7 @@ def _plan(flags: PrepareMriFlags) -> _SlicesPlan:
     manifest, out = absolute(flags.manifest), absolute(flags.out)
     cohort = with_scans(read_manifest(manifest), manifest)
     earlier = None if flags.overwrite else earlier_cohort(out)
-    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
+    cohort = with_split_if_enough(with_earlier_split(cohort, earlier), flags.seed, manifest)
 
     def items(recorded: dict[str, Any]) -> Sequence[Item[Any]]:
         hashed = recorded_values(flags.settings, recorded)

@@ -14,8 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import read_manifest, slide_name, with_split, write_manifest
-from idhray.cohorts.modality import COHORT, earlier_cohort, with_earlier_split, with_slides
+from idhray.cohorts.manifest import read_manifest, slide_name, write_manifest
+from idhray.cohorts.modality import (
+    COHORT,
+    earlier_cohort,
+    with_earlier_split,
+    with_slides,
+    with_split_if_enough,
+)
 from idhray.config import Identity, identity_of, recorded_values
 from idhray.errors import ConfigError, LeakageError
 from idhray.input_digest import content_digest
@@ -187,7 +193,7 @@ def _plan(flags: TileSlidesFlags) -> _TilesPlan:
     slide_cache = Cache(absolute(flags.cache), int(flags.cache_gb * 1e9)) if flags.cache else None
     cohort = with_slides(read_manifest(manifest), manifest)
     earlier = None if flags.overwrite else earlier_cohort(out)
-    cohort = with_split(with_earlier_split(cohort, earlier), flags.seed)
+    cohort = with_split_if_enough(with_earlier_split(cohort, earlier), flags.seed, manifest)
     slides = set(cohort["slide"].map(slide_name))
     sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
     run = TileRun(

@@ -171,6 +171,19 @@ def test_a_muddled_table_is_refused():
         plan_patches(tiles.assign(split="dev"), SMALL, seed=0)
 
 
+def test_tiles_without_any_split_give_each_patient_the_number_of_a_validation_patient():
+    """Two patients are too few for a split, and enough for a look at their patches."""
+    tiles = cohort(("A", "mutant", "", [2]), ("B", "wildtype", "", [1, 1]))
+    plan = plan_patches(tiles, SMALL, seed=0)
+
+    assert per_patient(plan) == {"A": 10, "B": 10}
+    more = plan_patches(tiles, replace(SMALL, eval_per_patient=99), seed=0)
+    assert more.shortfall == {"unsplit A": 1, "unsplit B": 1}
+    mixed = tiles.assign(split=["train", "train", "", ""])
+    with pytest.raises(TableError, match="split is , must be"):
+        plan_patches(mixed, SMALL, seed=0)
+
+
 def patient_sequence(plan, patient):
     """Tiles of a patient's patches, by rank."""
     ranks = {

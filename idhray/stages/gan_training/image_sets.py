@@ -180,6 +180,11 @@ def training_images(
     """
     real = real_images(folder, idh, "train", settings, selection)
     if not real.names:
+        if {split for _, _, split in image_counts(folder)} == {""}:
+            raise TableError(
+                f"{folder}: its images have no split; give --folds and --fold, or make the table "
+                "from a manifest with the column split or with more patients"
+            )
         raise TableError(f"{folder}: no training image of class {idh}")
     return real
 
