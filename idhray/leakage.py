@@ -79,6 +79,8 @@ class HeldOut:
     """Role of each of these patients: val or test."""
     images: TableFingerprints | None = None
     """Fingerprints of their images; None if they are out of reach, such as for a report."""
+    table: TableFingerprints | None = None
+    """Fingerprints of all images of the table that they are in."""
     purpose: str = "holds out for validation or test"
 
     @classmethod
@@ -94,7 +96,7 @@ class HeldOut:
         """
         held_out = {name: role for name, role in roles.items() if role not in ("train", "")}
         selected = None if images is None else images.of_patients(held_out)
-        return cls(cohort=cohort, roles=held_out, images=selected)
+        return cls(cohort=cohort, roles=held_out, images=selected, table=images)
 
 
 def assert_untouched(held_out: HeldOut, ancestors: Sequence[Ancestor]) -> tuple[str, ...]:
@@ -155,9 +157,14 @@ def _refuse_seen_images(held_out: HeldOut, ancestor: Ancestor) -> None:
 
 
 def _refuse_shared_images(held_out: HeldOut) -> None:
-    if held_out.images is None:
+    if held_out.table is None:
         return
-    if pairs := shared_images(held_out.images):
+    pairs = [
+        pair
+        for pair in shared_images(held_out.table)
+        if pair[0] in held_out.roles or pair[2] in held_out.roles
+    ]
+    if pairs:
         raise LeakageError(shared_text(held_out.cohort, pairs))
 
 

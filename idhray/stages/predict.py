@@ -177,6 +177,7 @@ def refuse_trained_on(
         cohort=f"split {split}",
         roles=dict.fromkeys(patients, split),
         images=None if images is None else images.of_patients(patients),
+        table=images,
         purpose="would test",
     )
     return assert_untouched(held_out, [training, *([validation] if split == "test" else [])])

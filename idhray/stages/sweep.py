@@ -251,7 +251,7 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
     repeats = range(1, last_repeat(protocol, settings) + 1)
     ordered = ordered_generators(synthetic, None if flags.overwrite else out)
     fingerprints = table_fingerprints(images)
-    weights = refuse_leaks_of_folds(folds, settings, fingerprints)
+    weights = refuse_leaks_of_folds(images, folds, settings, fingerprints)
     generators: GeneratorsOfTrial = {}
     if needs_generator:
         generators = assigned_generators(ordered, folds, settings, repeats, fingerprints)

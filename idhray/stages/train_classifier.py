@@ -18,8 +18,9 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.config import identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError
+from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.generator_records import GeneratorRecord
-from idhray.leakage import refuse_failed, refuse_leaks, refuse_leaks_of_roles
+from idhray.leakage import patient_splits, refuse_failed, refuse_leaks_of_roles
 from idhray.stages.experiment.one_fold import OneFold, one_fold
 from idhray.stages.experiment.plan import synthetic_identities
 from idhray.stages.runtime.contents import rows_digest
@@ -170,12 +171,14 @@ def _refuse_leaks(
     images: str, synthetic: Sequence[str], fold: OneFold | None, weights: str
 ) -> list[GeneratorRecord]:
     """Generator records; refuse ancestors that saw patients held out by the fold or the split."""
-    sources = ancestors_of_weights(weights)
-    if fold is None:
-        return refuse_leaks(images, synthetic, sources)
-    return refuse_leaks_of_roles(
-        fold.roles, synthetic, images=table_fingerprints(images), weights=sources
+    sources, fingerprints = ancestors_of_weights(weights), table_fingerprints(images)
+    roles = fold.roles if fold else patient_splits(images)
+    cohort = "this fold" if fold else images
+    records = refuse_leaks_of_roles(
+        roles, synthetic, cohort=cohort, images=fingerprints, weights=sources
     )
+    refuse_near_duplicates(images, near_duplicates(images, fingerprints), roles, cohort)
+    return records
 
 
 def _digests(rows: Sequence[ImageRows]) -> list[int]:

@@ -35,6 +35,7 @@ from idhray.experiment.settings import (
     resolved_counts,
 )
 from idhray.experiment.trials import Trial, generators_of_trial
+from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.generator_records import GeneratorRecord, read_generator
 from idhray.image_ranks import image_ranks
 from idhray.leakage import refuse_equal_weights, refuse_leaks_of_roles, suitable_generators
@@ -327,7 +328,7 @@ def folds_digest(folds: Folds) -> str:
 
 
 def refuse_leaks_of_folds(
-    folds: Folds, settings: ExperimentSettings, images: TableFingerprints
+    folder: str, folds: Folds, settings: ExperimentSettings, images: TableFingerprints
 ) -> list[Ancestor]:
     """Ancestors of the networks of an experiment; refuse those that a fold's patients reach.
 
@@ -340,9 +341,11 @@ def refuse_leaks_of_folds(
         if "network" in settings.classifiers
         else []
     )
+    pairs = near_duplicates(folder, images)
     for fold in folds.numbers():
         roles, cohort = folds.roles(fold), f"fold {fold}"
         refuse_leaks_of_roles(roles, (), cohort=cohort, images=images, weights=weights)
+        refuse_near_duplicates(folder, pairs, roles, cohort)
     return weights
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from idhray.cohorts.folds import listed, read_folds
 from idhray.errors import LeakageError, TableError
+from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.leakage import HeldOut, assert_untouched, training_set
 from idhray.stages.gan_training.fold import GanFold
 from idhray.stages.gan_training.image_sets import ANY
@@ -101,3 +102,4 @@ def refuse_seen(
         held_out, [training_set(roles, images, cohort), *task.ancestors()]
     ):
         logger.warning("%s: %s", task.out, remark)
+    refuse_near_duplicates(task.images, near_duplicates(task.images, images), roles, cohort)
