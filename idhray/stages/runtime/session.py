@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 OOM_RETRIES = 2
 SECONDS_PER_LOOK = 10.0
+GPUS_VARIABLE = "IDHRAY_CLUSTER_GPUS"
 
 _started_here = False
 
@@ -78,7 +79,23 @@ def _start_failure(address: str, error: Exception) -> str:
 
 def task_gpus(gpus: float | None) -> float:
     """GPUs of one task: as the flag states; by default one if the cluster has any, else none."""
-    return min(cluster_gpus(), 1.0) if gpus is None else gpus
+    if gpus is not None:
+        return gpus
+    return 1.0 if promised_gpus() else min(cluster_gpus(), 1.0)
+
+
+def promised_gpus() -> bool:
+    """True if `IDHRAY_CLUSTER_GPUS=yes` says that the cluster starts GPU nodes on demand.
+
+    Without it, the GPUs that are there now decide, and a GPU group scaled to zero is not seen.
+
+    Raises:
+        ConfigError: the variable holds another word than yes or no.
+    """
+    word = os.environ.get(GPUS_VARIABLE, "no")
+    if word not in ("yes", "no"):
+        raise ConfigError(f"{GPUS_VARIABLE} must be yes or no, got {word!r}")
+    return word == "yes"
 
 
 def cluster_gpus() -> float:

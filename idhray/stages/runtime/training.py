@@ -16,7 +16,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, IdhrayError
 from idhray.stages.runtime.background import Background
-from idhray.stages.runtime.session import check_room, cluster_gpus, tell_if_waiting
+from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, tell_if_waiting
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.storage import (
     absolute,
@@ -37,6 +37,8 @@ RUN = "_ray"  # folder of Ray Train, removed when the checkpoint is published
 RESTARTS = 3
 HISTORY = "_history.json"
 SECONDS_PER_LOOK = 10
+REQUESTS = 32
+"""Trainings that wait for GPU nodes at the same time: an autoscaler starts nodes for requests."""
 
 
 def fit(
@@ -211,11 +213,13 @@ def _log_new_entries(out: str, logged: list[dict[str, Any]]) -> list[dict[str, A
 
 
 def gpus_for(workers: int) -> float:
-    """Default GPUs of each worker: one if the cluster has any.
+    """Default GPUs of each worker: one if the cluster has any, or starts nodes that have.
 
     Raises:
         ConfigError: the cluster has GPUs, but fewer than workers.
     """
+    if promised_gpus():
+        return 1.0
     gpus = cluster_gpus()
     if 0 < gpus < workers:
         raise ConfigError(
@@ -228,12 +232,16 @@ def gpus_for(workers: int) -> float:
 def trainings_at_once(workers: int, *, cpus_per_worker: int, gpus_per_worker: float | None) -> int:
     """Trainings that the cluster has room for at the same time, at least one.
 
+    A cluster that starts GPU nodes when they are needed gets the requests of `REQUESTS` trainings.
+
     Args:
         workers: Workers of each training.
         cpus_per_worker: CPUs of each worker.
         gpus_per_worker: GPUs of each worker; None for one if the cluster has any.
     """
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
+    if gpus and promised_gpus():
+        return REQUESTS
     resources = ray.cluster_resources()
     needs = {"CPU": workers * cpus_per_worker, "GPU": workers * gpus}
     room = [resources.get(name, 0) / need for name, need in needs.items() if need]
