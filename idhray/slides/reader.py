@@ -17,7 +17,7 @@ from idhray.images import RGB
 from idhray.slides import color_profile
 from idhray.slides.dicom_check import changed_colors, not_full_resolution
 from idhray.slides.file_check import remedy, unusable_file, wrong_extent, wrong_levels
-from idhray.slides.resample import XY, ReadPlan, level_downsamples, over_white, resampled
+from idhray.slides.resample import WHOLE_PX, XY, ReadPlan, level_downsamples, over_white, resampled
 from idhray.slides.resolution import UM_AT_1X as UM_AT_1X
 from idhray.slides.resolution import resolution
 
@@ -25,6 +25,8 @@ LEVEL_TOLERANCE = 0.02
 """A level or slide may be coarser than requested by this fraction. A 40x scan at 0.2527 um has its
 level of a quarter at 1.011 um; without the tolerance, 10x would read sixteen times the pixels."""
 
+WHOLE_FACTORS = (1, 2, 4, 8)
+"""Pixels of a level per pixel of a tile that need no resampling, and at which JPEG decodes."""
 MARGIN_PX = 4
 """Margin around a requested region in which pixels for its resampling may lie."""
 
@@ -161,6 +163,26 @@ class Slide:
         If pixels are not square, the larger of the two directions.
         """
         return max(self._level_scales(self.level_for(mpp), mpp))
+
+    def whole_mpp(self, mpp: float, size_px: int, tolerance: float) -> float:
+        """um per pixel near `mpp` at which a pixel is 1, 2, 4 or 8 whole pixels of a level.
+
+        Args:
+            mpp: Requested um per pixel.
+            size_px: Side of the images; where resampling is not visible in it, `mpp` stays.
+            tolerance: Largest fraction by which the result may differ from `mpp`.
+
+        Returns:
+            `mpp` if no such value is near enough, or pixels are not square.
+        """
+        level = self.level_for(mpp)
+        scales, (x, y) = self._level_scales(level, mpp), self.mpp_xy
+        factor = min(WHOLE_FACTORS, key=lambda whole: abs(scales[0] / whole - 1))
+        near = all(abs(scale / factor - 1) <= tolerance for scale in scales)
+        whole = all(abs(scale - factor) * size_px <= WHOLE_PX for scale in scales)
+        if x != y or not near or whole:
+            return mpp
+        return factor * self._downsamples[level][0] * x
 
     def _level_scales(self, level: int, mpp: float) -> XY:
         x, y = self._downsamples[level]

@@ -7,7 +7,7 @@ from idhray.errors import SlideError
 from idhray.images import RGB, image_cell
 from idhray.slides.direct import DirectSlide
 from idhray.slides.reader import Slide
-from idhray.slides.tiling import RankedTile
+from idhray.slides.tiling import RankedTile, tile_mpp
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.slides.tissue.mask import tissue_mask
 
@@ -36,7 +36,8 @@ def tile_rows(
             refused as a whole, because the best tiles may be among the lost ones.
     """
     by_place = {(tile.x_l0, tile.y_l0): tile for tile in tiles}
-    width_l0, height_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
+    mpp = tile_mpp(slide, settings)
+    width_l0, height_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), mpp)
     damaged: list[tuple[int, int]] = []
     for place, image in _regions(slide, list(by_place), settings):
         if isinstance(image, SlideError):
@@ -49,7 +50,7 @@ def tile_rows(
             "y_l0": tile.y_l0,
             "size_l0": width_l0,
             "height_l0": height_l0,
-            "mpp": settings.mpp,
+            "mpp": mpp,
             "mpp_source": slide.mpp_source,
             "tissue_fraction": tile.tissue_fraction,
             "own_tissue_fraction": own_tissue_fraction(image, green_limit),
@@ -74,12 +75,12 @@ def _regions(
     slide: Slide, places: Sequence[tuple[int, int]], settings: TilingSettings
 ) -> Iterator[tuple[tuple[int, int], RGB | SlideError]]:
     """((x_l0, y_l0), pixels or error) of each tile."""
-    size = (settings.tile_px, settings.tile_px)
+    size, mpp = (settings.tile_px, settings.tile_px), tile_mpp(slide, settings)
     if isinstance(slide, DirectSlide):
-        yield from slide.regions(places, size, settings.mpp)
+        yield from slide.regions(places, size, mpp)
         return
     for place in places:
         try:
-            yield place, slide.region(*place, size, settings.mpp)
+            yield place, slide.region(*place, size, mpp)
         except SlideError as error:
             yield place, error

@@ -26,6 +26,15 @@ CONVERTER = "PhotometricInterpretation may be wrong: convert it by another conve
 Extent = tuple[float, float]  # width and height
 
 
+def tile_mpp(slide: Slide, settings: TilingSettings) -> float:
+    """um per pixel of a slide's tiles, within `mpp_tolerance` of the settings' magnification.
+
+    Raises:
+        SlideError: the slide is coarser than the tiles.
+    """
+    return slide.whole_mpp(settings.mpp, settings.tile_px, settings.mpp_tolerance)
+
+
 def tile_grid(size_l0: tuple[int, int], tile_l0: Extent) -> list[tuple[int, int]]:
     """Upper left corners of all whole tiles of `tile_l0` pixels, row by row."""
     width, height = tile_l0
@@ -105,8 +114,8 @@ def plan_tiles(
         SlideError: the slide is coarser than the tiles, its colors cannot be H&E, or the regions
             cannot be used.
     """
-    slide.level_for(settings.mpp)  # refuses a coarse slide before any work
-    tile_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
+    mpp = tile_mpp(slide, settings)  # refuses a coarse slide before any work
+    tile_l0 = slide.extent_l0((settings.tile_px, settings.tile_px), mpp)
     grid = tile_grid(slide.size_l0, tile_l0) if corners is None else list(corners)
     if not grid:
         width, height = slide.size_l0

@@ -8,6 +8,9 @@ from idhray.images import Codec
 from idhray.slides.resolution import MAX_MPP, UM_AT_1X
 from idhray.slides.selection import Select
 
+MAX_TOLERANCE = 0.1
+"""Largest `mpp_tolerance`; a nucleus looks a tenth larger."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TilingSettings:
@@ -25,6 +28,12 @@ class TilingSettings:
     draw. stratified: one from each neighborhood. all: all."""
     max_tiles_per_slide: int = 50
     """Largest number of tiles of a slide; without effect if `select` is all."""
+    mpp_tolerance: float = 0.01
+    """Fraction by which um per pixel of a slide's tiles may differ from `magnification`, so that
+    each pixel is 1, 2, 4 or 8 whole pixels of the slide: a slide of 0.499 um gives tiles of 0.998
+    um, in a third of the time. The column mpp holds the true value. 0 resamples every slide to the
+    exact scale, as slideflow, STAMP and tiatoolbox do. CLAM and histolab cut whole pixels whatever
+    the scale."""
     mask_mpp: float = 16.0
     """um per pixel of the thumbnail on which tissue is found; 1/32 of a 20x scan."""
     tissue: Literal["liu", "robust"] = "liu"
@@ -61,6 +70,10 @@ class TilingSettings:
             raise ConfigError(
                 "tile_px, max_tiles_per_slide and tiles_per_shard must be 1 or more, "
                 "min_object_px 0"
+            )
+        if not 0 <= self.mpp_tolerance <= MAX_TOLERANCE:
+            raise ConfigError(
+                f"mpp_tolerance must be in [0, {MAX_TOLERANCE:g}], got {self.mpp_tolerance}"
             )
         if self.assume_mpp is not None and not 0 < self.assume_mpp <= MAX_MPP:
             raise ConfigError(f"assume_mpp must be in (0, {MAX_MPP:g}], got {self.assume_mpp}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from idhray.errors import ConfigError, SlideError
 from idhray.images import decode
@@ -211,6 +212,34 @@ def test_a_resolution_is_assumed_only_when_asked_for(tmp_path):
     assert [(row["size_l0"], row["mpp_source"]) for row in rows] == [(128.0, "assumed")]
 
 
+@pytest.mark.parametrize("mpp", [0.499, 0.5046, 0.2489])
+def test_a_slide_near_20x_is_cut_at_whole_pixels(tmp_path, mpp):
+    """Resampling 2.004 pixels to one took 2.7 times the reading time of exact slides."""
+    factor = round(1 / mpp)
+    image = np.random.default_rng(0).integers(60, 250, (64 * factor, 128 * factor, 3))
+    image[..., 1] = 40
+    path = write_slide(tmp_path / "a.tiff", image.astype(np.uint8), mpp)
+    rows = cut(path, replace(SMALL, codec="png")).rows
+    exact = cut(path, replace(SMALL, mpp_tolerance=0)).rows
+
+    assert [row["mpp"] for row in rows] == [pytest.approx(factor * mpp)] * len(rows)
+    assert [row["size_l0"] for row in rows] == [pytest.approx(64 * factor)] * 2
+    means = np.asarray(Image.fromarray(image.astype(np.uint8)).reduce(factor))
+    first = next(row for row in rows if row["x_l0"] == 0)
+    np.testing.assert_array_equal(decode(first["image"]["bytes"]), means[:, :64])
+    assert {row["mpp"] for row in exact} <= {1.0}
+
+
+@pytest.mark.parametrize("mpp", [0.5, 0.25, 1.0, 0.49999, 0.47, 0.512])
+def test_exact_and_distant_slides_are_as_before(tmp_path, mpp):
+    """The tolerance changes nothing where nothing is to be gained, or the scale is another one."""
+    image = np.asarray(striped([0.75] * 4))
+    image = image.repeat(3, axis=0).repeat(2, axis=1)
+    path = write_slide(tmp_path / "a.tiff", image, mpp)
+
+    assert cut(path).rows == cut(path, replace(SMALL, mpp_tolerance=0)).rows
+
+
 def test_the_manifest_overrides_the_scale(tmp_path):
     """A slide that does not say its scale is tiled by the manifest's, and the row says so."""
     path = write_slide(tmp_path / "a.tiff", plain(PINK, 128), None)
@@ -279,7 +308,7 @@ def test_a_real_slide(real_data):
     assert "none of 1 tiles has 50% tissue" in half.plan.skipped_reason
     (row,) = tiles.rows
     assert row["tissue_fraction"] == pytest.approx(0.31, abs=0.03)
-    assert row["size_l0"] == pytest.approx(1024 / 0.499)
+    assert (row["size_l0"], row["mpp"]) == (pytest.approx(2048), pytest.approx(0.998))
     assert decode(row["image"]["bytes"]).shape == (1024, 1024, 3)
 
 

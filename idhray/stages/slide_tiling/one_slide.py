@@ -10,7 +10,7 @@ from idhray.images import encode
 from idhray.input_digest import content_digest
 from idhray.slide_cache.source import slide_files
 from idhray.slides.reader import Slide
-from idhray.slides.tiling import TilePlan, plan_tiles, tile_shards
+from idhray.slides.tiling import TilePlan, plan_tiles, tile_mpp, tile_shards
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Outcome
 from idhray.stages.slide_tiling.shards import cut_by_many_workers, cut_shard, opened_slide
@@ -89,7 +89,7 @@ def _corners(path: str, slide: Slide, settings: TilingSettings) -> list[tuple[in
     The scale of the squares is nominal (20x is 0.5 um), that of tiles is exact.
     """
     squares = read_coordinates(path)
-    tile = slide.extent_l0((settings.tile_px, settings.tile_px), settings.mpp)
+    tile = slide.extent_l0((settings.tile_px, settings.tile_px), tile_mpp(slide, settings))
     if abs(squares.size_l0 - tile[0]) > NOMINAL * tile[0]:
         raise SlideError(
             f"{slide.name}: {path} has squares of {squares.size_l0:g} level-0 px, tiles of these "
