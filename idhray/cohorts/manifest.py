@@ -7,10 +7,8 @@ reads. All problems are reported at once, with row numbers, before any work star
 import hashlib
 import io
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Literal
 
 import pandas as pd
@@ -25,6 +23,7 @@ from idhray.cohorts.manifest_cells import (
     unread_columns,
 )
 from idhray.cohorts.misplaced_files import misplaced_files
+from idhray.cohorts.slide_names import SLIDE_ID, slide_names, told_apart
 from idhray.cohorts.split_draw import drawn_split, joined_split
 from idhray.cohorts.text_table import problem_message, read_numbered_table
 from idhray.errors import ManifestError
@@ -49,8 +48,7 @@ PATIENT_LEVEL = (
 )
 FILES = ("slide", "t1ce", "flair", "brain_mask", "tumor_mask")
 NUMBERS = ("age", "mpp", "objective_power")
-ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
-COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power")
+COLUMNS = ("patient", *PATIENT_LEVEL, *FILES, "mpp", "objective_power", SLIDE_ID)
 
 
 def read_manifest(path: str) -> pd.DataFrame:
@@ -159,16 +157,6 @@ def manifest_hash(manifest: pd.DataFrame) -> str:
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
-def slide_name(path: str) -> str:
-    """Name of a slide in every table: its file name without the ending.
-
-    The text after the last dot of a DICOM UID, of a GDC name without an ending or of a version
-    number is no ending but part of the name.
-    """
-    file = PurePosixPath(path)
-    return file.stem if ENDING.fullmatch(file.suffix) else file.name
-
-
 def _problems(cells: ManifestCells) -> Iterator[str]:
     text = cells.text
     if text.empty:
@@ -182,7 +170,7 @@ def _problems(cells: ManifestCells) -> Iterator[str]:
         filled = text[text[name] != ""]
         for value, rows in filled[filled[name].duplicated(keep=False)].groupby(name):
             yield f"{listed_rows(rows.index)}: {name} {value} is there {len(rows)} times; keep one"
-    yield from _same_stem(text)
+    yield from _same_name(text)
     yield from misplaced_files(text, FILES)
 
 
@@ -204,12 +192,27 @@ def _twins(text: pd.DataFrame) -> Iterator[str]:
         yield f"{listed_rows(rows)}: {twin_text(group)}; {ADVICE}"
 
 
-def _same_stem(text: pd.DataFrame) -> Iterator[str]:
+def _same_name(text: pd.DataFrame) -> Iterator[str]:
+    """Report slides that neither their files nor their folders tell apart."""
     slides = text[text["slide"] != ""].drop_duplicates("slide")
-    names = slides["slide"].map(slide_name)
+    # Relative paths lie in the folder of the manifest, or below it.
+    absolute_paths = [_absolute("/_", path) for path in slides["slide"]]
+    slides = slides.assign(slide=absolute_paths)
+    names = pd.Series(slide_names(_with_slide_ids(slides)), index=slides.index, dtype=object)
     shared = names.duplicated(keep=False)
     for name, rows in slides[shared].groupby(names[shared]):
-        yield f"{listed_rows(rows.index)}: {len(rows)} slides are named {name}; rename the files"
+        yield (
+            f"{listed_rows(rows.index)}: {len(rows)} slides are named {name}; keep one, or give "
+            f"each a name in the column {SLIDE_ID}"
+        )
+
+
+def _with_slide_ids(text: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a name of each slide whose file name another slide shares."""
+    unnamed = text[(text["slide"] != "") & (text[SLIDE_ID] == "")]
+    names = told_apart([*unnamed["slide"].drop_duplicates()])
+    rows = zip(text["slide"], text[SLIDE_ID], strict=True)
+    return text.assign(**{SLIDE_ID: [names.get(path, name) for path, name in rows]})
 
 
 def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
@@ -223,7 +226,7 @@ def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
     folder = absolute(path).rsplit("/", 1)[0]
     for name in FILES:
         shared[name] = shared[name].map(lambda value: _absolute(folder, value))
-    return shared
+    return _with_slide_ids(shared)
 
 
 def _absolute(folder: str, value: str) -> str:

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from idhray.cohorts.cell_text import as_text
-from idhray.cohorts.manifest import PATIENT_LEVEL, patients_of, slide_name
+from idhray.cohorts.manifest import PATIENT_LEVEL, patients_of
+from idhray.cohorts.slide_names import slide_names
 from idhray.errors import ManifestError
 
 MANY_GONE = 0.2
@@ -62,5 +63,7 @@ def refuse_many_gone(earlier: pd.DataFrame, cohort: pd.DataFrame, manifest: str)
 
 def _row_names(cohort: pd.DataFrame) -> set[str]:
     """Name of the slide of each row; the patient where there is none."""
-    rows = zip(cohort["patient"], cohort["slide"], strict=True)
-    return {slide_name(slide) if slide else patient for patient, slide in rows}
+    return {
+        slide or patient
+        for patient, slide in zip(cohort["patient"], slide_names(cohort), strict=True)
+    }

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, slide_name, with_split
+from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, with_split
 from idhray.cohorts.modality import COHORT, with_earlier_split, with_slides
+from idhray.cohorts.slide_names import row_slide_name
 from idhray.errors import LeakageError, ManifestError, StorageError, TableError
 from idhray.exchange.files import mark
 from idhray.exchange.patients import People
@@ -105,7 +106,7 @@ def chunks_of(
         LeakageError: images name another split than the manifest.
         StorageError: there are no images.
     """
-    slides = {slide_name(row["slide"]): row["patient"] for row in _rows_with_slide(cohort)}
+    slides = {row_slide_name(row): row["patient"] for row in _rows_with_slide(cohort)}
     people = People.of(slides, set(cohort["patient"]))
     statuses = _statuses(cohort)
     chunks: list[Chunk] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import read_manifest, slide_name, write_manifest
+from idhray.cohorts.manifest import read_manifest, write_manifest
 from idhray.cohorts.modality import (
     COHORT,
     earlier_cohort,
@@ -22,6 +22,7 @@ from idhray.cohorts.modality import (
     with_slides,
     with_split_if_enough,
 )
+from idhray.cohorts.slide_names import slide_names
 from idhray.config import Identity, identity_of, recorded_values
 from idhray.errors import ConfigError, LeakageError
 from idhray.input_digest import content_digest
@@ -155,7 +156,7 @@ def refuse_shared_slides(out: str, cohort: pd.DataFrame, fates: Mapping[str, Fat
     Raises:
         LeakageError: naming both patients and both slides.
     """
-    patients = {slide_name(row["slide"]): row["patient"] for _, row in cohort.iterrows()}
+    patients = dict(zip(slide_names(cohort), cohort["patient"], strict=True))
     by_digest: dict[str, str] = {}
     for name, fate in sorted(fates.items()):
         for digest in filter(None, (fate.input_digest, fate.quickhash)):
@@ -194,7 +195,7 @@ def _plan(flags: TileSlidesFlags) -> _TilesPlan:
     cohort = with_slides(read_manifest(manifest), manifest)
     earlier = None if flags.overwrite else earlier_cohort(out)
     cohort = with_split_if_enough(with_earlier_split(cohort, earlier), flags.seed, manifest)
-    slides = set(cohort["slide"].map(slide_name))
+    slides = set(slide_names(cohort))
     sidecars = sidecars_of(slides, regions=flags.regions, coordinates=flags.coordinates)
     run = TileRun(
         settings=flags.settings,

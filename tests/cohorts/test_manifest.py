@@ -7,7 +7,6 @@ from idhray.cohorts.manifest import (
     manifest_hash,
     patients_of,
     read_manifest,
-    slide_name,
     with_split,
     write_manifest,
 )
@@ -63,7 +62,7 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
         pytest.param(
             "patient\nTCGA-02-0001-01A\nTCGA-02-0001-02A\n", "look like one", id="two samples"
         ),
-        pytest.param("patient,slide\nA,x/s.svs\nB,y/s.svs\n", "slides are named s", id="stems"),
+        pytest.param("patient,slide\nA,s.svs\nB,s.tif\n", "slides are named s", id="stems"),
         pytest.param("patient,mpp\nA,0\n", "number from 0.01 to 10", id="mpp of zero"),
         pytest.param("patient,mpp\nA,inf\n", "mpp is 'inf'", id="mpp of inf"),
         pytest.param("patient\n", "there are no rows", id="no rows"),
@@ -194,20 +193,6 @@ def test_every_set_has_both_classes_and_training_most_patients():
             assert mutants > 2 * drawn["mutant"]
             assert wildtypes > 2 * drawn["wildtype"]
             assert sum(drawn.values()) - -(-(mutants + wildtypes) // 8) in (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        pytest.param("x/TCGA-02-0001-01Z-00-DX1.83fce43e.svs", "TCGA-02-0001-01Z-00-DX1.83fce43e"),
-        pytest.param("s3://b/a.ome.tiff", "a.ome", id="only the last ending"),
-        pytest.param("x/1.2.840.10008.77.1", "1.2.840.10008.77.1", id="a DICOM UID"),
-        pytest.param("x/1.2.840.10008.77.1.dcm", "1.2.840.10008.77.1", id="a DICOM UID with it"),
-    ],
-)
-def test_a_slide_is_called_after_its_file(path, name):
-    """Without the last number of a UID all slides of one maker would have one name."""
-    assert slide_name(path) == name
 
 
 def test_spellings_of_one_value_are_one_value(tmp_path):

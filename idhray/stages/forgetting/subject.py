@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from posixpath import basename
 from typing import Any
 
-from idhray.cohorts.manifest import FILES, slide_name
+from idhray.cohorts.manifest import FILES
+from idhray.cohorts.slide_names import row_slide_name
 from idhray.table_parts import column_names, part_path, read_part
 
 ROW_COLUMNS = ("patient", "slide", "study", "input")
@@ -131,7 +132,7 @@ def subject_of(patient: str, token: str, tables: Iterable[str]) -> Subject:
 def _names_of(row: dict[str, Any]) -> tuple[set[str], set[str]]:
     """Names of slides and studies of a row, and its file paths."""
     paths = {row[name] for name in FILES if row.get(name)}
-    slides = {slide_name(row["slide"])} if row.get("slide") else set()
+    slides = {row_slide_name(row)} - {""}
     studies = {row["study"]} if row.get("study") else set()
     return slides | studies, {path for path in paths if "/" in path}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import slide_name
+from idhray.cohorts.slide_names import row_slide_name, slide_name
 from idhray.config import settings_hash
 from idhray.errors import StorageError
 from idhray.slide_cache.cache import Cache
@@ -115,7 +115,7 @@ def tile_items(
 
 def _task(row: dict[Any, Any], sidecars: Sidecars, run: TileRun) -> TileTask:
     """Task of one row of the cohort."""
-    slide = slide_name(row["slide"])
+    slide = row_slide_name(row)
     files = {"regions": sidecars.regions, "coordinates": sidecars.coordinates}
     return TileTask(
         path=row["slide"],
