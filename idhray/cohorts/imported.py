@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.cohorts.label_account import LabelAccount
+from idhray.cohorts.label_columns import LABEL_COLUMNS
 from idhray.cohorts.labels import LabelOptions, patient_labels
 from idhray.cohorts.manifest import manifest_frame, refuse_problems
 from idhray.cohorts.text_table import problem_message
@@ -43,6 +44,7 @@ def with_labels(
     key: Callable[[str], str] = patient_key,
     row_counts: RowCounts = every_row,
     notes: Sequence[str] = (),
+    names: Sequence[str] = LABEL_COLUMNS,
 ) -> ImportedCohort:
     """The manifest: rows of files with the labels of their patients.
 
@@ -57,18 +59,21 @@ def with_labels(
         key: Function from a patient's name to what is compared.
         row_counts: False for a label row that is of no file.
         notes: Lines for the user.
+        names: Manifest columns to look for in the labels.
 
     Raises:
         ManifestError: See `patient_labels`; or patients are twins, or a file names another patient.
     """
-    names = [str(row["patient"]) for row in rows]
-    if groups := twins(names):
+    patients = [str(row["patient"]) for row in rows]
+    if groups := twins(patients):
         problems = [f"{twin_text(group)}; {ADVICE}" for group in groups]
         raise ManifestError(problem_message(", ".join(labels), problems))
-    read = patient_labels(labels, set(names), options, key=key, row_counts=row_counts)
+    read = patient_labels(
+        labels, set(patients), options, key=key, row_counts=row_counts, names=names
+    )
     readable = [
         {**read.by_patient.get(key(name), {}), **row}
-        for name, row in zip(names, rows, strict=True)
+        for name, row in zip(patients, rows, strict=True)
         if key(name) not in read.unreadable
     ]
     counts = {**left_out, "idh_unreadable": len(rows) - len(readable)}

@@ -8,10 +8,11 @@ import pandas as pd
 
 from idhray.cohorts.cell_text import with_names
 from idhray.cohorts.imported import ImportedCohort, with_labels
-from idhray.cohorts.label_columns import chosen_column, patient_columns
+from idhray.cohorts.label_columns import LABEL_COLUMNS, chosen_column, patient_columns
 from idhray.cohorts.labels import LabelOptions
 from idhray.cohorts.manifest import FILES
-from idhray.cohorts.text_table import read_text_table
+from idhray.cohorts.manifest_cells import READERS
+from idhray.cohorts.text_table import problem_message, read_text_table
 from idhray.errors import ManifestError
 from idhray.patients import patient_key
 from idhray.storage import absolute, is_uri
@@ -44,6 +45,7 @@ def table_manifest(paths: Sequence[str], *, options: LabelOptions) -> ImportedCo
         LabelOptions(**{**vars(options), "columns": {**choices, "patient": column}}),
         left_out,
         key=lambda name: patient_key(name) or name,
+        names=(*LABEL_COLUMNS, *FREE_COLUMNS),
     )
 
 
@@ -69,12 +71,20 @@ def _rows(
     folder = os.path.dirname(absolute(path))
     if not set(columns) & set(FILES):
         return [{"patient": name} for name in dict.fromkeys(table[patient_column])]
-    rows = []
-    for cells in table.to_dict("records"):
+    rows, problems = [], []
+    for number, cells in enumerate(table.to_dict("records"), start=1):
         row = {"patient": cells[patient_column]}
         for name, column in columns.items():
-            row[name] = _placed(folder, cells[column]) if name in FILES else cells[column]
+            if name in FILES:
+                row[name] = _placed(folder, cells[column])
+                continue
+            value = READERS[name](cells[column])
+            row[name] = value.text
+            if value.problem:
+                problems.append(f"table row {number}: {column} {cells[column]!r}; {value.problem}")
         rows.append(row)
+    if problems:
+        raise ManifestError(problem_message(path, problems[:20]))
     return rows
 
 
