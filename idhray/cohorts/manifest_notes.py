@@ -6,9 +6,10 @@ MANIFEST.notes.json holds counts and cells of label tables, no names of patients
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idhray.storage import exists, publish_json, read_json
+from idhray.storage import exists, join, publish_json, read_json
 
 ENDING = ".notes.json"
+STUDY_NOTES = "manifest-notes.json"
 
 
 def write_notes(manifest: str, notes: Mapping[str, Any]) -> None:
@@ -19,6 +20,20 @@ def write_notes(manifest: str, notes: Mapping[str, Any]) -> None:
 def read_notes(manifest: str) -> dict[str, Any]:
     """Notes of a manifest; empty if its importer left none."""
     path = manifest + ENDING
+    return dict(read_json(path)) if exists(path) else {}
+
+
+def copy_notes(manifest: str, study: str) -> None:
+    """Put the notes of a study's manifest into the folder of the study, for its report."""
+    path = join(study, STUDY_NOTES)
+    notes = read_notes(manifest)
+    if notes or exists(path):
+        publish_json(path, notes)
+
+
+def study_notes(study: str) -> dict[str, Any]:
+    """Notes of the manifest of a study; empty if it has none."""
+    path = join(study, STUDY_NOTES)
     return dict(read_json(path)) if exists(path) else {}
 
 

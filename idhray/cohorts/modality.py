@@ -2,6 +2,9 @@
 
 import io
 import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -9,12 +12,15 @@ import pyarrow.parquet as pq
 from idhray.cohorts.manifest import with_split
 from idhray.cohorts.split_draw import rare_labels
 from idhray.errors import ManifestError
-from idhray.storage import exists, join, read_bytes
+from idhray.storage import exists, is_uri, join, read_bytes
 
 logger = logging.getLogger(__name__)
 
 COHORT = "_cohort.parquet"
 """File of an output folder: the rows that were used, with their split."""
+STATS_AT_ONCE = 32
+"""Files that are looked for at the same time; a network disk takes its time."""
+MOST_MISSING = 3
 SCAN_FILES = ("t1ce", "flair", "brain_mask", "tumor_mask")
 
 
@@ -51,6 +57,41 @@ def with_scans(cohort: pd.DataFrame, manifest: str) -> pd.DataFrame:
     several = scans.groupby("patient")["patient"].transform("size") > 1
     names = scans["patient"] + ("-" + number.astype(str)).where(several, "")
     return scans.assign(study=names)
+
+
+def tell_missing_files(cohort: pd.DataFrame, columns: Sequence[str], manifest: str) -> None:
+    """Tell which files of a manifest are missing, before any worker starts.
+
+    Only local files are looked for. Missing files fail one by one later, with their row in the
+    ledger; a manifest of which no file exists is refused at once.
+
+    Args:
+        cohort: Rows of the manifest, with absolute paths.
+        columns: Columns of files.
+        manifest: Path of the manifest, for the message.
+
+    Raises:
+        ManifestError: No file exists.
+    """
+    cells = [path for name in columns for path in cohort[name] if path and not is_uri(path)]
+    paths = list(dict.fromkeys(cells))
+    with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
+        present = list(pool.map(_is_there, paths))
+    missing = [path for path, is_there in zip(paths, present, strict=True) if not is_there]
+    if not missing:
+        return
+    listed = ", ".join(missing[:MOST_MISSING]) + ", ..." * (len(missing) > MOST_MISSING)
+    message = f"{manifest}: {len(missing)} of {len(paths)} files are missing: {listed}"
+    if len(missing) == len(paths):
+        raise ManifestError(
+            f"{message}; relative paths are relative to the manifest; nothing was done"
+        )
+    logger.warning("%s; they will be failures", message)
+
+
+def _is_there(path: str) -> bool:
+    """True for a file or folder; a DICOM folder may name its series after #."""
+    return os.path.exists(path) or ("#" in path and os.path.exists(path.rpartition("#")[0]))
 
 
 def earlier_cohort(out: str) -> pd.DataFrame | None:

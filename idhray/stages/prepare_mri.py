@@ -19,6 +19,7 @@ from idhray.cohorts.modality import (
     COHORT,
     SCAN_FILES,
     earlier_cohort,
+    tell_missing_files,
     with_earlier_split,
     with_scans,
     with_split_if_enough,
@@ -100,6 +101,8 @@ class PrepareMriTask:
 def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
     out, plan = absolute(flags.out), _plan(flags)
+    if flags.address is None:  # the disks of a cluster need not be those of this machine
+        tell_missing_files(plan.cohort, SCAN_FILES, flags.manifest)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
         connect(flags.address)
         items = plan.items(recorded)

@@ -18,6 +18,7 @@ from idhray.cohorts.manifest import read_manifest, write_manifest
 from idhray.cohorts.modality import (
     COHORT,
     earlier_cohort,
+    tell_missing_files,
     with_earlier_split,
     with_slides,
     with_split_if_enough,
@@ -94,6 +95,8 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     """Cut the best tiles of every slide of a manifest."""
     out, plan = absolute(flags.out), _plan(flags)
     owns = ("quality",)
+    if flags.address is None:  # the disks of a cluster need not be those of this machine
+        tell_missing_files(plan.cohort, ("slide",), flags.manifest)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=owns) as recorded:
         connect(flags.address)
         if flags.cache:

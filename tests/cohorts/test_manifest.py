@@ -10,6 +10,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
+from idhray.cohorts.modality import tell_missing_files
 from idhray.cohorts.split_draw import held_out_sizes
 from idhray.errors import ManifestError
 
@@ -261,3 +262,17 @@ def test_a_file_that_is_named_after_another_patient_is_refused(tmp_path, rows, p
         return
     with pytest.raises(ManifestError, match=problem):
         read_manifest(path)
+
+
+def test_missing_files_are_told_before_any_worker_starts(tmp_path, caplog):
+    """A moved archive used to start a cluster first; a DICOM folder may name its series."""
+    (tmp_path / "a.svs").touch()
+    (tmp_path / "dicom").mkdir()
+    rows = "A,a.svs,\nB,b.svs,s3://x/y\nC,,dicom#1.2.3\n"
+    path = manifest_file(tmp_path, "patient,slide,flair\n" + rows)
+    cohort = read_manifest(path)
+
+    tell_missing_files(cohort, ("slide", "flair"), path)
+    assert f"1 of 3 files are missing: {tmp_path}/b.svs; they will be failures" in caplog.text
+    with pytest.raises(ManifestError, match=r"1 of 1 files are missing.*nothing was done"):
+        tell_missing_files(cohort[cohort["patient"] == "B"], ("slide",), path)

@@ -53,10 +53,10 @@ def outcomes(folder, seeds):
 
 def test_mutated_tables_are_read_or_refused_in_one_message(tmp_path):
     """Files are edited by hand, cut by mail servers and exported by programs of all kinds."""
-    counts = outcomes(tmp_path, range(60))
+    counts = outcomes(tmp_path, range(25))
 
-    assert counts["read"] > 5
-    assert counts["refused"] > 5
+    assert counts["read"] > 2
+    assert counts["refused"] > 2
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ from idhray.stages.studies.record import study_settings
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
     ledger_flows,
+    manifest_flow,
     provenance_of,
     settings_groups,
     shown_gain,
@@ -88,7 +89,7 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         demonstration=made_up,
         key_figures=_key_figures(tables),
         cohort=split_counts(cohort),
-        flows=ledger_flows(study, STEPS),
+        flows=[*manifest_flow(study), *ledger_flows(study, STEPS)],
         tables=[*park_report_tables(tables), *recorded_deviations(settings)],
         conventions=tables.notes,
         figures=_figures(tables),

@@ -19,6 +19,7 @@ from idhray.cohorts.manifest import (
     write_manifest,
 )
 from idhray.cohorts.manifest_changes import manifest_changes
+from idhray.cohorts.manifest_notes import STUDY_NOTES, copy_notes
 from idhray.cohorts.modality import with_scans
 from idhray.config import settings_dict
 from idhray.errors import ManifestError
@@ -53,6 +54,7 @@ SLICES = {"cohort": "slices", "normals": "slices-normal"}
 OWNS = (
     "cohort.parquet",
     "normals.parquet",
+    STUDY_NOTES,
     "slices",
     "slices-normal",
     "gan-*",
@@ -83,6 +85,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
     def before_start() -> None:
         log_detectable_gain(_reader_patients(cohort, settings))
         write_inputs(out)
+        copy_notes(flags.manifest, out)
         add_to_experiment(out, settings=settings_dict(settings))
 
     def stages(inputs: str) -> Sequence[StudyStage]:

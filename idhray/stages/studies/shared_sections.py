@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.cohorts.manifest import SPLITS
+from idhray.cohorts.manifest_notes import note_lines, study_notes
 from idhray.ledger import fates, ledger_table
 from idhray.report.content import Flow, SplitCount, flow_of
 from idhray.stages.forgetting.standing import standing_descendants
@@ -42,6 +43,26 @@ def fold_counts(cohort: pd.DataFrame, folds: int) -> list[SplitCount]:
             mutant=int((cohort["idh"] == "mutant").sum()),
             wildtype=int((cohort["idh"] == "wildtype").sum()),
             unknown=int((cohort["idh"] == "").sum()),
+        )
+    ]
+
+
+def manifest_flow(study: str) -> list[Flow]:
+    """Patients that the manifest's importer labeled, and all that it left out or could not read.
+
+    Empty for a manifest that no importer made.
+    """
+    notes = study_notes(study)
+    if not notes:
+        return []
+    lines = [("labels", line) for line in note_lines(notes)]
+    return [
+        Flow(
+            step=f"make-manifest {notes.get('kind', '')}".strip(),
+            done=notes.get("labels", {}).get("with_labels", 0),
+            skipped=sum(notes.get("left_out", {}).values()),
+            failed=0,
+            remarks=lines,
         )
     ]
 

@@ -48,6 +48,7 @@ from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.shared_sections import (
     fold_counts,
     ledger_flows,
+    manifest_flow,
     provenance_of,
     settings_groups,
     shown_gain,
@@ -120,7 +121,7 @@ def _content(study: str, experiment: str | None) -> ReportContent:
         demonstration=made_up,
         key_figures=statistics.key_figures,
         cohort=_cohort_counts(study, cohort),
-        flows=[*ledger_flows(study, STEPS), *ledger_flows(root, ("sweep",))],
+        flows=[*manifest_flow(study), *ledger_flows(study, STEPS), *ledger_flows(root, ("sweep",))],
         tables=[*statistics.tables, *recorded_deviations(settings)],
         conventions=statistics.conventions,
         figures=statistics.figures,

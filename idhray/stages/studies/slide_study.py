@@ -13,6 +13,7 @@ import pandas as pd
 from idhray import ledger
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.cohorts.manifest import patients_of, read_manifest
+from idhray.cohorts.manifest_notes import STUDY_NOTES, copy_notes
 from idhray.config import settings_dict
 from idhray.errors import ConfigError
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches, patches_state
@@ -56,6 +57,7 @@ from idhray.storage import absolute, exists, join, read_json
 
 OWNS = (
     COHORT_FILE,
+    STUDY_NOTES,
     "tiles",
     "patches",
     "gan-*",
@@ -86,6 +88,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         if settings.protocol.fold_count == 1:
             log_detectable_gain(cohort.rows)
         cohort.write(out)  # by every run: an archive may have moved in the meantime
+        copy_notes(flags.manifest, out)
         record_patches(out, patches or join(out, "patches"))
         add_to_experiment(root, settings=settings_dict(settings))
 

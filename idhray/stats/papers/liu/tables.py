@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from idhray.errors import ConfigError
+from idhray.stats.capped_ages import capped_age_notes
 from idhray.stats.files import statistics_files
 from idhray.stats.papers.liu.predictions import SPLITS, Predictions, checked_predictions
 from idhray.stats.papers.liu.predictors import age_group_table, predictor_table, predictors
@@ -114,7 +115,11 @@ def liu_tables(
         fusion=judged.fusion,
         excluded=checked.excluded,
         missing_age=judged.missing_age,
-        notes=[*_notes(settings, checked, judged.missing_age), *judged.notes],
+        notes=[
+            *_notes(settings, checked, judged.missing_age),
+            *capped_age_notes(patients),
+            *judged.notes,
+        ],
     )
 
 

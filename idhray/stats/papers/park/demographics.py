@@ -4,9 +4,12 @@ Source: Park et al. 2021, table 1; shares, quartiles, standardized differences, 
 test of every row are added.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from idhray.stats.capped_ages import CAPPED
 from idhray.stats.footnotes import Footnotes, Printed
 from idhray.stats.papers.park.features import FEATURES
 from idhray.stats.papers.park.readings import SPLITS, Readings
@@ -53,7 +56,7 @@ def characteristics_by_split(
         if len(groups) > 1:
             tables[split] = characteristics(
                 cases,
-                VARIABLES,
+                [_with_capped_ages(variable, cases) for variable in VARIABLES],
                 group="group",
                 groups=groups,
                 comparisons=[pair for pair in PAIRS if set(pair) <= set(groups)],
@@ -61,6 +64,16 @@ def characteristics_by_split(
                 identity="patient",
             )
     return tables
+
+
+def _with_capped_ages(
+    variable: Continuous | Categorical, cases: pd.DataFrame
+) -> Continuous | Categorical:
+    """The variable; the label of the age tells how many ages are capped."""
+    capped = int((cases[CAPPED] != "").sum()) if CAPPED in cases else 0
+    if variable.name != "age" or not capped:
+        return variable
+    return replace(variable, label=f"{variable.label[:-1]}; {capped} capped at 89 or 90)")
 
 
 def characteristics_table(tables: dict[str, list[Characteristic]]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from idhray.stats.capped_ages import capped_age_notes
 from idhray.stats.papers.park.judged import JudgedSet, notes_on_sets_without_age, unjudged_sets
 from idhray.stats.papers.park.models import MODEL_NAMES, ReaderModel
 from idhray.stats.papers.park.readings import Readings
@@ -92,6 +93,7 @@ def omission_notes(
             f"{ageless} of {int(real.sum())} patients have no known age; they are in no row with "
             "age."
         )
+    notes += capped_age_notes(readings.cases)
     if wildtype := int((~real & (readings.cases["label"].to_numpy() == 0)).sum()):
         notes.append(
             f"{wildtype} synthetic wildtype cases are in no model and no table but kappa's."

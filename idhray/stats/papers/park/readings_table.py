@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.errors import LeakageError, TableError
+from idhray.stats.capped_ages import CAPPED
 from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
 from idhray.stats.papers.park.readings import CONSENSUS, SPLITS, Readings
 
@@ -147,6 +148,7 @@ def _cases(read: pd.DataFrame, patients: pd.DataFrame | None) -> pd.DataFrame:
     _refuse_leaks(cases)
     cases["label"] = cases["idh"].map(_CLASSES).astype(float)
     cases["age"] = np.nan
+    cases[CAPPED] = ""
     if patients is not None:
         _join_patients(cases, patients)
     return cases.drop(columns="idh")
@@ -194,6 +196,8 @@ def _join_patients(cases: pd.DataFrame, patients: pd.DataFrame) -> None:
             patient = names.iloc[int(differs.argmax())]
             raise TableError(f"readings: patient {patient} has another {name} in the manifest")
     cases.loc[real, "age"] = pd.to_numeric(by_patient.loc[names, "age"], errors="coerce").to_numpy()
+    if CAPPED in by_patient:
+        cases.loc[real, CAPPED] = by_patient.loc[names, CAPPED].fillna("").to_numpy()
 
 
 def _by_reader(read: pd.DataFrame, cases: pd.DataFrame) -> dict[str, pd.DataFrame]:
