@@ -5,13 +5,14 @@ and, if the generator was evaluated, `_gate.json`, the result of the test for co
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from idhray.errors import LeakageError, StorageError
 from idhray.storage import exists, join, publish_json, read_json
 
+GateState = Literal["failed", "passed", "not judged"]
 GENERATOR = "_generator.json"
 GATE = "_gate.json"
 
@@ -139,6 +140,25 @@ class GateRecord:
     pretraining: tuple[dict[str, Any], ...] = ()
     """Tables of earlier trainings in which copies are searched, too: folder, digest, idh, and the
     patients if that training took those of a fold."""
+    not_judged: tuple[str, ...] = ()
+    """One sentence for each test that could not be made; none in records of earlier versions."""
+
+    @property
+    def state(self) -> GateState:
+        """Result in words."""
+        return gate_state(passed=self.passed, not_judged=self.not_judged)
+
+
+def gate_state(*, passed: bool, not_judged: Sequence[str]) -> GateState:
+    """Result of the test for copies and diversity: nothing passed where a test was not made.
+
+    Args:
+        passed: No test failed.
+        not_judged: One sentence for each test that could not be made.
+    """
+    if not passed:
+        return "failed"
+    return "not judged" if not_judged else "passed"
 
 
 def write_gate(folder: str, record: GateRecord) -> None:
@@ -156,9 +176,10 @@ def read_gate(folder: str) -> GateRecord | None:
     if not exists(path):
         return None
     values = read_json(path)
-    if set(values) != {field.name for field in fields(GateRecord)}:
+    if {*values, "not_judged"} != {field.name for field in fields(GateRecord)}:
         raise StorageError(f"{path}: not a gate record; run `idhray evaluate-gan` again")
-    lists = {name: tuple(values[name]) for name in ("reasons", "pretraining")}
+    names = ("reasons", "pretraining", "not_judged")
+    lists = {name: tuple(values.get(name, ())) for name in names}
     return GateRecord(**{**values, **lists})
 
 

@@ -92,7 +92,8 @@ def _add_rows(content: "hashlib._Hash", table: pa.Table) -> None:
     left_out = _names_in_metadata(table.schema, FROM_MANIFEST)
     left_out += _names_in_metadata(table.schema, DERIVED)
     images = [name for name in table.column_names if table.schema.field(name).type == IMAGE]
-    values = table.drop_columns([*left_out, *images])
+    dropped = {*left_out, *images} & set(table.column_names)
+    values = table.drop_columns([name for name in table.column_names if name in dropped])
     content.update(json.dumps(values.to_pydict(), default=str).encode())
     for name in images:
         for cell in table[name]:

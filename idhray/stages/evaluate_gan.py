@@ -33,7 +33,7 @@ from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
 from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_generator
-from idhray.generator_records import GateRecord, read_gate, write_gate
+from idhray.generator_records import GateRecord, gate_state, read_gate, write_gate
 from idhray.images import encode
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, selection_of_model
@@ -157,9 +157,12 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     verdict = read_json(join(task.out, "gate.json"))
     for sentence in (*verdict["reasons"], *verdict["notes"]):
         logger.info("%s: %s", task.checkpoint, sentence)
+    state = gate_state(passed=verdict["passed"], not_judged=verdict["notes"])
     return {
         "out": task.out,
-        "passed": verdict["passed"],
+        "passed": None if state == "not judged" else verdict["passed"],
+        "gate": state,
+        "not_judged": verdict["notes"],
         "copies": verdict["figures"]["copies"],
         "generated": verdict["figures"]["generated"],
         "text": _text(task.out, verdict),
@@ -285,6 +288,7 @@ def _gate_record(
         limits=gate.figures["limits"],
         evaluation=task.out,
         pretraining=task.pretraining,
+        not_judged=tuple(verdict["notes"]),
     )
 
 
@@ -367,7 +371,11 @@ def _text(out: str, gate: dict[str, Any]) -> str:
             f"{row['channel']:<20}{row['metric']:<12}{numbers[0]:>10}   real against real "
             f"{numbers[1]:>10}   ({row['n']} images, {row['n_patients']} patients)"
         )
-    verdict = "passed" if gate["passed"] else f"FAILED: {' '.join(gate['reasons'])}"
+    state = gate_state(passed=gate["passed"], not_judged=gate["notes"])
+    sentences = gate["reasons"] if state == "failed" else gate["notes"]
+    verdict = ": ".join(
+        [state.upper() if sentences else state, *filter(None, [" ".join(sentences)])]
+    )
     figures = gate["figures"]
     lines.append(f"Copies and diversity: {verdict}")
     lines.append(

@@ -278,6 +278,8 @@ def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None
             gate.psi,
             psi,
         )
+    if gate.state == "not judged":
+        logger.warning("%s: not judged: %s", checkpoint, " ".join(gate.not_judged))
     if not gate.passed:
         logger.warning("%s: failed its gate: %s", checkpoint, " ".join(gate.reasons))
     return gate

@@ -20,7 +20,12 @@ from idhray.stages.gan_training.extension import (
     check_extension,
     is_finished,
 )
-from idhray.stages.gan_training.fold_check import check_fold, refuse_seen, training_count
+from idhray.stages.gan_training.fold_check import (
+    check_fold,
+    refuse_few,
+    refuse_seen,
+    training_count,
+)
 from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
 from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
@@ -135,6 +140,8 @@ def _longest_first(tasks: Mapping[str, GanTask]) -> list[str]:
         fold, counts = task.gan_fold(), tables[task.images]
         if fold:
             check_fold(task, fold, counts)
+        if training_count(task, counts):  # else `training_images` tells what is missing
+            refuse_few(task, counts)
         refuse_seen(task, fold, fingerprints[task.images], splits[task.images])
         lengths[name] = (task.settings.total_kimg, training_count(task, counts))
     return sorted(tasks, key=lambda name: lengths[name], reverse=True)

@@ -36,6 +36,7 @@ GAN = PgganSettings(
     sample_kimg=0.4,
 )
 STUDY = StudySettings(
+    allow_few=True,
     tiling=TILING,
     patches=PATCHES,
     gan=GAN,

@@ -187,6 +187,7 @@ class GrowingStudy:
         gan, out = f"{gan}-{digest}", f"{out}-{digest}"
         train_gan(
             TrainGanFlags(
+                allow_few=True,
                 images=self.path("patches"),
                 idh=idh,
                 out=gan,

@@ -37,6 +37,7 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
     with pytest.raises(ConfigError, match="--keep best needs fidelity"):
         train_gan(
             TrainGanFlags(
+                allow_few=True,
                 images=patches,
                 idh="mutant",
                 out=out,
@@ -47,13 +48,25 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
         )
     with pytest.raises(ConfigError, match="--fidelity-images must be 10 or more"):
         train_gan(
-            TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, fidelity_images=3)
+            TrainGanFlags(
+                allow_few=True,
+                images=patches,
+                idh="mutant",
+                out=out,
+                settings=GAN,
+                fidelity_images=3,
+            )
         )
     with pytest.raises(ConfigError, match="micro_batch must be a multiple of 4"):
-        train_gan(TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, micro_batch=3))
+        train_gan(
+            TrainGanFlags(
+                allow_few=True, images=patches, idh="mutant", out=out, settings=GAN, micro_batch=3
+            )
+        )
     with pytest.raises(ConfigError, match="--when-worse roll_back needs fidelity"):
         train_gan(
             TrainGanFlags(
+                allow_few=True,
                 images=patches,
                 idh="mutant",
                 out=out,
@@ -64,14 +77,29 @@ def test_flags_that_contradict_each_other_are_refused(patches, tmp_path):
         )
     with pytest.raises(ConfigError, match="--adapt-channels changes weights of --init-from"):
         train_gan(
-            TrainGanFlags(images=patches, idh="mutant", out=out, settings=GAN, adapt_channels=True)
+            TrainGanFlags(
+                allow_few=True,
+                images=patches,
+                idh="mutant",
+                out=out,
+                settings=GAN,
+                adapt_channels=True,
+            )
         )
     for classes in ((), ("mutant", "mutant")):
         with pytest.raises(ConfigError, match="--idh needs different classes"):
-            train_gan(TrainGanFlags(images=patches, idh=classes, out=out, settings=GAN))
+            train_gan(
+                TrainGanFlags(allow_few=True, images=patches, idh=classes, out=out, settings=GAN)
+            )
     with pytest.raises(StorageError, match="not finished"):
         train_gan(
-            TrainGanFlags(images=f"{patches}-none", idh=("mutant", "any"), out=out, settings=GAN)
+            TrainGanFlags(
+                allow_few=True,
+                images=f"{patches}-none",
+                idh=("mutant", "any"),
+                out=out,
+                settings=GAN,
+            )
         )
     assert not os.path.exists(out)
 
@@ -98,7 +126,13 @@ def test_a_folder_of_one_gan_is_not_used_for_several(patches, tmp_path):
 
     with pytest.raises(StorageError, match="made by one stage; for several GANs choose another"):
         train_gan(
-            TrainGanFlags(images=patches, idh=("mutant", "any"), out=str(tmp_path), settings=GAN)
+            TrainGanFlags(
+                allow_few=True,
+                images=patches,
+                idh=("mutant", "any"),
+                out=str(tmp_path),
+                settings=GAN,
+            )
         )
 
 
@@ -189,7 +223,11 @@ def of_two_classes(ray_local, tmp_path_factory, patches, flags):
     (out / "wildtype").mkdir(parents=True)
     (out / "wildtype" / "notes.txt").write_text("somebody's")
     with pytest.raises(TrainingError) as caught:
-        train_gan(TrainGanFlags(images=patches, idh=CLASSES, out=str(out), settings=GRAY, **flags))
+        train_gan(
+            TrainGanFlags(
+                allow_few=True, images=patches, idh=CLASSES, out=str(out), settings=GRAY, **flags
+            )
+        )
     return out, str(caught.value)
 
 
@@ -235,7 +273,9 @@ def test_one_gan_that_fails_costs_no_other_and_only_it_is_open(
         of_class = {"idh": name, "training_images": task.training_images()}
         publish_json(f"{again}/{name}/_settings.json", {**settings, **of_class})
     done = train_gan(
-        TrainGanFlags(images=patches, idh=CLASSES, out=str(again), settings=GRAY, **flags)
+        TrainGanFlags(
+            allow_few=True, images=patches, idh=CLASSES, out=str(again), settings=GRAY, **flags
+        )
     )
 
     assert said.startswith("1 of 2 did not come to their end (wildtype: ")

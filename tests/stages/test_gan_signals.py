@@ -24,7 +24,7 @@ RUN = (
     "from idhray.stages.train_gan import TrainGanFlags, train_gan\n"
     "from tests.stages.test_gan_signals import LONG\n"
     "flags = TrainGanFlags(images=sys.argv[1], idh='mutant', out=sys.argv[2], settings=LONG, "
-    "fidelity_images=20)\n"
+    "fidelity_images=20, allow_few=True)\n"
     "train_gan(flags)\n"
 )
 LONG = dataclasses.replace(STYLEGAN2, total_kimg=4.0, checkpoint_kimg=0.4, sample_kimg=1.0)

@@ -38,6 +38,7 @@ GAN = StyleGan2Settings(
     sample_kimg=0.1,
 )
 STUDY = MriStudySettings(
+    allow_few=True,
     mri=MRI,
     pretraining=GAN,
     gan=GAN,

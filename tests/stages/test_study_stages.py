@@ -122,6 +122,7 @@ def test_two_gan_workers_train_on_the_batches_of_one(small_study, tmp_path):
     out = str(tmp_path / "gan")
     done = train_gan(
         TrainGanFlags(
+            allow_few=True,
             images=str(small_study / "patches"),
             idh="mutant",
             out=out,

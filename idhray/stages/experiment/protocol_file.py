@@ -181,7 +181,7 @@ def generator_entries(
     has_order = all(ORDER in entry for entry in recorded or [])
     for folder in sorted(plan.seals):
         record, gate = read_generator(folder), read_gate(folder)
-        state = "not tested" if gate is None else "passed" if gate.passed else "failed"
+        state = "not tested" if gate is None else gate.state
         entries.append(
             {
                 "generator": record.generator,

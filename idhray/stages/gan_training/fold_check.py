@@ -15,6 +15,8 @@ from idhray.table_fingerprints import TableFingerprints
 
 logger = logging.getLogger(__name__)
 
+MIN_IMAGES, MIN_PATIENTS = 100, 5
+"""Least training images and patients of a GAN. Ours."""
 ImageCounts = Counter[tuple[str, str, str]]  # images by patient, class and split
 
 
@@ -32,6 +34,33 @@ def training_count(task: GanTask, counts: ImageCounts) -> int:
             of_class[idh] += number
     limit = selection.train_per_class
     return sum(count if limit is None else min(count, limit) for count in of_class.values())
+
+
+def refuse_few(task: GanTask, counts: ImageCounts) -> None:
+    """Refuse a training on so little that a GAN can only repeat it.
+
+    Args:
+        task: Task of one GAN.
+        counts: Result of `image_counts` for its images.
+
+    Raises:
+        TableError: there are too few images or patients, and the task does not allow it.
+    """
+    selection = task.selection()
+    patients = {
+        patient
+        for patient, idh, split in counts
+        if task.idh in (idh, ANY)
+        and selection.role({"patient": patient, "split": split}) == "train"
+    }
+    images = training_count(task, counts)
+    if task.allow_few or (images >= MIN_IMAGES and len(patients) >= MIN_PATIENTS):
+        return
+    raise TableError(
+        f"{task.images}: {images} training images of {len(patients)} patients of class {task.idh}; "
+        f"a GAN needs {MIN_IMAGES} images of {MIN_PATIENTS} patients: add images, or give "
+        "--allow-few, and it will repeat them"
+    )
 
 
 def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:

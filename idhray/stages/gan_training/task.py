@@ -100,6 +100,9 @@ class GanFlags(RunFlags):
     only warn. stop: end the training and publish the best checkpoint. roll_back: return to the best
     checkpoint and continue at half the learning rate, at most three times, then stop. A loss that
     is not finite ends the training, except with roll_back, which returns to the last checkpoint."""
+    allow_few: bool = False
+    """Train on fewer than 100 images, or images of fewer than 5 patients. Such a GAN repeats its
+    images, and no test for copies can tell."""
     workers: int = 1
     """Processes that share each batch. Their number does not change the batches."""
     gpus_per_worker: float | None = None

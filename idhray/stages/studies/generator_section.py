@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from idhray.generator_records import gate_state
 from idhray.report.content import Picture
 from idhray.storage import exists, join, read_bytes, read_json
 
@@ -28,7 +29,9 @@ def evaluation_figures(folder: str) -> dict[str, str]:
     gate = read_json(join(folder, "gate.json"))
     counts = gate["figures"]
     figures["Copies of training images"] = f"{counts['copies']} of {counts['generated']}"
-    figures["Test for copies and diversity"] = "passed" if gate["passed"] else "failed"
+    figures["Test for copies and diversity"] = gate_state(
+        passed=gate["passed"], not_judged=gate["notes"]
+    )
     return figures
 
 

@@ -118,6 +118,7 @@ def training_tasks(
             folds=folds,
             fold=generator.fold or 1,
             seed=generator.seed(flags.seed, out),
+            allow_few=settings.allow_few,
             workers=flags.gan_workers,
             gpus_per_worker=flags.gpus,
         )

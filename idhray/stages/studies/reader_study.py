@@ -197,6 +197,7 @@ class ReaderStages:
             init_from=source,
             freeze_layers=self.settings.freeze_layers if source else 0,
             seed=self.flags.seed,
+            allow_few=self.settings.allow_few,
             workers=self.flags.gan_workers,
             gpus_per_worker=self.flags.gpus,
         )

@@ -47,6 +47,8 @@ class StudySettings:
     """Feature network of the evaluation, see `evaluate-gan`."""
     allow_failed_gan: bool = False
     """Also use the images of a GAN that copies or repeats itself. The report says so."""
+    allow_few: bool = False
+    """Train GANs on fewer than 100 images, or images of fewer than 5 patients; see `train-gan`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class MriStudySettings:
     """Feature network of the evaluation, see `evaluate-gan`."""
     allow_failed_gan: bool = False
     """Also use the images of a GAN that copies or repeats itself. The report says so."""
+    allow_few: bool = False
+    """Train GANs on fewer than 100 images, or images of fewer than 5 patients; see `train-gan`."""
     statistics: StatsSettings = field(default_factory=StatsSettings)
     simulate_readers: bool = False
     """Two programs read the cases instead of people; for phantom cohorts only."""

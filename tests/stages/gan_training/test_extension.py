@@ -36,7 +36,9 @@ def train(in_process, tmp_path):
         length = dataclasses.replace(settings, total_kimg=kimg)
         options = {"fidelity_every_kimg": 0, **flags}
         train_gan(
-            TrainGanFlags(images=patches, idh="mutant", out=folder, settings=length, **options)
+            TrainGanFlags(
+                allow_few=True, images=patches, idh="mutant", out=folder, settings=length, **options
+            )
         )
         return folder
 

@@ -51,6 +51,7 @@ def patches(tmp_path_factory):
 def task(patches, tmp_path):
     """Task of the mutants of fold 2."""
     return GanTask(
+        allow_few=True,
         images=patches,
         idh="mutant",
         out=str(tmp_path / "gan"),
@@ -253,6 +254,7 @@ def trained(ray_local, patches, tmp_path_factory):
     folds = three_folds(folder / "folds.csv")
     train_gan(
         TrainGanFlags(
+            allow_few=True,
             images=patches,
             idh="mutant",
             out=str(folder / "gan"),
