@@ -7,9 +7,10 @@ an input, and stay beside it: FOLDER/_fingerprints/part-*.parquet, in the order 
 import functools
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -116,7 +117,7 @@ _EMPTY = pa.table(
 )
 
 
-def _columns(path: str, number: int, side_table: pa.Table | None) -> pa.Table:
+def _columns(path: str, number: int, side_table: Any) -> Any:
     """Patient, split, label, fingerprints and place of the images of one part."""
     existing = set(column_names(path))
     read = [name for name in _TEXTS if name in existing]
@@ -190,7 +191,7 @@ def _made_table(folder: str, path: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _groups(path: str) -> Iterable[list[Mapping[str, int | None]]]:
+def _groups(path: str) -> Iterable[list[dict[str, int | None]]]:
     """Values of the columns of fingerprints of the images of a part, by row group."""
     files, inner = filesystem(path)
     with files.open_input_file(inner) as handle, ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -22,7 +22,7 @@ from idhray.stages import forget as command
 from idhray.stages.forget import ForgetFlags, forget
 from idhray.stages.predict import refuse_trained_on
 from idhray.stages.runtime.folder import seal
-from idhray.storage import publish_json, read_json
+from idhray.storage import publish, publish_json, read_json
 from idhray.table_parts import part_path, parts
 from idhray.withdrawals import Withdrawals
 from tests.stages.forgetting import made_up_study as made
@@ -72,6 +72,9 @@ def test_no_byte_of_the_patient_is_left(study, models):
         *pictures(study, SECRET),
         *(each.encode() for each in (SECRET, part, "/archive/" + SECRET)),
     ]
+    pairs = {"pairs": [{"patients": [SECRET, "M1"]}]}
+    publish_json(f"{study}/patches/_fingerprints/near_duplicates.json", pairs)
+    publish(f"{study}/patches/_fingerprints/near_duplicates.png", secrets[0])
     assert len(traces(study, secrets)) > 20
     result = withdraw(study, models=models)
 

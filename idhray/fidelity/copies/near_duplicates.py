@@ -15,6 +15,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,6 +223,12 @@ def _key(images: TableFingerprints) -> str:
     return content.hexdigest()[:16]
 
 
-def _from_values(values: Mapping[str, object]) -> NearDuplicate:
-    lists = {name: tuple(values[name]) for name in ("patients", "places")}  # type: ignore[call-overload]
-    return NearDuplicate(**{**values, **lists})  # type: ignore[arg-type]
+def _from_values(values: Mapping[str, Any]) -> NearDuplicate:
+    first, second = values["patients"]
+    place, other = values["places"]
+    return NearDuplicate(
+        patients=(first, second),
+        places=(place, other),
+        bits=values["bits"],
+        correlation=values["correlation"],
+    )

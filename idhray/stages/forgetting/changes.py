@@ -16,6 +16,7 @@ from idhray.config import settings_hash
 from idhray.generator_records import patients_hash
 from idhray.stages.forgetting.subject import ROW_COLUMNS, Subject
 from idhray.storage import read_bytes
+from idhray.table_fingerprints import FOLDER as FINGERPRINTS
 from idhray.table_parts import column_names, read_part, remaining_rows
 from idhray.withdrawals import WITHDRAWN_FILE
 
@@ -44,8 +45,9 @@ class Change:
 def change_of(path: str, subject: Subject) -> Change | None:
     """Change of a file; None if it does not hold the patient."""
     name = basename(path)
-    if name == WITHDRAWN_FILE:
-        return None
+    if name == WITHDRAWN_FILE or f"/{FINGERPRINTS}/" in path:
+        # Fingerprints beside a table are made again from the images that stay.
+        return None if name == WITHDRAWN_FILE else Change(path=path, kind="delete")
     if name.endswith(".parquet"):
         return _parquet_change(path, subject)
     if subject.masked(name.rsplit(".", 1)[0], of_patients=True) != name.rsplit(".", 1)[0]:

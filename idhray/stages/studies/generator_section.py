@@ -2,11 +2,13 @@
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from idhray.generator_records import gate_state
+from idhray.ancestry import ancestor_of_record, joined_remarks
+from idhray.generator_records import gate_state, read_generator
 from idhray.report.content import Picture
 from idhray.storage import exists, join, read_bytes, read_json
 
@@ -48,6 +50,17 @@ def evaluation_note(folder: str, name: str) -> str:
         f"patients a side ({row['channel']}), beside the same between real patients."
         f"{failed} {' '.join(gate['notes'])}".rstrip()
     )
+
+
+def ancestry_note(folders: Sequence[str]) -> str:
+    """Sentences on what is unknown of the ancestors of generators; may be empty.
+
+    Args:
+        folders: SYNTHETIC folders.
+    """
+    records = [ancestor_of_record(folder, read_generator(folder)) for folder in folders]
+    remarks = joined_remarks(records)
+    return f" {' '.join(remarks)}" if remarks else ""
 
 
 def evaluation_limits(folders: dict[str, str]) -> list[str]:

@@ -20,6 +20,7 @@ from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.report.html import report_html
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.generator_section import (
+    ancestry_note,
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
@@ -236,6 +237,7 @@ def _generators_note(study: str) -> str:
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
         "saw all mutants of the validation set.)"
+        + ancestry_note([current_folder(study, "synthetic-mutant")])
         + evaluation_note(current_folder(study, "evaluation-mutant"), "IDH-mutant tumors")
     )
 

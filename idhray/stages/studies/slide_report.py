@@ -36,6 +36,7 @@ from idhray.stages.studies.experiment_report import (
 )
 from idhray.stages.studies.experiment_statistics import experiment_report_tables, paper_tables
 from idhray.stages.studies.generator_section import (
+    ancestry_note,
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
@@ -285,7 +286,8 @@ def _pairs(places: list[_GeneratorPlace]) -> list[Picture]:
 
 def _generators_note(study: str, images: str, places: list[_GeneratorPlace]) -> str:
     """Result of the leakage check, repeated on the tables on disk; a leak stops the report."""
-    notes = "".join(evaluation_note(place.evaluation, place.name) for place in places)
+    notes = ancestry_note([place.synthetic for place in places])
+    notes += "".join(evaluation_note(place.evaluation, place.name) for place in places)
     if exists(join(study, FOLDS_FILE)):
         folds = read_folds(join(study, FOLDS_FILE))
         for place in places:

@@ -22,7 +22,12 @@ from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanTask
 from idhray.stages.gan_training import image_sets
 from idhray.stages.gan_training.fold import fold_of_model, selection_of_model
-from idhray.stages.gan_training.fold_check import check_fold, refuse_seen, training_count
+from idhray.stages.gan_training.fold_check import (
+    check_fold,
+    refuse_few,
+    refuse_seen,
+    training_count,
+)
 from idhray.stages.gan_training.image_sets import image_counts, images_read, training_share
 from idhray.stages.gan_training.loop import images_to_learn
 from idhray.stages.gan_training.pretraining import earlier_sets, pretraining_tables
@@ -213,6 +218,33 @@ def test_weights_of_a_gan_that_saw_held_out_patients_are_refused(task, tmp_path)
 
     with pytest.raises(LeakageError, match=r"--init-from .* in all: M4 .M4: .*; start from"):
         check(dataclasses.replace(task, init_from=source))
+
+
+def test_what_is_unknown_of_the_source_of_weights_is_recorded(task, tmp_path, caplog):
+    """A GAN of an earlier version names patients and no images; it may have looked at any."""
+    source = str(tmp_path / "source")
+    save(start(GAN, patients=("N1",)), source, {"ancestry": ["Pretrained on TCGA."]})
+    publish_json(f"{source}/{DONE}", {"digest": "source"})
+    later = dataclasses.replace(task, init_from=source)
+    check(later)
+    recorded = later.ancestry()
+
+    assert "Pretrained on TCGA." in caplog.text
+    assert recorded["ancestry"][0] == "Pretrained on TCGA."
+    assert "the pixels of their images are not" in recorded["ancestry"][1]
+    assert len(unpacked_digests(recorded["image_digests"])) == 16
+
+
+def test_a_gan_of_few_images_or_patients_needs_a_flag(task):
+    """It would repeat them, and no test for copies could tell."""
+    counts = image_counts(task.images)
+    refuse_few(task, counts)
+    enough = Counter({(f"T{k}", "mutant", "train"): 20 for k in range(5)})
+
+    with pytest.raises(TableError, match=r"16 training images of .* a GAN needs 100 images of 5 "):
+        refuse_few(dataclasses.replace(task, allow_few=False), counts)
+    split = dataclasses.replace(task, allow_few=False, folds=None, fold=1)
+    refuse_few(split, enough)
 
 
 def test_the_longest_trainings_start_first(task, tmp_path):
