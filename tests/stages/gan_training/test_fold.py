@@ -232,7 +232,7 @@ def test_what_is_unknown_of_the_source_of_weights_is_recorded(task, tmp_path, ca
     assert "Pretrained on TCGA." in caplog.text
     assert recorded["ancestry"][0] == "Pretrained on TCGA."
     assert "the pixels of their images are not" in recorded["ancestry"][1]
-    assert len(unpacked_digests(recorded["image_digests"])) == 16
+    assert len(unpacked_digests(recorded["image_digests"])) == 18
 
 
 def test_a_gan_of_few_images_or_patients_needs_a_flag(task):
@@ -241,7 +241,7 @@ def test_a_gan_of_few_images_or_patients_needs_a_flag(task):
     refuse_few(task, counts)
     enough = Counter({(f"T{k}", "mutant", "train"): 20 for k in range(5)})
 
-    with pytest.raises(TableError, match=r"16 training images of .* a GAN needs 100 images of 5 "):
+    with pytest.raises(TableError, match=r"18 training images of .* a GAN needs 100 images of 5 "):
         refuse_few(dataclasses.replace(task, allow_few=False), counts)
     split = dataclasses.replace(task, allow_few=False, folds=None, fold=1)
     refuse_few(split, enough)
