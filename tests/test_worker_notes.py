@@ -10,6 +10,7 @@ ROOT = Path(idhray.__file__).parent
 MAPPERS = {"map_items": 1, "fit": 0, "run_from_snapshots": 0, "run_workers": 0, "remote": 0}
 """Function that hands work to Ray -> place of the work function among its arguments."""
 EXEMPT = {
+    "fidelity/copies/near_duplicates.py": "the driver makes the same checks before Ray starts",
     "leakage.py": "the driver makes the same checks before Ray starts",
     "stages/experiment/checks.py": "the driver reads the same folds before Ray starts",
     "table_fingerprints.py": "the driver makes fingerprints before Ray starts",

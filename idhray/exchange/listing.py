@@ -13,14 +13,17 @@ from idhray.cohorts.slide_names import row_slide_name
 from idhray.errors import LeakageError, ManifestError, StorageError, TableError
 from idhray.exchange.files import mark
 from idhray.exchange.patients import People
+from idhray.exchange.proposals import proposed_pattern
 from idhray.exchange.rows import size_of
 from idhray.exchange.sample import PLACE, ByteRange, Reader, Sample
+from idhray.exchange.selection import NameSelection
 
 logger = logging.getLogger(__name__)
 
 IMAGES_PER_CHUNK = 256
 ORIGIN = ("slide", "patient", "split", "idh")
 LISTED = (*ORIGIN, "study", *PLACE)
+ALL_NAMES = NameSelection()
 EXAMPLES = 10  # images that a message names, or that are tried
 
 
@@ -90,7 +93,13 @@ def cohort_with_split(
 
 
 def chunks_of(
-    source: str, reader: Reader, cohort: pd.DataFrame, manifest: str, pattern: str | None
+    source: str,
+    reader: Reader,
+    cohort: pd.DataFrame,
+    manifest: str,
+    pattern: str | None,
+    *,
+    selection: NameSelection = ALL_NAMES,
 ) -> list[Chunk]:
     """The images of every shard in chunks, each image with its patient.
 
@@ -100,6 +109,7 @@ def chunks_of(
         cohort: Rows of the manifest, with a split.
         manifest: Path of the manifest, for messages.
         pattern: Regular expression for the patient or slide in an image's name.
+        selection: Choice of images by their names.
 
     Raises:
         ManifestError: images belong to no patient, or their label is not that of the manifest.
@@ -111,14 +121,17 @@ def chunks_of(
     statuses = _statuses(cohort)
     chunks: list[Chunk] = []
     unmatched: list[str] = []
+    names: list[str] = []
     for shard in reader.files(source):
         name = os.path.relpath(shard, source).removeprefix(".")
         try:
-            samples = _samples(shard, reader, people, pattern)
+            listed = _samples(shard, reader, people, pattern)
         except TableError as error:
             logger.warning("%s", error)
             chunks.append(Chunk(shard=shard, name=name, broken=True))
             continue
+        names += [sample.name for sample, _ in listed]
+        samples = [pair for pair in listed if selection.admits(pair[0].name)]
         unmatched += [f"{name}#{sample.name}" for sample, patient in samples if patient is None]
         images = [_listed(sample, patient) for sample, patient in samples if patient is not None]
         for sample, patient in samples:
@@ -127,16 +140,32 @@ def chunks_of(
                     f"{shard}: {sample.name}", sample.metadata, patient, *statuses[patient]
                 )
         chunks += _chunks_of_shard(shard, name, images, statuses)
+    selection.refuse_unused(names, source)
     if unmatched:
-        examples = "\n  ".join(unmatched[:EXAMPLES])
-        raise ManifestError(
-            f"{source}: {len(unmatched)} images match no patient or slide of {manifest}; add their "
-            "patients, or say by --patient-pattern where the name stands (P1-3 is not taken for "
-            f"P1):\n  {examples}"
-        )
+        raise ManifestError(_unmatched_message(source, manifest, unmatched, [*cohort["patient"]]))
     if not chunks:
         raise StorageError(f"{source}: no images there")
     return chunks
+
+
+def _unmatched_message(
+    source: str, manifest: str, unmatched: list[str], patients: list[str]
+) -> str:
+    """Message on images without a patient, with a pattern that would find one, if there is one."""
+    examples = "\n  ".join(unmatched[:EXAMPLES])
+    advice = (
+        "add their patients, leave the images out by --exclude, or say by --patient-pattern where "
+        "the name stands (P1-3 is not taken for P1)"
+    )
+    if proposal := proposed_pattern([name.split("#", 1)[-1] for name in unmatched], patients):
+        advice = (
+            f"--patient-pattern '{proposal.pattern}' finds one in {proposal.matched} of them "
+            f"({proposal.example[0]} for {proposal.example[1]}); or {advice}"
+        )
+    return (
+        f"{source}: {len(unmatched)} images match no patient or slide of {manifest}; {advice}:\n  "
+        f"{examples}"
+    )
 
 
 def _chunks_of_shard(

@@ -6,10 +6,11 @@ names a sample of this patient and never continues the patient's name.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from idhray.errors import ConfigError, ManifestError
+from idhray.patients import by_key, patient_key
 
 SEPARATOR = re.compile(r"[_\-. ]")
 NAME_GOES_ON = re.compile(r"[- ]\w")  # P1-3 may be another patient, not an image of P1
@@ -22,6 +23,8 @@ class People:
 
     slides: Mapping[str, str]
     """Patient by name of a slide; each patient is also listed under the patient's own name."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Patient by the key that all spellings of the name share, see `patients.patient_key`."""
 
     @classmethod
     def of(cls, slides: Mapping[str, str], patients: set[str]) -> "People":
@@ -29,7 +32,8 @@ class People:
         by_name = {**slides, **{name: name for name in patients}}
         ambiguous = {name for name in patients & set(slides) if slides[name] != name}
         return cls(
-            slides={name: patient for name, patient in by_name.items() if name not in ambiguous}
+            slides={name: patient for name, patient in by_name.items() if name not in ambiguous},
+            keys={key: name for key, name in by_key(patients).items() if name not in ambiguous},
         )
 
     def patient(self, name: str, metadata: Mapping[str, Any], pattern: str | None) -> str | None:
@@ -51,10 +55,10 @@ class People:
         """
         if pattern is not None:
             match = re.search(pattern, name)
-            return self.slides.get(match[1] or "") if match else None
+            return self._named(match[1] or "") if match else None
         by_slide = self._by_start(str(metadata["slide"])) if metadata.get("slide") else None
         if metadata.get("patient"):
-            patient = self.slides.get(str(metadata["patient"]))
+            patient = self._named(str(metadata["patient"]))
             if patient and by_slide and patient != by_slide:
                 raise ManifestError(
                     f"{name} says patient {metadata['patient']} and slide {metadata['slide']}, "
@@ -68,6 +72,10 @@ class People:
             if patient := self._by_start(part):
                 return patient
         return None
+
+    def _named(self, text: str) -> str | None:
+        """Patient of a whole name, which may be spelled otherwise than in the manifest."""
+        return self.slides.get(text) or self.keys.get(patient_key(text))
 
     def _by_start(self, text: str) -> str | None:
         """Patient by the longest start of a text that is a slide or a patient."""

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from idhray.errors import TableError
-from idhray.images import upright
+from idhray.exchange.masks import MaskError, is_mask
+from idhray.images import resize, upright
 
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif"),
@@ -64,7 +65,9 @@ def refuse_twins(path: str, names: Sequence[str]) -> None:
         raise TableError(f"{path}: {times} images are named {name}; pack it again")
 
 
-def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
+def stored(
+    data: bytes, side_px: int, *, resized: bool = False, masks: bool = True
+) -> tuple[bytes, str]:
     """(bytes, ending) of an image as a table stores it: JPEG and PNG unchanged, others as PNG.
 
     Also a JPEG or PNG becomes a PNG if it is to be turned, composed over white or converted to RGB,
@@ -72,26 +75,46 @@ def stored(data: bytes, side_px: int) -> tuple[bytes, str]:
 
     The image is decoded once, to the last pixel, unless its header is refused before.
 
+    Args:
+        data: Encoded image.
+        side_px: Side of the images of the table.
+        resized: Resize square images of another size.
+        masks: Take masks as images.
+
     Raises:
+        MaskError: the image is a mask.
         TableError: the bytes are no image or a broken one, `images.upright` refuses them, or the
             image is not `side_px` square.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.size != (side_px, side_px):
-                width, height = picture.size
-                raise TableError(f"is {width} x {height} px, not {side_px} x {side_px}")
+                _refuse_size(picture.size, side_px, resized=resized)
             ending = STORED_FORMATS.get(picture.format or "")
             pixels = upright(picture, data)
-            if pixels is picture and ending:
-                picture.load()
+            array = np.asarray(pixels)
+            if not masks and is_mask(array):
+                raise MaskError("is a mask, areas of single values; --masks import takes it")
+            if pixels is picture and ending and picture.size == (side_px, side_px):
                 return data, ending
             buffer = io.BytesIO()
-            clean = Image.fromarray(np.asarray(pixels))  # without the file's metadata
+            clean = Image.fromarray(resize(array, side_px))  # without the file's metadata
             clean.save(buffer, "PNG", compress_level=1)
             return buffer.getvalue(), "png"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TableError(f"{len(data)} bytes that are no whole image ({error})") from None
+
+
+def _refuse_size(size: tuple[int, int], side_px: int, *, resized: bool) -> None:
+    width, height = size
+    if resized and width == height:
+        return
+    advice = (
+        "only square images are resized"
+        if resized
+        else f"--resize makes it {side_px} px, or choose images of one size by --include"
+    )
+    raise TableError(f"is {width} x {height} px, not {side_px} x {side_px} px; {advice}")
 
 
 def place_of(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """Images of other tools -> PATCHES; patient, label and split come from the manifest."""
 
+import logging
 import os
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,9 +22,11 @@ from idhray.exchange.listing import (
     cohort_with_split,
     first_side,
 )
+from idhray.exchange.masks import MaskError
 from idhray.exchange.patients import checked_pattern
-from idhray.exchange.rows import safe_name
+from idhray.exchange.rows import safe_name, size_of
 from idhray.exchange.sample import Reader, Sample, place_of, stored
+from idhray.exchange.selection import NameSelection
 from idhray.ledger import Fate, check_failures, fates, tally
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
@@ -30,6 +36,10 @@ from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import absolute, is_remote, join
 from idhray.tables import PATCHES
+
+logger = logging.getLogger(__name__)
+
+OTHER_SIZE = re.compile(r": is (\d+ x \d+) px, not ")
 
 ImportFormat = Literal["folder", "tfrecord", "webdataset", "stylegan"]
 READERS: dict[ImportFormat, Reader] = {
@@ -57,8 +67,18 @@ class ImportImagesFlags(ItemFlags):
     patient_pattern: str | None = None
     """Regular expression for the path of an image in the source. Its first group is the patient or
     the slide. It replaces the rule above."""
+    include: tuple[str, ...] = ()
+    """Patterns of names, such as "*.png" or "train/*": only images that match one are imported. A
+    pattern without / is compared with the name of the file, others with the whole path."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of names, such as "*_mask.tif": images that match one are left out."""
+    masks: Literal["skip", "import"] = "skip"
+    """skip: masks among the images (areas of single values, such as nuclei in white on black) are
+    not imported; the ledger names them."""
     image_px: int | None = None
     """Side in pixels that every image must have. Default: the side of the first image."""
+    resize: bool = False
+    """Resize square images of another side to --image-px."""
     seed: int = 0
     """Seed of the patient split, used only if the manifest has no `split`."""
 
@@ -71,6 +91,8 @@ class ImportTask:
     format: ImportFormat
     image_px: int
     out: str
+    resize: bool = False
+    masks: Literal["skip", "import"] = "import"
     separate: tuple[str, ...] = ()
     """Images of the chunk that have an item of their own."""
     alone: bool = False
@@ -98,18 +120,29 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     earlier = None if flags.overwrite else earlier_cohort(out)
     cohort = cohort_with_split(manifest, flags.seed, earlier)
     reader = READERS[flags.format]
-    chunks = chunks_of(source, reader, cohort, manifest, checked_pattern(flags.patient_pattern))
+    pattern = checked_pattern(flags.patient_pattern)
+    selection = NameSelection(include=flags.include, exclude=flags.exclude)
+    chunks = chunks_of(source, reader, cohort, manifest, pattern, selection=selection)
     image_px = flags.image_px or first_side(chunks, reader)
     values = {
         "stage": "import_images",
         "format": flags.format,
         "image_px": image_px,
+        **({"resize": True} if flags.resize else {}),
+        **({"masks": "import"} if flags.masks == "import" else {}),
     }
     identity = Identity(values, dropped=frozenset({"manifest_hash", "images"}))
     with stage_folder(out, identity, overwrite=flags.overwrite):
         connect(flags.address)
         tasks = [
-            ImportTask(chunk=chunk, format=flags.format, image_px=image_px, out=out)
+            ImportTask(
+                chunk=chunk,
+                format=flags.format,
+                image_px=image_px,
+                out=out,
+                resize=flags.resize,
+                masks=flags.masks,
+            )
             for chunk in chunks
         ]
         items = import_items(tasks, fates(out))
@@ -123,9 +156,24 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
             version=stage_version("import_images"),
         )
         write_manifest(join(out, COHORT), cohort)
+        _log_sizes(out, image_px, finished)
         check_failures(out, finished, flags.max_failures)
     patients = {patient for chunk in chunks for patient in chunk.people}
     return {"out": out, **tally(finished), "patients": len(patients)}
+
+
+def _log_sizes(out: str, image_px: int, fates: Mapping[str, Fate]) -> None:
+    """Log how many images have which other size."""
+    sizes = Counter(match[1] for fate in fates.values() if (match := OTHER_SIZE.search(fate.error)))
+    if sizes:
+        logger.warning(
+            "%s: images of %d px are imported, %s are not; --resize makes square ones %d px, "
+            "--image-px with --include chooses another size",
+            out,
+            image_px,
+            ", ".join(f"{count} of {size} px" for size, count in sizes.most_common(10)),
+            image_px,
+        )
 
 
 def import_items(tasks: list[ImportTask], earlier: dict[str, Fate]) -> list[Item[ImportTask]]:
@@ -215,7 +263,7 @@ def import_some(task: ImportTask) -> Outcome:
         list(reader.listing(chunk.shard))  # raises the error that the listing met
         raise TableError(f"{chunk.shard}: could not be read at first; run the command again")
     images = {image.name: image for image in chunk.images if image.name not in task.separate}
-    rows, reasons = [], dict.fromkeys(images, "does not exist any more")
+    rows, reasons, masks = [], dict.fromkeys(images, "does not exist any more"), set[str]()
     spans = {name: image.span for name, image in images.items()}
     for sample in reader.images(chunk.shard, spans):
         try:
@@ -223,20 +271,35 @@ def import_some(task: ImportTask) -> Outcome:
             del reasons[sample.name]
         except TableError as error:
             reasons[sample.name] = ledger.reason(error)
+            masks |= {sample.name} if isinstance(error, MaskError) else set()
     if task.alone:
-        for name, reason in reasons.items():
-            raise TableError(f"{name}: {reason}")
-        return Outcome(rows=rows, note=_replacement_note(chunk.images[0].mark))
+        return _outcome_of_one(task, rows, reasons, masks)
     for name, reason in reasons.items():
         fate = Fate(
             input=_name(chunk, images[name]),
-            status="failed",
+            status="skipped" if name in masks else "failed",
             error=f"{name}: {reason}",
             settings_hash=_image_hash(task.image_px, images[name].mark),
         )
         ledger.record(task.out, fate)
-    note = f"{len(reasons)} of {len(images)} images are broken" if reasons else ""
-    return Outcome(rows=rows, status="done" if rows else "skipped", note=note)
+    counts = {"are broken": len(reasons) - len(masks), "are masks": len(masks)}
+    notes = [f"{count} of {len(images)} images {what}" for what, count in counts.items() if count]
+    return Outcome(rows=rows, status="done" if rows else "skipped", note="; ".join(notes))
+
+
+def _outcome_of_one(
+    task: ImportTask, rows: list[dict[str, Any]], reasons: dict[str, str], masks: set[str]
+) -> Outcome:
+    """Outcome of an image with an item of its own.
+
+    Raises:
+        TableError: it is still broken.
+    """
+    for name, reason in reasons.items():
+        if name in masks:
+            return Outcome(status="skipped", note=f"{name}: {reason}")
+        raise TableError(f"{name}: {reason}")
+    return Outcome(rows=rows, note=_replacement_note(task.chunk.images[0].mark))
 
 
 def _row(sample: Sample, image: ListedImage, task: ImportTask) -> dict[str, Any]:
@@ -252,7 +315,11 @@ def _row(sample: Sample, image: ListedImage, task: ImportTask) -> dict[str, Any]
         if value and value != listed:
             raise TableError(f"is of {name} {value}, in a file of {listed}")
     place = place_of({**image.metadata, **sample.metadata})
-    data, ending = stored(sample.data, task.image_px)
+    data, ending = stored(
+        sample.data, task.image_px, resized=task.resize, masks=task.masks == "import"
+    )
+    if task.resize and place["mpp"] is not None:
+        place["mpp"] *= size_of(sample.data)[0] / task.image_px
     idh, split = task.chunk.people[image.patient]
     stem = safe_name(os.path.splitext(os.path.basename(sample.name))[0])
     stem = f"{safe_name(place['slide'] or image.patient)}-{stem}" if stem.isdecimal() else stem

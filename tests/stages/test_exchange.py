@@ -38,6 +38,7 @@ from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.table_parts import part_path, publish_table, read_table
 from idhray.tables import PATCHES, SLICES, SYNTHETIC, TILES
 from tests.exchange.made import part_of, patch, picture
+from tests.stages.in_process import in_process as in_process
 
 WHO = [("A/1", "mutant", "train"), ("B 2", "wildtype", "val"), ("C", "", "test")]
 IMPORTS = {"folder": "", "tfrecord": "tfrecords", "webdataset": "shards", "stylegan": "zips"}
@@ -266,10 +267,10 @@ def foreign(tmp_path, **images):
 
 
 def test_broken_images_are_ledger_rows_and_come_in_once_when_they_are_mended(tmp_path, ray_local):
-    """Transparent, truncated, of another size: each named, the others are there already."""
+    """Of 16 bits, truncated, of another size: each named, the others are there already."""
     good = {f"A-DX1_{n}": picture(n) for n in range(3)}
     buffer = io.BytesIO()
-    Image.fromarray(picture(9)).convert("RGBA").save(buffer, "PNG")
+    Image.fromarray(picture(9, gray=True).astype(np.uint16) * 257).save(buffer, "PNG")
     bad = {
         "B-DX1_1": buffer.getvalue(),
         "B-DX1_2": encode(picture(7))[:300],
@@ -280,7 +281,7 @@ def test_broken_images_are_ledger_rows_and_come_in_once_when_they_are_mended(tmp
     with pytest.raises(StorageError, match="3 of 4 inputs failed"):
         import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
     found = fates(out)
-    assert "RGBA" in found["B-DX1_1.png"].error
+    assert "must be 8-bit" in found["B-DX1_1.png"].error
     assert "no whole image" in found["B-DX1_2.png"].error
     assert "8 x 8 px, not 16 x 16" in found["B-DX1_3.png"].error
     assert (
@@ -612,3 +613,54 @@ def test_a_picture_that_was_replaced_is_noticed_also_when_it_was_mended(tmp_path
     import_images(ImportImagesFlags(source=source, manifest=listed, out=out, format="folder"))
     cells = read_table(out, PATCHES, ["image"])["image"].to_pylist()
     assert {cell["bytes"] for cell in cells} == {encode(picture(2)), encode(picture(3))}
+
+
+def test_masks_are_skipped_and_other_sizes_resized(tmp_path, in_process):
+    """An 8-bit mask of nuclei became an H&E patch; the scale of a resized image follows."""
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, 3:13] = 255
+    images = {"A-DX1_0": picture(0), "A-DX1_1": picture(1, 32), "A-DX1_0_mask": mask}
+    source = foreign(tmp_path, **images, **{"A-DX1_2_old": picture(2)})
+    with open(f"{source}/images.csv", "w") as handle:
+        handle.write("file,mpp\nA-DX1_0.png,0.5\nA-DX1_1.png,0.25\n")
+    flags = {"source": source, "manifest": manifest(tmp_path), "format": "folder"}
+    out = str(tmp_path / "in")
+    for _ in range(2):  # the second run finds all done
+        done = import_images(
+            ImportImagesFlags(**flags, out=out, exclude=("*_old.png",), resize=True)
+        )
+    rows = read_table(out, PATCHES, ["mpp", "image"]).to_pylist()
+
+    assert (done["failed"], done["skipped"], done["rows"]) == (0, 1, 2)
+    assert fates(out)["A-DX1_0_mask.png"].error.startswith("A-DX1_0_mask.png: is a mask, areas of")
+    assert [row["mpp"] for row in rows] == [0.5, 0.5]
+    assert decode(rows[1]["image"]["bytes"]).shape == (16, 16, 3)
+    everything = ImportImagesFlags(**flags, out=out + "2", masks="import", max_failures=1)
+    assert import_images(everything)["rows"] == 3
+
+
+def test_images_of_other_sizes_are_counted_with_the_flag_that_takes_them(
+    tmp_path, in_process, caplog
+):
+    """The first image decides, perhaps by accident."""
+    sizes = {"A-DX1_0": 16, "A-DX1_1": 32, "A-DX1_2": 32}
+    source = foreign(tmp_path, **{name: picture(1, side) for name, side in sizes.items()})
+    flags = ImportImagesFlags(
+        source=source, manifest=manifest(tmp_path), out=str(tmp_path / "in"), format="folder"
+    )
+    with pytest.raises(StorageError, match=r"is 32 x 32 px, not 16 x 16 px; --resize makes it 16"):
+        import_images(flags)
+
+    assert "images of 16 px are imported, 2 of 32 x 32 px are not; --resize" in caplog.text
+
+
+def test_a_pattern_is_proposed_for_names_that_match_no_patient(tmp_path):
+    """Patients stand in the middle of the names."""
+    source = foreign(tmp_path, **{"img_a-1_0": picture(0), "img_b_0": picture(1)})
+    listed = manifest(tmp_path, [["A-1", "mutant", "train", ""], ["B", "wildtype", "val", ""]])
+
+    with pytest.raises(ManifestError, match=r"finds one in 2 of them \(a-1 for A-1\)"):
+        chunks_of(source, READERS["folder"], cohort_with_split(listed, 0), listed, None)
+    pattern = r"_([^/_]+)_[^/]*$"
+    (chunk,) = chunks_of(source, READERS["folder"], cohort_with_split(listed, 0), listed, pattern)
+    assert {image.patient for image in chunk.images} == {"A-1", "B"}
