@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from idhray.errors import LeakageError
+
 ADVICE = (
     "give one person one name, and two persons names that differ in more than case, leading zeros, "
     "blanks and separators"
@@ -104,6 +106,28 @@ def twin_text(group: Collection[str]) -> str:
 def shown(name: str) -> str:
     """A name as it is printed: as escapes if it has characters that may look like others."""
     return name if name.isascii() and name.isprintable() else ascii(name)
+
+
+def refuse_twins_across(
+    names: Iterable[str], others: Iterable[str], table: str, other: str
+) -> None:
+    """Refuse a patient whom two tables write in two ways: one of them would do without.
+
+    Args:
+        names: Patients of one table.
+        others: Patients of the other table.
+        table: Name of the first table, for the message.
+        other: Name of the other table.
+
+    Raises:
+        LeakageError: naming the first of these patients.
+    """
+    pairs = same_patients(names, others)
+    if torn := sorted(name for name, twin in pairs.items() if name != twin):
+        raise LeakageError(
+            f"{table} and {other}: {twin_text((torn[0], pairs[torn[0]]))}, {len(torn)} such pairs "
+            f"in all; {ADVICE}"
+        )
 
 
 def by_key(names: Iterable[str]) -> dict[str, str]:

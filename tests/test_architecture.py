@@ -50,7 +50,7 @@ SHARED = {
     "input_digest": {"storage", "errors"},
     "generator_records": {"storage", "errors"},
     "withdrawals": {"storage", "errors"},
-    "patients": set(),
+    "patients": {"errors"},
     "ancestry": {"fingerprints", "generator_records", "storage", "errors"},
     "leakage": {
         "patients",

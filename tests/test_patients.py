@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from idhray.patients import patient_key, same_patients, shown, twins
+from idhray.errors import LeakageError
+from idhray.patients import patient_key, refuse_twins_across, same_patients, shown, twins
 
 SPELLINGS = {
     "tcga": ("TCGA-XX-0099", "tcga_xx_0099-01A", "TCGA.XX.0099", "TCGA-XX-0099-01Z-00-DX1.8A9F"),
@@ -52,6 +53,14 @@ def test_twins_are_grouped_and_the_empty_name_is_nobody():
 def test_a_patient_is_recognized_in_another_table_under_another_spelling():
     """The same name goes before a twin."""
     assert same_patients(["P-01", "7", "X"], ["P1", "P2", "7.0", "7"]) == {"P-01": "P1", "7": "7"}
+
+
+def test_two_spellings_in_two_tables_are_refused():
+    """A table of folds would leave the patient out, or train on what it holds out."""
+    refuse_twins_across(["P1", "P2"], ["P1", "P3"], "images", "folds")
+
+    with pytest.raises(LeakageError, match="images and folds: patients P01, P1 look like one, 1"):
+        refuse_twins_across(["P01", "P2"], ["P1", "P2"], "images", "folds")
 
 
 def test_a_name_with_hidden_characters_is_shown_with_escapes():

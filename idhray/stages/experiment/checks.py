@@ -12,6 +12,7 @@ from idhray.cohorts.folds import Folds, listed
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import CohortImages
+from idhray.patients import refuse_twins_across
 from idhray.stages.experiment.plan import CLASSES, TrialPlan
 from idhray.stages.experiment.reserve_check import refuse_reserve_images
 from idhray.stages.experiment.settings import ExperimentSettings
@@ -30,7 +31,8 @@ def refuse_other_patients(images: CohortImages, folds: Folds, folder: str) -> No
         folder: PATCHES or SLICES folder, for the messages.
 
     Raises:
-        LeakageError: a patient has another label in the folds than in the table.
+        LeakageError: a patient has another label in the folds than in the table, or another
+            spelling.
     """
     words = ("", *CLASSES)  # labels -1, 0 and 1
     names, first = np.unique(images.patients, return_index=True)
@@ -46,6 +48,7 @@ def refuse_other_patients(images: CohortImages, folds: Folds, folder: str) -> No
             f"{of_table[name] or 'none'} in the table, {of_folds[name]} in the folds); make both "
             "from one manifest"
         )
+    refuse_twins_across(of_table, of_folds, folder, "the folds")
     if outside := sorted(name for name, idh in of_table.items() if idh and name not in of_folds):
         logger.warning(
             "%s: %d labeled patients are in no fold and are left out: %s; `idhray split-cohort` "

@@ -8,6 +8,7 @@ from idhray.cohorts.folds import listed, read_folds
 from idhray.errors import LeakageError, TableError
 from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.leakage import HeldOut, assert_untouched, training_set
+from idhray.patients import refuse_twins_across
 from idhray.stages.gan_training.fold import GanFold
 from idhray.stages.gan_training.image_sets import ANY
 from idhray.stages.gan_training.task import GanTask
@@ -77,6 +78,7 @@ def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
     """
     labels = {patient: idh for patient, idh, _ in counts if task.idh in (idh, ANY)}
     _refuse_other_labels(task, labels)
+    refuse_twins_across(labels, fold.roles, task.images, str(task.folds))
     if not training_count(task, counts):
         raise TableError(
             f"{task.images}: no image of a training patient of class {task.idh} in fold "

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.errors import LeakageError, TableError
+from idhray.patients import ADVICE, twin_text, twins
 
 LABEL_WORDS = {"mutant": 1, "wildtype": 0, "1": 1, "0": 0, "1.0": 1, "0.0": 0}
 NO_LABEL = ("", "unknown", "nan", "none")
@@ -156,10 +157,15 @@ def _contradictions(rows: pd.DataFrame) -> list[str]:
 
 
 def _refuse_leaks(rows: pd.DataFrame, source: str) -> None:
-    """Refuse patients in two splits of one fold; they may change splits between folds."""
+    """Refuse patients in two splits of one fold, and patients of two names.
+
+    They may change splits between folds.
+    """
     splits = rows.groupby(["fold", "patient"])["split"].nunique()
     if names := first_names([patient for _, patient in splits.index[splits > 1]]):
         raise LeakageError(f"{source}: patients in two splits of one fold: {names}")
+    for group in twins(rows["patient"].unique()):
+        raise LeakageError(f"{source}: {twin_text(group)}; {ADVICE}")
 
 
 def first_names(names: Sequence[str]) -> str:
