@@ -7,18 +7,21 @@ differ from what OpenSlide shows, is refused with a reason and read by `Slide`.
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openslide
 
 from idhray.errors import SlideError, one_line
 from idhray.images import RGB
-from idhray.slides.reader import Slide
+from idhray.slides.reader import Slide, UnopenedError
 from idhray.slides.resample import WHOLE_PX, ReadPlan, resampled, whole_steps
+from idhray.slides.second_reader import SecondSlide, refuse_other_pixels
 from idhray.slides.tiff.blocks import BlockKey, BlockReader
 from idhray.slides.tiff.check import readable_levels
 from idhray.slides.tiff.codecs import JPEG_SHRINKS
+
+SecondReader = Literal["never", "unopened", "always"]
 
 CACHE_BYTES = 256 * 2**20
 """Limit of decoded blocks that are stored for later regions; beyond it blocks are decoded again.
@@ -39,18 +42,47 @@ def open_slide(
     assume_mpp: float | None = None,
     to_srgb: bool = False,
     direct: bool = True,
+    second_reader: SecondReader = "never",
 ) -> Slide:
     """Open a slide: read directly if possible and `direct` is set, else by OpenSlide.
 
+    Args:
+        path: Path of a local file, see `Slide`.
+        name: See `Slide`, as the next four.
+        mpp: um per pixel in the manifest, if any.
+        objective_power: Objective power in the manifest, if any.
+        assume_mpp: um per pixel of a slide whose resolution is unknown.
+        to_srgb: Convert colors by the file's ICC profile.
+        direct: Decode the file's own blocks where possible.
+        second_reader: Use of fastslide: never, for slides that OpenSlide cannot open, or always.
+
     Raises:
         SlideError: see `Slide`.
+        ConfigError: the second reader is needed and not installed.
     """
     options: dict[str, Any] = {"name": name, "mpp": mpp, "objective_power": objective_power}
     options |= {"assume_mpp": assume_mpp, "to_srgb": to_srgb}
-    if direct:
-        with contextlib.suppress(IndirectError):
-            return DirectSlide(path, **options)
-    return Slide(path, **options)
+    if second_reader == "always":
+        return _second(path, options)
+    try:
+        if direct:
+            with contextlib.suppress(IndirectError):
+                return DirectSlide(path, **options)
+        return Slide(path, **options)
+    except UnopenedError:
+        if second_reader == "never":
+            raise
+        return _second(path, options)
+
+
+def _second(path: str, options: dict[str, Any]) -> Slide:
+    slide = SecondSlide(path, **options)
+    try:
+        refuse_other_pixels(slide)
+    except SlideError:
+        slide.close()
+        raise
+    return slide
 
 
 class DirectSlide(Slide):

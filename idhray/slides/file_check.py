@@ -31,7 +31,10 @@ MAX_SLIDE_MM = 200.0
 """Longest plausible side of a glass slide; whole mounts of half a brain have 150 mm."""
 YCBCR_JPEG2000 = 33003  # compression tag
 PALETTE, RGB_COLORS, YCBCR = 3, 2, 6  # photometric tag
-CONVERT = "convert it to a tiled pyramidal TIFF of JPEG, with bioformats2raw or vips for instance"
+CONVERT = (
+    "convert it to a tiled pyramidal TIFF of JPEG (bioformats2raw or vips, for instance), or try "
+    "--second-reader unopened"
+)
 COMPRESSIONS = {
     34712: "JPEG 2000",
     34887: "LERC",

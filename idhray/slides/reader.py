@@ -6,7 +6,7 @@ tissue from every scanner.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
@@ -29,6 +29,10 @@ WHOLE_FACTORS = (1, 2, 4, 8)
 """Pixels of a level per pixel of a tile that need no resampling, and at which JPEG decodes."""
 MARGIN_PX = 4
 """Margin around a requested region in which pixels for its resampling may lie."""
+
+
+class UnopenedError(SlideError):
+    """OpenSlide cannot open the file; another reader may."""
 
 
 class Slide:
@@ -74,8 +78,9 @@ class Slide:
         self.path = path
         self.name = name or os.path.basename(path)
         self._handle: openslide.OpenSlide | None = None
-        if reason := unusable_file(path):
-            raise SlideError(f"{self.name}: {reason}")
+        if reason := self._unusable():
+            kind = UnopenedError if os.path.isdir(path) else SlideError
+            raise kind(f"{self.name}: {reason}")
         handle = self._opened()
         try:
             self.size_l0: tuple[int, int] = handle.dimensions
@@ -98,7 +103,7 @@ class Slide:
             )
             if reason := wrong_extent(self.size_l0, (x, y)):
                 raise SlideError(f"{self.name}: {reason}")
-            self._converted = color_profile.to_srgb(handle, self.name) if to_srgb else None
+            self._converted = self._conversion(handle) if to_srgb else None
             if reason := self._changed_colors(handle):
                 raise SlideError(f"{self.name}: {reason}")
         except SlideError:
@@ -118,13 +123,21 @@ class Slide:
             self._handle.close()
             self._handle = None
 
+    def _unusable(self) -> str | None:
+        """Reason why the file cannot be a slide; None if no reason is found."""
+        return unusable_file(self.path)
+
+    def _conversion(self, handle: openslide.OpenSlide) -> Callable[[RGB], RGB] | None:
+        """Conversion to sRGB by the file's color profile; None without one."""
+        return color_profile.to_srgb(handle, self.name)
+
     def _opened(self) -> openslide.OpenSlide:
         if self._handle is None:
             try:
                 self._handle = openslide.OpenSlide(self.path)
             except openslide.OpenSlideError as error:
                 message = one_line(error)
-                raise SlideError(
+                raise UnopenedError(
                     f"{self.name}: OpenSlide cannot open it ({message}); "
                     f"{remedy(self.path, message)}"
                 )

@@ -59,6 +59,10 @@ class TilingSettings:
     check_colors: bool = True
     """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colors, fluorescence,
     but also other stains."""
+    second_reader: Literal["never", "unopened", "always"] = "never"
+    """Use of the optional package fastslide, which reads CZI, iSyntax, VSI, OME-Zarr and QPTIFF.
+    unopened: for slides that OpenSlide cannot open. always: for all slides, such as DICOM slides
+    whose colors OpenSlide decodes wrongly. A slide on which both readers differ fails."""
     direct: bool = True
     """Decode the JPEG blocks of tiled TIFF files directly, at half scale if that fits: about six
     times as fast as OpenSlide, which reads all other files. At half scale pixels differ by 0.2 to 1
@@ -89,6 +93,10 @@ class TilingSettings:
             raise ConfigError(
                 f"mask_mpp must lie between the tiles' {self.mpp:g} um per pixel and their width "
                 f"of {self.tile_px * self.mpp:g} um, got {self.mask_mpp}"
+            )
+        if self.second_reader not in ("never", "unopened", "always"):
+            raise ConfigError(
+                f"second_reader must be never, unopened or always, got {self.second_reader!r}"
             )
         if self.tissue not in ("liu", "robust"):
             raise ConfigError(f"tissue must be liu or robust, got {self.tissue!r}")

@@ -50,6 +50,7 @@ def opened_slide(task: TileTask) -> Iterator[Slide]:
             assume_mpp=settings.assume_mpp,
             to_srgb=settings.to_srgb,
             direct=settings.direct,
+            second_reader=settings.second_reader,
         ) as slide,
     ):
         yield slide
