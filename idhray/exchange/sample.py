@@ -66,7 +66,7 @@ def refuse_twins(path: str, names: Sequence[str]) -> None:
 
 
 def stored(
-    data: bytes, side_px: int, *, resized: bool = False, masks: bool = True
+    data: bytes, side_px: int, *, name: str = "", resized: bool = False, masks: bool = True
 ) -> tuple[bytes, str]:
     """(bytes, ending) of an image as a table stores it: JPEG and PNG unchanged, others as PNG.
 
@@ -78,6 +78,7 @@ def stored(
     Args:
         data: Encoded image.
         side_px: Side of the images of the table.
+        name: Path of the image in its source.
         resized: Resize square images of another size.
         masks: Take masks as images.
 
@@ -93,7 +94,7 @@ def stored(
             ending = STORED_FORMATS.get(picture.format or "")
             pixels = upright(picture, data)
             array = np.asarray(pixels)
-            if not masks and is_mask(array):
+            if not masks and is_mask(array, name):
                 raise MaskError("is a mask, areas of single values; --masks import takes it")
             if pixels is picture and ending and picture.size == (side_px, side_px):
                 return data, ending

@@ -316,7 +316,11 @@ def _row(sample: Sample, image: ListedImage, task: ImportTask) -> dict[str, Any]
             raise TableError(f"is of {name} {value}, in a file of {listed}")
     place = place_of({**image.metadata, **sample.metadata})
     data, ending = stored(
-        sample.data, task.image_px, resized=task.resize, masks=task.masks == "import"
+        sample.data,
+        task.image_px,
+        name=sample.name,
+        resized=task.resize,
+        masks=task.masks == "import",
     )
     if task.resize and place["mpp"] is not None:
         place["mpp"] *= size_of(sample.data)[0] / task.image_px

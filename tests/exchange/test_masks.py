@@ -26,6 +26,7 @@ def nuclei(count, *, values, side=256, radius=12):
         pytest.param(nuclei(60, values=[*range(1, 61)]), id="a number for each nucleus"),
         pytest.param(255 - nuclei(20, values=[255]), id="on white"),
         pytest.param(nuclei(1, values=[7], radius=5), id="one small object"),
+        pytest.param(np.eye(64, dtype=np.uint8) * 255, id="a line of single pixels"),
         pytest.param(np.stack([nuclei(20, values=[255, 128])] * 3, -1), id="stored as RGB"),
         pytest.param(
             np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)[nuclei(20, values=[1, 2])],
@@ -36,6 +37,16 @@ def nuclei(count, *, values, side=256, radius=12):
 def test_a_mask_is_recognized(mask):
     """410 masks lay beside the slices of a public data set, one for each."""
     assert is_mask(mask)
+
+
+@pytest.mark.parametrize("name", ["a/P1_3_mask.png", "masks/P1_3.png", "P1-3-GT.png", "P1_seg.tif"])
+def test_an_empty_mask_is_told_from_an_empty_image_by_its_name(name):
+    """A slice without tumor has a mask without tumor."""
+    empty = np.zeros((64, 64), np.uint8)
+
+    assert is_mask(empty, name)
+    assert not is_mask(empty, "a/P1_3.png")
+    assert not is_mask(empty, "unmasked/segal_3.png")
 
 
 def brain(side=256, share=0.4):
