@@ -78,11 +78,36 @@ def gate_table(agreements: Sequence[FeatureAgreement], minimum: float = GATE) ->
     return pd.DataFrame([_gate_row(agreement, minimum) for agreement in agreements])
 
 
+def gate_table_without_kappa(reasons: Mapping[str, tuple[str, bool]]) -> pd.DataFrame:
+    """Rows of `gate_table` for features of which no kappa can be computed.
+
+    Args:
+        reasons: Feature -> the reason, and True if the feature passes all the same.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "feature": feature,
+                "method": "",
+                "n": 0,
+                "missing": 0,
+                **dict.fromkeys(("kappa", "ci_low", "ci_high", "p"), np.nan),
+                "strength": "",
+                "passes": passes,
+                "reason": reason,
+                "notes": f"{reason[0].upper()}{reason[1:]}.",
+            }
+            for feature, (reason, passes) in reasons.items()
+        ]
+    )
+
+
 def _gate_row(agreement: FeatureAgreement, minimum: float) -> dict[str, object]:
     overall = agreement.overall
     passes = passes_gate(overall.kappa, minimum)
     if np.isnan(overall.kappa):
-        reason = "kappa is undefined"
+        share = f" (readers agree on {overall.observed:.0%})" if overall.n else ""
+        reason = f"kappa is undefined{share}"
     else:
         reason = f"kappa {printed(overall.kappa)} {'>=' if passes else '<'} {minimum:g}"
     if passes and overall.ci_low < minimum:

@@ -31,7 +31,9 @@ def reasons_not_analyzed(
     for name, feature in BY_NAME.items():
         levels = [level for level in feature.levels if (frame[name] == level).any()]
         untrained_levels = sorted(levels_to_judge.get(name, set()) - set(levels))
-        if len(levels) < 2:
+        if not levels:
+            reasons[name] = failed_gate.get(name, "it is empty")
+        elif len(levels) < 2:
             reasons[name] = f"{levels[0]} in all {len(frame)} training cases"
         elif name in failed_gate:
             reasons[name] = failed_gate[name]

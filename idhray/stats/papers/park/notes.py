@@ -93,6 +93,15 @@ def omission_notes(
             f"{ageless} of {int(real.sum())} patients have no known age; they are in no row with "
             "age."
         )
+    notes += [
+        f"{reason[0].upper()}{reason[1:]}; the feature is in no model."
+        for reason in readings.absent_features.values()
+    ]
+    if len(readings.by_reader) == 1:
+        notes.append(
+            f"One reader only, {next(iter(readings.by_reader))}: these readings stand for the "
+            "consensus, and agreement is not measured."
+        )
     notes += capped_age_notes(readings.cases)
     if wildtype := int((~real & (readings.cases["label"].to_numpy() == 0)).sum()):
         notes.append(

@@ -4,7 +4,8 @@ A case is one image (a CE-T1w slice with its FLAIR), of a patient or synthetic. 
 `consensus` settle the cells on which readers differ.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -33,6 +34,13 @@ class Readings:
     """The visual Turing test, may be empty; columns reader, case, real, judged_real (bool)."""
     unknown_idh: int
     """Number of real cases without a known IDH status; only the Turing test uses them."""
+    absent_features: Mapping[str, str] = field(default_factory=dict)
+    """Feature that too few cells have -> the reason why it is in no table; its cells are empty."""
+
+    @property
+    def used_features(self) -> tuple[str, ...]:
+        """Features that the readers read."""
+        return tuple(name for name in FEATURE_NAMES if name not in self.absent_features)
 
     def feature_rows(self, cases: "pd.Index[str] | None" = None) -> pd.DataFrame:
         """Columns reader, case and the features, as `agreement` takes them; all cases if None."""
@@ -45,9 +53,9 @@ class Readings:
 
     def discordant_cells(self) -> pd.DataFrame:
         """Cells on which readers differ, with the value of each reader and the consensus so far."""
-        if self.cases.empty:
+        if self.cases.empty or len(self.by_reader) < 2:
             return pd.DataFrame(columns=["case", "feature", *self.by_reader, CONSENSUS])
-        cells = discordant_readings(self.feature_rows(), FEATURE_NAMES)
+        cells = discordant_readings(self.feature_rows(), self.used_features)
         names = dict(zip(cells.columns[2:], self.by_reader, strict=True))
         return cells.rename(columns=names).merge(self.settled, how="left").fillna({CONSENSUS: ""})
 
@@ -61,6 +69,8 @@ class Readings:
             SampleError: readers differ on a cell without consensus and `else_first` is False, or a
                 consensus contradicts a value on which all readers agree.
         """
+        if len(self.by_reader) == 1:
+            return next(iter(self.by_reader.values())).loc[cases]
         settled = self.settled[self.settled["case"].isin(cases)]
         if else_first:
             open_cells = self.discordant_cells()
@@ -68,5 +78,7 @@ class Readings:
             first = open_cells.assign(**{CONSENSUS: open_cells[next(iter(self.by_reader))]})
             settled = pd.concat([settled, first[["case", "feature", CONSENSUS]]])
         levels = {feature.name: list(feature.levels) for feature in FEATURES}
-        table = with_consensus(self.feature_rows(cases), FEATURE_NAMES, settled, levels=levels)
-        return table.set_index("case").loc[cases, list(FEATURE_NAMES)]
+        names = self.used_features
+        table = with_consensus(self.feature_rows(cases), names, settled, levels=levels)
+        agreed = table.set_index("case").loc[cases, list(names)]
+        return agreed.reindex(columns=list(FEATURE_NAMES), fill_value="")

@@ -1,6 +1,6 @@
 """The READINGS table read and checked: `Readings` from rows, patients and settled cells."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
 from idhray.stats.papers.park.readings import CONSENSUS, SPLITS, Readings
 
 READING_COLUMNS = ("reader", "case", "real", "idh", "split")
+MOST_EMPTY = 0.1
+"""Largest share of readings that may lack a feature, as slips to be filled in; a feature that more
+readings lack is not analyzed."""
 _CLASSES = {"mutant": 1.0, "wildtype": 0.0}
 _TRUE = {"true", "1", "1.0", "yes", "real"}  # 1.0: pandas' 1 in a column with empty cells
 _FALSE = {"false", "0", "0.0", "no", "synthetic"}
@@ -40,7 +43,9 @@ def read_readings(
     table = _as_text(rows)
     if patients is not None:
         _fill_in(table, patients)
-    if problems := [*_problems(table)]:
+    absent = _absent_features(table)
+    table[list(absent)] = ""
+    if problems := [*_problems(table, set(absent))]:
         lines = problems[:10] + ([f"and {len(problems) - 10} more"] if problems[10:] else [])
         noun = "problem" if len(problems) == 1 else "problems"
         raise TableError("\n  ".join([f"readings: {len(problems)} {noun}", *lines]))
@@ -54,7 +59,7 @@ def read_readings(
     return Readings(
         cases=cases,
         by_reader=by_reader,
-        settled=_settled(read[read["reader"] == CONSENSUS], cases, consensus),
+        settled=_settled(read[read["reader"] == CONSENSUS], cases, consensus, set(absent)),
         judgments=pd.DataFrame(
             {
                 "reader": judged["reader"],
@@ -64,6 +69,7 @@ def read_readings(
             }
         ).reset_index(drop=True),
         unknown_idh=int(no_idh.sum()),
+        absent_features=absent,
     )
 
 
@@ -97,7 +103,18 @@ def _fill_in(table: pd.DataFrame, patients: pd.DataFrame) -> None:
             table.loc[empty, name] = values_of_patient[empty]
 
 
-def _problems(table: pd.DataFrame) -> Iterator[str]:
+def _absent_features(table: pd.DataFrame) -> dict[str, str]:
+    """Feature that too many cells lack -> the reason why it is not analyzed."""
+    read = table[(table[list(FEATURE_NAMES)] != "").any(axis=1) & (table["reader"] != CONSENSUS)]
+    reasons = {}
+    for name in FEATURE_NAMES:
+        empty = int((read[name] == "").sum())
+        if empty > MOST_EMPTY * len(read):
+            reasons[name] = f"{name} is empty in {empty} of {len(read)} readings"
+    return reasons
+
+
+def _problems(table: pd.DataFrame, absent: Set[str]) -> Iterator[str]:
     """One line for each problem of a row or of the rows of one case."""
     if table.empty:
         yield "there are no rows"
@@ -122,22 +139,23 @@ def _problems(table: pd.DataFrame) -> Iterator[str]:
         for name in ("patient", "idh", "split", "real"):
             if rows[name].nunique() > 1:
                 yield f"case {case}: {name} differs between its rows"
-    yield from _unread(table)
+    yield from _unread(table, absent)
 
 
-def _unread(table: pd.DataFrame) -> Iterator[str]:
-    """Problems of incomplete readings: every reader has to read every feature of the same cases."""
+def _unread(table: pd.DataFrame, absent: Set[str]) -> Iterator[str]:
+    """Problems of incomplete readings: every reader has to read every feature of the same cases.
+
+    Features that are `absent` from most readings are in no table, and no problem.
+    """
     read = table[(table[list(FEATURE_NAMES)] != "").any(axis=1) & (table["reader"] != CONSENSUS)]
     for _, row in read.iterrows():
-        if empty := [name for name in FEATURE_NAMES if row[name] == ""]:
+        if empty := [n for n in FEATURE_NAMES if row[n] == "" and n not in absent]:
             yield f"reader {row['reader']}, case {row['case']}: no {', '.join(empty)}"
     cases = set(read["case"])
     for reader, rows in read.groupby("reader"):
         if missing_cases := sorted(cases - set(rows["case"])):
             number = len(missing_cases)
             yield f"reader {reader} did not read {number} cases, such as {missing_cases[0]}"
-    if cases and read["reader"].nunique() < 2:
-        yield f"one reader only, {read['reader'].iloc[0]}; agreement needs two"
     if not cases and not (table["judged_real"] != "").any():
         yield "no reader gave any feature or judgment"
 
@@ -208,7 +226,10 @@ def _by_reader(read: pd.DataFrame, cases: pd.DataFrame) -> dict[str, pd.DataFram
 
 
 def _settled(
-    rows: pd.DataFrame, cases: pd.DataFrame, settled_cells: pd.DataFrame | None
+    rows: pd.DataFrame,
+    cases: pd.DataFrame,
+    settled_cells: pd.DataFrame | None,
+    absent: Set[str],
 ) -> pd.DataFrame:
     columns = ["case", "feature", CONSENSUS]
     rows_of_cases = rows[rows["case"].isin(cases.index)]
@@ -221,4 +242,5 @@ def _settled(
         cells = settled_cells[columns].fillna("").astype(str)
         cells[CONSENSUS] = cells[CONSENSUS].str.strip().str.lower()
         long = pd.concat([long, cells])
+    long = long[~long["feature"].isin(absent)]
     return long[long[CONSENSUS] != ""].reset_index(drop=True)

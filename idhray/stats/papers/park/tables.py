@@ -8,7 +8,7 @@ import pandas as pd
 from idhray.stats.files import statistics_files
 from idhray.stats.papers.park.comparisons import comparison_table
 from idhray.stats.papers.park.demographics import characteristics_by_split, characteristics_table
-from idhray.stats.papers.park.features import FEATURES
+from idhray.stats.papers.park.features import BY_NAME, FEATURE_NAMES
 from idhray.stats.papers.park.judged import JudgedSet, judged_sets, unjudged_sets
 from idhray.stats.papers.park.models import MODEL_NAMES, ReaderModel, reader_models
 from idhray.stats.papers.park.notes import conventions, omission_notes
@@ -28,7 +28,11 @@ from idhray.stats.papers.park.verdict import (
     reader_verdict,
     verdict_without_comparison,
 )
-from idhray.stats.readers.agreement import feature_agreement, gate_table
+from idhray.stats.readers.agreement import (
+    feature_agreement,
+    gate_table,
+    gate_table_without_kappa,
+)
 from idhray.stats.readers.turing_readers import turing_table
 from idhray.stats.sample import SampleError
 from idhray.stats.settings import StatsSettings
@@ -158,10 +162,30 @@ def _agreement(readings: Readings, train: "pd.Index[str]", settings: StatsSettin
     """Agreement on the training cases, which the gate uses, and on all cases (columns `_all`)."""
     tables = []
     for rows in (readings.feature_rows(train), readings.feature_rows()):
-        agreements = [feature_agreement(rows, f.name, levels=list(f.levels)) for f in FEATURES]
-        tables.append(gate_table(agreements, settings.kappa_gate))
+        measured = readings.used_features if len(readings.by_reader) > 1 else ()
+        agreements = [
+            feature_agreement(rows, name, levels=list(BY_NAME[name].levels)) for name in measured
+        ]
+        table = pd.concat(
+            [
+                gate_table(agreements, settings.kappa_gate),
+                gate_table_without_kappa(_reasons_without_kappa(readings)),
+            ],
+            ignore_index=True,
+        )
+        tables.append(table.set_index("feature").loc[list(FEATURE_NAMES)].reset_index())
     all_cases = tables[1][["n", "kappa", "ci_low", "ci_high"]].add_suffix("_all")
     return pd.concat([tables[0], all_cases], axis=1)
+
+
+def _reasons_without_kappa(readings: Readings) -> dict[str, tuple[str, bool]]:
+    """Feature without a kappa -> the reason, and True if it is analyzed all the same."""
+    reasons = {name: (reason, False) for name, reason in readings.absent_features.items()}
+    if len(readings.by_reader) == 1:
+        reader = next(iter(readings.by_reader))
+        alone = f"one reader only, {reader}: agreement cannot be measured, the gate is left out"
+        reasons = dict.fromkeys(readings.used_features, (alone, True)) | reasons
+    return reasons
 
 
 def _turing(readings: Readings, settings: StatsSettings) -> pd.DataFrame:

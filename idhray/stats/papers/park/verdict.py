@@ -68,7 +68,9 @@ def reader_verdict(
         resampled: The bootstrap of `resampled_gain`, or the reason why there is none.
     """
     rows = compared[(compared["split"] == judged.split) & ~compared["age"].astype(bool)]
-    row = rows[(rows["model"] == AUGMENTED) & (rows["reader"] == MEAN)].iloc[0]
+    rows = rows[rows["model"] == AUGMENTED]
+    of_mean = rows[rows["reader"] == MEAN]
+    row = (of_mean if len(of_mean) else rows).iloc[0]  # one reader is the mean of readers
     delong = float(row["difference_low"]), float(row["difference_high"])
     p, method = float(row["p"]), DELONG if np.isfinite(delong[0]) else NO_TEST
     low, high = delong

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from idhray.stats.papers.park.features import FEATURES
+from idhray.stats.papers.park.printed import print_agreement
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import park_files, park_tables
 from idhray.stats.sample import SampleError
@@ -173,3 +174,52 @@ def test_the_files_hold_every_table_and_no_nan(tables):
     assert everything["verdict"]["sentence"]
     assert everything["table3"][0]["auc"] > 0.5
     assert PRESETS["park2021"].tests == "park2021"
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5], ids=["empty", "half empty"])
+def test_a_feature_that_readers_left_out_is_a_dash_with_its_reason(reader_study, share):
+    """Half a feature stopped all tables; the others are as if nobody had asked for it."""
+    rows, people = reader_study()
+    cases = sorted(rows["case"].unique())
+    left_out = rows["case"].isin(cases[: int(share * len(cases))])
+    rows = rows.assign(margin=rows["margin"].where(~left_out, ""))
+    tables = park_tables(read_readings(rows, people), StatsSettings(**QUICK))
+    agreement = tables.agreement.set_index("feature")
+
+    assert not agreement.loc["margin", "passes"]
+    assert np.isnan(agreement.loc["margin", "kappa"])
+    assert agreement.loc["margin", "reason"].startswith("margin is empty in ")
+    assert agreement.drop(index="margin")["kappa"].notna().all()
+    assert len(tables.table3) > 0
+    assert "margin" not in set(tables.discordant["feature"])
+    assert any("the feature is in no model" in note for note in tables.notes)
+    assert park_files(tables)
+    assert "Margin is empty in" in print_agreement(tables.agreement).notes[0]
+
+
+def test_one_reader_has_tables_without_agreement(reader_study):
+    """A pilot with one reader has models and figures; kappa is a dash with its reason."""
+    rows, people = reader_study()
+    tables = park_tables(
+        read_readings(rows[rows["reader"] == "reader 1"], people), StatsSettings(**QUICK)
+    )
+
+    assert tables.agreement["kappa"].isna().all()
+    assert tables.agreement["passes"].all()
+    assert tables.agreement["reason"].str.startswith("one reader only, reader 1").all()
+    assert "reader 1" in set(tables.table3["reader"])
+    assert np.isfinite(tables.verdict.difference)
+    assert tables.discordant.empty
+    assert any(note.startswith("One reader only, reader 1") for note in tables.notes)
+    assert park_files(tables)
+
+
+def test_capped_ages_are_told_in_table_1_and_the_notes(reader_study):
+    """89+ is not 89."""
+    rows, people = reader_study()
+    people = people.assign(age_censored=["yes", "yes"] + [""] * (len(people) - 2))
+    tables = park_tables(read_readings(rows, people), StatsSettings(**QUICK))
+    labels = [table[0].variable.label for table in tables.characteristics.values()]
+
+    assert any("capped at 89 or 90" in label for label in labels)
+    assert any(note.startswith("2 ages are capped for privacy") for note in tables.notes)
