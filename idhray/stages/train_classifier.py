@@ -21,8 +21,8 @@ from idhray.errors import ConfigError
 from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.generator_records import GeneratorRecord
 from idhray.leakage import patient_splits, refuse_failed, refuse_leaks_of_roles
+from idhray.stages.experiment.image_identities import synthetic_identities
 from idhray.stages.experiment.one_fold import OneFold, one_fold
-from idhray.stages.experiment.plan import synthetic_identities
 from idhray.stages.runtime.contents import rows_digest
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags

@@ -8,8 +8,8 @@ from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, LeakageError, SettingsChangedError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import arm_images
+from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.one_fold import one_fold
-from idhray.stages.experiment.plan import listed_images
 from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.train_classifier import TrainClassifierFlags, train_classifier
 from idhray.table_parts import read_table

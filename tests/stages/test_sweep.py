@@ -17,8 +17,10 @@ from idhray.errors import (
     TableError,
 )
 from idhray.ledger import fates, record
+from idhray.stages.experiment.experiment_folds import images_by_fold
+from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.outcome import read_outcome
-from idhray.stages.experiment.plan import images_by_fold, listed_images, plan_protocol
+from idhray.stages.experiment.plan import plan_protocol
 from idhray.stages.experiment.selection import validation_areas
 from idhray.stages.fit_stats import FitStatsFlags, fit_stats
 from idhray.stages.studies.experiment_statistics import fit_sweep

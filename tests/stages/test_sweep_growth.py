@@ -15,13 +15,10 @@ from idhray.experiment.trials import Trial
 from idhray.ledger import Fate, fates
 from idhray.stages.experiment import protocol_file
 from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.experiment_folds import images_by_fold
+from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.outcome import PROTOCOL_FILE, read_outcome
-from idhray.stages.experiment.plan import (
-    TrialPlan,
-    images_by_fold,
-    listed_images,
-    plan_protocol,
-)
+from idhray.stages.experiment.plan import TrialPlan, plan_protocol
 from idhray.stages.experiment.protocol_file import continued_plan, trial_hashes
 from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
 from idhray.stages.runtime.folder import seal
@@ -152,7 +149,7 @@ def test_results_stay_readable_while_a_sweep_is_extended(finished, inputs, tmp_p
     out = tmp_path / "grown"
     shutil.copytree(finished, out)
     before, three = seal(str(out)), with_protocol(repeats=3)
-    monkeypatch.setattr("idhray.stages.sweep.check_failures", interrupt)
+    monkeypatch.setattr("idhray.stages.experiment.trial_runs.check_failures", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(out, inputs, three)
     outcome = read_outcome(str(out))

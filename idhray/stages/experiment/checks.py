@@ -13,7 +13,8 @@ from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import CohortImages
 from idhray.patients import refuse_twins_across
-from idhray.stages.experiment.plan import CLASSES, TrialPlan
+from idhray.stages.experiment.fold_generators import CLASSES
+from idhray.stages.experiment.plan import TrialPlan
 from idhray.stages.experiment.reserve_check import refuse_reserve_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stats.arms.rule import needed_repeats

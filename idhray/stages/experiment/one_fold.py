@@ -10,7 +10,8 @@ from idhray.config import settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.experiment.images import CohortImages, FoldImages
 from idhray.stages.experiment.checks import refuse_other_patients
-from idhray.stages.experiment.plan import images_by_fold, listed_images
+from idhray.stages.experiment.experiment_folds import images_by_fold
+from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
 
 

@@ -10,7 +10,8 @@ from idhray.errors import LeakageError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import CohortImages, ImageNumbers
 from idhray.generator_records import GeneratorRecord, GeneratorTable, read_generator
-from idhray.stages.experiment.plan import CLASSES, TrialPlan
+from idhray.stages.experiment.fold_generators import CLASSES
+from idhray.stages.experiment.plan import TrialPlan
 from idhray.stages.runtime.contents import rows_digest
 from idhray.withdrawals import ranks_with_names
 

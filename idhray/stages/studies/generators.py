@@ -14,7 +14,8 @@ from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.cohorts.manifest import LABELS, Label
 from idhray.errors import ConfigError
 from idhray.experiment.settings import ProtocolSettings, resolved_counts
-from idhray.stages.experiment.plan import images_by_fold, listed_images
+from idhray.stages.experiment.experiment_folds import images_by_fold
+from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.gan_training.task import GanTask
 from idhray.stages.runtime.folder import seal

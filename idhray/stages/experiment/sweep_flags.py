@@ -1,0 +1,44 @@
+"""Flags of `idhray sweep`."""
+
+from dataclasses import dataclass
+
+from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.runtime.options import ItemFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepFlags(ItemFlags):
+    """Flags of `idhray sweep`."""
+
+    images: str
+    """Folder of a PATCHES or SLICES table."""
+    out: str
+    """Folder of the PREDICTIONS table, the protocol and the folds."""
+    settings: ExperimentSettings
+    """Protocol and classifiers."""
+    synthetic: tuple[str, ...] = ()
+    """Folders of SYNTHETIC tables. Each serves the folds whose validation and test patients its
+    generator never saw."""
+    folds: str | None = None
+    """File of folds, from `split-cohort`. Default: those in the output folder; else newly drawn, by
+    patient within each label."""
+    allow_failed_gan: bool = False
+    """Also use images of a generator that failed `evaluate-gan`. The verdict says so."""
+    amend: str = ""
+    """Reason to change the protocol or the images after results exist. Trainings of other images
+    are run again, and the comparison is then exploratory."""
+    dry_run: bool = False
+    """Print trainings, generators, hours and bytes by rates measured on this machine, and stop."""
+    seed: int = 0
+    """Seed of the experiment."""
+    workers: int | None = None
+    """Trainings at the same time. Default: as many as the cluster has room for."""
+    max_failures: int = 0
+    """Trainings that may fail, after their retries, before the command exits with an error. All
+    others are run in either case; the same command tries the failed ones again."""
+    gpus_per_trial: float | None = None
+    """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
+    cpus_per_trial: int = 1
+    """CPUs of each training."""
+    room_timeout: float = 600
+    """Seconds to wait for a cluster that has no room for one training, but may grow."""
