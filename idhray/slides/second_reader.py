@@ -130,7 +130,8 @@ def refuse_other_pixels(slide: SecondSlide) -> None:
             if handle.properties.get(openslide.PROPERTY_NAME_VENDOR) == "dicom":
                 return
             side = min(PATCH_PX, *handle.dimensions)
-            place = tuple((length - side) // 2 for length in handle.dimensions)
+            width, height = handle.dimensions
+            place = ((width - side) // 2, (height - side) // 2)
             expected = np.asarray(over_white(handle.read_region(place, 0, (side, side))))
         plan = ReadPlan(0, 1, *(float(length) for length in (*place, side, side)))
         pixels, _ = slide._read(plan)
