@@ -58,6 +58,7 @@ def random_table(count: int) -> TableFingerprints:
         labels=empty,
         pixels=rng.integers(1, 2**62, count).astype(np.uint64),
         perceptual=rng.integers(1, 2**62, count).astype(np.uint64),
+        slides=empty,
         parts=("part",),
         part=np.zeros(count, np.int64),
         row=numbers,

@@ -117,7 +117,7 @@ def assert_untouched(held_out: HeldOut, ancestors: Sequence[Ancestor]) -> tuple[
         LeakageError: an ancestor saw a held-out patient or image, or a held-out image lies under
             two patients.
     """
-    _refuse_shared_images(held_out)
+    _refuse_torn_images(held_out)
     for ancestor in ancestors:
         _refuse_seen_patients(held_out, ancestor)
         _refuse_seen_images(held_out, ancestor)
@@ -156,7 +156,7 @@ def _refuse_seen_images(held_out: HeldOut, ancestor: Ancestor) -> None:
         )
 
 
-def _refuse_shared_images(held_out: HeldOut) -> None:
+def _refuse_torn_images(held_out: HeldOut) -> None:
     if held_out.table is None:
         return
     pairs = [
@@ -166,6 +166,16 @@ def _refuse_shared_images(held_out: HeldOut) -> None:
     ]
     if pairs:
         raise LeakageError(shared_text(held_out.cohort, pairs))
+
+
+def refuse_shared_images(folder: str) -> None:
+    """Refuse a table in which one image lies under two patients, whatever their roles are.
+
+    Raises:
+        LeakageError: naming both patients and the places of both images.
+    """
+    if pairs := shared_images(table_fingerprints(folder)):
+        raise LeakageError(shared_text(folder, pairs))
 
 
 def shared_text(cohort: str, pairs: Sequence[tuple[str, str, str, str]]) -> str:

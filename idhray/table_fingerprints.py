@@ -45,6 +45,7 @@ class TableFingerprints:
     perceptual: NDArray[np.uint64]  # (N,), 0 where an image has none
     parts: tuple[str, ...]
     """Paths of the parts."""
+    slides: NDArray[np.str_]  # (N,), slide or study of an image, "" if the table has none
     part: NDArray[np.int64]  # (N,), number of the image's part
     row: NDArray[np.int64]  # (N,), row in the part
 
@@ -53,7 +54,7 @@ class TableFingerprints:
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "TableFingerprints":
         """Some of the images."""
-        names = ("patients", "splits", "labels", "pixels", "perceptual", "part", "row")
+        names = ("patients", "splits", "labels", "pixels", "perceptual", "slides", "part", "row")
         values = {name: getattr(self, name)[chosen] for name in names}
         return TableFingerprints(parts=self.parts, **values)
 
@@ -69,8 +70,9 @@ class TableFingerprints:
         return self.take(np.array([pair in places for pair in pairs], dtype=np.bool_))
 
     def place(self, number: int) -> str:
-        """PART:ROW of one image."""
-        return f"{self.parts[self.part[number]].rsplit('/', 1)[-1]}:{self.row[number]}"
+        """Slide, if there is one, and PART:ROW of one image."""
+        place = f"{self.parts[self.part[number]].rsplit('/', 1)[-1]}:{self.row[number]}"
+        return f"{self.slides[number]}, {place}" if self.slides[number] else place
 
 
 def table_fingerprints(folder: str) -> TableFingerprints:
@@ -94,6 +96,7 @@ def table_fingerprints(folder: str) -> TableFingerprints:
         labels=texts["idh"],
         pixels=values[PIXELS_DIGEST].to_numpy().astype(np.uint64),
         perceptual=pc.fill_null(values[PERCEPTUAL_HASH], 0).to_numpy().astype(np.uint64),
+        slides=np.char.add(texts["slide"], texts["study"]),
         parts=paths,
         part=values["part"].to_numpy(),
         row=values["row"].to_numpy(),
@@ -107,7 +110,7 @@ def remove_fingerprints(folder: str, part_names: Collection[str] | None = None) 
             remove(path)
 
 
-_TEXTS = ("patient", "split", "idh")
+_TEXTS = ("patient", "split", "idh", "slide", "study")
 _EMPTY = pa.table(
     {
         **{name: pa.array([], pa.string()) for name in _TEXTS},

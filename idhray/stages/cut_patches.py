@@ -16,6 +16,7 @@ from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.images import decode, image_cell
+from idhray.leakage import refuse_shared_images
 from idhray.ledger import Fate, check_failures, reason, tally
 from idhray.slides.patch_plan import PatchPlan, TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
@@ -89,6 +90,7 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     to. Their patches keep their colors, and the ledger gives the reason.
     """
     out, plan = absolute(flags.out), _plan(flags)
+    refuse_shared_images(absolute(flags.tiles))
     with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         fates = map_items(

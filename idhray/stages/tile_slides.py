@@ -27,7 +27,7 @@ from idhray.cohorts.slide_names import slide_names
 from idhray.config import Identity, identity_of, recorded_values
 from idhray.errors import ConfigError, LeakageError
 from idhray.input_digest import content_digest
-from idhray.leakage import shared_images, shared_text
+from idhray.leakage import refuse_shared_images
 from idhray.ledger import Fate, check_failures, tally
 from idhray.slide_cache.cache import CACHE_FILE, Cache
 from idhray.slide_cache.source import slide_files
@@ -45,7 +45,6 @@ from idhray.stages.runtime.versions import stage_version
 from idhray.stages.slide_tiling.one_slide import tile_one
 from idhray.stages.slide_tiling.task import TileRun, sidecars_of, tile_items
 from idhray.storage import absolute, is_remote, join, publish_json
-from idhray.table_fingerprints import table_fingerprints
 from idhray.tables import TILES
 
 logger = logging.getLogger(__name__)
@@ -170,8 +169,7 @@ def refuse_shared_slides(out: str, cohort: pd.DataFrame, fates: Mapping[str, Fat
                     f"{patients[name]} are one slide; find out whose it is, and remove the other "
                     "row of the manifest"
                 )
-    if pairs := shared_images(table_fingerprints(out)):
-        raise LeakageError(shared_text(out, pairs))
+    refuse_shared_images(out)
 
 
 def tiles_state(flags: TileSlidesFlags) -> StageState:

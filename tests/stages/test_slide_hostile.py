@@ -19,8 +19,9 @@ NAMES = ["with space", "snow 雪", "new\nline", 'quote",', "-dash", "per%20cent{
 
 
 def manifest_of(folder, paths):
-    rows = {"patient": [f"P{i}" for i in range(len(paths))], "slide": [str(p) for p in paths]}
-    pd.DataFrame(rows).assign(idh="mutant", split="train").to_csv(folder / "m.csv", index=False)
+    """A manifest of slides of one patient: copies of one slide under two would be refused."""
+    rows = pd.DataFrame({"slide": [str(path) for path in paths]})
+    rows.assign(patient="P", idh="mutant", split="train").to_csv(folder / "m.csv", index=False)
     return str(folder / "m.csv")
 
 

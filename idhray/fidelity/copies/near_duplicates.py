@@ -52,7 +52,7 @@ class NearDuplicate:
 
     patients: tuple[str, str]
     places: tuple[str, str]
-    """PART:ROW of both."""
+    """Slide, if there is one, and PART:ROW of both."""
     bits: int
     """Bits in which their hashes differ, in the best symmetry."""
     correlation: float
