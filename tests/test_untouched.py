@@ -87,7 +87,9 @@ def test_twins_of_training_and_test_are_refused(written, there):
 
 def test_images_are_recognized_under_a_pseudonym(held_out):
     """Rows b and c: a generator, or a classifier, saw the pixels under another name."""
-    with pytest.raises(LeakageError, match=r"under another name, 1 in all, of TCGA-02-0099 .s, part"):
+    with pytest.raises(
+        LeakageError, match=r"under another name, 1 in all, of TCGA-02-0099 .s, part"
+    ):
         assert_untouched(held_out, [saw("pseudonym", numbers=(1, 3))])
 
 
