@@ -17,7 +17,7 @@ from idhray.errors import ManifestError
 from idhray.patients import patient_key
 from idhray.storage import absolute, is_uri
 
-PER_ROW = (*FILES, "mpp", "objective_power")
+PER_ROW = (*FILES, "slide_id", "mpp", "objective_power")
 FREE_COLUMNS = ("site", "cohort", "split")
 
 
@@ -77,6 +77,9 @@ def _rows(
         for name, column in columns.items():
             if name in FILES:
                 row[name] = _placed(folder, cells[column])
+                continue
+            if name not in READERS:
+                row[name] = cells[column]
                 continue
             value = READERS[name](cells[column])
             row[name] = value.text
