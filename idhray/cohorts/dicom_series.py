@@ -74,8 +74,8 @@ class DicomSeries:
             return ""
         if _DERIVED.search(text):
             return ""
-        if _FLAIR.search(text):
-            return "" if re.search(r"t1", text, re.I) else "flair"
+        if _FLAIR.search(text) and not re.search(r"t1", text, re.I):
+            return "flair"  # a T1 FLAIR is a T1w
         if not _T1.search(text) or _NO_CONTRAST.search(text):
             return ""
         return "t1ce" if _CONTRAST.search(text) or self.tags["agent"] else ""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from idhray.cohorts.cell_text import header_key
 from idhray.cohorts.values.age import AgeUnit, unit_of_header
-from idhray.cohorts.values.idh import idh_value, yes_meaning
+from idhray.cohorts.values.idh import header_meanings, idh_value, yes_meaning
 from idhray.errors import ManifestError
 
 _PATIENT_NAMES = """
@@ -73,6 +73,8 @@ class LabelColumns:
     age_unit: AgeUnit
     yes_means: str
     """IDH status of which the column says yes or no; "" if its header does not tell."""
+    codes: Mapping[str, str]
+    """Codes of the IDH status that the header explains -> their meaning."""
 
     def unused(self, table: pd.DataFrame) -> list[str]:
         """Columns that serve for nothing."""
@@ -124,6 +126,7 @@ def label_columns(
         several=several,
         age_unit=age_unit or unit_of_header(age[0]),
         yes_means=yes_meaning(idh[0]) if len(idh) == 1 else "",
+        codes=header_meanings(idh[0]) if len(idh) == 1 else {},
     )
 
 

@@ -182,7 +182,8 @@ def _value(
 ) -> CellValue:
     """Value of one cell, or of the cells of IDH1 and IDH2 together."""
     if name == "idh":
-        values = [idh_value(cell, options.idh_values, columns.yes_means) for cell in cells]
+        meanings = {**columns.codes, **options.idh_values}
+        values = [idh_value(cell, meanings, columns.yes_means) for cell in cells]
         return values[0] if len(values) == 1 else _of_both_genes(values)
     if name == "age":
         return age_value(cells[0], columns.age_unit)

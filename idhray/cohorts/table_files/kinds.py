@@ -36,6 +36,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x80\x05", "a pickle of Python"),
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
+    (b"FEA1", "a Feather file of version 1; write it as Parquet"),
     (b"version https://git-lfs", "a pointer of Git LFS; get the file with `git lfs pull`"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),

@@ -26,6 +26,7 @@ _VARIANT = re.compile(r"r(100|132|140|172)([a-z=]?)")
 _GENES = ("idh1", "idh2")
 _GENE_OF = {"100": "idh1", "132": "idh1", "140": "idh2", "172": "idh2"}
 # Coding changes of codon 132 of IDH1 (394-396) and 172 of IDH2 (514-516).
+_STATUS = r"mut(?:ant|ated|ation)?\b|wild[\s-]*type|wt\b|unknown"
 _CODING = re.compile(r"c\.?\s*(39[45]|51[45])\s*[acgt]\s*>\s*[acgt]")
 _REWRITES: tuple[tuple[str, str], ...] = (
     (r"wild[\s-]*types?|\bw\.t\.|\bwt\b|\bwild\b(?!\s*-?type)", " wildtype "),
@@ -84,6 +85,15 @@ def yes_meaning(header: str) -> str:
     if is_mutant == is_wildtype:
         return ""
     return _MUTANT if is_mutant else _WILDTYPE
+
+
+def header_meanings(header: str) -> dict[str, str]:
+    """Meanings of codes that a header explains, such as `IDH (1=mutant, 0 = WT)`."""
+    words = plain(header)
+    pairs = [(m[1], m[2]) for m in re.finditer(rf"([\w+-]+)\s*[=:]\s*({_STATUS})", words)]
+    pairs += [(m[2], m[1]) for m in re.finditer(rf"({_STATUS})\s*[=:]\s*([\w+-]+)", words)]
+    statuses = {"m": _MUTANT, "w": _WILDTYPE, "u": "unknown"}
+    return {code: statuses[status[0]] for code, status in pairs if not re.match(_STATUS, code)}
 
 
 def value_key(text: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from idhray.cohorts.values.age import age_value, unit_of_header
 from idhray.cohorts.values.cell_value import is_unknown
-from idhray.cohorts.values.idh import idh_value, yes_meaning
+from idhray.cohorts.values.idh import header_meanings, idh_value, yes_meaning
 from idhray.cohorts.values.numbers import mpp_value, power_value
 from idhray.cohorts.values.words import grade_value, sex_value, split_value
 
@@ -96,6 +96,21 @@ def test_a_header_may_say_what_yes_means(header, meaning):
     assert yes_meaning(header) == meaning
     other = {"mutant": "wildtype", "wildtype": "mutant", "": ""}[meaning]
     assert [idh_value(cell, yes_means=meaning).text for cell in ("yes", "0")] == [meaning, other]
+
+
+@pytest.mark.parametrize(
+    ("header", "meanings"),
+    [
+        ("IDH (1=mutant, 0=wildtype)", {"1": "mutant", "0": "wildtype"}),
+        ("IDH [0: WT; 1: mutated; 9: unknown]", {"0": "wildtype", "1": "mutant", "9": "unknown"}),
+        ("IDH, mutant=2, wild-type = 1", {"2": "mutant", "1": "wildtype"}),
+        ("IDH_mutation", {}),
+        ("IDH", {}),
+    ],
+)
+def test_a_header_may_explain_its_codes(header, meanings):
+    """Data dictionaries are often written into the header."""
+    assert header_meanings(header) == meanings
 
 
 @pytest.mark.parametrize(
