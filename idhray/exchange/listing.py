@@ -40,6 +40,10 @@ class ListedImage:
     """Place of its bytes in the shard, if they can be read without the rest."""
     mark: str
     """Mark of its file, if the image has a file of its own; see `files.mark`."""
+    slide: str = ""
+    """Slide that it names; "" if it names none."""
+    rank: int | None = None
+    """Rank among the tiles of its slide, if its file names one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,9 @@ def chunks_of(
         names += [sample.name for sample, _ in listed]
         samples = [pair for pair in listed if selection.admits(pair[0].name)]
         unmatched += [f"{name}#{sample.name}" for sample, patient in samples if patient is None]
-        images = [_listed(sample, patient) for sample, patient in samples if patient is not None]
+        images = [
+            _listed(sample, patient, people) for sample, patient in samples if patient is not None
+        ]
         for sample, patient in samples:
             if patient is not None:
                 _check_consistent(
@@ -207,13 +213,16 @@ def _samples(
     return samples
 
 
-def _listed(sample: Sample, patient: str) -> ListedImage:
+def _listed(sample: Sample, patient: str, people: People) -> ListedImage:
+    rank = str(sample.metadata.get("rank", ""))
     return ListedImage(
         name=sample.name,
         patient=patient,
         metadata={name: sample.metadata[name] for name in LISTED if name in sample.metadata},
         span=sample.span,
         mark=sample.mark,
+        slide=str(sample.metadata.get("slide") or people.slide(sample.name, patient)),
+        rank=int(rank) if rank.isdecimal() else None,
     )
 
 

@@ -68,4 +68,4 @@ def _codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     wide = pixels.astype(np.uint32)
     if pixels.ndim == 2:
         return wide
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return np.asarray(wide[..., 0] * 65536 + wide[..., 1] * 256 + wide[..., 2], dtype=np.uint32)

@@ -77,13 +77,26 @@ class People:
         """Patient of a whole name, which may be spelled otherwise than in the manifest."""
         return self.slides.get(text) or self.keys.get(patient_key(text))
 
+    def slide(self, name: str, patient: str) -> str:
+        """Slide of a patient that the name of an image, or of a folder, begins with; "" if none."""
+        for part in reversed(name.split("/")):
+            start = self._start(part)
+            if start and start != patient and self.slides[start] == patient:
+                return start
+        return ""
+
     def _by_start(self, text: str) -> str | None:
         """Patient by the longest start of a text that is a slide or a patient."""
+        start = self._start(text)
+        return self.slides[start] if start else None
+
+    def _start(self, text: str) -> str:
+        """Longest start of a text that is a slide or a patient; "" if none."""
         ends = [len(text), *(cut.start() for cut in reversed([*SEPARATOR.finditer(text)]))]
         end = next((end for end in ends if text[:end] in self.slides), 0)
         if not end or (NAME_GOES_ON.match(text, end) and not BARCODE.fullmatch(text[:end])):
-            return None
-        return self.slides[text[:end]]
+            return ""
+        return text[:end]
 
 
 def checked_pattern(pattern: str | None) -> str | None:

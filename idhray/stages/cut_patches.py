@@ -20,7 +20,7 @@ from idhray.leakage import refuse_shared_images
 from idhray.ledger import Fate, check_failures, reason, tally
 from idhray.slides.patch_plan import PatchPlan, TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
-from idhray.slides.patches import PatchSettings, patches_of_tile
+from idhray.slides.patches import Patch, PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
 from idhray.stages.runtime.contents import contents_of_input, part_contents
 from idhray.stages.runtime.folder import seal, stage_folder
@@ -329,12 +329,9 @@ def cut_one(task: CutTask) -> Outcome:
             {
                 **{name: tile[name] for name in ("patient", "idh", "slide", "mpp")},
                 "split": "" if task.for_folds else tile["split"],
-                "x_l0": patch.x_l0,
-                "y_l0": patch.y_l0,
-                "size_l0": patch.size_l0,
-                "height_l0": patch.height_l0,
+                **_place(tile, patch),
                 "rank": rank,
-                "image": image_cell(patch.image, f"{tile['slide']}_x{patch.x_l0}_y{patch.y_l0}"),
+                "image": image_cell(patch.image, _patch_name(tile, patch)),
             }
             # Places with too little tissue are passed over: the last ranks of the tile are missing.
             for patch, rank in zip(patches, patch_ranks[tile["rank"]], strict=False)
@@ -345,10 +342,29 @@ def cut_one(task: CutTask) -> Outcome:
     return Outcome(rows=rows, status="done" if rows else "skipped", note="; ".join(notes))
 
 
+def _has_place(tile: dict[str, Any]) -> bool:
+    """False for a tile of another tool that does not say where on its slide it lies."""
+    return all(tile[name] is not None for name in ("x_l0", "y_l0", "size_l0"))
+
+
 def _origin(tile: dict[str, Any]) -> tuple[int, int, float, float]:
     """Corner, width and height of a tile at level 0; tables of other tools hold only squares."""
+    if not _has_place(tile):
+        return 0, 0, 1.0, 1.0
     width = tile["size_l0"]
     return tile["x_l0"], tile["y_l0"], width, tile["height_l0"] or width
+
+
+def _place(tile: dict[str, Any], patch: Patch) -> dict[str, Any]:
+    """Columns of the place of a patch, null if that of its tile is unknown."""
+    names = ("x_l0", "y_l0", "size_l0", "height_l0")
+    return {name: getattr(patch, name) if _has_place(tile) else None for name in names}
+
+
+def _patch_name(tile: dict[str, Any], patch: Patch) -> str:
+    if _has_place(tile):
+        return f"{tile['slide']}_x{patch.x_l0}_y{patch.y_l0}"
+    return f"{tile['slide']}_tile{tile['rank']}_x{patch.x_px}_y{patch.y_px}"
 
 
 def _recoloring(task: CutTask) -> tuple[Recolor | None, str]:

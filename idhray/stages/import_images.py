@@ -1,4 +1,4 @@
-"""Images of other tools -> PATCHES; patient, label and split come from the manifest."""
+"""Images of other tools -> PATCHES or TILES; patient, label and split come from the manifest."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from idhray import ledger
 from idhray.cohorts.manifest import write_manifest
@@ -34,8 +34,13 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import ItemFlags
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.versions import stage_version
+from idhray.stages.slide_tiling.imported import (
+    TileImportTask,
+    import_slide,
+    tile_import_items,
+)
 from idhray.storage import absolute, is_remote, join
-from idhray.tables import PATCHES
+from idhray.tables import PATCHES, TILES
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +65,10 @@ class ImportImagesFlags(ItemFlags):
     manifest: str
     """CSV, TSV or Parquet with the column patient, and idh, split and slide."""
     out: str
-    """Folder of the PATCHES table."""
+    """Folder of the table."""
+    table: Literal["patches", "tiles"] = "patches"
+    """Kind of the table that is made. tiles: large images, such as 1024 px at 10x, from which
+    `cut-patches` cuts patches; images that name no slide count as one slide of their patient."""
     format: ImportFormat
     """folder: PNG, JPEG, TIFF, BMP or WebP files. tfrecord: files of slideflow. webdataset: tar
     files. stylegan: zips of images."""
@@ -100,7 +108,7 @@ class ImportTask:
 
 
 def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
-    """Take images of another tool into a PATCHES table; JPEG and PNG keep their bytes.
+    """Take images of another tool into a PATCHES or TILES table; JPEG and PNG keep their bytes.
 
     An image belongs to the patient or slide that its file names (images.csv, JSON, TFRecord).
     Otherwise it belongs to the patient or slide of the manifest that its file name, or the name of
@@ -123,6 +131,8 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     pattern = checked_pattern(flags.patient_pattern)
     selection = NameSelection(include=flags.include, exclude=flags.exclude)
     chunks = chunks_of(source, reader, cohort, manifest, pattern, selection=selection)
+    if flags.table == "tiles" and flags.resize:
+        raise ConfigError("--resize would change the scale of tiles; leave it out")
     image_px = flags.image_px or first_side(chunks, reader)
     values = {
         "stage": "import_images",
@@ -131,35 +141,68 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
         **({"resize": True} if flags.resize else {}),
         **({"masks": "import"} if flags.masks == "import" else {}),
     }
+    if flags.table == "tiles":
+        values["table"] = "tiles"
     identity = Identity(values, dropped=frozenset({"manifest_hash", "images"}))
     with stage_folder(out, identity, overwrite=flags.overwrite):
         connect(flags.address)
-        tasks = [
-            ImportTask(
-                chunk=chunk,
-                format=flags.format,
-                image_px=image_px,
-                out=out,
-                resize=flags.resize,
-                masks=flags.masks,
-            )
-            for chunk in chunks
-        ]
-        items = import_items(tasks, fates(out))
-        finished = map_items(
-            items,
-            import_some,
-            out=out,
-            schema=PATCHES,
-            workers=flags.workers,
-            on_change="redo and remove many",  # a further image moves all chunks after it
-            version=stage_version("import_images"),
+        finished = (
+            _imported_tiles(flags, chunks, image_px, out)
+            if flags.table == "tiles"
+            else _imported_patches(flags, chunks, image_px, out)
         )
         write_manifest(join(out, COHORT), cohort)
         _log_sizes(out, image_px, finished)
         check_failures(out, finished, flags.max_failures)
     patients = {patient for chunk in chunks for patient in chunk.people}
     return {"out": out, **tally(finished), "patients": len(patients)}
+
+
+def _imported_patches(
+    flags: ImportImagesFlags, chunks: list[Chunk], image_px: int, out: str
+) -> dict[str, Fate]:
+    """Import all chunks as PATCHES; the fates of all inputs."""
+    tasks = [
+        ImportTask(
+            chunk=chunk,
+            format=flags.format,
+            image_px=image_px,
+            out=out,
+            resize=flags.resize,
+            masks=flags.masks,
+        )
+        for chunk in chunks
+    ]
+    return map_items(
+        import_items(tasks, fates(out)),
+        import_some,
+        out=out,
+        schema=PATCHES,
+        workers=flags.workers,
+        on_change="redo and remove many",  # a further image moves all chunks after it
+        version=stage_version("import_images"),
+    )
+
+
+def _imported_tiles(
+    flags: ImportImagesFlags, chunks: list[Chunk], image_px: int, out: str
+) -> dict[str, Fate]:
+    """Import all slides as TILES; the fates of all slides."""
+    masks = flags.masks == "import"
+    return map_items(
+        tile_import_items(chunks, format_=flags.format, image_px=image_px, out=out, masks=masks),
+        import_tiles,
+        out=out,
+        schema=TILES,
+        workers=flags.workers,
+        on_change="redo and remove many",
+        version=stage_version("import_images"),
+    )
+
+
+def import_tiles(task: TileImportTask) -> Outcome:
+    """The tiles of one slide."""
+    return import_slide(task, READERS[cast(ImportFormat, task.format)])
 
 
 def _log_sizes(out: str, image_px: int, fates: Mapping[str, Fate]) -> None:
