@@ -20,6 +20,31 @@ TIES_SEED = 0
 experiment use the same one, so that both train on the same images."""
 
 
+def equal_draws(owners: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of N images in random order, in which every patient has the same share.
+
+    A patient with more images than its share shows a random part of them, one with fewer shows each
+    several times. If all patients have equally many, it is a permutation of all images.
+
+    Args:
+        owners: (N,) number of the patient of each image.
+        random: Source of the draw.
+
+    Returns:
+        (N,) int64.
+    """
+    _, patients, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    if counts.max() - counts.min() <= 1:
+        return random.permutation(len(owners))
+    shares = np.full(len(counts), len(owners) // len(counts))
+    shares[random.permutation(len(counts))[: len(owners) % len(counts)]] += 1
+    drawn = [
+        np.resize(random.permutation(np.flatnonzero(patients == number)), share)
+        for number, share in enumerate(shares)
+    ]
+    return np.concatenate(drawn)[random.permutation(len(owners))]
+
+
 def fair_shares(total: int, capacity: Mapping[K, int], order: Callable[[K], int]) -> dict[K, int]:
     """Shares of `total` by key, as even as the capacities allow.
 

@@ -9,6 +9,7 @@ STD_GROUP = 4
 """Images per group of the minibatch standard deviation. Source: networks.py:127 of the PGGAN that
 Liu et al. 2020 ran; the same number in the StyleGAN2 that Park et al. 2021 ran."""
 
+PatientWeights = Literal["equal", "images"]
 ImageSymmetry = Literal["none", "mirror", "dihedral"]
 """Show real images unchanged, mirrored at random, or in one of 8 flips and quarter turns."""
 
@@ -46,6 +47,12 @@ def check_below_one(settings: Any, names: Iterable[str]) -> None:
     for name in names:
         if not 0 <= getattr(settings, name) < 1:
             raise ConfigError(f"{name} must be in [0, 1), got {getattr(settings, name)}")
+
+
+def check_patient_weights(weights: str) -> None:
+    """Refuse a value that is not a `PatientWeights`."""
+    if weights not in ("equal", "images"):
+        raise ConfigError(f"patient_weights must be equal or images, got {weights!r}")
 
 
 def check_symmetry(symmetry: str) -> None:

@@ -6,7 +6,7 @@ The clock of a training is the number of real images shown, in thousands (kimg).
 from typing import Protocol
 
 from idhray.gan.augment.config import AugmentSettings
-from idhray.gan.checks import ImageSymmetry
+from idhray.gan.checks import ImageSymmetry, PatientWeights
 
 
 class GanSettings(Protocol):
@@ -27,6 +27,10 @@ class GanSettings(Protocol):
     @property
     def symmetry(self) -> ImageSymmetry:
         """Symmetries in which real images are shown."""
+
+    @property
+    def patient_weights(self) -> PatientWeights:
+        """Weights of the patients in the draw of real images."""
 
     @property
     def total_kimg(self) -> float:

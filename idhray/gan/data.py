@@ -15,6 +15,7 @@ from torch import Tensor
 from idhray.chance import generator
 from idhray.errors import ConfigError
 from idhray.gan.config import GanSettings
+from idhray.image_ranks import equal_draws
 
 TrainingImages = NDArray[np.uint8]  # (N, height, width, channels)
 
@@ -55,19 +56,33 @@ def _reduced(images: Tensor, factor: int) -> Tensor:
     return F.avg_pool2d(channels_first, factor).round().to(torch.uint8)
 
 
-def order(seed: int, count: int, start: int, length: int) -> NDArray[np.int64]:
-    """Indices of the images shown as number start, start + 1, ...; each image once per epoch."""
+def order(
+    seed: int, count: int, start: int, length: int, owners: tuple[int, ...] | None = None
+) -> NDArray[np.int64]:
+    """Indices of the images shown as number start, start + 1, ...
+
+    Args:
+        seed: Seed of the run.
+        count: Number of images, and of those shown in an epoch.
+        start: Number of the first image.
+        length: Number of images to show.
+        owners: Number of the patient of each image. Each patient then has the same share of an
+            epoch. None: each image is shown once in an epoch.
+    """
     numbers = np.arange(start, start + length)
     parts = [
-        _epoch_order(seed, count, int(epoch))[numbers[numbers // count == epoch] % count]
+        _epoch_order(seed, count, int(epoch), owners)[numbers[numbers // count == epoch] % count]
         for epoch in np.unique(numbers // count)
     ]
     return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=4)
-def _epoch_order(seed: int, count: int, epoch: int) -> NDArray[np.int64]:
-    return generator(seed, "gan order", epoch).permutation(count)
+def _epoch_order(
+    seed: int, count: int, epoch: int, owners: tuple[int, ...] | None
+) -> NDArray[np.int64]:
+    random = generator(seed, "gan order", epoch)
+    return random.permutation(count) if owners is None else equal_draws(np.array(owners), random)
 
 
 def to_unit_range(images: Tensor) -> Tensor:

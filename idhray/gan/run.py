@@ -44,6 +44,8 @@ class Run(ABC):
     """Patients whose images shaped the weights: those of `images`, and those of the run that this
     one started from."""
     images: TrainingImages
+    owners: tuple[int, ...] | None = None
+    """Number of the patient of each image, if the settings weigh patients equally."""
     worker: Worker
     device: torch.device
     generator: nn.Module
@@ -111,7 +113,7 @@ class Run(ABC):
             symmetries: One for each image of the global batch, as `with_symmetry` takes them.
         """
         part = self.worker.share(size)
-        indices = order(self.seed, len(self.images), self.images_shown, size)[part]
+        indices = order(self.seed, len(self.images), self.images_shown, size, self.owners)[part]
         reals = to_unit_range(self.reals[self.on_device(torch.from_numpy(indices))])
         if self.settings.symmetry == "none":
             return reals

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from idhray.chance import seed_for
 from idhray.distributed import Worker
-from idhray.errors import TrainingError
+from idhray.errors import ConfigError, TrainingError
 from idhray.gan.architectures import architecture_of
 from idhray.gan.config import GanSettings
 from idhray.gan.data import TrainingImages, check_images
@@ -72,6 +72,18 @@ class _Means:
         return dict(zip(self.sums, means.tolist(), strict=True))
 
 
+def _owners(
+    images: TrainingImages, settings: GanSettings, patients: tuple[str, ...]
+) -> tuple[int, ...] | None:
+    """Number of the patient of each image, for the settings that weigh patients equally."""
+    if settings.patient_weights == "images":
+        return None
+    if len(patients) != len(images):
+        raise ConfigError("patient_weights equal needs the patient of each image")
+    numbers = {name: number for number, name in enumerate(sorted(set(patients)))}
+    return tuple(numbers[name] for name in patients)
+
+
 def new_run(
     images: TrainingImages,
     settings: GanSettings,
@@ -92,7 +104,8 @@ def new_run(
         settings: Settings; their type decides the architecture.
         seed: Seed of weights, order and latents.
         idh: Class of all the images.
-        patients: Patients of the images.
+        patients: Patient of each image; or all patients, in any order, if the settings do not
+            weigh them.
         worker: This worker among several; the only one by default.
         device: Device of networks and images.
         engine: Precision, compilation and parts of a batch.
@@ -116,6 +129,7 @@ def new_run(
         idh=idh,
         patients=tuple(sorted(set(patients))),
         images=images,
+        owners=_owners(images, settings, patients),
         worker=worker,
         device=torch.device(device),
         average=copy.deepcopy(networks["generator"]).requires_grad_(False),

@@ -1,5 +1,7 @@
 """Order and size of the real images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from idhray.errors import ConfigError
 from idhray.gan.data import check_images, faded, level_images, order, with_symmetry
 from idhray.gan.pggan.config import PgganSettings
+from idhray.gan.trainer import new_run
 
 SETTINGS = PgganSettings(resolution_px=16, batch_sizes=(4, 4, 4))
 
@@ -25,6 +28,45 @@ def test_order_is_the_same_however_it_is_asked_for():
     pieces = [order(3, 7, start, 5) for start in range(0, 30, 5)]
 
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+OWNERS = (0,) * 12 + (1,) * 3 + (2,) * 5
+
+
+def test_patients_have_equal_shares_of_an_epoch():
+    """Volumes of 1 mm give 120 slices and thick ones 22: one patient weighed as much as five."""
+    epochs = [order(3, 20, 20 * epoch, 20, OWNERS) for epoch in range(40)]
+    of_patient = [np.bincount(np.array(OWNERS)[shown], minlength=3) for shown in epochs]
+
+    assert all(counts.min() == 6 and counts.max() == 7 for counts in of_patient)
+    assert np.ptp(np.sum(of_patient, axis=0)) <= 14  # the seventh goes round
+    assert set(np.concatenate(epochs)) == set(range(20))
+    assert all(set(shown) >= {12, 13, 14} for shown in epochs)  # a small patient's, all of them
+
+
+def test_equal_shares_are_the_same_however_they_are_asked_for():
+    """A resumed run goes on where the last left off."""
+    whole = order(3, 20, 0, 60, OWNERS)
+    pieces = [order(3, 20, start, 6, OWNERS) for start in range(0, 60, 6)]
+
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_equally_large_patients_are_shown_as_without_weights():
+    """Patches are balanced already, and their GANs stay as they were."""
+    np.testing.assert_array_equal(order(3, 6, 0, 12, (0, 0, 1, 1, 2, 2)), order(3, 6, 0, 12))
+
+
+def test_weights_that_mean_nothing_are_refused():
+    """Of the settings, and of images whose patients are unknown."""
+    with pytest.raises(ConfigError, match="patient_weights must be equal or images"):
+        PgganSettings(patient_weights="slices")
+    settings = replace(SETTINGS, patient_weights="equal")
+    images = np.zeros((4, 16, 16, 3), np.uint8)
+    with pytest.raises(ConfigError, match="needs the patient of each image"):
+        new_run(images, settings, seed=1, idh="mutant", patients=("a",))
+    run = new_run(images, settings, seed=1, idh="mutant", patients=("b", "a", "b", "b"))
+    assert (run.owners, run.patients) == ((1, 0, 1, 1), ("a", "b"))
 
 
 def test_level_images_are_rounded_box_averages():

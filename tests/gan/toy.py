@@ -23,6 +23,7 @@ class ToySettings:
     channels: int = 3
     latent_size: int = 6
     symmetry: str = "mirror"
+    patient_weights: str = "images"
     total_kimg: float = 0.2
     checkpoint_kimg: float = 0.04
     sample_kimg: float = 0.1

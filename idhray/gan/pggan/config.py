@@ -6,10 +6,12 @@ from idhray.errors import ConfigError
 from idhray.gan.augment.config import AugmentSettings, check_channels
 from idhray.gan.checks import (
     ImageSymmetry,
+    PatientWeights,
     check_above_zero,
     check_batch,
     check_below_one,
     check_not_negative,
+    check_patient_weights,
     check_resolution,
     check_symmetry,
 )
@@ -54,6 +56,9 @@ class PgganSettings:
     """Weight of the squared score of real images. Source: loss.py:43."""
     symmetry: ImageSymmetry = "none"
     """Symmetries in which real images are shown. Source for none: config.py:53, train.py:139."""
+    patient_weights: PatientWeights = "images"
+    """Draw of real images. images: each image as often, as in the paper, so that a patient with
+    many images weighs more. equal: each patient as often."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """Augmentation of the images that the discriminator sees; off, as in the paper."""
     checkpoint_kimg: float = 200.0
@@ -81,6 +86,7 @@ class PgganSettings:
         check_not_negative(self, ("fade_kimg", "gradient_penalty", "drift"))
         check_below_one(self, ("beta2", "ema_decay"))
         check_symmetry(self.symmetry)
+        check_patient_weights(self.patient_weights)
         check_channels(self.augment, self.channels)
         if self.augment.mode == "ada" and self.augment.fixed_p is None:
             raise ConfigError(

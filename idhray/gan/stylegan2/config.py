@@ -6,10 +6,12 @@ from idhray.errors import ConfigError
 from idhray.gan.augment.config import AugmentSettings, check_channels
 from idhray.gan.checks import (
     ImageSymmetry,
+    PatientWeights,
     check_above_zero,
     check_batch,
     check_below_one,
     check_not_negative,
+    check_patient_weights,
     check_resolution,
     check_symmetry,
 )
@@ -66,6 +68,9 @@ class StyleGan2Settings:
     """Half-life of the averaged generator. Source: official."""
     symmetry: ImageSymmetry = "none"
     """Symmetries in which real images are shown. Source: official."""
+    patient_weights: PatientWeights = "images"
+    """Draw of real images. images: each image as often, as in the paper, so that a patient with
+    many slices weighs more. equal: each patient as often."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """Augmentation of the images that the discriminator sees; off, as in the paper."""
     checkpoint_kimg: float = 200.0
@@ -88,6 +93,7 @@ class StyleGan2Settings:
         check_not_negative(self, ("r1_gamma", "path_length_weight"))
         check_below_one(self, ("beta2",))
         check_symmetry(self.symmetry)
+        check_patient_weights(self.patient_weights)
         check_channels(self.augment, self.channels)
         if not 0 <= self.style_mixing <= 1:
             raise ConfigError(f"style_mixing must be in [0, 1], got {self.style_mixing}")
