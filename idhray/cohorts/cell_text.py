@@ -41,6 +41,14 @@ def header_key(name: str) -> str:
     return re.sub(r"[\s_.\-]+", "_", plain.strip()).strip("_")
 
 
+def listed_columns(table: pd.DataFrame) -> str:
+    """Columns of a table as a list; a single one probably has another separator."""
+    names = ", ".join(map(str, table))
+    if table.shape[1] != 1 or not re.search(r"\W", names):
+        return names
+    return f"one column, {names!r}: no comma, semicolon, tab or pipe divides its rows"
+
+
 def with_names(table: pd.DataFrame, names: Iterable[str], path: str) -> pd.DataFrame:
     """Table whose columns have the given names where only case, blanks or dashes differ.
 

@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idhray.cohorts.cell_text import as_text, with_names
+from idhray.cohorts.cell_text import as_text, listed_columns, with_names
 from idhray.cohorts.manifest_cells import (
     ManifestCells,
+    is_no_name,
     listed_rows,
     manifest_cells,
     unread_columns,
@@ -65,7 +66,7 @@ def read_manifest(path: str) -> pd.DataFrame:
     text = with_names(read_numbered_table(path), COLUMNS, path)
     if "patient" not in text:
         raise ManifestError(
-            f"{path}: there is no column `patient`; it has {', '.join(text)}. `idhray "
+            f"{path}: there is no column `patient`; it has {listed_columns(text)}. `idhray "
             "make-manifest table --columns patient=NAME ...` maps other names"
         )
     if unread := [*unread_columns([*text], COLUMNS)]:
@@ -163,6 +164,8 @@ def _problems(cells: ManifestCells) -> Iterator[str]:
         yield "there are no rows"
     if (nameless := text.index[text["patient"] == ""]).size:
         yield f"{listed_rows(nameless)}: no patient; every row needs one"
+    for name, rows in text[text["patient"].map(is_no_name).astype(bool)].groupby("patient"):
+        yield f"{listed_rows(rows.index)}: patient is {name!r}, which is no name"
     yield from cells.problems
     yield from _contradictions(text)
     yield from _twins(text)

@@ -13,6 +13,7 @@ from idhray.cohorts.values.cell_value import EMPTY, CellValue, plain, refused
 from idhray.cohorts.values.idh import idh_value
 from idhray.cohorts.values.numbers import mpp_value, power_value
 from idhray.cohorts.values.words import grade_value, sex_value, split_value
+from idhray.patients import patient_key
 
 CENSORED = "yes"
 """Value of `age_censored` of a patient whose age is only known to be this or more."""
@@ -94,6 +95,12 @@ def listed_rows(index: "pd.Index[int]") -> str:
     numbers = [str(i + 2) for i in index]
     listed = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if numbers[10:] else "")
     return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"
+
+
+def is_no_name(patient: str) -> bool:
+    """True for a word that stands for an absent patient, and for signs alone."""
+    words = ("na", "n/a", "nan", "none", "null", "<na>", "#n/a", "unknown", "total", "sum", "mean")
+    return bool(patient) and (plain(patient) in words or not patient_key(patient))
 
 
 def unread_columns(columns: Sequence[str], names: Sequence[str]) -> Iterator[str]:

@@ -77,6 +77,9 @@ def test_all_problems_are_told_at_once_with_rows(tmp_path):
         pytest.param("patient,age\nA,15842\n", "age is '15842'; it is not in years", id="days"),
         pytest.param("patient,age\nA,40-49\n", "age is '40-49'; write a number", id="a range"),
         pytest.param("patient,idh\nA,\n,mutant\n", "row 3: no patient", id="half blank"),
+        pytest.param("patient,idh\nA,\nNaN,WT\nNaN,WT\n", "rows 3, 4: patient is 'NaN'", id="NaN"),
+        pytest.param("patient,age\nA,1\nTotal,1\n", "patient is 'Total', which is no", id="sum"),
+        pytest.param("patient idh\nA WT\n", "no comma, semicolon, tab or pipe", id="blanks"),
         pytest.param("patient,idh\n\nA,\n\n,mutant\n", "row 5: no patient", id="blank rows"),
     ],
 )

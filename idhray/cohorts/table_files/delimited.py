@@ -15,6 +15,7 @@ SEPARATORS = (",", "\t", ";", "|")
 _SNIFFED_ROWS = 60
 _EXCEL_LINE = re.compile(r'"?sep=(.)"?[ ,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_RULER = re.compile(r":?-{2,}:?|={2,}|_{2,}")
 _NUMBER = re.compile(r"[-+]?\d+(?:,\d+)?")
 
 
@@ -40,8 +41,28 @@ def delimited_rows(text: str) -> list[NumberedRow]:
                 rows.append((number, row))
     except csv.Error as error:
         raise ManifestError(f"is not a table ({error} in row {number + 1}); check its quotes")
-    rows = _without_comments(rows)
+    rows = [row for row in _without_comments(rows) if not _is_ruler(row[1])]
+    if rows and all(len(row) == 1 for _, row in rows):
+        return _without_outer_quotes(rows)
     return rows if separator == "," else _with_points(rows)
+
+
+def _is_ruler(row: list[str]) -> bool:
+    """True for a row that only draws a line, as under the header of a Markdown table."""
+    return all(_RULER.fullmatch(cell.strip()) for cell in row if cell.strip())
+
+
+def _without_outer_quotes(rows: list[NumberedRow]) -> list[NumberedRow]:
+    """Rows whose cells lie in one quoted cell each, as some programs quote whole lines."""
+    lines = [row[0] for _, row in rows]
+    separator = _separator("\n".join(lines))
+    try:
+        cells = [next(_parsed(line, separator), []) for line in lines]
+    except csv.Error:
+        return rows
+    if len({len(row) for row in cells}) > 1 or len(cells[0]) < 2:
+        return rows
+    return [(number, row) for (number, _), row in zip(rows, cells, strict=True)]
 
 
 def _parsed(text: str, separator: str) -> Iterator[list[str]]:

@@ -26,6 +26,7 @@ def rectangle(rows: list[NumberedRow]) -> pd.DataFrame:
         problems += _wide_rows(body, len(names))
     if problems:
         raise ManifestError("\n  ".join(dict.fromkeys(problems)))
+    body = [row for row in body if [cell.strip() for cell in row[1]] != names]  # joined files
     filled = [[*row, *[""] * (width - len(row))][:width] for _, row in body]
     frame = pd.DataFrame(filled, columns=range(width), dtype=object)
     frame.index = pd.Index([number - 2 for number, _ in body], dtype="int64")

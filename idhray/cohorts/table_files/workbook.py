@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def workbook_rows(data: bytes, path: str) -> list[NumberedRow]:
-    """Rows of the first visible sheet that holds any; others that do are logged.
+    """Rows of the first visible sheet with several columns; other filled sheets are logged.
 
     Args:
         data: Content of the file.
@@ -34,10 +34,16 @@ def workbook_rows(data: bytes, path: str) -> list[NumberedRow]:
     filled = {name: rows for name, rows in sheets.items() if rows}
     if not filled:
         raise ManifestError("is a spreadsheet without any cell; a header and rows are needed")
-    name, *others = filled
-    if others:
+    tables = [name for name, rows in filled.items() if _has_columns(rows)]
+    name = (tables or [*filled])[0]
+    if others := [other for other in filled if other != name]:
         logger.warning("%s: read sheet %r; not read: %s", path, name, ", ".join(others))
     return filled[name]
+
+
+def _has_columns(rows: list[NumberedRow]) -> bool:
+    """True for a sheet with two columns in two rows; others are notes."""
+    return sum(sum(bool(cell.strip()) for cell in row) > 1 for _, row in rows[:10]) > 1
 
 
 def _sheet_rows(workbook: CalamineWorkbook, name: str) -> list[NumberedRow]:

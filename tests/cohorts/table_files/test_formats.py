@@ -81,6 +81,13 @@ FILES = {
     "Ctrl-Z of DOS": CSV.encode() + b"\x1a",
     "quotes": lines([[f'"{cell}"' for cell in row] for row in [HEADER, *ROWS]]).encode(),
     "headers with blanks": CSV.replace("idh,age", " idh , age").encode(),
+    "lines in quotes": "\n".join(f'"{line}"' for line in CSV.strip().split("\n")).encode(),
+    "Markdown": "\n".join(
+        ["| " + " | ".join(row) + " |" for row in (HEADER, ["---"] * 4, *ROWS)]
+    ).encode(),
+    "two files joined": (
+        CSV[: CSV.index("P1")] + CSV.replace(CSV[CSV.index("P0") : CSV.index("P1")], "")
+    ).encode(),
     "gzip": gzip.compress(CSV.encode()),
     "bzip2": bz2.compress(CSV.encode()),
     "xz": lzma.compress(CSV.encode()),
@@ -88,6 +95,7 @@ FILES = {
     "workbook with blank rows": workbook(("a", [[], *SHEET[:2], [None, None], SHEET[2]])),
     "workbook with a hidden sheet": workbook(("x", [["no"]]), ("a", SHEET), hidden=("x",)),
     "workbook with an empty sheet": workbook(("x", []), ("a", SHEET)),
+    "workbook with a sheet of notes": workbook(("README", [["see data"], ["2026"]]), ("d", SHEET)),
     "parquet": parquet(FRAME),
     "parquet, nullable": parquet(FRAME.convert_dtypes()),
     "parquet, categories": parquet(FRAME.astype({"idh": "category"})),
@@ -103,7 +111,7 @@ def test_the_content_tells_the_format_and_the_name_does_not(tmp_path, kind, name
     """People export, rename and mail tables; all of these hold the same two patients."""
     table = table_of(tmp_path, FILES[kind], name)
 
-    assert table[HEADER].to_numpy().tolist() == ROWS
+    assert table[HEADER].map(str.strip).to_numpy().tolist() == ROWS
 
 
 @pytest.mark.parametrize(
