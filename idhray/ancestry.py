@@ -40,19 +40,21 @@ class Ancestor:
     """Folder of the record, in or above which keys of withdrawn patients lie."""
     ancestry: tuple[str, ...] = ()
     """Sentences on what is unknown of its own ancestors."""
+    label: str = ""
+    """Short name without the path of a folder, for sentences in a verdict."""
     verb: str = "was trained on"
     advice: str = "train it on the training patients only"
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences on what nobody can check."""
-        label = self.name.replace(self.folder, self.folder.rpartition("/")[2]) or self.name
+        label = self.label or self.name
         if self.patients is None:
-            text = f"{label}: its training patients are unknown, so overlap cannot be excluded."
+            text = f"{label}: training patients are unknown, so overlap cannot be excluded."
         elif self.digests is None:
             text = (
-                f"{label}: its patients are recorded, the pixels of their images are not, so only "
-                "their names could be compared."
+                f"{label}: patients are recorded, the pixels of their images are not, so only "
+                "names could be compared."
             )
         else:
             return self.ancestry
@@ -63,6 +65,7 @@ def ancestor_of_record(folder: str, record: GeneratorRecord) -> Ancestor:
     """Generator of a folder of synthetic images."""
     return Ancestor(
         name=f"{folder}: its generator",
+        label=f"Generator of {_last_part(folder)}",
         patients=record.patients,
         digests=_digests(record.image_digests),
         folder=folder,
@@ -83,6 +86,7 @@ def ancestor_of_model(folder: str, kind: str = "its training") -> Ancestor:
     lists = [model[name] for name in _PATIENT_LISTS if name in model]
     return Ancestor(
         name=f"{folder}: {kind}",
+        label=f"Model {_last_part(folder)}",
         patients=tuple(sorted({name for names in lists for name in names})) if lists else None,
         digests=_digests(model.get(IMAGE_DIGESTS)),
         folder=folder,
@@ -127,17 +131,18 @@ def ancestors_of_weights(weights: str) -> list[Ancestor]:
     folder, _, name = weights.rpartition("/")
     if name == WEIGHTS_FILE and exists(join(folder, MODEL_FILE)):
         source = ancestor_of_model(folder)
-        return [replace(source, name=f"--weights {weights}:", advice="start from other weights")]
+        return [replace(source, name=f"--weights {weights}", advice="start from other weights")]
     card = f"{weights}.json"
     values = read_json(card) if exists(card) else {}
-    pretraining = str(values.get("pretraining") or "")
+    pretraining = str(values.get("pretraining") or "").rstrip(". ")
     patients = values.get("patients")
     source = Ancestor(
         name=f"--weights {name}",
+        label=f"Weights {name}",
         patients=None if patients is None else tuple(patients),
         digests=_digests(values.get(IMAGE_DIGESTS)),
         folder=folder,
-        ancestry=(f"--weights {name} were pretrained on: {pretraining}",) if pretraining else (),
+        ancestry=(f"Weights {name} were pretrained on: {pretraining}.",) if pretraining else (),
         advice="start from weights of other patients",
     )
     return [source]
@@ -152,6 +157,10 @@ def joined_digests(digests: Iterable[int], ancestors: Sequence[Ancestor]) -> str
 def joined_remarks(ancestors: Sequence[Ancestor]) -> list[str]:
     """Sentences on unknown ancestry, each once."""
     return list(dict.fromkeys(remark for ancestor in ancestors for remark in ancestor.remarks))
+
+
+def _last_part(folder: str) -> str:
+    return folder.rstrip("/").rpartition("/")[2]
 
 
 def _digests(text: str | None) -> Hashes | None:

@@ -53,8 +53,8 @@ def test_weights_without_a_record_are_unknown_and_stop_nothing(tmp_path):
 
     assert "training patients are unknown" in joined_remarks([unknown])[0]
     assert joined_remarks([named]) == [
-        "--weights he.pth were pretrained on: slides of TCGA",
-        "--weights he.pth: its training patients are unknown, so overlap cannot be excluded.",
+        "Weights he.pth were pretrained on: slides of TCGA.",
+        "Weights he.pth: training patients are unknown, so overlap cannot be excluded.",
     ]
 
 

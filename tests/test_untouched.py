@@ -147,9 +147,9 @@ def test_what_is_unknown_is_returned_and_stops_nothing(held_out):
     remarks = assert_untouched(held_out, [older, *ancestors_of_weights("/he/uni.pth")])
 
     assert remarks == (
-        "syn: its generator: its patients are recorded, the pixels of their images are not, so "
-        "only their names could be compared.",
-        "--weights uni.pth: its training patients are unknown, so overlap cannot be excluded.",
+        "Generator of syn: patients are recorded, the pixels of their images are not, so only "
+        "names could be compared.",
+        "Weights uni.pth: training patients are unknown, so overlap cannot be excluded.",
     )
 
 

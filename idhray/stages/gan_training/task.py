@@ -227,7 +227,7 @@ class GanTask(GanFlags):
         return [
             replace(
                 source,
-                name=f"--init-from {self.init_from}:",
+                name=f"--init-from {self.init_from}",
                 advice="start from a GAN of other patients",
             )
         ]
