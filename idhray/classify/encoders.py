@@ -69,8 +69,12 @@ ENCODERS: dict[str, Encoder] = {
 
 
 def encoder_ancestry(name: str) -> tuple[str, ...]:
-    """Sentence on the pretraining of an encoder that saw TCGA, or may have; else none."""
-    encoder = ENCODERS[name]
+    """Sentence on the pretraining of an encoder that saw TCGA, or may have; else none.
+
+    A name that is no encoder's is refused where its network is made.
+    """
+    if (encoder := ENCODERS.get(name)) is None:
+        return ()
     saw = {"no": "", "yes": "patients of TCGA are", "unknown": "patients of TCGA may be"}
     if not (clause := saw[encoder.saw_tcga]):
         return ()

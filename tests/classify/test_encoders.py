@@ -8,7 +8,7 @@ import torch
 from skimage import data
 
 from idhray.classify.backbones import network_input
-from idhray.classify.encoders import ENCODERS, encode_images, encoder_network
+from idhray.classify.encoders import ENCODERS, encode_images, encoder_ancestry, encoder_network
 from idhray.errors import ConfigError, StorageError
 from idhray.images import resize
 from tests.classify.made_up import dots, view_of
@@ -68,3 +68,13 @@ def test_an_encoder_that_is_not_the_recorded_one_is_refused(tmp_path, monkeypatc
     monkeypatch.setitem(ENCODERS, NAME, changed)
     with pytest.raises(StorageError, match="not the weights of encoder efficientnet_lite0"):
         encoder_network(NAME, "rgb")
+
+
+@pytest.mark.parametrize(("saw", "count"), [("no", 0), ("yes", 1), ("unknown", 1)])
+def test_an_encoder_that_may_have_seen_tcga_says_so(monkeypatch, saw, count):
+    """Nobody can check overlap with a cohort that published no list of patients."""
+    encoder = dataclasses.replace(ENCODERS["efficientnet_lite0"], saw_tcga=saw)
+    monkeypatch.setitem(ENCODERS, "uni", encoder)
+
+    assert len(encoder_ancestry("uni")) == count
+    assert encoder_ancestry("none") == ()
