@@ -6,7 +6,7 @@ however many are taken, are spread evenly over the patient's slides and tiles.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,29 +20,39 @@ TIES_SEED = 0
 experiment use the same one, so that both train on the same images."""
 
 
-def equal_draws(owners: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Numbers of N images in random order, in which every patient has the same share.
+def equally_large(owners: NDArray[Any]) -> bool:
+    """True if the numbers of images of all patients differ by at most one."""
+    _, counts = np.unique(owners, return_counts=True)
+    return bool(counts.max() - counts.min() <= 1)
+
+
+def equal_draws(
+    owners: NDArray[Any], random: np.random.Generator, total: int | None = None
+) -> NDArray[np.int64]:
+    """Numbers of images in random order, in which every patient has the same share.
 
     A patient with more images than its share shows a random part of them, one with fewer shows each
     several times. If all patients have equally many, it is a permutation of all images.
 
     Args:
-        owners: (N,) number of the patient of each image.
+        owners: (N,) patient of each image, as a number or name.
         random: Source of the draw.
+        total: Number of draws, N if not given.
 
     Returns:
-        (N,) int64.
+        (total,) int64.
     """
-    _, patients, counts = np.unique(owners, return_inverse=True, return_counts=True)
-    if counts.max() - counts.min() <= 1:
-        return random.permutation(len(owners))
-    shares = np.full(len(counts), len(owners) // len(counts))
-    shares[random.permutation(len(counts))[: len(owners) % len(counts)]] += 1
+    total = len(owners) if total is None else total
+    if total == len(owners) and equally_large(owners):
+        return random.permutation(total)
+    names, patients = np.unique(owners, return_inverse=True)
+    shares = np.full(len(names), total // len(names))
+    shares[random.permutation(len(names))[: total % len(names)]] += 1
     drawn = [
         np.resize(random.permutation(np.flatnonzero(patients == number)), share)
         for number, share in enumerate(shares)
     ]
-    return np.concatenate(drawn)[random.permutation(len(owners))]
+    return np.concatenate(drawn)[random.permutation(total)]
 
 
 def fair_shares(total: int, capacity: Mapping[K, int], order: Callable[[K], int]) -> dict[K, int]:

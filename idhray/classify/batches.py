@@ -13,8 +13,9 @@ from idhray.classify.augmentation import augmented, rotated
 from idhray.classify.backbones import network_input
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
-from idhray.classify.slots import StepSlots
+from idhray.classify.slots import Schedule, StepSlots
 from idhray.distributed import Worker
+from idhray.image_ranks import equal_draws, equally_large
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def batches(
     *,
     seed: int,
     worker: Worker,
+    schedule: Schedule | None = None,
 ) -> Iterator[Batch]:
     """Worker's share of each global batch.
 
@@ -44,16 +46,41 @@ def batches(
         settings: Settings of the training.
         seed: Seed of the online augmentation.
         worker: Rank of this worker and the number of workers.
+        schedule: Schedule of the slots; needed if the settings weigh patients equally.
     """
+    places = _EqualPatients(real, schedule) if settings.patient_weights == "equal" else None
     share = range(settings.batch_size)[worker.share(settings.batch_size)]
     for step in slots:
         pixels, labels = [], []
         for slot in share:
             source = added if added is not None and step.added[slot] else real
             place = int(step.images[slot]) % len(source)
+            if source is real and places is not None:
+                place = places.image(step.step, int(step.images[slot]))
             pixels.append(_shown(source.pixels(place), step, slot, settings, seed))
             labels.append(int(source.labels[place]))
         yield Batch(step.step, network_input(np.stack(pixels)), torch.tensor(labels))
+
+
+class _EqualPatients:
+    """Images that the numbers of real images stand for, so that patients have equal shares."""
+
+    def __init__(self, real: ImageRows, schedule: Schedule | None) -> None:
+        assert schedule is not None
+        self._schedule, self._owners = schedule, real.patients
+        self._as_listed = equally_large(self._owners)
+        self._pass = -1
+        self._images = np.arange(0)
+
+    def image(self, step: int, number: int) -> int:
+        """Image that a step shows for a number of its schedule; each pass draws anew."""
+        if self._as_listed:
+            return number % len(self._owners)
+        if self._pass != (number_of_pass := step // self._schedule.steps_per_pass):
+            random = generator(self._schedule.seed, "classifier", "patients", number_of_pass)
+            self._images = equal_draws(self._owners, random, self._schedule.n_real)
+            self._pass = number_of_pass
+        return int(self._images[number])
 
 
 def _shown(

@@ -10,6 +10,14 @@ CHANNELS: dict[InputChannels, int] = {"gray": 1, "rgb": 3, "two-channel": 2}
 """Channels of a prepared image."""
 
 
+CHOICES = {
+    "online": ("none", "classical"),
+    "patient_weights": ("equal", "images"),
+    "select_by": ("val_loss", "last_epoch"),
+}
+"""Values of the settings that are words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
     """Settings that decide the result of a training, apart from images and seed."""
@@ -35,6 +43,9 @@ class ClassifierSettings:
     online: Literal["none", "classical"] = "none"
     """Augmentation of every training image at every step: none, or classical (turns and mirror
     images, jitter of the stain of RGB images, jitter of the intensity of all others)."""
+    patient_weights: Literal["equal", "images"] = "images"
+    """Draw of real training images. images: each image as often, so that a patient with many
+    slices weighs more. equal: each patient as often."""
     dropout: float = 0.5
     """Fraction of features dropped before the last layer."""
     batch_size: int = 16
@@ -66,10 +77,11 @@ class ClassifierSettings:
             raise ConfigError(f"lr_decay must be 0 or more, got {self.lr_decay}")
         if self.channels not in CHANNELS:
             raise ConfigError(f"channels must be {' or '.join(CHANNELS)}, got {self.channels!r}")
-        if self.online not in ("none", "classical"):
-            raise ConfigError(f"online must be none or classical, got {self.online!r}")
-        if self.select_by not in ("val_loss", "last_epoch"):
-            raise ConfigError(f"select_by must be val_loss or last_epoch, got {self.select_by!r}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"{name} must be {' or '.join(choices)}, got {getattr(self, name)!r}"
+                )
 
 
 PRESETS = {

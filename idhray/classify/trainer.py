@@ -263,7 +263,9 @@ def _train_epoch(
     network.train()
     total = torch.zeros((), device=device)
     seed = run.schedule.seed
-    for batch in batches(run.real, run.added, slots, settings, seed=seed, worker=worker):
+    for batch in batches(
+        run.real, run.added, slots, settings, seed=seed, worker=worker, schedule=run.schedule
+    ):
         # Dropout masks depend on the step alone: the same after a resumption and in every arm.
         torch.manual_seed(seed_for(seed, "dropout", batch.step, worker.rank))
         for group in optimizer.param_groups:

@@ -222,6 +222,35 @@ def test_fewer_patients_are_shown_in_the_slots_of_all():
     assert torch.equal(batch.pixels[:, 0], torch.from_numpy(fewer.pixels(step.images % 12)))
 
 
+def shown_by_patient(real, weights, n_added=0):
+    """Slots of ten passes that show each patient of TRAIN's first 24 images, and the labels."""
+    schedule = Schedule(n_real=len(real), n_added=n_added, batch_size=8, seed=0)
+    slots = itertools.islice(slots_from(schedule), 10 * schedule.steps_per_pass)
+    settings = tiny(batch_size=8, patient_weights=weights)
+    added = ADDED.take(slice(n_added)) if n_added else None
+    shown = list(batches(real, added, slots, settings, seed=0, worker=Worker(), schedule=schedule))
+    pixels = torch.cat([batch.pixels[:, 0] for batch in shown])
+    return [
+        sum(
+            int((pixels == torch.from_numpy(image)).flatten(1).all(1).sum())
+            for image in real.take(real.patients == name).pixels(slice(None))
+        )
+        for name in np.unique(real.patients)
+    ]
+
+
+def test_patients_can_have_equal_shares_of_a_pass():
+    """Volumes of 1 mm give 120 slices and thick ones 22: one patient weighed as much as five."""
+    uneven = TRAIN.take(np.array([*range(16), 16, 20, 21, 22, 23, 24, 25, 26]))
+    by_images, by_patients = (shown_by_patient(uneven, w) for w in ("images", "equal"))
+
+    assert by_images == [40, 40, 40, 40, 10, 40, 30]
+    assert sum(by_patients) == sum(by_images)
+    assert max(by_patients) - min(by_patients) <= 10  # 24 slots of a pass for 7 patients
+    even = TRAIN.take(slice(24))
+    assert shown_by_patient(even, "equal") == shown_by_patient(even, "images") == [40] * 6
+
+
 def test_the_state_knows_its_images_and_not_the_others_of_their_set():
     """A set that grows by other patients leaves a training as it was."""
     pixels, labels = TRAIN.images.pixels, TRAIN.labels
