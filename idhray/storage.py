@@ -26,6 +26,7 @@ from idhray.config import Identity
 from idhray.errors import FullError, SettingsChangedError, StorageError
 from idhray.locks import lock
 from idhray.uris import absolute as absolute
+from idhray.uris import existing_spelling as existing_spelling
 from idhray.uris import filesystem as filesystem
 from idhray.uris import is_remote as is_remote
 from idhray.uris import is_uri as is_uri

@@ -7,6 +7,7 @@ nothing is decoded. `file:///PATH` is the local path PATH, character by characte
 import functools
 import os
 import re
+import unicodedata
 
 import pyarrow as pa
 from pyarrow import fs
@@ -56,6 +57,18 @@ def _absolute_local(path: str) -> str:
         raise StorageError(
             f"{path}: the working folder was deleted; change to a folder that exists"
         ) from None
+
+
+def existing_spelling(path: str) -> str:
+    """A local path in the Unicode form that the file has on the disk; others as they are.
+
+    Disks of a Mac and archives made there write an accent as a character of its own (NFD), tables
+    mostly not (NFC).
+    """
+    if path.isascii() or is_uri(path) or os.path.lexists(path):
+        return path
+    forms = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    return next((form for form in forms if os.path.lexists(form)), path)
 
 
 def filesystem(path: str) -> tuple[fs.FileSystem, str]:

@@ -1,6 +1,7 @@
 """URIs: a key is text, never a URL."""
 
 import json
+import unicodedata
 
 import pytest
 from fsspec.implementations.dirfs import DirFileSystem
@@ -23,7 +24,7 @@ from idhray.storage import (
     read_bytes,
     remove,
 )
-from idhray.uris import absolute, filesystem, is_remote
+from idhray.uris import absolute, existing_spelling, filesystem, is_remote
 
 LETTERS = "aZ0 #?%&+=;:@,!$'()*[]{}|^~`\"<>\\-_.é\u0301日"
 WORDS = ["run#1", "a?b=c", "p%20q", "p q", "%2F", "é", "e\u0301", "..a", "x" * 200, "#", "?", "%"]
@@ -122,3 +123,18 @@ def test_a_uri_that_cannot_be_meant_is_one_line(path, message):
     """Each store treats empty parts and `..` in another way; guessing could name another file."""
     with pytest.raises(StorageError, match=message):
         filesystem(path)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_file_is_met_in_the_other_form_of_unicode(tmp_path, form):
+    """A Mac writes M\u00fcller with two characters for one letter."""
+    name = "M\u00fcller/\u00e9.svs"
+    path = tmp_path / unicodedata.normalize(form, name)
+    path.parent.mkdir()
+    path.touch()
+
+    for other in ("NFC", "NFD"):
+        asked = f"{tmp_path}/{unicodedata.normalize(other, name)}"
+        assert existing_spelling(asked) == str(path)
+    assert existing_spelling(f"{tmp_path}/\u00fc") == f"{tmp_path}/\u00fc"
+    assert existing_spelling("s3://b/\u00fc") == "s3://b/\u00fc"

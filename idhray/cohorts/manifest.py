@@ -7,6 +7,7 @@ reads. All problems are reported at once, with row numbers, before any work star
 import hashlib
 import io
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
@@ -29,7 +30,7 @@ from idhray.cohorts.split_draw import drawn_split, joined_split
 from idhray.cohorts.text_table import problem_message, read_numbered_table
 from idhray.errors import ManifestError
 from idhray.patients import ADVICE, twin_text, twins
-from idhray.storage import absolute, is_remote, is_uri, publish
+from idhray.storage import absolute, existing_spelling, is_remote, is_uri, publish
 
 logger = logging.getLogger(__name__)
 
@@ -233,6 +234,7 @@ def _typed(text: pd.DataFrame, path: str) -> pd.DataFrame:
 
 
 def _absolute(folder: str, value: str) -> str:
-    if not value or is_remote(value) or value.startswith("/"):
+    if not value or is_remote(value):
         return value
-    return absolute(value) if is_uri(value) else f"{folder}/{value}"
+    path = absolute(value) if is_uri(value) else os.path.join(folder, value)
+    return existing_spelling(path)
