@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+NO_VARIANCE = "variance 0"
+"""Reason why there is no interval: all resamples, or all pairs, give one value."""
+
 
 def printed(value: float, digits: int = 3) -> str:
     """A number as tables print it, halves rounded up: 13/16 is .813 (`round` would give .812).
@@ -45,9 +48,14 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def with_interval(row: Mapping[str, Any], name: str) -> str:
-    """A row's figure with its interval and an en dash: `0.927 (0.835\u20131.000)`."""
-    low, high = (printed(row[f"{name}_{end}"]) for end in ("low", "high"))
-    return f"{printed(row[name])} ({low}\u2013{high})"
+    """A row's figure with its interval and an en dash: `0.927 (0.835\u20131.000)`.
+
+    An interval without width is a dash with its reason: `1.000 (-, variance 0)`.
+    """
+    low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
+    if low == high:
+        return f"{printed(row[name])} (-, {NO_VARIANCE})"
+    return f"{printed(row[name])} ({printed(low)}\u2013{printed(high)})"
 
 
 def p_cell(value: float) -> str:

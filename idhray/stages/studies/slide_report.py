@@ -57,6 +57,7 @@ from idhray.stages.studies.shared_sections import (
 )
 from idhray.stages.studies.slide_figures import slide_figures
 from idhray.stats.arms.tables import answer_text, experiment_tables
+from idhray.stats.interface.answer import interval_text
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
@@ -230,7 +231,7 @@ def _key_figures(tables: LiuTables) -> list[KeyFigure]:
 
 
 def _interval(row: "pd.Series[float]") -> str:
-    return f"95% CI {printed(row['auc_low'])} to {printed(row['auc_high'])}"
+    return interval_text(row["auc_low"], row["auc_high"])
 
 
 @dataclass(frozen=True)

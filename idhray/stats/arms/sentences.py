@@ -11,7 +11,7 @@ from idhray.stats.arms.names import CONTROLS, arm_name, arm_words
 from idhray.stats.arms.rule import MIN_OF_A_CLASS, DecisionRule
 from idhray.stats.mrmc.contrast import Contrast
 from idhray.stats.sample import CONFIDENCE
-from idhray.stats.text import p_text, percent, printed, signed, with_interval
+from idhray.stats.text import NO_VARIANCE, p_text, percent, printed, signed, with_interval
 
 
 def opening(decision: Decision, test: Contrast | None, rule: DecisionRule) -> str:
@@ -140,8 +140,11 @@ def _interval(test: Contrast, decision: Decision) -> str:
         return "no interval"
     texts = []
     for confidence in dict.fromkeys((CONFIDENCE, decision.confidence)):
-        low, high = map(_exact_signed, test.interval(confidence))
-        texts.append(f"{percent(confidence)} CI {low} to {high}")
+        low, high = test.interval(confidence)
+        if low == high:
+            return f"no interval, {NO_VARIANCE}"
+        ends = f"{_exact_signed(low)} to {_exact_signed(high)}"
+        texts.append(f"{percent(confidence)} CI {ends}")
     return ", ".join(texts)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from idhray.stats.hypothesis.significance import Significance
-from idhray.stats.text import p_text, printed, signed
+from idhray.stats.text import NO_VARIANCE, p_text, printed, signed
 
 FiguresT = TypeVar("FiguresT")
 
@@ -44,6 +44,8 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
     """`95% CI 0.825 to 0.969`, or the statement that there is none."""
     if np.isnan(low) or np.isnan(high):
         return "no interval"
+    if low == high:
+        return f"no interval, {NO_VARIANCE}"
     show = signed if sign else printed
     return f"95% CI {show(low)} to {show(high)}"
 
