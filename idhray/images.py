@@ -1,6 +1,7 @@
 """Image operations that slides, MRI and classifiers share: codecs, gray, CLAHE, gamma, resize."""
 
 import io
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ Codec = Literal["jpeg", "png"]
 JPEG_QUALITY = 95
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 BITS_PER_SAMPLE = 258  # tag of TIFF
+JPEG2000_SIZE = b"\xff\x4f\xff\x51"  # markers SOC and SIZ
+PNM_HEAD = re.compile(rb"P[2356](?:\s+|#[^\n]*\n)*\d+\s+\d+\s+(\d+)\s")
 
 
 def encode(image: NDArray[np.uint8], codec: Codec = "png") -> bytes:
@@ -103,6 +106,10 @@ def _more_bits(picture: Image.Image, data: bytes) -> str:
         bits = data[24]
     elif picture.format == "TIFF":
         bits = max(np.atleast_1d(picture.getexif().get(BITS_PER_SAMPLE, 8)))
+    elif (start := data.find(JPEG2000_SIZE)) >= 0 and picture.format == "JPEG2000":
+        bits = (data[start + 42] & 0x7F) + 1  # Ssiz of the first component, ITU-T T.800, A.5.1
+    elif picture.format == "PPM" and (head := PNM_HEAD.match(data)):
+        bits = int(head[1]).bit_length()
     return f"of {bits} bits" if bits > 8 else ""
 
 

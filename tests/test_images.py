@@ -110,6 +110,8 @@ def test_pictures_of_other_tools_are_read_as_they_are_seen():
             "2 pages or frames",
         ),
         (saved(Image.new("LAB", (8, 8)), "TIFF"), "LAB, must be RGB or gray"),
+        (imagecodecs.jpeg2k_encode(noise(8, 8, 3).astype(np.uint16)), "of 16 bits, must be 8-bit"),
+        (b"P6\n# made up\n2 2\n65535\n" + bytes(24), "of 16 bits, must be 8-bit"),
     ],
 )
 def test_pixels_that_would_be_misread_are_refused(data, reason):

@@ -105,7 +105,7 @@ def _chosen(label: str, content: DicomFolder, series_uid: str | None) -> list[Di
 def _choice(uid: str, images: Sequence[DicomImage]) -> str:
     columns, rows = images[0].size
     details = [
-        f"{len(images)} x {rows} x {columns}",
+        f"{sum(image.frames for image in images)} x {rows} x {columns}",
         *images[0].contrast,
         *(["localizer"] if images[0].localizer else []),
     ]
