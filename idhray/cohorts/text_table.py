@@ -1,5 +1,6 @@
 """Text tables: any file of rows and columns, with every cell as text."""
 
+import logging
 import re
 
 import pandas as pd
@@ -10,10 +11,12 @@ from idhray.cohorts.table_files.delimited import delimited_rows
 from idhray.cohorts.table_files.encodings import decoded
 from idhray.cohorts.table_files.json_rows import json_rows
 from idhray.cohorts.table_files.kinds import kind_of, unpacked
-from idhray.cohorts.table_files.rectangle import rectangle
+from idhray.cohorts.table_files.rectangle import rectangle, short_rows
 from idhray.cohorts.table_files.workbook import workbook_rows
 from idhray.errors import ManifestError, StorageError
 from idhray.storage import filesystem, read_bytes
+
+logger = logging.getLogger(__name__)
 
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}(?:\.gz)?$")
 
@@ -59,7 +62,17 @@ def _table(data: bytes, path: str) -> pd.DataFrame:
     if kind == "workbook":
         return rectangle(workbook_rows(data, path))
     text = decoded(data, path)
-    return rectangle(json_rows(text) if kind == "json" else delimited_rows(text))
+    if kind == "json":
+        return rectangle(json_rows(text))
+    rows = delimited_rows(text)
+    if short := short_rows(rows):
+        logger.warning(
+            "%s: %s, of %d, with cells missing at the end; is the file cut off?",
+            path,
+            f"row {short[0]}" if len(short) == 1 else f"{len(short)} rows, {short[0]} the first",
+            len(rows),
+        )
+    return rectangle(rows)
 
 
 def is_table_file(path: str) -> bool:

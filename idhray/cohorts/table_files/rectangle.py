@@ -35,6 +35,14 @@ def rectangle(rows: list[NumberedRow]) -> pd.DataFrame:
     return frame.drop(columns=empty).rename(columns=labels)
 
 
+def short_rows(rows: list[NumberedRow]) -> list[int]:
+    """Numbers of rows with fewer cells than the others, if nine of ten rows are of one width."""
+    widths = [len(row) for _, row in rows]
+    usual = max(set(widths), key=widths.count, default=0)
+    short = [number for number, row in rows[1:] if len(row) < usual]
+    return short if len(short) <= max(1, len(rows) // 10) else []
+
+
 def _nameless(column: int) -> str:
     return f"(column {column + 1}, without a name)"
 

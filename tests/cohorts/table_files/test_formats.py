@@ -255,3 +255,12 @@ def test_files_and_folders_of_tables_are_told_apart(tmp_path):
     assert not is_table_file(str(tmp_path / "folder.v2"))
     assert is_table_file(str(tmp_path / "absent.xlsx"))
     assert not is_table_file(str(tmp_path / "absent"))
+
+
+def test_a_row_that_is_cut_off_is_told(tmp_path, caplog):
+    """A copy that broke off still looks like a table; its last patient lacks cells."""
+    table_of(tmp_path, CSV)
+    assert "cut off" not in caplog.text
+    table_of(tmp_path, CSV[: CSV.rindex(",")])
+
+    assert "row 3, of 3, with cells missing at the end; is the file cut off?" in caplog.text
