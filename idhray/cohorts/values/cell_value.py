@@ -53,4 +53,7 @@ def is_unknown(text: str) -> bool:
     """True for an empty cell and for words such as NA, `[Not Available]` or "not tested"."""
     word = plain(text).strip("'\"")
     inner = word[1:-1].strip() if word[:1] + word[-1:] in ("[]", "()", "<>", "{}") else word
-    return not word or word in UNKNOWN or inner in UNKNOWN or inner.replace("-", " ") in UNKNOWN
+    if not word or word in UNKNOWN:
+        return True
+    parts = [part.strip().replace("-", " ") for part in inner.split("/")]
+    return inner in UNKNOWN or all(part in UNKNOWN for part in parts)

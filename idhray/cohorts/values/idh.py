@@ -14,7 +14,7 @@ _WORDS = """
 idh idh1 idh2 1 2 p c status nos nec maf ihc ngs sequencing sequenced sanger pcr by and type adult
 diffuse anaplastic multiforme glioma gliomas astrocytoma glioblastoma oligodendroglioma
 oligoastrocytoma gbm aa lgg hgg who cns cns5 grade g iii iv ii i 3 4 codel codeleted 1p 19q 1p19q
-codeletion gene mutation tumor tumour recurrent primary secondary low high
+codeletion 2007 2016 2021 gene mutation tumor tumour recurrent primary secondary low high
 """
 _SILENT_WORDS = frozenset(_WORDS.split())
 _AMINO = {
@@ -22,7 +22,7 @@ _AMINO = {
     "gly": "g", "his": "h", "ile": "i", "leu": "l", "lys": "k", "met": "m", "phe": "f",
     "pro": "p", "ser": "s", "thr": "t", "trp": "w", "tyr": "y", "val": "v",
 }  # fmt: skip
-_VARIANT = re.compile(r"r(100|132|140|172)([a-z=]?)")
+_VARIANT = re.compile(r"r(100|132|140|172)([acdefghiklmnpqrstvwy=]?)")
 _GENES = ("idh1", "idh2")
 _GENE_OF = {"100": "idh1", "132": "idh1", "140": "idh2", "172": "idh2"}
 # Coding changes of codon 132 of IDH1 (394-396) and 172 of IDH2 (514-516).
@@ -36,6 +36,11 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"(idh[12]?)\s*wt\b", r"\1 wildtype"),
     (r"\bmut(?:ant|ated|ation|ations|\.)?\b", " mutant "),
     (r"1p\s*/\s*19q", "1p19q"),
+    (r"1p19q[\s-]*(?:status)?[\s:-]*(?:intact|retained|not codeleted|non-deleted)", "1p19q"),
+    (
+        r"cdkn2a(?:\s*/\s*(?:cdkn2)?b)?[\s-]*(?:homozygous(?:ly)?[\s-]*)?(?:deleted|deletion|intact)",
+        " ",
+    ),
     (r"non[\s-]*co-?del(?:eted|etion)?\b|co-?del(?:eted|etion)?\b", "codel"),
 )
 ADVICE = "write mutant, wildtype, or leave it empty"
@@ -143,7 +148,8 @@ def _state_of(word: str) -> CellValue:
     variants = [match for token in tokens if (match := _VARIANT.fullmatch(token))]
     rest = {token for token in tokens if not _VARIANT.fullmatch(token)}
     doubts = rest - _SILENT_WORDS - {_MUTANT, _WILDTYPE}
-    if doubts and not (variants and doubts <= {"positive", "detected", "present"}):
+    is_affirmed = doubts <= {"positive", "detected", "present"}
+    if doubts and not (is_affirmed and (variants or _MUTANT in rest)):
         return refused(ADVICE)
     if _WILDTYPE in rest and (variants or _MUTANT in rest):
         return refused(f"it names two statuses; {ADVICE}")

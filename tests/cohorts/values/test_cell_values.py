@@ -12,7 +12,8 @@ MUTANT = """
 Mutant|MUT|mut.|mutated (NOS)|IDH-mutant, NEC|mutant (maf)|Mutant (R132H)|IDH mutation
 IDH1 R132H|IDH1-R132H|idh1_r132h|IDH1:p.R132H|p.(Arg132His)|IDH1 p.Arg132His|IDH2 p.Arg172Lys
 R132H mutant|R132H-positive|IDH1 c.395G>A|c.515G>A (p.R172K)|IDH2 R172K|R132C mutation
-IDHmut|IDHmut-non-codel|IDHmut-codel|IDH1/2 mutant|IDH1 mutated
+Mutation detected|IDH mutation: present|Astrocytoma, IDH-mutant, CDKN2A/B deleted|IDH-mutant (2016)
+IDH-mutant (R132H), 1p/19q intact|IDHmut|IDHmut-non-codel|IDHmut-codel|IDH1/2 mutant|IDH1 mutated
 Astrocytoma, IDH-mutant|Astrocytoma, IDH-mutant, CNS WHO grade 4|Glioblastoma, IDH-mutant
 Oligodendroglioma, IDH-mutant and 1p/19q-codeleted|IDH1 wildtype, IDH2 mutant|IDH1 WT / IDH2 R172K
 """
@@ -22,13 +23,14 @@ GBM, IDH-wildtype|Glioblastoma, IDH-wildtype|Glioblastoma, IDH wild type, grade 
 """
 UNKNOWN = """
 |NA|n/a|N/A|nan|NaN|None|unknown|UNK|not tested|Not Available|[Not Available]|[Not Evaluated]|n.d.
-indeterminate|?|--|'--|-|NOS|NEC|Glioblastoma, NOS|not reported|#N/A|<NA>|Not_Done|inconclusive
+unknown/not tested|NOS/NEC|indeterminate|?|--|'--|-
+NOS|NEC|Glioblastoma, NOS|not reported|#N/A|<NA>|Not_Done|inconclusive
 """
 REFUSED = """
 1|0|yes|no|positive|negative|true|R132H not detected|IDH1 R132H negative|mutation: none|no mutation
 mutation not detected|not mutant|non-mutant|unmutated|likely mutant|mutant?|mutant/wildtype
 mutant or wildtype|R132R|p.Arg132=|p.Arg132Arg|IDH2 R132H|IDH1 R172K|R132*|Glioblastoma|maybe|0.43
-wildtype, R132H|G34R|codeleted|IDH
+IDH1 R132X|IDH positive|H3K27M mutant|wildtype, R132H|G34R|codeleted|IDH
 """
 
 
