@@ -11,6 +11,8 @@ Words = tuple[str, ...]
 
 _PARTS = 3  # the file's name and two folders
 _MOST_NAMED = 5
+_HEX = re.compile(r"(?<![0-9a-z])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-z])")  # UUID
+_ENDING = re.compile(r"(?:\.[a-z][a-z0-9]*)+$")
 _SEQUENCES = {("t", "1"), ("t", "2")}
 
 
@@ -18,7 +20,8 @@ def misplaced_files(text: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[st
     """One line for each column with files whose path names another patient than their row.
 
     A path that also names the patient of its row is right. Names count if they have letters and
-    digits, or four digits and more: others are too short to be told from numbers of files.
+    digits, or if they are four digits and more and the whole name of the file: others cannot be
+    told from numbers of files. UUIDs name nobody.
 
     Args:
         text: Manifest, every cell as text; its index is the number of each row less 2.
@@ -69,14 +72,22 @@ def _words(text: str) -> Words:
     return tuple(run.lstrip("0") or "0" if run.isdecimal() else run for run in runs)
 
 
+def _is_number(words: Words) -> bool:
+    """True for a name of digits alone, which is a name in a path only as the whole file name."""
+    return all(word.isdecimal() for word in words)
+
+
 def _owners(path: str, index: dict[Words, str], starts: set[str], longest: int) -> set[str]:
     """Patients that the last parts of a path name."""
     owners = set()
-    for part in re.split(r"[/\\]", path)[-_PARTS:]:
+    parts = [_HEX.sub(" ", part.casefold()) for part in re.split(r"[/\\]", path)[-_PARTS:]]
+    stem = _words(_ENDING.sub("", parts[-1]))
+    for part in parts:
         words = _words(part)
         for first, word in enumerate(words):
             if word in starts:
                 for end in range(first + 1, min(len(words), first + longest) + 1):
-                    if owner := index.get(words[first:end]):
-                        owners.add(owner)
+                    span = words[first:end]
+                    if span in index and (not _is_number(span) or span == stem):
+                        owners.add(index[span])
     return owners

@@ -253,6 +253,11 @@ def test_columns_that_are_not_read_are_named(tmp_path, caplog):
         pytest.param("UCSF-PDGM-0004,UCSF-PDGM-005/a.svs\nUCSF-PDGM-0005,\n", "row 2", id="ucsf"),
         pytest.param("P01,x/P01_P02.svs\nP02,y/P02.svs\n", "", id="both"),
         pytest.param("1,s2.svs\n2,s1.svs\n", "", id="numbers alone"),
+        pytest.param("10442,10443.svs\n10443,10442.svs\n", "rows 2, 3", id="long numbers"),
+        pytest.param("2491,2020/scan_2020.svs\n2020,b.svs\n", "", id="a year"),
+        pytest.param(
+            "7,a1982c02-2491-11eb-87f5-001a7dda7111.ndpi\n2491,x.ndpi\n", "", id="part of a UUID"
+        ),
         pytest.param("A,B.svs\nB,A.svs\n", "", id="letters alone"),
         pytest.param("T1,b/T2.svs\nT2,a/T1.svs\n", "", id="sequences"),
     ],
