@@ -190,7 +190,7 @@ def shared_text(cohort: str, pairs: Sequence[tuple[str, str, str, str]]) -> str:
 
 def shared_images(images: TableFingerprints) -> list[tuple[str, str, str, str]]:
     """Images with equal pixels of different patients: patient and place of both, once each."""
-    order = np.lexsort((images.patients, images.pixels))
+    order = np.argsort(images.pixels, kind="stable")
     pixels, patients = images.pixels[order], images.patients[order]
     same = np.flatnonzero((pixels[1:] == pixels[:-1]) & (patients[1:] != patients[:-1]))
     return [

@@ -27,6 +27,8 @@ from idhray.tables import FINGERPRINT_COLUMNS, FINGERPRINTS, PERCEPTUAL_HASH, PI
 
 logger = logging.getLogger(__name__)
 
+FileState = tuple[str, int, int]
+"""Path, bytes, and time of change in ns."""
 FOLDER = "_fingerprints"
 SOURCE = b"idhray_part"
 """Metadata key of a file of fingerprints: digest of the part that it belongs to."""
@@ -82,7 +84,12 @@ def table_fingerprints(folder: str) -> TableFingerprints:
         TableError: a part is damaged.
         LeakageError: a row of a patient holds a synthetic image.
     """
-    paths = tuple(parts(folder))
+    return _fingerprints_of(folder, tuple(_file_state(path) for path in parts(folder)))
+
+
+@functools.lru_cache(maxsize=32)  # an experiment compares each of its folders in every fold
+def _fingerprints_of(folder: str, states: tuple[FileState, ...]) -> TableFingerprints:
+    paths = tuple(path for path, _, _ in states)
     missing = [path for path in paths if not set(FINGERPRINT_COLUMNS) <= set(column_names(path))]
     side_tables = _side_tables(folder, missing)
     tables = [_columns(path, number, side_tables.get(path)) for number, path in enumerate(paths)]
@@ -175,9 +182,14 @@ def _digest_of(path: str, size: int, changed: int) -> str:
 
 def _part_digest(path: str) -> str:
     """Digest of a part's bytes; a file that did not change is read once by a process."""
+    return _digest_of(*_file_state(path))
+
+
+def _file_state(path: str) -> FileState:
+    """Path, size and time of change of a file."""
     files, inner = filesystem(path)
     info = files.get_file_info(inner)
-    return _digest_of(path, info.size or 0, info.mtime_ns or 0)
+    return path, info.size or 0, info.mtime_ns or 0
 
 
 def _made_table(folder: str, path: str) -> pa.Table:

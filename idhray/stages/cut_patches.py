@@ -15,8 +15,9 @@ from idhray.chance import generator, seed_for
 from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
+from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.images import decode, image_cell
-from idhray.leakage import refuse_shared_images
+from idhray.leakage import patient_splits, refuse_shared_images
 from idhray.ledger import Fate, check_failures, reason, tally
 from idhray.slides.patch_plan import PatchPlan, TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
@@ -32,6 +33,7 @@ from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.versions import stage_version
 from idhray.storage import absolute
+from idhray.table_fingerprints import table_fingerprints
 from idhray.table_parts import read_rows, read_table
 from idhray.tables import PATCHES, TILES
 
@@ -90,7 +92,7 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     to. Their patches keep their colors, and the ledger gives the reason.
     """
     out, plan = absolute(flags.out), _plan(flags)
-    refuse_shared_images(absolute(flags.tiles))
+    _refuse_slides_of_two_patients(absolute(flags.tiles))
     with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address)
         fates = map_items(
@@ -124,6 +126,18 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
         "stain_fallbacks": len(fallbacks),
         "unlabelled_patients": len(patches.unlabeled),
     }
+
+
+def _refuse_slides_of_two_patients(tiles: str) -> None:
+    """Refuse tiles that lie under two patients, one of whom may be tested.
+
+    Raises:
+        LeakageError: the pixels of two tiles are equal, or the copy index finds one tile in both.
+    """
+    refuse_shared_images(tiles)
+    roles = {name: split or "test" for name, split in patient_splits(tiles).items()}
+    pairs = near_duplicates(tiles, table_fingerprints(tiles))
+    refuse_near_duplicates(tiles, pairs, roles, tiles)
 
 
 def patches_state(flags: CutPatchesFlags) -> StageState:

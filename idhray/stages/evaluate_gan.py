@@ -51,7 +51,7 @@ from idhray.stages.gan_training.pretraining import (
     unseen_tables,
     with_earlier_copies,
 )
-from idhray.stages.runtime.folder import seal, stage_folder
+from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.state import StageState, folder_state
@@ -143,6 +143,7 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     that the checkpoint records, or else the split of the table.
     """
     task = _task(flags)
+    refuse_changed_checkpoint(task.checkpoint)
     identity = _identity(task, flags)
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)

@@ -56,7 +56,11 @@ def write_tiles(folder, slides):
                 {"patient": name, "idh": idh, "split": split, "slide": name, "rank": rank}
                 | {"x_l0": 64 * rank, "y_l0": 0, "size_l0": 64.0, "mpp": 1.0, "mpp_source": "file"}
                 | {"tissue_fraction": 1.0}
-                | {"image": image_cell(np.roll(tile_of(stains, rank), ord(name[0]), 0), "tile")}
+                | {
+                    "image": image_cell(
+                        np.roll(tile_of(stains, rank), 13 * ord(name[0]), 0), "tile"
+                    )
+                }
                 for rank in range(1, 11)
             ]
             digests = [
