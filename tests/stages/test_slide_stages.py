@@ -135,7 +135,7 @@ def test_the_real_broken_slides_end_in_the_ledger(tmp_path, real_data, ray_local
 
     assert (counts["done"], counts["skipped"], counts["failed"]) == (1, 1, 1)
     assert large["unreadable"].error == (
-        "unreadable: 16 x 16 px is smaller than one tile of 2052 px"
+        "unreadable: 16 x 16 px is smaller than one tile of 2048 px"
     )
     assert large["unopenable"].error.startswith("unopenable: OpenSlide cannot open it")
     assert tiny["unreadable"].status == "failed"
