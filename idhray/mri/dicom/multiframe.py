@@ -6,6 +6,7 @@ in order; here each frame has the position that its functional group states.
 Source: DICOM PS3.3, A.36.2 (Enhanced MR) and C.7.6.16 (functional groups).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -39,17 +40,25 @@ _DETAILS = {
 
 def frames_of(image: DicomImage) -> list[DicomImage]:
     """The frames of a multi-frame file as slices; the file itself if it does not place them."""
-    import pydicom  # noqa: PLC0415 - a third of a second, and only multi-frame files need it
-
     try:
-        header = pydicom.dcmread(image.path, stop_before_pixels=True, force=True)
-        shared = (header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+        header = _dataset(image.path, stop_before_pixels=True)
+        shared = (header.get("SharedFunctionalGroupsSequence") or [{}])[0]
         groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
         if len(groups) != image.frames:
             return [image]
         return [_frame(image, number, [group, shared]) for number, group in enumerate(groups)]
     except Exception:  # noqa: BLE001 - a damaged file raises anything in pydicom
         return [image]
+
+
+def _dataset(path: str, *, stop_before_pixels: bool = False) -> Any:
+    """Data set of a file. pydicom's warnings, which quote values of patients, are silenced."""
+    import pydicom  # noqa: PLC0415 - a third of a second, and only multi-frame files need it
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
 
 
 def _frame(image: DicomImage, number: int, groups: Sequence[Any]) -> DicomImage:
@@ -99,14 +108,12 @@ def frame_stack(label: str, path: str, frames: Sequence[DicomImage]) -> NDArray[
     Raises:
         MriError: The pixels are damaged, or compressed with a scaling that differs between frames.
     """
-    import pydicom  # noqa: PLC0415 - see `frames_of`
-
     scalings = {(frame.slope, frame.intercept) for frame in frames}
     try:
         if len(scalings) == 1:  # one scaling of all frames changes nothing: intensity is relative
             picture = SimpleITK.GetArrayFromImage(dicom_reader(path).Execute())
             return np.asarray(picture, dtype=np.float32)
-        file = pydicom.dcmread(path, force=True)
+        file = _dataset(path)
         if not file.file_meta.TransferSyntaxUID.is_compressed:
             stack = np.asarray(file.pixel_array, dtype=np.float32)
             for frame in frames:
