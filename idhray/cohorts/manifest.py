@@ -76,7 +76,10 @@ def read_manifest(path: str) -> pd.DataFrame:
     cells = manifest_cells(text)
     if problems := [*_problems(cells)]:
         raise ManifestError(problem_message(path, problems))
-    return _typed(cells.text.reset_index(drop=True), path)
+    cohort = _typed(cells.text.reset_index(drop=True), path)
+    if capped := cohort.loc[cohort["age_censored"] != "", "patient"].nunique():
+        logger.info("%s: %d ages are capped, such as 89+ (column age_censored)", path, capped)
+    return cohort
 
 
 def manifest_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
