@@ -77,7 +77,7 @@ def _in_years(number: float, unit: AgeUnit) -> CellValue:
         return CellValue(text=number_text(years))
     if unit == "years" and OLDEST < number <= OLDEST * PER_YEAR["days"]:
         return refused(
-            "it is not in years; `idhray make-manifest` takes --age-unit days or another --age-column"
+            "it is not in years; give `idhray make-manifest` --age-unit days, or another column"
         )
     return refused(f"write a number from 0 to {OLDEST}, years")
 
