@@ -9,6 +9,7 @@ from idhray.generator_records import (
     GENERATOR,
     GeneratorRecord,
     GeneratorTable,
+    gate_state,
     patients_hash,
     read_generator,
     write_generator,
@@ -56,3 +57,12 @@ def test_the_images_of_its_trainings_are_read_back(tmp_path):
     write_generator(str(tmp_path), record)
 
     assert read_generator(str(tmp_path)) == record
+
+
+@pytest.mark.parametrize(
+    ("passed", "notes", "state"),
+    [(True, [], "passed"), (True, ["No C_T test."], "not judged"), (False, ["-"], "failed")],
+)
+def test_nothing_passes_where_a_test_was_not_made(passed, notes, state):
+    """A GAN of five images passed, since no test could be made on them."""
+    assert gate_state(passed=passed, not_judged=notes) == state
