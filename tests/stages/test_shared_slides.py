@@ -44,5 +44,5 @@ def test_equal_tiles_of_two_patients_are_refused_with_both_slides(tmp_path):
         row = patch_row(patient, "mutant", "train", picture(1)) | {"slide": name, "rank": 1}
         publish_table(part_path(str(tmp_path), name), [row], TILES)
 
-    with pytest.raises(LeakageError, match=r"A \(a, part.* and B \(b, part"):
+    with pytest.raises(LeakageError, match=r"B \(b, part.* and A \(a, part"):
         refuse_shared_slides(str(tmp_path), COHORT, fates(a=("1", "x"), b=("2", "y")))
