@@ -85,11 +85,18 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"idhray {name}: interrupted; the same command continues", file=sys.stderr)
         return 130
-    if text := result.pop("text", None):  # tables for people, before the line for scripts
-        print(text)
+    text = result.pop("text", None)
     code = int(result.pop("exit_code", 0))
-    print(json.dumps(result), flush=True)
+    _print([text] if text else [], json.dumps(result))
     return code
+
+
+def _print(tables: Sequence[str], line: str) -> None:
+    """Print tables for people, then the line for scripts; a reader that has left loses them."""
+    try:
+        print("\n".join([*tables, line]), flush=True)
+    except BrokenPipeError:  # as with `| head`; the work is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _call(name: str, argv: list[str]) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def _run_locally(loop: Loop, config: dict[str, Any], cpus: int) -> None:
     """Run the loop in this process, with the context of Ray Train for a single worker."""
     threads = torch.get_num_threads()
     # torch counted its threads at its import, perhaps for a task with other CPUs.
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or cpus))
+    outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # 4,2 is nested
+    torch.set_num_threads(int(outermost) if outermost.isdecimal() and int(outermost) else cpus)
     try:
         local = ray.train.ScalingConfig(num_workers=0)
         TorchTrainer(loop, train_loop_config=config, scaling_config=local).fit()

@@ -1,39 +1,42 @@
-"""GPUs that a cluster has, and GPUs that it starts when they are needed."""
+"""Start of Ray: faults are one line."""
 
 import pytest
 
-from idhray.errors import ConfigError
-from idhray.stages.runtime import session, training
-from idhray.stages.runtime.session import GPUS_VARIABLE, task_gpus
-from idhray.stages.runtime.training import REQUESTS, gpus_for, trainings_at_once
+from idhray.stages.runtime import session
+from idhray.stages.runtime.session import _start_failure, tell_if_waiting
 
 
-@pytest.fixture(autouse=True)
-def no_gpu_yet(monkeypatch):
-    """A cluster whose GPU group is scaled to zero."""
-    for module in (session, training):
-        monkeypatch.setattr(module.ray, "cluster_resources", lambda: {"CPU": 4})
-    monkeypatch.delenv(GPUS_VARIABLE, raising=False)
+@pytest.mark.parametrize(
+    ("address", "error", "text"),
+    [
+        ("h:1", RuntimeError("Version mismatch: a\nb"), "use the versions of Ray and Python of"),
+        ("h:1", ConnectionError("gone"), "no Ray cluster answers there, or it needs its token"),
+        ("local", OSError("no space"), "Ray cannot be started on this machine: no space"),
+    ],
+)
+def test_a_failed_start_says_what_to_do(address, error, text):
+    """Ray's own message may have many lines."""
+    message = _start_failure(address, error)
+
+    assert text in message
+    assert "\n" not in message
 
 
-def test_without_a_promise_the_gpus_that_are_there_decide():
-    """Ray on a laptop must not wait for a GPU that never comes."""
-    assert (task_gpus(None), gpus_for(2)) == (0, 0)
-    assert trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=None) == 4
+@pytest.mark.parametrize(
+    ("total", "free", "text"),
+    [
+        (0, 0, "one task needs 1 CPUs on one machine, the largest has 0; waiting for the cluster"),
+        (4, 0, "one task needs 1 CPUs, and 0 of the cluster's 4 are free; waiting for others"),
+        (4, 2, ""),
+    ],
+)
+def test_waiting_for_a_cpu_is_said(monkeypatch, caplog, total, free, text):
+    """A command that waits in silence looks like one that hangs."""
+    nodes = [{"Alive": True, "Resources": {"CPU": total}}]
+    monkeypatch.setattr(session, "_started_here", False)
+    monkeypatch.setattr(session.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": total})
+    monkeypatch.setattr(session.ray, "available_resources", lambda: {"CPU": free})
+    tell_if_waiting(cpus=1, gpus=0)
 
-
-def test_a_promised_gpu_is_asked_for_before_it_exists(monkeypatch):
-    """An autoscaler starts nodes for requests; without any, all would train on CPUs."""
-    monkeypatch.setenv(GPUS_VARIABLE, "yes")
-
-    assert (task_gpus(None), gpus_for(2)) == (1, 1)
-    assert trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=None) == REQUESTS
-    assert task_gpus(0.0) == 0
-    assert trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=0.0) == 4
-
-
-def test_another_word_is_refused(monkeypatch):
-    """`true` would be taken for no."""
-    monkeypatch.setenv(GPUS_VARIABLE, "true")
-    with pytest.raises(ConfigError, match="must be yes or no"):
-        task_gpus(None)
+    assert (text in caplog.text) if text else caplog.text == ""
