@@ -14,6 +14,7 @@ EXEMPT = {
     "leakage.py": "the driver makes the same checks before Ray starts",
     "stages/experiment/checks.py": "the driver reads the same folds before Ray starts",
     "table_fingerprints.py": "the driver makes fingerprints before Ray starts",
+    "cohorts/text_table.py": "workers read folds only, which are Parquet",
     "cohorts/table_files": "workers read folds only, which are Parquet",
 }
 """File or folder whose log lines reach the user all the same -> reason."""
