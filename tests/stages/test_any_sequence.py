@@ -1,6 +1,7 @@
 """Whatever happened to a study, its tables are those of a run on its last manifest."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,15 @@ def slides(tmp_path_factory):
     """Slides of the patients, and some that take the place of broken ones."""
     with without_ray():
         return make_slides(tmp_path_factory.mktemp("phantom"))
+
+
+def repair(study, name, chance):
+    """Another slide in place of a patient's, if one is left: one slide of two is refused."""
+    row, used = study.rows[name], {Path(r["slide"]).read_bytes() for r in study.rows.values()}
+    spare = [path for path in study.slides[CANDIDATES:] if path.read_bytes() not in used]
+    if spare:
+        study.add(name, row["idh"], row["place"], chance.choice(spare))
+        study.rows[name]["patient"] = row["patient"]
 
 
 def change(study, chance, log):
@@ -51,9 +61,7 @@ def change(study, chance, log):
         elif kind == "rename":
             row["patient"] += "r"
         elif kind == "repair":
-            other = chance.choice(study.slides[CANDIDATES:])
-            study.add(name, row["idh"], row["place"], other)
-            study.rows[name]["patient"] = row["patient"]
+            repair(study, name, chance)
         elif kind == "repeat":
             if study.repeats == 3:
                 continue
