@@ -25,7 +25,11 @@ class StorageError(IdhrayError):
     """A file or folder is missing, in use, or of the wrong kind."""
 
 
-class FullError(StorageError):
+class OutputError(StorageError):
+    """Output cannot be written, which is not the fault of the input in hand."""
+
+
+class FullError(OutputError):
     """No space is left for output: the file in progress is not published, nor can any other be."""
 
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from pyarrow import fs
 
 from idhray.config import Identity
-from idhray.errors import FullError, SettingsChangedError, StorageError
+from idhray.errors import FullError, OutputError, SettingsChangedError, StorageError
 from idhray.locks import lock
 from idhray.uris import absolute as absolute
 from idhray.uris import existing_spelling as existing_spelling
@@ -135,7 +135,12 @@ def _renamed(target: Path) -> Iterator[BinaryIO]:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        part.replace(target)
+        try:
+            part.replace(target)
+        except FileNotFoundError:
+            raise OutputError(
+                f"{target}: another run of this command has taken over the folder"
+            ) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from idhray.config import Identity
-from idhray.errors import SettingsChangedError, StorageError
+from idhray.errors import OutputError, SettingsChangedError, StorageError
 from idhray.storage import (
     SETTINGS,
     filesystem,
@@ -17,6 +17,7 @@ from idhray.storage import (
     publish,
     publishing,
     read_bytes,
+    remove_abandoned,
 )
 
 VALUES = {"stage": "test", "seed": 0}
@@ -154,3 +155,16 @@ def test_a_uri_is_read_and_staged_like_a_path(tmp_path):
         pass
     with pytest.raises(StorageError, match="cannot be opened"):
         filesystem("ftp://host/file")
+
+
+def test_a_worker_that_outlives_its_run_blames_no_input(tmp_path):
+    """The next run removes what killed runs left half-written, perhaps under a worker that lives."""
+    target = tmp_path / "part-x.parquet"
+    with (
+        pytest.raises(OutputError, match="has taken over the folder"),
+        publishing(str(target)) as handle,
+    ):
+        handle.write(b"x")
+        remove_abandoned(str(tmp_path))
+
+    assert not [*tmp_path.iterdir()]

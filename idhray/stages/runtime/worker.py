@@ -10,7 +10,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from idhray import ledger
-from idhray.errors import FullError, IdhrayError, StorageError
+from idhray.errors import IdhrayError, OutputError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, unpacked
 from idhray.stages.runtime.time_limit import TimeLimit, failed_fate
@@ -122,7 +122,7 @@ def _fate(
         if outcome.rows:
             digest = publish_table(part_path(out, item.name), outcome.rows, schema)
             published = [PublishedPart(len(outcome.rows), digest)]
-    except FullError:
+    except OutputError:
         raise  # not the fault of this input, and the others would fail, too
     except IdhrayError as error:
         outcome, published = Outcome(status="failed", note=ledger.reason(error)), []

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from idhray.errors import FullError, IdhrayError, SlideError
+from idhray.errors import IdhrayError, OutputError, SlideError
 from idhray.ledger import reason
 from idhray.slide_cache.slots import slot
 from idhray.slides.direct import open_slide
@@ -152,7 +152,7 @@ def _cut_remotely(
             return given_up.error
         with limit.running(), opened_slide(task) as slide:
             return cut_shard(slide, shard, tiles, task, green_limit)
-    except FullError:
+    except OutputError:
         raise
     except IdhrayError as error:
         return reason(error)
