@@ -158,13 +158,13 @@ def test_a_uri_is_read_and_staged_like_a_path(tmp_path):
 
 
 def test_a_worker_that_outlives_its_run_blames_no_input(tmp_path):
-    """The next run removes what killed runs left half-written, perhaps under a worker that lives."""
-    target = tmp_path / "part-x.parquet"
-    with (
-        pytest.raises(OutputError, match="has taken over the folder"),
-        publishing(str(target)) as handle,
-    ):
-        handle.write(b"x")
-        remove_abandoned(str(tmp_path))
+    """The next run removes what a killed one left half-written, perhaps under a live worker."""
 
+    def overtaken():
+        with publishing(str(tmp_path / "part-x.parquet")) as handle:
+            handle.write(b"x")
+            remove_abandoned(str(tmp_path))
+
+    with pytest.raises(OutputError, match="has taken over the folder"):
+        overtaken()
     assert not [*tmp_path.iterdir()]
