@@ -153,6 +153,7 @@ def generators(
             fold=fold,
             train_per_class=protocol.train_per_class,
             fidelity_every_kimg=0,
+            allow_few=True,
         )
         for fold in read_folds(folds).numbers()
         for idh in LABELS
