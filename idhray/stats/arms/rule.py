@@ -82,8 +82,8 @@ def deciding_confidence(folds: int, generators: str) -> float:
 
     It is .95. A claim about such images rests on few independent generators where one fold has one
     for each repeat, or five or more folds have one each. Their luck skews the difference: in
-    simulated studies without an effect (generator SD .25 in d') the 95% interval said "helps" in up
-    to 4.7 %, the 97.5% interval in 2.6 % or less.
+    simulated studies without an effect the 95% interval said "helps" in up to 4.7 % (generator SD
+    .25 in d'), the 97.5% interval in up to 3.2 %, with 2,000 studies for each design.
     """
     of_means = generators == "per fold" and folds >= MIN_FOLDS_OF_MEANS
     few = of_means or (folds == 1 and generators == "per fold and repeat")
