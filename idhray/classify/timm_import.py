@@ -1,4 +1,4 @@
-"""Import of torchvision without its C++ operators; import this module before timm.
+"""Import of timm, at its first use: with torchvision it takes 3 s of CPU in each worker.
 
 PyPI's torchvision wheel cannot load its C++ operators beside a CPU-only torch. It then skips most
 of them, but still registers fake kernels for `nms` and `qnms`, so its import fails with
@@ -7,7 +7,9 @@ not use. If the two operators are declared without a kernel, both imports succee
 them, in object detection, raise torch's error. If the C++ operators load, nothing is declared.
 """
 
+import functools
 import importlib
+from types import ModuleType
 
 import torch
 
@@ -32,4 +34,8 @@ def import_torchvision() -> None:
         importlib.import_module("torchvision")
 
 
-import_torchvision()
+@functools.cache
+def import_timm() -> ModuleType:
+    """The module timm, beside a torchvision whose C++ operators may be missing."""
+    import_torchvision()
+    return importlib.import_module("timm")
