@@ -25,6 +25,7 @@ from idhray.cohorts.modality import (
     with_split_if_enough,
 )
 from idhray.config import Identity, identity_of, recorded_values, settings_hash
+from idhray.entity_tags import entity_tags
 from idhray.errors import MriError
 from idhray.images import encode, image_cell
 from idhray.input_digest import content_digest
@@ -174,15 +175,17 @@ def _item(
     names = {name: row[name] for name in ("study", "patient", "idh", "split")}
     masks = [name for name in ("brain_mask", "tumor_mask") if row[name]]
     values = {"study": row["study"], "masks": masks, "settings": hashed}
-    values["files"] = {name: _mark(row[name]) for name in SCAN_FILES if row[name]}
-    former = {**names, "masks": masks, "settings": hashed}
+    files = {name: row[name] for name in SCAN_FILES if row[name]}
+    values["files"] = {name: _mark(path) for name, path in files.items()}
+    former = [values, {**names, "masks": masks, "settings": hashed}]
+    tags = entity_tags(each for path in files.values() for each in _files(path))
     task = PrepareMriTask(
         **names, **{name: row[name] for name in SCAN_FILES}, settings=settings, out=out
     )
     return Item(
         name=task.study,
-        settings_hash=settings_hash(values),
-        former_hashes=[settings_hash(former)],
+        settings_hash=settings_hash({**values, "entity_tags": tags} if tags else values),
+        former_hashes=[settings_hash(each) for each in former],
         people={task.patient: {"idh": task.idh, "split": task.split}},
         task=task,
     )

@@ -9,9 +9,10 @@ import pandas as pd
 
 from idhray.cohorts.slide_names import row_slide_name, slide_name
 from idhray.config import settings_hash
+from idhray.entity_tags import entity_tags
 from idhray.errors import StorageError
 from idhray.slide_cache.cache import Cache
-from idhray.slide_cache.source import source_of
+from idhray.slide_cache.source import slide_files, source_of
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Item
 from idhray.storage import absolute, list_files, read_bytes
@@ -103,14 +104,24 @@ def _files_by_slide(
     return files
 
 
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """A slide's files as the storage describes them."""
+
+    size: int
+    """Bytes of all files together."""
+    tags: list[str]
+    """Entity tags of the files on an object store."""
+
+
 def tile_items(
     cohort: pd.DataFrame, sidecars: Sidecars, run: TileRun, settings: dict[str, Any]
 ) -> list[Item[TileTask]]:
     """One item for each slide of a cohort; the hash of an item is made of `settings`."""
     with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
-        sizes = list(pool.map(_size, cohort["slide"]))
-    rows = zip(cohort.to_dict("records"), sizes, strict=True)
-    return [_item(_task(row, sidecars, run), size, settings) for row, size in rows]
+        states = list(pool.map(_state, cohort["slide"]))
+    rows = zip(cohort.to_dict("records"), states, strict=True)
+    return [_item(_task(row, sidecars, run), state, settings) for row, state in rows]
 
 
 def _task(row: dict[Any, Any], sidecars: Sidecars, run: TileRun) -> TileTask:
@@ -138,12 +149,12 @@ def _number(value: Any) -> float | None:
     return None if pd.isna(value) else value
 
 
-def _item(task: TileTask, size: int, settings: dict[str, Any]) -> Item[TileTask]:
+def _item(task: TileTask, state: _State, settings: dict[str, Any]) -> Item[TileTask]:
     """Item of one slide. The hash leaves out paths: a moved archive is the same archive."""
     sidecar_files = {"regions": task.regions, "coordinates": task.coordinates}
     values = {
         "slide": task.slide,
-        "bytes": size,
+        "bytes": state.size,
         "mpp": task.mpp,
         "objective_power": task.objective_power,
         "settings": settings,
@@ -151,13 +162,15 @@ def _item(task: TileTask, size: int, settings: dict[str, Any]) -> Item[TileTask]
         **{f"{kind}_digest": _digest(path) for kind, path in sidecar_files.items() if path},
     }
     person = {"idh": task.idh, "split": task.split}
+    former = [values, {**values, "patient": task.patient, **person}]
+    present = {**values, "entity_tags": state.tags} if state.tags else values
     return Item(
         name=task.slide,
-        settings_hash=settings_hash(values),
-        former_hashes=[settings_hash({**values, "patient": task.patient, **person})],
+        settings_hash=settings_hash(present),
+        former_hashes=[settings_hash(each) for each in former],
         people={task.patient: person},
         task=task,
-        size=size,
+        size=state.size,
     )
 
 
@@ -165,8 +178,8 @@ def _digest(path: str) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
-def _size(path: str) -> int:
+def _state(path: str) -> _State:
     try:
-        return source_of(path).size
+        return _State(size=source_of(path).size, tags=entity_tags(slide_files(path)))
     except StorageError:
-        return 0  # the worker meets the same error and records it
+        return _State(size=0, tags=[])  # the worker meets the same error and records it
