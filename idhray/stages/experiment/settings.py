@@ -67,7 +67,9 @@ class ExperimentSettings:
 
 
 PRESETS = {
-    "controlled": ExperimentSettings(),
+    # Patients have equal shares of the training, however many slices they have; of the papers'
+    # designs, `images` is part.
+    "controlled": ExperimentSettings(classifier=ClassifierSettings(patient_weights="equal")),
     "liu2020": ExperimentSettings(protocol=PROTOCOL["liu2020"], classifier=CLASSIFIER["liu2020"]),
     # Source: Liu et al. 2020, table 1 compares these four networks.
     "liu2020-table1": ExperimentSettings(

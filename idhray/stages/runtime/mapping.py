@@ -133,7 +133,13 @@ def map_items(
 def _log_remarks(out: str, fates: Sequence[Fate]) -> None:
     """Log the first remarks of workers on inputs that are done or skipped; the ledger has all."""
     for status in ("done", "skipped"):
-        remarks = [f"{f.input}: {f.error}" for f in fates if f.status == status and f.error]
+        remarks = [
+            fate.error
+            if fate.error.startswith(f"{fate.input}: ")
+            else f"{fate.input}: {fate.error}"
+            for fate in fates
+            if fate.status == status and fate.error
+        ]
         if remarks:
             logger.warning(
                 "%s: %d of %d inputs are %s with a remark, see %s: %s",

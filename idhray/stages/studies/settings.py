@@ -107,12 +107,12 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
         protocol=PROTOCOL["liu2020"],
     ),
     # The paper's images and networks in an experiment with folds and controls. Ours: a reserve of
-    # patches for the arm more-real.
+    # patches for the arm more-real, and equal shares of the patients in each training.
     "controlled": StudySettings(
         tiling=TILES["liu2020"],
         patches=replace(PATCHES["liu2020"], reserve_per_class=6_000),
-        gan=PGGAN["liu2020"],
-        classifier=CLASSIFIER["liu2020"],
+        gan=replace(PGGAN["liu2020"], patient_weights="equal"),
+        classifier=replace(CLASSIFIER["liu2020"], patient_weights="equal"),
         protocol=PROTOCOL["controlled"],
     ),
     "demo": StudySettings(
