@@ -165,3 +165,16 @@ def _fault(host: str, port: int) -> str:
         return str(error.strerror or error)
     is_grpc = len(answer) > 3 and answer[3] == SETTINGS_FRAME  # after a length of 3 bytes
     return "" if is_grpc else "what answers is no gRPC server"
+
+
+def use_writable_caches() -> None:
+    """Give matplotlib a folder for its cache where the home folder cannot be written to.
+
+    It would otherwise print a warning, or make a new folder in every process.
+    """
+    home = os.path.expanduser("~")
+    if "MPLCONFIGDIR" in os.environ or os.access(home, os.W_OK):
+        return
+    folder = os.path.join(tempfile.gettempdir(), f"idhray-cache-{os.getuid()}")
+    if _is_usable(folder):
+        os.environ["MPLCONFIGDIR"] = folder

@@ -22,6 +22,7 @@ FOLDERS = {
     "phantom",
     "report",
     "exchange",
+    "shell",
 }
 # Folders that may also import these folders of their row.
 MAY_USE = {"planning": {"stats"}, "experiment": {"stats"}}

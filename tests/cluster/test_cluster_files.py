@@ -13,7 +13,8 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 
-from idhray.cli import STAGES, presets_of
+from idhray.cli import STAGES
+from idhray.shell.flag_classes import presets_of
 from tests.command_flags import flags_in_help
 
 ROOT = Path(__file__).parents[2]
