@@ -97,7 +97,7 @@ def _run_stage(name: str, argv: list[str]) -> int:
         check_surroundings(argv)
         use_writable_caches()
         # Imported here, because help and completion must not wait for torch.
-        from idhray.shell.flag_classes import parsed_flags, stage_of
+        from idhray.shell.flag_classes import parsed_flags, stage_of  # noqa: PLC0415
 
         result = stage_of(name)(parsed_flags(name, argv))
     except IdhrayError as error:

@@ -96,7 +96,7 @@ def declared(kind, dest):
     owner = next(
         base
         for base in reversed(kind.__mro__)
-        if last in base.__dict__.get("__annotations__", {}) and base.__module__ != "types"
+        if last in inspect.get_annotations(base) and base.__module__ != "types"
     )
     return f"{owner.__module__}.{owner.__name__}.{last}"
 

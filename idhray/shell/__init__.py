@@ -1,1 +1,1 @@
-"""The command line as people meet it: help pages, suggestions, completion, checks of the machine."""
+"""The command line as people meet it: help pages, suggestions, completion, checks."""

@@ -1,4 +1,4 @@
-"""Flags of a command as tyro reads them: the fields of the stage's dataclass and of its settings."""
+"""Flags of a command as tyro reads them: fields of the stage's dataclass and of its settings."""
 
 import importlib
 import inspect

@@ -27,7 +27,7 @@ def usage(stages: dict[str, str]) -> str:
     lines = [f"  {name:<{USAGE_WIDTH}} {text}" for name, text in stages.items()]
     return "\n".join(
         [
-            "idhray STAGE --flags   (idhray STAGE --help shows the flags people set, --help-all all)",
+            "idhray STAGE --flags   (STAGE --help shows the flags that people set, --help-all all)",
             "",
             *lines,
             "",
