@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest, with_split
-from idhray.cohorts.modality import COHORT, with_earlier_split, with_slides
+from idhray.cohorts.manifest import LABELS, SPLITS, read_manifest
+from idhray.cohorts.modality import COHORT, with_earlier_split, with_slides, with_split_if_enough
 from idhray.cohorts.slide_names import row_slide_name
 from idhray.errors import LeakageError, ManifestError, StorageError, TableError
 from idhray.exchange.files import mark
@@ -75,13 +75,15 @@ def cohort_with_split(
 ) -> pd.DataFrame:
     """The manifest with a split. If it names slides, a drawn split is that of `tile_slides`.
 
+    Fewer than 3 patients of a label leave the split empty, which is logged.
+
     Args:
         manifest: Path of the manifest.
         seed: Seed of a split that is drawn.
         earlier: Cohort of an earlier run, whose patients keep their split; None without one.
 
     Raises:
-        ManifestError: the manifest contradicts itself, or has too few patients for a split.
+        ManifestError: the manifest contradicts itself.
     """
     cohort = with_earlier_split(read_manifest(manifest), earlier)
     if (cohort["split"] != "").all():
@@ -93,7 +95,8 @@ def cohort_with_split(
             *(manifest, seed, COHORT),
         )
     has_slides = bool((cohort["slide"] != "").any())
-    return with_split(with_slides(cohort, manifest) if has_slides else cohort, seed)
+    placed = with_slides(cohort, manifest) if has_slides else cohort
+    return with_split_if_enough(placed, seed, manifest)
 
 
 def chunks_of(

@@ -571,6 +571,14 @@ def test_without_any_slide_all_patients_take_part_in_the_split(tmp_path):
     assert (cohort_with_split(listed, 0)["split"] != "").all()
 
 
+def test_images_of_too_few_patients_for_a_split_have_none(tmp_path, caplog):
+    """A few images can be tried; training refuses them."""
+    listed = manifest(tmp_path, [["P1", "mutant", "", ""], ["P2", "wildtype", "", ""]])
+
+    assert cohort_with_split(listed, 0)["split"].tolist() == ["", ""]
+    assert "too few for a split" in caplog.text
+
+
 def test_a_tar_that_was_replaced_is_noticed(tmp_path, ray_local):
     """Its names are the same, its pictures are not."""
     listed, out = manifest(tmp_path), str(tmp_path / "in")
