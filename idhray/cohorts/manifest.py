@@ -59,7 +59,8 @@ def read_manifest(path: str) -> pd.DataFrame:
     Unknown values are "" in text columns and NaN in `age`, `mpp` and `objective_power`. File paths
     become absolute (relative paths are relative to the manifest). Words with one meaning become one
     word: `M` and male, `2` and `Grade II`. A patient-level value in one row of a patient applies to
-    all rows of the patient. Columns that are not read are logged.
+    all rows of the patient. Columns that are not read are logged, but a column that looks like the
+    missing `idh` is refused: without labels the cohort would count as unknown.
 
     Raises:
         ManifestError: The manifest has problems; the message has one line per problem.
@@ -69,6 +70,11 @@ def read_manifest(path: str) -> pd.DataFrame:
         raise ManifestError(
             f"{path}: there is no column `patient`; it has {listed_columns(text)}. `idhray "
             "make-manifest table --columns patient=NAME ...` maps other names"
+        )
+    if "idh" not in text and (similar := [name for name in text if "idh" in name.lower()]):
+        raise ManifestError(
+            f"{path}: there is no column `idh`, but {similar[0]!r}; rename it to idh, or let "
+            "`idhray make-manifest table` read it"
         )
     if unread := [*unread_columns([*text], COLUMNS)]:
         logger.warning("%s: columns that are not read: %s", path, ", ".join(unread))

@@ -239,6 +239,15 @@ def test_columns_that_are_not_read_are_named(tmp_path, caplog):
     assert "slides (slide?), Age at diagnosis (age?), tmb" in caplog.text
 
 
+def test_a_column_that_looks_like_the_missing_labels_is_refused(tmp_path):
+    """A whole cohort counted as unlabelled, with exit code 0. A column `id` is none of these."""
+    with pytest.raises(ManifestError, match="no column `idh`, but 'IDH-Status'; rename it"):
+        read_manifest(manifest_file(tmp_path, "patient,IDH-Status\nA,mutant\n"))
+    cohort = read_manifest(manifest_file(tmp_path, "patient,id\nA,1\n"))
+
+    assert cohort["idh"].tolist() == [""]
+
+
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
