@@ -33,6 +33,10 @@ class FullError(OutputError):
     """No space is left for output: the file in progress is not published, nor can any other be."""
 
 
+class UnreachableError(OutputError):
+    """A store did not answer for minutes: no input is at fault, and the others would fail, too."""
+
+
 class TableError(IdhrayError):
     """A Parquet table lacks columns or rows that its reader needs."""
 

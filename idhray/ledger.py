@@ -1,17 +1,17 @@
 """The ledger: one row for each input of a stage, published when the work on it has ended."""
 
 import socket
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from idhray.errors import IdhrayError, StorageError
+from idhray.errors import IdhrayError, StorageError, TableError
+from idhray.ledger_index import INDEX, ledger_rows
 from idhray.storage import LEDGER as LEDGER_FOLDER
 from idhray.storage import exists, join, remove
-from idhray.table_parts import complete_part, part_path, parts, publish_table, read_table
+from idhray.table_parts import complete_part, part_path, publish_table
 from idhray.tables import LEDGER
 
 Status = Literal["done", "skipped", "failed"]
@@ -51,44 +51,58 @@ class Fate:
     """Digest of a slide by OpenSlide; "" for other inputs."""
 
 
-READS_AT_ONCE = 16
-"""Ledger files read at the same time. One table of 10,000 files would take 150 MB."""
-_COLUMNS = pa.schema([LEDGER.field(field.name) for field in fields(Fate)], LEDGER.metadata)
-
-
 def record(out: str, fate: Fate) -> None:
     """Publish a fate in `out/_ledger`, in place of an earlier one of the same input."""
     row = {**asdict(fate), "host": socket.gethostname()}
     publish_table(part_path(join(out, LEDGER_FOLDER), fate.input), [row], LEDGER)
 
 
-def fates(out: str) -> dict[str, Fate]:
-    """The fates in a folder's ledger by input; none when it has no ledger yet."""
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        rows = pool.map(_read, parts(join(out, LEDGER_FOLDER)))
-        return {fate.input: fate for fate in rows}
+def fates(out: str, *, update_index: bool = False) -> dict[str, Fate]:
+    """The fates in a folder's ledger by input; none when it has no ledger yet.
+
+    Args:
+        out: Output folder.
+        update_index: Keep the index of a large ledger up to date. Only for a run that holds the
+            folder's lock.
+    """
+    rows = ledger_rows(join(out, LEDGER_FOLDER), update=update_index)
+    return {row["input"]: _fate(row) for row in rows}
 
 
 def fate(out: str, name: str) -> Fate | None:
     """The fate of one input; None when there is none yet."""
     path = part_path(join(out, LEDGER_FOLDER), name)
-    return _read(path) if exists(path) else None
+    if not exists(path):
+        return None
+    (row,) = complete_part(path, LEDGER).to_pylist()
+    return _fate(row)
 
 
-def forget(out: str, name: str) -> None:
-    """Remove the fate of an input."""
-    remove(part_path(join(out, LEDGER_FOLDER), name))
+def forget(out: str, *names: str) -> None:
+    """Remove the fates of inputs."""
+    if names:
+        remove(join(out, LEDGER_FOLDER, INDEX))  # it holds their names, too
+    for name in names:
+        remove(part_path(join(out, LEDGER_FOLDER), name))
 
 
-def _read(path: str) -> Fate:
-    (row,) = complete_part(path, _COLUMNS).to_pylist()
-    return Fate(**{name: value for name, value in row.items() if value is not None})
+def _fate(row: Mapping[str, Any]) -> Fate:
+    values = {name: value for name, value in row.items() if value is not None and name != "host"}
+    return Fate(**values)
 
 
 def ledger_table(folders: Sequence[str]) -> pa.Table:
-    """The ledgers of several folders as one table."""
-    tables = [read_table(join(f, LEDGER_FOLDER), LEDGER) for f in folders]
-    return pa.concat_tables(tables) if tables else LEDGER.empty_table()
+    """The ledgers of several folders as one table.
+
+    Raises:
+        TableError: a folder has no ledger.
+    """
+    rows = []
+    for folder in folders:
+        rows += (entries := ledger_rows(join(folder, LEDGER_FOLDER)))
+        if not entries:
+            raise TableError(f"{folder}: has no ledger; run the stage that makes it first")
+    return pa.Table.from_pylist(rows, schema=LEDGER)
 
 
 def tally(fates: dict[str, Fate]) -> dict[str, int]:

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import fcntl
 import json
-import logging
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,14 +24,14 @@ from pyarrow import fs
 
 from idhray.config import Identity
 from idhray.errors import FullError, OutputError, SettingsChangedError, StorageError
+from idhray.leases import LEASES, check_lease, lease
 from idhray.locks import lock
+from idhray.object_store import upload
 from idhray.uris import absolute as absolute
 from idhray.uris import existing_spelling as existing_spelling
 from idhray.uris import filesystem as filesystem
 from idhray.uris import is_remote as is_remote
 from idhray.uris import is_uri as is_uri
-
-logger = logging.getLogger(__name__)
 
 SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
@@ -39,7 +39,6 @@ LEDGER = "_ledger"
 LOCK = ".lock"
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_COPY_BYTES = 1 << 20
 _YOUNG_S = 60
 _HALF_WRITTEN = re.compile(r"\.half-[0-9a-f]{32}")  # names as `_renamed` makes them
 
@@ -79,6 +78,7 @@ def read_bytes(path: str) -> bytes:
 
 def remove(path: str) -> None:
     """Delete a file if it is there."""
+    check_lease(path)
     files, inner = filesystem(path)
     if files.get_file_info(inner).type == fs.FileType.File:
         files.delete_file(inner)
@@ -86,6 +86,7 @@ def remove(path: str) -> None:
 
 def delete_folder(folder: str) -> None:
     """Delete a folder with its content, if it exists."""
+    check_lease(folder)
     files, inner = filesystem(folder)
     if files.get_file_info(inner).type == fs.FileType.Directory:
         files.delete_dir(inner)
@@ -113,12 +114,12 @@ def publishing(path: str) -> Iterator[BinaryIO]:
         if isinstance(files, fs.LocalFileSystem):
             with _renamed(Path(inner)) as handle:
                 yield handle
+                check_lease(path)
             return
         with tempfile.TemporaryFile() as copy:
             yield copy
-            copy.seek(0)
-            with files.open_output_stream(inner) as stream:
-                shutil.copyfileobj(copy, stream, _COPY_BYTES)
+            check_lease(path)
+            upload(files, inner, copy)
     except OSError as error:
         what = f"{path}: cannot be written ({error.strerror or error})"
         if error.errno in NO_SPACE:
@@ -184,6 +185,25 @@ def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
     return [join(folder, n) for n in names if n.startswith(prefix) and n.endswith(suffix)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """Size and time of a file; it is another one if they differ."""
+
+    size: int
+    changed_ns: int
+
+
+def file_states(folder: str) -> dict[str, FileState]:
+    """Files directly in `folder` by name; none when the folder is not there."""
+    files, inner = filesystem(folder)
+    infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    return {
+        info.base_name: FileState(size=info.size or 0, changed_ns=info.mtime_ns or 0)
+        for info in infos
+        if info.type == fs.FileType.File
+    }
+
+
 def list_tree(folder: str) -> list[str]:
     """Files in `folder` and in all folders below it, sorted by path."""
     files, inner = filesystem(folder)
@@ -199,7 +219,7 @@ def folder_lock(folder: str) -> Iterator[None]:
     Raises:
         StorageError: a run is writing there.
     """
-    with contextlib.nullcontext() if is_remote(folder) else _locked(absolute(folder)):
+    with _locked(absolute(folder)):
         yield
 
 
@@ -282,8 +302,8 @@ def output_folder(
 ) -> Iterator[dict[str, Any]]:
     """A folder that one run may write: a new one, or one that was made with the same identity.
 
-    The folder is locked (a local one; the lock ends with the process, however it ends) and holds
-    `_settings.json` and `_provenance.json`.
+    The folder is locked and holds `_settings.json` and `_provenance.json`. The lock ends with the
+    process, however it ends; where the kernel has no locks, a lease expires (see `leases.py`).
 
     Args:
         out: Path or URI of the folder.
@@ -301,9 +321,9 @@ def output_folder(
         StorageError: another run is writing to `out`, or `out` holds something else.
     """
     with contextlib.ExitStack() as stack:
+        local = absolute(out)
+        stack.enter_context(_locked(local))
         if not is_remote(out):
-            local = absolute(out)
-            stack.enter_context(_locked(local))
             for name in ("", LEDGER, *owns):
                 remove_abandoned(os.path.join(local, name))
                 stack.callback(remove_abandoned, os.path.join(local, name))  # before it is unlocked
@@ -363,7 +383,7 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
     infos = files.get_file_info(fs.FileSelector(inner))
     turn = {LEDGER: 0, SETTINGS: 2}
     for info in sorted(infos, key=lambda i: turn.get(i.base_name, 1)):
-        if info.base_name == LOCK:
+        if info.base_name in (LOCK, LEASES):
             continue
         if info.type == fs.FileType.Directory:
             files.delete_dir(info.path)
@@ -373,19 +393,18 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
 
 @contextlib.contextmanager
 def _locked(out: str) -> Iterator[None]:
-    """Hold the folder's lock file; the kernel lets go of it when the process ends."""
+    """Hold the folder's lock file, which the kernel frees at the end of the process, or its lease."""
+    if is_remote(out):
+        with lease(out):
+            yield
+        return
     try:
         os.makedirs(out, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{out}: cannot be a folder ({error.strerror})") from None
     with open(os.path.join(out, LOCK), "a") as handle:
-        match lock(handle.fileno()):
-            case "busy":
-                raise StorageError(f"{out}: another run is writing here; wait for it")
-            case "unsupported":
-                logger.warning(
-                    "%s: its file system has no locks (flock); make sure that no two runs write "
-                    "to this folder at the same time",
-                    out,
-                )
-        yield
+        state = lock(handle.fileno())
+        if state == "busy":
+            raise StorageError(f"{out}: another run is writing here; wait for it")
+        with lease(out) if state == "unsupported" else contextlib.nullcontext():
+            yield

@@ -13,6 +13,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from idhray.errors import StorageError
+from idhray.object_store import PatientStore
+from idhray.patience import patiently
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _BUCKET = re.compile(r"([^/@#?%\s]+@)?[A-Za-z0-9._:\[\]-]+(@[A-Za-z0-9._:-]+)?")
@@ -104,5 +106,8 @@ def _file_system_of_bucket(scheme: str, bucket: str) -> tuple[fs.FileSystem, str
     """File system of a bucket, and the bucket's path in it. The region of a bucket is looked up
     over the network, so it is asked for once."""
     name = "gcs" if scheme == "gs" else scheme
-    files, root = fs.FileSystem.from_uri(f"{name}://{bucket}/")
-    return files, root
+    # A small object is one request then, instead of the three of an upload in parts.
+    query = "?allow_delayed_open=true" if name == "s3" else ""
+    uri = f"{name}://{bucket}/{query}"
+    files, root = patiently(lambda: fs.FileSystem.from_uri(uri), f"{scheme}://{bucket}")
+    return fs.PyFileSystem(PatientStore(scheme, files)), root

@@ -8,7 +8,7 @@ from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from pyarrow import fs
 
-from idhray import uris
+from idhray import leases, uris
 from idhray.chance import generator
 from idhray.config import Identity
 from idhray.errors import StorageError
@@ -36,6 +36,7 @@ def bucket(tmp_path, monkeypatch):
     folder = DirFileSystem(str(tmp_path / "store"), LocalFileSystem(auto_mkdir=True))
     store = fs.PyFileSystem(fs.FSSpecHandler(folder))
     (tmp_path / "store" / "bucket").mkdir(parents=True)
+    monkeypatch.setattr(leases, "SETTLE_S", 0)
     monkeypatch.setattr(uris, "_file_system_of_bucket", lambda _, name: (store, name))
     return tmp_path / "store" / "bucket"
 

@@ -52,6 +52,7 @@ from idhray.stages.gan_training.pretraining import (
     with_earlier_copies,
 )
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
+from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.state import StageState, folder_state
@@ -148,7 +149,7 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address)
         gpus = task_gpus(flags.gpus)
-        remote = ray.remote(_evaluate).options(num_cpus=1, num_gpus=gpus)
+        remote = ray.remote(leased(_evaluate)).options(num_cpus=1, num_gpus=gpus)
         try:
             ray.get(remote.remote(settings_dict(task)))
         except ray.exceptions.RayTaskError as error:

@@ -8,12 +8,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import basename
 from typing import Any, Literal
 
 from idhray.config import settings_hash
 from idhray.generator_records import patients_hash
+from idhray.ledger_index import INDEX
 from idhray.stages.forgetting.subject import ROW_COLUMNS, Subject
 from idhray.storage import read_bytes
 from idhray.table_fingerprints import FOLDER as FINGERPRINTS
@@ -49,7 +50,9 @@ def change_of(path: str, subject: Subject) -> Change | None:
         # Fingerprints beside a table are made again from the images that stay.
         return None if name == WITHDRAWN_FILE else Change(path=path, kind="delete")
     if name.endswith(".parquet"):
-        return _parquet_change(path, subject)
+        change = _parquet_change(path, subject)
+        # An index is made again from the files of the ledger that stay.
+        return replace(change, kind="delete") if change and name == INDEX else change
     if subject.masked(name.rsplit(".", 1)[0], of_patients=True) != name.rsplit(".", 1)[0]:
         return Change(path=path, kind="delete")
     if name in PAGES and name != "form.html":

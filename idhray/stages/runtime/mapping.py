@@ -19,6 +19,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.grouping import grouped
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, packed
+from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.progress import progress
 from idhray.stages.runtime.resuming import (
     Difference,
@@ -93,7 +94,7 @@ def map_items(
         StorageError: the ledger cannot be written, or there is no space left.
     """
     check_numbers(workers, limit_s, max_attempts)
-    earlier = ledger.fates(out)
+    earlier = ledger.fates(out, update_index=True)
     named = {item.name for item in items}
     compared = {name: f for name, f in earlier.items() if name in named or not other_inputs}
     change = difference(out, items, compared)
@@ -118,13 +119,13 @@ def map_items(
             limit_s=limit_s,
             version=version,
         )
-        run = functools.partial(_run_on_ray, attempts=attempts, work=work_on_row, options=options)
+        run = functools.partial(_run_on_ray, attempts=attempts, work=leased(work_on_row), options=options)
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         _run(out, grouped(todo, task_size, slots), attempts, run)
     if on_change != "refuse":
         remove_gone(out, change.gone)
     # Nobody else writes here; a ledger of 10,000 inputs takes seconds to read.
-    fates = ledger.fates(out) if todo or change.gone else earlier
+    fates = ledger.fates(out, update_index=True) if todo or change.gone else earlier
     _log_remarks(out, [fates[item.name] for item in todo if item.name in fates])
     remove_unlisted_parts(out, fates)
     return fates

@@ -127,8 +127,7 @@ def remove_unlisted_files(folder: str, names: Collection[str]) -> None:
 
 def remove_gone(out: str, gone: Sequence[str]) -> None:
     """Remove inputs from the ledger; their parts go with `remove_unlisted_parts`."""
-    for name in gone:
-        ledger.forget(out, name)
+    ledger.forget(out, *gone)
 
 
 def remove_unlisted_parts(out: str, fates: Mapping[str, Fate]) -> None:

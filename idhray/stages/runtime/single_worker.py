@@ -14,6 +14,7 @@ import torch
 from ray.train.torch import TorchTrainer
 
 from idhray.errors import IdhrayError, TrainingError
+from idhray.stages.runtime.leased import leased
 
 RETRIES = 3
 
@@ -37,7 +38,7 @@ def run_single_worker(
         IdhrayError: the loop raised it.
         TrainingError: the worker died too often.
     """
-    task = ray.remote(_run_locally).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
+    task = ray.remote(leased(_run_locally)).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
     try:
         ray.get(task.remote(loop, config, cpus))
     except ray.exceptions.RayTaskError as error:

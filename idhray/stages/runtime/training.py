@@ -16,6 +16,7 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, IdhrayError
 from idhray.stages.runtime.background import Background
+from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, tell_if_waiting
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.storage import (
@@ -102,7 +103,7 @@ def run_workers(
     resources: dict[str, float] = {"CPU": cpus_per_worker} | ({"GPU": gpus} if gpus else {})
     files, inner = filesystem(out)  # Ray would parse a URI, and cut it at # or ?
     trainer = TorchTrainer(
-        loop,
+        leased(loop),
         train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(
             num_workers=workers, use_gpu=gpus > 0, resources_per_worker=resources

@@ -58,8 +58,7 @@ def forget_changed_inputs(
         for name, digest in zip(recorded, digests, strict=True)
         if digest != fates[name].input_digest
     ]
-    for name in changed:
-        ledger.forget(out, name)
+    ledger.forget(out, *changed)
     result = Verification(
         compared=len(recorded), unrecorded=len(read) - len(recorded), changed=changed
     )
