@@ -2,8 +2,8 @@
 
     OUT/_ledger/index.parquet    copies of rows, with size and time of the files that hold them
 
-The files are the ledger; the index may be deleted at any time. A row of it counts while its file has
-the same size and time. A store may give times in whole seconds only, so rows of files that were
+The files are the ledger; the index may be deleted at any time. A row of it counts while its file
+has the same size and time. A store may give times in whole seconds only, so rows of files that were
 written shortly before the index do not count.
 """
 
@@ -53,7 +53,8 @@ def ledger_rows(folder: str, *, update: bool = False) -> list[Row]:
     indexed = dict(_indexed(folder, states, parts)) if INDEX in states else {}
     missing = [name for name in parts if name not in indexed]
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        read = dict(zip(missing, pool.map(lambda name: _row(join(folder, name)), missing)))
+        rows_read = pool.map(lambda name: _row(join(folder, name)), missing)
+        read = dict(zip(missing, rows_read, strict=True))
     rows = {name: indexed[name] if name in indexed else read[name] for name in sorted(parts)}
     if update and len(missing) > WORTH_FILES:
         _write(folder, rows, parts)

@@ -134,9 +134,7 @@ class _Reader(io.RawIOBase):
         self._size = int(self._store._call(path, self._file.size))
 
     def _opened(self) -> pa.NativeFile:
-        return self._store._call(
-            self._path, lambda: self._store.files.open_input_file(self._path)
-        )
+        return self._store._call(self._path, lambda: self._store.files.open_input_file(self._path))
 
     def read(self, size: int | None = -1) -> bytes:
         """The next bytes."""

@@ -85,8 +85,8 @@ def patiently(call: Callable[[], T], place: str) -> T:
             left = budget - (time.monotonic() - start)
             if left <= 0:
                 raise UnreachableError(
-                    f"{place}: the store did not answer for {budget / 60:g} min ({reason}); run the "
-                    f"same command when it answers, or raise {PATIENCE_VARIABLE}"
+                    f"{place}: the store did not answer for {budget / 60:g} min ({reason}); run "
+                    f"the same command when it answers, or raise {PATIENCE_VARIABLE}"
                 ) from None
             if pause == FIRST_PAUSE_S:
                 minutes = budget / 60

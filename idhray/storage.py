@@ -393,7 +393,7 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
 
 @contextlib.contextmanager
 def _locked(out: str) -> Iterator[None]:
-    """Hold the folder's lock file, which the kernel frees at the end of the process, or its lease."""
+    """Hold the folder's lock file, which the kernel frees with the process, or its lease."""
     if is_remote(out):
         with lease(out):
             yield

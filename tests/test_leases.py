@@ -75,9 +75,9 @@ def test_a_run_that_is_alive_keeps_others_out(place):
     with (
         lease(place),
         pytest.raises(StorageError, match=r"another run is writing here \(process \d+ on "),
+        lease(place),
     ):
-        with lease(place):
-            pass
+        pass
     with lease(place):  # released, so at once
         publish(f"{place}/part-a.parquet", b"x")
 

@@ -94,7 +94,7 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     out, plan = absolute(flags.out), _plan(flags)
     _refuse_slides_of_two_patients(absolute(flags.tiles))
     with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         fates = map_items(
             plan.items(recorded),
             cut_one,

@@ -21,7 +21,7 @@ import torch
 
 from idhray.chance import seed_for
 from idhray.config import Identity, identity_of, settings_dict, settings_from
-from idhray.errors import ConfigError, IdhrayError, LeakageError
+from idhray.errors import ConfigError, LeakageError
 from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.copies.search import Limits, find_copies
@@ -53,6 +53,7 @@ from idhray.stages.gan_training.pretraining import (
 )
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.leased import leased
+from idhray.stages.runtime.losses import RESTARTS, result_of
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.state import StageState, folder_state
@@ -147,15 +148,12 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     refuse_changed_checkpoint(task.checkpoint)
     identity = _identity(task, flags)
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
-        connect(flags.address)
+        connect(flags.address, flags)
         gpus = task_gpus(flags.gpus)
-        remote = ray.remote(leased(_evaluate)).options(num_cpus=1, num_gpus=gpus)
-        try:
-            ray.get(remote.remote(settings_dict(task)))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, IdhrayError):
-                raise error.cause from None  # without the worker's traceback
-            raise
+        remote = ray.remote(leased(_evaluate)).options(
+            num_cpus=1, num_gpus=gpus, max_retries=RESTARTS
+        )
+        result_of(remote.remote(settings_dict(task)), task.out)
     verdict = read_json(join(task.out, "gate.json"))
     for sentence in (*verdict["reasons"], *verdict["notes"]):
         logger.info("%s: %s", task.checkpoint, sentence)

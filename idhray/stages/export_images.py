@@ -97,7 +97,7 @@ def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
     )
     owns = (*FOLDERS.values(), "*.csv")
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=owns) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         _copy_generator_records(images, out, kind)
         plans = file_plans(paths, kind, flags.format, flags.shard_mb * MB)
         items = [

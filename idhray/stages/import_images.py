@@ -145,7 +145,7 @@ def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
         values["table"] = "tiles"
     identity = Identity(values, dropped=frozenset({"manifest_hash", "images"}))
     with stage_folder(out, identity, overwrite=flags.overwrite):
-        connect(flags.address)
+        connect(flags.address, flags)
         finished = (
             _imported_tiles(flags, chunks, image_px, out)
             if flags.table == "tiles"

@@ -84,7 +84,7 @@ def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
         settings=settings,
     )
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         if isinstance(settings, MriPhantomSettings):
             fates, manifests = _mri_phantom(settings, settings_hash(recorded), flags)
         else:

@@ -90,7 +90,7 @@ def predict(flags: PredictFlags) -> dict[str, Any]:
         logger.warning("%s: %s", out, remark)
     identity = identity_of(inputs=inputs, flags=flags, names=("split",))
     with stage_folder(out, identity, overwrite=flags.overwrite) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         items = [
             Item(
                 name=split,

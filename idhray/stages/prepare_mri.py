@@ -105,7 +105,7 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, SCAN_FILES, flags.manifest)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         items = plan.items(recorded)
         verified = {}
         if flags.verify_inputs:

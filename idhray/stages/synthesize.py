@@ -109,7 +109,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     task = _task(flags, valid_gate(checkpoint, generator, flags.psi))
     count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
     with stage_folder(out, _identity(task), overwrite=flags.overwrite) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         write_generator(out, generator_record(checkpoint, generator, read_model(checkpoint)))
         if task.gate:
             write_gate(out, task.gate)

@@ -97,7 +97,7 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, ("slide",), flags.manifest)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=owns) as recorded:
-        connect(flags.address)
+        connect(flags.address, flags)
         if flags.cache:
             publish_json(join(out, CACHE_FILE), {"folder": absolute(flags.cache)})
         fetched = flags.cache is not None or any(is_remote(path) for path in plan.cohort["slide"])

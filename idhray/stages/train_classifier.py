@@ -118,7 +118,7 @@ def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     identity = replace(identity, former={**identity.values, "synthetic": seals})
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         if not exists(join(out, saved.CARD_FILE)):
-            connect(flags.address)
+            connect(flags.address, flags)
             task = ClassifierTask(
                 images=images,
                 out=out,

@@ -106,7 +106,7 @@ def train_gans(
     }
     order = [name for name in tasks if name not in open_tasks] + _longest_first(open_tasks)
     if open_tasks:
-        connect(address)  # in the main thread, and before signals are handled here
+        connect(address, first)  # in the main thread, and before signals are handled here
         at_once = trainings_at_once(
             first.workers,
             cpus_per_worker=first.cpus_per_worker,

@@ -15,6 +15,7 @@ from idhray.classify.frozen import choose_penalty
 from idhray.classify.image_set import ImageSet
 from idhray.classify.settings import InputChannels
 from idhray.experiment.images import FoldImages
+from idhray.stages.runtime.losses import RESTARTS, result_of
 
 CHUNK = 256
 """Images of one Ray task."""
@@ -76,12 +77,12 @@ def experiment_features(
 def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float) -> EncodedImages:
     """Features of a set, (N, D) float32, each chunk in a Ray task."""
     shared = ray.put(images)
-    task: Any = ray.remote(num_cpus=1, num_gpus=gpus)(_encode_chunk)
+    task: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RESTARTS)(_encode_chunk)
     chunks = [
         task.remote(shared, start, min(start + CHUNK, len(images)), encoder, channels)
         for start in range(0, len(images), CHUNK)
     ]
-    return np.concatenate(ray.get(chunks))
+    return np.concatenate([result_of(chunk, "features of images") for chunk in chunks])
 
 
 def _encode_chunk(

@@ -40,5 +40,3 @@ class SweepFlags(ItemFlags):
     """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_trial: int = 1
     """CPUs of each training."""
-    room_timeout: float = 600
-    """Seconds to wait for a cluster that has no room for one training, but may grow."""

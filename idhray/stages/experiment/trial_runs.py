@@ -22,6 +22,7 @@ from idhray.stages.experiment.protocol_file import changed_trials, trial_hashes
 from idhray.stages.experiment.sweep_flags import SweepFlags
 from idhray.stages.experiment.trial import TrialTask, run_trial
 from idhray.stages.runtime.items import Item
+from idhray.stages.runtime.losses import RESTARTS
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 FROZEN_TRIALS = 25
 """Trials of the frozen encoder that share a Ray task; one takes well under a second."""
-RESTARTS = 10
-"""New starts of a training whose worker was lost; each continues from its last epoch, so that a
-machine that is taken away costs little."""
 
 
 def run_planned(plan: TrialPlan, out: str, images: str, flags: SweepFlags) -> list[Trial]:
@@ -106,9 +104,9 @@ def run_trials(
     ]
     if not todo:
         return
-    connect(flags.address)
+    connect(flags.address, flags)
     gpus = task_gpus(flags.gpus_per_trial)
-    wait_for_room(cpus=flags.cpus_per_trial, gpus=gpus, timeout_s=flags.room_timeout)
+    wait_for_room(cpus=flags.cpus_per_trial, gpus=gpus)
     start = time.monotonic()
     data = load_data(images, plan, todo, gpus)
     logger.info("%s: images read in %.0f s", out, time.monotonic() - start)

@@ -30,7 +30,7 @@ from idhray.stages.runtime.resuming import (
     remove_gone,
     remove_unlisted_parts,
 )
-from idhray.stages.runtime.session import tell_if_waiting
+from idhray.stages.runtime.session import wait_for_room
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
 from idhray.storage import LEDGER
@@ -101,7 +101,7 @@ def map_items(
     check_change(out, change, compared, on_change)
     todo = _open_items(out, items, change, earlier, max_attempts)
     if todo:
-        tell_if_waiting(cpus=cpus, gpus=gpus)
+        wait_for_room(cpus=cpus, gpus=gpus, memory_bytes=memory_bytes)
         options = {
             "num_cpus": cpus,
             "num_gpus": gpus or None,
@@ -119,7 +119,9 @@ def map_items(
             limit_s=limit_s,
             version=version,
         )
-        run = functools.partial(_run_on_ray, attempts=attempts, work=leased(work_on_row), options=options)
+        run = functools.partial(
+            _run_on_ray, attempts=attempts, work=leased(work_on_row), options=options
+        )
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         _run(out, grouped(todo, task_size, slots), attempts, run)
     if on_change != "refuse":

@@ -5,6 +5,7 @@ the command line from them, and the docstring of a field is its help text.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +14,13 @@ class RunFlags:
 
     address: str | None = None
     """Address of a running Ray cluster. Without it, Ray starts on this machine."""
+    cluster_gpus: Literal["yes", "no"] | None = None
+    """Answer to the question whether the cluster starts GPU nodes on demand. With `yes`, trainings
+    ask for GPUs that are not there yet. Default: the environment variable IDHRAY_CLUSTER_GPUS, else
+    no: the GPUs that are there when the command starts decide."""
+    room_timeout: float | None = None
+    """Seconds to wait for a cluster that has no machine large enough for one task, but may grow.
+    Default: 1800."""
     overwrite: bool = False
     """Delete what an earlier run with other settings or inputs left in the output folder, and start
     again."""

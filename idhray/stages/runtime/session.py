@@ -1,21 +1,25 @@
 """Start of Ray, its resources, and the provenance of output folders."""
 
+import contextlib
 import functools
 import logging
+import math
 import os
 import platform
 import subprocess
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.autoscaler.sdk import request_resources
 
 import idhray
 from idhray.errors import ConfigError, one_line
+from idhray.stages.runtime.options import RunFlags
 from idhray.surroundings import check_address, ray_folder
 from idhray.usable_cpus import usable_cpus
 
@@ -25,18 +29,27 @@ OOM_RETRIES = 2
 SECONDS_PER_LOOK = 10.0
 GPUS_VARIABLE = "IDHRAY_CLUSTER_GPUS"
 
+ROOM_TIMEOUT_S = 1800.0
+
 _started_here = False
+_room_timeout_s = ROOM_TIMEOUT_S
 
 
-def connect(address: str | None) -> None:
+def connect(address: str | None, flags: RunFlags | None = None) -> None:
     """Join a Ray cluster, or start Ray on this machine when no address is given.
 
     `ray job submit` sets RAY_ADDRESS, which counts as an address. A process that is already
     connected (`study`, tests) stays connected.
 
+    Args:
+        address: Address of a cluster; None to start Ray here.
+        flags: Flags of the command, whose statements on the cluster count from now on.
+
     Raises:
         ConfigError: no cluster answers at the address, or Ray cannot be started.
     """
+    if flags is not None:
+        _declare(flags)
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -64,6 +77,17 @@ def connect(address: str | None) -> None:
     logger.info("Ray at %s: %s", chosen, _resources())
 
 
+def _declare(flags: RunFlags) -> None:
+    """Let the statements of a command on its cluster count for all stages that it runs."""
+    global _room_timeout_s  # noqa: PLW0603 - one cluster per process
+    if flags.cluster_gpus is not None:
+        os.environ[GPUS_VARIABLE] = flags.cluster_gpus
+    if flags.room_timeout is not None:
+        if not flags.room_timeout >= 0:
+            raise ConfigError(f"--room-timeout must be 0 or more, got {flags.room_timeout:g}")
+        _room_timeout_s = flags.room_timeout
+
+
 def _start_failure(address: str, error: Exception) -> str:
     """One line on a Ray that does not start, or a cluster that cannot be joined."""
     text = one_line(error)
@@ -85,7 +109,7 @@ def task_gpus(gpus: float | None) -> float:
 
 
 def promised_gpus() -> bool:
-    """True if `IDHRAY_CLUSTER_GPUS=yes` says that the cluster starts GPU nodes on demand.
+    """True if `--cluster-gpus` or `IDHRAY_CLUSTER_GPUS` is yes: GPU nodes start on demand.
 
     Without it, the GPUs that are there now decide, and a GPU group scaled to zero is not seen.
 
@@ -121,43 +145,62 @@ def check_room(workers: int, *, cpus: float, gpus: float) -> None:
             logger.warning("%s; waiting for the cluster to grow", shortage)
 
 
-def tell_if_waiting(*, cpus: float, gpus: float) -> None:
-    """Log that the first task has to wait, if no node of a cluster has room for it now."""
-    if _started_here:
-        return  # nobody else uses it
-    needs = {"CPU": cpus, "GPU": gpus}
-    if shortage := _shortage(needs):
-        logger.warning("one task needs %s; waiting for the cluster to grow", shortage)
-        return
-    available = ray.available_resources()
-    for name, need in needs.items():
-        if need > available.get(name, 0):
-            total = ray.cluster_resources().get(name, 0)
-            logger.warning(
-                "one task needs %g %ss, and %g of the cluster's %g are free; waiting for others "
-                "to finish",
-                *(need, name, available.get(name, 0), total),
-            )
+def wait_for_room(*, cpus: float, gpus: float, memory_bytes: float = 0) -> None:
+    """Wait until some machine of the cluster is large enough for one task.
 
-
-def wait_for_room(*, cpus: float, gpus: float, timeout_s: float) -> None:
-    """Wait until the cluster has room for one training; refuse at once where Ray was started here.
+    An autoscaler is asked for such a machine meanwhile. Where Ray was started here, no machine
+    comes, and the task is refused at once.
 
     Raises:
-        ConfigError: this machine has no room, or the cluster did not grow within `timeout_s`.
+        ConfigError: no machine is large enough, and none came within `--room-timeout`.
     """
+    needs = {"CPU": cpus, "GPU": gpus, "memory": memory_bytes}
+    shortage = _shortage(needs)
+    if not shortage:
+        _tell_if_busy(needs)
+        return
+    if _started_here:
+        raise ConfigError(f"one task needs {shortage}; ask for less, or give --address")
+    logger.warning(
+        "one task needs %s; waiting up to %g s for the cluster to grow", shortage, _room_timeout_s
+    )
     start = time.monotonic()
-    while shortage := _shortage({"CPU": cpus, "GPU": gpus}):
-        if _started_here:
-            raise ConfigError(f"one training needs {shortage}; ask for less, or give --address")
-        waited = time.monotonic() - start
-        if waited >= timeout_s:
-            raise ConfigError(
-                f"one training needs {shortage}, and the cluster did not grow in {waited:.0f} s; "
-                "ask for less, or raise --room-timeout"
+    with _requested(needs):
+        while shortage := _shortage(needs):
+            waited = time.monotonic() - start
+            if waited >= _room_timeout_s:
+                raise ConfigError(
+                    f"one task needs {shortage}, and no larger one came in {waited:.0f} s; start "
+                    "such a machine, ask for less, or raise --room-timeout"
+                )
+            time.sleep(min(SECONDS_PER_LOOK, _room_timeout_s - waited))
+    logger.info("a machine is there after %.0f s", time.monotonic() - start)
+
+
+@contextlib.contextmanager
+def _requested(needs: Mapping[str, float]) -> Iterator[None]:
+    """Ask an autoscaler for a machine with these resources while the block runs."""
+    bundle = {name: math.ceil(need) for name, need in needs.items() if need}
+    request_resources(bundles=[bundle])
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
+
+
+def _tell_if_busy(needs: Mapping[str, float]) -> None:
+    """Log that the first task has to wait, if others use the cluster now."""
+    if _started_here:
+        return  # nobody else uses it
+    available, total = ray.available_resources(), ray.cluster_resources()
+    for name, need in needs.items():
+        if need > available.get(name, 0):
+            logger.warning(
+                "one task needs %s, and %s of the cluster's %s are free; waiting for others to "
+                "finish",
+                _amount(name, need),
+                *(_amount(name, each.get(name, 0)) for each in (available, total)),
             )
-        logger.warning("one training needs %s; waiting for the cluster to grow", shortage)
-        time.sleep(min(SECONDS_PER_LOOK, timeout_s - waited))
 
 
 def _shortage(needs: Mapping[str, float]) -> str:
@@ -167,10 +210,15 @@ def _shortage(needs: Mapping[str, float]) -> str:
         return ""
     largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
     return " and ".join(
-        f"{need:g} {name}s on one machine, the largest has {largest[name]:g}"
+        f"{_amount(name, need)} on one machine, the largest has {_amount(name, largest[name])}"
         for name, need in needs.items()
         if need
     )
+
+
+def _amount(name: str, value: float) -> str:
+    """A number of CPUs or GPUs, or GB of memory."""
+    return f"{value / 1e9:.3g} GB" if name == "memory" else f"{value:g} {name}s"
 
 
 def provenance(stage: str) -> dict[str, Any]:

@@ -13,10 +13,8 @@ import ray.train
 import torch
 from ray.train.torch import TorchTrainer
 
-from idhray.errors import IdhrayError, TrainingError
 from idhray.stages.runtime.leased import leased
-
-RETRIES = 3
+from idhray.stages.runtime.losses import RESTARTS, result_of
 
 Loop = Callable[[dict[str, Any]], None]
 
@@ -38,19 +36,10 @@ def run_single_worker(
         IdhrayError: the loop raised it.
         TrainingError: the worker died too often.
     """
-    task = ray.remote(leased(_run_locally)).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
-    try:
-        ray.get(task.remote(loop, config, cpus))
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, IdhrayError):
-            raise error.cause from None  # without the worker's traceback
-        raise
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-        reason = str(error).split("\n")[0]
-        raise TrainingError(
-            f"{out}: the worker of this training died again and again ({reason}); give it more "
-            "memory, then run the same command, which continues from the last checkpoint"
-        ) from None
+    task = ray.remote(leased(_run_locally)).options(
+        num_cpus=cpus, num_gpus=gpus, max_retries=RESTARTS
+    )
+    result_of(task.remote(loop, config, cpus), out)
 
 
 def _run_locally(loop: Loop, config: dict[str, Any], cpus: int) -> None:

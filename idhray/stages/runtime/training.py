@@ -14,10 +14,11 @@ from ray.train.torch import TorchTrainer
 
 from idhray.classify.settings import ClassifierSettings
 from idhray.distributed import Worker
-from idhray.errors import ConfigError, IdhrayError
+from idhray.errors import ConfigError, IdhrayError, one_line
 from idhray.stages.runtime.background import Background
 from idhray.stages.runtime.leased import leased
-from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, tell_if_waiting
+from idhray.stages.runtime.losses import LOSSES, RESTARTS, lost_too_often
+from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, wait_for_room
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.storage import (
     absolute,
@@ -35,7 +36,6 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 RUN = "_ray"  # folder of Ray Train, removed when the checkpoint is published
-RESTARTS = 3
 HISTORY = "_history.json"
 SECONDS_PER_LOOK = 10
 REQUESTS = 32
@@ -115,7 +115,7 @@ def run_workers(
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
-    return _logged(out, lambda: _fit_with_restarts(trainer))
+    return _logged(out, lambda: _fit_with_restarts(trainer, out))
 
 
 def run_from_snapshots(
@@ -155,7 +155,7 @@ def _checked_gpus(out: str, workers: int, gpus_per_worker: float | None, cpus: i
     """GPUs of each worker, after a check that this machine has room for all workers."""
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
     check_room(workers, cpus=cpus, gpus=gpus)
-    tell_if_waiting(cpus=cpus, gpus=gpus)
+    wait_for_room(cpus=cpus, gpus=gpus)
     logger.info("%s: %d workers on %g GPUs each", out, workers, gpus)
     return gpus
 
@@ -262,20 +262,25 @@ def this_worker() -> Worker:
     return Worker(context.get_world_rank(), context.get_world_size())
 
 
-def _fit_with_restarts(trainer: TorchTrainer) -> ray.train.Result:
-    """Fit again from the last checkpoint after a worker died, but not after an IdhrayError.
+def _fit_with_restarts(trainer: TorchTrainer, out: str) -> ray.train.Result:
+    """Fit again from the last checkpoint after a loss, but not after an IdhrayError.
 
-    The FailureConfig of Ray cannot tell the two apart.
+    The FailureConfig of Ray cannot tell the two apart, and does not cover the controller, which is
+    an actor itself.
     """
     for restart in range(RESTARTS + 1):
         try:
             return trainer.fit()
         except ray.train.TrainingFailedError as error:
-            failures = getattr(error, "worker_failures", {}).values()
-            for failure in failures:
+            for failure in getattr(error, "worker_failures", {}).values():
                 if isinstance(failure, IdhrayError):
                     raise failure from None
             if restart == RESTARTS:
                 raise
-            logger.warning("training stopped (%s); restart %d", error, restart + 1)
+            reason = one_line(error)
+        except LOSSES as error:
+            if restart == RESTARTS:
+                raise lost_too_often(out, error) from None
+            reason = f"{type(error).__name__}: {one_line(error)[:200]}"
+        logger.warning("%s: training stopped (%s); restart %d", out, reason, restart + 1)
     raise AssertionError("unreachable")

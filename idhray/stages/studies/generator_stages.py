@@ -117,7 +117,7 @@ def gan_stage(
         by_name, places = tasks(), folders()
         targets = {key: place.prepared() for key, place in places.items()}
         ready = {key: replace(task, out=targets[key]) for key, task in by_name.items()}
-        connect(flags.address)
+        connect(flags.address, flags)
         other_work = Background(meanwhile) if meanwhile else None
         train_gans(ready, flags.address)
         for key, place in places.items():
@@ -147,7 +147,7 @@ def synthetic_stage(
     study = absolute(flags.out)
 
     def run() -> None:
-        connect(flags.address)
+        connect(flags.address, flags)
         at_once = trainings_at_once(1, cpus_per_worker=1, gpus_per_worker=flags.gpus)
         works = {key: functools.partial(each.run, study) for key, each in images.items()}
         side_by_side(works, at_once)

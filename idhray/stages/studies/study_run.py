@@ -93,7 +93,7 @@ def run_study(outline: StudyOutline) -> dict[str, Any] | None:
     with output_folder(
         out, identity, provenance=origin, overwrite=flags.overwrite, owns=outline.owns
     ):
-        connect(flags.address)
+        connect(flags.address, flags)
         outline.before_start()
         everything = outline.stages(out)
         run_stages(chosen_stages(everything, flags.from_, flags.until), flags, out)

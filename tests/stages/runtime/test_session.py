@@ -2,8 +2,10 @@
 
 import pytest
 
+from idhray.errors import ConfigError
 from idhray.stages.runtime import session
-from idhray.stages.runtime.session import _start_failure, tell_if_waiting
+from idhray.stages.runtime.options import RunFlags
+from idhray.stages.runtime.session import _start_failure, connect, promised_gpus, wait_for_room
 
 
 @pytest.mark.parametrize(
@@ -22,21 +24,68 @@ def test_a_failed_start_says_what_to_do(address, error, text):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize(
-    ("total", "free", "text"),
-    [
-        (0, 0, "one task needs 1 CPUs on one machine, the largest has 0; waiting for the cluster"),
-        (4, 0, "one task needs 1 CPUs, and 0 of the cluster's 4 are free; waiting for others"),
-        (4, 2, ""),
-    ],
-)
-def test_waiting_for_a_cpu_is_said(monkeypatch, caplog, total, free, text):
-    """A command that waits in silence looks like one that hangs."""
-    nodes = [{"Alive": True, "Resources": {"CPU": total}}]
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster of one node with these CPUs; `requests` is what an autoscaler was asked for."""
+    total, free, requests = {"CPU": 4.0}, {"CPU": 4.0}, []
+    nodes = [{"Alive": True, "Resources": total}]
     monkeypatch.setattr(session, "_started_here", False)
+    monkeypatch.setattr(session, "_room_timeout_s", 0.0)
     monkeypatch.setattr(session.ray, "nodes", lambda: nodes)
-    monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": total})
-    monkeypatch.setattr(session.ray, "available_resources", lambda: {"CPU": free})
-    tell_if_waiting(cpus=1, gpus=0)
+    monkeypatch.setattr(session.ray, "cluster_resources", lambda: total)
+    monkeypatch.setattr(session.ray, "available_resources", lambda: free)
+    monkeypatch.setattr(session, "request_resources", lambda *, bundles: requests.append(bundles))
+    return total, free, requests
 
-    assert (text in caplog.text) if text else caplog.text == ""
+
+def test_waiting_for_others_is_logged(cluster, caplog):
+    """A command that waits in silence looks like one that hangs."""
+    _, free, requests = cluster
+    wait_for_room(cpus=1, gpus=0)
+    assert caplog.text == ""
+    free["CPU"] = 0
+    wait_for_room(cpus=1, gpus=0)
+
+    assert "one task needs 1 CPUs, and 0 CPUs of the cluster's 4 CPUs are free" in caplog.text
+    assert requests == []
+
+
+def test_a_task_that_fits_no_machine_ends_after_the_stated_wait(cluster, caplog):
+    """A sweep that asked for GPUs which could never come waited for ever."""
+    _, _, requests = cluster
+    with pytest.raises(ConfigError, match="1 GPUs on one machine, the largest has 0 GPUs, and no"):
+        wait_for_room(cpus=1, gpus=0.5 + 0.5)
+    with pytest.raises(ConfigError, match="and 64 GB on one machine, the largest has 0 GB"):
+        wait_for_room(cpus=1, gpus=0, memory_bytes=64e9)
+
+    assert "waiting up to 0 s for the cluster to grow" in caplog.text
+    assert requests == [
+        [{"CPU": 1, "GPU": 1}],
+        [],
+        [{"CPU": 1, "memory": 64_000_000_000}],
+        [],
+    ]
+
+
+def test_a_machine_that_comes_ends_the_wait(cluster, monkeypatch):
+    """An autoscaler starts a machine for a request, not for a command that only looks."""
+    total, _, requests = cluster
+    monkeypatch.setattr(session, "_room_timeout_s", 60.0)
+    monkeypatch.setattr(session.time, "sleep", lambda _: total.update(GPU=1.0))
+    wait_for_room(cpus=1, gpus=1)
+
+    assert requests == [[{"CPU": 1, "GPU": 1}], []]
+
+
+def test_flags_state_what_the_cluster_can_have(monkeypatch):
+    """They count for all stages that a study runs; a stage without them changes nothing."""
+    monkeypatch.setenv(session.GPUS_VARIABLE, "no")
+    monkeypatch.setattr(session, "_room_timeout_s", 5.0)
+    monkeypatch.setattr(session.ray, "is_initialized", lambda: True)
+    connect(None, RunFlags(cluster_gpus="yes", room_timeout=7.0))
+    connect(None, RunFlags())
+
+    assert promised_gpus()
+    assert session._room_timeout_s == 7.0
+    with pytest.raises(ConfigError, match="--room-timeout must be 0 or more"):
+        connect(None, RunFlags(room_timeout=-1))
