@@ -4,8 +4,8 @@
     python benchmarks/object_store.py ledger --inputs 10000
 
 `outage` tiles the slides of a phantom from and to s3:// while the store is absent, answers 503, or
-is slow. `ledger` counts the requests of a start on a ledger with and without its index. The store is
-moto, behind a proxy on this machine; see `tests/made_up_store.py`.
+is slow. `ledger` counts the requests of a start on a ledger with and without its index. The store
+is moto, behind a proxy on this machine; see `tests/made_up_store.py`.
 """
 
 import json

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Sequence
@@ -54,7 +55,8 @@ def ray_folder() -> str | None:
     """Folder for a Ray that is started here; None for Ray's default.
 
     Ray takes RAY_TMPDIR or TMPDIR as it is. A TMPDIR that cannot be used is replaced by Python's
-    choice, and a link stands for a path that is too long for sockets.
+    choice, a private folder replaces a folder `ray` of another user, and a link stands for a path
+    that is too long for sockets.
 
     Raises:
         ConfigError: RAY_TMPDIR cannot be used, or no folder can.
@@ -67,9 +69,24 @@ def ray_folder() -> str | None:
         )
     parent = chosen or _temporary_folder()
     folder = os.path.join(parent, "ray")
+    if os.path.lexists(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        folder = _private_folder(parent)
+        return folder if _is_short(folder) else _short_link(folder)
     if not _is_short(folder):
         return _short_link(folder)
     return None if parent == (chosen or os.environ.get("TMPDIR", "/tmp")) else folder
+
+
+def _private_folder(parent: str) -> str:
+    """Folder of this user; another name where somebody else took the usual one."""
+    folder = os.path.join(parent, f"ray-{os.getuid()}")
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        state = os.lstat(folder)
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
+            return tempfile.mkdtemp(prefix=f"ray-{os.getuid()}-", dir=parent)
+    return folder
 
 
 def _temporary_folder() -> str:

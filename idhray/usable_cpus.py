@@ -1,10 +1,12 @@
-"""CPUs that this process may use: its affinity and the limits of its control groups.
+"""CPUs and memory that this process may use: its affinity and the limits of its control groups.
 
 SLURM and container runtimes give a job a part of a node, and the operating system still counts all
-CPUs of the node.
-Source: Linux kernel documentation, "Control Group v2", cpu.max; cgroup v1, "CFS Bandwidth Control".
+CPUs and all memory of the node.
+Source: Linux kernel documentation, "Control Group v2", cpu.max and memory.max; cgroup v1, "CFS
+Bandwidth Control" and "Memory Resource Controller"; SLURM, srun, SLURM_CPUS_ON_NODE.
 """
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
+NO_LIMIT = 1 << 60
+"""The first version of control groups states no limit as a number near 2^63."""
 
 
 def usable_cpus(cgroups: Path = CGROUPS, process_cgroups: Path = PROCESS_CGROUPS) -> int:
@@ -25,20 +29,39 @@ def usable_cpus(cgroups: Path = CGROUPS, process_cgroups: Path = PROCESS_CGROUPS
         count: float = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    return max(1, math.floor(min([count, *_quotas(cgroups, process_cgroups)])))
+    limits = [_quota(folder) for folder in _groups(cgroups, process_cgroups, "cpu")]
+    return max(1, math.floor(min([count, *_slurm_cpus(), *itertools.chain(*limits)])))
 
 
-def _quotas(cgroups: Path, process_cgroups: Path) -> Iterator[float]:
-    """Limit of each control group that the process is in, in CPUs."""
+def memory_limit(cgroups: Path = CGROUPS, process_cgroups: Path = PROCESS_CGROUPS) -> int | None:
+    """Bytes of memory that the control groups of this process allow; None without a limit."""
+    limits = []
+    for folder in _groups(cgroups, process_cgroups, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _text(folder / name).strip()
+            if text.isdecimal() and int(text) < NO_LIMIT:
+                limits.append(int(text))
+    return min(limits, default=None)
+
+
+def _slurm_cpus() -> list[int]:
+    """CPUs of a SLURM job on this node, where SLURM does not confine its processes."""
+    text = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return [int(text)] if text.isdecimal() and int(text) else []
+
+
+def _groups(cgroups: Path, process_cgroups: Path, controller: str) -> Iterator[Path]:
+    """Folders of the control groups that the process is in, for one controller."""
     for line in _text(process_cgroups).splitlines():
         _, controllers, path = line.split(":", 2)
-        mount = cgroups / controllers if controllers else cgroups
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        # In a container, the mount shows the container's group as its root.
+        # In a container, the mount shows the container's group as its root. A node with both
+        # versions mounts the second one at `unified`, and a controller alone under its own name.
+        names = (controllers, controller) if controllers else ("", "unified")
         group = Path(path.lstrip("/"))
-        for folder in {mount, *(mount / part for part in (group, *group.parents))}:
-            yield from _quota(folder)
+        for mount in {cgroups / name for name in names}:
+            yield from {mount, *(mount / part for part in (group, *group.parents))}
 
 
 def _quota(folder: Path) -> Iterator[float]:

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from idhray import surroundings
 from idhray.errors import ConfigError
 from idhray.surroundings import check_address, check_surroundings, ray_folder
 
@@ -63,6 +64,21 @@ def test_a_folder_that_is_gone_or_a_file_is_replaced(tmp_path, temporary):
     assert ray_folder() == "/tmp/ray"
     temporary("/tmp")
     assert ray_folder() is None
+
+
+def test_a_folder_of_another_user_is_replaced_by_a_private_one(tmp_path, temporary, monkeypatch):
+    """On a shared machine, /tmp/ray belongs to whoever started Ray first."""
+    (tmp_path / "ray").mkdir()
+    temporary(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != f"{tmp_path}/ray")
+    monkeypatch.setattr(surroundings, "SOCKET_BYTES", 300)
+    private = ray_folder()
+
+    assert private == f"{tmp_path}/ray-{os.getuid()}" == ray_folder()
+    assert os.stat(private).st_mode & 0o777 == 0o700
+    os.rmdir(private)
+    os.symlink("/", private)  # a trap
+    assert ray_folder().startswith(f"{private}-")
 
 
 def test_a_folder_that_was_chosen_for_ray_and_cannot_be_used_is_refused(tmp_path, monkeypatch):

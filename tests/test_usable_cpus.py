@@ -4,13 +4,14 @@ import os
 
 import pytest
 
-from idhray.usable_cpus import usable_cpus
+from idhray.usable_cpus import memory_limit, usable_cpus
 
 
 @pytest.fixture
 def node(tmp_path, monkeypatch):
     """A node of 64 CPUs without limits."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
     (tmp_path / "cgroup").mkdir()
     (tmp_path / "self").write_text("0::/slurm/job_7/step_0\n")
     return tmp_path
@@ -62,3 +63,31 @@ def test_files_that_are_missing_or_odd_are_no_limit(node):
     (node / "self").unlink()
 
     assert count(node) == 64
+
+
+def test_the_share_of_a_slurm_job_counts_without_control_groups(node, monkeypatch):
+    """Not every cluster confines its jobs; the neighbors would be slowed down."""
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
+    assert count(node) == 12
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "")
+    assert count(node) == 64
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/slurm/job_7/step_0\n", {"slurm/job_7/memory.max": "8000"}, 8000),
+        ("0::/a/b\n", {"a/memory.max": "9000", "a/b/memory.max": "max", "memory.max": "10"}, 10),
+        ("9:memory:/slurm/uid_1\n", {"memory/slurm/memory.limit_in_bytes": "7000"}, 7000),
+        ("9:memory:/a\n", {"memory/a/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("1:cpu:/a\n0::/b\n", {"unified/b/memory.max": "6000"}, 6000),
+        ("0::/\n", {}, None),
+    ],
+)
+def test_the_smallest_limit_of_memory_counts(node, groups, files, limit):
+    """Ray sees the limit of its container only; the kernel kills by that of the job."""
+    (node / "self").write_text(groups)
+    for name, text in files.items():
+        write(node, name, text + "\n")
+
+    assert memory_limit(node / "cgroup", node / "self") == limit

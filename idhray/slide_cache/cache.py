@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from idhray.errors import ConfigError, StorageError
+from idhray.locks import lock as lock_descriptor
 from idhray.slide_cache.slots import lock_file, try_lock
 from idhray.slide_cache.source import FULL, Source, fetch, is_whole, source_of
 
@@ -130,7 +131,11 @@ class Cache:
         """Context in which no other process changes names; it must be short."""
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if lock_descriptor(descriptor, fcntl.LOCK_EX) == "unsupported":
+                raise StorageError(
+                    f"{self.folder}: its file system has no locks (flock), which a cache needs; "
+                    "choose a folder on a disk of the node"
+                )
             yield
         finally:
             os.close(descriptor)

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import platform
+import shutil
 import subprocess
 import time
 import warnings
@@ -21,7 +22,7 @@ import idhray
 from idhray.errors import ConfigError, one_line
 from idhray.stages.runtime.options import RunFlags
 from idhray.surroundings import check_address, ray_folder
-from idhray.usable_cpus import usable_cpus
+from idhray.usable_cpus import memory_limit, usable_cpus
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ SECONDS_PER_LOOK = 10.0
 GPUS_VARIABLE = "IDHRAY_CLUSTER_GPUS"
 
 ROOM_TIMEOUT_S = 1800.0
+STORE_SHARE, TASKS_SHARE = 0.25, 0.65
+"""Shares of a limited memory for Ray's object store and for tasks; the rest is for its services."""
 
 _started_here = False
 _room_timeout_s = ROOM_TIMEOUT_S
@@ -65,6 +68,7 @@ def connect(address: str | None, flags: RunFlags | None = None) -> None:
             "num_cpus": usable_cpus(),  # Ray counts all CPUs of the node
             "_system_config": limits,
             "_temp_dir": ray_folder(),
+            **_memory_options(),
         }
     else:
         check_address(chosen)
@@ -75,6 +79,18 @@ def connect(address: str | None, flags: RunFlags | None = None) -> None:
     except Exception as error:  # noqa: BLE001  Ray raises many types, also a plain Exception
         raise ConfigError(_start_failure(chosen, error)) from None
     logger.info("Ray at %s: %s", chosen, _resources())
+
+
+def _memory_options() -> dict[str, int]:
+    """Memory for Ray where a control group allows less than the machine has; else Ray measures."""
+    limit = memory_limit()
+    if limit is None or limit >= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        return {}
+    options = {"_memory": int(TASKS_SHARE * limit)}
+    store = int(STORE_SHARE * limit)
+    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > store:
+        options["object_store_memory"] = store  # else Ray fits it to /dev/shm
+    return options
 
 
 def _declare(flags: RunFlags) -> None:

@@ -89,3 +89,13 @@ def test_flags_state_what_the_cluster_can_have(monkeypatch):
     assert session._room_timeout_s == 7.0
     with pytest.raises(ConfigError, match="--room-timeout must be 0 or more"):
         connect(None, RunFlags(room_timeout=-1))
+
+
+def test_ray_gets_the_memory_of_the_job_and_not_of_the_machine(monkeypatch):
+    """The kernel would end a worker before Ray's own monitor sees that memory is short."""
+    monkeypatch.setattr(session, "memory_limit", lambda: None)
+    assert session._memory_options() == {}
+    monkeypatch.setattr(session, "memory_limit", lambda: 1 << 50)
+    assert session._memory_options() == {}
+    monkeypatch.setattr(session, "memory_limit", lambda: 4_000_000)
+    assert session._memory_options()["_memory"] == 2_600_000
