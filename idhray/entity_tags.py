@@ -6,24 +6,24 @@ same size. Local files have none: their time of change depends on how they were 
 
 from collections.abc import Iterable
 
+from idhray.errors import StorageError
+from idhray.object_store import PatientStore
 from idhray.uris import filesystem, is_remote
 
 
 def entity_tags(paths: Iterable[str]) -> list[str]:
-    """Tag of each object that has one; none for local paths.
+    """Tag of each object that has one; none for local paths. Costs one request per object.
 
     An object that cannot be read has none: the worker that reads it meets the error and records it.
-    Costs one request per object.
     """
     return [tag for path in paths if is_remote(path) and (tag := _entity_tag(path))]
 
 
 def _entity_tag(path: str) -> str:
     files, inner = filesystem(path)
-    try:
-        with files.open_input_stream(inner) as stream:
-            metadata = stream.metadata() or {}
-    except OSError:
+    if not isinstance(store := getattr(files, "handler", None), PatientStore):
         return ""
-    tags = (value.decode() for key, value in metadata.items() if key.lower() == "etag")
-    return next(tags, "").strip('"')
+    try:
+        return store.entity_tag(inner)
+    except (FileNotFoundError, StorageError):
+        return ""

@@ -114,6 +114,16 @@ class PatientStore(fs.FileSystemHandler):
         """Refused: objects cannot be extended."""
         raise NotImplementedError(f"{self.scheme}://{path}: an object cannot be extended")
 
+    def entity_tag(self, path: str) -> str:
+        """Tag of the present content of an object; "" if the store gives none."""
+
+        def call() -> dict[str, bytes]:
+            with self.files.open_input_stream(path) as stream:
+                return dict(stream.metadata() or {})
+
+        metadata = {name.lower(): value for name, value in self._call(path, call).items()}
+        return metadata.get("etag", b"").decode().strip('"')
+
     def upload(self, path: str, copy: BinaryIO) -> None:
         """Make a file hold the content of an open file."""
 
