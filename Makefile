@@ -5,12 +5,13 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo demo-mri test check slow clean
+.PHONY: help install demo demo-mri test check docs slow clean
 
 help:
 	@echo "make demo   the whole study on a made-up cohort; ends with demo/study/report.html"
 	@echo "make demo-mri   the same of MRI and two simulated readers; demo-mri/study/report.html"
-	@echo "make test   format, lint, types, tests"
+	@echo "make test   format, lint, types, documentation, tests"
+	@echo "make docs   the documentation site, build/site/index.html"
 	@echo "make slow   tests that take minutes"
 	@echo "make clean  remove .venv and what demo made"
 
@@ -30,13 +31,16 @@ demo-mri: install
 	$(BIN)/idhray study --preset demo-mri --manifest demo-mri/phantom/manifest.csv \
 		--normals demo-mri/phantom/normals.csv --out demo-mri/study
 
-test: install check
+test: install check docs
 	$(BIN)/pytest -n 3
 
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 slow: install
 	$(BIN)/pytest -m slow
