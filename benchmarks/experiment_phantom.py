@@ -6,7 +6,7 @@
 Phantom patients are made once, tiled and cut by the package's own stages. A cohort is a random part
 of them. In four worlds, the "synthetic" images are
 
-copies   training images of the same fold,
+copies   training images of the same fold (for `network`, with a gray level of noise),
 fresh    images of patients outside the cohort, of the right class: a perfect generator,
 labels   the same images with permuted labels,
 noise    smoothed noise.
@@ -446,8 +446,15 @@ def pictures(
     rows = of_class[(role == "train") & (of_class["rank"] <= SHARE)]
     if case.world != "copies":
         rows = of_class[role.isna()]
-    chosen = rng.choice(len(rows), half, replace=len(rows) < half)
-    return rows["image"].iloc[chosen].tolist()
+    chosen = rows["image"].iloc[rng.choice(len(rows), half, replace=len(rows) < half)].tolist()
+    if case.world != "copies":
+        return chosen
+    return [image_cell(almost(decode(cell["bytes"]), rng), f"{i}") for i, cell in enumerate(chosen)]
+
+
+def almost(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A copy that differs by at most one gray level: equal pixels are refused by `sweep`."""
+    return (image + rng.integers(-1, 2, image.shape)).clip(0, 255).astype(np.uint8)
 
 
 def noise(rng: np.random.Generator) -> NDArray[np.uint8]:
