@@ -78,10 +78,7 @@ def computed(run: Run) -> dict[str, Any]:
     """Precision, compilation, workers and device of a run: only rounding depends on them."""
     cuda = run.device.type == "cuda"
     return {
-        "precision": str(run.engine.dtype(run.device)).removeprefix("torch."),
-        "compile": run.engine.compile and not run.engine.uncompiled,
-        **({"uncompiled": dict(run.engine.uncompiled)} if run.engine.uncompiled else {}),
-        "micro_batch": run.engine.micro_batch,
+        **run.engine.facts(architecture_name(run.settings), run.device),
         "workers": run.worker.size,
         "device": torch.cuda.get_device_name(run.device) if cuda else run.device.type,
         "torch": torch.__version__,

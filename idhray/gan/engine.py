@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils._pytree import tree_map_only
 
 from idhray.distributed import Worker
 from idhray.errors import ConfigError
 from idhray.gan.checks import STD_GROUP
+from idhray.gan.compiled import PROVEN, UNPROVEN, CompiledPhases, forget_compiled
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -39,12 +39,12 @@ class Engine:
     phase that cannot be compiled, as without a C++ compiler, runs as it is."""
     cuda_graphs: bool = False
     """Compile, and replay each phase as one CUDA graph: for small steps, which spend their time on
-    starting kernels. GPU only; not yet run on one."""
+    starting kernels. Without a GPU phases are only compiled."""
     micro_batch: int | None = None
     """Images that a worker holds at a time; gradients of the parts are added up. Its whole share by
     default."""
-    uncompiled: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
-    """Phase that could not be compiled -> reason; filled while the training runs."""
+    phases: CompiledPhases = field(default_factory=CompiledPhases, compare=False, repr=False)
+    """Record of the phases that were compiled; filled while the training runs."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be used.
@@ -65,7 +65,9 @@ class Engine:
 
         if self.cuda_graphs and self.micro_batch is not None:
             # The next replay overwrites the memory of the slopes, so parts would not add up.
-            raise ConfigError("cuda_graphs takes whole batches; leave micro_batch out")
+            raise ConfigError(
+                "cuda_graphs takes whole batches: give --cuda-graphs or --micro-batch, not both"
+            )
 
     def dtype(self, device: torch.device) -> torch.dtype:
         """Type of the feature maps in the main phases."""
@@ -82,54 +84,46 @@ class Engine:
         step = self.micro_batch or size
         return [slice(first, min(first + step, size)) for first in range(0, size, step)]
 
+    @property
+    def compiles(self) -> bool:
+        """True if phases are to be compiled."""
+        return self.compile or self.cuda_graphs
+
+    @property
+    def uncompiled(self) -> dict[str, str]:
+        """Phase that runs as it is although it was to be compiled -> reason."""
+        return self.phases.uncompiled
+
     def phase(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, compiled if the settings ask for it and this machine can do it."""
-        if self.cuda_graphs:
-            graphed = torch.compile(function, fullgraph=True, dynamic=False, mode="reduce-overhead")
-            return _or_plain(function, _with_copied_results(graphed), self.uncompiled)
-        if self.compile:
-            compiled = torch.compile(function, fullgraph=True, dynamic=False)
-            return _or_plain(function, compiled, self.uncompiled)
-        return function
+        if not self.compiles:
+            return function
+        return self.phases.phase(function, graphs=self.cuda_graphs)
 
+    def restart_compiler(self) -> None:
+        """Delete compiled phases before those of other networks are made."""
+        if self.compiles:
+            forget_compiled()
 
-def _with_copied_results(graphed: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with copied results, as the next replay overwrites their memory.
+    def facts(self, architecture: str, device: torch.device) -> dict[str, Any]:
+        """Precision, compilation and graphs as they ran, not as they were asked for.
 
-    A loss is differentiated before the next replay, so it is not copied.
-    """
-
-    def call(*args: Any, **named: Any) -> Any:
-        torch.compiler.cudagraph_mark_step_begin()
-        results = graphed(*args, **named)
-        return tree_map_only(Tensor, lambda x: x if x.requires_grad else x.clone(), results)
-
-    return call
-
-
-def _or_plain(
-    function: Callable[..., Any], fast: Callable[..., Any], uncompiled: dict[str, str]
-) -> Callable[..., Any]:
-    """`fast`, which compiles at its first call, or `function` if that fails, which is recorded."""
-    chosen: list[Callable[..., Any]] = []
-
-    def call(*args: Any, **named: Any) -> Any:
-        if chosen:
-            return chosen[0](*args, **named)
-        try:
-            results = fast(*args, **named)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  compilers raise errors of many types
-            reason = " ".join(str(error).split()).split(" Set TORCH")[0][:300]
-            name = getattr(function, "__name__", "phase").strip("_")
-            uncompiled[name] = f"{type(error).__name__}: {reason}"
-            chosen.append(function)
-            return function(*args, **named)
-        chosen.append(fast)
-        return results
-
-    return call
+        Args:
+            architecture: Name of the architecture of the networks.
+            device: Device of the training.
+        """
+        graphs = self.cuda_graphs and device.type == "cuda" and self.phases.replays_graphs()
+        ways = {"compiled": bool(self.phases.compiled), "CUDA graphs": graphs}
+        unproven = [way for way, ran in ways.items() if ran and (architecture, way) not in PROVEN]
+        return {
+            "precision": str(self.dtype(device)).removeprefix("torch."),
+            "compile": bool(self.phases.compiled) and not self.uncompiled,
+            "compiled": sorted(self.phases.compiled),
+            **({"uncompiled": dict(self.uncompiled)} if self.uncompiled else {}),
+            "cuda_graphs": graphs,
+            **({UNPROVEN: unproven} if unproven and device.type == "cuda" else {}),
+            "micro_batch": self.micro_batch,
+        }
 
 
 @contextlib.contextmanager

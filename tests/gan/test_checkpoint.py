@@ -61,6 +61,8 @@ def test_how_it_was_computed_is_information_and_no_identity(folder, settings):
     assert read_model(str(folder))["computed"] == {
         "precision": "float32",
         "compile": False,
+        "compiled": [],
+        "cuda_graphs": False,
         "micro_batch": None,
         "workers": 1,
         "device": "cpu",

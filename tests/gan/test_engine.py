@@ -180,7 +180,7 @@ def test_only_one_network_has_gradients_and_what_is_frozen_stays_so():
     ("change", "message"),
     [
         ({"precision": "float8"}, "precision must be"),
-        ({"cuda_graphs": True, "micro_batch": 8}, "leave micro_batch out"),
+        ({"cuda_graphs": True, "micro_batch": 8}, "not both"),
         ({"micro_batch": 6}, "micro_batch must be a multiple of 4, got 6"),
         ({"micro_batch": 0}, "micro_batch must be"),
     ],

@@ -20,7 +20,7 @@ class PgganPhases:
     """Phases of two networks at one level.
 
     `draws` and `p` are those of augmentation. `alpha`, (), is the weight of the level against the
-    one below, or None once it is faded in.
+    one below, or None once it is faded in, if phases are not compiled.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class PgganPhases:
         *,
         level: int,
         drift: float,
+        gradient_penalty: float,
         augment: AugmentSettings,
         engine: Engine,
         device: torch.device,
@@ -38,11 +39,13 @@ class PgganPhases:
         self._discriminator = discriminator
         self._level = level
         self._drift = drift
+        self._gradient_penalty = gradient_penalty
         self._augment = augment
         self._dtype = engine.dtype(device)
         self.generator = engine.phase(self._generator_loss)
         self.discriminator = engine.phase(self._discriminator_loss)
         self.penalty = engine.phase(self._penalty)
+        self.critic = engine.phase(self._critic_loss)
 
     def _generator_loss(
         self, latents: Tensor, alpha: Tensor | None, draws: Any, p: Tensor
@@ -85,6 +88,21 @@ class PgganPhases:
             self._augmented(fakes, draws[1], p),
             mix,
         )
+
+    def _critic_loss(
+        self,
+        latents: Tensor,
+        reals: Tensor,
+        mix: Tensor,
+        alpha: Tensor | None,
+        *,
+        draws: Any,
+        p: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of the critic with its penalty, for one backward pass, and its score gap."""
+        loss, gap, fakes = self._discriminator_loss(latents, reals, alpha, draws, p)
+        penalty = self._penalty(reals, fakes, mix, alpha, draws=draws, p=p)
+        return loss + self._gradient_penalty * penalty, gap
 
     def _scores(self, images: Tensor, alpha: Tensor | None, dtype: torch.dtype | None) -> Tensor:
         scores: Tensor = self._discriminator(images, self._level, alpha, dtype)

@@ -68,8 +68,9 @@ class PgganRun(AdversarialRun):
         growth = growth_at(settings, self.images_shown)
         self.prepare(growth.level, growth.fading)
         self.alpha = growth.alpha
-        alpha = torch.tensor(growth.alpha) if growth.alpha < 1 else None
-        alpha = None if alpha is None else self.on_device(alpha)
+        # Compiled phases take alpha at 1 too: one version of each phase serves the whole level.
+        fades = growth.fading or self.engine.compiles
+        alpha = self.on_device(torch.tensor(growth.alpha)) if fades else None
         size = batch_size_at(settings, self.images_shown)
         reals, latents, mix = self._batch(size, growth.alpha)
         measured = self._discriminator_step(reals, latents[0], mix, alpha)
@@ -90,6 +91,10 @@ class PgganRun(AdversarialRun):
     def _discriminator_step(
         self, reals: Tensor, latents: Tensor, mix: Tensor, alpha: Tensor | None
     ) -> Losses:
+        """Step of the critic, by two backward passes, which need less memory than one.
+
+        With CUDA graphs there is one, as the second replay would overwrite the slopes of the first.
+        """
         size, settings, phases = len(reals) * self.worker.size, self.settings, self._phases
         real_draws, fake_draws = self._draws("gan reals", size), self._draws("gan fakes", size)
         gap = torch.zeros((), device=self.device)
@@ -97,6 +102,13 @@ class PgganRun(AdversarialRun):
         def parts() -> Iterator[Tensor]:
             for part, weight in self._parts(size):
                 draws = share(real_draws, part), share(fake_draws, part)
+                if self.engine.cuda_graphs:
+                    loss, part_gap = phases.critic(
+                        latents[part], reals[part], mix[part], alpha, draws=draws, p=self.p
+                    )
+                    gap.add_(part_gap, alpha=weight)
+                    yield weight * loss
+                    continue
                 loss, part_gap, fakes = phases.discriminator(
                     latents[part], reals[part], alpha, draws, self.p
                 )
@@ -132,12 +144,16 @@ class PgganRun(AdversarialRun):
         if (self.level, self.fading) == (level, fading):
             return
         if self.level != level:
+            for network in (self.generator, self.discriminator):
+                network.zero_grad()  # slopes of layers that this level does not train
+            self.engine.restart_compiler()
             self.reals = level_images(self.images, level, self.device)
             self.phases = PgganPhases(
                 self.generator,
                 self.discriminator,
                 level=level,
                 drift=self.settings.drift,
+                gradient_penalty=self.settings.gradient_penalty,
                 augment=self.settings.augment,
                 engine=self.engine,
                 device=self.device,
