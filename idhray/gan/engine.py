@@ -5,6 +5,7 @@ tensors. It is compiled as a whole, once for each shape.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -43,6 +44,9 @@ class Engine:
     micro_batch: int | None = None
     """Images that a worker holds at a time; gradients of the parts are added up. Its whole share by
     default."""
+    deterministic: bool = False
+    """Use only kernels that give the same bits each time, on the same kind of GPU. Without it, a
+    training on a GPU that resumes differs in rounding from an unbroken one. A CPU is exact."""
     phases: CompiledPhases = field(default_factory=CompiledPhases, compare=False, repr=False)
     """Record of the phases that were compiled; filled while the training runs."""
 
@@ -84,6 +88,21 @@ class Engine:
         step = self.micro_batch or size
         return [slice(first, min(first + step, size)) for first in range(0, size, step)]
 
+    def set_up(self, device: torch.device) -> None:
+        """Choose the kernels of this process: the fastest ones, or those that repeat their bits.
+
+        Float32 convolutions use TF32 in both cases (11 of 24 bits), as is torch's default; matrix
+        products do not.
+        """
+        if device.type != "cuda":
+            return
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.benchmark = not self.deterministic
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at cuBLAS's start
+        torch.use_deterministic_algorithms(self.deterministic)
+
     @property
     def compiles(self) -> bool:
         """True if phases are to be compiled."""
@@ -122,8 +141,18 @@ class Engine:
             **({"uncompiled": dict(self.uncompiled)} if self.uncompiled else {}),
             "cuda_graphs": graphs,
             **({UNPROVEN: unproven} if unproven and device.type == "cuda" else {}),
+            **(_kernels() if device.type == "cuda" else {}),
             "micro_batch": self.micro_batch,
         }
+
+
+def _kernels() -> dict[str, Any]:
+    """TF32 and determinism of a GPU's kernels in this process."""
+    return {
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+        "tf32_products": torch.backends.cuda.matmul.allow_tf32,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 @contextlib.contextmanager

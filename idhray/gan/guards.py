@@ -68,16 +68,26 @@ def smaller_micro_batch(images: int) -> int | None:
     return half if half < images else None
 
 
-def memory_advice(images: int, side_px: int, device: str) -> str:
-    """One line for a step that did not fit, with a size that would.
+def memory_advice(
+    images: int, side_px: int, device: str, *, graphs: bool = False, workers: int | None = None
+) -> str:
+    """One line for a step that did not fit, with flags that would make it smaller.
 
     Args:
         images: Images that a worker held at a time.
         side_px: Side of the images at this level.
         device: Device that ran out of memory.
+        graphs: True if CUDA graphs are used, which take whole batches.
+        workers: Next larger number of workers that the batches of the settings divide over; None
+            if there is none, or if more workers share the memory of this one.
     """
     tried = f"{device}: out of memory with {images} images of {side_px} px at a time"
+    more = f" or --workers {workers}, on a GPU each" if workers else ""
     fits = smaller_micro_batch(images)
     if fits is None:
-        return f"{tried}, the smallest possible number; lower fmap_base or resolution_px"
-    return f"{tried}; give --micro-batch {fits} (it trains the same) or more --workers"
+        return (
+            f"{tried}, the smallest possible number; start again with a lower fmap_base or "
+            "resolution_px"
+        )
+    instead = " in place of --cuda-graphs" if graphs else ""
+    return f"{tried}; give --micro-batch {fits}{instead} (it trains the same){more}"

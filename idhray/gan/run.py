@@ -121,6 +121,8 @@ class Run(ABC):
 
     def on_device(self, tensor: Tensor) -> Tensor:
         """The tensor on the device of the networks, without waiting for the device."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()  # from other memory a copy waits for the device
         return tensor.to(self.device, non_blocking=True)
 
     def symmetries(self, size: int, chance: torch.Generator) -> Tensor:

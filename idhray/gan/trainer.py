@@ -3,6 +3,7 @@
 The trainer is the same for all architectures; a run defines the step.
 """
 
+import contextlib
 import copy
 import time
 from collections.abc import Callable
@@ -120,11 +121,13 @@ def new_run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "gan weights"))
         networks: dict[str, Any] = run_type.new_networks(settings)
+    engine = engine or Engine()
+    engine.set_up(torch.device(device))
     for network in networks.values():
         network.to(device)
     return run_type(
         settings=settings,
-        engine=engine or Engine(),
+        engine=engine,
         seed=seed,
         idh=idh,
         patients=tuple(sorted(set(patients))),
@@ -227,11 +230,30 @@ def _step(run: Run, rate: float) -> Losses:
     except RuntimeError as error:  # the class of torch's own memory error
         if not out_of_memory(error):
             raise
-        architecture = architecture_of(run.settings)
-        share = architecture.batch_size(run.settings, run.images_shown) // run.worker.size
-        images = min(run.engine.micro_batch or share, share)
-        side_px = 4 << architecture.growth_at(run.settings, run.images_shown).level
-        raise TrainingError(memory_advice(images, side_px, str(run.device))) from None
+        raise TrainingError(_memory_advice(run)) from None
+
+
+def _memory_advice(run: Run) -> str:
+    """One line for the step of a run that did not fit."""
+    settings, workers, architecture = run.settings, run.worker.size, architecture_of(run.settings)
+    batch = architecture.batch_size(settings, run.images_shown)
+    images = min(run.engine.micro_batch or batch // workers, batch // workers)
+    return memory_advice(
+        images,
+        4 << architecture.growth_at(settings, run.images_shown).level,
+        str(run.device),
+        graphs=run.engine.cuda_graphs,
+        workers=_more_workers(run, batch) if run.device.type == "cuda" else None,
+    )
+
+
+def _more_workers(run: Run, batch: int) -> int | None:
+    """Next larger number of workers that the batches of every level divide over."""
+    for workers in range(run.worker.size + 1, batch + 1):
+        with contextlib.suppress(ConfigError):
+            run.check_shares(run.settings, Worker(0, workers))
+            return workers
+    return None
 
 
 def _stopped(run: Run, stop: Callable[[], bool] | None, steps: int) -> bool:

@@ -5,16 +5,19 @@ import json
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from idhray.distributed import Worker
 from idhray.gan import guards
 from idhray.gan.architectures import architecture_of
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.pggan.run import wasserstein_gap_limit
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.stylegan2.run import GAP_LIMIT, logistic_gap_limit
+from idhray.gan.trainer import _more_workers
 from tests.gan.made_up import PGGAN, STYLEGAN2
 
 
@@ -73,6 +76,30 @@ def test_half_a_batch_in_whole_groups_is_advised(images, fits):
     assert guards.smaller_micro_batch(images) == fits
     assert (f"--micro-batch {fits} " in line) == (fits is not None)
     assert "\n" not in line
+
+
+def test_advice_for_too_little_memory_is_possible():
+    """CUDA graphs take whole batches; a batch divides over some numbers of workers only."""
+    graphs = guards.memory_advice(8, 256, "cuda:0", graphs=True, workers=2)
+    alone = guards.memory_advice(8, 256, "cpu")
+
+    assert "--micro-batch 4 in place of --cuda-graphs (it trains the same)" in graphs
+    assert graphs.endswith("or --workers 2, on a GPU each")
+    assert "--workers" not in alone
+
+
+@pytest.mark.parametrize(
+    ("settings", "workers", "more"),
+    [(PgganSettings(), 1, 2), (PgganSettings(), 2, None), (StyleGan2Settings(), 2, 4)],
+)
+def test_the_next_number_of_workers_divides_every_batch(settings, workers, more):
+    """PGGAN's batch of 8 at 256 px has two groups; StyleGAN2's 32 has eight."""
+    architecture = architecture_of(settings)
+    run = SimpleNamespace(
+        settings=settings, worker=Worker(0, workers), check_shares=architecture.run.check_shares
+    )
+
+    assert _more_workers(run, architecture.batch_size(settings, 0)) == more
 
 
 def test_the_batch_that_did_not_fit_is_that_of_its_level():

@@ -42,8 +42,16 @@ class AugmentDraws(NamedTuple):
         return AugmentDraws(*per_image, self.brightness[:, part], self.contrast[:, part])
 
     def to(self, device: torch.device) -> "AugmentDraws":
-        """The same numbers on a device, without waiting for the device."""
-        return AugmentDraws(*(numbers.to(device, non_blocking=True) for numbers in self))
+        """The same numbers on a device, in one copy that does not wait for the device."""
+        if device.type != "cuda" or self.gates.is_cuda:
+            return AugmentDraws(*(numbers.to(device) for numbers in self))
+        packed = torch.cat([numbers.flatten() for numbers in self]).pin_memory()
+        return self.unpacked(packed.to(device, non_blocking=True))
+
+    def unpacked(self, packed: Tensor) -> "AugmentDraws":
+        """Numbers in these shapes from one row that holds them one after the other."""
+        parts = packed.split([numbers.numel() for numbers in self])
+        return AugmentDraws(*(p.view(n.shape) for p, n in zip(parts, self, strict=True)))
 
     def applied(self, transform: str, p: Tensor) -> Tensor:
         """(N,) bool: images that get the transform if its probability is `p`, ()."""

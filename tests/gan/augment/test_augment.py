@@ -203,3 +203,12 @@ def test_a_compiled_penalty_has_the_eager_one_s_slope(settings):
 
     found = quick(images, draws, p, weight, settings)
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_draws_travel_in_one_row():
+    """One copy to a GPU in place of five."""
+    draws = draw(4, 3, AugmentSettings(mode="ada"), torch.Generator().manual_seed(0))
+    again = draws.unpacked(torch.cat([numbers.flatten() for numbers in draws]))
+
+    for numbers, same in zip(draws, again, strict=True):
+        assert torch.equal(numbers, same)

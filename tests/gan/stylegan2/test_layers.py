@@ -16,7 +16,9 @@ from idhray.gan.stylegan2.layers import (
     downsampled_by_two,
     low_passed,
     modulated_conv,
+    transposed_by_convolution,
     upsampled_by_two,
+    transposed_by_convolution,
 )
 
 
@@ -207,3 +209,21 @@ def test_feature_maps_in_float16_stay_within_bounds():
 
     assert leaky(x.half()).tolist() == pytest.approx([-362, -0.2, 100, 362], rel=1e-3)
     assert leaky(x).tolist() == pytest.approx([-6000, -0.2, 100, 30000])
+
+
+@pytest.mark.parametrize(
+    ("stride", "pad", "side"), [(1, 1, 9), (1, 2, 8), (2, 1, 8), (2, 1, 9)], ids=str
+)
+def test_the_transpose_for_gpus_is_the_transposed_convolution(stride, pad, side):
+    """The same numbers by other kernels, and the adjoint: <A x, y> = <x, A' y>."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64)
+    weight = torch.outer(taps, taps).expand(3, 1, 4, 4)
+    x = torch.randn(2, 3, side, side, dtype=torch.float64)
+    smaller = F.conv2d(x, weight, None, stride, pad, groups=3)
+    y = torch.randn_like(smaller)
+    extra = side - ((y.shape[2] - 1) * stride - 2 * pad + 4)
+    back = transposed_by_convolution(y, weight, stride, pad, side)
+
+    expected = F.conv_transpose2d(y, weight, None, stride, pad, extra, groups=3)
+    torch.testing.assert_close(back, expected, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close((smaller * y).sum(), (x * back).sum())
