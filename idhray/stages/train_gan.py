@@ -12,7 +12,14 @@ from idhray.gan.architectures import PRESETS as PRESETS
 from idhray.gan.checkpoint import MODEL, read_model
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
 from idhray.leakage import patient_splits
-from idhray.stages.gan_training.callbacks import BEST, EXTENDED, KEPT, LAST, one_line_if_unwritable
+from idhray.stages.gan_training.callbacks import (
+    BEST,
+    COMPUTED_BEFORE,
+    EXTENDED,
+    KEPT,
+    LAST,
+    one_line_if_unwritable,
+)
 from idhray.stages.gan_training.extension import (
     EARLIER,
     FILES,
@@ -174,7 +181,18 @@ def _train(task: GanTask, stop: Stop) -> dict[str, Any]:
         "images": model["images"],
         "patients": len(model["patients"]),
         "trained_on": model["trained_on"],
+        "computed": model["computed"],
+        **({COMPUTED_BEFORE: before} if (before := model.get(COMPUTED_BEFORE)) else {}),
     }
+
+
+def way_of(computed: Mapping[str, Any]) -> str:
+    """Compilation of a training in words, from `computed` of its model.json."""
+    if uncompiled := computed.get("uncompiled"):
+        return f"not compiled: {', '.join(uncompiled)}"
+    if not computed["compile"]:
+        return "not compiled"
+    return "compiled, by CUDA graphs" if computed.get("cuda_graphs") else "compiled"
 
 
 def _publish(out: str, keep: Keep) -> None:
@@ -211,15 +229,12 @@ def _tidy(out: str) -> None:
 def _log_result(out: str, model: dict[str, Any]) -> None:
     """Log length, computation and fidelity of a finished training."""
     computed = model["computed"]
-    compiled = "compiled" if computed["compile"] else "not compiled"
-    if uncompiled := computed.get("uncompiled"):
-        compiled = f"not compiled: {', '.join(uncompiled)}"
     logger.info(
         "%s: %g kimg in %s, %s, on %s, torch %s; KID %s (floor %s) by %s",
         out,
         model["images_shown"] / 1000,
         computed["precision"],
-        compiled,
+        way_of(computed),
         computed["device"],
         computed["torch"],
         *(model.get(key) for key in ("kid", "kid_floor", "extractor")),

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import ray.train
+import torch
 
 from idhray.errors import FullError, StorageError
-from idhray.gan.checkpoint import TRAINING, checkpoint_files, read_model
+from idhray.gan.checkpoint import TRAINING, checkpoint_files, computed, read_model
+from idhray.gan.compiled import UNPROVEN
 from idhray.gan.roll_back import FACTOR, MOST
 from idhray.gan.run import Run
 from idhray.gan.sample import generate, generator_of, image_grid
@@ -25,6 +27,7 @@ from idhray.gan.trainer import Report
 from idhray.images import encode
 from idhray.stages.gan_training.fidelity_meter import Meter
 from idhray.stages.gan_training.warning_signs import Sign, signs_of
+from idhray.stages.gan_training.worker_warnings import WorkerWarnings
 from idhray.stages.runtime.training import add_to_history, forget_after, history_of
 from idhray.storage import join, publish
 
@@ -33,6 +36,8 @@ LAST, BEST = "_last", "_best"  # snapshots while it trains
 EXTENDED = "extended"
 """Entry of model.json: the shorter trainings that this one continued, see `extension.py`."""
 KEPT = "kept"
+COMPUTED_BEFORE = "computed_before"
+"""Entry of model.json: how earlier parts of a training were computed, each with `until_kimg`."""
 
 WhenWorse = Literal["continue", "stop", "roll_back"]
 
@@ -49,6 +54,10 @@ class Reports:
     """Warnings for the next report."""
     told_uncompiled: set[str] = field(default_factory=set)
     """Phases that a warning has named as not compiled."""
+    told_unproven: set[str] = field(default_factory=set)
+    """Ways to compute that a warning has named as not yet run on a GPU."""
+    worker_warnings: WorkerWarnings | None = None
+    """Python warnings of this process, among them those of torch."""
     about: dict[str, Any] = field(default_factory=dict)
     """Further entries of every checkpoint's model.json."""
     saved_at: int = 0
@@ -61,6 +70,7 @@ class Reports:
         """True to end the training, for good or to return to an earlier snapshot."""
         metrics = report.metrics()
         ended = False
+        self.notes += _other_workers(run)
         if run.worker.rank == 0:
             with one_line_if_unwritable(self.out, run.images_shown):
                 ended = self._lead(run, report, metrics)
@@ -73,6 +83,7 @@ class Reports:
         self.saved_at = run.images_shown
         model = read_model(snapshot)
         self.rolled_back = list(model.get("rolled_back", []))
+        self.about[COMPUTED_BEFORE] = computed_before(model, computed(run))
         if EXTENDED in model:
             self.about[EXTENDED] = model[EXTENDED]
         if run.worker.rank == 0:
@@ -110,7 +121,9 @@ class Reports:
             metrics |= self.meter(run)
         past = [e for e in history_of(self.out) if e["kimg"] < report.kimg]
         signs = signs_of([*past, metrics], run)
-        self.notes += self._new_uncompiled(run)
+        self.notes += [*self._new_uncompiled(run), *self._new_unproven(run)]
+        if self.worker_warnings:
+            self.notes += self.worker_warnings.new()
         metrics["warnings"], self.notes = [*self.notes, *(sign.line for sign in signs)], []
         add_to_history(self.out, metrics)
         stop_reason = signs[0].line if signs and self.when_worse == "stop" else None
@@ -133,6 +146,17 @@ class Reports:
         return [
             f"--compile: {', '.join(new)} cannot be compiled and run as they are ({reason}); "
             "compiling needs a C++ compiler (g++ or clang++, see CXX)"
+        ]
+
+    def _new_unproven(self, run: Run) -> list[str]:
+        """Warning of ways to compute that ran for the first time and that no GPU has proven."""
+        new = sorted({*computed(run).get(UNPROVEN, ())} - self.told_unproven)
+        self.told_unproven |= {*new}
+        if not new:
+            return []
+        return [
+            f"{' and '.join(new)}: {UNPROVEN} by the authors of this version; compare its first "
+            "images and losses with those of a training without --compile and --cuda-graphs"
         ]
 
     def _snapshot_to_return_to(self, now: dict[str, Any], sign: Sign) -> str | None:
@@ -180,6 +204,35 @@ class Reports:
             publish_files(weights, join(self.out, KEPT, f"kimg-{now['kimg']:09.3f}"))
         publish_snapshot(files, join(self.out, LAST), run.images_shown)
         self.saved_at = run.images_shown
+
+
+def computed_before(model: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """Computations of the parts of a training before this process, if any differs from `now`.
+
+    Args:
+        model: Content of model.json of the last snapshot.
+        now: Result of `computed` for the run that continues; what has compiled is not known yet.
+    """
+    earlier = list(model.get(COMPUTED_BEFORE, ()))
+    before = model.get("computed", {})
+    unknown = ("compile", "compiled", "uncompiled", "cuda_graphs", UNPROVEN)
+    same = all(before.get(key) == value for key, value in now.items() if key not in unknown)
+    compiled = before.get("compiled") or before.get("uncompiled")
+    if not before or (same and not compiled):
+        return earlier
+    return [*earlier, {"until_kimg": model["images_shown"] / 1000, **before}]
+
+
+def _other_workers(run: Run) -> list[str]:
+    """Warning if some of several workers compiled and others did not: a collective call."""
+    if run.worker.size == 1 or not run.engine.compiles:
+        return []
+    plain = torch.tensor(float(bool(run.engine.uncompiled)), device=run.device)
+    run.worker.average([plain])
+    count = round(float(plain) * run.worker.size)
+    if not 0 < count < run.worker.size:
+        return []
+    return [f"--compile: {count} of {run.worker.size} workers run phases as they are"]
 
 
 def _best_kid(out: str) -> float:

@@ -27,6 +27,7 @@ from idhray.stages.gan_training.image_sets import (
     training_images,
 )
 from idhray.stages.gan_training.task import GanTask, task_from
+from idhray.stages.gan_training.worker_warnings import WorkerWarnings
 from idhray.stages.runtime.training import this_worker
 from idhray.storage import exists, join, read_json
 
@@ -57,7 +58,10 @@ def gan_train_loop(values: dict[str, Any]) -> None:
     )
     if task.init_from:
         start_from(run, task.init_from, task.freeze_layers, adapt_channels=task.adapt_channels)
-    if not train_to_end(run, _reports(task, run, real), task.fidelity_kimg):
+    reports = _reports(task, run, real)
+    with WorkerWarnings() as reports.worker_warnings:
+        over = train_to_end(run, reports, task.fidelity_kimg)
+    if not over:
         raise TrainingError(
             f"{task.out}: stopped by {_stopping_signal(task.out)}; the same command continues from "
             f"the checkpoint of {run.images_shown / 1000:g} kimg"

@@ -73,12 +73,15 @@ class GanFlags(RunFlags):
     """Seed of weights, image order and latents."""
     precision: Precision = "auto"
     """Type of the feature maps. auto: bfloat16 on a GPU that has it, else float32. This flag and
-    the next three may change when a training is continued."""
+    the next four may change when a training is continued."""
     compile: bool = False
     """Compile each phase: it takes a minute or more; later steps are faster."""
     cuda_graphs: bool = False
     """Compile, and replay each phase as one CUDA graph: for small steps on a GPU. Not yet run on
     one."""
+    deterministic: bool = False
+    """Use only GPU kernels that repeat their bits, so that a resumed training equals an unbroken
+    one on the same kind of GPU. Slower. Trainings on CPUs are always exact."""
     micro_batch: int | None = None
     """Images that a worker holds at a time. Fewer images need less memory; the training is the
     same."""
@@ -151,6 +154,7 @@ class GanTask(GanFlags):
             compile=self.compile,
             cuda_graphs=self.cuda_graphs,
             micro_batch=self.micro_batch,
+            deterministic=self.deterministic,
         )
 
     @property

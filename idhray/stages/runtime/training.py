@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import ray
 import ray.train
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
 
 from idhray.classify.settings import ClassifierSettings
 from idhray.distributed import Worker
@@ -105,6 +105,7 @@ def run_workers(
     trainer = TorchTrainer(
         leased(loop),
         train_loop_config=config,
+        torch_config=TorchConfig(backend=backend_for(workers, gpus)),
         scaling_config=ray.train.ScalingConfig(
             num_workers=workers, use_gpu=gpus > 0, resources_per_worker=resources
         ),
@@ -213,6 +214,15 @@ def _log_new_entries(out: str, logged: list[dict[str, Any]]) -> list[dict[str, A
     return history
 
 
+def backend_for(workers: int, gpus_per_worker: float) -> str | None:
+    """Backend by which workers average their gradients; None for Ray's choice.
+
+    NCCL refuses two workers on one GPU ("Duplicate GPU detected"). Gloo averages through the memory
+    of the CPU, which is slower.
+    """
+    return "gloo" if workers > 1 and 0 < gpus_per_worker <= 0.5 else None
+
+
 def gpus_for(workers: int) -> float:
     """Default GPUs of each worker: one if the cluster has any, or starts nodes that have.
 
@@ -223,11 +233,18 @@ def gpus_for(workers: int) -> float:
         return 1.0
     gpus = cluster_gpus()
     if 0 < gpus < workers:
+        whole, part = max(1, math.floor(gpus)), part_of_gpus(workers, gpus)
         raise ConfigError(
-            f"{workers} workers and {gpus:g} GPUs; use fewer workers, or a part of a GPU each by "
-            "--gpus-per-worker"
+            f"{workers} workers and {gpus:g} GPUs; give --workers {whole}, which is faster, or a "
+            f"part of a GPU to each: --gpus-per-worker {part:g}"
         )
     return 1.0 if gpus else 0.0
+
+
+def part_of_gpus(workers: int, gpus: float) -> float:
+    """Part of a GPU such that all workers fit, each on one GPU: 1 / workers of a GPU."""
+    share = math.ceil(workers / max(1, math.floor(gpus)))
+    return math.floor(1e4 / share) / 1e4
 
 
 def trainings_at_once(workers: int, *, cpus_per_worker: int, gpus_per_worker: float | None) -> int:
