@@ -23,10 +23,12 @@ class EqualLinear(nn.Module):
     Source: arXiv:1710.10196, section 4.1.
     """
 
-    def __init__(self, inputs: int, outputs: int, gain: float = HE_GAIN) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, gain: float = HE_GAIN, *, bias: bool = True
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.scale = gain / math.sqrt(inputs)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -22,20 +22,27 @@ def score_gap(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    score: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor, mix: Tensor
+    score: Callable[[Tensor], Tensor],
+    reals: Tensor,
+    fakes: Tensor,
+    mix: Tensor,
+    *,
+    scale: float = 1.0,
 ) -> Tensor:
-    """Mean of (|grad| - 1)^2 at points between real and fake images.
+    """Mean of (scale * |grad| - 1)^2 at points between real and fake images.
 
     Args:
         score: Critic.
         mix: Position between them, (N, 1, 1, 1) in 0..1; 0 is the real image.
+        scale: Factor on the slope. For images of side S that stand for k * S pixels, each of S
+            pixels shown k * k times, the slope by the larger image is 1 / k of that by the smaller.
     """
     between = torch.lerp(reals, fakes, mix)
     # An image's score depends on its group too (minibatch std); as in the paper's code, the sum
     # is differentiated by all images at once.
     slope = grad(lambda x: score(x).sum())(between)
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)
-    return (length - 1).square().mean()
+    return (scale * length - 1).square().mean()
 
 
 def drift(real_scores: Tensor) -> Tensor:

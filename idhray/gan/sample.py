@@ -13,7 +13,10 @@ Shapes: n or N images, Z latent size, P noise size, H = W = resolution_px, C cha
 (N, Z) latents, or (N, layers, Z) styles if the architecture has them.
 """
 
-from collections.abc import Iterable
+import functools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +95,6 @@ def block_size(device: torch.device) -> int:
     return 32 if device.type == "cuda" else 8
 
 
-@torch.no_grad()
 def generate(
     generator: TrainedGenerator, seed: int, indices: Iterable[int], psi: float = 1.0
 ) -> NDArray[np.uint8]:
@@ -110,22 +112,70 @@ def generate(
     Raises:
         ConfigError: psi is not in 0..1, or not 1 without truncation.
     """
-    check_psi(generator, psi)
     numbers = list(indices)
+    side, channels = generator.settings.resolution_px, generator.settings.channels
+    images = np.empty((len(numbers), side, side, channels), np.uint8)
+    for places, block in image_blocks(generator, seed, numbers, psi):
+        images[places] = block
+    return images
+
+
+def image_blocks(
+    generator: TrainedGenerator,
+    seed: int,
+    numbers: Sequence[int],
+    psi: float = 1.0,
+    *,
+    threads: int = 1,
+) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
+    """Images of `generate`, a block at a time.
+
+    Args:
+        generator: Trained generator.
+        seed: Seed of latents and noise.
+        numbers: Indices of the images.
+        psi: Truncation.
+        threads: Threads that draw the numbers of further blocks while one is computed.
+
+    Yields:
+        Places in `numbers`, and (n, H, W, C) uint8 their images.
+
+    Raises:
+        ConfigError: psi is refused.
+    """
+    check_psi(generator, psi)
     size = block_size(generator.device)
     blocks: dict[int, list[int]] = {}  # block -> places in `numbers`
     for place, number in enumerate(numbers):
         blocks.setdefault(number // size, []).append(place)
-    side, channels = generator.settings.resolution_px, generator.settings.channels
-    images = np.empty((len(numbers), side, side, channels), np.uint8)
-    draws = (_block_draws(generator, seed, range(b * size, (b + 1) * size)) for b in blocks)
-    next_draws = next(draws, None)
+    all_draws = _draws_of_blocks(generator, seed, list(blocks), threads)
+    draws = next(all_draws, None)
     for places in blocks.values():
-        assert next_draws is not None
-        block = _block(generator, *next_draws, psi)
-        next_draws = next(draws, None)  # drawn by the CPU while a GPU computes the block
-        images[places] = block.cpu().numpy()[[numbers[place] % size for place in places]]
-    return images
+        assert draws is not None
+        with torch.no_grad():
+            block = _block(generator, *draws, psi)
+        draws = next(all_draws, None)  # drawn by the CPU while a GPU computes the block
+        yield places, block.cpu().numpy()[[numbers[place] % size for place in places]]
+
+
+def _draws_of_blocks(
+    generator: TrainedGenerator, seed: int, blocks: Sequence[int], threads: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Latents and noise of each block, in order; threads work ahead, a block each."""
+    size = block_size(generator.device)
+    draw = functools.partial(_block_draws, generator, seed)
+    indices = [range(block * size, (block + 1) * size) for block in blocks]
+    if threads == 1:
+        yield from map(draw, indices)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[tuple[Tensor, Tensor | None]]] = deque()
+        for each in indices:
+            waiting.append(pool.submit(draw, each))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def check_psi(generator: TrainedGenerator, psi: float) -> None:

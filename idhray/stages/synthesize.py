@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,8 @@ from idhray.fingerprints import marked_synthetic
 from idhray.gan.architectures import ARCHITECTURES
 from idhray.gan.checkpoint import read_model
 from idhray.gan.config import GanSettings
-from idhray.gan.sample import generate, load_generator
+from idhray.gan.png import png_of
+from idhray.gan.sample import TrainedGenerator, image_blocks, load_generator
 from idhray.gan.weights import read_weights
 from idhray.generator_records import (
     GateRecord,
@@ -28,7 +30,6 @@ from idhray.generator_records import (
     write_gate,
     write_generator,
 )
-from idhray.images import image_cell
 from idhray.ledger import Fate, check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, fold_of_model, selection_of_model
@@ -53,6 +54,7 @@ from idhray.tables import SYNTHETIC
 
 logger = logging.getLogger(__name__)
 
+GPU_THREADS = 4  # of a worker with a GPU, which would wait for the encoder otherwise
 MAX_COPY_SHARE = 0.5  # copies per requested image; with more, the generator makes no set
 
 
@@ -68,7 +70,8 @@ class SynthesizeFlags(RunFlags):
     out: str
     """Folder of the SYNTHETIC table."""
     psi: float = 1.0
-    """Truncation of a StyleGAN2: below 1, images are closer to the mean and less varied."""
+    """Truncation of a StyleGAN2: below 1, images are closer to the mean and less varied. NVIDIA's
+    sampling script has 0.5, which shows typical images; a training set needs all of them."""
     seed: int = 0
     """Seed of the latents."""
     workers: int | None = None
@@ -302,19 +305,28 @@ def _picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image[..., 0] if image.shape[-1] == 1 else image
 
 
-def _marked_cell(image: NDArray[np.uint8], name: str, task: SynthesizeTask) -> dict[str, Any]:
+def _marked_cell(image: NDArray[np.uint8], name: str, generator: str) -> dict[str, Any]:
     """PNG of a synthetic image that says so, by which it is refused among images of patients."""
-    cell = image_cell(_picture(image), name)
-    return {**cell, "bytes": marked_synthetic(cell["bytes"], task.generator)}
+    return {"bytes": marked_synthetic(png_of(_picture(image)), generator), "path": f"{name}.png"}
 
 
 def synthesize_some(task: SynthesizeTask) -> Outcome:
-    """Rows of one part of the SYNTHETIC table."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = read_model(task.checkpoint)
-    generator = load_generator(task.checkpoint, device)
-    indices = range(task.first, task.end)
-    images = generate(generator, task.seed, indices, 1.0 if task.psi is None else task.psi)
+    """Rows of one part of the SYNTHETIC table.
+
+    While a GPU computes a block of images, threads encode earlier ones and draw for later ones.
+    """
+    model, generator = _loaded(task)
+    indices, side = range(task.first, task.end), generator.settings.resolution_px
+    images = np.empty((len(indices), side, side, generator.settings.channels), np.uint8)
+    threads = GPU_THREADS if generator.device.type == "cuda" else 1
+    cells: dict[int, Future[dict[str, Any]]] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        psi = 1.0 if task.psi is None else task.psi
+        for places, block in image_blocks(generator, task.seed, indices, psi, threads=threads):
+            images[places] = block
+            for place, image in zip(places, block, strict=True):
+                name = f"{model['idh']}-{indices[place]}"
+                cells[place] = pool.submit(_marked_cell, image, name, task.generator)
     shared = {
         "generator": task.generator,
         "seed": task.seed,
@@ -324,11 +336,28 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
     }
     copies = _copies(task, images, model, generator.settings)
     rows = [
-        {**shared, "index": index, "image": _marked_cell(image, f"{model['idh']}-{index}", task)}
-        for index, image in zip(indices, images, strict=True)
+        {**shared, "index": index, "image": cells[place].result()}
+        for place, index in enumerate(indices)
         if index not in copies
     ]
     return Outcome(rows=rows, note="; ".join(copies.values()))
+
+
+_Loaded = tuple[dict[str, Any], TrainedGenerator]
+_cached_generator: dict[tuple[str, str], _Loaded] = {}  # that of a worker's last part
+
+
+def _loaded(task: SynthesizeTask) -> _Loaded:
+    """Record and networks of the generator, which a worker loads once."""
+    key = (task.checkpoint, task.generator)
+    if key not in _cached_generator:
+        _cached_generator.clear()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        _cached_generator[key] = (
+            read_model(task.checkpoint),
+            load_generator(task.checkpoint, device),
+        )
+    return _cached_generator[key]
 
 
 def _copies(

@@ -1,4 +1,4 @@
-"""Compiled phases: how many there are, what happens if one fails, and what CUDA graphs overwrite."""
+"""Compiled phases: their number, what happens if one fails, what CUDA graphs overwrite."""
 
 import pytest
 import torch
@@ -181,4 +181,3 @@ def test_what_no_gpu_has_run_says_so(plain_compiler, monkeypatch):
     monkeypatch.setattr(compiled, "_skipped_graphs", lambda: 1)
     assert engine.facts("stylegan2", cuda)[UNPROVEN] == ["compiled"]
     assert UNPROVEN not in Engine().facts("stylegan2", cuda)
-

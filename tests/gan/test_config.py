@@ -28,6 +28,7 @@ def test_architecture_follows_from_the_type_of_the_settings():
         "liu2020": "pggan",
         "demo": "pggan",
         "park2021": "stylegan2",
+        "modern": "stylegan2",
         "demo-mri": "stylegan2",
     }
 
@@ -57,6 +58,8 @@ def test_settings_of_another_architecture_are_refused():
         ({"resolution_px": 512}, "batch_sizes needs 8 numbers"),
         ({"batch_sizes": (8, 8, 8, 8, 8, 8, 6)}, "multiples of 4"),
         ({"channels": 0}, "channels must be above 0"),
+        ({"penalty_slope": "half"}, "penalty_slope must be level or full, got 'half'"),
+        ({"latent_bias": "none"}, "latent_bias must be position or channel"),
         ({"ema_decay": 1.0}, "ema_decay must be in"),
         ({"drift": float("nan")}, "drift must be 0 or more"),
         ({"symmetry": "rotate"}, "symmetry must be"),

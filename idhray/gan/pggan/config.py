@@ -1,6 +1,7 @@
 """Settings of one PGGAN run, and presets; the defaults are those of Liu et al. 2020."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from idhray.errors import ConfigError
 from idhray.gan.augment.config import AugmentSettings, check_channels
@@ -16,14 +17,21 @@ from idhray.gan.checks import (
     check_symmetry,
 )
 
+PenaltySlope = Literal["level", "full"]
+LatentBias = Literal["position", "channel"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PgganSettings:
     """Settings of one PGGAN run.
 
-    The defaults are those of the implementation that Liu et al. 2020 ran unchanged: github.com/
+    The preset `liu2020` is the implementation that Liu et al. 2020 ran unchanged: github.com/
     tkarras/progressive_growing_of_gans, `preset-v2-1gpu`; files and lines below are those of that
-    code.
+    code. The defaults differ from it in `penalty_slope` and `latent_bias`, which keep the values of
+    versions that had no such settings.
+
+    Liu et al. write of "6 resolution levels". From 4 to 256 px that code has 7 resolutions, and so
+    6 doublings (dataset.py:96, train.py:110-115): here, the levels 0 to 6.
     """
 
     resolution_px: int = 256
@@ -52,10 +60,20 @@ class PgganSettings:
     """Decay of the averaged generator, per step. Source: train.py:134."""
     gradient_penalty: float = 10.0
     """Weight of the gradient penalty of WGAN-GP. Source: loss.py:43."""
+    penalty_slope: PenaltySlope = "level"
+    """Pixels by which the slope of the penalty is taken. full: those of the full resolution, which
+    the networks of that code take and give at every level. level: those of the level, whose slope
+    is larger by the ratio of the sides, 64 at 4 px. Source for full: networks.py:302-307,
+    train.py:67-79."""
+    latent_bias: LatentBias = "position"
+    """Biases of the first dense layer. channel: one for each channel. position: one for each
+    channel at each of 4 x 4 positions. Source for channel: networks.py:178-203."""
     drift: float = 1e-3
     """Weight of the squared score of real images. Source: loss.py:43."""
     symmetry: ImageSymmetry = "none"
-    """Symmetries in which real images are shown. Source for none: config.py:53, train.py:139."""
+    """Symmetries in which real images are shown. Source for none: train.py:139, the default of
+    `mirror_augment`; config.py:53 turns it on, in the line that chooses CelebA-HQ, which other
+    images replace."""
     patient_weights: PatientWeights = "images"
     """Draw of real images. images: each image as often, as in the paper, so that a patient with
     many images weighs more. equal: each patient as often."""
@@ -85,6 +103,11 @@ class PgganSettings:
         )  # fmt: skip
         check_not_negative(self, ("fade_kimg", "gradient_penalty", "drift"))
         check_below_one(self, ("beta2", "ema_decay"))
+        for name, choices in (("penalty_slope", PenaltySlope), ("latent_bias", LatentBias)):
+            if getattr(self, name) not in get_args(choices):
+                raise ConfigError(
+                    f"{name} must be {' or '.join(get_args(choices))}, got {getattr(self, name)!r}"
+                )
         check_symmetry(self.symmetry)
         check_patient_weights(self.patient_weights)
         check_channels(self.augment, self.channels)
@@ -101,7 +124,7 @@ class PgganSettings:
 
 
 PRESETS: dict[str, PgganSettings] = {
-    "liu2020": PgganSettings(),
+    "liu2020": PgganSettings(penalty_slope="full", latent_bias="channel"),
     # Ours: H&E-like images of 64 px; 480 images of one class take about two minutes on a CPU core.
     "demo": PgganSettings(
         resolution_px=64,

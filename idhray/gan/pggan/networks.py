@@ -40,16 +40,22 @@ def halved_by_mean(images: Tensor) -> Tensor:
 
 
 class LatentBlock(nn.Module):
-    """First block of the generator: (N, Z) -> (N, O, 4, 4)."""
+    """First block of the generator: (N, Z) -> (N, O, 4, 4).
 
-    def __init__(self, latent_size: int, outputs: int) -> None:
+    With `channel_bias`, all 16 positions of a channel share one bias, which is added after the
+    dense layer; else each has its own.
+    """
+
+    def __init__(self, latent_size: int, outputs: int, *, channel_bias: bool) -> None:
         super().__init__()
         # The gain is sqrt(2)/4, as in the authors' code (networks.py:184).
-        self.linear = EqualLinear(latent_size, outputs * 16, gain=2**0.5 / 4)
+        self.linear = EqualLinear(latent_size, outputs * 16, gain=2**0.5 / 4, bias=not channel_bias)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if channel_bias else None
         self.conv = EqualConv(outputs, outputs)
 
     def forward(self, latents: Tensor) -> Tensor:
         x = self.linear(pixel_norm(latents)).view(len(latents), -1, 4, 4)
+        x = x if self.bias is None else x + self.bias[:, None, None]
         x = pixel_norm(leaky(x))
         return pixel_norm(leaky(self.conv(x)))
 
@@ -101,7 +107,10 @@ class PgganGenerator(nn.Module):
         super().__init__()
         widths = [width_at(settings, level) for level in range(settings.levels)]
         ups = [UpBlock(i, o) for i, o in pairwise(widths)]
-        self.blocks = nn.ModuleList([LatentBlock(settings.latent_size, widths[0]), *ups])
+        first = LatentBlock(
+            settings.latent_size, widths[0], channel_bias=settings.latent_bias == "channel"
+        )
+        self.blocks = nn.ModuleList([first, *ups])
         self.rgb = nn.ModuleList(EqualConv(w, settings.channels, 1, gain=1) for w in widths)
         channels_last(self)
 

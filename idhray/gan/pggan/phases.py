@@ -31,6 +31,7 @@ class PgganPhases:
         level: int,
         drift: float,
         gradient_penalty: float,
+        slope_scale: float,
         augment: AugmentSettings,
         engine: Engine,
         device: torch.device,
@@ -40,6 +41,7 @@ class PgganPhases:
         self._level = level
         self._drift = drift
         self._gradient_penalty = gradient_penalty
+        self._slope_scale = slope_scale
         self._augment = augment
         self._dtype = engine.dtype(device)
         self.generator = engine.phase(self._generator_loss)
@@ -87,6 +89,7 @@ class PgganPhases:
             self._augmented(reals, draws[0], p),
             self._augmented(fakes, draws[1], p),
             mix,
+            scale=self._slope_scale,
         )
 
     def _critic_loss(

@@ -154,6 +154,7 @@ class PgganRun(AdversarialRun):
                 level=level,
                 drift=self.settings.drift,
                 gradient_penalty=self.settings.gradient_penalty,
+                slope_scale=slope_scale(self.settings, level),
                 augment=self.settings.augment,
                 engine=self.engine,
                 device=self.device,
@@ -203,6 +204,13 @@ class PgganRun(AdversarialRun):
         mix = torch.rand(size, 1, 1, 1, generator=chance)
         reals = faded(self.reals_of(size, self.symmetries(size, chance)), alpha)
         return reals, self.on_device(latents[:, part]), self.on_device(mix[part])
+
+
+def slope_scale(settings: PgganSettings, level: int) -> float:
+    """Factor on the slope of the gradient penalty at a level."""
+    if settings.penalty_slope == "level":
+        return 1.0
+    return (4 << level) / settings.resolution_px
 
 
 def wasserstein_gap_limit(settings: PgganSettings, side_px: int) -> float:

@@ -203,7 +203,7 @@ def _park_images(settings: MriStudySettings) -> tuple[Deviation, ...]:
         ),
         Deviation(
             setting="Truncation of synthetic images",
-            paper="not stated",
+            paper="not stated; the script of the official code has psi 0.5",
             ours=f"psi {settings.psi:g}" + (", none" if settings.psi == 1 else ""),
             reason="Truncation would narrow the variation that the paper examines.",
         ),

@@ -1,9 +1,13 @@
 """The growing networks: continuity, widths, sizes."""
 
+import dataclasses
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from idhray.gan.config import width_at
+from idhray.gan.losses import gradient_penalty
 from idhray.gan.pggan.config import PRESETS, PgganSettings
 from idhray.gan.pggan.networks import (
     PgganDiscriminator,
@@ -12,6 +16,7 @@ from idhray.gan.pggan.networks import (
     enlarged,
     halved_by_mean,
 )
+from idhray.gan.pggan.run import slope_scale
 
 SMALL = PgganSettings(
     resolution_px=16, channels=2, latent_size=6, fmap_base=16, fmap_max=8, batch_sizes=(4, 4, 4)
@@ -99,3 +104,43 @@ def test_liu2020_has_widths_and_size_of_the_authors_networks():
     assert [width_at(settings, k) for k in range(7)] == [512, 512, 512, 512, 256, 128, 64]
     for network in networks:
         assert sum(p.numel() for p in network.parameters()) == pytest.approx(23.0e6, abs=0.1e6)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_the_slope_of_the_penalty_is_that_by_full_size_images(discriminator, level, alpha):
+    """The original enlarges real and generated images to full size; its critic shrinks them."""
+    factor, weight = 4 >> level, torch.tensor(alpha)
+    side = 4 << level
+    reals, fakes, mix = (torch.randn(4, 2, side, side), torch.randn(4, 2, side, side),
+                         torch.rand(4, 1, 1, 1))  # fmt: skip
+
+    def full_size(images):
+        return images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+
+    def full_size_score(images):
+        return discriminator(F.avg_pool2d(images, factor), level, weight)
+
+    settings = dataclasses.replace(SMALL, penalty_slope="full")
+    ours = gradient_penalty(
+        lambda x: discriminator(x, level, weight),
+        reals, fakes, mix, scale=slope_scale(settings, level),
+    )  # fmt: skip
+    original = gradient_penalty(full_size_score, full_size(reals), full_size(fakes), mix)
+
+    torch.testing.assert_close(ours, original, atol=1e-6, rtol=1e-5)
+    assert slope_scale(SMALL, level) == 1
+
+
+def test_the_first_bias_is_one_number_for_each_channel():
+    """Added after the reshape; equal biases at all positions give the same images."""
+    torch.manual_seed(0)
+    shared = PgganGenerator(dataclasses.replace(SMALL, latent_bias="channel"))
+    torch.manual_seed(0)
+    separate = PgganGenerator(SMALL)
+    bias, z = torch.randn(8), torch.randn(3, 6)
+    shared.blocks[0].bias.data.copy_(bias)
+    separate.blocks[0].linear.bias.data.copy_(bias.repeat_interleave(16))
+
+    torch.testing.assert_close(shared(z, 2), separate(z, 2))
+    assert shared.blocks[0].linear.bias is None

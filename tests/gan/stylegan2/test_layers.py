@@ -18,7 +18,6 @@ from idhray.gan.stylegan2.layers import (
     modulated_conv,
     transposed_by_convolution,
     upsampled_by_two,
-    transposed_by_convolution,
 )
 
 
