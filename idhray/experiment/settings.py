@@ -9,6 +9,8 @@ from idhray.experiment.arms import REAL, Arm, ControlKind
 
 Budget = Literal["equal steps", "epochs"]
 GeneratorScope = Literal["per fold and repeat", "per fold", "one"]
+KeepModels = Literal["real,primary", "all", "none"]
+"""Trainings of an experiment whose models are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,9 +29,9 @@ class PatchPlan:
     """Missing patches by class or patient ("train mutant", "reserve mutant", "fold 1 train mutant",
     "test PATIENT") with too few tiles."""
     per_patient: dict[str, int]
-    """Planned patches of each labeled patient."""
+    """Planned patches of each patient."""
     unlabeled: list[str]
-    """Patients without a known IDH status; they get no patches."""
+    """Patients without a known IDH status; they get no patches unless all patients do."""
 
     @property
     def counts(self) -> dict[TileKey, int]:
@@ -44,7 +44,7 @@ class _Shares:
     """Number of patches of each patient, and the missing ones."""
 
     tiles: pd.DataFrame
-    """Rows of the labeled patients."""
+    """Rows of the patients who get patches."""
     settings: PatchSettings
     seed: int
     numbers: dict[str, int] = field(default_factory=dict)
@@ -86,7 +86,12 @@ class _Shares:
 
 
 def plan_patches(
-    tiles: pd.DataFrame, settings: PatchSettings, seed: int, folds: Folds | None = None
+    tiles: pd.DataFrame,
+    settings: PatchSettings,
+    seed: int,
+    folds: Folds | None = None,
+    *,
+    all_patients: bool = False,
 ) -> PatchPlan:
     """Patches to cut from each tile; the order of the rows has no effect.
 
@@ -100,6 +105,7 @@ def plan_patches(
         settings: Requested numbers of patches.
         seed: Seed of the run; it decides which tiles give one more if a number does not divide.
         folds: Roles of the patients, which replace the split.
+        all_patients: Patients of unknown IDH status also get the number of a test patient.
 
     Raises:
         TableError: A tile is listed twice; a split is none of train, val and test; or the folds
@@ -107,7 +113,7 @@ def plan_patches(
     """
     labeled = tiles["idh"].isin(LABELS)
     _check_tiles(tiles[labeled], folds)
-    shares = _Shares(tiles[labeled], settings, seed)
+    shares = _Shares(tiles if all_patients else tiles[labeled], settings, seed)
     labels = dict(zip(tiles["patient"], tiles["idh"], strict=True))
     if folds is None:
         splits = tiles[labeled].drop_duplicates("patient").set_index("patient")["split"].to_dict()
@@ -116,6 +122,10 @@ def plan_patches(
         for fold in folds.numbers():
             roles = {name: role for name, role in folds.roles(fold).items() if name in labels}
             _add_shares(shares, f"fold {fold} ", roles, labels)
+    if all_patients:
+        capacity = shares.capacity()
+        for name in sorted(set(tiles.loc[~labeled, "patient"])):
+            shares.add_evaluation("unlabeled", name, capacity[name])
     ranks: dict[TileKey, list[int]] = {}
     for patient, rows in shares.tiles.groupby("patient"):
         number = shares.numbers[str(patient)]

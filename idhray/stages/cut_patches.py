@@ -13,6 +13,7 @@ import numpy as np
 
 from idhray.chance import generator, seed_for
 from idhray.cohorts.folds import folds_hash, read_folds
+from idhray.cohorts.manifest import LABELS
 from idhray.config import Identity, identity_of, recorded_values, settings_hash
 from idhray.errors import SlideError, TableError
 from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
@@ -23,6 +24,7 @@ from idhray.slides.patch_plan import PatchPlan, TileKey, plan_patches
 from idhray.slides.patches import PRESETS as PRESETS
 from idhray.slides.patches import Patch, PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
+from idhray.stages.experiment.preparation import record_tiling
 from idhray.stages.runtime.contents import contents_of_input, part_contents
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
@@ -64,6 +66,9 @@ class CutPatchesFlags(TableFlags):
     folds: str | None = None
     """File of folds, from `split-cohort`. Each labeled patient then gets the largest number of
     patches that it needs in any fold. The column `split` is empty: roles depend on the fold."""
+    all_patients: bool = False
+    """Also cut patches of patients of unknown IDH status, as many as of a test patient. A cohort
+    without any label is always cut so."""
     seed: int = 0
     """Seed of the draw of places in each tile."""
 
@@ -95,6 +100,7 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     _refuse_slides_of_two_patients(absolute(flags.tiles))
     with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address, flags)
+        record_tiling(out, absolute(flags.tiles))
         fates = map_items(
             plan.items(recorded),
             cut_one,
@@ -162,9 +168,10 @@ def _plan(flags: CutPatchesFlags) -> _CutPlan:
     tiles = absolute(flags.tiles)
     rows = read_table(tiles, TILES, ["patient", "idh", "split", "slide", "rank"]).to_pandas()
     folds = read_folds(flags.folds) if flags.folds else None
-    patches = plan_patches(rows, flags.settings, flags.seed, folds)
+    everyone = flags.all_patients or not rows["idh"].isin(LABELS).any()
+    patches = plan_patches(rows, flags.settings, flags.seed, folds, all_patients=everyone)
     if not patches.counts:
-        raise TableError(f"{tiles}: no tile has a labeled patient; patches need labels")
+        raise TableError(f"{tiles}: no tile that a patch could be cut from")
     tiles_seal, contents = seal(tiles), part_contents(tiles)
     ranks = {str(slide): list(group) for slide, group in rows.groupby("slide")["rank"]}
     people = rows.drop_duplicates("slide").set_index("slide")[["patient", "idh", "split"]]
@@ -192,7 +199,7 @@ def _plan(flags: CutPatchesFlags) -> _CutPlan:
     identity = identity_of(
         inputs={"stage": "cut_patches"},
         flags=replace(flags, folds="yes" if folds else None),
-        names=("seed", "folds"),
+        names=("seed", "folds", "all_patients"),
         settings=flags.settings,
         dropped=("tiles",),
     )

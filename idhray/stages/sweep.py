@@ -4,6 +4,7 @@ protocol.json   arms, margin and rules of the verdict, written before the first 
 folds.parquet   role of each patient in each fold
 part-*.parquet  PREDICTIONS of validation and test patients, one part for each training
 trials/         TRIALS, one row for each training
+models/         weights and cards of the trainings that --keep-models names
 
 Images are decoded once, and every training reads its share from Ray's object store. A training that
 is lost with its worker starts again from its last epoch; finished ones are not run again.
@@ -12,6 +13,7 @@ is lost with its worker starts again from its last epoch; finished ones are not 
 from typing import Any
 
 from idhray import ledger
+from idhray.classify.trial_models import MODELS_FOLDER
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.config import identity_of
 from idhray.errors import ConfigError, SettingsChangedError
@@ -51,7 +53,7 @@ from idhray.stats.arms.rule import needed_repeats
 from idhray.storage import absolute, exists, join, read_json
 from idhray.table_parts import parts
 
-OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER)
+OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER, MODELS_FOLDER)
 IDENTITY = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
 
 
@@ -64,7 +66,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     images, out = absolute(flags.images), absolute(flags.out)
     plan = planned_sweep(flags)
     if flags.dry_run:
-        return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial)}
+        return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial, flags.keep_models)}
     with stage_folder(out, IDENTITY, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
         plan = with_protocol(plan, out, amend=flags.amend)
         trials = run_planned(plan, out, images, flags)

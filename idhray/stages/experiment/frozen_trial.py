@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from idhray.chance import seed_for
 from idhray.classify.aggregate import patient_scores, prediction_rows
@@ -17,6 +18,7 @@ from idhray.classify.frozen import (
 )
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
+from idhray.classify.trial_models import head_tensors
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.images import ArmImages
 from idhray.experiment.trials import Trial
@@ -29,8 +31,8 @@ def frozen_trial(
     generators: tuple[str, ...],
     data: ExperimentData,
     settings: ClassifierSettings,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Rows of the predictions, and what the table of trials says of the training."""
+) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Tensor]]:
+    """Rows of the predictions, what the table of trials says of the training, and its weights."""
     features = data.features
     assert features is not None
     rows = arm_rows_of(data, trial)
@@ -51,7 +53,7 @@ def frozen_trial(
     )
     predictions, scores = _predicted(trial, data, features, head)
     predictions += inner_predictions(trial, rows, added, weights, data)
-    return predictions, {
+    values = {
         "real_images": len(real),
         "added_images": len(added),
         "steps": None,
@@ -60,6 +62,7 @@ def frozen_trial(
         "epoch_chosen": None,
         **scores,
     }
+    return predictions, values, head_tensors(head)
 
 
 def inner_predictions(

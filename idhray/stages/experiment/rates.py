@@ -9,19 +9,22 @@ from torch.nn import functional as F
 from idhray.classify.backbones import build_network, network_input
 from idhray.classify.settings import CHANNELS, ClassifierSettings
 from idhray.experiment.arms import GENERATED, parse_arm
+from idhray.experiment.settings import KeepModels
 from idhray.experiment.trials import Trial, planned_trials
+from idhray.stages.experiment.kept_models import fresh_pairs, models_line
 from idhray.stages.experiment.plan import TrialPlan
 
 STEPS = 3
 """Steps that are timed, after one that is not."""
 
 
-def dry_run_text(plan: TrialPlan, cpus_per_trial: int) -> str:
+def dry_run_text(plan: TrialPlan, cpus_per_trial: int, keep: KeepModels) -> str:
     """Trainings, generators, hours and bytes of an experiment, as lines for a terminal.
 
     Args:
         plan: Plan of the experiment.
         cpus_per_trial: CPUs of each training, as many threads as the timed steps use.
+        keep: Trainings whose models are kept.
     """
     protocol, settings = plan.protocol, plan.settings.classifier
     repeats = range(1, protocol.repeats + 1)
@@ -44,6 +47,8 @@ def dry_run_text(plan: TrialPlan, cpus_per_trial: int) -> str:
     ]
     if networks:
         lines.append(network_line(settings, steps, len(networks), cpus_per_trial))
+    fresh = fresh_pairs(plan.folds.numbers(), plan.settings, protocol.repeats)
+    lines.append(models_line(trials, keep, protocol.primary, plan.settings, fresh))
     lines.append(f"images in memory: {image_bytes(plan) / 1e9:.2f} GB for each machine")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from idhray.experiment.settings import KeepModels
 from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.runtime.options import ItemFlags
 
@@ -29,6 +30,10 @@ class SweepFlags(ItemFlags):
     are run again, and the comparison is then exploratory."""
     dry_run: bool = False
     """Print trainings, generators, hours and bytes by rates measured on this machine, and stop."""
+    keep_models: KeepModels = "real,primary"
+    """Trainings whose model is kept in OUT/models, so that it can be applied to other patients:
+    those of the arm `real` and of the primary arm, all, or none. Finished trainings keep none
+    later. --dry-run prints the size."""
     seed: int = 0
     """Seed of the experiment."""
     workers: int | None = None

@@ -17,6 +17,7 @@ from idhray.classify.checkpoint import load_training, save_training
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.slots import Schedule, added_shown
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
+from idhray.classify.trial_models import ModelOrigin, TrialCard, model_folder, save_trial_model
 from idhray.errors import SettingsChangedError
 from idhray.experiment.arms import parse_arm
 from idhray.experiment.settings import Budget
@@ -50,6 +51,8 @@ class TrialTask:
     seed: int
     gpus: float
     out: str
+    origin: ModelOrigin | None = None
+    """Origin of the model, for its card; None if the model is not kept."""
 
 
 def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome:
@@ -57,9 +60,15 @@ def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome
     start = time.monotonic()
     images, trial = ray.get(data), task.trial
     if trial.classifier == "frozen":
-        rows, values = frozen_trial(trial, task.generators, images, task.settings)
+        rows, values, weights = frozen_trial(trial, task.generators, images, task.settings)
     else:
-        rows, values = _network_trial(task, images)
+        rows, values, weights = _network_trial(task, images)
+    if task.origin is not None:
+        save_trial_model(
+            model_folder(task.out, trial.name),
+            weights,
+            _card(task, task.origin, rows[0], values["epoch_chosen"]),
+        )
     seconds = time.monotonic() - start
     shared = {"fold": trial.fold, "arm": trial.arm, "generator": task.generator_names}
     entry = {
@@ -79,6 +88,33 @@ def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome
     )
 
 
+def _card(
+    task: TrialTask, origin: ModelOrigin, row: dict[str, Any], epoch: int | None
+) -> TrialCard:
+    """Card of the model of a training.
+
+    Args:
+        task: The training.
+        origin: Patients and images that shaped it.
+        row: A row of its predictions.
+        epoch: Chosen epoch; None for a head on features.
+    """
+    trial = task.trial
+    return TrialCard(
+        kind=trial.classifier,
+        model=row["model"],
+        arm=trial.arm,
+        fold=trial.fold,
+        repeat=trial.repeat,
+        n_synthetic=row["n_synthetic"],
+        epoch_chosen=epoch,
+        settings=task.settings,
+        encoder="" if trial.classifier == "network" else row["model"],
+        seed=task.seed,
+        origin=origin,
+    )
+
+
 def state_folder(out: str, name: str) -> str:
     """Folder of the state that an unfinished training continues from."""
     return join(out, STATES, name.replace(" ", "-").replace("=", "-"))
@@ -91,8 +127,10 @@ def delete_states(out: str, names: Iterable[str]) -> None:
             delete_folder(state_folder(out, name))
 
 
-def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, dict[str, Any]]:
-    """Rows of the predictions, and what the table of trials says of the training."""
+def _network_trial(
+    task: TrialTask, data: ExperimentData
+) -> tuple[TrialRows, dict[str, Any], dict[str, torch.Tensor]]:
+    """Rows of the predictions, what the table of trials says of the training, and its weights."""
     trial, arm = task.trial, parse_arm(task.trial.arm)
     rows, fold = arm_rows_of(data, trial), data.folds[trial.fold]
     settings = replace(task.settings, online="classical") if arm.online else task.settings
@@ -127,7 +165,7 @@ def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, di
         n_real=fold.n_real, n_added=arm.count, batch_size=settings.batch_size, seed=seed
     )
     all_steps = steps * settings.epochs
-    return _predictions(task, data, state), {
+    values = {
         "real_images": len(rows.real),
         "added_images": arm.count,
         "steps": all_steps,
@@ -137,6 +175,7 @@ def _network_trial(task: TrialTask, data: ExperimentData) -> tuple[TrialRows, di
         "val_loss": best["val_loss"],
         "val_auc": best["val_auc"],
     }
+    return _predictions(task, data, state), values, state.best
 
 
 def _device() -> str:

@@ -10,12 +10,14 @@ from typing import get_args
 import ray
 
 from idhray import ledger
+from idhray.classify.trial_models import ModelOrigin
 from idhray.experiment.arms import ControlKind, parse_arm
 from idhray.experiment.settings import fresh_arms
 from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_generator
 from idhray.ledger import check_failures
 from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.kept_models import kept_origins
 from idhray.stages.experiment.outcome import SELECTION_FILE, precise_enough
 from idhray.stages.experiment.plan import TrialPlan
 from idhray.stages.experiment.protocol_file import changed_trials, trial_hashes
@@ -111,7 +113,11 @@ def run_trials(
     data = load_data(images, plan, todo, gpus)
     logger.info("%s: images read in %.0f s", out, time.monotonic() - start)
     work = functools.partial(run_trial, data=ray.put(data))
-    items = [_item(trial, plan, hashes[trial.name], out, gpus) for trial in trials]
+    origins = kept_origins(trials, plan, images, out, flags.keep_models)
+    items = [
+        _item(trial, plan, hashes[trial.name], out, gpus, origin=origins.get(trial.name))
+        for trial in trials
+    ]
     fates = map_items(
         items,
         work,
@@ -129,7 +135,13 @@ def run_trials(
 
 
 def _item(
-    trial: Trial, plan: TrialPlan, settings_hash: str, out: str, gpus: float
+    trial: Trial,
+    plan: TrialPlan,
+    settings_hash: str,
+    out: str,
+    gpus: float,
+    *,
+    origin: ModelOrigin | None,
 ) -> Item[TrialTask]:
     generators, settings = plan.generators_of(trial), plan.settings.classifier
     names = "+".join(read_generator(folder).generator for folder in generators)
@@ -142,6 +154,7 @@ def _item(
         seed=plan.seed,
         gpus=gpus,
         out=out,
+        origin=origin,
     )
     # The largest start first, so trainings of the network run in the order of their blocks.
     size = FROZEN_TRIALS + 1 if trial.classifier == "network" else 1

@@ -9,6 +9,7 @@ from dataclasses import replace
 from posixpath import basename
 
 from idhray import ledger
+from idhray.classify.trial_models import model_folder
 from idhray.cohorts.folds import FOLDS_FILE, Folds, folds_hash, read_folds, write_folds
 from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest, write_manifest
 from idhray.cohorts.text_table import read_text_table
@@ -54,6 +55,7 @@ def remove_whole(study: str, plan: WithdrawalPlan) -> None:
             ledger.forget(path, name)
             remove(part_path(path, name))
             remove(part_path(join(path, TRIALS_FOLDER), name))
+            delete_folder(model_folder(path, name))
         delete_folder(join(path, STATES))  # of trainings under way, whose fold is not told
         for file in selection_files([path]):
             remove(file)

@@ -3,14 +3,17 @@
 import torch
 
 from idhray.cohorts.folds import Folds
-from idhray.experiment.settings import planned_arms, resolved_counts
+from idhray.experiment.settings import KeepModels, planned_arms, primary_arm, resolved_counts
+from idhray.experiment.trials import planned_trials
 from idhray.gan.rate import training_seconds
+from idhray.stages.experiment.kept_models import fresh_pairs, models_line
 from idhray.stages.experiment.rates import network_line
+from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.studies.generators import planned_generators
 from idhray.stages.studies.settings import StudySettings
 
 
-def study_dry_run(folds: Folds, settings: StudySettings) -> str:
+def study_dry_run(folds: Folds, settings: StudySettings, keep: KeepModels) -> str:
     """Lines for a terminal: folds, arms, generators and hours, by rates measured on this machine.
 
     The slides are not read: every class is taken to have `train_per_class` training images.
@@ -18,6 +21,7 @@ def study_dry_run(folds: Folds, settings: StudySettings) -> str:
     Args:
         folds: Folds of the study.
         settings: Settings of the study.
+        keep: Trainings whose models are kept.
     """
     protocol, classifier = settings.protocol, settings.classifier
     n_real = 2 * settings.patches.train_per_class
@@ -36,6 +40,14 @@ def study_dry_run(folds: Folds, settings: StudySettings) -> str:
         lines.append(
             f"then {protocol.fresh_repeats} fresh repeats of the selected count and its controls"
         )
+    experiment = ExperimentSettings(protocol=protocol, classifier=classifier)
+    primary = primary_arm(protocol, resolved_counts(protocol, n_real))
+    numbers, repeats = folds.numbers(), range(1, protocol.repeats + 1)
+    trials = planned_trials(numbers, repeats, [a.name for a in arms], experiment.classifiers)
+    chosen_later = protocol.selection == "validation"
+    name = None if chosen_later else primary.name if primary else ""
+    fresh = fresh_pairs(numbers, experiment, protocol.repeats)
+    lines.append(models_line(trials, keep, name, experiment, fresh))
     lines.append("not counted: tiles, patches, evaluation of the generators, statistics")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError
 from idhray.experiment.settings import PRESETS as PROTOCOL
-from idhray.experiment.settings import ProtocolSettings
+from idhray.experiment.settings import KeepModels, ProtocolSettings
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
@@ -200,6 +200,8 @@ class StudyFlags(ItemFlags):
     generators, such as a classifier with other settings. It is in OUT/experiments/NAME."""
     amend: str = ""
     """Slides: reason to change the experiment after results exist; see `sweep`."""
+    keep_models: KeepModels = "real,primary"
+    """Slides: trainings whose model is kept; see `sweep`."""
     reuse: str | None = None
     """Another study, whose finished tables and generators are taken over where they fit. They are
     linked, or copied to another file system, so that neither study depends on the other."""

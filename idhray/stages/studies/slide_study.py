@@ -104,7 +104,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         write_inputs=cohort.write,
         before_start=before_start,
         stages=stages,
-        further_lines=lambda: study_dry_run(cohort.folds, settings),
+        further_lines=lambda: study_dry_run(cohort.folds, settings, flags.keep_models),
     )
     unfinished = run_study(outline)
     if unfinished is not None:
@@ -286,6 +286,7 @@ class SlideStages:
             settings=_experiment(self.settings),
             allow_failed_gan=self.settings.allow_failed_gan,
             amend=self.flags.amend,
+            keep_models=self.flags.keep_models,
             seed=self.flags.seed,
             workers=self.flags.workers,
             max_failures=self.flags.max_failures,

@@ -1,0 +1,231 @@
+"""Models that an experiment keeps: a folder for each training, with weights and a card.
+
+weights.safetensors   weights of the selected epoch, or of the head on a frozen encoder
+model.json            card, written last: what prediction needs, and who shaped the weights
+
+Each kind of classifier is one record in `MODEL_KINDS`.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from idhray.classify.aggregate import mutant_probabilities
+from idhray.classify.backbones import bare_network
+from idhray.classify.encoders import ENCODERS, bare_encoder
+from idhray.classify.frozen import FrozenHead, Matrix
+from idhray.classify.image_set import ImageRows
+from idhray.classify.settings import ClassifierSettings
+from idhray.config import settings_dict, settings_from
+from idhray.errors import ConfigError, StorageError
+from idhray.storage import exists, join, list_folders, publish, publish_json, read_bytes, read_json
+
+WEIGHTS_FILE, CARD_FILE, MODELS_FOLDER = "weights.safetensors", "model.json", "models"
+
+ImageScores = NDArray[np.float64]  # (N,) probability of IDH mutation of each image
+ScoreImages = Callable[[ImageRows, Callable[[], Matrix], str], ImageScores]
+"""Scores of images, from the images, a function that gives their features, and the device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOrigin:
+    """Patients and images that shaped a model, and the preparation of its images."""
+
+    train_patients: tuple[str, ...] = ()
+    val_patients: tuple[str, ...] = ()
+    """Patients on whose images its epoch or penalty was chosen."""
+    generator_patients: tuple[str, ...] = ()
+    """Patients that the generators of its synthetic images saw."""
+    ancestor_patients: tuple[str, ...] = ()
+    """Patients of the weights that the training started from."""
+    image_digests: str | None = None
+    """Digests of all these images, from `packed_digests`; None if unknown."""
+    ancestry: tuple[str, ...] = ()
+    """Sentences on what is unknown of its ancestors."""
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    """Stage that made the images, with its settings; of patches also those of their tiles."""
+    eval_per_patient: int | None = None
+    """Images of a patient, the first by rank, that a score is the mean of; None for all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialCard:
+    """Card of one kept model."""
+
+    kind: str
+    """Kind of classifier, such as network or frozen."""
+    model: str
+    """Name of the classifier, as in the column `model` of predictions."""
+    arm: str
+    fold: int
+    repeat: int
+    n_synthetic: int
+    epoch_chosen: int | None = None
+    settings: ClassifierSettings
+    encoder: str = ""
+    """Name of the frozen encoder; empty for a trained network."""
+    seed: int
+    origin: ModelOrigin
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelKind:
+    """Record of one kind of classifier whose models are kept."""
+
+    scorer: Callable[[TrialCard, Mapping[str, Tensor]], ScoreImages]
+    """Scores of images by a model, from its card and its tensors."""
+    size_bytes: Callable[[ClassifierSettings, str], int]
+    """Bytes of its weights, from the settings and the name of the encoder."""
+
+
+def _network_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    network = bare_network(card.settings)
+    network.load_state_dict(dict(tensors))
+
+    def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
+        return mutant_probabilities(network.to(device), images, device=device)
+
+    return scores
+
+
+def _network_bytes(settings: ClassifierSettings, encoder: str) -> int:
+    state = bare_network(settings).state_dict()
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+
+
+def head_tensors(head: FrozenHead) -> dict[str, Tensor]:
+    """Tensors of logistic regression on features."""
+    return {
+        "mean": torch.from_numpy(np.ascontiguousarray(head.mean)),
+        "scale": torch.from_numpy(np.ascontiguousarray(head.scale)),
+        "coefficients": torch.from_numpy(np.ascontiguousarray(head.coefficients)),
+        "intercept": torch.tensor([head.intercept], dtype=torch.float64),
+    }
+
+
+def _frozen_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    head = FrozenHead(
+        tensors["mean"].numpy(),
+        tensors["scale"].numpy(),
+        tensors["coefficients"].numpy(),
+        float(tensors["intercept"][0]),
+    )
+
+    def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
+        return head.mutant_probabilities(features())
+
+    return scores
+
+
+def _frozen_bytes(settings: ClassifierSettings, encoder: str) -> int:
+    features = bare_encoder(ENCODERS[encoder], settings.channels).num_features
+    return 8 * (3 * int(features) + 1)  # type: ignore[call-overload]  # every timm network has it
+
+
+MODEL_KINDS: dict[str, ModelKind] = {
+    "network": ModelKind(scorer=_network_scorer, size_bytes=_network_bytes),
+    "frozen": ModelKind(scorer=_frozen_scorer, size_bytes=_frozen_bytes),
+}
+
+
+def model_folder(out: str, name: str) -> str:
+    """Folder of the model of a training.
+
+    Args:
+        out: Folder of the experiment.
+        name: Name of the training in the ledger.
+    """
+    plain = name.replace(" ", "-").replace("=", "-").replace(":", "-")
+    return join(out, MODELS_FOLDER, plain)
+
+
+def save_trial_model(folder: str, tensors: Mapping[str, Tensor], card: TrialCard) -> None:
+    """Write the weights, then the card."""
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    publish(join(folder, WEIGHTS_FILE), data)
+    # The lists of patients stand at the top, where ancestors of a model are looked for.
+    values = {**settings_dict(card), "weights_sha256": hashlib.sha256(data).hexdigest()}
+    publish_json(join(folder, CARD_FILE), {**values, **values.pop("origin")})
+
+
+def load_trial_card(folder: str) -> TrialCard:
+    """Card of a kept model.
+
+    Raises:
+        StorageError: there is no card, or it is none of a kept model.
+    """
+    return _card(folder)[0]
+
+
+def load_scorer(folder: str) -> ScoreImages:
+    """Scores of images by a kept model.
+
+    Raises:
+        StorageError: the folder holds no model, or a file of it is broken.
+        ConfigError: this version does not have its kind of classifier.
+    """
+    card, sha256 = _card(folder)
+    path = join(folder, WEIGHTS_FILE)
+    data = read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StorageError(f"{path}: not the weights that {CARD_FILE} describes; train again")
+    if card.kind not in MODEL_KINDS:
+        raise ConfigError(
+            f"{folder}: a classifier of kind {card.kind!r}, which this version does not have; "
+            f"it has {', '.join(MODEL_KINDS)}"
+        )
+    try:
+        return MODEL_KINDS[card.kind].scorer(card, load(data))
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        reason = str(error).split("\n")[0]
+        raise StorageError(f"{path}: not the weights of {CARD_FILE}'s model ({reason})") from None
+
+
+def weights_digest_of(folder: str) -> str:
+    """SHA-256 of the weights of a kept model, as its card records it."""
+    return _card(folder)[1]
+
+
+def model_folders(folder: str) -> list[str]:
+    """Folders of the models that an experiment kept, sorted.
+
+    Args:
+        folder: Folder of a study, of `idhray sweep`, or of the models.
+
+    Raises:
+        StorageError: it holds no model.
+    """
+    for place in (folder, join(folder, MODELS_FOLDER), join(folder, "sweep", MODELS_FOLDER)):
+        paths = [join(place, name) for name in sorted(list_folders(place))]
+        if models := [path for path in paths if exists(join(path, CARD_FILE))]:
+            return models
+    raise StorageError(
+        f"{folder}: no kept model; give the folder of a study or of `idhray sweep` that ran with "
+        "--keep-models"
+    )
+
+
+def _card(folder: str) -> tuple[TrialCard, str]:
+    path = join(folder, CARD_FILE)
+    if not exists(path):
+        raise StorageError(f"{folder}: no {CARD_FILE}, so no model was kept here")
+    values = read_json(path)
+    names = {each.name for each in dataclasses.fields(ModelOrigin)}
+    try:
+        sha256 = str(values.pop("weights_sha256"))
+        preparation = values.pop("preparation")
+        origin = {name: values.pop(name) for name in [*values] if name in names}
+        card = settings_from(TrialCard, {**values, "origin": origin})
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise StorageError(f"{path}: not the card of a kept model ({error})") from None
+    origin = dataclasses.replace(card.origin, preparation=preparation)
+    return dataclasses.replace(card, origin=origin), sha256
