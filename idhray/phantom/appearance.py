@@ -51,7 +51,7 @@ def appearance(patient: Patient, settings: PhantomSettings, seed: int) -> Appear
         necrosis_fraction=0.45 / (1 + math.exp(2.4 - 1.6 * shift - 0.9 * deviations[2])),
         proliferating_vessels_per_mm2=4.0 * math.exp(1.1 * shift + 0.6 * deviations[3]),
         stain_mix=0.5 + 0.5 * stain[0],
-        hematoxylin=0.85 + 0.3 * stain[1],
-        eosin=0.8 + 0.4 * stain[2],
+        hematoxylin=settings.hematoxylin * (0.85 + 0.3 * stain[1]),
+        eosin=settings.eosin * (0.8 + 0.4 * stain[2]),
         white=241 + 4 * stain[3],
     )

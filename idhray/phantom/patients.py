@@ -34,6 +34,12 @@ class PhantomSettings:
     fold_fraction: float = 0.25
     """Share of slides with a fold."""
     jpeg_quality: int = 75
+    hematoxylin: float = 1.0
+    """Strength of the laboratory's hematoxylin; 1 is that of the other cohorts."""
+    eosin: float = 1.0
+    """Strength of its eosin."""
+    first_patient: int = 1
+    """Number in the name of the first patient, so that two cohorts share no name."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.effect <= 3:
@@ -54,6 +60,11 @@ class PhantomSettings:
             raise ConfigError(
                 f"slides_per_patient must be 1 or more, got {self.slides_per_patient}"
             )
+        for name in ("hematoxylin", "eosin"):
+            if not 0.3 <= getattr(self, name) <= 2:
+                raise ConfigError(f"{name} must be 0.3 to 2, got {getattr(self, name)}")
+        if self.first_patient < 1:
+            raise ConfigError(f"first_patient must be 1 or more, got {self.first_patient}")
         if not 1 <= self.jpeg_quality <= 100:
             raise ConfigError(f"jpeg_quality must be 1 to 100, got {self.jpeg_quality}")
 
@@ -160,7 +171,7 @@ def _patient(index: int, idh: str, settings: PhantomSettings, seed: int) -> Pati
     tumor = int(np.searchsorted(np.cumsum(counts) / sum(counts), random.random(), side="right"))
     site = f"PH-{random.integers(1, 16):02d}" if cohort == "phantom-TCGA" else "PH-local"
     return Patient(
-        patient=f"PH-{index + 1:04d}",
+        patient=f"PH-{index + settings.first_patient:04d}",
         idh=idh,
         age=_age(random, cohort, idh, settings.age_effect),
         sex="male" if male else "female",

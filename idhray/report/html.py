@@ -42,6 +42,28 @@ def tables_html(
     )
 
 
+def external_html(
+    *,
+    title: str,
+    banner: str,
+    summary: str,
+    tables: Sequence[ReportTable],
+    pictures: Sequence[Picture],
+    notes: Sequence[str],
+) -> str:
+    """Page of a cohort that models were applied to; it describes and holds no verdict."""
+    return _render(
+        "external.html",
+        title=title,
+        banner=banner,
+        summary=summary,
+        tables=tables,
+        pictures=pictures,
+        notes=notes,
+        data_uri=data_uri,
+    )
+
+
 def form_html(
     cases: Sequence[str], features: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]
 ) -> str:

@@ -8,11 +8,18 @@ from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.config import default_values
 from idhray.errors import ConfigError
 from idhray.stages.experiment.outcome import read_outcome
-from idhray.stages.studies.arm_rows import arm_rows, experiment_folder, has_arms
+from idhray.stages.studies.arm_rows import (
+    arm_rows,
+    experiment_folder,
+    has_arms,
+    with_arm_of_count,
+)
 from idhray.stages.studies.experiment_statistics import fit_experiment, fit_sweep
+from idhray.stages.studies.external_statistics import fit_external
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
-from idhray.stats.arms.columns import PROTOCOL_COLUMNS, prediction_rows
+from idhray.stats.arms.columns import PROTOCOL_COLUMNS, TEST, prediction_rows
 from idhray.stats.arms.generators import rule_of_file
+from idhray.stats.external.scores import is_external
 from idhray.stats.settings import PRESETS as PRESETS
 from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute
@@ -31,8 +38,10 @@ class FitStatsFlags:
     predictions: tuple[str, ...] = ()
     """Predictions with arms, from a folder or from CSV, TSV or Parquet files of any program: the
     arms are compared. Columns: patient (or case), label (or idh, truth; mutant and wildtype, or 1
-    and 0), arm, repeat, p_mutant; optional: fold, split, generator, model. Folders of PREDICTIONS
-    tables without arms: the tables of Liu et al. 2020."""
+    and 0), arm, repeat, p_mutant; optional: fold, split, generator, model. Rows of split
+    `external`, as `predict --models` writes them, or test patients alone of one classifier: an
+    external cohort is described. Other folders of PREDICTIONS tables without arms: the tables of
+    Liu et al. 2020."""
     baseline: str = "real"
     """Predictions with arms: the arm without added images. This flag and the next two are for
     predictions of other programs; the folder of `sweep` has a protocol."""
@@ -84,6 +93,16 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
         return fit_sweep(out, folder, cohort, flags.settings, overwrite=flags.overwrite)[0]
     if arms:
         inputs, rows = arm_rows(flags.predictions)
+        if is_external(prediction_rows(rows, source="predictions")):
+            return fit_external(
+                out,
+                rows,
+                cohort,
+                flags.settings,
+                inputs=inputs,
+                primary=flags.primary or "",
+                overwrite=flags.overwrite,
+            )
         if not set(PROTOCOL_COLUMNS) <= set(rows.columns):
             logger.warning(
                 "the protocol of these predictions is not known: the verdict holds only if arm, "
@@ -106,6 +125,16 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
             inputs=inputs,
             overwrite=flags.overwrite,
         )[0]
+    inputs, rows = arm_rows(flags.predictions)
+    if set(rows["split"]) == {TEST}:
+        return fit_external(
+            out,
+            with_arm_of_count(rows),
+            cohort,
+            flags.settings,
+            inputs=inputs,
+            overwrite=flags.overwrite,
+        )
     if cohort is None:
         raise ConfigError(
             "--predictions without arms need --manifest, which holds the ages and the split"

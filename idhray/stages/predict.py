@@ -1,4 +1,7 @@
-"""A trained classifier on images it may be tested on: checkpoint, PATCHES -> PREDICTIONS."""
+"""A trained classifier on images it may be tested on: checkpoint, PATCHES -> PREDICTIONS.
+
+The models of an experiment predict all patients of another cohort: `experiment/application.py`.
+"""
 
 import logging
 from collections.abc import Collection
@@ -13,9 +16,11 @@ from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.checkpoint import ModelCard, load_card, load_model
 from idhray.classify.dataset import load_images
 from idhray.config import identity_of, settings_hash
+from idhray.errors import ConfigError
 from idhray.fingerprints import unpacked_digests
 from idhray.leakage import HeldOut, assert_untouched, patient_splits
 from idhray.ledger import check_failures, tally
+from idhray.stages.experiment.application import application_plan, predict_by_models
 from idhray.stages.experiment.one_fold import one_fold
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
@@ -35,12 +40,15 @@ Split = Literal["train", "val", "test"]
 class PredictFlags(RunFlags):
     """Flags of `idhray predict`."""
 
-    checkpoint: str
-    """Folder that `train-classifier` wrote."""
     images: str
     """Folder of a PATCHES or SLICES table."""
     out: str
     """Folder of the PREDICTIONS table."""
+    checkpoint: str | None = None
+    """Folder that `train-classifier` wrote."""
+    models: str | None = None
+    """Folder of a study or of `sweep`, whose kept models predict all patients of another cohort,
+    also those of unknown IDH status. Instead of --checkpoint; --split and --folds do not apply."""
     split: tuple[Split, ...] = ("test",)
     """Splits whose patients are predicted: one or more of train, val, test."""
     folds: str | None = None
@@ -65,7 +73,37 @@ class PredictTask:
 
 def predict(flags: PredictFlags) -> dict[str, Any]:
     """Predict each patient's IDH status as the mean over the patient's images."""
-    checkpoint, images = absolute(flags.checkpoint), absolute(flags.images)
+    if bool(flags.checkpoint) == bool(flags.models):
+        raise ConfigError("give either --checkpoint (one classifier) or --models (an experiment's)")
+    if flags.models:
+        return _predict_models(flags, absolute(flags.models))
+    return _predict_one(flags, absolute(flags.checkpoint or ""))
+
+
+def _predict_models(flags: PredictFlags, models: str) -> dict[str, Any]:
+    """Predict another cohort by all kept models of an experiment."""
+    if flags.folds or flags.split != ("test",):
+        raise ConfigError("--split and --folds belong to --checkpoint; --models predicts everyone")
+    out = absolute(flags.out)
+    plan = application_plan(models, absolute(flags.images))
+    for remark in plan.remarks:
+        logger.warning("%s: %s", out, remark)
+    with stage_folder(out, plan.identity, overwrite=flags.overwrite):
+        connect(flags.address)
+        fates = predict_by_models(plan, out, task_gpus(flags.gpus_per_worker))
+        check_failures(out, fates, 0)
+    return {
+        "out": out,
+        "patients": plan.patients,
+        "models": len(plan.models),
+        "rows": tally(fates)["rows"],
+        "ancestry": [*plan.remarks],
+    }
+
+
+def _predict_one(flags: PredictFlags, checkpoint: str) -> dict[str, Any]:
+    """Predict splits of a table by one classifier."""
+    images = absolute(flags.checkpoint), absolute(flags.images)
     out = absolute(flags.out)
     card = load_card(checkpoint)
     inputs: dict[str, Any] = {

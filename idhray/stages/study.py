@@ -3,6 +3,7 @@
 from typing import Any
 
 from idhray.errors import ConfigError
+from idhray.stages.studies.application import apply_models
 from idhray.stages.studies.reader_study import reader_study
 from idhray.stages.studies.settings import PRESETS as PRESETS
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
@@ -16,11 +17,17 @@ def study(flags: StudyFlags) -> dict[str, Any]:
     manifest that has changed: one line for each stage says whether it is up to date, or why not,
     and the stages that are not are run.
     """
+    if flags.apply_to:
+        return apply_models(flags)
+    if flags.models:
+        raise ConfigError("--models belongs to --apply-to")
+    if not flags.manifest:
+        raise ConfigError("give --manifest, or --apply-to with --models")
     if isinstance(flags.settings, MriStudySettings):
         if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")
-        if flags.experiment or flags.amend:
-            raise ConfigError("--experiment and --amend belong to a study of slides")
+        if flags.experiment or flags.amend or flags.external:
+            raise ConfigError("--experiment, --amend and --external belong to a study of slides")
         return reader_study(flags, flags.settings)
     if flags.normals or flags.readings or flags.consensus:
         raise ConfigError("--normals, --readings and --consensus belong to a study of MRI")

@@ -12,6 +12,7 @@ from idhray.errors import SettingsChangedError
 from idhray.mri.patient import MriSettings
 from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling_settings import TilingSettings
+from idhray.stages.studies.record import STUDY_FILE
 from idhray.storage import SETTINGS, exists, join, publish_json, read_json
 
 TILING_FILE = "_tiling.json"
@@ -42,10 +43,23 @@ def preparation_of(images: str) -> dict[str, Any]:
         return {"stage": stage, "settings": {}}
     values = settings_dict(recorded_settings(KINDS[stage], recorded))
     prepared: dict[str, Any] = {"stage": stage, "settings": values}
-    path = join(images, TILING_FILE)
-    if stage == "cut_patches" and exists(path):
-        prepared["tiles"] = read_json(path)
+    if stage == "cut_patches" and (tiles := _preparation_of_tiles(images)):
+        prepared["tiles"] = tiles
     return prepared
+
+
+def _preparation_of_tiles(patches: str) -> dict[str, Any]:
+    """Preparation of the tiles of a PATCHES folder; empty if unknown.
+
+    Patches of an earlier version do not record it. In a study they were cut from its tiles.
+    """
+    if exists(join(patches, TILING_FILE)):
+        return read_json(join(patches, TILING_FILE))
+    study = patches.rstrip("/").rpartition("/")[0]
+    tiles = join(study, "tiles")
+    if exists(join(study, STUDY_FILE)) and exists(join(tiles, SETTINGS)):
+        return preparation_of(tiles)
+    return {}
 
 
 def record_tiling(patches: str, tiles: str) -> None:

@@ -8,6 +8,7 @@ from idhray.cohorts.cell_text import with_names
 from idhray.cohorts.text_table import is_table_file, read_text_table
 from idhray.config import settings_hash
 from idhray.errors import ConfigError
+from idhray.experiment.arms import REAL
 from idhray.stages.experiment.outcome import is_experiment
 from idhray.stages.runtime.folder import seal
 from idhray.stats.arms.columns import COLUMN_NAMES
@@ -43,6 +44,12 @@ def arm_rows(predictions: tuple[str, ...]) -> tuple[dict[str, Any], pd.DataFrame
     ]
     seals = [seal(absolute(folder)) for folder in predictions]
     return {"predictions": seals}, pd.concat(tables, ignore_index=True)
+
+
+def with_arm_of_count(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single classifiers with the arm of their number of synthetic images."""
+    arms = rows["n_synthetic"].map(lambda n: f"synthetic:{n}" if n else REAL.name)
+    return rows.assign(arm=arms)
 
 
 def experiment_folder(predictions: tuple[str, ...]) -> str | None:

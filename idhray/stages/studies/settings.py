@@ -165,13 +165,21 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
 class StudyFlags(ItemFlags):
     """Flags of `idhray study`."""
 
-    manifest: str
-    """CSV, TSV or Parquet file with the columns patient, idh and age, and slide, or t1ce and
-    flair."""
     out: str
     """Folder of the study; the report is OUT/report.html."""
     settings: StudySettings | MriStudySettings
     """Settings of every step."""
+    manifest: str = ""
+    """CSV, TSV or Parquet file with the columns patient, idh and age, and slide, or t1ce and
+    flair. Every study needs it; --apply-to takes its place."""
+    apply_to: str | None = None
+    """A manifest of new patients, with or without IDH status, whom the models of --models predict;
+    no training. All settings are those of the models. Research use only."""
+    models: str | None = None
+    """With --apply-to: folder of a study or of `sweep` that kept its models."""
+    external: tuple[str, ...] = ()
+    """Slides: manifests of further cohorts. The kept models are applied to each of them once, after
+    the statistics, in OUT/external/NAME, where NAME is that of the manifest."""
     patches: str | None = None
     """Slides: a PATCHES table to start from. The slides of the manifest are then not read, and its
     split must be the one of the table."""

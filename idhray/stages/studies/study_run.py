@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOutline:
-    """A study of either kind, before anything starts."""
+    """A study of any kind, before anything starts."""
 
-    kind: Literal["slides", "mri"]
+    kind: Literal["slides", "mri", "application"]
     flags: StudyFlags
     settings: StudySettings | MriStudySettings
     owns: tuple[str, ...]

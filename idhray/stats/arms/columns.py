@@ -11,9 +11,10 @@ from idhray.patients import ADVICE, twin_text, twins
 
 LABEL_WORDS = {"mutant": 1, "wildtype": 0, "1": 1, "0": 0, "1.0": 1, "0.0": 0}
 NO_LABEL = ("", "unknown", "nan", "none")
-TEST, VALIDATION, INNER = "test", "val", "inner"
-SPLIT_WORDS = (TEST, VALIDATION, INNER)
-"""Splits that statistics read. `inner`: training patients, predicted by inner folds."""
+TEST, VALIDATION, INNER, EXTERNAL = "test", "val", "inner", "external"
+SPLIT_WORDS = (TEST, VALIDATION, INNER, EXTERNAL)
+"""Splits that statistics read. `inner`: training patients, predicted by inner folds. `external`:
+patients of another cohort, predicted by the models of all folds."""
 KEY = ["split", "model", "fold", "repeat", "arm", "patient"]
 _NAMES = {"patient": ("patient", "case"), "label": ("label", "idh", "truth")}
 PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory")
@@ -115,7 +116,7 @@ def _typed(columns: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if strange := sorted(set(rows["judged"]) - {"", "yes", "no"}):
         problems.append(f"judged must be yes, no or empty; got {strange[0]!r}")
     if strange := sorted(set(rows["split"]) - {*SPLIT_WORDS, "train"}):
-        problems.append(f"split must be test, val, inner or train; got {strange[0]!r}")
+        problems.append(f"split must be test, val, inner, external or train; got {strange[0]!r}")
     for name in ("fold", "repeat"):
         numbers = pd.to_numeric(columns[name], errors="coerce")
         whole = numbers.notna() & (numbers % 1 == 0)

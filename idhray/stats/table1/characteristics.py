@@ -98,7 +98,7 @@ def characteristics(
     if convention not in CONVENTIONS:
         raise SampleError(f"table 1: no convention {convention!r}; {' or '.join(CONVENTIONS)}")
     _check_columns(cases, [group, identity, *(variable.name for variable in variables)])
-    _check_groups(cases[group], groups, pairs)
+    _check_groups(cases[group], groups, pairs, least=2 if comparisons is None else 1)
     if identity:
         _check_identity(cases[identity])
     named = [(groups[first], groups[second]) for first, second in pairs]
@@ -205,10 +205,16 @@ def _check_columns(cases: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def _check_groups(
-    column: "pd.Series[str]", groups: Mapping[str, str], pairs: Sequence[GroupPair]
+    column: "pd.Series[str]",
+    groups: Mapping[str, str],
+    pairs: Sequence[GroupPair],
+    *,
+    least: int,
 ) -> None:
-    if len(groups) < 2 or len(set(groups.values())) < len(groups):
-        raise SampleError(f"table 1: needs 2 or more groups with a label each, got {dict(groups)}")
+    if len(groups) < least or len(set(groups.values())) < len(groups):
+        raise SampleError(
+            f"table 1: needs {least} or more groups with a label each, got {dict(groups)}"
+        )
     if strange := [name for pair in pairs for name in pair if name not in groups]:
         raise SampleError(f"table 1: compares {strange[0]!r}, which is none of {list(groups)}")
     outside = column[~column.isin(list(groups))]

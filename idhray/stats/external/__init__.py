@@ -1,0 +1,1 @@
+"""Statistics of a cohort that the models of an experiment were applied to."""
