@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from idhray.classify.trial_models import CARD_FILE, MODELS_FOLDER
 from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.generator_records import GENERATOR
 from idhray.ledger import fates
@@ -62,6 +63,7 @@ def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descen
             checkpoints.seals.update(models)
         else:
             checkpoints.others.update(models)
+    checkpoints.seals.update(_kept_models(folders, subject))
     rules = {
         "synthesize": _of_synthetic,
         "import_synthetic": _of_synthetic,
@@ -88,6 +90,18 @@ def _models(folder: str) -> dict[str, dict[str, Any]]:
             done = join(place, DONE)
             models[str(read_json(done)["digest"]) if exists(done) else place] = read_json(path)
     return models
+
+
+def _kept_models(folders: Sequence[StageFolder], subject: Subject) -> set[str]:
+    """Digests of the weights of the kept models of experiments that descend from the patient."""
+    cards = [
+        read_json(path)
+        for folder in folders
+        if folder.stage == "sweep" and exists(join(folder.path, MODELS_FOLDER))
+        for path in list_tree(join(folder.path, MODELS_FOLDER))
+        if path.endswith(f"/{CARD_FILE}")
+    ]
+    return {card["weights_sha256"] for card in cards if _training_reason([card], subject)}
 
 
 def _training_reason(models: Iterable[Mapping[str, Any]], subject: Subject) -> str:
@@ -143,7 +157,8 @@ def _is_held_out(model: Mapping[str, Any], subject: Subject) -> bool:
 def _of_predictions(
     folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
 ) -> Descendant | None:
-    if folder.settings.get("checkpoint") not in checkpoints.seals:
+    models = {folder.settings.get("checkpoint"), *folder.settings.get("models", {}).values()}
+    if not models & checkpoints.seals:
         return None
     return _whole(folder, "predictions", "predicted by a classifier that saw the patient")
 

@@ -34,7 +34,7 @@ from idhray.stages.studies.external_statistics import (
 )
 from idhray.stages.studies.graph import StudyStage
 from idhray.stages.studies.settings import PRESETS, StudyFlags
-from idhray.stages.studies.study_cohort import COHORT_FILE
+from idhray.stages.studies.study_cohort import COHORT_FILE, refuse_withdrawn
 from idhray.stages.studies.study_run import StudyOutline, run_study
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides, tiles_state
 from idhray.stats.arms.columns import EXTERNAL
@@ -55,6 +55,8 @@ class Application:
     """Folder of a study, of `idhray sweep`, or of kept models."""
     flags: StudyFlags
     statistics: StatsSettings
+    study: str = ""
+    """Study that this is an external cohort of; empty for new patients."""
 
     @property
     def preparation(self) -> dict[str, Any]:
@@ -78,6 +80,8 @@ class Application:
         rows = read_manifest(self.manifest)
         rows = with_scans(rows, self.manifest) if self.is_mri else with_slides(rows, self.manifest)
         rows = rows.drop(columns="study", errors="ignore").assign(split="test")
+        for folder in filter(None, (self.out, self.study)):
+            refuse_withdrawn(folder, rows, self.manifest)
         names = dict.fromkeys(rows["patient"], EXTERNAL)
         held_out = HeldOut(cohort=self.manifest, roles=names, purpose="would predict")
         folders = model_folders(self.models)
@@ -234,6 +238,12 @@ class Application:
 def apply_models(flags: StudyFlags) -> dict[str, Any]:
     """Apply the kept models of an experiment to the patients of a manifest."""
     application = application_of(flags)
+    unfinished = run_application(application)
+    return application_result(application.out) if unfinished is None else unfinished
+
+
+def run_application(application: Application) -> dict[str, Any] | None:
+    """Run the stages of an application; see `run_study` for the result."""
     rows = application.cohort()
 
     def write(folder: str) -> None:
@@ -241,16 +251,15 @@ def apply_models(flags: StudyFlags) -> dict[str, Any]:
 
     outline = StudyOutline(
         kind="application",
-        flags=flags,
-        settings=flags.settings,
+        flags=application.flags,
+        settings=application.flags.settings,
         owns=OWNS,
         changes=(),
         write_inputs=write,
         before_start=lambda: write(application.out),
         stages=application.stages,
     )
-    unfinished = run_study(outline)
-    return application_result(application.out) if unfinished is None else unfinished
+    return run_study(outline)
 
 
 def application_of(flags: StudyFlags) -> Application:

@@ -35,6 +35,7 @@ from idhray.stages.studies.experiment_report import (
     protocol_table,
 )
 from idhray.stages.studies.experiment_statistics import experiment_report_tables, paper_tables
+from idhray.stages.studies.external_cohorts import external_sections
 from idhray.stages.studies.generator_section import (
     ancestry_note,
     evaluation_figures,
@@ -124,7 +125,11 @@ def _content(study: str, experiment: str | None) -> ReportContent:
         key_figures=statistics.key_figures,
         cohort=_cohort_counts(study, cohort),
         flows=[*manifest_flow(study), *ledger_flows(study, STEPS), *ledger_flows(root, ("sweep",))],
-        tables=[*statistics.tables, *recorded_deviations(settings)],
+        tables=[
+            *statistics.tables,
+            *external_sections(root, conventions),
+            *recorded_deviations(settings),
+        ],
         conventions=statistics.conventions,
         figures=statistics.figures,
         generators=[_generator(place) for place in places[: len(LABELS)]],

@@ -1,6 +1,7 @@
 """A study of slides: patches -> generators of each fold -> experiment -> statistics -> report.
 
 cohort.parquet  folds.parquet  tiles/  patches/  generators/  sweep/  statistics/  report.html
+external/NAME/      a further cohort, to which the models are applied
 experiments/NAME/   sweep/, statistics/ and report.html of a further experiment
 """
 
@@ -25,6 +26,11 @@ from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.dry_run import study_dry_run
 from idhray.stages.studies.experiment_statistics import fit_sweep, statistics_state
+from idhray.stages.studies.external_cohorts import (
+    EXTERNAL_FOLDER,
+    external_seals,
+    external_stages,
+)
 from idhray.stages.studies.generator_stages import ImagesOfGenerator, gan_stage, synthetic_stage
 from idhray.stages.studies.generators import (
     GENERATORS,
@@ -69,6 +75,7 @@ OWNS = (
     "statistics",
     "report.html",
     EXPERIMENTS,
+    EXTERNAL_FOLDER,
 )
 
 
@@ -181,6 +188,7 @@ class SlideStages:
                 run=self._fit,
                 is_cheap=True,
             ),
+            *external_stages(self.flags, self.root, self.settings.statistics),
             StudyStage(name="report", state=self._report_state, run=self._report, is_cheap=True),
         ]
 
@@ -332,4 +340,5 @@ class SlideStages:
 
     def _report_inputs(self) -> list[Any]:
         """Values that change with all that the report shows."""
-        return [seal(join(self.root, "statistics")), settings_dict(self.settings)]
+        statistics = seal(join(self.root, "statistics"))
+        return [statistics, settings_dict(self.settings), *external_seals(self.root)]

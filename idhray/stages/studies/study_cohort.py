@@ -107,16 +107,25 @@ def refuse_manifest(earlier: pd.DataFrame | None, rows: pd.DataFrame, flags: Stu
         ManifestError: more than a fifth of the rows are gone, without --update; or a patient was
             withdrawn from the study.
     """
-    withdrawals = read_withdrawals(absolute(flags.out))
-    if withdrawals and not flags.overwrite:
-        back = [name for name in sorted(set(rows["patient"])) if withdrawals.of(name)]
-        if back:
-            raise ManifestError(
-                f"{flags.manifest}: {listed(back)} was withdrawn from this study by `idhray "
-                "forget`; remove the rows of the patient"
-            )
+    if not flags.overwrite:
+        refuse_withdrawn(absolute(flags.out), rows, flags.manifest)
     if earlier is not None and not flags.update:
         refuse_many_gone(earlier, rows, flags.manifest)
+
+
+def refuse_withdrawn(study: str, rows: pd.DataFrame, manifest: str) -> None:
+    """Refuse patients who were withdrawn from a study.
+
+    Raises:
+        ManifestError: naming them.
+    """
+    withdrawals = read_withdrawals(study)
+    back = [name for name in sorted(set(rows["patient"])) if withdrawals and withdrawals.of(name)]
+    if back:
+        raise ManifestError(
+            f"{manifest}: {listed(back)} was withdrawn from this study by `idhray forget`; remove "
+            "the rows of the patient"
+        )
 
 
 def _folds(rows: pd.DataFrame, out: str, flags: StudyFlags, protocol: ProtocolSettings) -> Folds:

@@ -1,7 +1,6 @@
 """Models that an experiment keeps: they predict as their trainings did, and say whom they saw."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,39 +12,13 @@ from idhray.errors import StorageError
 from idhray.experiment.trials import Trial
 from idhray.fingerprints import unpacked_digests
 from idhray.stages.experiment.kept_models import is_kept
-from idhray.stages.sweep import SweepFlags, sweep
 from idhray.storage import publish_json
 from idhray.table_fingerprints import table_fingerprints
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS
-from tests.stages.in_process import without_ray
-from tests.stages.made_up_experiment import (
-    PROTOCOL,
-    SETTINGS,
-    folds,
-    generators,
-    patches,
-)
+from tests.stages.made_up_experiment import TINY
 
 ARMS = {"real", "synthetic:8", "duplicate:8"}
-SMALL = replace(SETTINGS, protocol=replace(PROTOCOL, repeats=1, controls=("duplicate",)))
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    """Folder of an experiment of three folds, one repeat and three arms, and its flags."""
-    root = tmp_path_factory.mktemp("kept")
-    file = folds(root / "folds.parquet")
-    flags = SweepFlags(
-        images=patches(root / "patches"),
-        folds=file,
-        synthetic=generators(root, file),
-        out=str(root / "sweep"),
-        settings=SMALL,
-    )
-    with without_ray():
-        sweep(flags)
-    return flags
 
 
 def test_models_of_the_baseline_and_of_the_primary_arm_are_kept(experiment):
@@ -59,7 +32,7 @@ def test_models_of_the_baseline_and_of_the_primary_arm_are_kept(experiment):
 
 def test_a_kept_model_predicts_what_its_training_predicted(experiment):
     """Other weights, or images prepared otherwise, would make another classifier of it."""
-    images = load_images(experiment.images, None, SMALL.classifier)
+    images = load_images(experiment.images, None, TINY)
     rows = read_table(experiment.out, PREDICTIONS).to_pandas()
     for folder in model_folders(experiment.out)[:2]:
         card = load_trial_card(folder)
