@@ -127,8 +127,8 @@ def _frozen_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImage
 
 
 def _frozen_bytes(settings: ClassifierSettings, encoder: str) -> int:
-    features = bare_encoder(ENCODERS[encoder], settings.channels).num_features
-    return 8 * (3 * int(features) + 1)  # type: ignore[call-overload]  # every timm network has it
+    network: Any = bare_encoder(ENCODERS[encoder], settings.channels)
+    return 8 * (3 * int(network.num_features) + 1)
 
 
 MODEL_KINDS: dict[str, ModelKind] = {
@@ -223,8 +223,8 @@ def _card(folder: str) -> tuple[TrialCard, str]:
     try:
         sha256 = str(values.pop("weights_sha256"))
         preparation = values.pop("preparation")
-        origin = {name: values.pop(name) for name in [*values] if name in names}
-        card = settings_from(TrialCard, {**values, "origin": origin})
+        shaped = {name: values.pop(name) for name in [*values] if name in names}
+        card = settings_from(TrialCard, {**values, "origin": shaped})
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise StorageError(f"{path}: not the card of a kept model ({error})") from None
     origin = dataclasses.replace(card.origin, preparation=preparation)

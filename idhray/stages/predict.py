@@ -103,7 +103,7 @@ def _predict_models(flags: PredictFlags, models: str) -> dict[str, Any]:
 
 def _predict_one(flags: PredictFlags, checkpoint: str) -> dict[str, Any]:
     """Predict splits of a table by one classifier."""
-    images = absolute(flags.checkpoint), absolute(flags.images)
+    images = absolute(flags.images)
     out = absolute(flags.out)
     card = load_card(checkpoint)
     inputs: dict[str, Any] = {

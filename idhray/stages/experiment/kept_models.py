@@ -1,4 +1,4 @@
-"""Models that an experiment keeps: the choice of trainings, what their cards record, their size.
+"""Models that an experiment keeps: the choice of trainings, their origins, their size.
 
 OUT/models/TRAINING/   weights.safetensors and model.json of one training
 """
@@ -53,7 +53,7 @@ def is_kept(trial: Trial, keep: KeepModels, protocol_primary: str | None, out: s
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOrigins:
-    """What the cards of kept models record of patients and images, by training."""
+    """Origins of kept models by training: patients and images that shaped them."""
 
     plan: TrialPlan
     images: str

@@ -251,7 +251,7 @@ def _ages(scores: ExternalScores, people: pd.DataFrame | None) -> NDArray[np.flo
     if people is None or "age" not in people:
         return np.full(len(scores.truth), np.nan)
     ages = pd.to_numeric(people["age"].reindex(list(scores.patients)), errors="coerce")
-    return ages.to_numpy(dtype=np.float64)[scores.labeled]
+    return np.asarray(ages.to_numpy(dtype=np.float64)[scores.labeled])
 
 
 def _fold_cohort(scores: ExternalScores, people: pd.DataFrame) -> FoldCohort:
