@@ -89,7 +89,7 @@ def _predict_models(flags: PredictFlags, models: str) -> dict[str, Any]:
     for remark in plan.remarks:
         logger.warning("%s: %s", out, remark)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite):
-        connect(flags.address)
+        connect(flags.address, flags)
         fates = predict_by_models(plan, out, task_gpus(flags.gpus_per_worker))
         check_failures(out, fates, 0)
     return {
