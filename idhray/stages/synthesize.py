@@ -34,7 +34,7 @@ from idhray.ledger import Fate, check_failures, fates, tally
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, fold_of_model, selection_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
-from idhray.stages.gan_training.pretraining import earlier_sets
+from idhray.stages.gan_training.pretraining import PUBLISHED, earlier_sets
 from idhray.stages.gan_training.synthetic_parts import (
     IndexRange,
     complete_start,
@@ -256,6 +256,7 @@ def _generator_tables(model: Mapping[str, Any]) -> tuple[GeneratorTable, ...] | 
             digest=table["digest"], rows=table.get("rows"), last_ranks=table.get("last_ranks")
         )
         for table in tables
+        if not table.get(PUBLISHED)
     )
 
 

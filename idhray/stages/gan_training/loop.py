@@ -26,6 +26,7 @@ from idhray.stages.gan_training.image_sets import (
     channel_names,
     training_images,
 )
+from idhray.stages.gan_training.pretraining import PUBLISHED
 from idhray.stages.gan_training.task import GanTask, task_from
 from idhray.stages.gan_training.worker_warnings import WorkerWarnings
 from idhray.stages.runtime.training import this_worker
@@ -146,6 +147,12 @@ class _StopFile:
         return exists(self.path)
 
 
+def published_weights_of(init_from: str | None) -> dict[str, Any]:
+    """Entry of model.json on published weights that a training descends from, with licenses."""
+    published = read_model(init_from).get(PUBLISHED) if init_from else None
+    return {PUBLISHED: published} if published else {}
+
+
 def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
     """Callbacks of a training; worker 0 measures fidelity."""
     fold, limit = task.gan_fold(), task.selection().train_per_class
@@ -153,6 +160,7 @@ def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
         "null_channels": null_channels(real.images),
         "tables": task.tables(real.patients),
         **task.ancestry(),
+        **published_weights_of(task.init_from),
         **({"fold": fold.entry()} if fold else {}),
         **({} if limit is None else {"train_per_class": limit}),
     }

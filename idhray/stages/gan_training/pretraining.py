@@ -20,6 +20,8 @@ EarlierTable = dict[str, Any]
 """Folder, digest, rows and idh of a table, as they stand in the gate record; also `patients` (a
 list) and `train_per_class`, if the training took only those."""
 
+PUBLISHED = "published"
+"""Entry of model.json and of a table: weights of another program, see `published.py`."""
 LIMITS = ("patients", "train_per_class")
 
 
@@ -79,15 +81,23 @@ def unseen_tables(model: Mapping[str, Any], searched: Sequence[EarlierTable]) ->
     A checkpoint from before tables were recorded has earlier images without a name.
     """
     digests = {table["digest"] for table in searched}
-    names = [str(t["name"]) for t in model.get("tables", [])[1:] if t["digest"] not in digests]
-    if model.get("initialised_from") and len(model.get("tables", [])) < 2:
+    earlier = model.get("tables", [])[1:]
+    published = [str(t["name"]) for t in earlier if t.get(PUBLISHED)]
+    names = [str(t["name"]) for t in earlier if t["digest"] not in digests and not t.get(PUBLISHED)]
+    if model.get("initialised_from") and not earlier:
         names.append("of the generator that it started from")
-    if not names:
-        return []
-    return [
-        f"Copies of images of earlier trainings ({', '.join(names)}) were not looked for; "
-        "give --pretraining-images."
-    ]
+    sentences = []
+    if names:
+        sentences.append(
+            f"Copies of images of earlier trainings ({', '.join(names)}) were not looked for; "
+            "give --pretraining-images."
+        )
+    if published:
+        sentences.append(
+            f"Copies of the images behind published weights ({', '.join(published)}) cannot be "
+            "looked for."
+        )
+    return sentences
 
 
 def earlier_sets(
