@@ -1,11 +1,13 @@
 """The gains that a cohort can show, known before any GPU hour is spent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.errors import ConfigError
+from idhray.planning.cluster_cost import ClusterRates, Prices, Workload, cluster_costs, cost_figures
+from idhray.planning.cluster_cost import cost_text as cluster_cost_text
 from idhray.planning.experiment.design import ExperimentDesign
 from idhray.planning.experiment.errors import ScoreModel
 from idhray.planning.experiment.pilot import Pilot, pilot_of
@@ -72,6 +74,18 @@ class PlanFlags:
     """Arm of the pilot without added images."""
     primary: str | None = None
     """Arm of the pilot that is compared. Default: the only arm of synthetic images."""
+    cluster: bool = False
+    """Print hours, storage and money of a study on a cluster instead."""
+    workload: Workload = field(default_factory=Workload)
+    """Cluster: the work."""
+    rates: ClusterRates = field(default_factory=ClusterRates)
+    """Cluster: measured rates."""
+    prices: Prices = field(default_factory=Prices)
+    """Cluster: prices."""
+    cpus: int = 0
+    """Cluster: its CPUs, for the hours that pass."""
+    gpus: int = 0
+    """Cluster: its GPUs."""
     out: str | None = None
     """JSON file that also receives the figures."""
 
@@ -80,18 +94,32 @@ def plan(flags: PlanFlags) -> dict[str, Any]:
     """Print the gains over a baseline that a cohort or an experiment can show, and what it needs.
 
     With `folds`, `repeats` or `pilot` it plans an experiment, else one comparison of two models on
-    one test set.
+    one test set. With `cluster` it tells what a study costs on a cluster.
     """
+    if flags.cluster:
+        return _published(*_cluster(flags), flags)
     pilot = _pilot(flags) if flags.pilot else None
     mutants, wildtypes = _class_counts(flags, pilot)
     if pilot or flags.folds is not None or flags.repeats is not None:
         figures, text = _experiment(flags, pilot, mutants, wildtypes)
     else:
         figures, text = _comparison(flags, mutants, wildtypes)
+    return _published(figures, text, flags)
+
+
+def _published(figures: dict[str, Any], text: str, flags: PlanFlags) -> dict[str, Any]:
+    """Result of the command; its figures are also written to `out`."""
     if flags.out is not None:
         publish_json(flags.out, figures)
-        figures["out"] = flags.out
+        figures = {**figures, "out": flags.out}
     return {**figures, "text": text}
+
+
+def _cluster(flags: PlanFlags) -> tuple[dict[str, Any], str]:
+    """A study on a cluster."""
+    costs = cluster_costs(flags.workload, flags.rates)
+    text = cluster_cost_text(costs, flags.prices, cpus=flags.cpus, gpus=flags.gpus)
+    return cost_figures(costs, flags.prices), text
 
 
 def _class_counts(flags: PlanFlags, pilot: Pilot | None) -> tuple[int, int]:
