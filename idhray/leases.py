@@ -35,8 +35,8 @@ SETTLE_S = 2.0
 
 logger = logging.getLogger(__name__)
 
-_numbers: dict[str, int] = {}
-"""Folder -> number of the lease under which this process writes there."""
+_numbers: dict[str, tuple[str, int]] = {}
+"""Folder -> folder and number of the lease under which this process writes there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,12 @@ class Holder:
 
 
 @contextlib.contextmanager
-def lease(folder: str) -> Iterator[None]:
+def lease(folder: str, guarded: str = "") -> Iterator[None]:
     """Hold the lease of a folder.
+
+    Args:
+        folder: Folder that holds the files of the lease.
+        guarded: Folder in which this process publishes under the lease; the same by default.
 
     Raises:
         StorageError: a run that is alive holds it.
@@ -72,11 +76,11 @@ def lease(folder: str) -> Iterator[None]:
     ended = threading.Event()
     beats = threading.Thread(target=_beat, args=(folder, number, holder, ended), daemon=True)
     beats.start()
-    _numbers[folder] = number
+    _numbers[guarded or folder] = folder, number
     try:
         yield
     finally:
-        _numbers.pop(folder, None)
+        _numbers.pop(guarded or folder, None)
         ended.set()
         beats.join()
         with contextlib.suppress(IdhrayError):  # it expires
@@ -84,12 +88,12 @@ def lease(folder: str) -> Iterator[None]:
                 _write(_path(folder, number), replace(holder, is_released=True))
 
 
-def held_numbers() -> dict[str, int]:
+def held_numbers() -> dict[str, tuple[str, int]]:
     """Leases under which this process writes, for `write_under` in its workers."""
     return dict(_numbers)
 
 
-def write_under(numbers: Mapping[str, int]) -> None:
+def write_under(numbers: Mapping[str, tuple[str, int]]) -> None:
     """Let this worker write under the leases of its driver."""
     _numbers.update(numbers)
 
@@ -107,7 +111,8 @@ def check_lease(path: str) -> None:
     if not folders:
         return
     folder = max(folders, key=len)
-    if _newest(folder) != _numbers[folder]:
+    place_of_lease, number = _numbers[folder]
+    if _newest(place_of_lease) != number:
         raise OutputError(
             f"{folder}: another run has taken over the folder, as this one did not move for "
             f"{EXPIRY_S:g} s; this run ends, and the other one continues"

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import tempfile
@@ -37,9 +38,13 @@ SETTINGS = "_settings.json"
 PROVENANCE = "_provenance.json"
 LEDGER = "_ledger"
 LOCK = ".lock"
+SHARES = ".shares"
+"""Folder with a lock for each share of the inputs that a run of its own works on."""
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _YOUNG_S = 60
+TURN_S = 120.0
+"""Time in which the runs of all shares have looked at the folder."""
 _HALF_WRITTEN = re.compile(r"\.half-[0-9a-f]{32}")  # names as `_renamed` makes them
 
 
@@ -323,6 +328,8 @@ def output_folder(
     with contextlib.ExitStack() as stack:
         local = absolute(out)
         stack.enter_context(_locked(local))
+        for name in list_folders(join(local, SHARES)):
+            stack.enter_context(_locked(join(local, SHARES, name)))
         if not is_remote(out):
             for name in ("", LEDGER, *owns):
                 remove_abandoned(os.path.join(local, name))
@@ -330,6 +337,53 @@ def output_folder(
         recorded = _adopt(out, identity, overwrite, owns)
         _add_provenance(join(out, PROVENANCE), provenance)
         yield recorded
+
+
+@contextlib.contextmanager
+def shared_output_folder(
+    out: str, identity: Identity, *, provenance: Mapping[str, Any], share: str
+) -> Iterator[dict[str, Any]]:
+    """A folder that several runs fill at the same time, each with a share of the inputs.
+
+    The runs take the lock of the whole folder in turns, to compare the identity; then each holds a
+    lock of its own. A run of `output_folder` waits for none of them: it is refused meanwhile.
+
+    Args:
+        out: Path or URI of the folder.
+        identity: The values that decide the content of the output, inputs included.
+        provenance: Versions and machine.
+        share: Name of the share.
+
+    Yields:
+        The identity as the folder records it.
+
+    Raises:
+        SettingsChangedError: `out` was made with other settings.
+        StorageError: another run works on the whole folder or on this share.
+    """
+    local = absolute(out)
+    with contextlib.ExitStack() as stack:
+        with _locked_in_turn(local):
+            recorded = _adopt(out, identity, overwrite=False, owns=())
+            _add_provenance(join(out, PROVENANCE), provenance)
+            stack.enter_context(_locked(join(local, SHARES, share), guarded=local))
+        yield recorded
+
+
+@contextlib.contextmanager
+def _locked_in_turn(out: str) -> Iterator[None]:
+    """Hold the lock of a folder that many runs take for a moment each."""
+    deadline = time.monotonic() + TURN_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(_locked(out))
+                break
+            except StorageError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.1, 1.0))
+        yield
 
 
 def _add_provenance(path: str, now: Mapping[str, Any]) -> None:
@@ -383,7 +437,7 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
     infos = files.get_file_info(fs.FileSelector(inner))
     turn = {LEDGER: 0, SETTINGS: 2}
     for info in sorted(infos, key=lambda i: turn.get(i.base_name, 1)):
-        if info.base_name in (LOCK, LEASES):
+        if info.base_name in (LOCK, LEASES, SHARES):
             continue
         if info.type == fs.FileType.Directory:
             files.delete_dir(info.path)
@@ -392,10 +446,10 @@ def _clear(files: fs.FileSystem, inner: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(out: str) -> Iterator[None]:
+def _locked(out: str, guarded: str = "") -> Iterator[None]:
     """Hold the folder's lock file, which the kernel frees with the process, or its lease."""
     if is_remote(out):
-        with lease(out):
+        with lease(out, guarded):
             yield
         return
     try:
@@ -406,5 +460,5 @@ def _locked(out: str) -> Iterator[None]:
         state = lock(handle.fileno())
         if state == "busy":
             raise StorageError(f"{out}: another run is writing here; wait for it")
-        with lease(out) if state == "unsupported" else contextlib.nullcontext():
+        with lease(out, guarded) if state == "unsupported" else contextlib.nullcontext():
             yield

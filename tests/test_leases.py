@@ -162,7 +162,7 @@ def test_a_file_system_without_flock_gets_a_lease(tmp_path, monkeypatch):
     out = str(tmp_path / "out")
     identity = Identity({"stage": "test"})
     with output_folder(out, identity, provenance={}):
-        assert held_numbers() == {out: 1}
+        assert held_numbers() == {out: (out, 1)}
         with (
             pytest.raises(StorageError, match="another run is writing here"),
             output_folder(out, identity, provenance={}),

@@ -38,8 +38,8 @@ class ClusterRates:
     """Rates, measured on a machine like those of the cluster."""
 
     tile_cpu_s: float = 2.1
-    """CPU-seconds to tile one gigapixel. Default: benchmarks/README.md, 160 slides of 0.4 gigapixels
-    with half tissue, 0.82 CPU-s each."""
+    """CPU-seconds to tile one gigapixel. Default: benchmarks/README.md, 160 slides of 0.4
+    gigapixels with half tissue, 0.82 CPU-s each."""
     tile_gb: float = 0.056
     """GB of tiles of one gigapixel. Default: of the same slides, 3565 MB."""
     patient_cpu_s: float = 7.7

@@ -38,6 +38,7 @@ from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.share import parse_share, shared_stage_folder
 from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
@@ -104,9 +105,16 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     out, plan = absolute(flags.out), _plan(flags)
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, SCAN_FILES, flags.manifest)
-    with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=OWNS) as recorded:
+    share = parse_share(flags.part, overwrite=flags.overwrite)
+    folder = (
+        shared_stage_folder(out, plan.identity, share)
+        if share
+        else stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=OWNS)
+    )
+    with folder as recorded:
         connect(flags.address, flags)
         items = plan.items(recorded)
+        items = share.of(items) if share else items
         verified = {}
         if flags.verify_inputs:
             digest_of = {i.name: functools.partial(_digest, _scans(i.task)) for i in items}
@@ -119,9 +127,13 @@ def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
             workers=flags.workers,
             gpus=flags.gpus_per_worker,
             memory_bytes=int(flags.memory_gb_per_worker * 2**30),
+            shared=share is not None,
             on_change=FOLLOW[flags.update],
             version=stage_version("prepare_mri"),
         )
+        if share:
+            check_failures(out, fates, flags.max_failures)
+            return {"out": out, "part": flags.part, **tally(fates), **verified}
         remove_unlisted_files(join(out, "quality"), fates)
         write_manifest(join(out, COHORT), plan.cohort.drop(columns="study"))
         rows = [read_json(path) for path in list_files(join(out, "quality"), suffix=".json")]

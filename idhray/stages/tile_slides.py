@@ -39,6 +39,7 @@ from idhray.stages.runtime.mapping import check_numbers, map_items
 from idhray.stages.runtime.options import FileTableFlags
 from idhray.stages.runtime.resuming import FOLLOW, remove_unlisted_files
 from idhray.stages.runtime.session import connect
+from idhray.stages.runtime.share import parse_share, shared_stage_folder
 from idhray.stages.runtime.state import ItemsOf, StageState, folder_state
 from idhray.stages.runtime.verification import forget_changed_inputs
 from idhray.stages.runtime.versions import stage_version
@@ -96,13 +97,20 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     owns = ("quality",)
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, ("slide",), flags.manifest)
-    with stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=owns) as recorded:
+    share = parse_share(flags.part, overwrite=flags.overwrite)
+    folder = (
+        shared_stage_folder(out, plan.identity, share)
+        if share
+        else stage_folder(out, plan.identity, overwrite=flags.overwrite, owns=owns)
+    )
+    with folder as recorded:
         connect(flags.address, flags)
         if flags.cache:
             publish_json(join(out, CACHE_FILE), {"folder": absolute(flags.cache)})
         fetched = flags.cache is not None or any(is_remote(path) for path in plan.cohort["slide"])
         tasks_per_cpu = FETCHING_TASKS_PER_CPU if fetched else 1
         items = plan.items(recorded)
+        items = share.of(items) if share else items
         verified = {}
         if flags.verify_inputs:
             digest_of = {i.name: functools.partial(_digest, i.task.path) for i in items}
@@ -117,9 +125,13 @@ def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
             task_size=TASK_BYTES,
             limit_s=flags.limit_s,
             max_attempts=flags.max_attempts,
+            shared=share is not None,
             on_change=FOLLOW[flags.update],
             version=stage_version("tile_slides"),
         )
+        if share:
+            check_failures(out, fates, flags.max_failures)
+            return {"out": out, "part": flags.part, **tally(fates), **verified}
         remove_unlisted_files(join(out, "quality"), fates)
         write_manifest(join(out, COHORT), plan.cohort)
         check_failures(out, fates, flags.max_failures)

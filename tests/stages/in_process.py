@@ -15,6 +15,8 @@ from idhray.stages.runtime.items import packed
 from idhray.stages.runtime.single_worker import _run_locally
 from idhray.stages.slide_tiling import shards
 
+ROOM = {"CPU": 1, "memory": 1e12}
+
 
 def run_here(groups, *, attempts, work, options):
     """Work on each group, as a Ray task would."""
@@ -34,7 +36,7 @@ def without_ray():
         for module in (mapping, session):
             patch.setattr(module.ray, "cluster_resources", lambda: {"CPU": 1})
         patch.setattr(session.ray, "is_initialized", lambda: True)
-        patch.setattr(session.ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 1}}])
+        patch.setattr(session.ray, "nodes", lambda: [{"Alive": True, "Resources": ROOM}])
         patch.setattr(trial.ray, "put", lambda value: value)
         patch.setattr(trial.ray, "get", lambda value: value)
         patch.setattr(session.ray, "available_resources", lambda: {"CPU": 1})

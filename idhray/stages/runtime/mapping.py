@@ -62,6 +62,7 @@ def map_items(
     max_attempts: int | None = None,
     retries: int = RETRIES,
     other_inputs: bool = False,
+    shared: bool = False,
     on_change: OnChange = "refuse",
     version: int = 1,
 ) -> dict[str, Fate]:
@@ -85,6 +86,7 @@ def map_items(
         max_attempts: Runs after which an item that failed in each is left alone.
         retries: New starts of a Ray task whose worker died.
         other_inputs: `out` may hold inputs that are not among `items`; they stay as they are.
+        shared: Other runs write to `out`, too; nothing that this run did not make is removed.
         on_change: Reaction to inputs of `out` that changed or are gone.
         version: Version of the stage's results, see `versions.py`.
 
@@ -94,9 +96,10 @@ def map_items(
         StorageError: the ledger cannot be written, or there is no space left.
     """
     check_numbers(workers, limit_s, max_attempts)
-    earlier = ledger.fates(out, update_index=True)
+    earlier = ledger.fates(out, update_index=not shared)
     named = {item.name for item in items}
-    compared = {name: f for name, f in earlier.items() if name in named or not other_inputs}
+    others = other_inputs or shared
+    compared = {name: f for name, f in earlier.items() if name in named or not others}
     change = difference(out, items, compared)
     check_change(out, change, compared, on_change)
     todo = _open_items(out, items, change, earlier, max_attempts)
@@ -124,11 +127,13 @@ def map_items(
         )
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         _run(out, grouped(todo, task_size, slots), attempts, run)
-    if on_change != "refuse":
+    if on_change != "refuse" and not shared:
         remove_gone(out, change.gone)
     # Nobody else writes here; a ledger of 10,000 inputs takes seconds to read.
-    fates = ledger.fates(out, update_index=True) if todo or change.gone else earlier
+    fates = ledger.fates(out, update_index=not shared) if todo or change.gone else earlier
     _log_remarks(out, [fates[item.name] for item in todo if item.name in fates])
+    if shared:
+        return {name: fate for name, fate in fates.items() if name in named}
     remove_unlisted_parts(out, fates)
     return fates
 

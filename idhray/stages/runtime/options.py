@@ -50,6 +50,9 @@ class TableFlags(ItemFlags):
 class FileTableFlags(TableFlags):
     """Flags of every command that makes a table of images from large files."""
 
+    part: str = ""
+    """Share of the inputs to work on, such as 3/16 for the third of 16, in a job array. All tasks
+    write to the same folder; at the end, the command without this flag finishes it."""
     verify_inputs: bool = False
     """Read the input files again and compare them with the digests that were recorded when they
     were first read; work again on those that differ. Without this flag, name and size decide. Scans
