@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -26,7 +26,7 @@ IN_MEMORY_BYTES = 32 << 20
 CREATE_S = 10
 
 
-class PatientStore(fs.FileSystemHandler):
+class PatientStore(fs.FileSystemHandler):  # type: ignore[misc]
     """Handler of a file system of pyarrow that repeats calls to an object store."""
 
     def __init__(self, scheme: str, files: fs.FileSystem) -> None:
@@ -114,6 +114,7 @@ class PatientStore(fs.FileSystemHandler):
         """Refused: objects cannot be extended."""
         raise NotImplementedError(f"{self.scheme}://{path}: an object cannot be extended")
 
+<<<<<<< HEAD
     def entity_tag(self, path: str) -> str:
         """Tag of the present content of an object; "" if the store gives none."""
 
@@ -125,6 +126,9 @@ class PatientStore(fs.FileSystemHandler):
         return metadata.get("etag", b"").decode().strip('"')
 
     def upload(self, path: str, copy: BinaryIO) -> None:
+=======
+    def upload(self, path: str, copy: IO[bytes]) -> None:
+>>>>>>> 50a4467 (SLURM array, SkyPilot file, SECURITY.md, test of tokens)
         """Make a file hold the content of an open file."""
 
         def call() -> None:
@@ -209,7 +213,7 @@ class _Writer(io.RawIOBase):
                 self._store.upload(self._path, copy)
 
 
-def upload(files: fs.FileSystem, path: str, copy: BinaryIO) -> None:
+def upload(files: fs.FileSystem, path: str, copy: IO[bytes]) -> None:
     """Make an object hold the content of an open file."""
     if isinstance(files, fs.PyFileSystem) and isinstance(files.handler, PatientStore):
         files.handler.upload(path, copy)

@@ -185,7 +185,7 @@ def cost_text(costs: Sequence[StepCost], prices: Prices, *, cpus: int, gpus: int
         gpus: GPUs of the cluster.
     """
     figures = cost_figures(costs, prices)
-    rows = [("step", "work", "CPU hours", "GPU hours", "GB")]
+    rows: list[tuple[str, ...]] = [("step", "work", "CPU hours", "GPU hours", "GB")]
     rows += [(c.step, c.amount, f"{c.cpu_hours:.1f}", _hours(c), f"{c.gb:.1f}") for c in costs]
     rows += [
         ("total", "", *(f"{figures[n]:.1f}" for n in ("cpu_hours", "gpu_hours", "gb"))),
