@@ -64,8 +64,10 @@ def head():
         environment.pop("RAY_ADDRESS", None)
         ray = os.path.join(os.path.dirname(sys.executable), "ray")
         process = subprocess.Popen(
-            [ray, "start", "--head", "--block", "--num-cpus=0", "--temp-dir", folder]
-            + ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", *flags],
+            [
+                *(ray, "start", "--head", "--block", "--num-cpus=0", "--temp-dir", folder),
+                *("--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", *flags),
+            ],
             env=environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,

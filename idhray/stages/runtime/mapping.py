@@ -20,6 +20,7 @@ from idhray.ledger import Fate
 from idhray.stages.runtime.grouping import grouped
 from idhray.stages.runtime.items import Item, ItemReport, Outcome, packed
 from idhray.stages.runtime.leased import leased
+from idhray.stages.runtime.metrics import count, show
 from idhray.stages.runtime.progress import progress
 from idhray.stages.runtime.resuming import (
     Difference,
@@ -204,7 +205,8 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
     items = {item.name: item for group in groups for item in group}
     sizes = {item.name: item.size for item in items.values()}
     reported, bugs = set(), list[str]()
-    for row in progress(_reports(groups, run), sizes, label=out):
+    show("idhray_open_inputs", out, len(items))
+    for row in progress(_reports(out, groups, run), sizes, label=out):
         if row["status"] == BUG:
             bugs.append(f"{row['input']}: {row['error']}")
         if len(bugs) == MAX_BUGS:
@@ -212,6 +214,9 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
         if row["status"] == MUST_STOP:
             raise StorageError(row["error"])
         reported.add(row["input"])
+        count("idhray_inputs", out, state=row["status"])
+        count("idhray_rows", out, row["rows"])
+        show("idhray_open_inputs", out, len(items) - len(reported))
     if bugs:
         raise RuntimeError(f"{len(bugs)} inputs met bugs, please report them; {bugs[0]}")
     for name in [name for name in items if name not in reported]:
@@ -222,7 +227,7 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
         ledger.record(out, failed_fate(items[name], attempts[name], error))
 
 
-def _reports(groups: Groups, run: Runner) -> Iterator[ItemReport]:
+def _reports(out: str, groups: Groups, run: Runner) -> Iterator[ItemReport]:
     """Reports of the workers, none for an item whose worker died."""
     reported = set()
     for row in run(groups):
@@ -231,6 +236,7 @@ def _reports(groups: Groups, run: Runner) -> Iterator[ItemReport]:
     # One item of a group killed the worker of all. Each gets a task of its own now.
     alone = [[i] for group in groups if len(group) > 1 for i in group if i.name not in reported]
     if alone:
+        count("idhray_retries", out, len(alone))
         logger.warning("%d inputs lost their worker; each gets a task of its own now", len(alone))
         yield from run(alone)
 

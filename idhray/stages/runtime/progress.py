@@ -1,7 +1,8 @@
-"""Progress of a stage: a bar on a terminal, a log line every ten seconds elsewhere."""
+"""Progress of a stage: a bar on a terminal, a log line every half minute elsewhere."""
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,7 +12,7 @@ from idhray.stages.runtime.items import ItemReport
 
 logger = logging.getLogger(__name__)
 
-SECONDS_PER_LINE = 10
+SECONDS_PER_LINE = 30
 BAR_FORMAT = "{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]"
 
 
@@ -29,16 +30,55 @@ def progress(
     if sys.stderr.isatty():
         yield from _bar(reports, sizes if work else dict.fromkeys(sizes, 1), label)
         return
-    start = last_line = time.monotonic()
-    count, rows, size = 0, 0, 0
-    for report in reports:
-        count, rows, size = count + 1, rows + report["rows"], size + sizes[report["input"]]
-        yield report
+    with _Lines(sizes, label) as lines:
+        for report in reports:
+            lines.add(report)
+            yield report
+            lines.tell_if_due()
+
+
+class _Lines:
+    """Log lines on the progress, also while no input ends for long."""
+
+    def __init__(self, sizes: Mapping[str, int], label: str) -> None:
+        self._sizes, self._label = sizes, label
+        self._count, self._rows, self._size = 0, 0, 0
+        self._start = self._last_line = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell_of_silence, daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def add(self, report: ItemReport) -> None:
+        """Count an input that has ended."""
+        self._count += 1
+        self._rows += report["rows"]
+        self._size += self._sizes[report["input"]]
+
+    def tell_if_due(self) -> None:
+        """Log a line if the last one is half a minute old, and at the end."""
         now = time.monotonic()
-        if now - last_line > SECONDS_PER_LINE or count == len(sizes):
-            last_line = now
-            fraction = size / work if work else count / len(sizes)
-            logger.info("%s: %s", label, _line(count, len(sizes), rows, fraction, now - start))
+        if now - self._last_line > SECONDS_PER_LINE or self._count == len(self._sizes):
+            self._tell(now)
+
+    def _tell_of_silence(self) -> None:
+        while not self._ended.wait(SECONDS_PER_LINE):
+            now = time.monotonic()
+            if now - self._last_line >= SECONDS_PER_LINE:
+                self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        self._last_line = now
+        total, work = len(self._sizes), sum(self._sizes.values())
+        fraction = self._size / work if work else self._count / total
+        line = _line(self._count, total, self._rows, fraction, now - self._start)
+        logger.info("%s: %s", self._label, line)
 
 
 def _bar(

@@ -18,6 +18,7 @@ from idhray.errors import ConfigError, IdhrayError, one_line
 from idhray.stages.runtime.background import Background
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import LOSSES, RESTARTS, lost_too_often
+from idhray.stages.runtime.metrics import count, show_training
 from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, wait_for_room
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.storage import (
@@ -211,6 +212,7 @@ def _log_new_entries(out: str, logged: list[dict[str, Any]]) -> list[dict[str, A
     if new:
         numbers = {k: v for k, v in new[-1].items() if isinstance(v, int | float)}
         logger.info("%s: %s", out, "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+        show_training(out, numbers)
     return history
 
 
@@ -299,5 +301,6 @@ def _fit_with_restarts(trainer: TorchTrainer, out: str) -> ray.train.Result:
             if restart == RESTARTS:
                 raise lost_too_often(out, error) from None
             reason = f"{type(error).__name__}: {one_line(error)[:200]}"
+        count("idhray_retries", out)
         logger.warning("%s: training stopped (%s); restart %d", out, reason, restart + 1)
     raise AssertionError("unreachable")
