@@ -113,6 +113,14 @@ def tally(fates: dict[str, Fate]) -> dict[str, int]:
     return {**numbers, "rows": sum(fate.rows for fate in fates.values())}
 
 
+def work(fates: dict[str, Fate]) -> dict[str, float]:
+    """Hours of work on the inputs of a ledger, and number of inputs that were tried again."""
+    return {
+        "work_hours": sum(fate.seconds for fate in fates.values()) / 3600,
+        "retries": sum(fate.attempts > 1 for fate in fates.values()),
+    }
+
+
 def check_failures(out: str, fates: dict[str, Fate], max_failures: int) -> None:
     """Refuse an output in which more inputs failed than was allowed.
 

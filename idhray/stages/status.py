@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import tyro
 
 from idhray.errors import StorageError
-from idhray.ledger import fates, tally
+from idhray.ledger import fates, tally, work
 from idhray.stages.forgetting.plan import PLAN_FILE
 from idhray.stages.forgetting.standing import standing_descendants
 from idhray.stages.runtime.folder import DONE, seal
+from idhray.stages.runtime.metrics import is_number
 from idhray.stages.runtime.origins import mixture, origin_text, origins, packages
 from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
+from idhray.stages.runtime.training import history_of
 from idhray.storage import SETTINGS, absolute, exists, join, list_tree
 from idhray.withdrawals import read_withdrawals
 
@@ -65,11 +67,19 @@ def _entry(root: str, folder: StageFolder) -> dict[str, Any]:
         "stage": folder.stage,
         "complete": _is_complete(folder),
         **(tally(ledger) if ledger else {}),
+        **(work(ledger) if ledger else {}),
+        **_training(folder.path),
         "made": [asdict(origin) for origin in listed],
         "packages": packages(folder.path),
         "mixture": mixture(folder.path, ledger),
         "made_text": origin_text(listed),
     }
+
+
+def _training(folder: str) -> dict[str, Any]:
+    """Last numbers of a training, as its metrics show them; empty for other stages."""
+    history = history_of(folder)
+    return {"training": {k: v for k, v in history[-1].items() if is_number(v)}} if history else {}
 
 
 def _is_complete(folder: StageFolder) -> bool:
@@ -90,6 +100,10 @@ def _lines(entry: Mapping[str, Any]) -> list[str]:
     state = "complete" if entry["complete"] else "not complete"
     counts = [f"{entry[name]} {name}" for name in ("done", "skipped", "failed") if entry.get(name)]
     counts += [f"{entry['rows']} rows"] if entry.get("rows") else []
+    counts += [f"{entry['work_hours']:.2g} hours of work"] if entry.get("work_hours") else []
+    counts += [f"{entry['retries']} tried again"] if entry.get("retries") else []
+    clock = next(iter(entry.get("training", {}).items()), None)
+    counts += [f"{clock[0]} {clock[1]:.4g}"] if clock else []
     texts = [f"{entry['folder']}: {entry['stage']}, {state}", *counts]
     texts += [entry["made_text"]] if entry["made_text"] else []
     versions = f"idhray {', then '.join(entry['packages'])}" if entry["packages"] else ""

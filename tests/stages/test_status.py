@@ -106,3 +106,19 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
     with pytest.raises(StorageError, match=r"no _settings.json"):
         status(StatusFlags(folder=str(tmp_path)))
+
+
+def test_numbers_of_the_metrics_are_told_without_prometheus(tmp_path):
+    """Hours of work and new tries of a table; the clock of a training."""
+    table, gan = tmp_path / "tiles", tmp_path / "gan"
+    publish_json(f"{table}/_settings.json", {"stage": "tile_slides"})
+    record(str(table), Fate(input="a", status="done", rows=2, seconds=5400, attempts=2))
+    record(str(table), Fate(input="b", status="failed", error="x", seconds=1800))
+    publish_json(f"{gan}/_settings.json", {"stage": "train_gan"})
+    publish_json(f"{gan}/_history.json", {"history": [{"kimg": 1.0}, {"kimg": 2.5, "loss": 0.5}]})
+    (entry,) = status(StatusFlags(folder=str(table)))["folders"]
+    training = status(StatusFlags(folder=str(gan)))
+
+    assert (entry["work_hours"], entry["retries"]) == (2.0, 1)
+    assert training["folders"][0]["training"] == {"kimg": 2.5, "loss": 0.5}
+    assert "train_gan, not complete; kimg 2.5" in training["text"]

@@ -52,8 +52,13 @@ def show(name: str, out: str, number: float, /, **labels: str) -> None:
     _metric(name).set(number, tags={**labels_of(out), **labels})
 
 
+def is_number(value: object) -> bool:
+    """True for a number that is no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def show_training(out: str, entry: Mapping[str, Any]) -> None:
     """Show the numbers of the last entry of a training's history."""
     for name, value in entry.items():
-        if isinstance(value, int | float):
+        if is_number(value):
             show("idhray_training", out, float(value), value=name)
