@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -20,6 +22,7 @@ from tests.command_flags import flags_in_help
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
 RAY_UP = sorted((CLUSTER / "ray-up").glob("*.yaml"))
+COMMAND = re.compile(r"(?:^|[\s`])(?:idhray|(?:study|archive)\.sbatch|jobs/(\w+)\.py) (.+)")
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 
 
@@ -124,6 +127,49 @@ def test_the_slurm_script_is_bash_and_its_flags_are_flags_of_ray_start():
     assert flags <= ray_flags
 
 
+def test_the_array_script_is_bash_and_gives_each_task_its_share():
+    """A wrong share leaves inputs out, which only the last job would find."""
+    script = CLUSTER / "slurm" / "archive.sbatch"
+    subprocess.run(["bash", "-n", script], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        stand_in = Path(folder, "srun")
+        stand_in.write_text('#!/bin/sh\necho "$@"\n')
+        stand_in.chmod(0o755)
+        shared = {"PATH": f"{folder}:{os.environ['PATH']}", "SLURM_JOB_ID": f"test{os.getpid()}"}
+        calls = {
+            "share": {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "64"},
+            "again": {
+                **{"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "1"},
+                "IDHRAY_PARTS": "64",
+            },
+            "last": {"SLURM_ARRAY_TASK_ID": "1", "IDHRAY_FINISH": "1"},
+        }
+        words = ["bash", str(script), "tile-slides", "--out", "a b"]
+        printed = {
+            name: subprocess.check_output(words, env=shared | call, text=True)
+            for name, call in calls.items()
+        }
+
+    assert printed == {
+        "share": "idhray tile-slides --out a b --part 3/64\n",
+        "again": "idhray tile-slides --out a b --part 7/64\n",
+        "last": "idhray tile-slides --out a b\n",
+    }
+
+
+def test_skypilot_accepts_its_file():
+    """A key that does not exist is refused there, after machines were searched for."""
+    recorded = json.loads(
+        gzip.decompress((Path(__file__).parent / "skypilot_schema.json.gz").read_bytes())
+    )
+    task = yaml.safe_load((CLUSTER / "skypilot" / "study.yaml").read_text())
+
+    jsonschema.validate(task, recorded["task"])
+    jsonschema.validate(task["resources"], recorded["resources"])
+    with pytest.raises(jsonschema.ValidationError, match="use_spots"):
+        jsonschema.validate({**task["resources"], "use_spots": True}, recorded["resources"])
+
+
 def commands():
     """(file, words) of every idhray command in the files and pages of `cluster/`."""
     for path in sorted(CLUSTER.rglob("*")):
@@ -131,7 +177,9 @@ def commands():
             continue
         text = re.sub(r"\\\n[#\s]*", " ", path.read_text())
         for line in text.splitlines():
-            if match := re.search(r"(?:^|[\s`])(?:idhray|study\.sbatch|jobs/(\w+)\.py) (.+)", line):
+            if match := re.search(
+                r"(?:^|[\s`])(?:idhray|(?:study|archive)\.sbatch|jobs/(\w+)\.py) (.+)", line
+            ):
                 words = match[2].split("`")[0].split()
                 name = match[1].replace("_", "-") if match[1] else words.pop(0)
                 if name in STAGES:
