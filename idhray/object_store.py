@@ -114,7 +114,6 @@ class PatientStore(fs.FileSystemHandler):  # type: ignore[misc]
         """Refused: objects cannot be extended."""
         raise NotImplementedError(f"{self.scheme}://{path}: an object cannot be extended")
 
-<<<<<<< HEAD
     def entity_tag(self, path: str) -> str:
         """Tag of the present content of an object; "" if the store gives none."""
 
@@ -125,10 +124,7 @@ class PatientStore(fs.FileSystemHandler):  # type: ignore[misc]
         metadata = {name.lower(): value for name, value in self._call(path, call).items()}
         return metadata.get("etag", b"").decode().strip('"')
 
-    def upload(self, path: str, copy: BinaryIO) -> None:
-=======
     def upload(self, path: str, copy: IO[bytes]) -> None:
->>>>>>> 50a4467 (SLURM array, SkyPilot file, SECURITY.md, test of tokens)
         """Make a file hold the content of an open file."""
 
         def call() -> None:
