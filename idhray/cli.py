@@ -41,6 +41,7 @@ STAGES = {
     "audit": "what cannot be right in a table of reported results",
     "report": "the HTML report of a study",
     "study": "all of it",
+    "doctor": "whether this machine or cluster is ready",
     "status": "what a folder or study is, and how to continue it",
     "forget": "the withdrawal of a patient",
 }

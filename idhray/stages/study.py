@@ -3,6 +3,7 @@
 from typing import Any
 
 from idhray.errors import ConfigError
+from idhray.stages.checkup.fast import refuse_unready
 from idhray.stages.studies.application import apply_models
 from idhray.stages.studies.reader_study import reader_study
 from idhray.stages.studies.settings import PRESETS as PRESETS
@@ -23,6 +24,8 @@ def study(flags: StudyFlags) -> dict[str, Any]:
         raise ConfigError("--models belongs to --apply-to")
     if not flags.manifest:
         raise ConfigError("give --manifest, or --apply-to with --models")
+    if not flags.dry_run:
+        refuse_unready(flags.out)
     if isinstance(flags.settings, MriStudySettings):
         if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")

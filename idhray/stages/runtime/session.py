@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 OOM_RETRIES = 2
 SECONDS_PER_LOOK = 10.0
+TIMED_OUT = re.compile(r"time[d ]*out|did(?: not|n't) start|failed to start", re.I)
+"""Messages of Ray about a start that took too long."""
 GPUS_VARIABLE = "IDHRAY_CLUSTER_GPUS"
 
 ROOM_TIMEOUT_S = 1800.0
@@ -74,10 +77,7 @@ def connect(address: str | None, flags: RunFlags | None = None) -> None:
         check_address(chosen)
     global _started_here  # noqa: PLW0603 - one per process, as Ray itself
     _started_here = chosen == "local"
-    try:
-        ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False, **options)
-    except Exception as error:  # noqa: BLE001  Ray raises many types, also a plain Exception
-        raise ConfigError(_start_failure(chosen, error)) from None
+    _start(chosen, options)
     logger.info("Ray at %s: %s", chosen, _resources())
 
 
@@ -102,6 +102,25 @@ def _declare(flags: RunFlags) -> None:
         if not flags.room_timeout >= 0:
             raise ConfigError(f"--room-timeout must be 0 or more, got {flags.room_timeout:g}")
         _room_timeout_s = flags.room_timeout
+
+
+def _start(address: str, options: Mapping[str, Any]) -> None:
+    """Start or join Ray; a start on this machine that ran out of time is tried once more.
+
+    Ray waits 30 seconds for its own processes, which a busy machine may exceed.
+
+    Raises:
+        ConfigError: no cluster answers at the address, or Ray cannot be started.
+    """
+    for last in (address != "local", True):
+        try:
+            ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False, **options)
+            return
+        except Exception as error:  # noqa: BLE001  Ray raises many types, also a plain Exception
+            if last or not TIMED_OUT.search(str(error)):
+                raise ConfigError(_start_failure(address, error)) from None
+            logger.warning("Ray did not start in time; trying once more (%s)", one_line(error))
+            ray.shutdown()
 
 
 def _start_failure(address: str, error: Exception) -> str:

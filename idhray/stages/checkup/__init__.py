@@ -1,0 +1,1 @@
+"""Checks of `idhray doctor`: is this machine, or this cluster, ready for a study?"""
