@@ -29,6 +29,7 @@ STAGES = {
     "cut-patches": "tiles to patches",
     "export-images": "images and coordinates in the formats of other tools",
     "import-images": "images of other tools to patches",
+    "encode": "images to features of a frozen encoder",
     "train-gan": "a generator on the training patients of each class",
     "evaluate-gan": "how good a GAN's images are, and whether they are copies",
     "synthesize": "synthetic images from a trained GAN",

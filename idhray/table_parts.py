@@ -92,9 +92,16 @@ def _add_rows(content: "hashlib._Hash", table: pa.Table) -> None:
     left_out = _names_in_metadata(table.schema, FROM_MANIFEST)
     left_out += _names_in_metadata(table.schema, DERIVED)
     images = [name for name in table.column_names if table.schema.field(name).type == IMAGE]
-    dropped = {*left_out, *images} & set(table.column_names)
+    vectors = [
+        name
+        for name in table.column_names
+        if pa.types.is_fixed_size_list(table.schema.field(name).type)
+    ]
+    dropped = {*left_out, *images, *vectors} & set(table.column_names)
     values = table.drop_columns([name for name in table.column_names if name in dropped])
     content.update(json.dumps(values.to_pydict(), default=str).encode())
+    for name in vectors:
+        content.update(table[name].combine_chunks().flatten().to_numpy().tobytes())
     for name in images:
         for cell in table[name]:
             content.update(cell["bytes"].as_buffer() if cell["bytes"].is_valid else b"null")

@@ -118,6 +118,27 @@ SYNTHETIC = _schema(
 FINGERPRINTS = _schema(  # beside a part of a version without these columns, in its order
     **_FINGERPRINTS,
 )
+
+
+def features_schema(dimensions: int) -> pa.Schema:
+    """Schema of a FEATURES table: one row per image of another table, in its order."""
+    return _schema(
+        from_manifest=_PATIENT,
+        **_PATIENT,
+        slide=pa.string(),
+        x_l0=pa.int64(),
+        y_l0=pa.int64(),
+        study=pa.string(),
+        z_mm=pa.float64(),
+        generator=pa.string(),
+        index=pa.int64(),  # of a synthetic image
+        part=pa.string(),  # digest of the part that holds the image
+        row=pa.int64(),  # its row in this part
+        encoder=pa.string(),
+        features=pa.list_(pa.float16(), dimensions),
+    )
+
+
 FOLDS = _schema(  # one row per labeled patient and fold
     patient=pa.string(),
     idh=pa.string(),
@@ -154,6 +175,9 @@ TRIALS = _schema(  # one row per training of an experiment
     val_auc=pa.float64(),
     seconds=pa.float64(),
     gpu_seconds=pa.float64(),
+    attention_added=pa.float64(),  # attention pooling: mean share of attention on added images
+    slots_added=pa.float64(),  # and the share of the images seen that were added
+    added=("attention_added", "slots_added"),
 )
 READINGS = _schema(
     **_PATIENT,  # patient: null for a synthetic image

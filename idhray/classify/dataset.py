@@ -23,13 +23,16 @@ from idhray.leakage import patient_splits
 from idhray.table_parts import column_names, may_hold, parts, read_part
 
 
-def load_images(images: str, split: str | None, settings: ClassifierSettings) -> ImageSet:
+def load_images(
+    images: str, split: str | None, settings: ClassifierSettings, *, decode: bool = True
+) -> ImageSet:
     """All images of one split, or of all patients, of a PATCHES or SLICES folder.
 
     Args:
         images: PATCHES or SLICES folder.
         split: Name of a split, or None for the images of all patients, with and without a label.
         settings: Settings of the classifier.
+        decode: False for an image set without pixels, of which the places are needed.
 
     Raises:
         TableError: The split has no images, or an image cannot be decoded.
@@ -56,7 +59,7 @@ def load_images(images: str, split: str | None, settings: ClassifierSettings) ->
     patients = np.array(rows["patient"].to_pylist(), dtype=np.str_)
     ranks = rows["rank"].to_numpy()
     return ImageSet(
-        pixels=placed_pixels(places, settings, lambda _, image: prepared(image, settings)),
+        pixels=_pixels(places, settings, decode),
         labels=_labels(images, rows["idh"].to_pylist()),
         patients=patients,
         ranks=np.where(ranks > 0, ranks, ranks_in_order(patients)),
@@ -99,8 +102,14 @@ def refuse_missing_class(images: ImageRows, name: str) -> None:
             raise TableError(f"{name}: no {IDH_OF_LABEL[label]} image in split 'train'")
 
 
+def _pixels(places: Places, settings: ClassifierSettings, decode: bool) -> NDArray[np.uint8]:
+    if not decode:
+        return np.zeros((len(places.row), 0, 0), np.uint8)
+    return placed_pixels(places, settings, lambda _, image: prepared(image, settings))
+
+
 def load_synthetic(
-    folders: Sequence[str], per_class: int, settings: ClassifierSettings
+    folders: Sequence[str], per_class: int, settings: ClassifierSettings, *, decode: bool = True
 ) -> ImageSet:
     """First synthetic images of each class by index; wildtype and mutant alternate.
 
@@ -111,6 +120,7 @@ def load_synthetic(
         folders: SYNTHETIC folders, usually one per class.
         per_class: Number of images of each class, 0 or more.
         settings: Settings of the classifier.
+        decode: False for an image set without pixels, of which the places are needed.
 
     Raises:
         TableError: A class has too few images, or an image is listed twice.
@@ -132,7 +142,7 @@ def load_synthetic(
         np.array([row[5] for row in chosen], dtype=np.int64),
     )
     return ImageSet(
-        pixels=placed_pixels(places, settings, lambda _, image: prepared(image, settings)),
+        pixels=_pixels(places, settings, decode),
         labels=_labels("synthetic images", [row[3] for row in chosen]),
         patients=np.full(len(chosen), "", dtype=np.str_),
         ranks=np.arange(1, len(chosen) + 1),

@@ -87,6 +87,7 @@ def fit_frozen(
     weights: NDArray[np.float64],
     penalty: float,
     n_scale: int | None = None,
+    scale_of: Matrix | None = None,
 ) -> FrozenHead:
     """Logistic regression with an L2 penalty on standardized features.
 
@@ -98,14 +99,16 @@ def fit_frozen(
             coefficients is least.
         n_scale: Number of the first images, all real, whose mean and SD standardize the features.
             Default: all.
+        scale_of: Other features whose mean and SD standardize these, (M, D).
 
     Raises:
         TableError: The images with a weight are of one class.
     """
     if len(np.unique(labels[weights > 0])) < 2:
         raise TableError("logistic regression needs images of both classes; check the labels")
-    mean = features[:n_scale].mean(axis=0, dtype=np.float64)
-    deviation = features[:n_scale].std(axis=0, dtype=np.float64)
+    scaling = features[:n_scale] if scale_of is None else scale_of
+    mean = scaling.mean(axis=0, dtype=np.float64)
+    deviation = scaling.std(axis=0, dtype=np.float64)
     scale = np.where(deviation > 0, deviation, 1)
     # Features in float32 are fitted in float32, in three fifths of the time.
     standardized = ((features - mean) / scale).astype(features.dtype)

@@ -20,8 +20,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from idhray.classify.aggregate import mutant_probabilities
+from idhray.classify.attention import AttentionHead, MilSettings, patient_probability
 from idhray.classify.backbones import bare_network
-from idhray.classify.encoders import ENCODERS, bare_encoder
+from idhray.classify.encoders import encoder_record
 from idhray.classify.frozen import FrozenHead, Matrix
 from idhray.classify.image_set import ImageRows
 from idhray.classify.settings import ClassifierSettings
@@ -112,13 +113,17 @@ def head_tensors(head: FrozenHead) -> dict[str, Tensor]:
     }
 
 
-def _frozen_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
-    head = FrozenHead(
+def _frozen_head(tensors: Mapping[str, Tensor]) -> FrozenHead:
+    return FrozenHead(
         tensors["mean"].numpy(),
         tensors["scale"].numpy(),
         tensors["coefficients"].numpy(),
         float(tensors["intercept"][0]),
     )
+
+
+def _frozen_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    head = _frozen_head(tensors)
 
     def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
         return head.mutant_probabilities(features())
@@ -127,13 +132,55 @@ def _frozen_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImage
 
 
 def _frozen_bytes(settings: ClassifierSettings, encoder: str) -> int:
-    network: Any = bare_encoder(ENCODERS[encoder], settings.channels)
-    return 8 * (3 * int(network.num_features) + 1)
+    return 8 * (3 * encoder_record(encoder).dimensions + 1)
+
+
+def _mean_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    head = _frozen_head(tensors)
+
+    def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
+        def of_patient(bag: Matrix) -> float:
+            return float(head.mutant_probabilities(bag.mean(axis=0, keepdims=True))[0])
+
+        return _bag_scores(images, features(), of_patient)
+
+    return scores
+
+
+def _attention_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    head = AttentionHead.of_tensors(tensors)
+
+    def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
+        def of_patient(bag: Matrix) -> float:
+            return patient_probability(head.to(device), bag.astype(np.float32))
+
+        return _bag_scores(images, features(), of_patient)
+
+    return scores
+
+
+def _attention_bytes(settings: ClassifierSettings, encoder: str) -> int:
+    dimensions = encoder_record(encoder).dimensions
+    head = AttentionHead(MilSettings(), torch.zeros(dimensions), torch.ones(dimensions))
+    return sum(tensor.numel() * 4 for tensor in head.state_dict().values())
+
+
+def _bag_scores(
+    images: ImageRows, features: Matrix, of_patient: Callable[[Matrix], float]
+) -> ImageScores:
+    """Score of each image's patient, (N,)."""
+    p = np.zeros(len(images))
+    for name in np.unique(images.patients):
+        rows = images.patients == name
+        p[rows] = of_patient(features[rows])
+    return p
 
 
 MODEL_KINDS: dict[str, ModelKind] = {
     "network": ModelKind(scorer=_network_scorer, size_bytes=_network_bytes),
     "frozen": ModelKind(scorer=_frozen_scorer, size_bytes=_frozen_bytes),
+    "mean-pool": ModelKind(scorer=_mean_scorer, size_bytes=_frozen_bytes),
+    "abmil": ModelKind(scorer=_attention_scorer, size_bytes=_attention_bytes),
 }
 
 

@@ -9,7 +9,12 @@ from typing import Any
 
 PREPARATION = ("channels", "image_px", "clahe_clip_limit", "clahe_tiles", "gamma")
 """Settings of the network that decide the pixels of a prepared image."""
-ENCODER = "encoder"
+ENCODER, ENCODER_SHA256 = "encoder", "encoder_sha256"
+FEATURES = "features"
+"""Values that decide the features of FEATURES tables, if the experiment uses such tables."""
+MIL = "mil"
+"""Settings of the attention pooling."""
+OF_FEATURES = (ENCODER, ENCODER_SHA256, FEATURES, MIL)
 
 
 def kinds_of(classifier: Mapping[str, Any]) -> tuple[str, ...]:
@@ -24,15 +29,40 @@ def values_of_kind(
 
     Args:
         classifier: Decisive values of all classifiers: `kinds`, the settings of the network if it
-            is among them, and `encoder` if the frozen encoder is.
-        kind: network or frozen.
+            is among them, and `encoder` if a classifier on features is.
+        kind: network, or a classifier on features.
         defaults: Defaults of the settings of the network.
     """
-    if kind == "frozen":
-        prepared = {
-            name: classifier[name]
-            for name in PREPARATION
-            if name in classifier and classifier[name] != defaults.get(name)
-        }
-        return {**prepared, ENCODER: classifier[ENCODER]}
-    return {name: value for name, value in classifier.items() if name not in ("kinds", ENCODER)}
+    if kind == "network":
+        others = ("kinds", *OF_FEATURES)
+        return {name: value for name, value in classifier.items() if name not in others}
+    prepared = {
+        name: classifier[name]
+        for name in PREPARATION
+        if name in classifier and classifier[name] != defaults.get(name)
+    }
+    names = OF_FEATURES if kind == "abmil" else OF_FEATURES[:-1]
+    of_features = {name: classifier[name] for name in names if name in classifier}
+    return of_features if FEATURES in classifier else {**prepared, **of_features}
+
+
+def model_name(kind: str, classifier: Mapping[str, Any]) -> str:
+    """Name of a classifier in the column `model`.
+
+    Args:
+        kind: network, or a classifier on features.
+        classifier: Decisive values of all classifiers.
+    """
+    if kind == "network":
+        return str(classifier["backbone"])
+    return head_name(kind, str(classifier[ENCODER]))
+
+
+def head_name(kind: str, encoder: str) -> str:
+    """Name of a classifier on features in the column `model`; a linear probe is its encoder."""
+    return encoder if kind == "frozen" else f"{encoder} {kind}"
+
+
+def encoder_of(model: str) -> str:
+    """Encoder of a classifier on features, from its name in the column `model`."""
+    return model.partition(" ")[0]

@@ -8,7 +8,9 @@ from idhray.errors import ConfigError
 from idhray.experiment.arms import REAL, parse_arm
 from idhray.experiment.settings import GeneratorScope
 
-ClassifierKind = Literal["network", "frozen"]
+ClassifierKind = Literal["network", "frozen", "mean-pool", "abmil"]
+ON_FEATURES: tuple[ClassifierKind, ...] = ("frozen", "mean-pool", "abmil")
+"""Classifiers on the features of a frozen encoder."""
 
 
 @dataclass(frozen=True, kw_only=True)

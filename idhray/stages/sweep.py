@@ -19,11 +19,13 @@ from idhray.config import identity_of
 from idhray.errors import ConfigError, SettingsChangedError
 from idhray.experiment.protocol import protocol_values
 from idhray.stages.experiment.classifier_table import classifier_report_table
+from idhray.stages.experiment.feature_tables import ENCODER_FILE
 from idhray.stages.experiment.generator_order import recorded_entries
 from idhray.stages.experiment.outcome import (
     GENERATORS_FILE,
     PROTOCOL_FILE,
     SELECTION_FILE,
+    attention_by_arm,
     read_outcome,
 )
 from idhray.stages.experiment.protocol_file import (
@@ -50,10 +52,13 @@ from idhray.stages.runtime.resuming import is_open
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.rule import needed_repeats
-from idhray.storage import absolute, exists, join, read_json
+from idhray.storage import absolute, exists, join, publish_json, read_json
 from idhray.table_parts import parts
 
-OWNS = (PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER, MODELS_FOLDER)
+OWNS = (
+    *(PROTOCOL_FILE, SELECTION_FILE, GENERATORS_FILE, FOLDS_FILE, TRIALS_FOLDER, MODELS_FOLDER),
+    ENCODER_FILE,
+)
 IDENTITY = identity_of(inputs={"stage": "sweep", "experiment": 1}, dropped=("images",))
 
 
@@ -69,6 +74,8 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial, flags.keep_models)}
     with stage_folder(out, IDENTITY, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
         plan = with_protocol(plan, out, amend=flags.amend)
+        if plan.encoder:
+            publish_json(join(out, ENCODER_FILE), dict(plan.encoder))
         trials = run_planned(plan, out, images, flags)
         primary = plan.protocol.primary
         if plan.settings.protocol.selection == "validation":
@@ -79,6 +86,8 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
         delete_states(out, [name for name, fate in fates.items() if fate.status == "done"])
     rows = ledger.tally(fates)["rows"]
     result = {"out": out, "trainings": len(trials), "predictions": rows, "primary": primary}
+    if "abmil" in plan.settings.classifiers:
+        result["attention"] = attention_by_arm(read_outcome(out).trials)
     if plan.settings.networks or plan.settings.protocol.real_only:
         result["text"] = plain_text(classifier_report_table(read_outcome(out)))
     return result

@@ -8,7 +8,8 @@ import torch
 from skimage import data
 
 from idhray.classify.backbones import network_input
-from idhray.classify.encoders import ENCODERS, encode_images, encoder_ancestry, encoder_network
+from idhray.classify.encoder_records import ENCODERS
+from idhray.classify.encoders import encode_images, encoder_ancestry, encoder_network
 from idhray.errors import ConfigError, StorageError
 from idhray.images import resize
 from tests.classify.made_up import dots, view_of

@@ -33,7 +33,11 @@ def data():
         ),
         synthetic={},
         features=ExperimentFeatures(
-            encoder="made-up", real=features, synthetic={}, penalties={1: 1.0}
+            encoder="made-up",
+            real=features,
+            synthetic={},
+            penalties={1: 1.0},
+            bag_penalties={1: 1.0},
         ),
         images=images,
         folds={1: fold},

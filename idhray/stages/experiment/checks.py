@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from idhray.classify.backbones import build_network
-from idhray.classify.encoders import encoder_network
+from idhray.classify.encoders import encoder_identity, encoder_network
 from idhray.classify.preprocessing import refuse_channels
 from idhray.cohorts.folds import Folds, listed
 from idhray.errors import ConfigError, LeakageError, TableError
 from idhray.experiment.arms import GENERATED, parse_arm
+from idhray.experiment.classifiers import ENCODER, ENCODER_SHA256
 from idhray.experiment.images import CohortImages
 from idhray.patients import refuse_twins_across
 from idhray.stages.experiment.fold_generators import CLASSES
@@ -74,16 +75,17 @@ def refuse_impossible_trials(plan: TrialPlan, folder: str) -> None:
             fold's training set; a backbone or an encoder does not exist.
         StorageError: the file of weights is missing or belongs to another network.
         LeakageError: a generator was trained on images that the arm `more-real` adds.
-        TableError: a generator made fewer images than an arm adds, or the frozen classifier has
-            fewer than two training patients of a class.
+        TableError: a generator made fewer images than an arm adds, or a classifier on features
+            has fewer than two training patients of a class.
     """
     settings = plan.settings.classifier
     for path in parts(folder)[:1]:
         refuse_channels(path, column_names(path), settings)
     refuse_unusable_weights(plan.settings)
+    _refuse_classic_features(plan)
     if "network" in plan.settings.classifiers:
         _refuse_large_batch(plan)
-    if "frozen" in plan.settings.classifiers:
+    if plan.settings.on_features:
         _refuse_single_patients(plan)
     _refuse_few_synthetic(plan)
     refuse_reserve_images(plan)
@@ -108,7 +110,7 @@ def refuse_unusable_weights(settings: ExperimentSettings) -> None:
     if "network" in settings.classifiers:
         for backbone in (settings.classifier.backbone, *settings.networks):
             build_network(replace(settings.classifier, backbone=backbone), 0)
-    if "frozen" in settings.classifiers:
+    if settings.on_features and not settings.features:
         encoder_network(settings.encoder, settings.classifier.channels)
 
 
@@ -122,12 +124,25 @@ def _refuse_large_batch(plan: TrialPlan) -> None:
             )
 
 
+def _refuse_classic_features(plan: TrialPlan) -> None:
+    """Refuse augmented images that no FEATURES table holds, where their encoder is unknown."""
+    augmented = any(parse_arm(arm).kind == "classic" for arm in plan.protocol.arms)
+    if plan.features is None or not plan.settings.on_features or not augmented:
+        return
+    values, recorded = encoder_identity(plan.settings.encoder), plan.features.record
+    if any(values.get(name) != recorded.get(name) for name in (ENCODER, ENCODER_SHA256)):
+        raise ConfigError(
+            f"the arm `classic` encodes augmented images by {recorded[ENCODER]}, whose weights "
+            "are to be given: --encoder NAME:FILE; or leave the arm out of --controls"
+        )
+
+
 def _refuse_single_patients(plan: TrialPlan) -> None:
     for number, fold in plan.fold_images.items():
         for name, rows in zip(CLASSES, fold.train, strict=True):
             if len(np.unique(plan.images.patients[rows])) < 2:
                 raise TableError(
-                    f"fold {number}: one {name} patient to train on; the frozen classifier "
+                    f"fold {number}: one {name} patient to train on; a classifier on features "
                     "chooses its penalty by inner folds of two or more"
                 )
 

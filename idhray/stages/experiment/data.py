@@ -1,6 +1,6 @@
 """Images of an experiment in memory, read once and shared by all trials."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.errors import StorageError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import ArmImages, CohortImages, FoldImages, arm_images
-from idhray.experiment.trials import Trial
-from idhray.stages.experiment.features import ExperimentFeatures, experiment_features
+from idhray.experiment.trials import ON_FEATURES, Trial
+from idhray.stages.experiment.features import EncodedHere, ExperimentFeatures, experiment_features
 from idhray.stages.experiment.plan import TrialPlan
 
 PairKey = tuple[str, ...]  # SYNTHETIC folders, one for each class
@@ -29,42 +29,43 @@ class ExperimentData:
     synthetic: Mapping[PairKey, ImageSet]
     """Images of each pair of generators, classes alternating."""
     features: ExperimentFeatures | None
-    """Features of these images; None without the frozen classifier."""
+    """Features of these images; None without classifiers on features."""
     images: CohortImages
     folds: Mapping[int, FoldImages]
     seed: int
+    encoder: str = ""
+    """Encoder with the file of its weights, for images that only a trial knows."""
 
 
-def load_data(images: str, plan: TrialPlan, trials: Iterable[Trial], gpus: float) -> ExperimentData:
+def load_data(images: str, plan: TrialPlan, trials: Sequence[Trial], gpus: float) -> ExperimentData:
     """Read and preprocess the images that some trials need.
 
     Raises:
         StorageError: the table changed while it was read.
         TableError: a generator made fewer images than an arm adds.
     """
-    settings, frozen = plan.settings.classifier, False
+    settings = plan.settings.classifier
+    kinds = {trial.classifier for trial in trials}
+    on_features = bool(kinds & set(ON_FEATURES))
+    decode = "network" in kinds or plan.features is None
     per_class: dict[PairKey, int] = {}
     for trial in trials:
-        arm, frozen = parse_arm(trial.arm), frozen or trial.classifier == "frozen"
+        arm = parse_arm(trial.arm)
         if arm.kind in GENERATED:
             pair = plan.generators_of(trial)
             per_class[pair] = max(per_class.get(pair, 0), arm.count // 2)
-    real = load_images(images, None, settings)
+    real = load_images(images, None, settings, decode=decode)
     if not np.array_equal(real.patients, plan.images.patients):
         raise StorageError(f"{images}: the table changed while it was read; run again")
     synthetic = {
-        pair: load_synthetic(pair, count, settings) for pair, count in sorted(per_class.items())
+        pair: load_synthetic(pair, count, settings, decode=decode)
+        for pair, count in sorted(per_class.items())
     }
     features = None
-    if frozen:
+    if on_features:
+        source = EncodedHere(encoder=plan.settings.encoder, channels=settings.channels, gpus=gpus)
         features = experiment_features(
-            real,
-            synthetic,
-            plan.fold_images,
-            encoder=plan.settings.encoder,
-            channels=settings.channels,
-            gpus=gpus,
-            seed=plan.seed,
+            real, synthetic, plan.fold_images, source=plan.features or source, seed=plan.seed
         )
     return ExperimentData(
         real=real,
@@ -73,6 +74,7 @@ def load_data(images: str, plan: TrialPlan, trials: Iterable[Trial], gpus: float
         images=plan.images,
         folds=plan.fold_images,
         seed=plan.seed,
+        encoder=plan.settings.encoder,
     )
 
 

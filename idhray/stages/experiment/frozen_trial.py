@@ -38,7 +38,7 @@ def frozen_trial(
     rows = arm_rows_of(data, trial)
     fold = data.folds[trial.fold]
     real = data.real.view(rows.real)
-    added = _added_features(trial, rows, generators, data, settings)
+    added = added_features(trial, rows, generators, data, settings)
     weights = arm_weights(
         repeat_weights(real.patients, seed_for(data.seed, "experiment", trial.fold, trial.repeat)),
         len(added),
@@ -111,7 +111,7 @@ def inner_predictions(
     )
 
 
-def _added_features(
+def added_features(
     trial: Trial,
     rows: ArmImages,
     generators: tuple[str, ...],
@@ -126,7 +126,7 @@ def _added_features(
     if rows.source == "classic":
         images = added_images(trial, rows, generators, data, settings)
         assert images is not None
-        return encode_images(images, encoder_network(features.encoder, settings.channels))
+        return encode_images(images, encoder_network(data.encoder, settings.channels))
     return features.real[rows.added]
 
 

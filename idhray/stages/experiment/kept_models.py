@@ -13,7 +13,7 @@ from idhray.ancestry import (
     joined_digests,
     joined_remarks,
 )
-from idhray.classify.encoders import encoder_ancestry
+from idhray.classify.encoders import card_ancestry
 from idhray.classify.trial_models import MODEL_KINDS, ModelOrigin
 from idhray.experiment.arms import REAL, Arm
 from idhray.experiment.settings import KeepModels
@@ -82,7 +82,7 @@ class ModelOrigins:
         if trial.classifier == "network":
             weights = ancestors_of_weights(settings.classifier.weights)
         else:
-            weights, sentences = [], encoder_ancestry(settings.encoder)
+            weights, sentences = [], card_ancestry(self.plan.encoder)
         pixels = table_fingerprints(self.images).of_patients((*train, *val)).pixels
         return ModelOrigin(
             train_patients=train,

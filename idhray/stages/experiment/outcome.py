@@ -1,13 +1,16 @@
 """The finished sweep as the statistics read it: predictions, trials and the rule of the verdict."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from idhray.ancestry import ANCESTRY
 from idhray.errors import SettingsChangedError, StorageError
+from idhray.experiment.classifiers import model_name
 from idhray.experiment.protocol import Protocol, decision_rule, protocol_from
+from idhray.stages.experiment.feature_tables import ENCODER_FILE
 from idhray.stages.experiment.trial import TRIALS_FOLDER
 from idhray.stages.runtime.folder import sealed_parts
 from idhray.stats.arms.columns import TEST, prediction_rows
@@ -35,6 +38,8 @@ class SweepOutcome:
     rule: DecisionRule
     generators: list[dict[str, Any]]
     """Generators in use: generator, idh, fold, seed, gate, reasons."""
+    encoder: Mapping[str, str] = field(default_factory=dict)
+    """Name, digest, license and pretraining of the frozen encoder; empty without one."""
 
     def of_model(self, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predictions and trials of one classifier."""
@@ -102,7 +107,19 @@ def read_outcome(folder: str, *, unfinished: bool = False) -> SweepOutcome:
         protocol=protocol,
         rule=replace(rule, epochs=epochs_of(protocol), ancestry=tuple(recorded.get(ANCESTRY, ()))),
         generators=generators,
+        encoder=read_json(join(folder, ENCODER_FILE)) if exists(join(folder, ENCODER_FILE)) else {},
     )
+
+
+def attention_by_arm(trials: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Arm -> mean attention on added images, and their mean share of the images seen.
+
+    Args:
+        trials: TRIALS rows; those of other classifiers have no attention.
+    """
+    rows = trials[trials["attention_added"].notna()]
+    means = rows.groupby("arm", sort=False)[["attention_added", "slots_added"]].mean()
+    return {str(arm): {str(k): float(v) for k, v in row.items()} for arm, row in means.iterrows()}
 
 
 def precise_enough(folder: str) -> bool:
@@ -126,12 +143,12 @@ def failed(generators: list[dict[str, Any]]) -> tuple[str, ...]:
 def main_model(protocol: Protocol) -> str:
     """Name in the column `model` of the classifier that gives the verdict."""
     classifier = protocol.decisive["classifier"]
-    name: str = classifier["backbone" if classifier["kinds"][0] == "network" else "encoder"]
-    return name
+    return model_name(classifier["kinds"][0], classifier)
 
 
 def epochs_of(protocol: Protocol) -> Any:
     """Source of each training's epoch, as the rule names it."""
     classifier = protocol.decisive["classifier"]
-    by_loss = classifier["kinds"][0] == "network" and classifier["select_by"] == "val_loss"
+    kind = classifier["kinds"][0]
+    by_loss = kind == "abmil" or (kind == "network" and classifier["select_by"] == "val_loss")
     return "chosen on validation" if by_loss else "fixed"

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -28,8 +28,9 @@ from idhray.experiment.settings import (
     primary_arm,
     resolved_counts,
 )
-from idhray.experiment.trials import Trial
+from idhray.experiment.trials import ON_FEATURES, Trial
 from idhray.stages.experiment.experiment_folds import folds_digest
+from idhray.stages.experiment.feature_tables import FeatureTables
 from idhray.stages.experiment.fold_generators import GeneratorsOfTrial
 from idhray.stages.experiment.image_identities import synthetic_identities
 from idhray.stages.experiment.settings import ExperimentSettings
@@ -54,6 +55,10 @@ class TrialPlan:
     trained."""
     seals: Mapping[str, str]
     """Seal of each SYNTHETIC folder in use."""
+    features: FeatureTables | None = None
+    """FEATURES tables; None if the run encodes the images."""
+    encoder: Mapping[str, str] = field(default_factory=dict)
+    """Name, digest, license and pretraining of the encoder; empty without one."""
     ancestry: tuple[str, ...] = ()
     """Sentences on ancestors of which something is unknown."""
 
@@ -143,7 +148,7 @@ class TrialPlan:
     def _classifier_values(self) -> dict[str, dict[str, Any]]:
         """Classifier -> the settings that decide its results, as the protocol records them."""
         defaults = default_values(ClassifierSettings)
-        values = replace(self.settings, classifiers=("network", "frozen")).decisive()
+        values = replace(self.settings, classifiers=("network", *ON_FEATURES)).decisive()
         values |= weights_digest(self.settings)
         every = {kind: values_of_kind(values, kind, defaults) for kind in kinds_of(values)}
         return every | self.protocol.classifier_values(defaults)

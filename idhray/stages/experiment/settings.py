@@ -1,18 +1,21 @@
 """Settings and presets of `idhray sweep`: the protocol and the classifiers of an experiment."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import tyro
 
+from idhray.classify.attention import MilSettings
+from idhray.classify.encoders import encoder_identity
 from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.config import default_values, settings_dict
 from idhray.errors import ConfigError
-from idhray.experiment.classifiers import PREPARATION
+from idhray.experiment.classifiers import ENCODER, FEATURES, MIL, PREPARATION
 from idhray.experiment.settings import PRESETS as PROTOCOL
 from idhray.experiment.settings import ProtocolSettings
-from idhray.experiment.trials import ClassifierKind
+from idhray.experiment.trials import ON_FEATURES, ClassifierKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +32,16 @@ class ExperimentSettings:
     """Network, preprocessing and training."""
     classifiers: tuple[ClassifierKind, ...] = ("network",)
     """Classifiers that are trained on every arm; the first one gives the verdict. network: the
-    trained network. frozen: logistic regression on the features of a frozen encoder."""
+    trained network. On the features of a frozen encoder: frozen, the linear probe (logistic
+    regression on images); mean-pool (logistic regression on each patient's mean); abmil (gated
+    attention pooling over each patient's images)."""
     encoder: str = "efficientnet_lite0"
-    """Frozen encoder."""
+    """Frozen encoder: NAME:FILE, or NAME alone if a package holds its weights; see `idhray encode
+    --help`."""
+    mil: MilSettings = field(default_factory=MilSettings)
+    """Attention pooling."""
+    features: Annotated[str, tyro.conf.Suppress] = ""
+    """Values that decide the features of the tables of --features, as JSON; empty without them."""
     networks: tuple[str, ...] = ()
     """Further networks of timm, such as vgg19, inception_v3 and inception_resnet_v2. They are
     trained on the arm `real` alone with the settings of the backbone, and stand beside it in a
@@ -49,7 +59,8 @@ class ExperimentSettings:
     def defaults(self) -> dict[str, Any]:
         """Defaults of the decisive values of the protocol."""
         protocol = default_values(ProtocolSettings)
-        return {**protocol, "classifier": default_values(ClassifierSettings)}
+        classifier = {**default_values(ClassifierSettings), MIL: default_values(MilSettings)}
+        return {**protocol, "classifier": classifier}
 
     def decisive(self) -> dict[str, Any]:
         """Values of the classifiers that decide their results."""
@@ -57,13 +68,23 @@ class ExperimentSettings:
         defaults, classifier = default_values(ClassifierSettings), settings_dict(self.classifier)
         if "network" in self.classifiers:
             values |= classifier
-        else:  # the frozen encoder sees the same prepared images
+        elif not self.features:  # the frozen encoder sees the same prepared images
             values |= {
                 name: classifier[name] for name in PREPARATION if classifier[name] != defaults[name]
             }
-        if "frozen" in self.classifiers:
-            values["encoder"] = self.encoder
+        if self.on_features and self.features:
+            recorded = json.loads(self.features)
+            values |= {ENCODER: recorded[ENCODER], FEATURES: recorded}
+        elif self.on_features:
+            values |= encoder_identity(self.encoder)
+        if "abmil" in self.classifiers:
+            values[MIL] = settings_dict(self.mil)
         return values
+
+    @property
+    def on_features(self) -> bool:
+        """True if a classifier works on the features of a frozen encoder."""
+        return bool(set(self.classifiers) & set(ON_FEATURES))
 
 
 PRESETS = {

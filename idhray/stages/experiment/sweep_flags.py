@@ -20,6 +20,9 @@ class SweepFlags(ItemFlags):
     synthetic: tuple[str, ...] = ()
     """Folders of SYNTHETIC tables. Each serves the folds whose validation and test patients its
     generator never saw."""
+    features: tuple[str, ...] = ()
+    """Folders of FEATURES tables, from `encode`, of --images and of the tables in --synthetic.
+    Default: the images are encoded anew by each run."""
     folds: str | None = None
     """File of folds, from `split-cohort`. Default: those in the output folder; else newly drawn, by
     patient within each label."""

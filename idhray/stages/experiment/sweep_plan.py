@@ -1,17 +1,19 @@
 """Plan of a run of `idhray sweep`, checked before Ray starts."""
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from idhray.ancestry import Ancestor, ancestor_of_record, joined_remarks
-from idhray.classify.encoders import encoder_ancestry
+from idhray.classify.encoders import card_ancestry, encoder_card, with_absolute_file
 from idhray.cohorts.folds import FOLDS_FILE
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.generator_records import read_generator
 from idhray.leakage import refuse_failed
 from idhray.stages.experiment.checks import refuse_impossible_trials, refuse_other_patients
 from idhray.stages.experiment.experiment_folds import folds_of, images_by_fold
+from idhray.stages.experiment.feature_tables import feature_tables, prepared_as
 from idhray.stages.experiment.fold_generators import (
     GeneratorsOfTrial,
     assigned_generators,
@@ -41,7 +43,16 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
             the trainings without generators only.
     """
     images, out = absolute(flags.images), absolute(flags.out)
-    settings = replace(flags.settings, classifier=with_absolute_weights(flags.settings.classifier))
+    settings = replace(
+        flags.settings,
+        classifier=with_absolute_weights(flags.settings.classifier),
+        encoder=with_absolute_file(flags.settings.encoder),
+    )
+    tables = feature_tables([*map(absolute, flags.features)]) if flags.features else None
+    if tables:
+        settings = replace(settings, features=json.dumps(tables.record, sort_keys=True))
+        if "network" not in settings.classifiers:  # no image is decoded, but its channels checked
+            settings = replace(settings, classifier=prepared_as(tables, settings.classifier))
     synthetic = () if generators_follow else tuple(map(absolute, flags.synthetic))
     if not synthetic and not generators_follow:
         settings = without_generators(settings)
@@ -62,6 +73,9 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
     generators: GeneratorsOfTrial = {}
     if needs_generator:
         generators = assigned_generators(ordered, folds, settings, repeats, fingerprints)
+    encoder: Mapping[str, str] = {}
+    if settings.on_features:
+        encoder = tables.card if tables else encoder_card(settings.encoder)
     used = {folder for pair in generators.values() for folder in pair}
     plan = TrialPlan(
         folds=folds,
@@ -73,7 +87,9 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
         seed=flags.seed,
         generators=generators,
         seals={folder: seal(folder) for folder in ordered if folder in used},
-        ancestry=_ancestry(settings, sorted(used), weights),
+        features=tables,
+        encoder=encoder,
+        ancestry=_ancestry(encoder, sorted(used), weights),
     )
     refuse_impossible_trials(plan, images)
     return plan
@@ -95,9 +111,8 @@ def without_generators(settings: ExperimentSettings) -> ExperimentSettings:
 
 
 def _ancestry(
-    settings: ExperimentSettings, synthetic: Sequence[str], weights: Sequence[Ancestor]
+    encoder: Mapping[str, str], synthetic: Sequence[str], weights: Sequence[Ancestor]
 ) -> tuple[str, ...]:
     """Sentences on what is unknown of generators, weights and encoder."""
     generators = [ancestor_of_record(folder, read_generator(folder)) for folder in synthetic]
-    of_encoder = encoder_ancestry(settings.encoder) if "frozen" in settings.classifiers else ()
-    return (*joined_remarks([*weights, *generators]), *of_encoder)
+    return (*joined_remarks([*weights, *generators]), *(card_ancestry(encoder) if encoder else ()))

@@ -4,7 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -12,6 +12,7 @@ import torch
 
 from idhray.chance import seed_for
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
+from idhray.classify.attention import MilSettings
 from idhray.classify.backbones import bare_network
 from idhray.classify.checkpoint import load_training, save_training
 from idhray.classify.settings import ClassifierSettings
@@ -20,8 +21,10 @@ from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
 from idhray.classify.trial_models import ModelOrigin, TrialCard, model_folder, save_trial_model
 from idhray.errors import SettingsChangedError
 from idhray.experiment.arms import parse_arm
+from idhray.experiment.classifiers import encoder_of
 from idhray.experiment.settings import Budget
 from idhray.experiment.trials import Trial
+from idhray.stages.experiment.bag_trials import abmil_trial, mean_pool_trial
 from idhray.stages.experiment.data import ExperimentData, added_images, arm_rows_of
 from idhray.stages.experiment.frozen_trial import frozen_trial
 from idhray.stages.runtime.items import Outcome
@@ -53,14 +56,20 @@ class TrialTask:
     out: str
     origin: ModelOrigin | None = None
     """Origin of the model, for its card; None if the model is not kept."""
+    mil: MilSettings = field(default_factory=MilSettings)
 
 
 def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome:
     """Train, publish the row of the trial, and return the rows of its predictions."""
     start = time.monotonic()
     images, trial = ray.get(data), task.trial
+    arguments = (trial, task.generators, images, task.settings)
     if trial.classifier == "frozen":
-        rows, values, weights = frozen_trial(trial, task.generators, images, task.settings)
+        rows, values, weights = frozen_trial(*arguments)
+    elif trial.classifier == "mean-pool":
+        rows, values, weights = mean_pool_trial(*arguments)
+    elif trial.classifier == "abmil":
+        rows, values, weights = abmil_trial(*arguments, mil=task.mil, budget=task.budget)
     else:
         rows, values, weights = _network_trial(task, images)
     if task.origin is not None:
@@ -109,7 +118,7 @@ def _card(
         n_synthetic=row["n_synthetic"],
         epoch_chosen=epoch,
         settings=task.settings,
-        encoder="" if trial.classifier == "network" else row["model"],
+        encoder="" if trial.classifier == "network" else encoder_of(row["model"]),
         seed=task.seed,
         origin=origin,
     )

@@ -17,6 +17,7 @@ from idhray.experiment.trials import Trial, planned_trials
 from idhray.generator_records import read_generator
 from idhray.ledger import check_failures
 from idhray.stages.experiment.data import load_data
+from idhray.stages.experiment.feature_tables import prepared_as
 from idhray.stages.experiment.kept_models import kept_origins
 from idhray.stages.experiment.outcome import SELECTION_FILE, precise_enough
 from idhray.stages.experiment.plan import TrialPlan
@@ -144,12 +145,15 @@ def _item(
     origin: ModelOrigin | None,
 ) -> Item[TrialTask]:
     generators, settings = plan.generators_of(trial), plan.settings.classifier
+    if trial.classifier != "network":
+        settings = prepared_as(plan.features, settings)
     names = "+".join(read_generator(folder).generator for folder in generators)
     task = TrialTask(
         trial=trial,
         generators=generators,
         generator_names=names,
         settings=replace(settings, backbone=trial.network) if trial.network else settings,
+        mil=plan.settings.mil,
         budget=plan.settings.protocol.budget,
         seed=plan.seed,
         gpus=gpus,
@@ -157,5 +161,5 @@ def _item(
         origin=origin,
     )
     # The largest start first, so trainings of the network run in the order of their blocks.
-    size = FROZEN_TRIALS + 1 if trial.classifier == "network" else 1
+    size = 1 if trial.classifier in ("frozen", "mean-pool") else FROZEN_TRIALS + 1
     return Item(name=trial.name, settings_hash=settings_hash, task=task, size=size)

@@ -66,6 +66,7 @@ def map_items(
     shared: bool = False,
     on_change: OnChange = "refuse",
     version: int = 1,
+    actors: bool = False,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; return the fates of all items.
 
@@ -90,6 +91,8 @@ def map_items(
         shared: Other runs write to `out`, too; nothing that this run did not make is removed.
         on_change: Reaction to inputs of `out` that changed or are gone.
         version: Version of the stage's results, see `versions.py`.
+        actors: Work in processes that live as long as the stage, for work that loads a network. Ray
+            ends the process of a task that used a GPU.
 
     Raises:
         SettingsChangedError: `out` holds fates of other inputs, or of inputs that changed, and
@@ -106,12 +109,13 @@ def map_items(
     todo = _open_items(out, items, change, earlier, max_attempts)
     if todo:
         wait_for_room(cpus=cpus, gpus=gpus, memory_bytes=memory_bytes)
+        slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         options = {
             "num_cpus": cpus,
             "num_gpus": gpus or None,
             "memory": memory_bytes or None,
-            "compute": ray.data.TaskPoolStrategy(size=workers),
-            "max_retries": retries,  # Ray Data has no limit by default
+            # Ray Data has no limit of retries by default.
+            **(_actor_pool(workers, retries) if actors else _task_pool(workers, retries)),
         }
         attempts = _attempts(todo, earlier)
         work_on_row = functools.partial(
@@ -126,7 +130,6 @@ def map_items(
         run = functools.partial(
             _run_on_ray, attempts=attempts, work=leased(work_on_row), options=options
         )
-        slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
         _run(out, grouped(todo, task_size, slots), attempts, run)
     if on_change != "refuse" and not shared:
         remove_gone(out, change.gone)
@@ -137,6 +140,25 @@ def map_items(
         return {name: fate for name, fate in fates.items() if name in named}
     remove_unlisted_parts(out, fates)
     return fates
+
+
+def _task_pool(workers: int | None, retries: int) -> dict[str, Any]:
+    return {"compute": ray.data.TaskPoolStrategy(size=workers), "max_retries": retries}
+
+
+def _actor_pool(workers: int | None, retries: int) -> dict[str, Any]:
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=workers)
+    return {"compute": pool, "max_restarts": retries, "max_task_retries": retries}
+
+
+class _Actor:
+    """Process that does one group of items after the other."""
+
+    def __init__(self, work: Callable[[Mapping[str, str]], list[ItemReport]]) -> None:
+        self._work = work
+
+    def __call__(self, row: Mapping[str, str]) -> list[ItemReport]:
+        return self._work(row)
 
 
 def _log_remarks(out: str, fates: Sequence[Fate]) -> None:
@@ -254,6 +276,9 @@ def _run_on_ray(
     context.max_errored_blocks = -1  # a worker that dies costs its own group only
     rows = [{"group": packed(group, attempts)} for group in groups]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-    reports = dataset.flat_map(cast(Any, work), **options)  # Ray types rows as dict
+    if isinstance(options["compute"], ray.data.ActorPoolStrategy):
+        reports = dataset.flat_map(cast(Any, _Actor), fn_constructor_args=(work,), **options)
+    else:
+        reports = dataset.flat_map(cast(Any, work), **options)  # Ray types rows as dict
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
     yield from cast(Iterator[ItemReport], reports.iter_rows())

@@ -10,6 +10,7 @@ VERSIONS: dict[str, int] = {
     "prepare_mri": 2,
     "import_images": 2,
     "cut_patches": 2,
+    "encode": 1,
     "train_gan": 1,
     "evaluate_gan": 1,
     "synthesize": 1,

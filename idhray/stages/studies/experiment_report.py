@@ -14,7 +14,7 @@ from idhray.report.experiment_figures import (
     arms_figure,
     response_figure,
 )
-from idhray.stages.experiment.outcome import SweepOutcome
+from idhray.stages.experiment.outcome import SweepOutcome, attention_by_arm
 from idhray.stats.arms.printed import experiment_tables_text
 from idhray.stats.arms.tables import ExperimentTables, experiment_tables
 from idhray.stats.settings import StatsSettings
@@ -102,6 +102,34 @@ def generators_table(outcome: SweepOutcome) -> list[ReportTable]:
             caption="No generator saw a validation or test patient of the folds that it serves.",
         )
     ]
+
+
+def feature_tables_of_report(outcome: SweepOutcome) -> list[ReportTable]:
+    """Frozen encoder, and the attention on added images; none without them."""
+    tables = []
+    if outcome.encoder:
+        tables.append(
+            ReportTable(
+                title="Frozen encoder",
+                header=["Item", "Value"],
+                rows=[[name.replace("_", " "), value] for name, value in outcome.encoder.items()],
+                caption="The license of the weights may cover features and trained models, too.",
+            )
+        )
+    if attention := attention_by_arm(outcome.trials):
+        tables.append(
+            ReportTable(
+                title="Attention on added images",
+                header=["Arm", "Share of attention", "Share of the images seen"],
+                rows=[
+                    [arm, printed(means["attention_added"]), printed(means["slots_added"])]
+                    for arm, means in attention.items()
+                ],
+                caption="Means over trainings, in bags of the last epoch. A network that passes "
+                "over added images gives them less attention than their share.",
+            )
+        )
+    return tables
 
 
 def experiment_key_figures(tables: ExperimentTables) -> list[KeyFigure]:
