@@ -35,6 +35,7 @@ STAGES = {
     "synthesize": "synthetic images from a trained GAN",
     "train-classifier": "one classifier",
     "predict": "a classifier's predictions by patient",
+    "tune": "settings of a classifier, found on inner validation patients",
     "sweep": "a classifier for each count of synthetic images",
     "readers": "blinded cases for readers, and their answers",
     "fit-stats": "the tables and the verdict, from predictions or readings",

@@ -179,6 +179,18 @@ TRIALS = _schema(  # one row per training of an experiment
     slots_added=pa.float64(),  # and the share of the images seen that were added
     added=("attention_added", "slots_added"),
 )
+TUNING = _schema(  # one row per trial of a search
+    fold=pa.int64(),
+    trial=pa.int64(),  # from 1
+    values=pa.string(),  # the settings that the search changed, as JSON
+    objective=pa.float64(),  # AUC, and log loss where areas are equal
+    auc=pa.float64(),  # mean over the inner folds that were trained
+    log_loss=pa.float64(),
+    resource=pa.int64(),  # finished quarters of inner folds
+    status=pa.string(),  # done, or stopped by the scheduler
+    seconds=pa.float64(),
+    gpu_seconds=pa.float64(),
+)
 READINGS = _schema(
     **_PATIENT,  # patient: null for a synthetic image
     reader=pa.string(),

@@ -16,12 +16,25 @@ from sklearn.model_selection import StratifiedKFold
 
 from idhray.chance import generator, seed_for
 from idhray.classify.aggregate import MIN_PROBABILITY, patient_means
-from idhray.errors import TableError
+from idhray.errors import ConfigError, TableError
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)  # tried by `choose_penalty`
 INNER_FOLDS = 5
 MAX_ITERATIONS = 500
 Matrix = NDArray[np.float32] | NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeSettings:
+    """Settings of the logistic regressions on features: linear probe and mean pooling."""
+
+    penalty: float | None = None
+    """Penalty on squared coefficients. Default: chosen in each fold by inner folds over its
+    training patients, among 1, 10, 100, 1,000 and 10,000."""
+
+    def __post_init__(self) -> None:
+        if self.penalty is not None and not self.penalty > 0:
+            raise ConfigError(f"probe.penalty must be above 0, got {self.penalty}")
 
 
 @dataclass(frozen=True)

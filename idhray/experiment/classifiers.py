@@ -14,7 +14,12 @@ FEATURES = "features"
 """Values that decide the features of FEATURES tables, if the experiment uses such tables."""
 MIL = "mil"
 """Settings of the attention pooling."""
-OF_FEATURES = (ENCODER, ENCODER_SHA256, FEATURES, MIL)
+PROBE = "probe"
+"""Settings of the logistic regressions, if they are not the defaults."""
+TUNED = "tuned"
+"""Settings of each fold that a search found, with the classifier that they are of."""
+OF_FEATURES = (ENCODER, ENCODER_SHA256, FEATURES)
+HEADS = {"abmil": (MIL,), "frozen": (PROBE,), "mean-pool": (PROBE,)}
 
 
 def kinds_of(classifier: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,16 +38,19 @@ def values_of_kind(
         kind: network, or a classifier on features.
         defaults: Defaults of the settings of the network.
     """
+    tuned = classifier.get(TUNED, {})
+    of_search = {TUNED: tuned} if tuned.get("classifier") == kind else {}
     if kind == "network":
-        others = ("kinds", *OF_FEATURES)
-        return {name: value for name, value in classifier.items() if name not in others}
+        others = ("kinds", *OF_FEATURES, MIL, PROBE, TUNED)
+        of_network = {name: value for name, value in classifier.items() if name not in others}
+        return {**of_network, **of_search}
     prepared = {
         name: classifier[name]
         for name in PREPARATION
         if name in classifier and classifier[name] != defaults.get(name)
     }
-    names = OF_FEATURES if kind == "abmil" else OF_FEATURES[:-1]
-    of_features = {name: classifier[name] for name in names if name in classifier}
+    names = (*OF_FEATURES, *HEADS[kind])
+    of_features = {name: classifier[name] for name in names if name in classifier} | of_search
     return of_features if FEATURES in classifier else {**prepared, **of_features}
 
 

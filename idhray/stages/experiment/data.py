@@ -1,7 +1,7 @@
 """Images of an experiment in memory, read once and shared by all trials."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,7 @@ def load_data(images: str, plan: TrialPlan, trials: Sequence[Trial], gpus: float
         features = experiment_features(
             real, synthetic, plan.fold_images, source=plan.features or source, seed=plan.seed
         )
+        features = _with_fixed_penalties(features, plan)
     return ExperimentData(
         real=real,
         synthetic=synthetic,
@@ -76,6 +77,16 @@ def load_data(images: str, plan: TrialPlan, trials: Sequence[Trial], gpus: float
         seed=plan.seed,
         encoder=plan.settings.encoder,
     )
+
+
+def _with_fixed_penalties(features: ExperimentFeatures, plan: TrialPlan) -> ExperimentFeatures:
+    """The features with the penalties that the settings fix, for all folds or for one."""
+    of_images, of_bags = dict(features.penalties), dict(features.bag_penalties)
+    for fold in of_images:
+        for penalties, kind in ((of_images, "frozen"), (of_bags, "mean-pool")):
+            fixed = plan.settings.of_fold(fold, kind).probe.penalty
+            penalties[fold] = penalties[fold] if fixed is None else fixed
+    return replace(features, penalties=of_images, bag_penalties=of_bags)
 
 
 def arm_rows_of(data: ExperimentData, trial: Trial) -> ArmImages:

@@ -1,6 +1,7 @@
 """Settings and presets of `idhray sweep`: the protocol and the classifiers of an experiment."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -8,11 +9,13 @@ import tyro
 
 from idhray.classify.attention import MilSettings
 from idhray.classify.encoders import encoder_identity
+from idhray.classify.frozen import ProbeSettings
 from idhray.classify.settings import PRESETS as CLASSIFIER
 from idhray.classify.settings import ClassifierSettings
 from idhray.config import default_values, settings_dict
 from idhray.errors import ConfigError
-from idhray.experiment.classifiers import ENCODER, FEATURES, MIL, PREPARATION
+from idhray.experiment.classifiers import ENCODER, FEATURES, MIL, PREPARATION, PROBE, TUNED
+from idhray.experiment.search_space import with_values
 from idhray.experiment.settings import PRESETS as PROTOCOL
 from idhray.experiment.settings import ProtocolSettings
 from idhray.experiment.trials import ON_FEATURES, ClassifierKind
@@ -40,6 +43,10 @@ class ExperimentSettings:
     --help`."""
     mil: MilSettings = field(default_factory=MilSettings)
     """Attention pooling."""
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+    """Logistic regressions on features."""
+    tuned: Annotated[str, tyro.conf.Suppress] = ""
+    """Settings of each fold from --settings, as JSON; empty without them."""
     features: Annotated[str, tyro.conf.Suppress] = ""
     """Values that decide the features of the tables of --features, as JSON; empty without them."""
     networks: tuple[str, ...] = ()
@@ -55,6 +62,13 @@ class ExperimentSettings:
             raise ConfigError(f"networks: each once, without the backbone; got {', '.join(names)}")
         if self.networks and "network" not in self.classifiers:
             raise ConfigError("networks are trained only if --classifiers has `network`")
+
+    def of_fold(self, fold: int, kind: str) -> "ExperimentSettings":
+        """Settings of a classifier, with those that a search found for a fold."""
+        tuned = json.loads(self.tuned) if self.tuned else {}
+        if tuned.get("classifier") != kind:
+            return self
+        return changed_settings(self, tuned["classifier"], tuned["folds"][str(fold)])
 
     def defaults(self) -> dict[str, Any]:
         """Defaults of the decisive values of the protocol."""
@@ -79,12 +93,34 @@ class ExperimentSettings:
             values |= encoder_identity(self.encoder)
         if "abmil" in self.classifiers:
             values[MIL] = settings_dict(self.mil)
+        if self.probe != ProbeSettings():
+            values[PROBE] = settings_dict(self.probe)
+        if self.tuned:
+            values[TUNED] = json.loads(self.tuned)
         return values
 
     @property
     def on_features(self) -> bool:
         """True if a classifier works on the features of a frozen encoder."""
         return bool(set(self.classifiers) & set(ON_FEATURES))
+
+
+PART_OF_KIND = {"network": "classifier", "frozen": "probe", "mean-pool": "probe", "abmil": "mil"}
+"""Classifier -> field of `ExperimentSettings` that holds its settings."""
+
+
+def changed_settings(
+    settings: ExperimentSettings, kind: str, values: Mapping[str, Any]
+) -> ExperimentSettings:
+    """Settings with some settings of one classifier changed.
+
+    Args:
+        settings: Settings of an experiment.
+        kind: Classifier.
+        values: Setting -> value.
+    """
+    part = PART_OF_KIND[kind]
+    return with_values(settings, {part: with_values(getattr(settings, part), values)})
 
 
 PRESETS = {

@@ -1,6 +1,9 @@
 """Flags of `idhray sweep`."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from idhray.experiment.settings import KeepModels
 from idhray.stages.experiment.settings import ExperimentSettings
@@ -23,6 +26,9 @@ class SweepFlags(ItemFlags):
     features: tuple[str, ...] = ()
     """Folders of FEATURES tables, from `encode`, of --images and of the tables in --synthetic.
     Default: the images are encoded anew by each run."""
+    tuned: Annotated[str | None, tyro.conf.arg(name="settings")] = None
+    """File best.json of `tune`: settings of one classifier for each fold, in place of those here.
+    They were tuned on the arm `real`, and serve every arm."""
     folds: str | None = None
     """File of folds, from `split-cohort`. Default: those in the output folder; else newly drawn, by
     patient within each label."""

@@ -28,6 +28,7 @@ from idhray.stages.experiment.settings import ExperimentSettings
 from idhray.stages.experiment.sweep_flags import SweepFlags
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.training import with_absolute_weights
+from idhray.stages.tuning.best import tuned_text
 from idhray.storage import absolute, join
 from idhray.table_fingerprints import table_fingerprints
 
@@ -62,6 +63,8 @@ def planned_sweep(flags: SweepFlags, *, generators_follow: bool = False) -> Tria
     written = None if flags.overwrite else join(out, FOLDS_FILE)
     folds = folds_of(images, flags.folds, written, settings, flags.seed)
     refuse_other_patients(listed, folds, images)
+    if flags.tuned:
+        settings = replace(settings, tuned=tuned_text(absolute(flags.tuned), folds, settings))
     by_fold = images_by_fold(images, listed, folds, settings)
     protocol = plan_protocol(folds, by_fold, settings, flags.seed)
     needs_generator = any(parse_arm(arm).kind in GENERATED for arm in protocol.arms)

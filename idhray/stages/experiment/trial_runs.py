@@ -144,7 +144,9 @@ def _item(
     *,
     origin: ModelOrigin | None,
 ) -> Item[TrialTask]:
-    generators, settings = plan.generators_of(trial), plan.settings.classifier
+    generators = plan.generators_of(trial)
+    of_fold = plan.settings.of_fold(trial.fold, trial.classifier)
+    settings = of_fold.classifier
     if trial.classifier != "network":
         settings = prepared_as(plan.features, settings)
     names = "+".join(read_generator(folder).generator for folder in generators)
@@ -153,7 +155,7 @@ def _item(
         generators=generators,
         generator_names=names,
         settings=replace(settings, backbone=trial.network) if trial.network else settings,
-        mil=plan.settings.mil,
+        mil=of_fold.mil,
         budget=plan.settings.protocol.budget,
         seed=plan.seed,
         gpus=gpus,

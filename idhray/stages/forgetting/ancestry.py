@@ -11,12 +11,19 @@ from idhray.ledger import fates
 from idhray.stages.forgetting.subject import Subject
 from idhray.stages.runtime.folder import DONE
 from idhray.stages.runtime.stage_folders import StageFolder
+from idhray.stages.tuning.best import BEST_FILE
 from idhray.storage import exists, join, list_tree, read_json
 from idhray.table_parts import parts, read_part
 
 TRAINING_IMAGES = "compares a generator with the patient's training images"
 DescendantKind = Literal[
-    "generator", "synthetic images", "evaluation", "classifier", "predictions", "cases of readers"
+    "generator",
+    "synthetic images",
+    "evaluation",
+    "classifier",
+    "predictions",
+    "cases of readers",
+    "settings",
 ]
 
 
@@ -70,6 +77,7 @@ def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descen
         "evaluate_gan": _of_evaluation,
         "predict": _of_predictions,
         "sweep": _of_sweep,
+        "tune": _of_search,
     }
     for folder in folders:
         if folder.stage in rules and (
@@ -187,6 +195,18 @@ def _of_sweep(
     listed = ", ".join(f"{fold} ({role})" for fold, role in used.items())
     reason = f"the patient has a role in the training of the folds {listed}"
     return Descendant(folder=folder.path, kind="predictions", reason=reason, trials=trials)
+
+
+def _of_search(
+    folder: StageFolder, subject: Subject, checkpoints: _Checkpoints
+) -> Descendant | None:
+    path = join(folder.path, BEST_FILE)
+    if not exists(path):
+        return None
+    patients = {n for entry in read_json(path)["folds"].values() for n in entry["patients"]}
+    if not any(map(subject.is_patient, patients)):
+        return None
+    return _whole(folder, "settings", "settings that were chosen on the patient's images")
 
 
 def _is_tested(folder: str, subject: Subject) -> bool:

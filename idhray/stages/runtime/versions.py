@@ -16,6 +16,7 @@ VERSIONS: dict[str, int] = {
     "synthesize": 1,
     "train_classifier": 1,
     "predict": 1,
+    "tune": 1,
     "sweep": 1,
     "fit_stats": 1,
     "export_images": 1,

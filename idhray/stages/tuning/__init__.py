@@ -1,0 +1,1 @@
+"""Search for settings on inner validation patients: data, objective, search and result."""
