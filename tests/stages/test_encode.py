@@ -11,6 +11,7 @@ import torch
 from idhray.classify.dataset import load_images
 from idhray.classify.encoders import encode_images, encoder_network
 from idhray.classify.settings import ClassifierSettings
+from idhray.classify.timm_import import import_timm
 from idhray.errors import ConfigError, StorageError, TableError
 from idhray.ledger import fates
 from idhray.stages import encode as stage
@@ -56,7 +57,7 @@ def cohort(tmp_path_factory):
 
 def encoder_of_nobody():
     """Random weights of a plain network of timm, with its last layer."""
-    import timm
+    timm = import_timm()
 
     return timm.create_model("resnet10t", pretrained=False, num_classes=5)
 

@@ -1,6 +1,9 @@
 """Search of one fold with Ray Tune; each trial that ends becomes a row and a fate of its own."""
 
+import contextlib
+import io
 import json
+import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -27,7 +30,6 @@ from idhray.tables import TUNING
 
 SchedulerKind = Literal["asha", "none"]
 REDUCTION = 3  # of ASHA: a third of the trials goes on at each rung
-BudgetOfSeconds = float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class SearchTask:
     search: SearchKind
     scheduler: SchedulerKind
     trials: int
-    seconds: BudgetOfSeconds
+    seconds: float | None
     """Seconds of all trials together, those of earlier runs included; None for no limit."""
     seed: int
     workers: int | None
@@ -87,7 +89,10 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
     trainable = tune.with_parameters(
         partial(_trial, kind=task.kind, settings=task.settings), data=data
     )
-    with tempfile.TemporaryDirectory() as folder:  # the ledger is the state, not Ray's files
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # files of other tools
+    # The ledger is the state, not Ray's files. Ray prints tables that belong to nobody's result.
+    silence = contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, silence:
         tune.Tuner(
             tune.with_resources(trainable, {"CPU": task.cpus, "GPU": task.gpus}),
             tune_config=TuneConfig(
@@ -131,7 +136,7 @@ def _trial(
 class _Recorder(Callback):  # type: ignore[misc]  # ray.tune is untyped
     """Publishes each trial when it ends; stops the search when its seconds are spent."""
 
-    def __init__(self, task: SearchTask, inner_folds: int, seconds: BudgetOfSeconds) -> None:
+    def __init__(self, task: SearchTask, inner_folds: int, seconds: float | None) -> None:
         self._task, self._whole, self._left = task, STEPS * inner_folds, seconds
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

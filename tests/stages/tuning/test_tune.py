@@ -9,6 +9,7 @@ import torch
 
 from idhray import ledger
 from idhray.classify.frozen import ProbeSettings
+from idhray.classify.timm_import import import_timm
 from idhray.errors import ConfigError, LeakageError
 from idhray.stages.encode import EncodeFlags, EncodeSettings, encode
 from idhray.stages.forget import ForgetFlags, forget
@@ -30,7 +31,7 @@ PROBE = replace(
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """Patches, their features and folds."""
-    import timm
+    timm = import_timm()
 
     root = tmp_path_factory.mktemp("tune")
     images, file = patches(root / "patches"), folds(root / "folds.parquet")
