@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from posixpath import basename
 from typing import Any
 
+from idhray.classify.trial_models import model_folder
 from idhray.errors import ConfigError, ManifestError, StorageError
 from idhray.stages.forgetting.ancestry import (
     TRAINING_IMAGES,
@@ -187,7 +188,8 @@ def _state(study: str, patient: str, withdrawals: Withdrawals, models: bool) -> 
     listed = _with_recorded(study, listed, folders, withdrawals.of(patient))
     earlier = read_plan(study)
     bare = merged_plan(earlier, plan_of(study, subject, [], listed, folders, models=models))
-    removed = tuple(f"{join(study, folder)}/" for folder in bare.removed)
+    of_trials = [model_folder(join(study, f), n) for f, names in bare.trials.items() for n in names]
+    removed = tuple(f"{path}/" for path in (*(join(study, f) for f in bare.removed), *of_trials))
     present = [path for path in files if not path.startswith(removed)] if removed else files
     pairs = [each.folder for each in listed if each.reason == TRAINING_IMAGES]
     changes = folder_changes(folders, present, subject, pairs)

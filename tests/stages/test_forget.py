@@ -10,6 +10,7 @@ import pytest
 
 from idhray import storage, table_parts
 from idhray.classify.checkpoint import load_card
+from idhray.classify.trial_models import load_trial_card
 from idhray.cohorts.folds import folds_hash, read_folds
 from idhray.cohorts.manifest import manifest_hash, patients_of, read_manifest
 from idhray.errors import ConfigError, LeakageError, ManifestError
@@ -23,10 +24,12 @@ from idhray.stages.forget import ForgetFlags, forget
 from idhray.stages.predict import refuse_trained_on
 from idhray.stages.runtime.folder import seal
 from idhray.storage import publish, publish_json, read_json
-from idhray.table_parts import part_path, parts
+from idhray.table_parts import part_path, parts, read_table
+from idhray.tables import PREDICTIONS
 from idhray.withdrawals import Withdrawals
 from tests.stages.forgetting import made_up_study as made
 from tests.stages.forgetting.made_up_study import (
+    EXTERNAL_PATIENTS,
     PATIENTS,
     SECRET,
     SLIDES,
@@ -110,7 +113,7 @@ def test_the_rest_equals_a_study_without_the_patient(study, tmp_path):
         name
         for name in {**fresh, **after}
         if name.startswith(("tiles/", "patches/", "cohort", "folds", "_settings"))
-        or (name.startswith("sweep/") and not name.endswith("protocol.json"))
+        or (name.startswith("sweep/") and not name.endswith(("protocol.json", "/model.json")))
     ]
     without_hosts = {name for name in compared if "_ledger" not in name}
 
@@ -172,6 +175,31 @@ def test_with_models_everything_that_descends_from_the_patient_is_gone(study):
     assert {name.split()[0] for name in fates(f"{study}/sweep")} == {"fold=3"}
     assert len(parts(f"{study}/sweep/trials")) == 2
     assert not Path(study, "sweep/_done.json").exists()
+    kept = {path.name.split("-repeat")[0] for path in Path(study, "sweep/models").iterdir()}
+    assert kept == {"fold-3"}
+    assert not Path(study, "external/hospital/predictions").exists()
+
+
+def test_a_kept_model_names_a_hash_and_its_predictions_are_listed(study):
+    """Its weights carry the patient on, to each cohort that they are applied to."""
+    text = withdraw(study)["text"]
+    card = load_trial_card(f"{study}/sweep/models/fold-1-repeat-1-arm-real")
+
+    assert SECRET not in card.origin.train_patients
+    assert Withdrawals(key=KEY).token(SECRET) in card.origin.train_patients
+    assert "external/hospital/predictions: predictions: predicted by a classifier that saw" in text
+
+
+def test_a_patient_of_an_external_cohort_leaves_it(study):
+    """No training saw the patient, so all models stay."""
+    patient = EXTERNAL_PATIENTS[0]
+    forget(ForgetFlags(study=str(study), patient=(patient,)))
+    left = [path for path in Path(study).rglob("*") if path.is_file() and path.name != ".lock"]
+
+    assert not any(patient.encode() in path.read_bytes() for path in left)
+    rows = read_table(f"{study}/external/hospital/predictions", PREDICTIONS).to_pandas()
+    assert set(rows["patient"]) == {EXTERNAL_PATIENTS[1]}
+    assert len(list(Path(study, "sweep/models").iterdir())) == 8
 
 
 def test_models_may_follow_later(study):

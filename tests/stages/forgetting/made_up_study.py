@@ -6,8 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from idhray.classify.settings import ClassifierSettings
+from idhray.classify.trial_models import (
+    ModelOrigin,
+    TrialCard,
+    model_folder,
+    model_folders,
+    save_trial_model,
+    weights_digest_of,
+)
 from idhray.cohorts.folds import folds_hash, folds_of_roles, write_folds
 from idhray.cohorts.manifest import (
     manifest_frame,
@@ -31,6 +40,7 @@ from idhray.tables import PATCHES, PREDICTIONS, SLICES, SYNTHETIC, TILES, TRIALS
 
 SECRET = "Kx7QpZ3mWv9T"
 PATIENTS = ("M1", "M2", SECRET, "M4", "W1", "W2", "W3", "W4")
+EXTERNAL_PATIENTS = ("Yq4TbN8vLc2R", "E2")
 SLIDES = {name: f"{name}-A" for name in PATIENTS}
 
 
@@ -75,7 +85,7 @@ def cohort_of(patients, archive):
     return manifest_frame(
         {
             "patient": name, "idh": label_of(name), "age": "50",
-            "slide": f"{archive}/{name}/{SLIDES[name]}.svs",
+            "slide": f"{archive}/{name}/{SLIDES.get(name, name + '-A')}.svs",
         }
         for name in patients
     )  # fmt: skip
@@ -151,6 +161,7 @@ def experiment(study, patients):
             fate(sweep, name, rows, PREDICTIONS)
             trial = {"fold": number, "repeat": 1, "arm": arm, "model": "net", "generator": ""}
             publish_table(part_path(f"{sweep}/trials", name), [trial], TRIALS)
+            kept_model(sweep, name, folds.roles(number), trial)
     write_folds(f"{sweep}/folds.parquet", folds)
     protocol = new_protocol(
         ProtocolSettings(fold_count=4),
@@ -168,6 +179,38 @@ def experiment(study, patients):
     finish(sweep, {"stage": "sweep", "experiment": 1})
 
 
+def kept_model(sweep, name, roles, trial):
+    """The model of one training, whose card lists the patients of its fold."""
+    of_role = {role: tuple(p for p, r in roles.items() if r == role) for role in ("train", "val")}
+    card = TrialCard(
+        kind="network",
+        settings=ClassifierSettings(),
+        seed=0,
+        n_synthetic=0,
+        origin=ModelOrigin(train_patients=of_role["train"], val_patients=of_role["val"]),
+        **{key: trial[key] for key in ("model", "arm", "fold", "repeat")},
+    )
+    tensors = {"w": torch.tensor([float(trial["fold"]), float(len(trial["arm"]))])}
+    save_trial_model(model_folder(sweep, name), tensors, card)
+
+
+def external_cohort(study):
+    """Two patients of another cohort, predicted by the models of all trainings."""
+    out, models = f"{study}/external/hospital", model_folders(study)
+    for folder in models:
+        rows = [
+            {"patient": p, "idh": "", "split": "external", "model": "net", "fold": 1,
+             "n_synthetic": 0, "repeat": 1, "p_mutant": 0.5, "n_images": 2, "arm": "real",
+             "generator": "", "epoch_chosen": 1} for p in EXTERNAL_PATIENTS
+        ]  # fmt: skip
+        fate(f"{out}/predictions", folder.rpartition("/")[2], rows, PREDICTIONS)
+    digests = {folder.rpartition("/")[2]: weights_digest_of(folder) for folder in models}
+    finish(f"{out}/predictions", {"stage": "predict", "models": digests, "images": "e"})
+    write_manifest(f"{out}/cohort.parquet", cohort_of(EXTERNAL_PATIENTS, "/other"))
+    publish(f"{out}/report.html", f"<p>{' '.join(EXTERNAL_PATIENTS)}</p>".encode())
+    publish_json(f"{out}/{SETTINGS}", {"stage": "study", "kind": "application", "seed": 0})
+
+
 def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     """A finished study of these patients; its folder as text."""
     study = str(folder)
@@ -178,6 +221,7 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
         for idh in ("mutant", "wildtype"):
             generator(study, patients, fold, idh)
     experiment(study, patients)
+    external_cohort(study)
     classifier(study, patients)
     publish(f"{study}/statistics/by_patient.csv", f"patient,p\n{patients[2]},0.5\n".encode())
     finish(f"{study}/statistics", {"stage": "fit_stats", "manifest_hash": "h"})
