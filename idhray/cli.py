@@ -30,6 +30,7 @@ STAGES = {
     "export-images": "images and coordinates in the formats of other tools",
     "import-images": "images of other tools to patches",
     "encode": "images to features of a frozen encoder",
+    "import-synthetic": "images of any generator, whose training patients are declared",
     "train-gan": "a generator on the training patients of each class",
     "evaluate-gan": "how good a GAN's images are, and whether they are copies",
     "synthesize": "synthetic images from a trained GAN",

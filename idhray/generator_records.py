@@ -13,6 +13,9 @@ from idhray.errors import LeakageError, StorageError
 from idhray.storage import exists, join, publish_json, read_json
 
 GateState = Literal["failed", "passed", "not judged"]
+RecordSource = Literal["recorded", "declared"]
+"""recorded: this package trained the generator and recorded its patients. declared: a person says
+who they are."""
 GENERATOR = "_generator.json"
 GATE = "_gate.json"
 
@@ -73,6 +76,11 @@ class GeneratorRecord:
     unknown."""
     ancestry: tuple[str, ...] = ()
     """Sentences on what is unknown of its ancestors."""
+    source: RecordSource = "recorded"
+    declared_by: str = ""
+    """Person who declares the patients of a generator of another program."""
+    declared_on: str = ""
+    """Day of this declaration, such as 2026-11-30."""
 
     @classmethod
     def of(

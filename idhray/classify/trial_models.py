@@ -200,8 +200,10 @@ def save_trial_model(folder: str, tensors: Mapping[str, Tensor], card: TrialCard
     data = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     publish(join(folder, WEIGHTS_FILE), data)
     # The lists of patients stand at the top, where ancestors of a model are looked for.
-    values = {**settings_dict(card), "weights_sha256": hashlib.sha256(data).hexdigest()}
-    publish_json(join(folder, CARD_FILE), {**values, **values.pop("origin")})
+    values = settings_dict(card)
+    origin = values.pop("origin")
+    digest = {"weights_sha256": hashlib.sha256(data).hexdigest()}
+    publish_json(join(folder, CARD_FILE), {**values, **origin, **digest})
 
 
 def load_trial_card(folder: str) -> TrialCard:

@@ -9,6 +9,18 @@ from idhray.gan.augment.config import AugmentSettings
 from idhray.gan.checks import ImageSymmetry, PatientWeights
 
 
+class ImageForm(Protocol):
+    """Size and channels in which images are read."""
+
+    @property
+    def resolution_px(self) -> int:
+        """Side of the images."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+
+
 class GanSettings(Protocol):
     """Settings of one training. Each architecture has a frozen dataclass that provides these."""
 

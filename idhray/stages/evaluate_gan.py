@@ -7,10 +7,12 @@ pairs.png        the closest pairs: generated, training image, difference
 samples.png      the first generated images
 walk.png         a walk through the latents; mixing.png: mixed styles of two images (StyleGAN2)
 The verdict is also written to the checkpoint's folder (`_gate.json`), where `synthesize` reads it.
+`--synthetic` judges the images of a table, of any generator, in the same way.
 """
 
 import io
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,8 +24,6 @@ import torch
 from idhray.chance import seed_for
 from idhray.config import Identity, identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError, LeakageError
-from idhray.fidelity.arrays import ImageArray
-from idhray.fidelity.copies.pair_picture import closest_pairs, pair_picture
 from idhray.fidelity.copies.search import Limits, find_copies
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.gate import Gate, copies_gate
@@ -32,9 +32,16 @@ from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
 from idhray.gan.checkpoint import read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
-from idhray.gan.sample import TrainedGenerator, generate, image_grid, load_generator
-from idhray.generator_records import GateRecord, gate_state, read_gate, write_gate
+from idhray.gan.sample import TrainedGenerator, generate, load_generator
+from idhray.generator_records import (
+    GateRecord,
+    gate_state,
+    read_gate,
+    read_generator,
+    write_gate,
+)
 from idhray.images import encode
+from idhray.stages.gan_training.evaluation_files import csv_bytes, write_figures
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, selection_of_model
 from idhray.stages.gan_training.image_sets import (
@@ -51,13 +58,18 @@ from idhray.stages.gan_training.pretraining import (
     unseen_tables,
     with_earlier_copies,
 )
+from idhray.stages.gan_training.synthetic_evaluation import (
+    SyntheticEvaluationTask,
+    compared_images,
+    evaluate_synthetic,
+)
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import RESTARTS, result_of
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus
 from idhray.stages.runtime.state import StageState, folder_state
-from idhray.storage import absolute, join, publish, publish_json, read_bytes, read_json
+from idhray.storage import absolute, join, publish, read_bytes, read_json
 from idhray.withdrawals import is_token, with_names
 
 logger = logging.getLogger(__name__)
@@ -71,7 +83,6 @@ OWNS = (
     "walk.png",
     "mixing.png",
 )
-SAMPLES = 36
 LEAST = 20  # generated images; a verdict on fewer means nothing
 
 
@@ -93,14 +104,20 @@ PRESETS = {
 class EvaluateGanFlags(RunFlags):
     """Flags of `idhray evaluate-gan`."""
 
-    checkpoint: str
-    """Folder of a checkpoint of `train-gan`."""
     images: str
     """Folder of the PATCHES or SLICES table that the GAN was trained on."""
     out: str
     """Folder of the figures."""
     settings: EvaluationSettings
     """Sizes of the comparisons, and limits."""
+    checkpoint: str | None = None
+    """Folder of a checkpoint of `train-gan`."""
+    synthetic: str | None = None
+    """Folder of a SYNTHETIC table, such as that of `import-synthetic`: its images are judged
+    without a checkpoint. A single copy fails them."""
+    folds: str | None = None
+    """With --synthetic: file of folds, whose validation patients are the control. Default: the
+    split of the table."""
     count: int = 1000
     """Number of generated images in the evaluation."""
     features: str = "random"
@@ -144,28 +161,78 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
     are the control. Test patients are not used. The roles of the patients are those of the fold
     that the checkpoint records, or else the split of the table.
     """
+    if bool(flags.checkpoint) == bool(flags.synthetic):
+        raise ConfigError("give either --checkpoint or --synthetic")
+    if flags.synthetic:
+        return _evaluate_table(flags)
     task = _task(flags)
     refuse_changed_checkpoint(task.checkpoint)
     identity = _identity(task, flags)
+    _run(task, identity, flags, _evaluate)
+    return _result(task.out, task.checkpoint)
+
+
+def _evaluate_table(flags: EvaluateGanFlags) -> dict[str, Any]:
+    """Evaluate a SYNTHETIC table without a checkpoint."""
+    if flags.psi != 1 or flags.pretraining_images:
+        raise ConfigError("--psi and --pretraining-images belong to --checkpoint")
+    synthetic, images = absolute(flags.synthetic or ""), absolute(flags.images)
+    seal(images)
+    folds, record = absolute(flags.folds) if flags.folds else None, read_generator(synthetic)
+    task = SyntheticEvaluationTask(
+        synthetic=synthetic,
+        generator=seal(synthetic),
+        images=images,
+        images_digest=compared_images(record, images, folds),
+        folds=folds,
+        out=absolute(flags.out),
+        fidelity=flags.settings.fidelity,
+        copies=flags.settings.copies,
+        count=_checked_count(flags),
+        features=absolute_features(flags.features),
+    )
+    inputs = {
+        "stage": "evaluate_gan",
+        "generator": task.generator,
+        "images": task.images_digest,
+        "features": task.features,
+        "synthetic": True,
+    }
+    identity = identity_of(inputs=inputs, flags=flags, names=("count",), settings=flags.settings)
+    _run(task, identity, flags, _evaluate_images)
+    return _result(task.out, synthetic)
+
+
+def _run(
+    task: Any, identity: Identity, flags: EvaluateGanFlags, work: Callable[[dict[str, Any]], None]
+) -> None:
+    """Evaluate in a worker of Ray."""
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address, flags)
         gpus = task_gpus(flags.gpus)
-        remote = ray.remote(leased(_evaluate)).options(
-            num_cpus=1, num_gpus=gpus, max_retries=RESTARTS
-        )
+        remote = ray.remote(leased(work)).options(num_cpus=1, num_gpus=gpus, max_retries=RESTARTS)
         result_of(remote.remote(settings_dict(task)), task.out)
-    verdict = read_json(join(task.out, "gate.json"))
+
+
+def _result(out: str, judged: str) -> dict[str, Any]:
+    """Result of an evaluation for the terminal.
+
+    Args:
+        out: Folder of the evaluation.
+        judged: Folder of the checkpoint or of the images.
+    """
+    verdict = read_json(join(out, "gate.json"))
     for sentence in (*verdict["reasons"], *verdict["notes"]):
-        logger.info("%s: %s", task.checkpoint, sentence)
+        logger.info("%s: %s", judged, sentence)
     state = gate_state(passed=verdict["passed"], not_judged=verdict["notes"])
     return {
-        "out": task.out,
+        "out": out,
         "passed": None if state == "not judged" else verdict["passed"],
         "gate": state,
         "not_judged": verdict["notes"],
         "copies": verdict["figures"]["copies"],
         "generated": verdict["figures"]["generated"],
-        "text": _text(task.out, verdict),
+        "text": _text(out, verdict),
     }
 
 
@@ -201,9 +268,7 @@ def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:
     Raises:
         ConfigError: a flag is out of range, or does not fit the generator.
     """
-    if flags.count < LEAST:
-        raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
-    checkpoint, images = absolute(flags.checkpoint), absolute(flags.images)
+    checkpoint, images = absolute(flags.checkpoint or ""), absolute(flags.images)
     earlier = [absolute(folder) for folder in flags.pretraining_images]
     return EvaluateGanTask(
         checkpoint=checkpoint,
@@ -212,12 +277,28 @@ def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:
         images_digest=evaluated_images(images, read_model(checkpoint)),
         out=absolute(flags.out),
         settings=flags.settings,
-        count=flags.count,
+        count=_checked_count(flags),
         features=absolute_features(flags.features),
         pretraining=tuple(pretraining_tables(read_model(checkpoint), earlier)),
         psi=flags.psi,
         seed=flags.seed,
     )
+
+
+def _checked_count(flags: EvaluateGanFlags) -> int:
+    """Number of images to judge.
+
+    Raises:
+        ConfigError: it is too small for a verdict.
+    """
+    if flags.count < LEAST:
+        raise ConfigError(f"--count must be {LEAST} or more, got {flags.count}")
+    return flags.count
+
+
+def _evaluate_images(values: dict[str, Any]) -> None:
+    """Evaluate a SYNTHETIC table in a worker of Ray, which takes plain values."""
+    evaluate_synthetic(settings_from(SyntheticEvaluationTask, values))
 
 
 def _evaluate(values: dict[str, Any]) -> None:
@@ -249,7 +330,7 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
         reference="training patients",
         channels=channel_names(task.images, generator.settings),
     )
-    publish(join(task.out, "fidelity.csv"), _csv(list(fidelity.rows())))
+    publish(join(task.out, "fidelity.csv"), csv_bytes(list(fidelity.rows())))
     embedding = embedding_of(task.images, train, extractor, generator.settings)
     generated = embedding.of_generated(images)
     symmetry, copy_settings = generator.settings.symmetry, task.settings.copies
@@ -267,7 +348,7 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
         gate.as_dict(), earlier_copies, task.pretraining, copy_settings.max_copy_share
     )
     verdict["notes"] += unseen_tables(model, task.pretraining)
-    _write_figures(task.out, gate, verdict, images, train)
+    write_figures(task.out, gate, verdict, images, train)
     _write_pictures(task.out, generator, seed, task.psi)
     write_gate(task.checkpoint, _gate_record(task, gate, verdict, extractor.name))
 
@@ -331,19 +412,6 @@ def _check_patients(
         )
 
 
-def _write_figures(
-    out: str, gate: Gate, verdict: dict[str, Any], images: ImageArray, train: RealImages
-) -> None:
-    """Write the closest pairs, samples, the table of images, and the verdict."""
-    closest = closest_pairs(gate.copies, 12)
-    publish(
-        join(out, "pairs.png"), encode(pair_picture(images, train.images, gate.copies, closest))
-    )
-    publish(join(out, "samples.png"), encode(image_grid(images[:SAMPLES], columns=6)))
-    publish(join(out, "images.csv"), _csv([dict(row) for row in gate.images]))
-    publish_json(join(out, "gate.json"), {k: v for k, v in verdict.items() if k != "images"})
-
-
 def _write_pictures(out: str, generator: TrainedGenerator, seed: int, psi: float) -> None:
     """Write a walk through the latents and, if there are styles, mixed styles."""
     walk = interpolation(generator, seed, range(4), steps=6, psi=psi)
@@ -354,11 +422,6 @@ def _write_pictures(out: str, generator: TrainedGenerator, seed: int, psi: float
             generator, seed, rows=range(4), columns=range(4, 9), crossover=half, psi=psi
         )
         publish(join(out, "mixing.png"), encode(style_mixing_grid(cells)))
-
-
-def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text: str = pd.DataFrame(rows).to_csv(index=False)
-    return text.encode()
 
 
 def _text(out: str, gate: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from idhray.experiment.protocol import (
     protocol_values,
 )
 from idhray.experiment.trials import Trial, planned_trials
-from idhray.generator_records import read_gate, read_generator
+from idhray.generator_records import GeneratorRecord, read_gate, read_generator
 from idhray.ledger import Fate
 from idhray.planning.experiment.printing import experiment_summary
 from idhray.stages.experiment.generator_order import ORDER, recorded_entries
@@ -194,9 +194,18 @@ def generator_entries(
                 "gate": state,
                 "reasons": list(gate.reasons) if gate else [],
                 **({ORDER: list(plan.seals).index(folder)} if has_order else {}),
+                **declaration_of(record),
             }
         )
     return entries
+
+
+def declaration_of(record: GeneratorRecord) -> dict[str, str]:
+    """Entries of a generator whose patients are declared; none for a recorded one."""
+    if record.source == "recorded":
+        return {}
+    names = ("source", "declared_by", "declared_on")
+    return {name: getattr(record, name) for name in names}
 
 
 def last_repeat(protocol: Protocol, settings: ExperimentSettings) -> int:

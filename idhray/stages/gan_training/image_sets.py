@@ -16,7 +16,7 @@ from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of, constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.features import Extractor
-from idhray.gan.config import GanSettings
+from idhray.gan.config import ImageForm
 from idhray.image_ranks import TIES_SEED, first_images, image_ranks
 from idhray.images import decode, gray, resize
 from idhray.stages.runtime.contents import image_identity, part_contents, rows_digest
@@ -58,7 +58,7 @@ ALL = ImageSelection()
 
 
 def real_images(
-    folder: str, idh: str, split: str, settings: GanSettings, selection: ImageSelection = ALL
+    folder: str, idh: str, split: str, settings: ImageForm, selection: ImageSelection = ALL
 ) -> RealImages:
     """Images of a class and split, in the size and channels of a GAN; possibly none.
 
@@ -66,7 +66,7 @@ def real_images(
         folder: Folder of a PATCHES or SLICES table.
         idh: Class; `any` takes every patient.
         split: train, val or test.
-        settings: Settings of the GAN.
+        settings: Size and channels of its images.
         selection: Roles of the patients, and number of training images.
 
     Raises:
@@ -171,7 +171,7 @@ def _square(image: NDArray[np.uint8], side: int, path: str, row: int) -> NDArray
 
 
 def training_images(
-    folder: str, idh: str, settings: GanSettings, selection: ImageSelection = ALL
+    folder: str, idh: str, settings: ImageForm, selection: ImageSelection = ALL
 ) -> RealImages:
     """`real_images` of the training split, or of the training patients of a fold.
 
@@ -210,7 +210,7 @@ def training_share(folder: str, *, of_fold: bool) -> int | None:
     return int(recorded["train_per_class"])
 
 
-def channel_names(folder: str, settings: GanSettings) -> tuple[str, ...]:
+def channel_names(folder: str, settings: ImageForm) -> tuple[str, ...]:
     """Names of the channels of a table's images."""
     if settings.channels != 3:
         return ("gray",)
@@ -245,7 +245,7 @@ class Embedding:
 
 
 def embedding_of(
-    folder: str, real: RealImages, extractor: Extractor, settings: GanSettings
+    folder: str, real: RealImages, extractor: Extractor, settings: ImageForm
 ) -> Embedding:
     """Embedding of the images of a table; channels that are constant in it are left out."""
     names = channel_names(folder, settings)

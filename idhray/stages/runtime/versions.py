@@ -14,6 +14,7 @@ VERSIONS: dict[str, int] = {
     "train_gan": 1,
     "evaluate_gan": 1,
     "synthesize": 1,
+    "import_synthetic": 1,
     "train_classifier": 1,
     "predict": 1,
     "tune": 1,

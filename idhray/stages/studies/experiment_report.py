@@ -88,13 +88,19 @@ def generators_table(outcome: SweepOutcome) -> list[ReportTable]:
     return [
         ReportTable(
             title="Generators",
-            header=["Class", "Fold", "Seed", "Training patients", "Test for copies and diversity"],
+            header=[
+                *("Class", "Fold", "Seed", "Training patients", "Their list"),
+                "Test for copies and diversity",
+            ],
             rows=[
                 [
                     entry["idh"],
                     "-" if entry["fold"] is None else str(entry["fold"]),
                     "-" if entry["seed"] is None else str(entry["seed"]),
                     str(entry["patients"]),
+                    f"declared by {entry['declared_by']} ({entry['declared_on']})"
+                    if entry.get("source") == "declared"
+                    else "recorded",
                     " ".join([entry["gate"], *entry["reasons"]]),
                 ]
                 for entry in outcome.generators
