@@ -351,11 +351,11 @@ def refuse_real_images(synthetic: str, images: str) -> None:
     Raises:
         LeakageError: pixels are equal; the message names the first patient.
     """
-    real, made = table_fingerprints(images), table_fingerprints(synthetic)
-    copies = np.flatnonzero(np.isin(made.pixels, real.pixels))
+    real, generated = table_fingerprints(images), table_fingerprints(synthetic)
+    copies = np.flatnonzero(np.isin(generated.pixels, real.pixels))
     if not len(copies):
         return
-    place = int(np.flatnonzero(real.pixels == made.pixels[copies[0]])[0])
+    place = int(np.flatnonzero(real.pixels == generated.pixels[copies[0]])[0])
     raise LeakageError(
         f"{synthetic}: {len(copies)} images equal images of patients, the first one that of "
         f"{real.patients[place]} ({real.place(place)}); a generator that copies makes no new "

@@ -116,7 +116,7 @@ def test_an_image_of_a_patient_among_them_is_refused(flags, tmp_path):
     """A copy would stand in training as a new image of a mutant."""
     Image.fromarray(rgb("M07", 2)).save(tmp_path / "made" / "copy.png")
 
-    with pytest.raises(LeakageError, match="1 images equal images of patients, .* M07"):
+    with pytest.raises(LeakageError, match=r"1 images equal images of patients, .* M07"):
         run(flags)
     with pytest.raises(StorageError):
         seal(flags.out)
