@@ -46,7 +46,7 @@ class CompiledPhases:
             function: Function of tensors, differentiable.
             graphs: Replay it as one CUDA graph.
         """
-        options = {"mode": "reduce-overhead"} if graphs else {}
+        options: dict[str, Any] = {"mode": "reduce-overhead"} if graphs else {}
         fast: Phase = torch.compile(function, fullgraph=True, dynamic=False, **options)
         if graphs:
             fast = _with_copied_results(fast)

@@ -30,7 +30,7 @@ def png_of(image: NDArray[np.uint8]) -> bytes:
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     color = GRAY if image.ndim == 2 else RGB
     header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
-    pixels = bytes(imagecodecs.deflate_encode(filtered.data, level=LEVEL))
+    pixels = bytes(imagecodecs.deflate_encode(filtered.tobytes(), level=LEVEL))
     return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 

@@ -38,6 +38,7 @@ from idhray.stages.forgetting.plan import (
 )
 from idhray.stages.forgetting.search import leftovers
 from idhray.stages.forgetting.subject import Subject, subject_of
+from idhray.stages.gan_training.callbacks import REAL_SHEET
 from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
 from idhray.storage import (
     LOCK,
@@ -191,8 +192,9 @@ def _state(study: str, patient: str, withdrawals: Withdrawals, models: bool) -> 
     of_trials = [model_folder(join(study, f), n) for f, names in bare.trials.items() for n in names]
     removed = tuple(f"{path}/" for path in (*(join(study, f) for f in bare.removed), *of_trials))
     present = [path for path in files if not path.startswith(removed)] if removed else files
-    pairs = [each.folder for each in listed if each.reason == TRAINING_IMAGES]
-    changes = folder_changes(folders, present, subject, pairs)
+    pairs = [join(each.folder, "pairs.png") for each in listed if each.reason == TRAINING_IMAGES]
+    sheets = [join(each.folder, REAL_SHEET) for each in listed]  # of a generator
+    changes = folder_changes(folders, present, subject, [*pairs, *sheets])
     plan = plan_of(study, subject, changes, listed, folders, models=models)
     return _State(
         subject=subject,

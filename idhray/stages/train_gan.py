@@ -18,6 +18,7 @@ from idhray.stages.gan_training.callbacks import (
     EXTENDED,
     KEPT,
     LAST,
+    floor_text,
     one_line_if_unwritable,
 )
 from idhray.stages.gan_training.extension import (
@@ -50,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 TASK_INPUTS = ("training_images", "images", "init_from", "fold_trained_on", "train_per_class")
 """Values of the identity that come from earlier stages."""
-OWNS = (*FILES, "samples", "best", "last", KEPT, EARLIER)
+OWNS = (*FILES, "samples", "tensorboard", "best", "last", KEPT, EARLIER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +238,9 @@ def _log_result(out: str, model: dict[str, Any]) -> None:
         way_of(computed),
         computed["device"],
         computed["torch"],
-        *(model.get(key) for key in ("kid", "kid_floor", "extractor")),
+        model.get("kid"),
+        floor_text(model),
+        model.get("extractor"),
     )
     if model.get("stopped"):
         logger.warning("%s: stopped early: %s", out, model["stopped"])

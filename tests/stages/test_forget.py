@@ -154,6 +154,22 @@ def test_what_descends_from_the_patient_is_listed_with_the_reason(study):
     assert "folds 1 (train), 2 (val), 4 (train)" in text
 
 
+def test_sheets_of_real_images_leave_generators_that_saw_the_patient(study):
+    """They may show the patient; generators of other folds and classes keep theirs."""
+    before = {str(path) for path in Path(study).rglob("samples/real.png")}
+    trained = {path for path in before if SECRET in read_json(model_beside(path))["patients"]}
+    withdraw(study)
+    after = {str(path) for path in Path(study).rglob("samples/real.png")}
+
+    assert trained
+    assert before - after == trained
+    assert after
+
+
+def model_beside(sheet):
+    return str(Path(sheet).parents[1] / "model.json")
+
+
 def test_a_dry_run_changes_nothing(study, tmp_path):
     """The list of what would be done is read before anything is lost."""
     before = tree(study)

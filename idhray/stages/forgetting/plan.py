@@ -74,7 +74,7 @@ def folder_changes(
     folders: Sequence[StageFolder],
     files: Sequence[str],
     subject: Subject,
-    pairs: Iterable[str],
+    pictures: Iterable[str],
 ) -> list[FolderChanges]:
     """Changes of each folder; the outermost folder comes last, and in it the manifest.
 
@@ -84,11 +84,11 @@ def folder_changes(
         folders: Folders of the study.
         files: Paths of all files that are not in a folder that is removed.
         subject: The patient.
-        pairs: Folders of evaluations whose picture of pairs shows the patient's images.
+        pictures: Pictures that may show the patient's images, whether they exist or not.
     """
     by_folder: dict[str, list[Change]] = defaultdict(list)
     owners = sorted((folder.path for folder in folders), key=len, reverse=True)
-    shown = {join(folder, "pairs.png") for folder in pairs}
+    shown = {*pictures}
     for path in files:
         if basename(path) in UNCHANGED:
             continue

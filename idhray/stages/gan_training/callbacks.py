@@ -1,14 +1,15 @@
 """Callbacks of a training at each report: measure, warn, save, stop or return."""
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import ray.train
 import torch
+from numpy.typing import NDArray
 
 from idhray.errors import FullError, StorageError
 from idhray.gan.checkpoint import TRAINING, checkpoint_files, computed, read_model
@@ -25,19 +26,29 @@ from idhray.gan.snapshots import (
 )
 from idhray.gan.trainer import Report
 from idhray.images import encode
-from idhray.stages.gan_training.fidelity_meter import Meter
+from idhray.stages.gan_training.event_file import publish_events
+from idhray.stages.gan_training.fidelity_meter import Meter, is_better
 from idhray.stages.gan_training.warning_signs import Sign, signs_of
 from idhray.stages.gan_training.worker_warnings import WorkerWarnings
 from idhray.stages.runtime.training import add_to_history, forget_after, history_of
-from idhray.storage import join, publish
+from idhray.storage import exists, join, publish
 
 SAMPLES = 36  # images of a sample sheet, 6 by 6
+REAL_SHEET = "samples/real.png"
+"""Sheet of real images; it shows patients, so a withdrawal deletes it."""
 LAST, BEST = "_last", "_best"  # snapshots while it trains
 EXTENDED = "extended"
 """Entry of model.json: the shorter trainings that this one continued, see `extension.py`."""
 KEPT = "kept"
 COMPUTED_BEFORE = "computed_before"
 """Entry of model.json: how earlier parts of a training were computed, each with `until_kimg`."""
+
+FIDELITY = "fidelity"
+"""Entry of model.json: the measures of the state of a checkpoint that tell which one is better."""
+MEASURES = (
+    "kid_floor_spread", "kid_floor_min", "kid_floor_max", "precision", "recall", "coverage",
+    "coverage_floor", "coverage_floor_min", "coverage_floor_max",
+)  # fmt: skip
 
 WhenWorse = Literal["continue", "stop", "roll_back"]
 
@@ -56,6 +67,8 @@ class Reports:
     """Phases that a warning has named as not compiled."""
     told_unproven: set[str] = field(default_factory=set)
     """Ways to compute that a warning has named as not yet run on a GPU."""
+    reals: NDArray[np.uint8] | None = None
+    """(N, height, width, C): training images, some of which stand on a sheet beside the samples."""
     worker_warnings: WorkerWarnings | None = None
     """Python warnings of this process, among them those of torch."""
     about: dict[str, Any] = field(default_factory=dict)
@@ -116,6 +129,8 @@ class Reports:
         """Work of worker 0 at a report; True to end the training."""
         if report.sample_due:
             sheet = image_grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
+            if self.reals is not None and not exists(join(self.out, REAL_SHEET)):
+                publish(join(self.out, REAL_SHEET), real_sheet(self.reals))
             publish(join(self.out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
         if self.meter and report.fidelity_due:
             metrics |= self.meter(run)
@@ -126,6 +141,7 @@ class Reports:
             self.notes += self.worker_warnings.new()
         metrics["warnings"], self.notes = [*self.notes, *(sign.line for sign in signs)], []
         add_to_history(self.out, metrics)
+        publish_events(self.out, [*past, metrics])
         stop_reason = signs[0].line if signs and self.when_worse == "stop" else None
         for sign in signs if self.when_worse == "roll_back" else ():
             if best := self._snapshot_to_return_to(metrics, sign):
@@ -165,7 +181,7 @@ class Reports:
         if best is None:
             return None
         model = read_model(best)
-        better = now.get("kid", math.inf) < model["kid"]
+        better = is_better(now, measures_of(model))
         return None if better or model["images_shown"] / 1000 >= sign.since_kimg else best
 
     def _go_back(self, run: Run, snapshot: str, reason: str) -> bool:
@@ -191,12 +207,14 @@ class Reports:
             "kid": now.get("kid"),
             "kid_floor": now.get("kid_floor"),
             "extractor": now.get("extractor"),
+            FIDELITY: {key: now[key] for key in MEASURES if key in now},
             "warnings": [line for entry in history for line in entry.get("warnings", [])],
             "rolled_back": self.rolled_back,
             "stopped": stopped,
         }
         files = checkpoint_files(run, about)
-        if now.get("kid") is not None and now["kid"] < _best_kid(self.out):
+        best = newest_snapshot(join(self.out, BEST))
+        if is_better(now, measures_of(read_model(best)) if best else None):
             publish_snapshot(files, join(self.out, BEST), run.images_shown)
         every = (self.keep_every_kimg or 0) * 1000
         if every and run.images_shown // every > self.saved_at // every:
@@ -235,10 +253,24 @@ def _other_workers(run: Run) -> list[str]:
     return [f"--compile: {count} of {run.worker.size} workers run phases as they are"]
 
 
-def _best_kid(out: str) -> float:
-    """KID of the best snapshot; infinite if there is none."""
-    best = newest_snapshot(join(out, BEST))
-    return float(read_model(best)["kid"]) if best else math.inf
+def measures_of(model: dict[str, Any]) -> dict[str, Any]:
+    """Measures of fidelity in model.json; those of earlier versions have KID only."""
+    return {"kid": model.get("kid"), **model.get(FIDELITY, {})}
+
+
+def floor_text(model: dict[str, Any]) -> str:
+    """Floor of KID with its range over the draws, from model.json."""
+    measures = measures_of(model)
+    if measures.get("kid_floor_min") is None:
+        return str(model.get("kid_floor"))
+    ends = measures["kid_floor_min"], measures["kid_floor_max"]
+    return "{:.4g}, {:.4g} to {:.4g}".format(model["kid_floor"], *ends)
+
+
+def real_sheet(images: NDArray[np.uint8]) -> bytes:
+    """Sheet of real training images, as many as on a sheet of samples, evenly from all of them."""
+    places = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round().astype(int)
+    return encode(image_grid(images[places], columns=6))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Fidelity during a training: always the same latents, against one reference made once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from idhray.stages.gan_training.image_sets import RealImages
 
 IMAGES = 200
 LEAST = 10  # images on either side of a comparison; KID of fewer images means nothing
+SHARES = ("precision", "recall", "coverage")
+LEAST_SHARE = 0.05
+"""Differences of coverage up to this are noise. Ours: 10 of 200 images."""
 EVALUATIONS = 3
 """Evaluations in a row, each worse than the one before, that make a warning sign."""
 
@@ -30,22 +33,55 @@ class Meter:
     reference: Reference
 
     def __call__(self, run: Run) -> dict[str, Any]:
-        """KID and its floor, the KID of real images of other patients: means over the channels.
+        """Measures of the images, each with its floor: means over the channels.
 
-        Keys: kid, kid_floor, kid_floor_spread, kid_by_channel, fidelity_images, extractor.
+        The floor compares real images with real images of other patients, in several draws.
+        Keys: of each measure (kid, precision, recall, coverage) its name, and the name with
+        `_floor`, `_floor_min` and `_floor_max`; kid_floor_spread, kid_by_channel, fidelity_images,
+        extractor.
         """
         seed = seed_for(run.seed, "fidelity in training")
         images = generate(generator_of(run), seed, range(self.reference.n_generated))
         comparison = compare(images, self.reference)
-        figures = [figure for figure in comparison.figures if figure.metric == "kid"]
+        kids = [figure for figure in comparison.figures if figure.metric == "kid"]
         return {
-            "kid": _mean([figure.value for figure in figures]),
-            "kid_floor": _mean([figure.floor for figure in figures]),
-            "kid_floor_spread": _mean([_spread(figure) for figure in figures]),
-            "kid_by_channel": {figure.channel: figure.value for figure in figures},
+            **_values("kid", comparison.figures),
+            "kid_floor_spread": _mean([_spread(figure) for figure in kids]),
+            "kid_by_channel": {figure.channel: figure.value for figure in kids},
+            **{k: v for name in SHARES for k, v in _values(name, comparison.figures).items()},
             "fidelity_images": self.reference.n,
             "extractor": comparison.extractor,
         }
+
+
+def is_better(now: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
+    """True if a state of the generator is a better one than the best state so far.
+
+    KID decides if it differs by more than the floor's own spread, unless fewer of the real images
+    are covered, by more than the spread of that floor: a generator that has lost a part of the
+    images may still look close by the mean of its features. Within the spread of KID, coverage
+    decides; if it does not differ either, the smaller KID.
+
+    Args:
+        now: Measures of the present state, by the keys of `Meter`.
+        best: Those of the best state so far, None if there is none. States of earlier versions have
+            KID only.
+    """
+    if now.get("kid") is None:
+        return False
+    if best is None or best.get("kid") is None:
+        return True
+    gain = float(best["kid"] - now["kid"])
+    covered, before = now.get("coverage"), best.get("coverage")
+    if covered is None or before is None:
+        return gain > 0
+    noise = max(LEAST_SHARE, float(now["coverage_floor_max"] - now["coverage_floor_min"]))
+    tolerance = float(now["kid_floor_spread"])
+    if gain > tolerance:
+        return bool(covered > before - noise)
+    if gain < -tolerance:
+        return False
+    return bool(covered > before + noise) or (gain > 0 and bool(covered >= before - noise))
 
 
 def meter_of(real: RealImages, channels: Sequence[str], extractor: Extractor, count: int) -> Meter:
@@ -91,6 +127,17 @@ def newly_worse(history: Sequence[dict[str, Any]]) -> bool:
     kids = [entry["kid"] for entry in measured]
     tolerance = measured[-1]["kid_floor_spread"]
     return worse_in_a_row(kids, tolerance=tolerance) == EVALUATIONS
+
+
+def _values(metric: str, figures: Iterable[Figure]) -> dict[str, float]:
+    """Mean of a metric over the channels, and of its floor in all draws."""
+    chosen = [figure for figure in figures if figure.metric == metric]
+    return {
+        metric: _mean([figure.value for figure in chosen]),
+        f"{metric}_floor": _mean([figure.floor for figure in chosen]),
+        f"{metric}_floor_min": _mean([figure.floor_min for figure in chosen]),
+        f"{metric}_floor_max": _mean([figure.floor_max for figure in chosen]),
+    }
 
 
 def _spread(figure: Figure) -> float:

@@ -169,6 +169,7 @@ def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
         when_worse=task.when_worse,
         keep_every_kimg=task.keep_every_kimg,
         about=about,
+        reals=real.images,
     )
     if run.worker.rank == 0 and task.fidelity_kimg:
         try:

@@ -18,7 +18,7 @@ class WorkerWarnings:
 
     def __enter__(self) -> Self:
         self._catcher.__enter__()
-        warnings.showwarning = self._collect
+        warnings.showwarning = self._collect  # type: ignore[assignment]  # it takes them all
         return self
 
     def __exit__(

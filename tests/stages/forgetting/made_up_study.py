@@ -126,6 +126,7 @@ def generator(study, patients, fold, idh):
     gan = f"{place}/gan-{idh}"
     publish_json(f"{gan}/model.json", model)
     publish(f"{gan}/weights.safetensors", bytes(image("weights", fold, idh)))
+    publish(f"{gan}/samples/real.png", encode(image("real", fold, idh)))
     finish(gan, {"stage": "train_gan", "idh": idh, "images": settings_hash(names)})
     sealed = seal(gan)
     lines = [f"{k},{part_path('', SLIDES[n])[1:]}:0,{n},0.5" for k, n in enumerate(names)]
