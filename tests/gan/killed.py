@@ -1,12 +1,15 @@
 """Kill a training at random moments; each time a whole checkpoint must be there. Prints JSON.
 
-python -m tests.gan.killed FOLDER pggan|stylegan2 KILLS
+python -m tests.gan.killed FOLDER pggan|stylegan2 KILLS [compiled]
+
+With `compiled`, phases are traced and run by torch.compile's plain backend, which needs no minutes.
 
 The process only forks: children train, and children look at what the killed ones left. `lost`
 are the images that each killed one had shown since the checkpoint that it left.
 """
 
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -19,11 +22,13 @@ import time
 import torch
 
 from idhray.gan.checkpoint import checkpoint_files, restore
+from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_snapshot
 from idhray.gan.trainer import train
 from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start
 
+COMPILED = sys.argv[4:] == ["compiled"]
 LONGER = {"total_kimg": 0.4, "checkpoint_kimg": 0.04, "sample_kimg": 0.4}
 SETTINGS = {
     "pggan": dataclasses.replace(PGGAN, stabilise_kimg=0.12, fade_kimg=0.12, **LONGER),
@@ -33,7 +38,7 @@ SETTINGS = {
 
 def go_on(folder, settings, shown):
     """Train to the end from the newest snapshot; write how far it is into the array `shown`."""
-    run = start(settings)
+    run = start(settings, engine=Engine(compile=COMPILED))
     if last := newest_snapshot(folder):
         restore(run, last)
 
@@ -62,9 +67,11 @@ def readable(folder, settings, shown):
 
 def equal(folder, settings):
     """Exit code 1 where the killed training ended with the weights of an unbroken one."""
-    run, unbroken = start(settings), start(settings)
+    run, unbroken = start(settings), start(settings, engine=Engine(compile=COMPILED))
     restore(run, newest_snapshot(folder))
     train(unbroken, ignore)
+    if COMPILED and (not unbroken.engine.phases.compiled or unbroken.engine.uncompiled):
+        return 2
     return int(torch.equal(all_values(run), all_values(unbroken)))
 
 
@@ -88,6 +95,8 @@ def forked(work, seconds=None):
 def main(folder, architecture, kills):
     """Kill so often, then finish and compare."""
     torch.set_num_threads(1)
+    if COMPILED:
+        torch.compile = functools.partial(torch.compile, backend="eager")
     settings, chance = SETTINGS[architecture], random.Random(0)
     shown = multiprocessing.RawArray("q", 2)
     start(settings)  # what torch imports only now, no child need import

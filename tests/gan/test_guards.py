@@ -127,12 +127,17 @@ def test_memory_errors_are_told_from_others():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["pggan", "stylegan2"])
-def test_twenty_kills_leave_a_whole_checkpoint_each(tmp_path, architecture):
+@pytest.mark.parametrize(
+    ("architecture", "kills", "more"),
+    [("pggan", 20, []), ("stylegan2", 20, []), ("pggan", 10, ["compiled"]),
+     ("stylegan2", 10, ["compiled"])],
+)  # fmt: skip
+def test_kills_leave_a_whole_checkpoint_each(tmp_path, architecture, kills, more):
     """SIGKILL at random moments loses one interval at most, and in the end not a bit."""
-    command = [sys.executable, "-m", "tests.gan.killed", str(tmp_path), architecture, "20"]
+    arguments = [str(tmp_path), architecture, str(kills), *more]
+    command = [sys.executable, "-m", "tests.gan.killed", *arguments]
     said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
-    assert len(said["lost"]) == 20
+    assert len(said["lost"]) == kills
     assert max(said["lost"]) <= 40 + 8
     assert (said["unreadable"], said["ended"], said["equal"]) == (0, 0, 1)
