@@ -8,7 +8,7 @@ order of worth, for two minutes at most, and writes one line to FOLDER/results.j
 part that hangs, crashes or runs out of memory costs its own line only. The last part compares with
 a clone of NVlabs/stylegan2-ada-pytorch (`--stylegan2-ada`), whose operators it tries to build.
 
-Equality is measured at 32 px in float32 without TF32 as the largest difference of weights after 16
+Equality is measured at 16 px in float32 without TF32 as the largest difference of weights after 16
 steps from those of the plain training, over the largest weight. A way whose line says `"equal":
 true` may join `PROVEN` in idhray/gan/compiled.py.
 """
@@ -47,7 +47,6 @@ from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.stylegan2.layers import transposed_by_convolution
 from idhray.gan.trainer import new_run, train
 
-PART_S = 120.0
 LEAST_S = 10.0
 """Seconds of the budget that must be left for a part to start."""
 WAYS: dict[str, dict[str, bool]] = {
@@ -65,6 +64,7 @@ class Options:
     out: Path
     device: str = "cuda"
     budget_s: float = 480.0
+    part_s: float = 120.0
     tiny: bool = False
     """Networks of 16 px with few channels, to test this script without a GPU."""
     parts: tuple[str, ...] = ()
@@ -100,17 +100,18 @@ def settings_of(architecture: str, options: Options, side_px: int = 256) -> GanS
     )
 
 
-def small_settings(architecture: str) -> GanSettings:
-    """Settings of the tests of equality: 32 px, few channels, both penalties."""
+def small_settings(architecture: str, options: Options) -> GanSettings:
+    """Settings of the tests of equality: few pixels and channels, all levels, both penalties."""
+    side_px = 8 if options.tiny else 16
     if architecture == "stylegan2":
         return StyleGan2Settings(
-            resolution_px=32, latent_size=32, fmap_base=512, fmap_max=32, batch_size=8,
+            resolution_px=side_px, latent_size=32, fmap_base=512, fmap_max=32, batch_size=8,
             total_kimg=0.4, r1_interval=4, path_length_interval=2, checkpoint_kimg=0.04,
             sample_kimg=1.0,
         )  # fmt: skip
     return PgganSettings(
-        resolution_px=32, latent_size=32, fmap_base=512, fmap_max=32, stabilise_kimg=0.016,
-        fade_kimg=0.024, total_kimg=0.4, batch_sizes=(8,) * 4, checkpoint_kimg=0.04,
+        resolution_px=side_px, latent_size=32, fmap_base=512, fmap_max=32, stabilise_kimg=0.016,
+        fade_kimg=0.024, total_kimg=0.4, batch_sizes=(8,) * 3, checkpoint_kimg=0.04,
         sample_kimg=1.0,
     )  # fmt: skip
 
@@ -177,7 +178,9 @@ def equality(architecture: str, way: str) -> Part:
     def part(options: Options) -> dict[str, Any]:
         values = []
         for engine in ({}, WAYS[way]):
-            run = run_of(small_settings(architecture), options, precision="float32", **engine)
+            run = run_of(
+                small_settings(architecture, options), options, precision="float32", **engine
+            )
             torch.backends.cudnn.allow_tf32 = False
             for _ in range(16):
                 run.step()
@@ -213,7 +216,7 @@ def generation(options: Options) -> dict[str, Any]:
 
 def _train_from_snapshot(folder: str, architecture: str, options: Options, engine: Any) -> None:
     """Train to the end from the newest snapshot, and write the weights."""
-    run = run_of(small_settings(architecture), options, **engine)
+    run = run_of(small_settings(architecture, options), options, **engine)
     if last := newest_snapshot(folder):
         restore(run, last)
 
@@ -263,7 +266,7 @@ def kills(architecture: str, *, count: int = 3, **engine: Any) -> Part:
 def _train_as_worker(rank: int, port: int, options: Options) -> None:
     address = f"tcp://127.0.0.1:{port}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    settings = small_settings("stylegan2")
+    settings = small_settings("stylegan2", options)
     run = new_run(
         images(settings), settings, seed=0, idh="any", patients=("a",), device=options.device,
         worker=Worker(rank, 2), engine=Engine(precision="float32"),
@@ -287,7 +290,7 @@ def two_workers(options: Options) -> dict[str, Any]:
         worker.start()
     for worker in workers:
         worker.join()
-    run = run_of(small_settings("stylegan2"), options, precision="float32")
+    run = run_of(small_settings("stylegan2", options), options, precision="float32")
     torch.backends.cudnn.allow_tf32 = False
     for _ in range(16):
         run.step()
@@ -379,7 +382,7 @@ def run_parts(options: Options, names: Sequence[str]) -> list[dict[str, Any]]:
         if left < LEAST_S:
             line: dict[str, Any] = {"part": name, "skipped": f"{left:.0f} s of the budget are left"}
         else:
-            line = {"part": name, **_of_process(name, options, min(PART_S, left))}
+            line = {"part": name, **_of_process(name, options, min(options.part_s, left))}
         lines.append(line)
         with (options.out / "results.jsonl").open("a") as results:
             results.write(json.dumps(line) + "\n")
@@ -421,6 +424,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--budget-s", type=float, default=480.0)
+    parser.add_argument("--part-s", type=float, default=120.0)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--parts", nargs="*", default=[])
     parser.add_argument("--only", help="run one part in this process")

@@ -50,7 +50,8 @@ def test_quick_parts_run_without_a_gpu(tmp_path, name):
 @pytest.mark.slow
 def test_all_parts_run_without_a_gpu(tmp_path):
     """Compilers, kills and two workers included, each in its own process."""
-    main(["--out", str(tmp_path), "--device", "cpu", "--tiny", "--budget-s", "2000"])
+    limits = ["--budget-s", "3000", "--part-s", "900"]
+    main(["--out", str(tmp_path), "--device", "cpu", "--tiny", *limits])
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
 
     assert [line["part"] for line in lines] == list(PARTS)
