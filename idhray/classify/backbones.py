@@ -34,8 +34,19 @@ class ImageClassifier(nn.Module):
     Shapes: x (N, C, H, W), 0..255, uint8 or float -> (N, 2).
     """
 
-    def __init__(self, network: nn.Module, channels: InputChannels = "gray") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        channels: InputChannels = "gray",
+        *,
+        precision: str = "float32",
+        channels_last: bool = False,
+    ) -> None:
         super().__init__()
+        self._half, self._layout = precision == "bf16", torch.contiguous_format
+        if channels_last:
+            self._layout = torch.channels_last
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network
         inputs = NETWORK_CHANNELS[channels]
         statistics: dict[str, Any] = getattr(network, "pretrained_cfg", {})
@@ -47,8 +58,22 @@ class ImageClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         scaled = (x.to(mean.dtype) / 255).expand(-1, mean.shape[1], -1, -1)
-        logits: Tensor = self.network(scaled.sub(mean) / std)
+        inputs = (scaled.sub(mean) / std).contiguous(memory_format=self._layout)
+        if self._half:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                return torch.as_tensor(self.network(inputs)).float()
+        logits: Tensor = self.network(inputs)
         return logits
+
+
+def image_classifier(network: nn.Module, settings: ClassifierSettings) -> ImageClassifier:
+    """A network with the input, precision and layout of its settings."""
+    return ImageClassifier(
+        network,
+        settings.channels,
+        precision=settings.precision,
+        channels_last=settings.channels_last,
+    )
 
 
 def network_input(pixels: NDArray[np.uint8]) -> Tensor:
@@ -67,16 +92,16 @@ def build_network(settings: ClassifierSettings, seed: int) -> ImageClassifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "classifier", "weights"))
         if settings.weights == "imagenet":
-            return ImageClassifier(_imagenet_network(settings), settings.channels)
+            return image_classifier(_imagenet_network(settings), settings)
         network = _timm_network(settings)
     if settings.weights != "random":
         _load_file(network, settings.weights, settings.channels)
-    return ImageClassifier(network, settings.channels)
+    return image_classifier(network, settings)
 
 
 def bare_network(settings: ClassifierSettings) -> ImageClassifier:
     """Network without trained weights, to be filled from a checkpoint."""
-    return ImageClassifier(_timm_network(settings), settings.channels)
+    return image_classifier(_timm_network(settings), settings)
 
 
 def _timm_network(settings: ClassifierSettings, pretrained: bool = False) -> nn.Module:

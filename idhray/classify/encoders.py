@@ -7,6 +7,7 @@ record of `encoder_records.py`, or any network of timm.
 import functools
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +128,8 @@ def _plain_record(name: str) -> Encoder:
     configuration = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     side = configuration.input_size[-1] if configuration else 224
     with torch.device("meta"):
-        dimensions = int(timm.create_model(name, pretrained=False, num_classes=0).num_features)
+        plain: Any = timm.create_model(name, pretrained=False, num_classes=0)
+    dimensions = int(plain.num_features)
     return Encoder(
         backbone=name,
         options={"num_classes": 0},
@@ -243,7 +245,8 @@ def _finished(network: nn.Module, encoder: Encoder, channels: InputChannels) -> 
 
 def _fitting(network: nn.Module, state: State, channels: InputChannels) -> dict[str, Tensor]:
     """Tensors whose first layer has the channels, and whose positions the size, of the network."""
-    inputs, trunk = NETWORK_CHANNELS[channels], getattr(network, "trunk", network)
+    inputs = NETWORK_CHANNELS[channels]
+    trunk: Any = getattr(network, "trunk", network)
     prefix = "" if trunk is network else "trunk."
     first = f"{prefix}{trunk.pretrained_cfg['first_conv']}.weight"
     fitting = dict(state)

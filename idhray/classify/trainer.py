@@ -27,13 +27,13 @@ from idhray.classify.aggregate import mutant_probabilities, patient_scores
 from idhray.classify.backbones import bare_network, build_network
 from idhray.classify.batches import batches
 from idhray.classify.image_set import ImageRows
+from idhray.classify.optimizers import optimizer_of, rate_of_step
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.slots import Schedule, StepSlots, slots_from
 from idhray.config import Identity, differences, identity_of
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, SettingsChangedError, TableError, TrainingError
 
-ADAM_EPSILON = 1e-7  # Keras's default, which Liu et al. do not change
 ALONE = Worker()
 SCHEDULE = "slots"  # name of the order of images, in the identity of a training
 Metrics = dict[str, Any]
@@ -169,7 +169,7 @@ def _check_finite(metrics: Metrics) -> None:
 
 def _start(
     run: _Run, device: torch.device, state: TrainingState | None
-) -> tuple[nn.Module, torch.optim.Adam, TrainingState]:
+) -> tuple[nn.Module, torch.optim.Optimizer, TrainingState]:
     """Network, optimizer and state: new, or restored from `state`."""
     settings, identity = run.settings, _identity(run)
     if state:
@@ -177,12 +177,7 @@ def _start(
     network = (bare_network(settings) if state else build_network(settings, run.schedule.seed)).to(
         device
     )
-    optimizer = torch.optim.Adam(
-        network.parameters(),
-        lr=settings.learning_rate,
-        betas=(settings.beta1, settings.beta2),
-        eps=ADAM_EPSILON,
-    )
+    optimizer = optimizer_of(network, settings)
     if state:
         network.load_state_dict(state.network)
         optimizer.load_state_dict(state.optimizer)
@@ -235,7 +230,7 @@ def _next_state(
     state: TrainingState,
     metrics: Metrics,
     network: nn.Module,
-    optimizer: torch.optim.Adam,
+    optimizer: torch.optim.Optimizer,
     settings: ClassifierSettings,
 ) -> TrainingState:
     least = min((past["val_loss"] for past in state.history), default=np.inf)
@@ -255,7 +250,7 @@ def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _train_epoch(
-    network: nn.Module, optimizer: torch.optim.Adam, run: _Run, slots: Iterable[StepSlots]
+    network: nn.Module, optimizer: torch.optim.Optimizer, run: _Run, slots: Iterable[StepSlots]
 ) -> float:
     """Mean loss over the steps of one epoch."""
     settings, worker = run.settings, run.worker
@@ -269,7 +264,7 @@ def _train_epoch(
         # Dropout masks depend on the step alone: the same after a resumption and in every arm.
         torch.manual_seed(seed_for(seed, "dropout", batch.step, worker.rank))
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate / (1 + settings.lr_decay * batch.step)
+            group["lr"] = rate_of_step(settings, batch.step, run.steps_per_epoch * settings.epochs)
         optimizer.zero_grad()
         loss = F.cross_entropy(network(batch.pixels.to(device)), batch.labels.to(device))
         loss.backward()

@@ -134,5 +134,9 @@ PRESETS = {
         classifier=CLASSIFIER["liu2020"],
         networks=("vgg19", "inception_v3", "inception_resnet_v2"),
     ),
+    # Every arm is augmented online, so there are no arms that are it beside others.
+    "modern": ExperimentSettings(
+        protocol=ProtocolSettings(online_arms=False), classifier=CLASSIFIER["modern"]
+    ),
     "demo": ExperimentSettings(protocol=PROTOCOL["demo"], classifier=CLASSIFIER["demo"]),
 }
