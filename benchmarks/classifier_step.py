@@ -70,7 +70,10 @@ def main(
         line = {"variant": name, "img_s": round(median(values), 2), "ratio": round(ratio, 3)}
         print(json.dumps({**line, "rounds": [round(v, 2) for v in values]}))
     for number in trials if device == "cuda" else ():
-        print(json.dumps(shared(number, device, batch, steps, image_px, peak_tflops)))
+        measured = shared(
+            number, device, batch, steps=steps, image_px=image_px, peak_tflops=peak_tflops
+        )
+        print(json.dumps(measured))
     print(json.dumps({"machine": platform.processor(), "torch": torch.__version__}))
 
 
@@ -140,7 +143,7 @@ def plain_rate(device: str, batch: int, steps: int, image_px: int) -> float:
 
 
 def shared(
-    number: int, device: str, batch: int, steps: int, image_px: int, peak_tflops: float
+    number: int, device: str, batch: int, *, steps: int, image_px: int, peak_tflops: float
 ) -> dict[str, object]:
     """Images per second of several trainings on one GPU, by the preset `modern`."""
     context = multiprocessing.get_context("spawn")

@@ -88,7 +88,7 @@ def test_the_best_trial_of_each_fold_serves_all_arms_of_a_sweep(search, inputs, 
     )
     with without_ray():
         sweep(sweep_flags)
-    tuned = read_json(tmp_path / "sweep" / "protocol.json")["decisive"]["classifier"]["tuned"]
+    tuned = read_json(f"{tmp_path}/sweep/protocol.json")["decisive"]["classifier"]["tuned"]
 
     for number in "123":
         rows = table(flags.out).query(f"fold == {number}")
@@ -137,5 +137,5 @@ def test_a_withdrawn_patient_becomes_a_token_in_the_result(search, tmp_path):
     out = shutil.copytree(flags.out, tmp_path / "out")
     result = forget(ForgetFlags(study=str(out), patient=("M05",)))
 
-    assert "M05" not in json.dumps(read_json(out / "best.json"))
+    assert "M05" not in json.dumps(read_json(f"{out}/best.json"))
     assert "settings" in result["text"]
