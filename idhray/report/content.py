@@ -156,6 +156,10 @@ class ReportContent:
     """Answer with its numbers, in sentences (the sentence of the verdict of `stats/papers`)."""
     demonstration: bool
     """Made-up data, announced by a banner on top."""
+    banner_note: str = ""
+    """Further sentence of the banner, such as that the readers are programs."""
+    lead: Picture | None = None
+    """First figure, beside the answer."""
     key_figures: Sequence[KeyFigure]
     cohort: Sequence[SplitCount]
     flows: Sequence[Flow]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from idhray.report.figures import PALETTE, figure_bytes, figure_style
+from idhray.report.figures import PALETTE, STYLES, figure_bytes, figure_style
 
 GRAY, BAND = "#9aa2ab", "#dcebf5"
 ROLE_COLORS = {"primary": "#0072B2", "control": "#D55E00", "secondary": "#000000"}
@@ -123,41 +123,69 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
 def response_figure(
     kinds: Mapping[str, Sequence[CountResult]], baseline: CountResult | None
 ) -> bytes:
-    """AUC against the number of added images: a line for each kind of image, a band for `real`.
+    """AUC against the number of added images: a line and a band for each kind of image.
 
     Args:
         kinds: Kind of the added images -> results by count, ascending.
-        baseline: Result without added images.
+        baseline: Result without added images, where every line starts.
     """
     with mpl.rc_context(figure_style()):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         axes = figure.subplots()
         if baseline is not None:
             axes.axhspan(baseline.low, baseline.high, color=BAND, zorder=0)
             axes.axhline(baseline.mean, color=GRAY, linewidth=1.2, label="real")
         largest = max((point.count for points in kinds.values() for point in points), default=1)
         for number, (kind, points) in enumerate(kinds.items()):
-            color = PALETTE[(number + 1) % len(PALETTE)]
-            shift = (number - (len(kinds) - 1) / 2) * 0.012 * largest  # intervals side by side
-            counts = [point.count + shift for point in points]
-            axes.errorbar(
-                counts,
-                [point.mean for point in points],
-                yerr=[
-                    [_side(point.mean - point.low) for point in points],
-                    [_side(point.high - point.mean) for point in points],
-                ],
-                color=color,
-                marker="o",
-                markersize=4.5,
-                capsize=3,
-                linewidth=1.4,
-                label=kind,
-            )
+            shift = (number - (len(kinds) - 1) / 2) * 0.018 * largest  # intervals side by side
+            _draw_response(axes, kind, points, baseline, number=number, shift=shift)
         axes.set(
             title="Response to the number of added images",
-            xlabel="Images added",
+            xlabel="Images added to the training set",
             ylabel="AUC, mean over folds and repeats",
+            xlim=(-0.04 * largest, 1.08 * largest),
         )
-        axes.legend(loc="best")
+        counts = {0, *(point.count for points in kinds.values() for point in points)}
+        axes.set_xticks(sorted(counts))
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return figure_bytes(figure, "svg")
+
+
+def _draw_response(
+    axes: Axes,
+    kind: str,
+    points: Sequence[CountResult],
+    baseline: CountResult | None,
+    *,
+    number: int,
+    shift: float,
+) -> None:
+    """Line from the baseline through the counts of one kind, with intervals and a band."""
+    color, style = PALETTE[(number + 1) % len(PALETTE)], STYLES[number % len(STYLES)]
+    start = [baseline] if baseline is not None else []
+    places = [0.0] * len(start) + [point.count + shift for point in points]
+    joined = [*start, *points]
+    axes.fill_between(
+        places,
+        [point.low for point in joined],
+        [point.high for point in joined],
+        color=color,
+        alpha=0.10,
+        linewidth=0,
+    )
+    axes.plot(places, [p.mean for p in joined], color=color, linestyle=style, linewidth=1.4)
+    axes.errorbar(
+        places[len(start) :],
+        [point.mean for point in points],
+        yerr=[
+            [_side(point.mean - point.low) for point in points],
+            [_side(point.high - point.mean) for point in points],
+        ],
+        color=color,
+        linestyle=style,
+        marker="os^Dv"[number % 5],
+        markersize=5,
+        capsize=3,
+        linewidth=1.4,
+        label=kind,
+    )

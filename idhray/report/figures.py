@@ -32,6 +32,12 @@ _STYLE: Any = {  # matplotlib types each key separately
 }
 
 
+class Drawing(bytes):
+    """A figure as SVG, which also carries the same figure as PNG."""
+
+    png: bytes
+
+
 def figure_style() -> Any:
     """Matplotlib settings of all figures, for `matplotlib.rc_context`."""
     return _STYLE
@@ -245,6 +251,15 @@ def _row(figure: Figure, columns: int) -> Sequence[Axes]:
 
 
 def figure_bytes(figure: Figure, file_format: Literal["svg", "png"]) -> bytes:
+    """PNG of a figure, or its SVG, a `Drawing` that carries the PNG, too."""
+    if file_format == "png":
+        return _saved(figure, "png")
+    drawing = Drawing(_saved(figure, "svg"))
+    drawing.png = _saved(figure, "png")
+    return drawing
+
+
+def _saved(figure: Figure, file_format: Literal["svg", "png"]) -> bytes:
     buffer = io.BytesIO()
     # Left out, because the time and the version of matplotlib would change the bytes.
     metadata = {"Software": None} if file_format == "png" else {"Date": None, "Creator": None}

@@ -76,6 +76,11 @@ def form_html(
     return _render("form.html", cases=cases, features=features)
 
 
+def progress_html(**values: object) -> str:
+    """Page on a study that is not finished: counts and generators, no result of an arm."""
+    return _render("progress.html", data_uri=data_uri, **values)
+
+
 def _render(template: str, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("idhray.report", "."),

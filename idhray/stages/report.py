@@ -1,13 +1,17 @@
 """The report of a study, of slides or MRI: all its folders -> one self-contained report.html."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from idhray.errors import StorageError
+from idhray.stages.studies.progress_page import write_progress
 from idhray.stages.studies.reader_report import reader_report
 from idhray.stages.studies.record import experiment_root
 from idhray.stages.studies.slide_report import slide_report
 from idhray.storage import SETTINGS, exists, join, read_json
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +25,17 @@ class ReportFlags:
 
 
 def report(flags: ReportFlags) -> dict[str, Any]:
-    """Write `report.html` into the folder of a study, or of a further experiment of it."""
+    """Write `report.html` into the folder of a study, or of a further experiment of it.
+
+    The folder `report` beside it holds each figure and table as a file. A study without
+    statistics gets `progress.html`, which says what is done and what is missing, without a verdict.
+    """
     root = experiment_root(flags.study, flags.experiment)
+    if not exists(join(flags.study, SETTINGS)):
+        raise StorageError(f"{flags.study}: no {SETTINGS}; give a folder that idhray study made")
     if not exists(join(root, "statistics", SETTINGS)):
-        raise StorageError(f"{root}: no statistics; finish `idhray study` first")
+        logger.warning("%s: no statistics yet, so there is no verdict", root)
+        return write_progress(flags.study, running=False)
     if read_json(join(flags.study, SETTINGS)).get("kind") == "mri":
         return reader_report(flags.study)
     return slide_report(flags.study, flags.experiment)

@@ -1,24 +1,18 @@
 """State of a folder or study: what it is, what made it and when, and how to continue."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
 
 from idhray.errors import StorageError
-from idhray.ledger import fates, tally, work
 from idhray.stages.forgetting.plan import PLAN_FILE
 from idhray.stages.forgetting.standing import standing_descendants
-from idhray.stages.runtime.folder import DONE, seal
-from idhray.stages.runtime.metrics import is_number
-from idhray.stages.runtime.origins import mixture, origin_text, origins, packages
-from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
-from idhray.stages.runtime.training import history_of
+from idhray.stages.runtime.folder_entries import folder_entry
+from idhray.stages.runtime.stage_folders import stage_folders
 from idhray.storage import SETTINGS, absolute, exists, join, list_tree
 from idhray.withdrawals import read_withdrawals
-
-PAGE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +31,7 @@ def status(flags: StatusFlags) -> dict[str, Any]:
     if not exists(join(root, SETTINGS)):
         raise StorageError(f"{root}: no {SETTINGS}; give a folder that idhray made")
     folders = stage_folders(list_tree(root))
-    entries = [_entry(root, folder) for folder in folders]
+    entries = [folder_entry(root, folder) for folder in folders]
     lines = [line for entry in entries for line in _lines(entry)]
     if flags.show_settings:
         lines += [
@@ -56,43 +50,6 @@ def status(flags: StatusFlags) -> dict[str, Any]:
         "next": ahead,
         "text": "\n".join([*lines, *_withdrawn_lines(withdrawn), f"next: {ahead or 'nothing'}"]),
     }
-
-
-def _entry(root: str, folder: StageFolder) -> dict[str, Any]:
-    """State of one folder."""
-    ledger = fates(folder.path)
-    listed = origins(ledger)
-    return {
-        "folder": folder.path[len(root) :].strip("/") or ".",
-        "stage": folder.stage,
-        "complete": _is_complete(folder),
-        **(tally(ledger) if ledger else {}),
-        **(work(ledger) if ledger else {}),
-        **_training(folder.path),
-        "made": [asdict(origin) for origin in listed],
-        "packages": packages(folder.path),
-        "mixture": mixture(folder.path, ledger),
-        "made_text": origin_text(listed),
-    }
-
-
-def _training(folder: str) -> dict[str, Any]:
-    """Last numbers of a training, as its metrics show them; empty for other stages."""
-    history = history_of(folder)
-    return {"training": {k: v for k, v in history[-1].items() if is_number(v)}} if history else {}
-
-
-def _is_complete(folder: StageFolder) -> bool:
-    """True for a finished folder; a study is finished if its report is there."""
-    if folder.stage == "study":
-        return exists(join(folder.path, PAGE))
-    if not exists(join(folder.path, DONE)):
-        return False
-    try:
-        seal(folder.path)
-    except StorageError:
-        return False
-    return True
 
 
 def _lines(entry: Mapping[str, Any]) -> list[str]:

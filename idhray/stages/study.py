@@ -5,6 +5,7 @@ from typing import Any
 from idhray.errors import ConfigError
 from idhray.stages.checkup.fast import refuse_unready
 from idhray.stages.studies.application import apply_models
+from idhray.stages.studies.progress_page import progress_while_running
 from idhray.stages.studies.reader_study import reader_study
 from idhray.stages.studies.settings import PRESETS as PRESETS
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
@@ -26,6 +27,14 @@ def study(flags: StudyFlags) -> dict[str, Any]:
         raise ConfigError("give --manifest, or --apply-to with --models")
     if not flags.dry_run:
         refuse_unready(flags.out)
+    if flags.dry_run:
+        return _run(flags)
+    with progress_while_running(flags.out):
+        return _run(flags)
+
+
+def _run(flags: StudyFlags) -> dict[str, Any]:
+    """Run the study of the modality that the preset chose."""
     if isinstance(flags.settings, MriStudySettings):
         if flags.patches:
             raise ConfigError("--patches belongs to a study of slides; this preset is of MRI")

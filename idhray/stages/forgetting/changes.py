@@ -9,20 +9,21 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from posixpath import basename
+from posixpath import basename, dirname
 from typing import Any, Literal
 
 from idhray.config import settings_hash
 from idhray.generator_records import patients_hash
 from idhray.ledger_index import INDEX
 from idhray.stages.forgetting.subject import ROW_COLUMNS, Subject
-from idhray.storage import read_bytes
+from idhray.stages.studies.record import EXPERIMENT_FILE, REPORT_FILES, STUDY_FILE
+from idhray.storage import exists, read_bytes
 from idhray.table_fingerprints import FOLDER as FINGERPRINTS
 from idhray.table_parts import column_names, read_part, remaining_rows
 from idhray.withdrawals import WITHDRAWN_FILE
 
 ChangeKind = Literal["delete", "rows", "text"]
-PAGES = ("report.html", "tables.html", "form.html")
+PAGES = ("report.html", "progress.html", "tables.html", "form.html")
 """Pages that show patients or cases; they are made again."""
 TEXT_ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".html", ".svg", ".geojson")
 TOKENS_IN_CSV = "images.csv"
@@ -46,8 +47,8 @@ class Change:
 def change_of(path: str, subject: Subject) -> Change | None:
     """Change of a file; None if it does not hold the patient."""
     name = basename(path)
-    if name == WITHDRAWN_FILE or f"/{FINGERPRINTS}/" in path:
-        # Fingerprints beside a table are made again from the images that stay.
+    if name == WITHDRAWN_FILE or f"/{FINGERPRINTS}/" in path or _is_report_file(path):
+        # Fingerprints beside a table, and files of a report, are made again from what stays.
         return None if name == WITHDRAWN_FILE else Change(path=path, kind="delete")
     if name.endswith(".parquet"):
         change = _parquet_change(path, subject)
@@ -64,6 +65,13 @@ def change_of(path: str, subject: Subject) -> Change | None:
                 path=path, kind="text", rows=rows, tokens=_holds_more(text, path, subject)
             )
     return None
+
+
+def _is_report_file(path: str) -> bool:
+    """True for a figure or table beside the report of a study, which is made again with it."""
+    folder, root = basename(dirname(path)), dirname(dirname(path))
+    records = (STUDY_FILE, EXPERIMENT_FILE)
+    return folder == REPORT_FILES and any(exists(f"{root}/{name}") for name in records)
 
 
 def _holds_more(text: str, path: str, subject: Subject) -> bool:

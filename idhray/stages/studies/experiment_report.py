@@ -194,7 +194,7 @@ def experiment_figures(tables: ExperimentTables) -> list[Picture]:
         )
         for row in tables.contrasts.to_dict("records")
     ]
-    pictures = [
+    return [
         Picture(
             title="Arms of the experiment",
             data=arms_figure(arms, differences, tables.rule.margin),
@@ -204,17 +204,24 @@ def experiment_figures(tables: ExperimentTables) -> list[Picture]:
             "comparison, orange the controls, black secondary ones.",
         )
     ]
+
+
+def response_picture(tables: ExperimentTables) -> Picture | None:
+    """Response to the number of added images, the first figure; None without such arms."""
     kinds = _responses(tables)
-    if any(len(points) > 1 for points in kinds.values()):
-        pictures.append(
-            Picture(
-                title="Response to the number of added images",
-                data=response_figure(kinds, _baseline(tables)),
-                alt="AUC against the number of added images, for each kind of image",
-                caption="Means over folds and repeats with 95% intervals. Band: `real`.",
-            )
-        )
-    return pictures
+    if not kinds:
+        return None
+    return Picture(
+        title="Response to the number of added images",
+        data=response_figure(kinds, _baseline(tables)),
+        alt="AUC against the number of added images, for each kind of image; "
+        + "; ".join(
+            f"{kind}: {', '.join(f'{p.mean:.3f} with {p.count} images' for p in points)}"
+            for kind, points in kinds.items()
+        ),
+        caption="Means over folds and repeats with 95% intervals. Every line starts at `real`, "
+        "without added images. A gain of synthetic images counts only if it is above the controls.",
+    )
 
 
 def _trainings(tables: ExperimentTables, arm: str) -> list[float]:

@@ -10,9 +10,13 @@ import pandas as pd
 from idhray.ancestry import ancestor_of_record, joined_remarks
 from idhray.generator_records import gate_state, read_generator
 from idhray.report.content import Picture
+from idhray.report.judgment_figures import history_figure
 from idhray.storage import exists, join, read_bytes, read_json
 
 SHOWN = {"fid": "FID", "kid": "KID", "precision": "Precision", "coverage": "Coverage"}
+LOSSES = {"d_loss": "discriminator", "g_loss": "generator"}
+SHOWN_GANS = 2
+"""Generators whose training is drawn: the first pair."""
 UNJUDGED = "Whether the generators copied training images was not tested here."
 
 
@@ -98,6 +102,53 @@ def pairs_picture(folder: str, name: str, colors: str = "") -> list[Picture]:
             alt="Triples of a generated image, its nearest training image and their difference",
             caption="Generated image, nearest training image, difference; the nearest of those "
             f"that were judged first. {colors}".rstrip(),
+        )
+    ]
+
+
+def walk_picture(folder: str, name: str) -> list[Picture]:
+    """Images between pairs of latents, if the generator was judged."""
+    path = join(folder, "walk.png")
+    if not exists(path):
+        return []
+    return [
+        Picture(
+            title=f"Images of {name} between pairs of latents",
+            data=read_bytes(path),
+            alt="Rows of generated images that change step by step from one to another",
+            caption="Sudden jumps between neighbors are a sign of copied training images.",
+        )
+    ]
+
+
+def history_pictures(gans: dict[str, str]) -> list[Picture]:
+    """Fidelity and losses of the generators over their training.
+
+    Args:
+        gans: Folders of the checkpoints by the name of the generator; the first `SHOWN_GANS`.
+    """
+    fidelity: dict[str, list[tuple[float, float]]] = {}
+    losses: dict[str, list[tuple[float, float]]] = {}
+    for name, folder in list(gans.items())[:SHOWN_GANS]:
+        path = join(folder, "_history.json")
+        if not exists(path):
+            continue
+        entries = read_json(path)["history"]
+        lines = {name: (fidelity, "kid")}
+        lines |= {f"{name}, {title}": (losses, key) for key, title in LOSSES.items()}
+        for title, (target, key) in lines.items():
+            points = [(e["kimg"], e[key]) for e in entries if e.get(key) is not None]
+            if len(points) > 1:
+                target[title] = points
+    if not fidelity and not losses:
+        return []
+    return [
+        Picture(
+            title="Training of the generators",
+            data=history_figure(fidelity, losses, None),
+            alt="Fidelity and losses of the generators against the real images shown to them",
+            caption="KID compares generated with training images; lower is better. The floor, the "
+            "same distance between real images, stands with each generator.",
         )
     ]
 

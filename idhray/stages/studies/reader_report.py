@@ -17,15 +17,17 @@ from idhray.report.content import (
     ReportContent,
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
-from idhray.report.html import report_html
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.generator_section import (
     ancestry_note,
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
+    history_pictures,
     pairs_picture,
+    walk_picture,
 )
+from idhray.stages.studies.judgment_section import cohort_table, flow_picture
 from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.paper_tables import park_report_tables
 from idhray.stages.studies.record import study_settings
@@ -34,9 +36,11 @@ from idhray.stages.studies.shared_sections import (
     ledger_flows,
     manifest_flow,
     provenance_of,
+    publish_report,
     settings_groups,
     shown_gain,
     split_counts,
+    tested_text,
 )
 from idhray.stages.studies.statistics import SOURCES, readings_rows
 from idhray.stats.papers.park.readings_table import read_readings
@@ -45,7 +49,7 @@ from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
-from idhray.storage import SETTINGS, exists, join, publish, read_json
+from idhray.storage import SETTINGS, exists, join, read_json
 
 SHOWN = 12  # pairs of a kind on the sheet
 MEASURED = 200  # images of a kind whose channels are compared
@@ -67,16 +71,15 @@ def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any
         tables: The statistics of the study; computed again from its readings if not given.
     """
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    path = join(study, "report.html")
-    page = report_html(_content(study, cohort, tables or _tables(study, cohort)))
-    publish(path, page.encode())
-    return {"report": path}
+    return publish_report(study, _content(study, cohort, tables or _tables(study, cohort)))
 
 
 def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
     settings = study_settings(study)
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     judged = current_folder(study, "evaluation-mutant")
+    counts = split_counts(cohort)
+    flows = [*manifest_flow(study), *ledger_flows(study, STEPS)]
     limits = [*LIMITS, *evaluation_limits({"IDH-mutant tumors": judged})]
     if settings.get("simulate_readers"):
         limits.insert(0, "The readers are programs that err at a stated rate; nobody looked.")
@@ -89,16 +92,32 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         verdict=tables.verdict.sentence,
         demonstration=made_up,
         key_figures=_key_figures(tables),
-        cohort=split_counts(cohort),
-        flows=[*manifest_flow(study), *ledger_flows(study, STEPS)],
-        tables=[*park_report_tables(tables), *recorded_deviations(settings)],
+        banner_note="The readers are programs that err at a stated rate; nobody looked."
+        if settings.get("simulate_readers")
+        else "",
+        cohort=counts,
+        flows=flows,
+        tables=[*cohort_table(cohort), *park_report_tables(tables), *recorded_deviations(settings)],
         conventions=tables.notes,
-        figures=_figures(tables),
+        figures=[
+            flow_picture(cohort, flows, tested_text(counts)),
+            *_figures(tables),
+            *history_pictures(
+                {
+                    title: current_folder(study, folder)
+                    for title, folder in (
+                        ("normal brains", "gan-normal"),
+                        ("IDH-mutant tumors", "gan-mutant"),
+                    )
+                }
+            ),
+        ],
         generators=_generators(study),
         generators_note=_generators_note(study),
         sheets=[
             _sheet(study),
             *pairs_picture(judged, "IDH-mutant tumors", "CE-T1w is red, FLAIR green."),
+            *walk_picture(judged, "IDH-mutant tumors"),
         ],
         settings=settings_groups(settings),
         provenance=provenance_of(study),

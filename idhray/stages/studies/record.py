@@ -11,6 +11,8 @@ from idhray.errors import ConfigError
 from idhray.storage import SETTINGS, exists, join, list_folders, publish_json, read_json
 
 STUDY_FILE, EXPERIMENT_FILE = "_study.json", "_experiment.json"
+REPORT_FILES = "report"
+"""Folder beside the page: each figure as SVG and PNG, each table as CSV."""
 EXPERIMENTS = "experiments"
 """Folder of the experiments beside the first one."""
 _writing = threading.Lock()  # generators are evaluated side by side

@@ -9,12 +9,24 @@ import pandas as pd
 from idhray.cohorts.manifest import SPLITS
 from idhray.cohorts.manifest_notes import note_lines, study_notes
 from idhray.ledger import fates, ledger_table
-from idhray.report.content import Flow, SplitCount, flow_of
+from idhray.report.content import Flow, ReportContent, SplitCount, flow_of
+from idhray.report.files import report_files
+from idhray.report.html import report_html
 from idhray.stages.forgetting.standing import standing_descendants
 from idhray.stages.runtime.origins import mixture, packages
 from idhray.stages.runtime.stage_folders import stage_folders
+from idhray.stages.studies.record import REPORT_FILES
 from idhray.stats.text import signed
-from idhray.storage import PROVENANCE, SETTINGS, exists, join, list_tree, read_json
+from idhray.storage import (
+    PROVENANCE,
+    SETTINGS,
+    delete_folder,
+    exists,
+    join,
+    list_tree,
+    publish,
+    read_json,
+)
 from idhray.withdrawals import read_withdrawals
 
 
@@ -47,6 +59,29 @@ def fold_counts(cohort: pd.DataFrame, folds: int) -> list[SplitCount]:
     ]
 
 
+def tested_text(counts: Sequence[SplitCount]) -> str:
+    """Last box of the flow: the patients who were tested, by class."""
+    tested = [count for count in counts if count.split == "test" or "folds" in count.split]
+    mutant, wildtype = sum(c.mutant for c in tested), sum(c.wildtype for c in tested)
+    return f"{mutant + wildtype} patients tested: {mutant} mutant, {wildtype} wildtype"
+
+
+def publish_report(root: str, content: ReportContent) -> dict[str, Any]:
+    """Write `report/` (each figure and table as a file), then `report.html`.
+
+    Args:
+        root: Folder of the study, or of a further experiment.
+        content: Content of the page.
+    """
+    folder = join(root, REPORT_FILES)
+    delete_folder(folder)
+    for name, data in report_files(content).items():
+        publish(join(folder, name), data)
+    page = join(root, "report.html")
+    publish(page, report_html(content).encode())
+    return {"report": page, "files": folder}
+
+
 def manifest_flow(study: str) -> list[Flow]:
     """Patients that the manifest's importer labeled, and all that it left out or could not read.
 
@@ -76,10 +111,19 @@ def ledger_flows(study: str, steps: Sequence[str]) -> list[Flow]:
     ]
 
 
-def settings_groups(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Group -> setting -> value; settings of no group are in the group `study`."""
+def settings_groups(
+    settings: dict[str, Any], *, without: Sequence[str] = ()
+) -> dict[str, dict[str, str]]:
+    """Group -> setting -> value; settings of no group are in the group `study`.
+
+    Args:
+        settings: Settings of the study.
+        without: Groups of stages that did not run.
+    """
     groups: dict[str, dict[str, str]] = {"study": {}}
     for name, value in settings.items():
+        if name in without:
+            continue
         if not isinstance(value, dict):
             groups["study"][name] = str(value)
             continue

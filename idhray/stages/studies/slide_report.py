@@ -23,7 +23,6 @@ from idhray.report.content import (
     SplitCount,
 )
 from idhray.report.figures import patch_sheet
-from idhray.report.html import report_html
 from idhray.stages.experiment.outcome import is_experiment, read_outcome
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.experiment_report import (
@@ -34,6 +33,7 @@ from idhray.stages.studies.experiment_report import (
     further_models,
     generators_table,
     protocol_table,
+    response_picture,
 )
 from idhray.stages.studies.experiment_statistics import experiment_report_tables, paper_tables
 from idhray.stages.studies.external_cohorts import external_sections
@@ -42,9 +42,17 @@ from idhray.stages.studies.generator_section import (
     evaluation_figures,
     evaluation_limits,
     evaluation_note,
+    history_pictures,
     pairs_picture,
+    walk_picture,
 )
 from idhray.stages.studies.generators import planned_generators
+from idhray.stages.studies.judgment_section import (
+    cohort_table,
+    flow_picture,
+    forest_pictures,
+    probability_pictures,
+)
 from idhray.stages.studies.paper_tables import liu_report_tables
 from idhray.stages.studies.record import STUDY_FILE, experiment_root, study_settings
 from idhray.stages.studies.sample_images import images_of_table
@@ -53,9 +61,11 @@ from idhray.stages.studies.shared_sections import (
     ledger_flows,
     manifest_flow,
     provenance_of,
+    publish_report,
     settings_groups,
     shown_gain,
     split_counts,
+    tested_text,
 )
 from idhray.stages.studies.slide_figures import slide_figures
 from idhray.stats.arms.tables import answer_text, experiment_tables
@@ -63,7 +73,7 @@ from idhray.stats.interface.answer import interval_text
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
 from idhray.stats.settings import StatsSettings
 from idhray.stats.text import printed, signed
-from idhray.storage import SETTINGS, exists, join, publish, read_json
+from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS
 
@@ -86,9 +96,7 @@ def slide_report(study: str, experiment: str | None = None) -> dict[str, Any]:
         study: Folder of the study.
         experiment: Name of a further experiment; None for the first one.
     """
-    path = join(experiment_root(study, experiment), "report.html")
-    publish(path, report_html(_content(study, experiment)).encode())
-    return {"report": path}
+    return publish_report(experiment_root(study, experiment), _content(study, experiment))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +109,7 @@ class _Statistics:
     tables: list[ReportTable]
     conventions: list[str]
     figures: list[Picture]
+    lead: Picture | None = None
     limits: tuple[str, ...]
 
 
@@ -114,6 +123,8 @@ def _content(study: str, experiment: str | None) -> ReportContent:
     stand_in = next((c for c in cohort["cohort"] if c.startswith("stand-in")), "")
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     images, places = _images_folder(study), _generator_places(study, settings)
+    flows = [*manifest_flow(study), *ledger_flows(study, STEPS)]
+    counts = _cohort_counts(study, cohort)
     return ReportContent(
         title=f"A test of the path on {stand_in}; nothing here is about IDH"
         if stand_in
@@ -123,20 +134,26 @@ def _content(study: str, experiment: str | None) -> ReportContent:
         answer=statistics.answer,
         verdict=statistics.verdict,
         demonstration=made_up,
+        lead=statistics.lead,
         key_figures=statistics.key_figures,
-        cohort=_cohort_counts(study, cohort),
-        flows=[*manifest_flow(study), *ledger_flows(study, STEPS), *ledger_flows(root, ("sweep",))],
+        cohort=counts,
+        flows=[*flows, *ledger_flows(root, ("sweep",))],
         tables=[
+            *cohort_table(cohort),
             *statistics.tables,
             *external_sections(root, conventions),
             *recorded_deviations(settings),
         ],
         conventions=statistics.conventions,
-        figures=statistics.figures,
+        figures=[
+            flow_picture(cohort, flows, tested_text(counts)),
+            *statistics.figures,
+            *history_pictures({place.name: place.gan for place in places}),
+        ],
         generators=[_generator(place) for place in places[: len(LABELS)]],
         generators_note=_generators_note(study, images, places),
         sheets=[_sheet(places[: len(LABELS)], images), *_pairs(places[: len(LABELS)])],
-        settings=settings_groups(settings),
+        settings=settings_groups(settings, without=_stages_not_run(study)),
         provenance=_provenance(study, root, settings, places),
         limits=[
             *statistics.limits,
@@ -171,7 +188,13 @@ def _experiment(root: str, cohort: pd.DataFrame, conventions: StatsSettings) -> 
             *(liu_report_tables(paper) if paper else []),
         ],
         conventions=[*tables.notes, *(paper.notes if paper else [])],
-        figures=[*experiment_figures(tables), *(slide_figures(paper, cohort) if paper else [])],
+        lead=response_picture(tables),
+        figures=[
+            *experiment_figures(tables),
+            *probability_pictures(rows, tables),
+            *forest_pictures(tables),
+            *(slide_figures(paper, cohort) if paper else []),
+        ],
         limits=EXPERIMENT_LIMITS,
     )
 
@@ -289,7 +312,14 @@ def _generator(place: _GeneratorPlace) -> GeneratorSummary:
 
 
 def _pairs(places: list[_GeneratorPlace]) -> list[Picture]:
-    return [p for place in places for p in pairs_picture(place.evaluation, place.name)]
+    return [
+        picture
+        for place in places
+        for picture in (
+            *pairs_picture(place.evaluation, place.name),
+            *walk_picture(place.evaluation, place.name),
+        )
+    ]
 
 
 def _generators_note(study: str, images: str, places: list[_GeneratorPlace]) -> str:
@@ -348,6 +378,14 @@ def _provenance(
         origin["hours of the classifiers' trainings"] = f"{hours['seconds']:.2f}"
         origin["GPU hours of these trainings"] = f"{hours['gpu_seconds']:.2f}"
     return {**origin, "seed": str(settings["seed"])}
+
+
+def _stages_not_run(study: str) -> tuple[str, ...]:
+    """Groups of settings of stages that did not run, because patches were given."""
+    groups = {"tiling": "tiles", "patches": "patches"}
+    return tuple(
+        group for group, folder in groups.items() if not exists(join(study, folder, SETTINGS))
+    )
 
 
 def _limits_of_settings(settings: dict[str, Any]) -> list[str]:

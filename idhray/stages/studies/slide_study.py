@@ -43,8 +43,11 @@ from idhray.stages.studies.generators import (
 from idhray.stages.studies.graph import StudyStage
 from idhray.stages.studies.numbered_folder import NumberedFolder
 from idhray.stages.studies.preparation import log_detectable_gain
+from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.record import (
     EXPERIMENTS,
+    REPORT_FILES,
+    *PROGRESS_FILES,
     add_to_experiment,
     experiment_record,
     experiment_root,
@@ -74,6 +77,7 @@ OWNS = (
     "sweep",
     "statistics",
     "report.html",
+    REPORT_FILES,
     EXPERIMENTS,
     EXTERNAL_FOLDER,
 )
