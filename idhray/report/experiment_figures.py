@@ -165,14 +165,15 @@ def _draw_response(
     start = [baseline] if baseline is not None else []
     places = [0.0] * len(start) + [point.count + shift for point in points]
     joined = [*start, *points]
-    axes.fill_between(
-        places,
-        [point.low for point in joined],
-        [point.high for point in joined],
-        color=color,
-        alpha=0.10,
-        linewidth=0,
-    )
+    if len(points) > 1:
+        axes.fill_between(
+            places[len(start) :],
+            [point.low for point in points],
+            [point.high for point in points],
+            color=color,
+            alpha=0.10,
+            linewidth=0,
+        )
     axes.plot(places, [p.mean for p in joined], color=color, linestyle=style, linewidth=1.4)
     axes.errorbar(
         places[len(start) :],

@@ -219,8 +219,9 @@ def response_picture(tables: ExperimentTables) -> Picture | None:
             f"{kind}: {', '.join(f'{p.mean:.3f} with {p.count} images' for p in points)}"
             for kind, points in kinds.items()
         ),
-        caption="Means over folds and repeats with 95% intervals. Every line starts at `real`, "
-        "without added images. A gain of synthetic images counts only if it is above the controls.",
+        caption="Means over folds and repeats with 95% intervals; shaded: the arm without added "
+        "images, at which every line starts. A gain of synthetic images counts only if it is above "
+        "the controls.",
     )
 
 

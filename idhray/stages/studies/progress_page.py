@@ -84,6 +84,7 @@ def write_progress(study: str, *, running: bool) -> dict[str, Any]:
         rows=rows,
         missing=missing,
         trainings=trainings,
+        has_report=exists(join(study, "report.html")) and not running,
         refresh_s=int(PERIOD_S) if running else 0,
     )
     path = join(study, "progress.html")

@@ -47,7 +47,6 @@ from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.record import (
     EXPERIMENTS,
     REPORT_FILES,
-    *PROGRESS_FILES,
     add_to_experiment,
     experiment_record,
     experiment_root,
@@ -78,6 +77,7 @@ OWNS = (
     "statistics",
     "report.html",
     REPORT_FILES,
+    *PROGRESS_FILES,
     EXPERIMENTS,
     EXTERNAL_FOLDER,
 )
