@@ -6,7 +6,6 @@ arguments, settings or manifest, 1: anything else.
 """
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from idhray import __version__
 from idhray.errors import ConfigError, IdhrayError, ManifestError
+from idhray.log_lines import start_log
 from idhray.plain_output import use_plain_output
 from idhray.shell.completion import SCRIPTS, completions
 from idhray.shell.help_pages import HELP_WORDS, help_page, preset_in, usage
@@ -96,8 +96,8 @@ def _answer(argv: Sequence[str]) -> int:
 
 def _run_stage(name: str, argv: list[str]) -> int:
     """Parse the flags of a stage, run it, and print its result."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
+        start_log(name)
         check_surroundings(argv)
         use_writable_caches()
         # Imported here, because help and completion must not wait for torch.

@@ -35,6 +35,7 @@ SHARED = {
     "surroundings": {"errors"},
     "usable_cpus": set(),
     "locks": set(),
+    "log_lines": {"errors"},
     "patience": {"errors"},
     "object_store": {"patience"},
     "uris": {"object_store", "patience", "errors"},

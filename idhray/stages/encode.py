@@ -143,7 +143,7 @@ def encode(flags: EncodeFlags) -> dict[str, Any]:
             task_size=TASK_IMAGES,
             on_change=FOLLOW[flags.update],
             version=stage_version("encode"),
-            actors=True,
+            keep_processes=True,
         )
         check_failures(out, fates, flags.max_failures)
     return {"out": out, **tally(fates), **encoder_card(spec)}

@@ -40,7 +40,7 @@ def without_ray():
         patch.setattr(trial.ray, "put", lambda value: value)
         patch.setattr(trial.ray, "get", lambda value: value)
         patch.setattr(session.ray, "available_resources", lambda: {"CPU": 1})
-        patch.setattr(mapping, "_run_on_ray", run_here)
+        patch.setattr(mapping, "run_tasks", run_here)
         patch.setattr(training, "run_single_worker", train_here)
         patch.setattr(callbacks.ray.train, "report", lambda metrics: None)
         patch.setattr(shards, "_cpu_slot", lambda task: contextlib.nullcontext())

@@ -1,4 +1,4 @@
-"""One function mapped over many inputs by Ray Data. Each input gives part files and a ledger row.
+"""One function mapped over many inputs by Ray. Each input gives part files and a ledger row.
 
 A worker publishes the parts, then the fate. A worker that is killed between the two writes the
 parts again with the same bytes; one that is killed before does the input again. Rows never pass
@@ -9,7 +9,7 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
@@ -18,7 +18,7 @@ from idhray import ledger
 from idhray.errors import ConfigError, StorageError
 from idhray.ledger import Fate
 from idhray.stages.runtime.grouping import grouped
-from idhray.stages.runtime.items import Item, ItemReport, Outcome, packed
+from idhray.stages.runtime.items import Item, ItemReport, Outcome
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.metrics import count, show
 from idhray.stages.runtime.progress import progress
@@ -32,6 +32,7 @@ from idhray.stages.runtime.resuming import (
     remove_unlisted_parts,
 )
 from idhray.stages.runtime.session import wait_for_room
+from idhray.stages.runtime.tasks import Groups, TaskOptions, run_tasks
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
 from idhray.storage import LEDGER
@@ -44,7 +45,6 @@ MAX_BUGS = 10
 """After so many inputs that met a programming error, the job stops."""
 
 T = TypeVar("T")
-Groups = Sequence[Sequence[Item[Any]]]
 Runner = Callable[[Groups], Iterator[ItemReport]]
 
 
@@ -66,7 +66,7 @@ def map_items(
     shared: bool = False,
     on_change: OnChange = "refuse",
     version: int = 1,
-    actors: bool = False,
+    keep_processes: bool = False,
 ) -> dict[str, Fate]:
     """Do `work` on every item that is not yet done; return the fates of all items.
 
@@ -91,8 +91,8 @@ def map_items(
         shared: Other runs write to `out`, too; nothing that this run did not make is removed.
         on_change: Reaction to inputs of `out` that changed or are gone.
         version: Version of the stage's results, see `versions.py`.
-        actors: Work in processes that live as long as the stage, for work that loads a network. Ray
-            ends the process of a task that used a GPU.
+        keep_processes: Processes that used a GPU work on further items, for work that loads a
+            network. By default, Ray ends them after each task.
 
     Raises:
         SettingsChangedError: `out` holds fates of other inputs, or of inputs that changed, and
@@ -110,13 +110,14 @@ def map_items(
     if todo:
         wait_for_room(cpus=cpus, gpus=gpus, memory_bytes=memory_bytes)
         slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
-        options = {
-            "num_cpus": cpus,
-            "num_gpus": gpus or None,
-            "memory": memory_bytes or None,
-            # Ray Data has no limit of retries by default.
-            **(_actor_pool(workers, retries) if actors else _task_pool(workers, retries)),
-        }
+        options = TaskOptions(
+            cpus=cpus,
+            gpus=gpus,
+            memory_bytes=memory_bytes,
+            retries=retries,
+            at_once=workers,
+            keep_processes=keep_processes,
+        )
         attempts = _attempts(todo, earlier)
         work_on_row = functools.partial(
             work_on_group,
@@ -128,7 +129,7 @@ def map_items(
             version=version,
         )
         run = functools.partial(
-            _run_on_ray, attempts=attempts, work=leased(work_on_row), options=options
+            run_tasks, attempts=attempts, work=leased(work_on_row), options=options
         )
         _run(out, grouped(todo, task_size, slots), attempts, run)
     if on_change != "refuse" and not shared:
@@ -140,25 +141,6 @@ def map_items(
         return {name: fate for name, fate in fates.items() if name in named}
     remove_unlisted_parts(out, fates)
     return fates
-
-
-def _task_pool(workers: int | None, retries: int) -> dict[str, Any]:
-    return {"compute": ray.data.TaskPoolStrategy(size=workers), "max_retries": retries}
-
-
-def _actor_pool(workers: int | None, retries: int) -> dict[str, Any]:
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=workers)
-    return {"compute": pool, "max_restarts": retries, "max_task_retries": retries}
-
-
-class _Actor:
-    """Process that does one group of items after the other."""
-
-    def __init__(self, work: Callable[[Mapping[str, str]], list[ItemReport]]) -> None:
-        self._work = work
-
-    def __call__(self, row: Mapping[str, str]) -> list[ItemReport]:
-        return self._work(row)
 
 
 def _log_remarks(out: str, fates: Sequence[Fate]) -> None:
@@ -236,6 +218,9 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
         if row["status"] == MUST_STOP:
             raise StorageError(row["error"])
         reported.add(row["input"])
+        attempt = attempts[row["input"]]
+        fields = {"out": out, "input": row["input"], "state": row["status"], "attempt": attempt}
+        logger.debug("%s: %s", row["input"], row["status"], extra=fields)
         count("idhray_inputs", out, state=row["status"])
         count("idhray_rows", out, row["rows"])
         show("idhray_open_inputs", out, len(items) - len(reported))
@@ -261,24 +246,3 @@ def _reports(out: str, groups: Groups, run: Runner) -> Iterator[ItemReport]:
         count("idhray_retries", out, len(alone))
         logger.warning("%d inputs lost their worker; each gets a task of its own now", len(alone))
         yield from run(alone)
-
-
-def _run_on_ray(
-    groups: Groups,
-    *,
-    attempts: Mapping[str, int],
-    work: Callable[[Mapping[str, str]], list[ItemReport]],
-    options: Mapping[str, Any],
-) -> Iterator[ItemReport]:
-    """Do each group in a Ray task; yield the reports of the workers."""
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a worker that dies costs its own group only
-    rows = [{"group": packed(group, attempts)} for group in groups]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-    if isinstance(options["compute"], ray.data.ActorPoolStrategy):
-        reports = dataset.flat_map(cast(Any, _Actor), fn_constructor_args=(work,), **options)
-    else:
-        reports = dataset.flat_map(cast(Any, work), **options)  # Ray types rows as dict
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
-    yield from cast(Iterator[ItemReport], reports.iter_rows())

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -59,7 +58,6 @@ def connect(address: str | None, flags: RunFlags | None = None) -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     chosen = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {}
