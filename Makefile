@@ -5,7 +5,7 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo demo-mri test check docs slow clean
+.PHONY: help install demo demo-mri test check docs slow test-newest-ray clean
 
 help:
 	@echo "make demo   the whole study on a made-up cohort; ends with demo/study/report.html"
@@ -13,6 +13,7 @@ help:
 	@echo "make test   format, lint, types, documentation, tests"
 	@echo "make docs   the documentation site, build/site/index.html"
 	@echo "make slow   tests that take minutes"
+	@echo "make test-newest-ray   the tests of the stages on the newest Ray"
 	@echo "make clean  remove .venv and what demo made"
 
 install: $(VENV)/installed
@@ -44,6 +45,14 @@ docs: install
 
 slow: install
 	$(BIN)/pytest -m slow
+
+# The stage tests on the newest Ray that the index serves, in an environment of its own.
+test-newest-ray:
+	$(PYTHON) -m venv .venv-newest-ray
+	.venv-newest-ray/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[dev]"
+	.venv-newest-ray/bin/python -m pip install --quiet --upgrade "ray[default,data,train,tune]"
+	.venv-newest-ray/bin/python -c "import ray; print('Ray', ray.__version__)"
+	.venv-newest-ray/bin/python -m pytest tests/stages
 
 clean:
 	rm -rf $(VENV) demo demo-mri
