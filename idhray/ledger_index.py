@@ -1,6 +1,6 @@
 """Index of a ledger: rows of many of its files in one, so that a start is not a request per input.
 
-    OUT/_ledger/index.parquet    copies of rows, with size and time of the files that hold them
+    OUT/_ledger/_index.parquet   copies of rows, with size and time of the files that hold them
 
 The files are the ledger; the index may be deleted at any time. A row of it counts while its file
 has the same size and time. A store may give times in whole seconds only, so rows of files that were
@@ -20,7 +20,7 @@ from idhray.storage import FileState, file_states, join, publishing
 from idhray.table_parts import complete_part
 from idhray.tables import LEDGER
 
-INDEX = "index.parquet"
+INDEX = "_index.parquet"  # readers of a folder leave out names that begin so
 SETTLED_NS = 3_000_000_000
 WORTH_FILES = 100
 """Files that are read one by one before an index is written."""

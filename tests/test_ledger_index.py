@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from idhray import ledger, ledger_index
@@ -52,6 +53,7 @@ def test_fates_are_those_of_the_files_whatever_the_index_holds(tmp_path):
         name: before[name] for name in ("slide 0", "slide 3", "slide 4", "slide 5")
     }
     assert ledger_table([out]).num_rows == 6
+    assert len(pd.read_parquet(f"{out}/_ledger")) == 6  # as the manual shows
 
 
 def test_a_file_of_the_same_second_as_the_index_is_read_itself(tmp_path):

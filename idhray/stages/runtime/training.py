@@ -21,6 +21,7 @@ from idhray.stages.runtime.losses import LOSSES, RESTARTS, lost_too_often
 from idhray.stages.runtime.metrics import count, show_training
 from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, wait_for_room
 from idhray.stages.runtime.single_worker import run_single_worker
+from idhray.stages.runtime.tracking import track
 from idhray.storage import (
     absolute,
     delete_folder,
@@ -213,6 +214,7 @@ def _log_new_entries(out: str, logged: list[dict[str, Any]]) -> list[dict[str, A
         numbers = {k: v for k, v in new[-1].items() if isinstance(v, int | float)}
         logger.info("%s: %s", out, "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
         show_training(out, numbers)
+        track(out, numbers)
     return history
 
 
