@@ -130,10 +130,11 @@ class Machines:
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="soak-", dir="/tmp")
+        os.environ["RAY_TMPDIR"] = self.folder  # no other Ray of this machine learns of this one
         shared = {"include_dashboard": False, "object_store_memory": 200 << 20}
         self.cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "_temp_dir": self.folder, **shared},
+            head_node_args={"num_cpus": 0, **shared},
         )
         self.workers = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
 
