@@ -8,6 +8,7 @@ import ray.train
 import torch
 
 from idhray.errors import TrainingError
+from idhray.stages.runtime import single_worker
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.stages.runtime.training import this_worker
 
@@ -47,7 +48,8 @@ def test_an_error_of_the_loop_arrives_as_it_was(ray_local):
         run_single_worker(loop_that_fails, {"message": "not finite"}, out="gan", cpus=1, gpus=0)
 
 
-def test_a_worker_that_dies_again_and_again_is_one_line(ray_local):
+def test_a_worker_that_dies_again_and_again_is_one_line(ray_local, monkeypatch):
     """The message tells the folder and what to do."""
+    monkeypatch.setattr(single_worker, "RESTARTS", 1)
     with pytest.raises(TrainingError, match=r"gan: its worker was lost again and again"):
         run_single_worker(loop_that_always_dies, {}, out="gan", cpus=1, gpus=0)
