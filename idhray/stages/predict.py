@@ -49,6 +49,8 @@ class PredictFlags(RunFlags):
     models: str | None = None
     """Folder of a study or of `sweep`, whose kept models predict all patients of another cohort,
     also those of unknown IDH status. Instead of --checkpoint; --split and --folds do not apply."""
+    encoder: tuple[str, ...] = ()
+    """With --models: encoders of these models whose weights no package holds, as NAME:FILE."""
     split: tuple[Split, ...] = ("test",)
     """Splits whose patients are predicted: one or more of train, val, test."""
     folds: str | None = None
@@ -85,7 +87,7 @@ def _predict_models(flags: PredictFlags, models: str) -> dict[str, Any]:
     if flags.folds or flags.split != ("test",):
         raise ConfigError("--split and --folds belong to --checkpoint; --models predicts everyone")
     out = absolute(flags.out)
-    plan = application_plan(models, absolute(flags.images))
+    plan = application_plan(models, absolute(flags.images), flags.encoder)
     for remark in plan.remarks:
         logger.warning("%s: %s", out, remark)
     with stage_folder(out, plan.identity, overwrite=flags.overwrite):

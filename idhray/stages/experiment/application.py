@@ -5,7 +5,8 @@ of each frozen encoder are made once, for all models.
 """
 
 import functools
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from idhray.ancestry import ancestor_of_model
 from idhray.classify.aggregate import prediction_rows
 from idhray.classify.dataset import load_images
+from idhray.classify.encoders import encoder_name, encoder_record
 from idhray.classify.image_set import ImageRows, ImageSet
 from idhray.classify.trial_models import (
     ScoreImages,
@@ -53,6 +55,8 @@ class ApplicationPlan:
     identity: Identity
     remarks: tuple[str, ...]
     """Sentences on what is unknown of the models' ancestors."""
+    encoders: Mapping[str, str]
+    """Encoder of the models -> NAME:FILE, or NAME."""
 
     def items(self, recorded: Mapping[str, Any]) -> list[Item["ModelTask"]]:
         """One item for each model."""
@@ -80,21 +84,31 @@ class ModelTask:
 class ApplicationImages:
     """Images of a cohort that models are applied to, in memory."""
 
-    images: ImageSet
+    images: Mapping[str, ImageSet]
+    """All images, by the settings that prepared them; see `prepared_by`."""
     features: Mapping[str, EncodedImages]
-    """Features of all images by encoder."""
+    """Features of all images, by encoder and these settings."""
 
     def scored(self, card: TrialCard) -> ImageRows:
         """Images that a score of one model is the mean of: the first of each patient by rank."""
-        number = card.origin.eval_per_patient
+        number, images = card.origin.eval_per_patient, self.images[prepared_by(card)]
         if number is None:
-            return self.images.view()
-        return self.images.view(np.flatnonzero(self.images.ranks <= number))
+            return images.view()
+        return images.view(np.flatnonzero(images.ranks <= number))
 
     def scores(self, card: TrialCard, scorer: ScoreImages, rows: ImageRows) -> Any:
         """Probability of IDH mutation of each image, (N,)."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return scorer(rows, lambda: self.features[card.encoder][rows.rows], device)
+        return scorer(rows, lambda: self.features[_encoded_as(card)][rows.rows], device)
+
+
+def prepared_by(card: TrialCard) -> str:
+    """Settings of a model that decide the pixels of its input, as text."""
+    return json.dumps([getattr(card.settings, name) for name in PREPARATION])
+
+
+def _encoded_as(card: TrialCard) -> str:
+    return f"{card.encoder} {prepared_by(card)}"
 
 
 def name_of_model(folder: str) -> str:
@@ -102,18 +116,19 @@ def name_of_model(folder: str) -> str:
     return folder.rstrip("/").rpartition("/")[2]
 
 
-def application_plan(models: str, images: str) -> ApplicationPlan:
+def application_plan(models: str, images: str, encoders: Sequence[str] = ()) -> ApplicationPlan:
     """Models and images of an application.
 
     Args:
         models: Folder of a study, of `idhray sweep`, or of kept models.
         images: PATCHES or SLICES folder of the cohort that they are applied to.
+        encoders: Encoders whose weights no package holds, as NAME:FILE.
 
     Raises:
         StorageError: there is no kept model, or `images` is not finished.
         LeakageError: a model, or an ancestor of it, saw a patient or an image of this cohort.
         SettingsChangedError: the images were prepared otherwise than the training images.
-        ConfigError: the models are of several experiments.
+        ConfigError: the file of an encoder is missing.
     """
     folders = model_folders(models)
     cards = {folder: load_trial_card(folder) for folder in folders}
@@ -134,7 +149,22 @@ def application_plan(models: str, images: str) -> ApplicationPlan:
         patients=len(patient_splits(images)),
         identity=identity_of(inputs=inputs),
         remarks=remarks,
+        encoders=_encoder_files(cards, encoders),
     )
+
+
+def _encoder_files(cards: Mapping[str, TrialCard], encoders: Sequence[str]) -> dict[str, str]:
+    """Encoder of the models -> NAME:FILE, or NAME if a package holds its weights.
+
+    Raises:
+        ConfigError: weights that no package holds are not given.
+    """
+    files = {encoder_name(each): each for each in encoders}
+    names = sorted({card.encoder for card in cards.values()} - {""})
+    for name in names:
+        if name not in files and encoder_record(name).weights is None:
+            raise ConfigError(f"models on features of {name}: give --encoder {name}:FILE")
+    return {name: files.get(name, name) for name in names}
 
 
 def refuse_training_patients(models: list[str], images: str) -> tuple[str, ...]:
@@ -172,10 +202,18 @@ def predict_by_models(plan: ApplicationPlan, out: str, gpus: float) -> dict[str,
 
 def application_images(plan: ApplicationPlan, gpus: float) -> ApplicationImages:
     """Images of the cohort, and their features by the encoders that the models need."""
-    settings = next(iter(plan.models.values())).settings
-    images = load_images(plan.images, None, settings)
-    encoders = sorted({card.encoder for card in plan.models.values()} - {""})
-    features = {name: encoded(images, name, settings.channels, gpus) for name in encoders}
+    cards = {prepared_by(card): card for card in plan.models.values()}
+    images = {key: load_images(plan.images, None, card.settings) for key, card in cards.items()}
+    on_features = {_encoded_as(card): card for card in plan.models.values() if card.encoder}
+    features = {
+        key: encoded(
+            images[prepared_by(card)],
+            plan.encoders[card.encoder],
+            card.settings.channels,
+            gpus,
+        )
+        for key, card in on_features.items()
+    }
     return ApplicationImages(images=images, features=features)
 
 

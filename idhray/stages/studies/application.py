@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from idhray import ledger
 from idhray.ancestry import ancestor_of_model
 from idhray.classify.trial_models import load_trial_card, model_folders
 from idhray.cohorts.manifest import patients_of, read_manifest, write_manifest
 from idhray.cohorts.modality import with_scans, with_slides
 from idhray.config import settings_from
-from idhray.errors import ConfigError
+from idhray.errors import ConfigError, TableError
 from idhray.leakage import HeldOut, assert_untouched
 from idhray.mri.patient import MriSettings
 from idhray.slides.patches import PatchSettings
@@ -25,7 +26,7 @@ from idhray.stages.cut_patches import CutPatchesFlags, cut_patches, patches_stat
 from idhray.stages.experiment.application import application_plan, application_state
 from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri, slices_state
-from idhray.stages.runtime.folder import seal
+from idhray.stages.runtime.folder import DONE, seal
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.external_statistics import (
     external_identity,
@@ -162,10 +163,26 @@ class Application:
             ),
             StudyStage(
                 name="patches",
-                state=lambda: patches_state(patches),
+                state=lambda: self._patches_state(patches),
                 run=lambda: cut_patches(patches),
             ),
         ]
+
+    @staticmethod
+    def _patches_state(patches: CutPatchesFlags) -> StageState:
+        """State of the patches.
+
+        Raises:
+            TableError: no slide gave a tile.
+        """
+        if exists(join(patches.tiles, DONE)) and not parts(patches.tiles):
+            fates = ledger.fates(patches.tiles)
+            first = next((fate.error for fate in fates.values() if fate.error), "")
+            raise TableError(
+                f"{patches.tiles}: none of {len(fates)} slides gave a tile ({first}), so nobody "
+                "can be predicted; see its ledger"
+            )
+        return patches_state(patches)
 
     def _slice_stages(self, cohort: str) -> list[StudyStage]:
         slices = PrepareMriFlags(

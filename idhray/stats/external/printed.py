@@ -45,7 +45,7 @@ def summary_sentence(tables: ExternalTables) -> str:
         f", {counts['unknown']} of unknown status" if counts["unknown"] else ""
     )
     if not tables.is_judged:
-        return f"{people}. Scores are given; nothing is judged."
+        return f"{people}: they have a score; nothing is judged."
     areas = [
         f"{row['model']}, arm {row['arm']}: AUC {with_interval(row, 'auc')} by the mean score of "
         f"{row['trainings']} trainings"

@@ -132,6 +132,10 @@ def _notes(scores: ExternalScores) -> Iterator[str]:
         "A patient's score is the mean probability over all trainings of an arm. No training, and "
         "no generator or weights behind it, saw a patient or an image of this cohort."
     )
+    if scores.dropped:
+        yield f"Trainings that lack patients were left out: {'; '.join(scores.dropped[:3])}."
+    if not scores.labeled.any():
+        return
     yield (
         "These figures describe another cohort. They do not change the verdict of the experiment."
     )
@@ -140,8 +144,6 @@ def _notes(scores: ExternalScores) -> Iterator[str]:
         "(Obuchowski and Rockette, K = 1). Trainings of one fold share their training patients, so "
         "they vary less than trainings on other cohorts would."
     )
-    if scores.dropped:
-        yield f"Trainings that lack patients were left out: {'; '.join(scores.dropped[:3])}."
 
 
 def _model_row(
