@@ -1,6 +1,7 @@
 """Evaluation of a GAN's images, and search for copies: checkpoint + real images -> verdict.
 
 fidelity.csv     every metric by channel, beside the floor between real patients
+realism.json     measures that need no network, and their verdict in words
 gate.json        copies and diversity: passed or not, reasons, and all figures
 images.csv       each generated image: its nearest training image, and whether it is a copy of it
 pairs.png        the closest pairs: generated, training image, difference
@@ -41,7 +42,13 @@ from idhray.generator_records import (
     write_gate,
 )
 from idhray.images import encode
-from idhray.stages.gan_training.evaluation_files import csv_bytes, write_figures
+from idhray.stages.gan_training.evaluation_files import (
+    REALISM_FILE,
+    csv_bytes,
+    realism_of,
+    write_figures,
+    write_realism,
+)
 from idhray.stages.gan_training.extractors import absolute_features, extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, selection_of_model
 from idhray.stages.gan_training.image_sets import (
@@ -76,6 +83,7 @@ logger = logging.getLogger(__name__)
 
 OWNS = (
     "fidelity.csv",
+    REALISM_FILE,
     "gate.json",
     "images.csv",
     "pairs.png",
@@ -230,6 +238,7 @@ def _result(out: str, judged: str) -> dict[str, Any]:
         "passed": None if state == "not judged" else verdict["passed"],
         "gate": state,
         "not_judged": verdict["notes"],
+        "realism": realism_of(out).get("verdict"),
         "copies": verdict["figures"]["copies"],
         "generated": verdict["figures"]["generated"],
         "text": _text(out, verdict),
@@ -331,6 +340,7 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
         channels=channel_names(task.images, generator.settings),
     )
     publish(join(task.out, "fidelity.csv"), csv_bytes(list(fidelity.rows())))
+    write_realism(task.out, images, train, task.settings.fidelity)
     embedding = embedding_of(task.images, train, extractor, generator.settings)
     generated = embedding.of_generated(images)
     symmetry, copy_settings = generator.settings.symmetry, task.settings.copies
@@ -440,6 +450,8 @@ def _text(out: str, gate: dict[str, Any]) -> str:
         [state.upper() if sentences else state, *filter(None, [" ".join(sentences)])]
     )
     figures = gate["figures"]
+    if judged := realism_of(out):
+        lines.append(f"Without a network: {judged['sentence']}")
     lines.append(f"Copies and diversity: {verdict}")
     lines.append(
         f"{figures['copies']} of {figures['generated']} generated images are copies of training "

@@ -24,7 +24,7 @@ from idhray.generator_records import GateRecord, GeneratorRecord, read_generator
 from idhray.images import decode
 from idhray.leakage import patient_splits
 from idhray.patients import same_patients
-from idhray.stages.gan_training.evaluation_files import csv_bytes, write_figures
+from idhray.stages.gan_training.evaluation_files import csv_bytes, write_figures, write_realism
 from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.image_sets import (
     ImageSelection,
@@ -95,6 +95,7 @@ def evaluate_synthetic(task: SyntheticEvaluationTask) -> None:
         channels=channel_names(task.images, form),
     )
     publish(join(task.out, "fidelity.csv"), csv_bytes(list(fidelity.rows())))
+    write_realism(task.out, images, train, task.fidelity)
     embedding = embedding_of(task.images, train, extractor, form)
     gate = copies_gate(
         embedding.of_generated(images),

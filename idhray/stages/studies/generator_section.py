@@ -11,6 +11,7 @@ from idhray.ancestry import ancestor_of_record, joined_remarks
 from idhray.generator_records import gate_state, read_generator
 from idhray.report.content import Picture
 from idhray.report.judgment_figures import history_figure
+from idhray.stages.gan_training.evaluation_files import realism_of
 from idhray.storage import exists, join, read_bytes, read_json
 
 SHOWN = {"fid": "FID", "kid": "KID", "precision": "Precision", "coverage": "Coverage"}
@@ -32,6 +33,8 @@ def evaluation_figures(folder: str) -> dict[str, str]:
         for name, title in SHOWN.items()
         if name in last.index
     }
+    if judged := realism_of(folder):
+        figures["By plain statistics"] = judged["verdict"]
     gate = read_json(join(folder, "gate.json"))
     counts = gate["figures"]
     figures["Copies of training images"] = f"{counts['copies']} of {counts['generated']}"
@@ -78,6 +81,8 @@ def evaluation_limits(folders: dict[str, str]) -> list[str]:
         if not exists(join(folder, "gate.json")):
             return [UNJUDGED]
         gate = read_json(join(folder, "gate.json"))
+        if (judged := realism_of(folder)).get("verdict") == "far from real":
+            limits.append(f"Images of {name}: {judged['sentence']}")
         if not gate["passed"]:
             limits.append(
                 f"The generator of {name} failed its test for copies and diversity; its images "
