@@ -5,13 +5,14 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo demo-mri test check docs slow test-newest-ray clean
+.PHONY: help install demo demo-mri test check docs test-web slow test-newest-ray clean
 
 help:
 	@echo "make demo   the whole study on a made-up cohort; ends with demo/study/report.html"
 	@echo "make demo-mri   the same of MRI and two simulated readers; demo-mri/study/report.html"
 	@echo "make test   format, lint, types, documentation, tests"
 	@echo "make docs   the documentation site, build/site/index.html"
+	@echo "make test-web  the pages of a report in Chromium; STUDY=demo/study adds its pages"
 	@echo "make slow   tests that take minutes"
 	@echo "make test-newest-ray   the tests of the stages on the newest Ray"
 	@echo "make clean  remove .venv and what demo made"
@@ -34,11 +35,17 @@ demo-mri: install
 
 test: install check docs
 	$(BIN)/pytest -n 3
+	@echo "left out: pages in a browser (make test-web), tests that take minutes (make slow)"
 
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# STUDY=demo/study also looks at the pages of that study.
+test-web: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[web]"
+	STUDY=$(STUDY) $(BIN)/pytest -m web tests/web
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

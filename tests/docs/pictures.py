@@ -19,6 +19,7 @@ from idhray.stages.studies.sample_images import images_of_table
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 WIDTH_PX = 900
+DRAWN = ("report", "response")
 
 
 def save(name, image):
@@ -26,7 +27,9 @@ def save(name, image):
     image = image.convert("RGB")
     if image.width > WIDTH_PX:
         image = image.resize((WIDTH_PX, round(image.height * WIDTH_PX / image.width)))
-    image.quantize(128).save(FOLDER / f"{name}.png", optimize=True)
+    if name not in DRAWN:  # a palette of few colors would merge those of lines
+        image = image.quantize(128)
+    image.save(FOLDER / f"{name}.png", optimize=True)
 
 
 def of_class(folder, side_px, count):
@@ -76,9 +79,9 @@ def main(demo):
     )
     save("synthetic", Image.open(io.BytesIO(sheet)))
     shot = FOLDER / "report.png"
-    chromium_screenshot(study / "report.html", shot, 1100, 900)
+    chromium_screenshot(study / "report.html", shot, 1100, 1150)
     save("report", Image.open(shot))
-    response = study / "report" / "response.png"
+    response = study / "report" / "response-to-the-number-of-added-images.png"
     save("response", Image.open(response))
 
 

@@ -34,7 +34,7 @@ LEAST_PER_CLASS = 2
 """Patients of each class in a row of the forest plot; fewer have no meaningful interval."""
 
 
-def cohort_table(cohort: pd.DataFrame) -> list[ReportTable]:
+def cohort_table(cohort: pd.DataFrame, title: str = "Table 1: patients") -> list[ReportTable]:
     """Table 1: age, sex, grade, site and diagnosis of mutant and wildtype patients."""
     frame = cohort[cohort["idh"].isin(LABELS)]
     numbers = [name for name in ("age",) if frame[name].notna().any()]
@@ -46,7 +46,7 @@ def cohort_table(cohort: pd.DataFrame) -> list[ReportTable]:
     printed = printed_characteristics(answer.figures)
     return [
         ReportTable(
-            title="Table 1: patients",
+            title=title,
             header=[str(name) for name in printed.columns],
             rows=printed.astype(str).to_numpy().tolist(),
             caption="Patients of known IDH status: median and quartiles, or number and share.",

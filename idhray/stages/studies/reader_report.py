@@ -97,7 +97,11 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         else "",
         cohort=counts,
         flows=flows,
-        tables=[*cohort_table(cohort), *park_report_tables(tables), *recorded_deviations(settings)],
+        tables=[
+            *cohort_table(cohort, "Patients by IDH status"),
+            *park_report_tables(tables),
+            *recorded_deviations(settings),
+        ],
         conventions=tables.notes,
         figures=[
             flow_picture(cohort, flows, tested_text(counts)),
