@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from idhray.chance import generator
-from idhray.classify.frozen import arm_weights, choose_penalty, fit_frozen, repeat_weights
-from idhray.errors import TableError
+from idhray.classify.aggregate import patient_means
+from idhray.classify.frozen import (
+    ProbeSettings,
+    arm_weights,
+    choose_penalty,
+    fit_frozen,
+    repeat_weights,
+)
+from idhray.errors import ConfigError, TableError
 
 
 def cohort(n_patients=12, per_patient=4, dimensions=6, shift=1.0):
@@ -87,3 +97,30 @@ def test_classes_that_no_fit_can_use_are_refused():
         fit_frozen(features, np.zeros_like(labels), weights=np.ones(len(labels)), penalty=1.0)
     with pytest.raises(TableError, match="2 or more patients of each class for training, got 1"):
         choose_penalty(features[:12], labels[:12], patients[:12], seed=0)
+
+
+def test_the_probe_equals_scikit_learn():
+    """Its own scaler, another solver, and the mean probability of a patient."""
+    features, labels, patients = cohort(n_patients=16, dimensions=5)
+    features = features.astype(np.float64)
+    head = fit_frozen(features, labels, weights=np.ones(len(labels)), penalty=10.0)
+    pipeline = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-10)
+    ).fit(features, labels)
+    p = head.mutant_probabilities(features)
+    names, means, _ = patient_means(patients, p)
+    expected = pipeline.predict_proba(features)[:, 1]
+
+    assert p == pytest.approx(expected, abs=1e-4)
+    assert means == pytest.approx([expected[patients == n].mean() for n in names], abs=1e-4)
+
+
+def test_another_scale_may_be_given():
+    """Arms of mean pooling share that of the arm `real`."""
+    features, labels, _ = cohort()
+    weights = np.ones(len(labels))
+    head = fit_frozen(features, labels, weights=weights, penalty=1.0, scale_of=features[:10])
+
+    assert head.mean == pytest.approx(features[:10].mean(axis=0), abs=1e-5)
+    with pytest.raises(ConfigError, match=r"probe\.penalty must be above 0"):
+        ProbeSettings(penalty=0.0)

@@ -14,6 +14,7 @@ from idhray.errors import StorageError
 from idhray.experiment.arms import GENERATED, parse_arm
 from idhray.experiment.images import ArmImages, CohortImages, FoldImages, arm_images
 from idhray.experiment.trials import ON_FEATURES, Trial
+from idhray.stages.experiment.decoding import with_pixels
 from idhray.stages.experiment.features import EncodedHere, ExperimentFeatures, experiment_features
 from idhray.stages.experiment.plan import TrialPlan
 
@@ -54,13 +55,16 @@ def load_data(images: str, plan: TrialPlan, trials: Sequence[Trial], gpus: float
         if arm.kind in GENERATED:
             pair = plan.generators_of(trial)
             per_class[pair] = max(per_class.get(pair, 0), arm.count // 2)
-    real = load_images(images, None, settings, decode=decode)
+    real = load_images(images, None, settings, decode=False)
     if not np.array_equal(real.patients, plan.images.patients):
         raise StorageError(f"{images}: the table changed while it was read; run again")
     synthetic = {
-        pair: load_synthetic(pair, count, settings, decode=decode)
+        pair: load_synthetic(pair, count, settings, decode=False)
         for pair, count in sorted(per_class.items())
     }
+    if decode:
+        real = with_pixels(real, settings)
+        synthetic = {pair: with_pixels(images, settings) for pair, images in synthetic.items()}
     features = None
     if on_features:
         source = EncodedHere(encoder=plan.settings.encoder, channels=settings.channels, gpus=gpus)

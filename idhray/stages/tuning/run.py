@@ -107,7 +107,7 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
                 storage_path=folder,
                 name=f"fold-{task.fold}",
                 verbose=0,
-                callbacks=[_Recorder(task, len(data.inner), left)],
+                callbacks=[_Recorder(task, searcher, len(data.inner), left)],
             ),
         ).fit()
 
@@ -134,10 +134,13 @@ def _trial(
 
 
 class _Recorder(Callback):  # type: ignore[misc]  # ray.tune is untyped
-    """Publishes each trial when it ends; stops the search when its seconds are spent."""
+    """Publishes each trial when it ends; ends the search when its seconds are spent."""
 
-    def __init__(self, task: SearchTask, inner_folds: int, seconds: float | None) -> None:
-        self._task, self._whole, self._left = task, STEPS * inner_folds, seconds
+    def __init__(
+        self, task: SearchTask, searcher: TrialSearcher, inner_folds: int, seconds: float | None
+    ) -> None:
+        self._task, self._searcher = task, searcher
+        self._whole, self._left = STEPS * inner_folds, seconds
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Publish the row of a trial, then its fate."""
@@ -164,13 +167,12 @@ class _Recorder(Callback):  # type: ignore[misc]  # ray.tune is untyped
         ledger.record(self._task.out, Fate(input=name, status="failed", parts=0, error=text))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Stop all trials once the budget is spent."""
+        """Start no further trial once the budget is spent; running trials end."""
         if self._left is None:
             return
         spent = sum(float((t.last_result or {}).get("seconds", 0)) for t in trials)
         if spent >= self._left:
-            for trial in trials:
-                trial.stopping_criterion["resource"] = 0
+            self._searcher.close()
 
 
 def _fate(name: str, row: Mapping[str, Any], values: Mapping[str, Any], digest: str) -> Fate:

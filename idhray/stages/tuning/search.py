@@ -58,6 +58,10 @@ class TrialSearcher(Searcher):  # type: ignore[misc]  # ray.tune is untyped
             values = dict(self._asked[trial_id].params)
         return {**values, NUMBER: number}
 
+    def close(self) -> None:
+        """Suggest no further trial."""
+        self._open.clear()
+
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:

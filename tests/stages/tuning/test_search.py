@@ -40,6 +40,15 @@ def test_a_random_search_draws_the_same_trials_after_any_interruption():
     assert rest == [t for t in unbroken if t["number"] not in finished]
 
 
+def test_a_closed_search_suggests_nothing():
+    """Its hours are spent."""
+    search = searcher({}, "random")
+    search.suggest("a")
+    search.close()
+
+    assert search.suggest("b") == Searcher.FINISHED
+
+
 def without_number(trial):
     return {name: value for name, value in trial.items() if name != "number"}
 
