@@ -80,8 +80,6 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
     if task.scheduler == "asha":
         scheduler = ASHAScheduler(
             time_attr="resource",
-            metric="objective",
-            mode="max",
             max_t=STEPS * len(data.inner),
             grace_period=STEPS,
             reduction_factor=REDUCTION,
@@ -101,7 +99,8 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
                 num_samples=task.trials - len(finished),
                 max_concurrent_trials=task.workers,
                 reuse_actors=True,
-                **({} if scheduler else {"metric": "objective", "mode": "max"}),
+                metric="objective",
+                mode="max",
             ),
             run_config=RunConfig(
                 storage_path=folder,
@@ -133,7 +132,7 @@ def _trial(
     evaluate(changed_settings(settings, kind, values), kind, data, report)
 
 
-class _Recorder(Callback):  # type: ignore[misc]  # ray.tune is untyped
+class _Recorder(Callback):
     """Publishes each trial when it ends; ends the search when its seconds are spent."""
 
     def __init__(

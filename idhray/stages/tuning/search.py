@@ -18,7 +18,7 @@ NUMBER = "number"
 """Key of the trial's number in its values."""
 
 
-class TrialSearcher(Searcher):  # type: ignore[misc]  # ray.tune is untyped
+class TrialSearcher(Searcher):
     """Values of the trials of one fold that are not finished."""
 
     def __init__(
