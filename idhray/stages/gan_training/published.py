@@ -112,7 +112,7 @@ def convert_published(flags: PublishedFlags) -> dict[str, Any]:
 
 
 def _sentence(flags: PublishedFlags) -> str:
-    """What nobody can check of the weights."""
+    """Sentence on what nobody can check: the images behind the weights, and their license."""
     return (
         f"Weights {flags.name} of another program were trained on: {flags.trained_on} (as declared,"
         f" so overlap cannot be excluded); their license: {flags.license}."
