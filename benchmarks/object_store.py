@@ -8,7 +8,10 @@ is slow. `ledger` counts the requests of a start on a ledger with and without it
 is moto, behind a proxy on this machine; see `tests/made_up_store.py`.
 """
 
+import functools
+import io
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,9 @@ import tyro
 
 from idhray import ledger_index
 from idhray.ledger import Fate, fates, record
+from idhray.shell.flag_classes import parsed_flags, stage_of
 from tests.made_up_store import Fault, MadeUpStore, made_up_store
+from tests.stages.in_process import without_ray as without_ray_here
 
 SETTLE_S = 4  # the store's times are whole seconds
 
@@ -41,6 +46,8 @@ class Outage:
     delay_s: float = 0
     """Delay of each request, for a slow store."""
     patients: int = 12
+    without_ray: bool = False
+    """Work in this process, one slide after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +57,15 @@ class Ledger:
     inputs: int = 10_000
 
 
-def run_stage(*words: str) -> tuple[dict[str, Any], str, float]:
+def run_stage(*words: str, without_ray: bool) -> tuple[dict[str, Any], str, float]:
     """Result, log and seconds of a command."""
     start = time.monotonic()
+    if without_ray:
+        log = io.StringIO()
+        logging.basicConfig(stream=log, level=logging.INFO, force=True)
+        with without_ray_here():
+            result = stage_of(words[0])(parsed_flags(words[0], list(words[1:])))
+        return result, log.getvalue(), time.monotonic() - start
     run = subprocess.run(
         [sys.executable, "-m", "idhray", *words], capture_output=True, text=True, check=False
     )
@@ -74,16 +87,18 @@ def outage(options: Outage) -> None:
     """Print counts of a stage whose store failed."""
     with made_up_store() as store, tempfile.TemporaryDirectory() as folder:
         phantom = f"{folder}/phantom"
-        run_stage("make-phantom", "--out", phantom, "--patients", str(options.patients))
+        run = functools.partial(run_stage, without_ray=options.without_ray)
+        small = ["--width-px", "2048", "--height-px", "2048"]
+        run("make-phantom", *small, "--out", phantom, "--patients", str(options.patients))
         manifest = upload_slides(phantom, store)
         store.requests.clear()
         store.delay_s = options.delay_s
         if options.fault:
             threading.Thread(target=interrupt, args=(store, options), daemon=True).start()
         words = ["tile-slides", "--manifest", manifest, "--out", "s3://bucket/tiles"]
-        result, log, seconds = run_stage(*words, "--workers", "2")
+        result, log, seconds = run(*words, "--workers", "2")
         counts = dict(store.requests)
-        again, _, second = run_stage(*words, "--workers", "2")
+        again, _, second = run(*words, "--workers", "2")
     notes = [line for line in log.splitlines() if "trying again" in line or "answers after" in line]
     print(log[-2000:], file=sys.stderr)
     print(

@@ -5,6 +5,7 @@ moto keeps the objects in memory. The proxy stands for the network and for a sto
 
 import contextlib
 import http.client
+import logging
 import os
 import threading
 import time
@@ -125,6 +126,7 @@ class _Server(ThreadingHTTPServer):
 @contextlib.contextmanager
 def made_up_store(bucket: str = "bucket") -> Iterator[MadeUpStore]:
     """A store with one bucket; the environment of this process points to it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs each request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     store = MadeUpStore(moto.get_host_and_port())
