@@ -1,6 +1,6 @@
 """Models of an experiment applied to new patients: slides or scans -> probabilities and a report.
 
-cohort.parquet  tiles/ and patches/, or slices/  predictions/  statistics/  report.html
+cohort.parquet  tiles/ and patches/, or slices/  predictions/  statistics/  heatmaps/  report.html
 
 Every setting is that of the models: images that were prepared otherwise would be other images.
 Patients need no IDH status. Of those who have one, the statistics describe an external cohort.
@@ -24,9 +24,11 @@ from idhray.slides.patches import PatchSettings
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.cut_patches import CutPatchesFlags, cut_patches, patches_state
 from idhray.stages.experiment.application import application_plan, application_state
+from idhray.stages.experiment.heatmaps import draw_heatmaps, heatmaps_are_current
 from idhray.stages.predict import PredictFlags, predict
 from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri, slices_state
 from idhray.stages.runtime.folder import DONE, seal
+from idhray.stages.runtime.session import task_gpus
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.external_statistics import (
     external_identity,
@@ -43,7 +45,16 @@ from idhray.stats.settings import StatsSettings
 from idhray.storage import absolute, exists, join, publish, read_bytes, read_json
 from idhray.table_parts import parts, read_part
 
-OWNS = (COHORT_FILE, "tiles", "patches", "slices", "predictions", "statistics", "report.html")
+OWNS = (
+    COHORT_FILE,
+    "tiles",
+    "patches",
+    "slices",
+    "predictions",
+    "statistics",
+    "heatmaps",
+    "report.html",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +140,30 @@ class Application:
                 run=lambda: self._fit(cohort),
                 is_cheap=True,
             ),
+            *([self._heatmap_stage(cohort)] if self.flags.heatmaps else []),
             StudyStage(name="report", state=self._report_state, run=self._report, is_cheap=True),
         ]
+
+    def _heatmap_stage(self, cohort: str) -> StudyStage:
+        out, predictions = join(self.out, "heatmaps"), join(self.out, "predictions")
+
+        def state() -> StageState:
+            is_current = heatmaps_are_current(out, seal(predictions))
+            return UP_TO_DATE if is_current else StageState(status="to do")
+
+        def draw() -> None:
+            tiles = self.preparation.get("tiles", {}).get("settings")
+            draw_heatmaps(
+                out,
+                self.models,
+                self._images,
+                read_manifest(cohort),
+                None if self.is_mri else settings_from(TilingSettings, tiles),
+                seal=seal(predictions),
+                gpus=task_gpus(self.flags.gpus),
+            )
+
+        return StudyStage(name="heatmaps", state=state, run=draw, is_cheap=True)
 
     @property
     def _images(self) -> str:

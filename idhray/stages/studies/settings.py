@@ -177,6 +177,9 @@ class StudyFlags(ItemFlags):
     no training. All settings are those of the models. Research use only."""
     models: str | None = None
     """With --apply-to: folder of a study or of `sweep` that kept its models."""
+    heatmaps: bool = True
+    """With --apply-to and --external: also draw the score of each patch on its slide, and the most
+    mutant-like and wildtype-like patches of each patient, in OUT/heatmaps."""
     external: tuple[str, ...] = ()
     """Slides: manifests of further cohorts. The kept models are applied to each of them once, after
     the statistics, in OUT/external/NAME, where NAME is that of the manifest."""
