@@ -25,7 +25,7 @@ def experiment_tables_text(tables: ExperimentTables) -> dict[str, pd.DataFrame]:
         "Contrasts": _table(tables.contrasts, _contrast),
         "Arms": _table(tables.arms, _arm),
         "Baselines": _table(tables.baselines, _baseline),
-        "Strata": _table(_shown_strata(tables.strata), _stratum),
+        "Strata": _table(shown_strata(tables.strata), _stratum),
     }
     return {title: frame for title, frame in frames.items() if len(frame)}
 
@@ -35,7 +35,7 @@ def classifier_table_text(table: pd.DataFrame) -> pd.DataFrame:
     return _table(table, lambda row: {"Classifier": row["model"], **_arm(row)})
 
 
-def _shown_strata(strata: pd.DataFrame) -> pd.DataFrame:
+def shown_strata(strata: pd.DataFrame) -> pd.DataFrame:
     """Strata, with one row for a level that has too few patients of a class for any area."""
     if strata.empty:
         return strata

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from idhray.stats.arms.printed import shown_strata
 from idhray.stats.external.scores import RESEARCH
 from idhray.stats.external.tables import ExternalTables
 from idhray.stats.table1.printing import printed_characteristics
@@ -13,7 +14,8 @@ CAPTIONS = {
     "score, with 95% interval over patients; at the threshold: sensitivity, specificity.",
     "Calibration": "Calibration of the mean score. In the large: 0 is ideal, above 0 the scores "
     "are too low. Slope: 1 is ideal, below 1 they are too extreme.",
-    "Contrasts": "Difference in AUC, trainings as readers of the same patients (K = 1).",
+    "Contrasts": "Mean difference in AUC of single trainings, which are readers of the same "
+    "patients (K = 1).",
     "Baselines": "Age alone and the mean scores.",
     "Strata": "Areas among patients of the same grade, site, sex or age group.",
     "Net benefit": "Decision curve: net benefit per patient of acting on the mean score.",
@@ -31,7 +33,7 @@ def external_tables_text(tables: ExternalTables) -> dict[str, pd.DataFrame]:
         "Calibration": pd.DataFrame([_calibration(row) for row in records(tables.models)]),
         "Contrasts": pd.DataFrame([_contrast(row) for row in records(tables.contrasts)]),
         "Baselines": pd.DataFrame([_baseline(row) for row in records(tables.baselines)]),
-        "Strata": pd.DataFrame([_stratum(row) for row in records(tables.strata)]),
+        "Strata": pd.DataFrame([_stratum(row) for row in records(shown_strata(tables.strata))]),
         "Net benefit": _net_benefit(tables.decision),
         "Patients": _patients(tables.patients),
     }
@@ -57,7 +59,11 @@ def summary_sentence(tables: ExternalTables) -> str:
         for row in records(tables.contrasts)
     ]
     text = f"{people}. {'; '.join(areas)}."
-    return f"{text} Difference in AUC, {'; '.join(differences)}." if differences else text
+    return (
+        f"{text} Mean difference in AUC of single trainings, {'; '.join(differences)}."
+        if differences
+        else text
+    )
 
 
 def _interval(row: dict[str, object]) -> str:
