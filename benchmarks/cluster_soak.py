@@ -33,7 +33,7 @@ from idhray.ledger import fates
 from idhray.table_parts import parts
 
 RESULTS = Path(__file__).parent / "results" / "cluster_soak.csv"
-PHANTOM = "--preset demo --width-px 1536 --height-px 1536 --patients 24 --seed 5"
+PHANTOM = "--preset demo --width-px 1536 --height-px 1536 --patients 12 --seed 5"
 TILING = "--tile-px 256 --min-object-px 50"
 PATCHES = "--tile-px 256 --patch-px 64 --train-per-class 24 --eval-per-patient 2"
 GAN = (

@@ -122,7 +122,7 @@ class PatientStore(fs.FileSystemHandler):  # type: ignore[misc]
                 return dict(stream.metadata() or {})
 
         metadata = {name.lower(): value for name, value in self._call(path, call).items()}
-        return metadata.get("etag", b"").decode().strip('"')
+        return str(metadata.get("etag", b"").decode()).strip('"')
 
     def upload(self, path: str, copy: IO[bytes]) -> None:
         """Make a file hold the content of an open file."""

@@ -55,14 +55,14 @@ def run_tasks(
     Raises:
         RayTaskError: a worker met a programming error.
     """
-    remote = ray.remote(
+    remote: Any = ray.remote  # its types do not know tasks with such options
+    task = remote(
         num_cpus=options.cpus,
         num_gpus=options.gpus,
         max_retries=options.retries,
         **({"memory": options.memory_bytes} if options.memory_bytes else {}),
         **({"max_calls": 0} if options.keep_processes else {}),
-    )
-    task: Any = remote(_work).options(name="work_on_group")
+    )(_work).options(name="work_on_group")
     shared, waiting = ray.put(work), deque(groups)
     running: list[ray.ObjectRef[Any]] = []
     window = _Window(options.at_once)
