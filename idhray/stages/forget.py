@@ -16,7 +16,7 @@ from idhray.stages.forgetting.ancestry import (
 )
 from idhray.stages.forgetting.caches import cleaned_caches, slide_caches
 from idhray.stages.forgetting.certificate import OpenEnds, certificate_of, text_of
-from idhray.stages.forgetting.changes import PAGES
+from idhray.stages.forgetting.changes import PAGES, is_report_file
 from idhray.stages.forgetting.execution import (
     change_folder,
     continue_protocol,
@@ -99,7 +99,7 @@ class _State:
     def holds_patient(self) -> bool:
         """True if a file names the patient; pages are removed without being read."""
         paths = [change.path for each in self.changes for change in each.changes]
-        return any(basename(path) not in PAGES for path in paths)
+        return any(basename(path) not in PAGES and not is_report_file(path) for path in paths)
 
 
 def forget(flags: ForgetFlags) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Change:
 def change_of(path: str, subject: Subject) -> Change | None:
     """Change of a file; None if it does not hold the patient."""
     name = basename(path)
-    if name == WITHDRAWN_FILE or f"/{FINGERPRINTS}/" in path or _is_report_file(path):
+    if name == WITHDRAWN_FILE or f"/{FINGERPRINTS}/" in path or is_report_file(path):
         # Fingerprints beside a table, and files of a report, are made again from what stays.
         return None if name == WITHDRAWN_FILE else Change(path=path, kind="delete")
     if name.endswith(".parquet"):
@@ -67,7 +67,7 @@ def change_of(path: str, subject: Subject) -> Change | None:
     return None
 
 
-def _is_report_file(path: str) -> bool:
+def is_report_file(path: str) -> bool:
     """True for a figure or table beside the report of a study, which is made again with it."""
     folder, root = basename(dirname(path)), dirname(dirname(path))
     records = (STUDY_FILE, EXPERIMENT_FILE)

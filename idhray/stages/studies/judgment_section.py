@@ -42,7 +42,10 @@ def cohort_table(cohort: pd.DataFrame, title: str = "Table 1: patients") -> list
     if frame["idh"].nunique() < 2 or not (numbers or levels):
         return []
     texts = frame.assign(**{name: frame[name].map(_level) for name in levels})
-    answer = table_1(texts, group="idh", continuous=numbers, categorical=levels)
+    try:
+        answer = table_1(texts, group="idh", continuous=numbers, categorical=levels)
+    except SampleError as error:
+        return [ReportTable(title=title, header=["Variable"], rows=[], notes=[str(error)])]
     printed = printed_characteristics(answer.figures)
     return [
         ReportTable(

@@ -226,7 +226,8 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     classifier(study, patients)
     publish(f"{study}/statistics/by_patient.csv", f"patient,p\n{patients[2]},0.5\n".encode())
     finish(f"{study}/statistics", {"stage": "fit_stats", "manifest_hash": "h"})
-    publish(f"{study}/report.html", f"<p>{' '.join(patients)}</p>".encode())
+    for name in ("report.html", "progress.html", "report/strata.csv", "report/flow.svg"):
+        publish(f"{study}/{name}", f"<p>{' '.join(patients)}</p>".encode())
     write_manifest(f"{study}/cohort.parquet", cohort)
     write_folds(f"{study}/folds.parquet", folds_of(patients))
     hashed = manifest_hash(patients_of(cohort))
