@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -68,14 +69,14 @@ def probabilities_figure(
         decision.plot(*np.transpose(treat_all), color=GRAY, linestyle=":", label="call all mutant")
         recall.axhline(share, color=GRAY, linewidth=0.8)
         for number, arm in enumerate(arms):
-            style = {
+            style: dict[str, Any] = {
                 "color": PALETTE[number % len(PALETTE)],
                 "linestyle": STYLES[number % len(STYLES)],
             }
             _draw_calibration(calibration, arm, style)
             decision.plot(*np.transpose(arm.benefit), label=arm.arm, linewidth=1.5, **style)
             recall.step(arm.recall, arm.precision, where="post", linewidth=1.5, **style)
-        square = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
+        square: dict[str, Any] = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
         calibration.set(title="Calibration", xlabel="Probability", ylabel="Share mutant", **square)
         recall.set(title="Precision and recall", xlabel="Recall (sensitivity)", **square)
         recall.set_ylabel("Precision (positive predictive value)")
@@ -85,7 +86,7 @@ def probabilities_figure(
         return figure_bytes(figure, "svg")
 
 
-def _draw_calibration(axes: Axes, arm: JudgedArm, style: Mapping[str, str]) -> None:
+def _draw_calibration(axes: Axes, arm: JudgedArm, style: Mapping[str, Any]) -> None:
     if arm.smooth is not None:
         axes.plot(arm.smooth[:, 0], arm.smooth[:, 1], linewidth=1.5, **style)
     if arm.groups:
@@ -150,8 +151,16 @@ def flow_figure(boxes: Sequence[FlowBox]) -> bytes:
         axes = figure.subplots()
         axes.set_axis_off()
         axes.set(xlim=(0, 10), ylim=(len(boxes) - 0.3, -0.6))
-        frame = {"boxstyle": "round,pad=0.45", "facecolor": "#f4f6f8", "edgecolor": "#4d5661"}
-        pale = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": GRAY}
+        frame: dict[str, Any] = {
+            "boxstyle": "round,pad=0.45",
+            "facecolor": "#f4f6f8",
+            "edgecolor": "#4d5661",
+        }
+        pale: dict[str, Any] = {
+            "boxstyle": "round,pad=0.4",
+            "facecolor": "white",
+            "edgecolor": GRAY,
+        }
         for row, box in enumerate(boxes):
             axes.text(2.6, row, _shielded(box.text), ha="center", va="center", bbox=frame)
             if row:
