@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from idhray.errors import TableError
-from idhray.storage import FileState, file_states, join, publishing
+from idhray.storage import ListedFile, file_states, join, publishing
 from idhray.table_parts import complete_part
 from idhray.tables import LEDGER
 
@@ -38,10 +38,10 @@ SCHEMA = pa.schema(
     LEDGER.metadata,
 )
 
-Row = dict[str, Any]
+LedgerRow = dict[str, Any]
 
 
-def ledger_rows(folder: str, *, update: bool = False) -> list[Row]:
+def ledger_rows(folder: str, *, update: bool = False) -> list[LedgerRow]:
     """Rows of a ledger in the order of its files, as in LEDGER.
 
     Args:
@@ -61,27 +61,27 @@ def ledger_rows(folder: str, *, update: bool = False) -> list[Row]:
     return list(rows.values())
 
 
-def _row(path: str) -> Row:
+def _row(path: str) -> LedgerRow:
     (row,) = complete_part(path, LEDGER).to_pylist()
     return dict(row)
 
 
 def _indexed(
-    folder: str, states: Mapping[str, FileState], parts: Mapping[str, FileState]
-) -> Iterator[tuple[str, Row]]:
+    folder: str, states: Mapping[str, ListedFile], parts: Mapping[str, ListedFile]
+) -> Iterator[tuple[str, LedgerRow]]:
     """Rows of the index that count, by file."""
     written_ns = states[INDEX].changed_ns
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     with contextlib.suppress(TableError):  # of a later version, or damaged: read the files
         rows = complete_part(join(folder, INDEX), SCHEMA).to_pylist()
     for row in rows:
         name, size, changed_ns = (row.pop(column) for column in FILE_COLUMNS)
         is_settled = changed_ns < written_ns - SETTLED_NS
-        if is_settled and parts.get(name) == FileState(size=size, changed_ns=changed_ns):
+        if is_settled and parts.get(name) == ListedFile(size=size, changed_ns=changed_ns):
             yield name, row
 
 
-def _write(folder: str, rows: Mapping[str, Row], parts: Mapping[str, FileState]) -> None:
+def _write(folder: str, rows: Mapping[str, LedgerRow], parts: Mapping[str, ListedFile]) -> None:
     values = [
         {**row, "file": name, "size": parts[name].size, "changed_ns": parts[name].changed_ns}
         for name, row in rows.items()

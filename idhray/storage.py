@@ -191,19 +191,19 @@ def list_files(folder: str, *, suffix: str = "", prefix: str = "") -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileState:
+class ListedFile:
     """Size and time of a file; it is another one if they differ."""
 
     size: int
     changed_ns: int
 
 
-def file_states(folder: str) -> dict[str, FileState]:
+def file_states(folder: str) -> dict[str, ListedFile]:
     """Files directly in `folder` by name; none when the folder is not there."""
     files, inner = filesystem(folder)
     infos = files.get_file_info(fs.FileSelector(inner, allow_not_found=True))
     return {
-        info.base_name: FileState(size=info.size or 0, changed_ns=info.mtime_ns or 0)
+        info.base_name: ListedFile(size=info.size or 0, changed_ns=info.mtime_ns or 0)
         for info in infos
         if info.type == fs.FileType.File
     }

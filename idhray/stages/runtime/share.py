@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
+class InputShare:
     """One of `count` shares, from 1."""
 
     number: int
@@ -38,7 +38,7 @@ class Share:
         return f"{self.number:05d}-of-{self.count:05d}"
 
 
-def parse_share(text: str, *, overwrite: bool = False) -> Share | None:
+def parse_share(text: str, *, overwrite: bool = False) -> InputShare | None:
     """Share of a flag such as 3/16; None for an empty text.
 
     Raises:
@@ -51,11 +51,13 @@ def parse_share(text: str, *, overwrite: bool = False) -> Share | None:
     match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise ConfigError(f"--part must be such as 3/16, the third of 16 shares, got {text!r}")
-    return Share(int(match[1]), int(match[2]))
+    return InputShare(int(match[1]), int(match[2]))
 
 
 @contextlib.contextmanager
-def shared_stage_folder(out: str, identity: Identity, share: Share) -> Iterator[dict[str, Any]]:
+def shared_stage_folder(
+    out: str, identity: Identity, share: InputShare
+) -> Iterator[dict[str, Any]]:
     """Output folder of a stage for one share; it is not sealed. Yields as `stage_folder`."""
     origin = provenance(str(identity.values["stage"]))
     with shared_output_folder(out, identity, provenance=origin, share=share.name) as recorded:

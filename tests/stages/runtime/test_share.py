@@ -12,7 +12,7 @@ from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.items import Item
-from idhray.stages.runtime.share import Share, parse_share
+from idhray.stages.runtime.share import InputShare, parse_share
 from idhray.stages.tile_slides import TileSlidesFlags, tile_slides
 from idhray.storage import output_folder, shared_output_folder
 from idhray.table_parts import read_table
@@ -25,7 +25,7 @@ IDENTITY = Identity({"stage": "test"})
 def test_every_input_is_in_one_share_and_shares_are_of_one_size():
     """The largest slides must not meet in one task."""
     items = [Item(name=f"{k}", settings_hash="", task=None, size=k % 10) for k in range(40)]
-    shares = [Share(number, 4).of(items) for number in range(1, 5)]
+    shares = [InputShare(number, 4).of(items) for number in range(1, 5)]
 
     assert sorted(item.name for share in shares for item in share) == sorted(i.name for i in items)
     sizes = [sum(item.size for item in share) for share in shares]
