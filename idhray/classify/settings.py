@@ -76,8 +76,8 @@ class ClassifierSettings:
     """Learning rate. decay: see lr_decay. cosine: linear rise over the first twentieth of all
     steps, then half a cosine down to 0."""
     precision: Literal["float32", "bf16"] = "float32"
-    """bf16: convolutions and matrix products in bfloat16, in training and prediction; results differ
-    by rounding. Fast on GPUs, and on CPUs with matrix instructions (AMX); slower on other CPUs."""
+    """bf16: convolutions and matrix products in bfloat16, in training and prediction; results
+    differ by rounding. Fast on GPUs and on CPUs with AMX; slower on other CPUs."""
     channels_last: bool = False
     """Store images with their channels last, which is the fast order of most processors. Results
     differ by rounding."""
