@@ -1,4 +1,4 @@
-"""One function mapped over many inputs by Ray. Each input gives part files and a ledger row.
+"""One function mapped over many inputs by Ray Data. Each input gives part files and a ledger row.
 
 A worker publishes the parts, then the fate. A worker that is killed between the two writes the
 parts again with the same bytes; one that is killed before does the input again. Rows never pass
