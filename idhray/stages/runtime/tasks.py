@@ -50,7 +50,7 @@ def run_tasks(
         num_cpus=options.cpus,
         num_gpus=options.gpus or None,
         memory=options.memory_bytes or None,
-        **({"max_calls": 0} if options.keep_processes else {}),
+        max_calls=0 if options.keep_processes else None,
     )
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
     yield from cast(Iterator[ItemReport], reports.iter_rows())
