@@ -32,6 +32,7 @@ from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.paper_tables import park_report_tables
 from idhray.stages.studies.record import study_settings
 from idhray.stages.studies.sample_images import images_of_table
+from idhray.stages.studies.settings import PRESETS, MriStudySettings
 from idhray.stages.studies.shared_sections import (
     ledger_flows,
     manifest_flow,
@@ -41,6 +42,7 @@ from idhray.stages.studies.shared_sections import (
     shown_gain,
     split_counts,
     tested_text,
+    with_preset_first,
 )
 from idhray.stages.studies.statistics import SOURCES, readings_rows
 from idhray.stats.papers.park.readings_table import read_readings
@@ -123,7 +125,10 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
             *pairs_picture(judged, "IDH-mutant tumors", "CE-T1w is red, FLAIR green."),
             *walk_picture(judged, "IDH-mutant tumors"),
         ],
-        settings=settings_groups(settings),
+        settings=with_preset_first(
+            settings_groups(settings),
+            {name: each for name, each in PRESETS.items() if isinstance(each, MriStudySettings)},
+        ),
         provenance=provenance_of(study),
         limits=limits,
     )

@@ -1,6 +1,6 @@
 """Sections that the reports of both modalities share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from idhray.cohorts.manifest import SPLITS
 from idhray.cohorts.manifest_notes import note_lines, study_notes
+from idhray.config import settings_dict
 from idhray.ledger import fates, ledger_table
 from idhray.report.content import Flow, ReportContent, SplitCount, flow_of
 from idhray.report.files import report_files
@@ -134,6 +135,32 @@ def settings_groups(
             if isinstance(values, dict):
                 groups[f"{name}, {inner}"] = {k: str(v) for k, v in values.items()}
     return groups
+
+
+def with_preset_first(
+    groups: Mapping[str, Mapping[str, str]], presets: Mapping[str, Any]
+) -> dict[str, Mapping[str, str]]:
+    """Groups of settings, led by those that differ from the preset that is nearest.
+
+    Args:
+        groups: Group -> setting -> value, from `settings_groups`.
+        presets: Name -> settings of one kind of study.
+    """
+    changed = {name: _differences(groups, preset) for name, preset in presets.items()}
+    nearest = min(changed, key=lambda name: len(changed[name]))
+    differing = changed[nearest] or {"differences": "none"}
+    return {f"this study that differ from the preset {nearest}": differing, **groups}
+
+
+def _differences(groups: Mapping[str, Mapping[str, str]], preset: Any) -> dict[str, str]:
+    """Settings whose value is not that of a preset, with both values."""
+    defaults = settings_groups(settings_dict(preset))
+    return {
+        f"{group}: {name}": f"{value} (preset: {defaults[group][name]})"
+        for group, values in groups.items()
+        for name, value in values.items()
+        if name in defaults.get(group, {}) and defaults[group][name] != value
+    }
 
 
 def shown_gain(gain: float) -> str:

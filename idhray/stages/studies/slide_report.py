@@ -56,6 +56,7 @@ from idhray.stages.studies.judgment_section import (
 from idhray.stages.studies.paper_tables import liu_report_tables
 from idhray.stages.studies.record import STUDY_FILE, experiment_root, study_settings
 from idhray.stages.studies.sample_images import images_of_table
+from idhray.stages.studies.settings import PRESETS, StudySettings
 from idhray.stages.studies.shared_sections import (
     fold_counts,
     ledger_flows,
@@ -66,6 +67,7 @@ from idhray.stages.studies.shared_sections import (
     shown_gain,
     split_counts,
     tested_text,
+    with_preset_first,
 )
 from idhray.stages.studies.slide_figures import slide_figures
 from idhray.stats.arms.tables import answer_text, experiment_tables
@@ -153,7 +155,10 @@ def _content(study: str, experiment: str | None) -> ReportContent:
         generators=[_generator(place) for place in places[: len(LABELS)]],
         generators_note=_generators_note(study, images, places),
         sheets=[_sheet(places[: len(LABELS)], images), *_pairs(places[: len(LABELS)])],
-        settings=settings_groups(settings, without=_stages_not_run(study)),
+        settings=with_preset_first(
+            settings_groups(settings, without=_stages_not_run(study)),
+            {name: each for name, each in PRESETS.items() if isinstance(each, StudySettings)},
+        ),
         provenance=_provenance(study, root, settings, places),
         limits=[
             *statistics.limits,

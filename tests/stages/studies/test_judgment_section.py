@@ -1,10 +1,15 @@
 """Table 1 and the flow of patients, from a cohort and ledgers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from idhray.config import settings_dict
 from idhray.report.content import flow_of
 from idhray.stages.studies.judgment_section import cohort_table, flow_picture
+from idhray.stages.studies.settings import PRESETS, StudySettings
+from idhray.stages.studies.shared_sections import settings_groups, with_preset_first
 
 
 def cohort(count=12):
@@ -48,3 +53,16 @@ def test_the_flow_counts_what_is_left_out_and_says_it_in_words():
     assert "12 patients in the manifest (left out: 4 of unknown IDH status)" in picture.alt
     assert "0 skipped, 300 failed" in picture.alt
     assert "no mpp and no objective power" in picture.alt
+
+
+def test_settings_that_differ_from_the_nearest_preset_come_first():
+    """A reader wants to know what was changed, not to compare 160 values."""
+    demo = PRESETS["demo"]
+    groups = settings_groups(settings_dict(replace(demo, evaluation_images=77)))
+    slides = {name: each for name, each in PRESETS.items() if isinstance(each, StudySettings)}
+    first = next(iter(with_preset_first(groups, slides).items()))
+
+    assert first == (
+        "this study that differ from the preset demo",
+        {"study: evaluation_images": "77 (preset: 100)"},
+    )
