@@ -213,6 +213,7 @@ def test_a_patient_of_an_external_cohort_leaves_it(study):
     left = [path for path in Path(study).rglob("*") if path.is_file() and path.name != ".lock"]
 
     assert not any(patient.encode() in path.read_bytes() for path in left)
+    assert not any(patient in path.name for path in left)
     rows = read_table(f"{study}/external/hospital/predictions", PREDICTIONS).to_pandas()
     assert set(rows["patient"]) == {EXTERNAL_PATIENTS[1]}
     assert len(list(Path(study, "sweep/models").iterdir())) == 8

@@ -207,6 +207,9 @@ def external_cohort(study):
         fate(f"{out}/predictions", folder.rpartition("/")[2], rows, PREDICTIONS)
     digests = {folder.rpartition("/")[2]: weights_digest_of(folder) for folder in models}
     finish(f"{out}/predictions", {"stage": "predict", "models": digests, "images": "e"})
+    for name in EXTERNAL_PATIENTS:
+        publish(f"{out}/heatmaps/{name}-patches.png", encode(image("patches", name)))
+        publish(f"{out}/heatmaps/{name}-A.png", encode(image("heatmap", name)))
     write_manifest(f"{out}/cohort.parquet", cohort_of(EXTERNAL_PATIENTS, "/other"))
     publish(f"{out}/report.html", f"<p>{' '.join(EXTERNAL_PATIENTS)}</p>".encode())
     publish_json(f"{out}/{SETTINGS}", {"stage": "study", "kind": "application", "seed": 0})
