@@ -76,11 +76,14 @@ def heatmap(thumbnail: RGB, patches: Sequence[ScoredPatch], title: str) -> RGB:
 def extreme_patches(p_mutant: NDArray[np.float64]) -> tuple[list[int], list[int]]:
     """Numbers of the most mutant-like and of the most wildtype-like patches, up to ten each.
 
+    No patch is in both lists, unless there is one alone.
+
     Args:
         p_mutant: (N,) scores of a patient's patches.
     """
     order = np.argsort(-p_mutant, kind="stable").tolist()
-    return order[:EXTREME], order[::-1][:EXTREME]
+    count = min(EXTREME, max(1, len(order) // 2))
+    return order[:count], order[::-1][:count]
 
 
 def extreme_sheet(

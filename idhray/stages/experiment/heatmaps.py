@@ -38,8 +38,8 @@ from idhray.table_parts import column_names, read_part
 logger = logging.getLogger(__name__)
 
 OF_FILE = "_of.json"
-MOST_PX = 1600
-"""Longest side of a thumbnail."""
+MOST_PX, FINEST_MPP = 1600, 4.0
+"""Longest side of a thumbnail, and its finest scale in um per pixel."""
 PLACE = ("slide", "x_l0", "y_l0", "size_l0", "height_l0")
 
 
@@ -194,7 +194,7 @@ def draw_slide(
             longest_um = max(
                 side * mpp for side, mpp in zip(opened.size_l0, opened.mpp_xy, strict=True)
             )
-            mpp = max(settings.mask_mpp, longest_um / MOST_PX)
+            mpp = max(FINEST_MPP, longest_um / MOST_PX)
             base, _ = thumbnail(opened, mpp)
             scale = opened.extent_l0((1, 1), mpp)
     except (IdhrayError, OSError) as error:
