@@ -97,7 +97,7 @@ class CommandEntry:
     def flags(self, preset: str | None = None) -> tuple[FlagEntry, ...]:
         """Flags and defaults under a preset; those of the default preset without one."""
         default = next(iter(self.flags_by_preset))
-        return self.flags_by_preset[preset if preset in self.flags_by_preset else default]
+        return self.flags_by_preset.get(preset or default, self.flags_by_preset[default])
 
 
 @cache

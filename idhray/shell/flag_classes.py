@@ -47,7 +47,7 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"idhray.stages.{name.replace('-', '_')}")
 
 
-def _chosen_preset(argv: list[str], presets: dict[str, Any]) -> str | None:
+def _chosen_preset(argv: Sequence[str], presets: dict[str, Any]) -> str | None:
     """The preset must be known first: it makes the defaults of the other flags."""
     if not presets:
         return None

@@ -17,7 +17,7 @@ import simplejpeg
 import tifffile
 import torch
 
-from idhray.classify.encoders import ENCODERS
+from idhray.classify.encoder_records import ENCODERS
 from idhray.stages.checkup.result import CheckResult, checked, failed, ok, warning
 
 PIXELS = np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3).astype(np.uint8) // 4
@@ -111,14 +111,17 @@ def _sum_over(count: int) -> CheckResult:
 
 
 def encoder_weights() -> list[CheckResult]:
-    """Compare the weights of each frozen encoder with their digest."""
-    return [checked(f"weights {name}", partial(_digest, name), REINSTALL) for name in ENCODERS]
+    """Compare the weights of each frozen encoder that lie in a package with their digest."""
+    return [
+        checked(f"weights {name}", partial(_digest, name, encoder.weights), REINSTALL)
+        for name, encoder in ENCODERS.items()
+        if encoder.weights is not None
+    ]
 
 
-def _digest(name: str) -> CheckResult:
-    encoder = ENCODERS[name]
-    digest = hashlib.sha256(Path(encoder.weights()).read_bytes()).hexdigest()
-    if digest != encoder.sha256:
+def _digest(name: str, weights: Callable[[], str]) -> CheckResult:
+    digest = hashlib.sha256(Path(weights()).read_bytes()).hexdigest()
+    if digest != ENCODERS[name].sha256:
         return failed(f"weights {name}", "other bytes than those that were tested", REINSTALL)
     return ok(f"weights {name}", "whole, by SHA-256")
 
