@@ -141,6 +141,7 @@ def import_synthetic(flags: ImportSyntheticFlags) -> dict[str, Any]:
     reader = READERS[flags.format]
     chunks = list(_chunks(source, reader))
     image_px = flags.image_px or _first_side(chunks, reader)
+    trained_on = patients_hash(patients)
     values = {
         "stage": "import_synthetic",
         "format": flags.format,
@@ -148,12 +149,12 @@ def import_synthetic(flags: ImportSyntheticFlags) -> dict[str, Any]:
         "resize": flags.resize,
         "idh": flags.idh,
         "generator": flags.generator,
-        "trained_on": patients_hash(patients),
+        "trained_on": trained_on,
     }
     with stage_folder(out, Identity(values), overwrite=flags.overwrite):
         connect(flags.address, flags)
         fates = map_items(
-            [_item(chunk, flags, image_px, values["trained_on"]) for chunk in chunks],
+            [_item(chunk, flags, image_px, trained_on) for chunk in chunks],
             import_chunk,
             out=out,
             schema=SYNTHETIC,

@@ -9,7 +9,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ def draw_heatmaps(
     """
     plan = application_plan(models, images)
     scored = scored_images(plan, gpus)
-    work: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(draw_slide)
+    work: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(cast(Any, draw_slide))
     sheets: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(draw_patient)
     tasks = {}
     if settings is not None:

@@ -71,8 +71,8 @@ def descendants(folders: Sequence[StageFolder], subject: Subject) -> list[Descen
         else:
             checkpoints.others.update(models)
     checkpoints.seals.update(_kept_models(folders, subject))
-    tables = [each for each in folders if each.stage == "import_synthetic"]
-    checkpoints.seals.update(f.digest for f in tables if _of_synthetic(f, subject, checkpoints))
+    declared = [each for each in folders if each.stage == "import_synthetic"]
+    checkpoints.seals.update(f.digest for f in declared if _of_synthetic(f, subject, checkpoints))
     rules = {
         "synthesize": _of_synthetic,
         "import_synthetic": _of_synthetic,

@@ -74,7 +74,7 @@ class ImagesOfGenerator:
 
 def refresh_gate(flags: EvaluateGanFlags) -> None:
     """Name the present folders in the gate record of a study that was moved or linked."""
-    checkpoint = absolute(flags.checkpoint)
+    checkpoint = absolute(flags.checkpoint or "")
     gate = read_gate(checkpoint)
     images, evaluation = absolute(flags.images), absolute(flags.out)
     if gate is not None and (gate.images, gate.evaluation) != (images, evaluation):
