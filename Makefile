@@ -48,7 +48,7 @@ test-web: install
 	STUDY=$(STUDY) $(BIN)/pytest -m web tests/web
 
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 slow: install
 	$(BIN)/pytest -m slow
