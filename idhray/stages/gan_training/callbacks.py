@@ -96,7 +96,8 @@ class Reports:
         self.saved_at = run.images_shown
         model = read_model(snapshot)
         self.rolled_back = list(model.get("rolled_back", []))
-        self.about[COMPUTED_BEFORE] = computed_before(model, computed(run))
+        if before := computed_before(model, run):
+            self.about[COMPUTED_BEFORE] = before
         if EXTENDED in model:
             self.about[EXTENDED] = model[EXTENDED]
         if run.worker.rank == 0:
@@ -224,19 +225,21 @@ class Reports:
         self.saved_at = run.images_shown
 
 
-def computed_before(model: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
-    """Computations of the parts of a training before this process, if any differs from `now`.
+def computed_before(model: dict[str, Any], run: Run) -> list[dict[str, Any]]:
+    """Computations of the parts of a training before this process, if they differ from its own.
 
     Args:
         model: Content of model.json of the last snapshot.
-        now: Result of `computed` for the run that continues; what has compiled is not known yet.
+        run: Run that continues; what it will have compiled is not known yet.
     """
     earlier = list(model.get(COMPUTED_BEFORE, ()))
     before = model.get("computed", {})
     unknown = ("compile", "compiled", "uncompiled", "cuda_graphs", UNPROVEN)
-    same = all(before.get(key) == value for key, value in now.items() if key not in unknown)
-    compiled = before.get("compiled") or before.get("uncompiled")
-    if not before or (same and not compiled):
+    same = all(
+        before.get(key) == value for key, value in computed(run).items() if key not in unknown
+    )
+    compiles = bool(before.get("compile") or before.get("compiled") or before.get("uncompiled"))
+    if not before or (same and compiles == run.engine.compiles):
         return earlier
     return [*earlier, {"until_kimg": model["images_shown"] / 1000, **before}]
 

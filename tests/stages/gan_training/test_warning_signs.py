@@ -1,11 +1,15 @@
 """Warning signs in the reports of a training."""
 
+import warnings
 from types import SimpleNamespace
 
 from idhray.gan.architectures import ARCHITECTURES
+from idhray.gan.checkpoint import computed
 from idhray.gan.engine import Engine
-from idhray.stages.gan_training.callbacks import Reports
+from idhray.stages.gan_training.callbacks import Reports, computed_before
 from idhray.stages.gan_training.warning_signs import signs_of
+from idhray.stages.gan_training.worker_warnings import WorkerWarnings
+from tests.gan.made_up import PGGAN, start
 from tests.gan.toy import TOY, toy_run
 
 
@@ -27,3 +31,28 @@ def test_phases_that_do_not_compile_are_told_once():
     (line,) = reports._new_uncompiled(run)
     assert "r1, lengths cannot be compiled and run as they are (RuntimeError: no compiler)" in line
     assert reports._new_uncompiled(run) == []
+
+
+def test_a_training_that_goes_on_otherwise_keeps_how_it_was_computed():
+    """model.json told of the last process only; the same computation adds nothing."""
+    run = start(PGGAN)
+    model = {"images_shown": 40, "computed": computed(run)}
+    compiled = {**model["computed"], "compile": True, "compiled": ["r1"]}
+
+    assert computed_before(model, run) == []
+    assert computed_before({**model, "computed": compiled}, run) == [
+        {"until_kimg": 0.04, **compiled}
+    ]
+    assert computed_before({"images_shown": 40}, run) == []
+
+
+def test_warnings_of_a_worker_are_told_once():
+    """Ray keeps what a worker prints in files of its own."""
+    with WorkerWarnings() as caught:
+        for _ in range(2):
+            warnings.warn("TF32 is\noff", UserWarning, stacklevel=1)
+        first = caught.new()
+        warnings.warn("another", UserWarning, stacklevel=1)
+
+    assert first == ["UserWarning: TF32 is off"]
+    assert caught.new() == ["UserWarning: another"]
