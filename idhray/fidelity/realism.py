@@ -41,6 +41,8 @@ MOST_IMAGES = 300
 CROSS_FOLDS = 5
 FAR_AUC, LIKE_AUC = 0.9, 0.65
 """Cross-validated AUC from which images are far from real, and up to which they are like real."""
+LEAST_EXCESS = 0.1
+"""Least difference from the largest AUC between real patients in images that are far from real."""
 FAR_RATIO, LIKE_RATIO = 4.0, 2.0
 """The same for a distance, as a multiple of the largest one between real patients."""
 DISTANCES = ("power spectrum", "local contrast", "nucleus scale")
@@ -130,12 +132,14 @@ def realism_verdict(measures: Sequence[RealismMeasure]) -> RealismVerdict:
     Args:
         measures: The AUC first, then the distances.
     """
-    area, ratios = measures[0].value, [measure.ratio for measure in measures[1:]]
-    if any(math.isnan(ratio) for ratio in ratios):
+    area, floor = measures[0].value, measures[0].floor_max
+    ratios = [measure.ratio for measure in measures[1:]]
+    if any(math.isnan(number) for number in (area, floor, *ratios)):
         return "not judged"
-    if area >= FAR_AUC or max(ratios) >= FAR_RATIO:
+    # Few patients are told apart from other patients as well: the floor counts.
+    if area >= max(FAR_AUC, floor + LEAST_EXCESS) or max(ratios) >= FAR_RATIO:
         return "far from real"
-    if area <= LIKE_AUC and max(ratios) <= LIKE_RATIO:
+    if area <= max(LIKE_AUC, floor) and max(ratios) <= LIKE_RATIO:
         return "like real"
     return "differs from real"
 
