@@ -14,7 +14,10 @@ from idhray.classify.attention import (
     patient_probability,
 )
 from idhray.classify.bags import Bags, sampled_bags
+from idhray.classify.frozen import fit_frozen
+from idhray.classify.trial_models import MODEL_KINDS, head_tensors
 from idhray.errors import ConfigError, TableError, TrainingError
+from tests.classify.made_up import view_of
 
 SETTINGS = MilSettings(
     embedding=8, attention=5, dropout=0.0, slots=6, bags_per_step=4, epochs=5, learning_rate=0.01
@@ -136,3 +139,29 @@ def test_trainings_that_can_only_fail_are_refused():
         fit_attention(bags, real, added, broken, SETTINGS, bags_per_epoch=12)
     with pytest.raises(ConfigError, match=r"mil\.slots must be 1 or more, got 0"):
         MilSettings(slots=0)
+
+
+def test_a_kept_head_scores_patients_as_when_it_was_trained():
+    """Every image of a patient has the score of its bag, so that their mean is the patient's."""
+    bags, real, added = cohort()
+    head = fit_attention(bags, real, added, validation(), SETTINGS, bags_per_epoch=12).head
+    pixels = np.zeros((48, 1, 1), np.uint8)
+    rows = view_of(pixels, LABELS, PATIENTS)
+    scores = MODEL_KINDS["abmil"].scorer(None, dict(head.state_dict()))
+    p = scores(rows, lambda: real, "cpu")
+    order = np.random.default_rng(0).permutation(48)
+
+    assert p[:4] == pytest.approx([patient_probability(head, real[:4])] * 4)
+    assert scores(rows.take(order), lambda: real[order], "cpu") == pytest.approx(p[order], abs=1e-6)
+
+
+def test_a_kept_mean_head_scores_the_mean_of_a_patient():
+    """As in the trial that kept it."""
+    _, real, _ = cohort()
+    head = fit_frozen(real, LABELS, weights=np.ones(48), penalty=1.0)
+    rows = view_of(np.zeros((48, 1, 1), np.uint8), LABELS, PATIENTS)
+    p = MODEL_KINDS["mean-pool"].scorer(None, head_tensors(head))(rows, lambda: real, "cpu")
+
+    assert p[:4] == pytest.approx(
+        np.repeat(head.mutant_probabilities(real[:4].mean(axis=0, keepdims=True)), 4)
+    )
