@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import os
 import tempfile
 import time
@@ -87,6 +88,7 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
     trainable = tune.with_parameters(
         partial(_trial, kind=task.kind, settings=task.settings), data=data
     )
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # files of other tools
     # The ledger is the state, not Ray's files. Ray prints tables that belong to nobody's result.
     silence = contextlib.redirect_stdout(io.StringIO())
