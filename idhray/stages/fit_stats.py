@@ -12,12 +12,13 @@ from idhray.stages.studies.arm_rows import (
     arm_rows,
     experiment_folder,
     has_arms,
+    tests_alone,
     with_arm_of_count,
 )
 from idhray.stages.studies.experiment_statistics import fit_experiment, fit_sweep
 from idhray.stages.studies.external_statistics import fit_external
 from idhray.stages.studies.statistics import fit_predictions, fit_readings
-from idhray.stats.arms.columns import PROTOCOL_COLUMNS, TEST, prediction_rows
+from idhray.stats.arms.columns import PROTOCOL_COLUMNS, prediction_rows
 from idhray.stats.arms.generators import rule_of_file
 from idhray.stats.external.scores import is_external
 from idhray.stats.settings import PRESETS as PRESETS
@@ -125,8 +126,8 @@ def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
             inputs=inputs,
             overwrite=flags.overwrite,
         )[0]
-    inputs, rows = arm_rows(flags.predictions)
-    if set(rows["split"]) == {TEST}:
+    if tests_alone(flags.predictions):
+        inputs, rows = arm_rows(flags.predictions)
         return fit_external(
             out,
             with_arm_of_count(rows),

@@ -11,7 +11,7 @@ from idhray.errors import ConfigError
 from idhray.experiment.arms import REAL
 from idhray.stages.experiment.outcome import is_experiment
 from idhray.stages.runtime.folder import seal
-from idhray.stats.arms.columns import COLUMN_NAMES
+from idhray.stats.arms.columns import COLUMN_NAMES, TEST
 from idhray.storage import absolute
 from idhray.table_parts import parts, read_part
 
@@ -44,6 +44,13 @@ def arm_rows(predictions: tuple[str, ...]) -> tuple[dict[str, Any], pd.DataFrame
     ]
     seals = [seal(absolute(folder)) for folder in predictions]
     return {"predictions": seals}, pd.concat(tables, ignore_index=True)
+
+
+def tests_alone(predictions: tuple[str, ...]) -> bool:
+    """True for folders without arms that hold test patients alone: those of another cohort."""
+    paths = [path for folder in predictions for path in parts(absolute(folder))]
+    splits = {split for path in paths for split in read_part(path, ["split"])["split"].to_pylist()}
+    return splits == {TEST}
 
 
 def with_arm_of_count(rows: pd.DataFrame) -> pd.DataFrame:
