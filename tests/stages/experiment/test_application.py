@@ -123,3 +123,24 @@ def test_tiles_of_other_settings_are_refused_as_well():
     other = {**models, "tiles": {**tiles, "settings": {"tile_px": 512}}}
 
     assert preparation_changes(models, other) == ["tiles, tile_px of the models 1024, now 512"]
+
+
+def test_test_patients_alone_of_one_classifier_are_an_external_cohort(tmp_path):
+    """`predict --split test` of another cohort has no validation patient to choose anything by."""
+    rows = [
+        {
+            "patient": f"Z{k}", "idh": ("mutant", "wildtype")[k % 2], "split": "test",
+            "model": "net", "n_synthetic": 0, "repeat": 0, "fold": 0, "p_mutant": 0.1 * k,
+            "n_images": 1,
+        }
+        for k in range(8)
+    ]  # fmt: skip
+    publish_table(f"{tmp_path}/predictions/part-0.parquet", rows, PREDICTIONS)
+    publish_json(f"{tmp_path}/predictions/{DONE}", {"digest": "p"})
+    flags = FitStatsFlags(
+        predictions=(f"{tmp_path}/predictions",), out=f"{tmp_path}/s", settings=StatsSettings()
+    )
+    result = fit_stats(flags)
+
+    assert (result["patients_mutant"], result["patients_wildtype"]) == (4, 4)
+    assert "arm real: AUC 0.375" in result["sentence"]
