@@ -119,7 +119,7 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
     manifest = f"{out}/phantom/manifest.csv"
     words = {
         "tile": f"tile-slides --manifest {manifest} --out {target} {TILING}",
-        "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN}",
+        "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN} --allow-few",
         "sweep": f"sweep --images {out}/patches --out {target} {SWEEP}",
     }
     return [sys.executable, "-m", "idhray", *words[work].split()]
