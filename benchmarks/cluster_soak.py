@@ -39,7 +39,7 @@ PATCHES = "--tile-px 256 --patch-px 64 --train-per-class 24 --eval-per-patient 2
 GAN = (
     "--preset demo --resolution-px 16 --latent-size 16 --fmap-base 64 --fmap-max 8 "
     "--stabilise-kimg 0.4 --fade-kimg 0.4 --total-kimg 4 --batch-sizes 8 8 8 "
-    "--checkpoint-kimg 0.4 --sample-kimg 2"
+    "--checkpoint-kimg 0.4 --sample-kimg 2 --allow-few"
 )
 SWEEP = (
     "--preset demo --counts 0 --repeats 2 --classifier.image-px 32 --classifier.batch-size 16 "
@@ -119,7 +119,7 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
     manifest = f"{out}/phantom/manifest.csv"
     words = {
         "tile": f"tile-slides --manifest {manifest} --out {target} {TILING}",
-        "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN} --allow-few",
+        "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN}",
         "sweep": f"sweep --images {out}/patches --out {target} {SWEEP}",
     }
     return [sys.executable, "-m", "idhray", *words[work].split()]
