@@ -40,6 +40,7 @@ SHARED = {
     "object_store": {"patience"},
     "uris": {"object_store", "patience", "errors"},
     "leases": {"object_store", "uris", "errors"},
+    "entity_tags": {"object_store", "uris", "errors"},
     "file_tree": set(),
     "storage": {"uris", "locks", "leases", "object_store", "config", "errors"},
     "tables": set(),

@@ -11,6 +11,7 @@ MAPPERS = {"map_items": 1, "fit": 0, "run_from_snapshots": 0, "run_workers": 0, 
 """Function that hands work to Ray -> place of the work function among its arguments."""
 EXEMPT = {
     "fidelity/copies/near_duplicates.py": "the driver makes the same checks before Ray starts",
+    "patience.py": "the driver waits for the same store, and tells so",
     "leakage.py": "the driver makes the same checks before Ray starts",
     "stages/experiment/checks.py": "the driver reads the same folds before Ray starts",
     "table_fingerprints.py": "the driver makes fingerprints before Ray starts",

@@ -105,7 +105,7 @@ def _files_by_slide(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _State:
+class _SlideFileState:
     """A slide's files as the storage describes them."""
 
     size: int
@@ -119,7 +119,7 @@ def tile_items(
 ) -> list[Item[TileTask]]:
     """One item for each slide of a cohort; the hash of an item is made of `settings`."""
     with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
-        states = list(pool.map(_state, cohort["slide"]))
+        states = list(pool.map(_file_state, cohort["slide"]))
     rows = zip(cohort.to_dict("records"), states, strict=True)
     return [_item(_task(row, sidecars, run), state, settings) for row, state in rows]
 
@@ -149,7 +149,7 @@ def _number(value: Any) -> float | None:
     return None if pd.isna(value) else value
 
 
-def _item(task: TileTask, state: _State, settings: dict[str, Any]) -> Item[TileTask]:
+def _item(task: TileTask, state: _SlideFileState, settings: dict[str, Any]) -> Item[TileTask]:
     """Item of one slide. The hash leaves out paths: a moved archive is the same archive."""
     sidecar_files = {"regions": task.regions, "coordinates": task.coordinates}
     values = {
@@ -178,8 +178,8 @@ def _digest(path: str) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
-def _state(path: str) -> _State:
+def _file_state(path: str) -> _SlideFileState:
     try:
-        return _State(size=source_of(path).size, tags=entity_tags(slide_files(path)))
+        return _SlideFileState(size=source_of(path).size, tags=entity_tags(slide_files(path)))
     except StorageError:
-        return _State(size=0, tags=[])  # the worker meets the same error and records it
+        return _SlideFileState(size=0, tags=[])  # the worker meets the same error and records it
