@@ -41,6 +41,27 @@ def manifest_changes(earlier: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
     return lines
 
 
+def changes_training(earlier: pd.DataFrame, cohort: pd.DataFrame) -> bool:
+    """True if labeled patients or their slides leave or join, or a label or split changed.
+
+    Patches and every training depend on these; age, sex, grade and site they do not read.
+
+    Args:
+        earlier: Manifest of the earlier run.
+        cohort: Present manifest.
+    """
+    before, after = (_training_rows(frame) for frame in (earlier, cohort))
+    return before != after
+
+
+def _training_rows(cohort: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Name, patient, label and split of each labeled row."""
+    labeled = cohort[as_text(cohort["idh"]) != ""]
+    names = slide_names(labeled)
+    columns = (as_text(labeled[name]) for name in ("patient", "idh", "split"))
+    return set(zip(names, *columns, strict=True))
+
+
 def refuse_many_gone(earlier: pd.DataFrame, cohort: pd.DataFrame, manifest: str) -> None:
     """Refuse a manifest that lost many rows, which is more often an accident than a wish.
 

@@ -3,7 +3,7 @@
 import pytest
 
 from idhray.cohorts.manifest import manifest_frame
-from idhray.cohorts.manifest_changes import manifest_changes, refuse_many_gone
+from idhray.cohorts.manifest_changes import changes_training, manifest_changes, refuse_many_gone
 from idhray.errors import ManifestError
 
 
@@ -13,7 +13,8 @@ def manifest(*rows):
     )
 
 
-BEFORE = manifest(("A", "mutant", "40"), ("B", "wildtype", "50"), ("C", "mutant", ""))
+ROWS = (("A", "mutant", "40"), ("B", "wildtype", "50"), ("C", "mutant", ""))
+BEFORE = manifest(*ROWS)
 
 
 def test_each_kind_of_change_has_one_line_with_an_example():
@@ -34,6 +35,23 @@ def test_order_paths_and_unused_columns_are_no_change():
 
     assert manifest_changes(BEFORE, moved) == []
     refuse_many_gone(BEFORE, moved, "manifest.csv")
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (BEFORE.iloc[::-1].assign(slide="/b/" + BEFORE["patient"] + ".svs", age="41"), False),
+        (manifest(*ROWS, ("D", "", "60")), False),
+        (manifest(*ROWS, ("D", "mutant", "60")), True),
+        (manifest(*ROWS[:2]), True),
+        (BEFORE.assign(idh="mutant"), True),
+        (BEFORE.assign(split="train"), True),
+        (BEFORE.assign(slide="/a/" + BEFORE["patient"] + "-2.svs"), True),
+    ],
+)
+def test_trainings_read_patients_slides_labels_and_splits_only(after, expected):
+    """An age, a moved archive or a patient without a label concerns no training."""
+    assert changes_training(BEFORE, after) == expected
 
 
 def test_a_manifest_that_lost_more_than_a_fifth_of_its_rows_is_refused():

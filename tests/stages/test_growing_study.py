@@ -153,9 +153,10 @@ def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing, monkeypatch
     states = growing.states()
     assert (states["tiles"], states["patches"]) == ("out of date", "after tiles")
     with pytest.raises(
-        SettingsChangedError, match=r"other training images than before.*--amend REASON"
+        SettingsChangedError, match=r"experiment: the training patients changed.*--amend REASON"
     ):
         growing.run()
+    assert growing.works() == before  # refused before anything started
     assert (growing.out / "gan-mutant" / "model.json").exists()
     with monkeypatch.context() as patch:
         patch.setattr(NumberedFolder, "use", killed)

@@ -138,6 +138,36 @@ def refuse_unconfirmed(
         )
 
 
+def refuse_unconfirmed_later(planned: Sequence[PlannedStage], flags: StudyFlags) -> None:
+    """Refuse, before anything starts, a changed cohort whose trainings would be refused later.
+
+    Stages `after` one with work left are judged at their turn, which may come after days of
+    tiling. If the training patients changed, trainings made before will follow.
+
+    Raises:
+        SettingsChangedError: naming the stages, their cost, and the flag to give.
+    """
+    made = [
+        each
+        for each in planned
+        if each.state is None and not each.stage.is_cheap and each.seconds is not None
+    ]
+    for each in made:
+        if each.stage.has_results is not None and each.stage.has_results() and not flags.amend:
+            raise SettingsChangedError(
+                f"{each.stage.name}: the training patients changed, and the experiment has "
+                "results; give --amend REASON to train on the new images (the comparison is then "
+                "exploratory), or --until the stage before"
+            )
+    seconds = sum(each.seconds or 0.0 for each in made)
+    if seconds > 60 * flags.confirm_above and not flags.update:
+        raise SettingsChangedError(
+            f"{', '.join(each.stage.name for each in made)}: the training patients changed; making "
+            f"these anew takes {duration_text(seconds)}, and --confirm-above is "
+            f"{flags.confirm_above:g} minutes; give --update to do it, or --until the stage before"
+        )
+
+
 def run_stages(stages: Sequence[StudyStage], flags: StudyFlags, study: str) -> None:
     """Bring each stage up to date, in their order."""
     for stage in stages:

@@ -18,7 +18,7 @@ from idhray.cohorts.manifest import (
     with_split,
     write_manifest,
 )
-from idhray.cohorts.manifest_changes import manifest_changes
+from idhray.cohorts.manifest_changes import changes_training, manifest_changes
 from idhray.cohorts.manifest_notes import STUDY_NOTES, copy_notes
 from idhray.cohorts.modality import with_scans
 from idhray.config import settings_dict
@@ -100,6 +100,7 @@ def reader_study(flags: StudyFlags, settings: MriStudySettings) -> dict[str, Any
         settings=settings,
         owns=OWNS,
         changes=() if earlier is None else tuple(manifest_changes(earlier, cohort)),
+        trains_anew=earlier is not None and changes_training(earlier, cohort),
         write_inputs=write_inputs,
         before_start=before_start,
         stages=stages,

@@ -112,6 +112,7 @@ def slide_study(flags: StudyFlags, settings: StudySettings) -> dict[str, Any]:
         settings=settings,
         owns=OWNS,
         changes=cohort.changes,
+        trains_anew=cohort.trains_anew,
         write_inputs=cohort.write,
         before_start=before_start,
         stages=stages,

@@ -16,7 +16,11 @@ from idhray.cohorts.folds import (
     write_folds,
 )
 from idhray.cohorts.manifest import patients_of, read_manifest, with_split, write_manifest
-from idhray.cohorts.manifest_changes import manifest_changes, refuse_many_gone
+from idhray.cohorts.manifest_changes import (
+    changes_training,
+    manifest_changes,
+    refuse_many_gone,
+)
 from idhray.cohorts.modality import with_slides
 from idhray.errors import ConfigError, LeakageError, ManifestError
 from idhray.experiment.settings import ProtocolSettings
@@ -42,6 +46,8 @@ class StudyCohort:
     folds: Folds
     changes: tuple[str, ...]
     """Changes since the last run, as lines for a terminal."""
+    trains_anew: bool
+    """True if trainings read what changed."""
 
     def write(self, folder: str) -> None:
         """Write both files into a folder."""
@@ -82,7 +88,8 @@ def study_cohort(flags: StudyFlags, protocol: ProtocolSettings, patches: str | N
         rows = rows.assign(split="")  # that of a table is not used either
     changes = () if earlier is None else tuple(manifest_changes(earlier, rows))
     folds = _folds(rows, out, flags, protocol)
-    return StudyCohort(rows=rows, folds=folds, changes=changes)
+    trains_anew = earlier is not None and changes_training(earlier, rows)
+    return StudyCohort(rows=rows, folds=folds, changes=changes, trains_anew=trains_anew)
 
 
 def earlier_rows(flags: StudyFlags) -> pd.DataFrame | None:

@@ -18,6 +18,7 @@ from idhray.stages.studies.graph import (
     plan_lines,
     planned_stages,
     refuse_unconfirmed,
+    refuse_unconfirmed_later,
     run_stages,
     statuses,
 )
@@ -38,6 +39,8 @@ class StudyOutline:
     """Names that the study makes in its folder."""
     changes: tuple[str, ...]
     """Changes of the manifest, as lines for a terminal."""
+    trains_anew: bool = False
+    """True if the changes concern what trainings read."""
     write_inputs: Callable[[str], None]
     """Write cohort and folds into a folder."""
     before_start: Callable[[], None]
@@ -89,6 +92,8 @@ def run_study(outline: StudyOutline) -> dict[str, Any] | None:
         logger.info("%s", line)
     for each in planned:
         _refuse_planned(each, flags)
+    if outline.trains_anew and not flags.overwrite:
+        refuse_unconfirmed_later(planned, flags)
     origin = provenance("study")
     with output_folder(
         out, identity, provenance=origin, overwrite=flags.overwrite, owns=outline.owns

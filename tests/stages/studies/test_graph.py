@@ -7,14 +7,17 @@ import pytest
 from idhray.errors import ConfigError, SettingsChangedError
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.graph import (
+    SECONDS,
     StudyStage,
     chosen_stages,
     duration_text,
     expected_seconds,
     planned_stages,
     refuse_unconfirmed,
+    refuse_unconfirmed_later,
     run_stages,
 )
+from idhray.stages.studies.record import add_to_record
 from idhray.stages.studies.settings import PRESETS, StudyFlags
 
 FLAGS = StudyFlags(manifest="m.csv", out="study", settings=PRESETS["demo"])
@@ -127,3 +130,22 @@ def test_from_and_until_name_stages():
 def test_a_duration_is_printed_in_its_unit(seconds, text):
     """Nobody counts seconds of days."""
     assert duration_text(seconds) == text
+
+
+def test_a_changed_cohort_needs_its_flags_before_the_first_stage(tmp_path):
+    """Not after days of tiling: b and c were made before, d never was."""
+    stages = Stages(a=OUT_OF_DATE, b=TO_DO, c=TO_DO, d=TO_DO)
+    add_to_record(str(tmp_path), SECONDS, {"b": 20 * 60.0, "c": 20 * 60.0})
+    update = replace(FLAGS, update=True)
+
+    planned = planned_stages(stages.all(), str(tmp_path))
+    with pytest.raises(SettingsChangedError, match=r"^b, c: .*about 40.0 minutes.*--update"):
+        refuse_unconfirmed_later(planned, FLAGS)
+    refuse_unconfirmed_later(planned, replace(FLAGS, confirm_above=41.0))
+    refuse_unconfirmed_later(planned, update)
+
+    judged = [*stages.all()[:2], stages.stage("c", has_results=lambda: True)]
+    planned = planned_stages(judged, str(tmp_path))
+    with pytest.raises(SettingsChangedError, match=r"^c: .*has results.*--amend REASON"):
+        refuse_unconfirmed_later(planned, update)
+    refuse_unconfirmed_later(planned, replace(update, amend="new patients"))
