@@ -92,7 +92,8 @@ def test_modern_differs_from_park_where_its_sources_say_so():
     changed = {k: v for k, v in vars(modern).items() if v != vars(park)[k]}
 
     assert changed.keys() == {
-        *("fmap_base", "learning_rate", "r1_gamma", "ema_half_life_kimg", "symmetry", "augment")
+        *("fmap_base", "learning_rate", "r1_gamma", "ema_half_life_kimg", "symmetry", "augment"),
+        "patient_weights",  # ours
     }
     assert 2 * modern.fmap_base == 16384
     assert (modern.learning_rate, modern.r1_gamma, modern.ema_half_life_kimg) == (2.5e-3, 1, 20)
