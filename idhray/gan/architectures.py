@@ -14,6 +14,11 @@ from torch import Tensor, nn
 from idhray.config import settings_from
 from idhray.errors import ConfigError
 from idhray.gan.config import GanSettings
+from idhray.gan.diffusion.config import PRESETS as DIFFUSION
+from idhray.gan.diffusion.config import DiffusionSettings
+from idhray.gan.diffusion.networks import DiffusionNetwork, diffusion_images
+from idhray.gan.diffusion.run import DiffusionRun
+from idhray.gan.diffusion.run import transfer_weights as transfer_diffusion
 from idhray.gan.growth import Growth, full_growth
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
@@ -99,6 +104,18 @@ ARCHITECTURES: dict[str, Architecture] = {
         images=stylegan2_images,
         styles=truncated_styles,
         noise_size=lambda generator: generator.fixed_noise.shape[1],
+    ),
+    "diffusion": Architecture(
+        title="diffusion model",
+        settings=DiffusionSettings,
+        presets=DIFFUSION,
+        run=DiffusionRun,
+        batch_size=lambda settings, images_shown: settings.batch_size,
+        losses=("loss",),
+        open_ended=True,
+        transfer=transfer_diffusion,
+        generator=DiffusionNetwork,
+        images=diffusion_images,
     ),
 }
 """Architectures by their name in model.json."""

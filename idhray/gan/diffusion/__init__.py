@@ -1,0 +1,1 @@
+"""A diffusion model that learns by flow matching, in pixels."""
