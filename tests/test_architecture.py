@@ -52,6 +52,7 @@ SHARED = {
     "images": {"errors"},
     "image_ranks": {"chance"},
     "distributed": {"errors"},
+    "torchvision_import": set(),
     "ledger_index": {"table_parts", "tables", "storage", "errors"},
     "ledger": {"ledger_index", "table_parts", "tables", "storage", "errors"},
     "input_digest": {"storage", "errors"},

@@ -1,6 +1,6 @@
 """Kill a training at random moments; each time a whole checkpoint must be there. Prints JSON.
 
-python -m tests.gan.killed FOLDER pggan|stylegan2 KILLS [compiled]
+python -m tests.gan.killed FOLDER pggan|stylegan2|diffusion KILLS [compiled]
 
 With `compiled`, phases are traced and run by torch.compile's plain backend, which needs no minutes.
 
@@ -26,13 +26,14 @@ from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_snapshot
 from idhray.gan.trainer import train
-from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start
+from tests.gan.made_up import DIFFUSION, PGGAN, STYLEGAN2, all_values, ignore, start
 
 COMPILED = sys.argv[4:] == ["compiled"]
 LONGER = {"total_kimg": 0.4, "checkpoint_kimg": 0.04, "sample_kimg": 0.4}
 SETTINGS = {
     "pggan": dataclasses.replace(PGGAN, stabilise_kimg=0.12, fade_kimg=0.12, **LONGER),
     "stylegan2": dataclasses.replace(STYLEGAN2, **LONGER),
+    "diffusion": dataclasses.replace(DIFFUSION, **LONGER),
 }
 
 

@@ -1,14 +1,16 @@
-"""Runs for the tests of training: tiny settings of both architectures, one and two workers."""
+"""Runs for the tests of training: tiny settings of all architectures, one and two workers."""
 
 import socket
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import distributed as dist
 
 from idhray.distributed import Worker
+from idhray.gan.diffusion.config import DiffusionSettings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.stylegan2.run import StyleGan2Run
@@ -42,6 +44,25 @@ STYLEGAN2 = StyleGan2Settings(
     checkpoint_kimg=0.04,
     sample_kimg=0.1,
 )
+DIFFUSION = DiffusionSettings(
+    resolution_px=8,
+    width=8,
+    width_factors=(1, 2),
+    blocks=1,
+    attention_px=4,
+    batch_size=8,
+    total_kimg=0.2,
+    learning_rate=1e-3,
+    ema_half_life_kimg=0.02,
+    sampling_steps=3,
+    symmetry="dihedral",
+    patient_weights="images",
+    checkpoint_kimg=0.04,
+    sample_kimg=0.1,
+)
+BY_NAME = {"pggan": PGGAN, "stylegan2": STYLEGAN2, "diffusion": DIFFUSION}
+ALL = pytest.mark.parametrize("settings", [pytest.param(s, id=name) for name, s in BY_NAME.items()])
+"""Tiny settings of each architecture."""
 
 
 def noise_images(count=19, side=8, channels=3):
@@ -70,7 +91,7 @@ def ignore(run, report):
 
 def all_values(run):
     """Every weight and running mean of a run, in one row."""
-    networks = (run.generator, run.discriminator, run.average)
+    networks = run.networks.values()
     found = [v.detach().flatten() for n in networks for v in n.state_dict().values()]
     if isinstance(run, StyleGan2Run):
         found.append(run.path_length_mean.view(1))

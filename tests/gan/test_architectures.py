@@ -70,7 +70,7 @@ def test_any_training_can_be_slowed_down(toy):
 
 def test_the_table_names_what_it_knows(tmp_path):
     """Settings of no architecture, and a checkpoint of another program, are one line each."""
-    with pytest.raises(ConfigError, match="pggan or stylegan2, got ToySettings"):
+    with pytest.raises(ConfigError, match="pggan or stylegan2 or diffusion, got ToySettings"):
         architecture_of(ToySettings())
     run = new_run(noise_images(), PGGAN, seed=1, idh="mutant", patients=("a",))
     save(run, str(tmp_path))
@@ -78,6 +78,8 @@ def test_the_table_names_what_it_knows(tmp_path):
     publish_json(str(tmp_path / MODEL), {**model, "architecture": "biggan"})
 
     assert architecture_name(PGGAN) == "pggan"
-    with pytest.raises(StorageError, match="pggan or stylegan2, got 'biggan'") as caught:
+    with pytest.raises(
+        StorageError, match="pggan or stylegan2 or diffusion, got 'biggan'"
+    ) as caught:
         load_generator(str(tmp_path))
     assert "\n" not in str(caught.value)

@@ -30,6 +30,8 @@ def test_architecture_follows_from_the_type_of_the_settings():
         "park2021": "stylegan2",
         "modern": "stylegan2",
         "demo-mri": "stylegan2",
+        "diffusion": "diffusion",
+        "demo-diffusion": "diffusion",
     }
 
 
@@ -45,7 +47,7 @@ def test_park2021_is_what_the_paper_says():
 
 def test_settings_of_another_architecture_are_refused():
     """A checkpoint of a program that knows more, or an edited one."""
-    with pytest.raises(ConfigError, match="pggan or stylegan2, got 'biggan'"):
+    with pytest.raises(ConfigError, match="pggan or stylegan2 or diffusion, got 'biggan'"):
         gan_settings("biggan", {})
     with pytest.raises(ConfigError, match="PgganSettings has no setting r1_gamma"):
         gan_settings("pggan", {"r1_gamma": 1.0})

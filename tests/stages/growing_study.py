@@ -247,10 +247,11 @@ def made_up_trial(task, data):
             n_synthetic=arm.count if arm.kind == "synthetic" else 0,
             repeat=trial.repeat,
         )
-    return predictions, {
+    values = {
         "real_images": len(rows.real), "added_images": arm.count, "steps": 1, "images_shown": 1,
         "added_shown": 0, "epoch_chosen": 1, "val_loss": 0.0, "val_auc": 0.5,
     }  # fmt: skip
+    return predictions, values, {}
 
 
 def stub_trainings(patch):

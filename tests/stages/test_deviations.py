@@ -32,6 +32,9 @@ def test_the_controlled_preset_has_the_paper_s_networks():
     by_setting = {row[0]: row[2] for row in table.rows}
 
     assert by_setting["Folds and repeats"] == "5 folds, 5 trainings of each arm"
+    assert by_setting["Draw of real images in training"] == (
+        "each patient as often (generators and classifier)"
+    )
     assert by_setting["Count that is judged"] == "fixed before the first training"
 
 

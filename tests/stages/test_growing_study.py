@@ -153,7 +153,7 @@ def test_a_patient_who_leaves_takes_what_was_trained_on_him(growing, monkeypatch
     states = growing.states()
     assert (states["tiles"], states["patches"]) == ("out of date", "after tiles")
     with pytest.raises(
-        SettingsChangedError, match=r"experiment: the training patients changed.*--amend REASON"
+        SettingsChangedError, match=r"generators: the training patients changed.*--amend REASON"
     ):
         growing.run()
     assert growing.works() == before  # refused before anything started

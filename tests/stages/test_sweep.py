@@ -374,7 +374,7 @@ def test_validation_selects_the_count_that_is_trained_anew(ray_local, inputs, tm
 
 def test_a_request_that_this_machine_cannot_meet_is_refused_at_once(ray_local, inputs, tmp_path):
     """It would wait for ever otherwise; a cluster may grow, this machine does not."""
-    with pytest.raises(ConfigError, match="one training needs 10000 CPUs on one machine"):
+    with pytest.raises(ConfigError, match="one task needs 10000 CPUs on one machine"):
         run(tmp_path / "out", inputs, cpus_per_trial=10_000)
 
 

@@ -89,7 +89,7 @@ def diffusion_images(
     scheduler = import_diffusers().FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(network.sampling_steps)  # on the CPU, so that no GPU is waited for
     scheduler.set_begin_index(0)
-    images = latents.unflatten(1, network.shape)
+    images: Tensor = latents.unflatten(1, network.shape)
     for timestep in scheduler.timesteps:
         times = torch.full((len(images),), timestep.item() / TIME_SCALE, device=images.device)
         velocity = network(images, times, dtype)

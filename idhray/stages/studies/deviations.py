@@ -1,7 +1,7 @@
 """Deviations of the presets from the papers, from the values that the presets have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idhray.config import recorded_settings
@@ -27,7 +27,31 @@ def liu_deviations(settings: StudySettings) -> tuple[Deviation, ...]:
     Source: Liu et al. 2020, Methods; Keras 2 documentation for the values that TensorFlow's
     ResNet50 has by default.
     """
-    return (*_liu_images(settings), *_liu_classifier(settings), *_liu_design(settings))
+    return (
+        *_liu_images(settings),
+        *_patient_weights(settings),
+        *_liu_classifier(settings),
+        *_liu_design(settings),
+    )
+
+
+def _patient_weights(settings: StudySettings) -> tuple[Deviation, ...]:
+    """The draw of real images, where patients are weighed."""
+    weights = {
+        "generators": settings.gan.patient_weights,
+        "classifier": settings.classifier.patient_weights,
+    }
+    equal = [name for name, weight in weights.items() if weight == "equal"]
+    if not equal:
+        return ()
+    return (
+        Deviation(
+            setting="Draw of real images in training",
+            paper="each image as often",
+            ours=f"each patient as often ({' and '.join(equal)})",
+            reason="A patient with many images does not weigh more.",
+        ),
+    )
 
 
 def _liu_images(settings: StudySettings) -> tuple[Deviation, ...]:
@@ -253,13 +277,19 @@ def deviations_table(settings: StudySettings | MriStudySettings) -> list[ReportT
     if isinstance(settings, StudySettings):
         paper, published = "Liu et al. 2020", PRESETS["liu2020"]
         same = isinstance(published, StudySettings) and (
-            (settings.gan, settings.classifier) == (published.gan, published.classifier)
-        )
+            _with_weights_of(settings.gan, published.gan),
+            _with_weights_of(settings.classifier, published.classifier),
+        ) == (published.gan, published.classifier)
         rows = liu_deviations(settings) if same else ()
     else:
         paper, published = "Park et al. 2021", PRESETS["park2021"]
         rows = park_deviations(settings) if settings.gan == published.gan else ()
     return [_table(paper, rows)] if rows else []
+
+
+def _with_weights_of(settings: Any, published: Any) -> Any:
+    """Settings with the published draw of patients, which has a row of its own in the table."""
+    return replace(settings, patient_weights=published.patient_weights)
 
 
 def recorded_deviations(settings: dict[str, Any]) -> list[ReportTable]:

@@ -147,22 +147,22 @@ def refuse_unconfirmed_later(planned: Sequence[PlannedStage], flags: StudyFlags)
     Raises:
         SettingsChangedError: naming the stages, their cost, and the flag to give.
     """
-    made = [
+    followers = [
         each
         for each in planned
         if each.state is None and not each.stage.is_cheap and each.seconds is not None
     ]
-    for each in made:
+    for each in followers:
         if each.stage.has_results is not None and each.stage.has_results() and not flags.amend:
             raise SettingsChangedError(
                 f"{each.stage.name}: the training patients changed, and the experiment has "
                 "results; give --amend REASON to train on the new images (the comparison is then "
                 "exploratory), or --until the stage before"
             )
-    seconds = sum(each.seconds or 0.0 for each in made)
+    seconds = sum(each.seconds or 0.0 for each in followers)
     if seconds > 60 * flags.confirm_above and not flags.update:
         raise SettingsChangedError(
-            f"{', '.join(each.stage.name for each in made)}: the training patients changed; making "
+            f"{', '.join(each.stage.name for each in followers)}: the training patients changed; making "
             f"these anew takes {duration_text(seconds)}, and --confirm-above is "
             f"{flags.confirm_above:g} minutes; give --update to do it, or --until the stage before"
         )

@@ -46,7 +46,11 @@ def test_copies_of_earlier_images_fail_a_generator_and_are_left_out(
         return np.clip(shown.astype(int) + 8, 0, 255).astype(np.uint8)
 
     monkeypatch.setattr(evaluation, "generate", copied)
-    monkeypatch.setattr(making, "generate", lambda g, s, i, psi=1.0: copied(g, s, i, psi))
+    monkeypatch.setattr(
+        making,
+        "image_blocks",
+        lambda g, s, i, psi, threads: iter([(list(range(len(i))), copied(g, s, i, psi))]),
+    )
     task = EvaluateGanTask(
         checkpoint=str(folder),
         generator=seal(str(folder)),
