@@ -161,9 +161,10 @@ def refuse_unconfirmed_later(planned: Sequence[PlannedStage], flags: StudyFlags)
             )
     seconds = sum(each.seconds or 0.0 for each in followers)
     if seconds > 60 * flags.confirm_above and not flags.update:
+        names = ", ".join(each.stage.name for each in followers)
         raise SettingsChangedError(
-            f"{', '.join(each.stage.name for each in followers)}: the training patients changed; making "
-            f"these anew takes {duration_text(seconds)}, and --confirm-above is "
+            f"{names}: the training patients changed; making these anew takes "
+            f"{duration_text(seconds)}, and --confirm-above is "
             f"{flags.confirm_above:g} minutes; give --update to do it, or --until the stage before"
         )
 
