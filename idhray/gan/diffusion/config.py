@@ -121,7 +121,8 @@ NETWORK = (
 
 PRESETS: dict[str, DiffusionSettings] = {
     "diffusion": DiffusionSettings(),
-    # Ours: 64 px on one CPU core in some minutes.
+    # Ours: 64 px on one CPU core in some minutes. Batches of 4 at twice the rate learned faster
+    # than batches of 8.
     "demo-diffusion": DiffusionSettings(
         resolution_px=64,
         width=16,
@@ -129,8 +130,8 @@ PRESETS: dict[str, DiffusionSettings] = {
         blocks=1,
         attention_px=8,
         total_kimg=11.0,
-        batch_size=8,
-        learning_rate=1e-3,
+        batch_size=4,
+        learning_rate=2e-3,
         ema_half_life_kimg=1.0,
         sampling_steps=10,
         symmetry="mirror",
