@@ -253,7 +253,8 @@ def model_folders(folder: str) -> list[str]:
     Raises:
         StorageError: it holds no model.
     """
-    for place in (folder, join(folder, MODELS_FOLDER), join(folder, "sweep", MODELS_FOLDER)):
+    # A study comes first: it also holds generators, whose record has the same name.
+    for place in (join(folder, "sweep", MODELS_FOLDER), join(folder, MODELS_FOLDER), folder):
         paths = [join(place, name) for name in sorted(list_folders(place))]
         if models := [path for path in paths if exists(join(path, CARD_FILE))]:
             return models
