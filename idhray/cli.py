@@ -28,6 +28,7 @@ STAGES = {
     "prepare-mri": "CE-T1w and FLAIR to paired slices",
     "cut-patches": "tiles to patches",
     "export-images": "images and coordinates in the formats of other tools",
+    "export-onnx": "a trained classifier or generator as an ONNX file",
     "import-images": "images of other tools to patches",
     "encode": "images to features of a frozen encoder",
     "import-synthetic": "images of any generator, whose training patients are declared",

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from idhray.classify.aggregate import mutant_probabilities
 from idhray.classify.attention import AttentionHead, MilSettings, patient_probability
-from idhray.classify.backbones import bare_network
+from idhray.classify.backbones import ImageClassifier, bare_network
 from idhray.classify.encoders import encoder_record
 from idhray.classify.frozen import FrozenHead, Matrix
 from idhray.classify.image_set import ImageRows
@@ -29,6 +29,8 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.config import settings_dict, settings_from
 from idhray.errors import ConfigError, StorageError
 from idhray.storage import exists, join, list_folders, publish, publish_json, read_bytes, read_json
+
+T = TypeVar("T")
 
 WEIGHTS_FILE, CARD_FILE, MODELS_FOLDER = "weights.safetensors", "model.json", "models"
 
@@ -88,9 +90,14 @@ class ModelKind:
     """Bytes of its weights, from the settings and the name of the encoder."""
 
 
-def _network_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+def _network_of(card: TrialCard, tensors: Mapping[str, Tensor]) -> ImageClassifier:
     network = bare_network(card.settings)
     network.load_state_dict(dict(tensors))
+    return network
+
+
+def _network_scorer(card: TrialCard, tensors: Mapping[str, Tensor]) -> ScoreImages:
+    network = _network_of(card, tensors)
 
     def scores(images: ImageRows, features: Callable[[], Matrix], device: str) -> ImageScores:
         return mutant_probabilities(network.to(device), images, device=device)
@@ -222,21 +229,50 @@ def load_scorer(folder: str) -> ScoreImages:
         StorageError: the folder holds no model, or a file of it is broken.
         ConfigError: this version does not have its kind of classifier.
     """
-    card, sha256 = _card(folder)
-    path = join(folder, WEIGHTS_FILE)
-    data = read_bytes(path)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError(f"{path}: not the weights that {CARD_FILE} describes; train again")
+    card, tensors = _weights(folder)
     if card.kind not in MODEL_KINDS:
         raise ConfigError(
             f"{folder}: a classifier of kind {card.kind!r}, which this version does not have; "
             f"it has {', '.join(MODEL_KINDS)}"
         )
+    return _fitted(folder, lambda: MODEL_KINDS[card.kind].scorer(card, tensors))
+
+
+def load_network(folder: str) -> ImageClassifier:
+    """Network of a kept model.
+
+    Raises:
+        StorageError: the folder holds no model, or a file of it is broken.
+        ConfigError: it is a head on a frozen encoder.
+    """
+    card, tensors = _weights(folder)
+    if card.kind != "network":
+        raise ConfigError(
+            f"{folder}: a head on the frozen encoder {card.encoder}, not a network; give a model "
+            "of the classifier `network`"
+        )
+    return _fitted(folder, lambda: _network_of(card, tensors))
+
+
+def _weights(folder: str) -> tuple[TrialCard, dict[str, Tensor]]:
+    """Card and tensors of a kept model."""
+    card, sha256 = _card(folder)
+    path = join(folder, WEIGHTS_FILE)
+    data = read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StorageError(f"{path}: not the weights that {CARD_FILE} describes; train again")
+    return card, _fitted(folder, lambda: load(data))
+
+
+def _fitted(folder: str, make: Callable[[], T]) -> T:
+    """Result of `make`; tensors that do not fit become one line."""
     try:
-        return MODEL_KINDS[card.kind].scorer(card, load(data))
+        return make()
     except (SafetensorError, RuntimeError, KeyError) as error:
         reason = str(error).split("\n")[0]
-        raise StorageError(f"{path}: not the weights of {CARD_FILE}'s model ({reason})") from None
+        raise StorageError(
+            f"{join(folder, WEIGHTS_FILE)}: not the weights of {CARD_FILE}'s model ({reason})"
+        ) from None
 
 
 def weights_digest_of(folder: str) -> str:

@@ -50,6 +50,8 @@ class Architecture:
     """Losses of a report, in order; a loss that no step measured is null."""
     gap_limit: Callable[[Any, int], float] | None = None
     """Settings, side in px -> largest sound `score_gap`; None without a discriminator."""
+    single_pass: bool = True
+    """True if an image takes one call of the network."""
     open_ended: bool = False
     """True if no step depends on `total_kimg`, so that a training can be made longer."""
     growth: Callable[[Any, int], Growth] | None = None
@@ -112,6 +114,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         run=DiffusionRun,
         batch_size=lambda settings, images_shown: settings.batch_size,
         losses=("loss",),
+        single_pass=False,
         open_ended=True,
         transfer=transfer_diffusion,
         generator=DiffusionNetwork,

@@ -17,7 +17,6 @@ from idhray.storage import read_json
 from tests.stages.conftest import SLIDES, STUDY
 from tests.stages.test_mri_stages import MRI
 
-
 ROLES = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
 """Of the eight patients of each class whose scans train models."""
 
