@@ -47,6 +47,9 @@ def experiment_facts(root: str) -> dict[str, StudyFact]:
 def _protocol(outcome: SweepOutcome) -> dict[str, StudyFact]:
     protocol, decisive = outcome.protocol, outcome.protocol.decisive
     amendments = "; ".join(f"{each.date}: {each.reason}" for each in protocol.amendments)
+    if protocol.unblinded:
+        shown = f"areas of the arms were shown since {protocol.unblinded}, before all trainings"
+        amendments = f"{amendments or 'never amended'}; {shown} were done"
     facts = {
         "protocol.written": (
             f"protocol of {protocol.written}, before the first training (hash {protocol.hash})",

@@ -300,6 +300,7 @@ class SlideStages:
             settings=_experiment(self.settings),
             allow_failed_gan=self.settings.allow_failed_gan,
             amend=self.flags.amend,
+            unblind=self.flags.unblind,
             keep_models=self.flags.keep_models,
             seed=self.flags.seed,
             workers=self.flags.workers,
