@@ -44,6 +44,7 @@ STAGES = {
     "plan": "what a cohort could show, before anything is run",
     "audit": "what cannot be right in a table of reported results",
     "report": "the HTML report of a study",
+    "checklist": "reporting guidelines, filled from a study",
     "study": "all of it",
     "doctor": "whether this machine or cluster is ready",
     "status": "what a folder or study is, and how to continue it",

@@ -67,6 +67,9 @@ class Protocol:
     describes and does not judge."""
     networks: Mapping[str, str] = field(default_factory=dict)
     """Network that the arm `real` compares without a verdict -> date on which it joined."""
+    unblinded: str = ""
+    """Day since which areas of the arms are shown before all trainings are done; empty if they
+    are not."""
     withdrawals: Mapping[str, str] = field(default_factory=dict)
     """Day of a withdrawal and digest of the folds without the patient -> remark. It is no
     amendment."""
@@ -235,8 +238,9 @@ def _added_classifiers(
 def protocol_values(protocol: Protocol) -> dict[str, Any]:
     """Content of `protocol.json`."""
     values = settings_dict(protocol)
-    if not protocol.networks:  # as earlier versions wrote it
-        del values["networks"]
+    for name in ("networks", "unblinded"):  # as earlier versions wrote it
+        if not values[name]:
+            del values[name]
     return {**values, "hash": protocol.hash, "digest": settings_hash(values)}
 
 
@@ -303,6 +307,7 @@ def decision_rule(
         stopping=protocol.decisive["stop_early"],
         repeats=fresh or tuple(range(1, protocol.planned_repeats + 1)),
         exploratory=protocol.exploratory,
+        unblinded=protocol.unblinded,
         failed_gates=failed_gates,
         planned_repeats=len(fresh) or protocol.planned_repeats,
         planned_folds=protocol.decisive["fold_count"],

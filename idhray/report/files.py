@@ -4,9 +4,9 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from idhray.report.content import Picture, ReportContent, ReportTable
+from idhray.report.content import Picture, ReportContent
 from idhray.report.figures import Drawing
 
 MAX_NAME = 60
@@ -23,7 +23,7 @@ def report_files(content: ReportContent) -> dict[str, bytes]:
         for ending, data in _forms(picture):
             files[_free_name(files, picture.title, ending)] = data
     for table in content.tables:
-        files[_free_name(files, table.title, "csv")] = _csv(table)
+        files[_free_name(files, table.title, "csv")] = csv_bytes(table.header, table.rows)
     return files
 
 
@@ -46,12 +46,12 @@ def _free_name(files: dict[str, bytes], title: str, ending: str) -> str:
     return name
 
 
-def _csv(table: ReportTable) -> bytes:
-    """Header and cells; the title, caption and notes stand on the page."""
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """CSV of cells of text, which no spreadsheet takes for formulas."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(table.header)
-    writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
+    writer.writerow(header)
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
     return buffer.getvalue().encode("utf-8-sig")  # spreadsheets take it for UTF-8
 
 

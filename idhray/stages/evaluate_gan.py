@@ -65,6 +65,7 @@ from idhray.stages.gan_training.pretraining import (
     unseen_tables,
     with_earlier_copies,
 )
+from idhray.stages.gan_training.synthetic_card import write_synthetic_card
 from idhray.stages.gan_training.synthetic_evaluation import (
     SyntheticEvaluationTask,
     compared_images,
@@ -208,6 +209,7 @@ def _evaluate_table(flags: EvaluateGanFlags) -> dict[str, Any]:
     }
     identity = identity_of(inputs=inputs, flags=flags, names=("count",), settings=flags.settings)
     _run(task, identity, flags, _evaluate_images)
+    write_synthetic_card(synthetic, evaluation=task.out)
     return _result(task.out, synthetic)
 
 

@@ -36,6 +36,7 @@ from idhray.generator_records import (
 from idhray.images import decode, image_cell
 from idhray.ledger import check_failures, tally
 from idhray.patients import same_patients
+from idhray.stages.gan_training.synthetic_card import write_synthetic_card
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -167,6 +168,7 @@ def import_synthetic(flags: ImportSyntheticFlags) -> dict[str, Any]:
             refuse_real_images(out, images)
         write_generator(out, _record(flags, patients, images, out))
     _remove_old_gate(out)
+    write_synthetic_card(out)
     return {
         "out": out,
         **tally(fates),

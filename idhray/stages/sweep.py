@@ -73,7 +73,7 @@ def sweep(flags: SweepFlags) -> dict[str, Any]:
     if flags.dry_run:
         return {"out": out, "text": dry_run_text(plan, flags.cpus_per_trial, flags.keep_models)}
     with stage_folder(out, IDENTITY, overwrite=flags.overwrite, owns=OWNS, grows=not flags.amend):
-        plan = with_protocol(plan, out, amend=flags.amend)
+        plan = with_protocol(plan, out, amend=flags.amend, unblind=flags.unblind)
         if plan.encoder:
             publish_json(join(out, ENCODER_FILE), dict(plan.encoder))
         trials = run_planned(plan, out, images, flags)
@@ -102,7 +102,7 @@ def sweep_before_generators(flags: SweepFlags) -> None:
     plan = planned_sweep(flags, generators_follow=True)
     grows = not flags.amend
     with stage_folder(out, IDENTITY, overwrite=False, owns=OWNS, grows=grows, finishes=False):
-        plan = with_protocol(plan, out, amend=flags.amend)
+        plan = with_protocol(plan, out, amend=flags.amend, unblind=flags.unblind)
         repeats = plan.protocol.repeats
         if plan.settings.protocol.stop_early:
             repeats = min(repeats, needed_repeats(len(plan.folds.numbers())))

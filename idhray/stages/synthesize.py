@@ -35,6 +35,7 @@ from idhray.stages.gan_training.extractors import extractor_of
 from idhray.stages.gan_training.fold import evaluated_images, fold_of_model, selection_of_model
 from idhray.stages.gan_training.image_sets import Embedding, embedding_of, training_images
 from idhray.stages.gan_training.pretraining import PUBLISHED, earlier_sets
+from idhray.stages.gan_training.synthetic_card import write_synthetic_card
 from idhray.stages.gan_training.synthetic_parts import (
     IndexRange,
     complete_start,
@@ -117,6 +118,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
         if task.gate:
             write_gate(out, task.gate)
         part_fates, end = _made_parts(count, recorded, task, flags)
+    write_synthetic_card(out, checkpoint=checkpoint)
     return {"out": out, "generator": generator, **tally(part_fates), "copies": end - count}
 
 

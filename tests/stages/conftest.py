@@ -20,6 +20,7 @@ from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.runtime.session import connect
 from idhray.stages.studies.settings import StudyFlags, StudySettings
 from idhray.stages.study import study
+from tests.stages.studies.study_of_tables import study_of_tables
 
 SLIDES = PhantomSettings(width_px=2048, height_px=2048)
 TILING = TilingSettings(tile_px=512, min_object_px=50)
@@ -107,3 +108,9 @@ def small_study(tmp_path_factory, phantom) -> Path:
         study(StudyFlags(manifest=str(phantom), out=str(folder), settings=STUDY, seed=1))
 
     return made_once(tmp_path_factory, "study", make)
+
+
+@pytest.fixture(scope="session")
+def table_study(tmp_path_factory) -> Path:
+    """A finished study of 60 patients made of tables, without Ray. Tests change a copy only."""
+    return made_once(tmp_path_factory, "table-study", study_of_tables)

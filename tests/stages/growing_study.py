@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from idhray import ledger, storage
 from idhray.classify.aggregate import prediction_rows
@@ -229,7 +230,7 @@ class GrowingStudy:
 
 
 def made_up_trial(task, data):
-    """Predictions that depend on each image and label that a training would read."""
+    """Predictions that depend on each image and label that a training would read, and weights."""
     trial, arm = task.trial, parse_arm(task.trial.arm)
     rows, fold = arm_rows_of(data, trial), data.folds[trial.fold]
     added = added_images(trial, rows, task.generators, data, task.settings)
@@ -247,11 +248,10 @@ def made_up_trial(task, data):
             n_synthetic=arm.count if arm.kind == "synthetic" else 0,
             repeat=trial.repeat,
         )
-    values = {
+    return predictions, {
         "real_images": len(rows.real), "added_images": arm.count, "steps": 1, "images_shown": 1,
         "added_shown": 0, "epoch_chosen": 1, "val_loss": 0.0, "val_auc": 0.5,
-    }  # fmt: skip
-    return predictions, values, {}
+    }, {"weights": torch.zeros(1)}  # fmt: skip
 
 
 def stub_trainings(patch):

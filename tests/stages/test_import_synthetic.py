@@ -1,6 +1,8 @@
 """Images of any generator: declared, guarded, judged by the gate, and told apart in the report."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from idhray.fingerprints import is_marked_synthetic
 from idhray.generator_records import read_gate, read_generator
 from idhray.leakage import refuse_equal_weights, refuse_leaks_of_roles
 from idhray.ledger import fates
+from idhray.report.data_card import CARD_NAME
 from idhray.stages.experiment.protocol_file import declaration_of
+from idhray.stages.gan_training.synthetic_card import write_synthetic_card
 from idhray.stages.gan_training.synthetic_evaluation import (
     SyntheticEvaluationTask,
     evaluate_synthetic,
@@ -69,6 +73,22 @@ def test_the_record_says_that_it_is_declared_by_whom_and_when(flags):
     assert "declared by A. Person" in record.ancestry[0]
     assert declaration_of(record)["declared_on"] == record.declared_on
     assert declaration_of(replace(record, source="recorded")) == {}
+
+
+def test_a_data_card_lies_beside_the_table_and_follows_the_verdict(flags):
+    """Images are handed on; what they are must go with them, and not who is behind them."""
+    run(flags)
+    path = Path(flags.out) / f"{CARD_NAME}.json"
+    before = json.loads(path.read_text())
+    evaluate_synthetic(task(flags))
+    write_synthetic_card(flags.out, evaluation=f"{flags.out}-evaluation")
+    after = json.loads(path.read_text())
+
+    assert before["training_data"]["patients"] == len(TRAINED)
+    assert before["compliance"]["test_for_copies_and_diversity"] is None
+    assert after["compliance"]["judged_images"] == 24
+    assert after["congruence"]["KID"]["real_floor"] is not None
+    assert not [name for name in TRAINED if f'"{name}"' in path.read_text()]
 
 
 def test_the_table_is_that_of_synthesize(flags):

@@ -54,6 +54,18 @@ def made_up_pages(folder):
         ),
         "progress": progress_html(
             sentence="1 of 2 folders are complete.",
+            stages=[
+                {"stage": "tiles", "percent": 100, "work": "60 of 60 slides", "left": ""},
+                {"stage": "sweep", "percent": 40, "work": LONG, "left": "about 3.2 hours"},
+            ],
+            areas={
+                "since": "2026-11-30",
+                "blocks": 2,
+                "planned": 9,
+                "primary": "synthetic:120",
+                "arms": {"real": "0.812", HOSTILE: "0.803"},
+                "difference": "+0.009",
+            },
             written="2026-11-30 21:11",
             rows=[
                 {

@@ -26,6 +26,7 @@ from idhray.stages.experiment.outcome import GENERATORS_FILE, PROTOCOL_FILE
 from idhray.stages.experiment.plan import TrialPlan
 from idhray.stages.experiment.selection import refuse_repeats_after_selection
 from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.runtime.folder import DONE
 from idhray.stats.arms.rule import needed_repeats
 from idhray.storage import exists, join, publish_json, read_json
 
@@ -36,10 +37,20 @@ OF_TRAININGS = ("classifier", "budget", "seed")
 IMAGES_CHANGED = "images: changed after results; their trainings were run again"
 
 
-def with_protocol(plan: TrialPlan, out: str, *, amend: str) -> TrialPlan:
-    """The plan with the protocol of the folder, continued; folds and protocol are written."""
+def with_protocol(plan: TrialPlan, out: str, *, amend: str, unblind: bool = False) -> TrialPlan:
+    """The plan with the protocol of the folder, continued; folds and protocol are written.
+
+    Args:
+        plan: Plan of the experiment.
+        out: Folder of the experiment.
+        amend: Reason to change the protocol after results; empty for none.
+        unblind: Record that areas are shown from today, unless all trainings are done.
+    """
     # Everything is refused before the first file changes: a refused command loses nothing.
     plan = continued_plan(plan, out, amend=amend)
+    if unblind and not plan.protocol.unblinded and not exists(join(out, DONE)):
+        today = date.today().isoformat()
+        plan = replace(plan, protocol=replace(plan.protocol, unblinded=today))
     protocol = plan.protocol
     write_folds(join(out, FOLDS_FILE), plan.folds)
     publish_json(join(out, PROTOCOL_FILE), protocol_values(protocol))

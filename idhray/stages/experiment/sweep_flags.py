@@ -37,6 +37,9 @@ class SweepFlags(ItemFlags):
     amend: str = ""
     """Reason to change the protocol or the images after results exist. Trainings of other images
     are run again, and the comparison is then exploratory."""
+    unblind: bool = False
+    """Show areas of the arms before all trainings are done, on the progress page of a study. The
+    protocol records the day, and the verdict says so."""
     dry_run: bool = False
     """Print trainings, generators, hours and bytes by rates measured on this machine, and stop."""
     keep_models: KeepModels = "real,primary"

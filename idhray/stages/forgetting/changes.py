@@ -16,7 +16,13 @@ from idhray.config import settings_hash
 from idhray.generator_records import patients_hash
 from idhray.ledger_index import INDEX
 from idhray.stages.forgetting.subject import ROW_COLUMNS, Subject
-from idhray.stages.studies.record import EXPERIMENT_FILE, REPORT_FILES, STUDY_FILE
+from idhray.stages.studies.record import (
+    AUTHOR_ANSWERS,
+    CHECKLISTS,
+    EXPERIMENT_FILE,
+    REPORT_FILES,
+    STUDY_FILE,
+)
 from idhray.storage import exists, read_bytes
 from idhray.table_fingerprints import FOLDER as FINGERPRINTS
 from idhray.table_parts import column_names, read_part, remaining_rows
@@ -68,10 +74,13 @@ def change_of(path: str, subject: Subject) -> Change | None:
 
 
 def is_report_file(path: str) -> bool:
-    """True for a figure or table beside the report of a study, which is made again with it."""
+    """True for a file beside the report of a study that is made again: a figure, a table, or the
+    draft of a reporting guideline without the author's answers."""
     folder, root = basename(dirname(path)), dirname(dirname(path))
     records = (STUDY_FILE, EXPERIMENT_FILE)
-    return folder == REPORT_FILES and any(exists(f"{root}/{name}") for name in records)
+    is_draft = folder == CHECKLISTS and basename(path) != AUTHOR_ANSWERS
+    is_made_again = folder == REPORT_FILES or is_draft
+    return is_made_again and any(exists(f"{root}/{name}") for name in records)
 
 
 def _holds_more(text: str, path: str, subject: Subject) -> bool:

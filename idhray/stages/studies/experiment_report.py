@@ -63,6 +63,7 @@ def protocol_table(outcome: SweepOutcome) -> ReportTable:
     ]
     rows.insert(0, ["primary arm", outcome.rule.primary or "none, baselines alone"])
     rows += [["planned to show", protocol.detectable]] if protocol.detectable else []
+    rows += [["areas shown since", protocol.unblinded]] if protocol.unblinded else []
     rows += [[f"arm {arm}", f"joined {date}"] for arm, date in protocol.arms.items()]
     rows += [[f"arm {arm}", f"left out: {reason}"] for arm, reason in protocol.absent.items()]
     rows += [

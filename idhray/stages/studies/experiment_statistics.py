@@ -168,10 +168,13 @@ def _identity(
     settings: StatsSettings,
 ) -> Identity:
     """Values that decide the statistics of an experiment."""
+    recorded = settings_dict(rule)
+    if not rule.unblinded:  # as earlier versions wrote it
+        del recorded["unblinded"]
     values = {
         "stage": "fit_stats",
         **inputs,
-        "rule": settings_dict(rule),
+        "rule": recorded,
         "manifest_hash": manifest_hash(cohort) if cohort is not None else None,
     }
     return identity_of(inputs=values, settings=settings, growing=GROWING)
@@ -187,6 +190,7 @@ def predictions_file(rows: pd.DataFrame, rule: DecisionRule) -> bytes:
         "primary_arm": rule.primary,
         "judged": judged.map({True: "yes", False: "no"}),
         "exploratory": rule.exploratory,
+        **({"unblinded": rule.unblinded} if rule.unblinded else {}),
     }
     text: str = rows.assign(**columns).to_csv(index=False, lineterminator="\n")
     return text.encode()

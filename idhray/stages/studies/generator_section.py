@@ -18,6 +18,7 @@ SHOWN = {"fid": "FID", "kid": "KID", "precision": "Precision", "coverage": "Cove
 LOSSES = {"d_loss": "discriminator", "g_loss": "generator"}
 SHOWN_GANS = 2
 """Generators whose training is drawn: the first pair."""
+CARDS_NOTE = "Each table of synthetic images has a data card, report/data-card-*.md."
 UNJUDGED = "Whether the generators copied training images was not tested here."
 
 

@@ -1,6 +1,8 @@
 """Progress of a study that is not finished: status.json for programs, progress.html for people.
 
-Neither shows a result of an arm, so that nobody stops a study at a lucky moment.
+Neither shows a result of an arm, so that nobody stops a study at a lucky moment, unless the
+protocol says that areas are shown (--unblind). On a terminal a bar tells how far the present stage
+is.
 """
 
 import contextlib
@@ -8,14 +10,19 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from idhray.errors import IdhrayError
 from idhray.report.content import Picture
 from idhray.report.html import progress_html
+from idhray.stages.runtime.cost import duration
 from idhray.stages.runtime.folder_entries import folder_entry
 from idhray.stages.runtime.stage_folders import stage_folders
+from idhray.stages.studies.areas_so_far import areas_so_far
+from idhray.stages.studies.stage_counts import StageCount, StageRates, safe_counts
+from idhray.stages.studies.study_bar import StudyBar
 from idhray.storage import (
     SETTINGS,
     exists,
@@ -32,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 PROGRESS_FILES = ("status.json", "progress.html")
 PERIOD_S = 30.0
+FIRST_S = 5.0
+"""Seconds until the first look at a study, from which rates are measured."""
 LARGEST_SHARE = 0.02
 """Largest share of the time that is spent on looking, which decides the period of large studies."""
 STAGES = {
@@ -50,13 +59,21 @@ SHOWN = {
 LARGEST_SAMPLE_BYTES = 2_000_000
 
 
-def write_progress(study: str, *, running: bool) -> dict[str, Any]:
+def write_progress(
+    study: str, *, running: bool, rates: StageRates | None = None, bar: StudyBar | None = None
+) -> dict[str, Any]:
     """Write `status.json` and `progress.html` into the folder of a study.
 
     Args:
         study: Folder of the study.
         running: The page asks the browser to load it again.
+        rates: Rates of the stages that this run has measured; without them no time is known.
+        bar: Bar on the terminal that shows the same.
     """
+    counts = safe_counts(study)
+    left = rates.look(counts) if rates else {}
+    if bar is not None:
+        bar.show(counts, left)
     kind = read_json(join(study, SETTINGS)).get("kind", "slides")
     entries = [
         folder_entry(study, folder)
@@ -76,11 +93,21 @@ def write_progress(study: str, *, running: bool) -> dict[str, Any]:
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     publish_json(
         join(study, "status.json"),
-        {"written": written, "running": running, "folders": rows, "not_begun": missing},
+        {
+            "written": written,
+            "running": running,
+            "stages": [
+                {**asdict(count), "seconds_left": left.get(count.stage)} for count in counts
+            ],
+            "folders": rows,
+            "not_begun": missing,
+        },
     )
     page = progress_html(
         sentence=sentence,
         written=written,
+        stages=[_stage_row(count, left.get(count.stage)) for count in counts],
+        areas=areas_so_far(join(study, "sweep")),
         rows=rows,
         missing=missing,
         trainings=trainings,
@@ -90,6 +117,16 @@ def write_progress(study: str, *, running: bool) -> dict[str, Any]:
     path = join(study, "progress.html")
     publish(path, page.encode())
     return {"progress": path, "complete": finished, "folders": len(entries), "not_begun": missing}
+
+
+def _stage_row(count: StageCount, seconds_left: float | None) -> dict[str, Any]:
+    """Work of one stage in words, and its share for a bar."""
+    return {
+        "stage": count.stage,
+        "percent": round(100 * count.fraction),
+        "work": count.words,
+        "left": "" if seconds_left is None else f"about {duration(seconds_left)}",
+    }
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,19 +178,22 @@ def progress_while_running(study: str) -> Iterator[None]:
 
 
 def _refresh(study: str, ended: threading.Event) -> None:
-    wait = PERIOD_S
-    while not ended.wait(wait):
-        begin = time.monotonic()
-        if not _write_safely(study, running=True):
-            return
-        wait = max(PERIOD_S, (time.monotonic() - begin) / LARGEST_SHARE)
+    rates, wait = StageRates(), FIRST_S
+    with StudyBar() as bar:
+        while not ended.wait(wait):
+            begin = time.monotonic()
+            if not _write_safely(study, running=True, rates=rates, bar=bar):
+                return
+            wait = max(PERIOD_S, (time.monotonic() - begin) / LARGEST_SHARE)
 
 
-def _write_safely(study: str, *, running: bool) -> bool:
+def _write_safely(
+    study: str, *, running: bool, rates: StageRates | None = None, bar: StudyBar | None = None
+) -> bool:
     """Write the progress if the study has begun; False if it cannot be written."""
     try:
         if exists(join(study, SETTINGS)):
-            write_progress(study, running=running)
+            write_progress(study, running=running, rates=rates, bar=bar)
     except (IdhrayError, OSError, ValueError, KeyError) as error:
         logger.warning("%s: the progress cannot be written (%s)", study, error)
         return False

@@ -17,8 +17,10 @@ from idhray.report.content import (
     ReportContent,
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
+from idhray.stages.gan_training.synthetic_card import synthetic_card
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.generator_section import (
+    CARDS_NOTE,
     ancestry_note,
     evaluation_figures,
     evaluation_limits,
@@ -34,6 +36,7 @@ from idhray.stages.studies.record import study_settings
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.settings import PRESETS, MriStudySettings
 from idhray.stages.studies.shared_sections import (
+    data_card_files,
     ledger_flows,
     manifest_flow,
     provenance_of,
@@ -73,7 +76,13 @@ def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any
         tables: The statistics of the study; computed again from its readings if not given.
     """
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
-    return publish_report(study, _content(study, cohort, tables or _tables(study, cohort)))
+    card = synthetic_card(
+        current_folder(study, "synthetic-mutant"),
+        checkpoint=current_folder(study, "gan-mutant"),
+        evaluation=current_folder(study, "evaluation-mutant"),
+    )
+    content = _content(study, cohort, tables or _tables(study, cohort))
+    return publish_report(study, content, data_card_files({"mutant": card}))
 
 
 def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
@@ -264,7 +273,7 @@ def _generators_note(study: str) -> str:
     return (
         f"Checked when this report was made: none of the {held_out} validation and test patients "
         "was among those that the generator saw. (In Park et al. 2021 the numbers suggest that it "
-        "saw all mutants of the validation set.)"
+        f"saw all mutants of the validation set.) {CARDS_NOTE}"
         + ancestry_note([current_folder(study, "synthetic-mutant")])
         + evaluation_note(current_folder(study, "evaluation-mutant"), "IDH-mutant tumors")
     )

@@ -36,7 +36,12 @@ from idhray.stages.studies.numbered_folder import NumberedFolder, current_folder
 from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.reader_report import reader_report
-from idhray.stages.studies.record import REPORT_FILES, add_to_experiment, experiment_record
+from idhray.stages.studies.record import (
+    CHECKLISTS,
+    REPORT_FILES,
+    add_to_experiment,
+    experiment_record,
+)
 from idhray.stages.studies.reuse import reuse_folders
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
 from idhray.stages.studies.statistics import fit_readings, readings_state
@@ -66,6 +71,7 @@ OWNS = (
     "statistics",
     "report.html",
     REPORT_FILES,
+    CHECKLISTS,
     *PROGRESS_FILES,
 )
 

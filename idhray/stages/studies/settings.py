@@ -211,6 +211,9 @@ class StudyFlags(ItemFlags):
     generators, such as a classifier with other settings. It is in OUT/experiments/NAME."""
     amend: str = ""
     """Slides: reason to change the experiment after results exist; see `sweep`."""
+    unblind: bool = False
+    """Slides: show areas of the arms on progress.html before all trainings are done. The protocol
+    records the day, and the verdict says so."""
     keep_models: KeepModels = "real,primary"
     """Slides: trainings whose model is kept; see `sweep`."""
     reuse: str | None = None

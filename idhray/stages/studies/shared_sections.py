@@ -1,5 +1,6 @@
 """Sections that the reports of both modalities share."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from idhray.cohorts.manifest_notes import note_lines, study_notes
 from idhray.config import settings_dict
 from idhray.ledger import fates, ledger_table
 from idhray.report.content import Flow, ReportContent, SplitCount, flow_of
+from idhray.report.data_card import card_markdown
 from idhray.report.files import report_files
 from idhray.report.html import report_html
 from idhray.stages.forgetting.standing import standing_descendants
@@ -67,16 +69,33 @@ def tested_text(counts: Sequence[SplitCount]) -> str:
     return f"{mutant + wildtype} patients tested: {mutant} mutant, {wildtype} wildtype"
 
 
-def publish_report(root: str, content: ReportContent) -> dict[str, Any]:
+def data_card_files(cards: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+    """Files of the data cards for the folder beside the page.
+
+    Args:
+        cards: Name of a generator -> card of its images.
+    """
+    files = {}
+    for name, card in cards.items():
+        stem = f"data-card-{name.replace(' ', '-').lower()}"
+        files[f"{stem}.json"] = (json.dumps(card, indent=2) + "\n").encode()
+        files[f"{stem}.md"] = card_markdown(card)
+    return files
+
+
+def publish_report(
+    root: str, content: ReportContent, further_files: Mapping[str, bytes] | None = None
+) -> dict[str, Any]:
     """Write `report/` (each figure and table as a file), then `report.html`.
 
     Args:
         root: Folder of the study, or of a further experiment.
         content: Content of the page.
+        further_files: Other files for `report/`, by name.
     """
     folder = join(root, REPORT_FILES)
     delete_folder(folder)
-    for name, data in report_files(content).items():
+    for name, data in {**report_files(content), **(further_files or {})}.items():
         publish(join(folder, name), data)
     page = join(root, "report.html")
     publish(page, report_html(content).encode())

@@ -24,6 +24,7 @@ from idhray.report.content import (
 )
 from idhray.report.figures import patch_sheet
 from idhray.stages.experiment.outcome import is_experiment, read_outcome
+from idhray.stages.gan_training.synthetic_card import synthetic_card
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.experiment_report import (
     EXPERIMENT_LIMITS,
@@ -38,6 +39,7 @@ from idhray.stages.studies.experiment_report import (
 from idhray.stages.studies.experiment_statistics import experiment_report_tables, paper_tables
 from idhray.stages.studies.external_cohorts import external_sections
 from idhray.stages.studies.generator_section import (
+    CARDS_NOTE,
     ancestry_note,
     evaluation_figures,
     evaluation_limits,
@@ -58,6 +60,7 @@ from idhray.stages.studies.record import STUDY_FILE, experiment_root, study_sett
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.settings import PRESETS, StudySettings
 from idhray.stages.studies.shared_sections import (
+    data_card_files,
     fold_counts,
     ledger_flows,
     manifest_flow,
@@ -98,7 +101,15 @@ def slide_report(study: str, experiment: str | None = None) -> dict[str, Any]:
         study: Folder of the study.
         experiment: Name of a further experiment; None for the first one.
     """
-    return publish_report(experiment_root(study, experiment), _content(study, experiment))
+    root = experiment_root(study, experiment)
+    places = _generator_places(study, study_settings(study, experiment))
+    cards = {
+        place.name: synthetic_card(
+            place.synthetic, checkpoint=place.gan, evaluation=place.evaluation
+        )
+        for place in places
+    }
+    return publish_report(root, _content(study, experiment), data_card_files(cards))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +340,8 @@ def _pairs(places: list[_GeneratorPlace]) -> list[Picture]:
 
 def _generators_note(study: str, images: str, places: list[_GeneratorPlace]) -> str:
     """Result of the leakage check, repeated on the tables on disk; a leak stops the report."""
-    notes = ancestry_note([place.synthetic for place in places])
+    notes = f" {CARDS_NOTE}" if places else ""
+    notes += ancestry_note([place.synthetic for place in places])
     notes += "".join(evaluation_note(place.evaluation, place.name) for place in places)
     if exists(join(study, FOLDS_FILE)):
         folds = read_folds(join(study, FOLDS_FILE))

@@ -45,6 +45,7 @@ from idhray.stages.studies.numbered_folder import NumberedFolder
 from idhray.stages.studies.preparation import log_detectable_gain
 from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.record import (
+    CHECKLISTS,
     EXPERIMENTS,
     REPORT_FILES,
     add_to_experiment,
@@ -77,6 +78,7 @@ OWNS = (
     "statistics",
     "report.html",
     REPORT_FILES,
+    CHECKLISTS,
     *PROGRESS_FILES,
     EXPERIMENTS,
     EXTERNAL_FOLDER,
@@ -299,6 +301,7 @@ class SlideStages:
             settings=_experiment(self.settings),
             allow_failed_gan=self.settings.allow_failed_gan,
             amend=self.flags.amend,
+            unblind=self.flags.unblind,
             keep_models=self.flags.keep_models,
             seed=self.flags.seed,
             workers=self.flags.workers,

@@ -17,9 +17,10 @@ SPLIT_WORDS = (TEST, VALIDATION, INNER, EXTERNAL)
 patients of another cohort, predicted by the models of all folds."""
 KEY = ["split", "model", "fold", "repeat", "arm", "patient"]
 _NAMES = {"patient": ("patient", "case"), "label": ("label", "idh", "truth")}
-PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory")
+PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory", "unblinded")
 """Columns that `fit-stats` writes beside the predictions of a sweep: the arm that its protocol
-judges, yes or no for a repeat that judges it, and the reason of an amended protocol."""
+judges, yes or no for a repeat that judges it, the reason of an amended protocol, and the day since
+which areas were shown before all trainings were done."""
 _OPTIONAL = {
     **{"fold": 1, "split": TEST, "model": "", "generator": "", "epoch_chosen": np.nan},
     **dict.fromkeys(PROTOCOL_COLUMNS, ""),

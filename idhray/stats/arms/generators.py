@@ -51,7 +51,7 @@ def rule_of_file(
     for arm in (baseline, *([primary] if primary else [])):
         if arm not in arms:
             raise ConfigError(f"predictions have no arm {arm!r}; arms: {named}")
-    planned, exploratory = protocol_of_rows(rows)
+    planned, exploratory, unblinded = protocol_of_rows(rows)
     if planned and primary not in (None, planned):
         exploratory = exploratory or f"{primary} in place of {planned}, which the protocol names"
     primary = primary or planned or None
@@ -87,21 +87,23 @@ def rule_of_file(
         generators=generators_of(rows, primary),
         repeats=_judged_repeats(rows, primary),
         exploratory=exploratory,
+        unblinded=unblinded,
     )
 
 
-def protocol_of_rows(rows: pd.DataFrame) -> tuple[str, str]:
-    """Arm that the protocol of the predictions judges, and the reason why it is exploratory.
+def protocol_of_rows(rows: pd.DataFrame) -> tuple[str, str, str]:
+    """Arm that the protocol of the predictions judges, the reason why it is exploratory, and the
+    day since which areas were shown.
 
-    Both are empty where the rows do not tell.
+    All are empty where the rows do not tell.
     """
     values = []
-    for name in ("primary_arm", "exploratory"):
+    for name in ("primary_arm", "exploratory", "unblinded"):
         texts = sorted(set(rows[name]) - {""})
         if len(texts) > 1:
             raise ConfigError(f"predictions of several protocols: {name} {', '.join(texts)}")
         values.append(texts[0] if texts else "")
-    return values[0], values[1]
+    return values[0], values[1], values[2]
 
 
 def _judged_repeats(rows: pd.DataFrame, primary: str) -> tuple[int, ...] | None:

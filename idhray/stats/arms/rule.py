@@ -48,6 +48,9 @@ class DecisionRule:
     it."""
     exploratory: str = ""
     """Reason of a primary contrast that was changed after results: it never says "helps"."""
+    unblinded: str = ""
+    """Day since which areas of the arms were shown before all trainings were done; empty if they
+    were not."""
     failed_gates: tuple[str, ...] = ()
     """Generators that failed their gate and were allowed."""
     ancestry: tuple[str, ...] = ()

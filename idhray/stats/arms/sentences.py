@@ -221,6 +221,11 @@ def scope(decision: Decision, rule: DecisionRule, folds: int) -> list[str]:
             f"The primary contrast was changed after results ({rule.exploratory}): this is "
             "exploratory, and a claim needs a new protocol with fresh seeds."
         )
+    if rule.unblinded:
+        sentences.append(
+            f"Areas of the arms were shown since {rule.unblinded}, before all trainings were done "
+            "(--unblind): whoever saw them could have stopped at a lucky moment."
+        )
     return sentences
 
 

@@ -229,8 +229,11 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     classifier(study, patients)
     publish(f"{study}/statistics/by_patient.csv", f"patient,p\n{patients[2]},0.5\n".encode())
     finish(f"{study}/statistics", {"stage": "fit_stats", "manifest_hash": "h"})
-    for name in ("report.html", "progress.html", "report/strata.csv", "report/flow.svg"):
+    pages = ("report.html", "progress.html", "report/strata.csv", "report/flow.svg")
+    for name in (*pages, "checklists/tripod-ai.md", "checklists/tripod-ai.csv"):
         publish(f"{study}/{name}", f"<p>{' '.join(patients)}</p>".encode())
+    row = f"TRIPOD+AI,6c.1,Treatments,{' and '.join(patients)} were treated"
+    publish(f"{study}/checklists/answers.csv", f"guideline,number,asks,text\n{row}\n".encode())
     write_manifest(f"{study}/cohort.parquet", cohort)
     write_folds(f"{study}/folds.parquet", folds_of(patients))
     hashed = manifest_hash(patients_of(cohort))

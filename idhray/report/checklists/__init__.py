@@ -1,0 +1,1 @@
+"""Reporting guidelines as lists of elements, and their filled drafts."""

@@ -1,0 +1,1 @@
+"""Facts of a study, each with the file and column that state it, for reporting checklists."""
