@@ -1,39 +1,43 @@
 """Machines that are taken away at random moments: is anything lost, doubled, hung or different?
 
-    python benchmarks/cluster_soak.py --out FOLDER [--work tile train-gan sweep] [--runs 20]
+    python -m benchmarks.cluster_soak --out FOLDER [--work tile train-gan sweep study] [--runs 20]
 
 A Ray cluster of three raylets runs on this machine: a head without CPUs, and two workers. Each run
-starts a command on it, kills one worker (or the driver) with SIGKILL at a random moment, adds a new
-worker, and repeats the command if it ended with an error. Its tables and weights are compared with
-those of an unbroken run.
+starts a command on it and strikes once at a random moment; a run of `study` is struck in each of
+its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
+GCS (a new cluster is started), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
+ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
 
 A line of counts for each run is appended to `benchmarks/results/cluster_soak.csv`. The same command
 goes on after the runs that the file holds; stop it at any time.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
-import os
+import math
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import pyarrow.parquet as pq
 import tyro
-from ray.cluster_utils import Cluster
 
+from benchmarks.raylets import Job, Machines, idhray
 from idhray.chance import generator
 from idhray.ledger import fates
 from idhray.table_parts import parts
 
 RESULTS = Path(__file__).parent / "results" / "cluster_soak.csv"
 PHANTOM = "--preset demo --width-px 1536 --height-px 1536 --patients 12 --seed 5"
+STUDY_PHANTOM = "--preset demo --width-px 2048 --height-px 2048 --patients 24 --seed 5"
 TILING = "--tile-px 256 --min-object-px 50"
 PATCHES = "--tile-px 256 --patch-px 64 --train-per-class 24 --eval-per-patient 2"
 GAN = (
@@ -45,11 +49,34 @@ SWEEP = (
     "--preset demo --counts 0 --repeats 2 --classifier.image-px 32 --classifier.batch-size 16 "
     "--classifier.epochs 6"
 )
-HUNG_S = 900
-WEIGHTS = ("*.safetensors", "*.pt")
+STUDY = (
+    "import sys\n"
+    "from idhray.stages.studies.settings import StudyFlags\n"
+    "from idhray.stages.study import study\n"
+    "from tests.stages.conftest import STUDY\n"
+    "manifest, out, _, address = sys.argv[1:]\n"
+    "study(StudyFlags(manifest=manifest, out=out, settings=STUDY, seed=1, address=address))\n"
+)
+STAGES = {
+    "tile": "tiles",
+    "cut": "patches",
+    "train-gan": "gan-mutant",
+    "synthesize": "synthetic-mutant",
+    "sweep": "sweep",
+}
+"""Stage of a study that is struck -> its folder."""
+MOST_DELAY_S = 3.0
+HUNG_S = 400
+SECONDS_PER_LOOK = 0.1
+EARLIER = 0.7
+"""A run that ended before the strike is made again, with an earlier one."""
+COMPARED = ("*.safetensors", "statistics.json")
+AT_START = ("_settings.json", "_provenance.json")
+"""Files that a command writes before any work."""
+REQUESTS = ("SIGINT", "SIGTERM", "job-stop")
 
-Work = Literal["tile", "train-gan", "sweep"]
-Victim = Literal["node", "driver"]
+Work = Literal["tile", "train-gan", "sweep", "study"]
+Victim = Literal["node", "driver", "gcs", "SIGINT", "SIGTERM", "job-stop"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +85,8 @@ class Soak:
 
     out: Path
     """Folder for inputs, references and runs."""
-    work: tuple[Work, ...] = ("tile", "train-gan", "sweep")
-    victims: tuple[Victim, ...] = ("node", "driver")
+    work: tuple[Work, ...] = ("tile", "train-gan", "sweep", "study")
+    victims: tuple[Victim, ...] = ("node", "driver", "gcs", "SIGINT", "SIGTERM", "job-stop")
     runs: int = 20
     """Runs of each work and victim, those of earlier commands included."""
     seed: int = 0
@@ -74,24 +101,33 @@ class Run:
     run: int
     commit: str
     reference_s: float
-    kill_s: float
+    strikes: str
+    """Place and second of each strike."""
     seconds: float
+    recover_s: float | None
+    """Longest time from a strike to the next file that the run wrote."""
+    ended_s: float | None
+    """Time from a request to end to the end of the command."""
     repeats: int
     """Times that the command had to be given again."""
+    tracebacks: int
+    """Tracebacks that the user saw."""
     lost: int
     """Inputs of the unbroken run that this one lacks, or that failed."""
     doubled: int
     """Part files that no input refers to."""
+    redone: int
+    """Rows of the ledger that were finished before a strike, and were written again."""
     different: int
-    """Parts, or files of weights, with other content."""
+    """Parts, weights, rows of trials or statistics with other content."""
     hung: int
 
 
 def main(options: Soak) -> None:
     """Make the runs that are missing."""
     options.out.mkdir(parents=True, exist_ok=True)
-    make_inputs(options.out)
     for work in options.work:
+        make_inputs(options.out, work)
         reference = options.out / f"reference-{work}"
         seconds = make_reference(options.out, work, reference)
         for victim in options.victims:
@@ -103,64 +139,32 @@ def main(options: Soak) -> None:
                 print(json.dumps(asdict(row)), flush=True)
 
 
-def make_inputs(out: Path) -> None:
-    """Slides, tiles and patches that all runs read."""
-    for folder, words in (
-        ("phantom", f"make-phantom {PHANTOM} --out {out}/phantom"),
-        ("tiles", f"tile-slides --manifest {out}/phantom/manifest.csv --out {out}/tiles {TILING}"),
-        ("patches", f"cut-patches --tiles {out}/tiles --out {out}/patches {PATCHES}"),
-    ):
+def make_inputs(out: Path, work: Work) -> None:
+    """Slides, tiles and patches that the runs read."""
+    tiling = f"--manifest {out}/phantom/manifest.csv --out {out}/tiles {TILING}"
+    steps = {
+        "phantom": f"make-phantom {PHANTOM} --out {out}/phantom",
+        "tiles": f"tile-slides {tiling}",
+        "patches": f"cut-patches --tiles {out}/tiles --out {out}/patches {PATCHES}",
+    }
+    if work == "study":
+        steps = {"study-phantom": f"make-phantom {STUDY_PHANTOM} --out {out}/study-phantom"}
+    for folder, words in steps.items():
         if not (out / folder / "_done.json").exists():
-            subprocess.run([sys.executable, "-m", "idhray", *words.split()], check=True)
+            subprocess.run(idhray(*words.split()), check=True)
 
 
 def command(out: Path, work: Work, target: Path) -> list[str]:
-    """Words of the command."""
+    """Words of the command, without the address."""
     manifest = f"{out}/phantom/manifest.csv"
+    if work == "study":
+        return [sys.executable, "-c", STUDY, f"{out}/study-phantom/manifest.csv", str(target)]
     words = {
         "tile": f"tile-slides --manifest {manifest} --out {target} {TILING}",
         "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN}",
         "sweep": f"sweep --images {out}/patches --out {target} {SWEEP}",
     }
-    return [sys.executable, "-m", "idhray", *words[work].split()]
-
-
-class Machines:
-    """A cluster of raylets on this machine."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="soak-", dir="/tmp")
-        os.environ["RAY_TMPDIR"] = self.folder  # no other Ray of this machine learns of this one
-        shared = {"include_dashboard": False, "object_store_memory": 200 << 20}
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, **shared},
-        )
-        self.workers = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
-
-    def start(self, words: list[str]) -> subprocess.Popen[bytes]:
-        """Start a command on the cluster."""
-        log = open(f"{self.folder}/command.log", "ab")  # noqa: SIM115
-        return subprocess.Popen(
-            [*words, "--address", self.cluster.address],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "RAY_ADDRESS": ""},
-        )
-
-    def replace_worker(self, number: int) -> None:
-        """Kill a worker machine with all its processes, and add another one."""
-        self.cluster.remove_node(self.workers[number], allow_graceful=False)
-        self.workers[number] = self.cluster.add_node(num_cpus=1)
-
-    def log(self) -> str:
-        """End of the output of the commands."""
-        return Path(self.folder, "command.log").read_text(errors="replace")[-3000:]
-
-    def close(self) -> None:
-        """End all processes of the cluster."""
-        self.cluster.shutdown()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    return idhray(*words[work].split())
 
 
 def make_reference(out: Path, work: Work, reference: Path) -> float:
@@ -168,11 +172,12 @@ def make_reference(out: Path, work: Work, reference: Path) -> float:
     record = reference.with_suffix(".json")
     if record.exists():
         return float(json.loads(record.read_text())["seconds"])
+    shutil.rmtree(reference, ignore_errors=True)
     machines = Machines()
     try:
         start = time.monotonic()
         run = machines.start(command(out, work, reference))
-        assert run.wait(HUNG_S) == 0, machines.log()
+        assert run.wait(HUNG_S) == 0, machines.log()[-3000:]
         seconds = time.monotonic() - start
     finally:
         machines.close()
@@ -180,67 +185,214 @@ def make_reference(out: Path, work: Work, reference: Path) -> float:
     return seconds
 
 
+@dataclass
+class Strikes:
+    """Moments at which a run is struck."""
+
+    target: Path
+    draw: np.random.Generator
+    places: list[str]
+    """Stages of a study that are still to be struck; one "" for a single command."""
+    after_s: float
+    start: float = field(default_factory=time.monotonic)
+    _due: float | None = None
+    done: list[tuple[str, float]] = field(default_factory=list)
+    """Place and moment of each strike."""
+
+    def is_due(self) -> bool:
+        """True when the next strike has to come."""
+        while self.places:
+            place = self.places[0]
+            folder = self.target / STAGES[place] if place else self.target
+            if place and (folder / "_done.json").exists():
+                self.places.pop(0)  # too fast
+                self._due = None
+                continue
+            if self._due is None:
+                if place and not (folder / "_settings.json").exists():
+                    return False
+                delay = float(self.draw.uniform(0, MOST_DELAY_S)) if place else self.after_s
+                self._due = (time.monotonic() if place else self.start) + delay
+            if time.monotonic() < self._due:
+                return False
+            self._due = None
+            self.done.append((self.places.pop(0), time.monotonic()))
+            return True
+        return False
+
+    def text(self) -> str:
+        """Place and second of each strike."""
+        return " ".join(f"{place}@{at - self.start:.1f}".lstrip("@") for place, at in self.done)
+
+
 def one_run(
     options: Soak, work: Work, victim: Victim, *, number: int, reference: Path, seconds: float
 ) -> Run:
-    """Run a command, kill its victim once, and compare."""
+    """Run a command, strike, and compare; again if it ended before the strike."""
+    draw = generator(options.seed, "cluster soak", work, victim, str(number))
+    after_s = float(draw.uniform(0.3, 0.98)) * seconds
+    while True:
+        row = struck_run(
+            options, work, victim, draw=draw, after_s=after_s, number=number, reference=reference
+        )
+        if row.strikes:
+            return row
+        after_s *= EARLIER
+
+
+def struck_run(
+    options: Soak,
+    work: Work,
+    victim: Victim,
+    *,
+    draw: np.random.Generator,
+    after_s: float,
+    number: int,
+    reference: Path,
+) -> Run:
+    """Run a command and strike it."""
     target = options.out / f"run-{work}"
     shutil.rmtree(target, ignore_errors=True)
-    draw = generator(options.seed, "cluster soak", work, victim, str(number))
-    kill_s, machine = float(draw.uniform(0.15, 0.95)) * seconds, int(draw.integers(2))
-    machines, repeats, hung = Machines(), 0, 0
-    start = time.monotonic()
+    words = command(options.out, work, target)
+    machines, logs = Machines(jobs=victim == "job-stop"), ""
+    places = list(STAGES) if work == "study" else [""]
+    strikes = Strikes(target=target, draw=draw, places=places, after_s=after_s)
+    repeats, hung, ended_s = 0, 0, None
+    finished, recoveries = dict[str, int](), list[float]()
+    struck = progress = time.time()
+    since = math.inf  # files after this moment show that the run goes on
     try:
-        run = machines.start(command(options.out, work, target))
-        try:
-            run.wait(kill_s)
-        except subprocess.TimeoutExpired:
-            if victim == "driver":
-                run.send_signal(signal.SIGKILL)
-            else:
-                machines.replace_worker(machine)
-        while run.wait(HUNG_S) != 0 and repeats < 3:
-            repeats += 1
-            print(machines.log(), file=sys.stderr)
-            run = machines.start(command(options.out, work, target))
-    except subprocess.TimeoutExpired:
-        hung = 1
-        run.kill()
+        run = started(machines, words, victim)
+        while (code := run.poll()) != 0:
+            time.sleep(SECONDS_PER_LOOK)
+            if newest_change(target) > since:
+                recoveries.append(time.time() - struck)
+                since, progress = math.inf, time.time()
+            if code is not None:
+                if victim in REQUESTS and strikes.done and not repeats:
+                    ended_s = time.time() - struck
+                if repeats == len(STAGES) + 2:
+                    break
+                print(output(machines, run)[-2000:], file=sys.stderr)
+                repeats += 1
+                if victim == "gcs":
+                    logs += machines.log()
+                    machines.close()
+                    machines = Machines()
+                run, since = started(machines, words, victim), time.time()
+            elif strikes.is_due():
+                finished |= ledger_times(target)
+                struck = progress = time.time()
+                since = struck if victim == "node" else math.inf
+                strike(machines, run, victim, int(draw.integers(2)))
+            elif time.time() - progress > HUNG_S:
+                hung = 1
+                run.kill()
+                break
     finally:
-        total = time.monotonic() - start
+        total = time.monotonic() - strikes.start
+        logs += output(machines, run)
         machines.close()
+    now = ledger_times(target)
     return Run(
         work=work,
         victim=victim,
         run=number,
         commit=commit(),
-        reference_s=round(seconds, 1),
-        kill_s=round(kill_s, 1),
+        reference_s=round(
+            float(json.loads(reference.with_suffix(".json").read_text())["seconds"]), 1
+        ),
+        strikes=strikes.text(),
         seconds=round(total, 1),
+        recover_s=round(max(recoveries), 1) if recoveries else None,
+        ended_s=None if ended_s is None else round(ended_s, 1),
         repeats=repeats,
+        tracebacks=logs.count("Traceback (most recent call last)"),
+        redone=sum(now.get(path) != changed for path, changed in finished.items()),
         hung=hung,
         **compared(reference, target),
     )
 
 
+def started(
+    machines: Machines, words: list[str], victim: Victim
+) -> "subprocess.Popen[bytes] | Job":
+    """The command, as a process or as a job."""
+    if victim != "job-stop":
+        return machines.start(words)
+    return Job(machines, [*words, "--address", machines.cluster.address])
+
+
+def output(machines: Machines, run: "subprocess.Popen[bytes] | Job") -> str:
+    """Output of the command, or of its last job."""
+    return run.log() if isinstance(run, Job) else machines.log()
+
+
+def strike(
+    machines: Machines, run: "subprocess.Popen[bytes] | Job", victim: Victim, number: int
+) -> None:
+    """Strike the cluster or the command."""
+    if isinstance(run, Job):
+        run.stop()
+    elif victim == "node":
+        machines.replace_worker(number)
+    elif victim == "gcs":
+        machines.kill_gcs()
+    else:
+        run.send_signal(signal.SIGKILL if victim == "driver" else signal.Signals[victim])
+
+
+def newest_change(folder: Path) -> float:
+    """Time of the newest file in a folder."""
+    newest = 0.0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+            if path.is_file() and path.name not in AT_START and path.name[0] != ".":
+                newest = max(newest, path.stat().st_mtime)
+    return newest
+
+
+def ledger_times(target: Path) -> dict[str, int]:
+    """Ledger files of inputs that are done or skipped, with the times of their last change."""
+    times = {}
+    for path in target.rglob("_ledger/part-*.parquet"):
+        (status,) = pq.read_table(path, columns=["status"])["status"].to_pylist()
+        if status != "failed":
+            times[str(path)] = path.stat().st_mtime_ns
+    return times
+
+
 def compared(reference: Path, target: Path) -> dict[str, int]:
-    """Inputs lost, parts doubled, and files that differ."""
-    expected, actual = fates(str(reference)), fates(str(target))
-    finished = {name: fate for name, fate in actual.items() if fate.status != "failed"}
-    listed = sum(fate.parts if fate.rows else 0 for fate in finished.values())
-    weights = [
-        path
-        for pattern in WEIGHTS
-        for path in reference.glob(pattern)
-        if digest(path) != digest(target / path.name)
-    ]
-    is_finished = (target / "_done.json").exists()
-    return {
-        "lost": len(expected.keys() - finished.keys()) + (not is_finished),
-        "doubled": len(parts(str(target))) - listed if expected else 0,
-        "different": len(weights)
-        + sum(finished[n].digest != expected[n].digest for n in expected.keys() & finished.keys()),
-    }
+    """Inputs lost, parts doubled, and content that differs."""
+    counts = {"lost": 0, "doubled": 0, "different": 0}
+    for ledger in sorted(reference.rglob("_ledger")):
+        place = ledger.parent.relative_to(reference)
+        expected, actual = fates(str(reference / place)), fates(str(target / place))
+        finished = {name: fate for name, fate in actual.items() if fate.status != "failed"}
+        listed = sum(fate.parts if fate.rows else 0 for fate in finished.values())
+        counts["lost"] += len(expected.keys() - finished.keys())
+        counts["doubled"] += len(parts(str(target / place))) - listed
+        counts["different"] += sum(
+            finished[name].digest != expected[name].digest
+            for name in expected.keys() & finished.keys()
+        )
+    for done in reference.rglob("_done.json"):
+        counts["lost"] += not (target / done.relative_to(reference)).exists()
+    for pattern in COMPARED:
+        for path in reference.rglob(pattern):
+            if not any(name.startswith("_") for name in path.relative_to(reference).parts):
+                counts["different"] += digest(path) != digest(target / path.relative_to(reference))
+    for path in reference.rglob("trials/part-*.parquet"):
+        counts["different"] += trial(path) != trial(target / path.relative_to(reference))
+    return counts
+
+
+def trial(path: Path) -> list[dict[str, object]]:
+    """Rows of a part of TRIALS without times."""
+    if not path.exists():
+        return []
+    table = pq.read_table(path)
+    return table.select([n for n in table.column_names if "seconds" not in n]).to_pylist()
 
 
 def digest(path: Path) -> str:

@@ -2,11 +2,12 @@
 
 Progress goes to stderr; the last line of stdout is one JSON object. What a stage returns as `text`
 is printed above it, and `exit_code` becomes that of the command. Exit code 0: done, 2: bad
-arguments, settings or manifest, 1: anything else.
+arguments, settings or manifest, 130 and 143: ended by Ctrl-C or SIGTERM, 1: anything else.
 """
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -105,17 +106,26 @@ def _run_stage(name: str, argv: list[str]) -> int:
         # Imported here, because help and completion must not wait for torch.
         from idhray.shell.flag_classes import parsed_flags, stage_of  # noqa: PLC0415
 
-        result = stage_of(name)(parsed_flags(name, argv))
+        flags, stage = parsed_flags(name, argv), stage_of(name)
+        try:
+            result = stage(flags)
+        except SystemExit:  # raised by Ray on SIGTERM
+            return _interrupted(name, signal.SIGTERM)
     except IdhrayError as error:
         print(f"idhray {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError | ManifestError) else 1
     except KeyboardInterrupt:
-        print(f"idhray {name}: interrupted; the same command continues", file=sys.stderr)
-        return 130
+        return _interrupted(name, signal.SIGINT)
     text = result.pop("text", None)
     code = int(result.pop("exit_code", 0))
     _print([*([text] if text else []), json.dumps(result)])
     return code
+
+
+def _interrupted(name: str, number: signal.Signals) -> int:
+    """Tell that a signal ended a stage; the exit code that shells give."""
+    print(f"idhray {name}: ended by {number.name}; the same command continues", file=sys.stderr)
+    return 128 + number
 
 
 def _print(lines: Sequence[str]) -> None:

@@ -130,7 +130,7 @@ def encode(flags: EncodeFlags) -> dict[str, Any]:
     )
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=OWNS):
         publish_json(join(out, ENCODER_FILE), encoder_card(spec))
-        connect(flags.address)
+        connect(flags.address, flags)
         gpus = task_gpus(flags.gpus_per_worker)
         fates = map_items(
             [_item(each, identity, spec, flags.cpus_per_worker) for each in inputs],

@@ -28,7 +28,7 @@ from idhray.stages.experiment.settings import PART_OF_KIND, ExperimentSettings
 from idhray.stages.experiment.settings import PRESETS as PRESETS
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
-from idhray.stages.runtime.session import connect, task_gpus
+from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.training import with_absolute_weights
 from idhray.stages.tuning.best import BEST_FILE, RULE
 from idhray.stages.tuning.inner_data import inner_data
@@ -122,8 +122,9 @@ def tune(flags: TuneFlags) -> dict[str, Any]:
     owns = (BEST_FILE, FOLDS_FILE, *(f"trials-{number}.png" for number in folds.numbers()))
     with stage_folder(out, identity, overwrite=flags.overwrite, owns=owns):
         write_folds(join(out, FOLDS_FILE), folds)
-        connect(flags.address)
+        connect(flags.address, flags)
         gpus = task_gpus(flags.gpus_per_trial)
+        wait_for_room(cpus=flags.cpus_per_trial, gpus=gpus)
         entries, spent = {}, 0.0
         for number in folds.numbers():
             task = SearchTask(

@@ -33,8 +33,7 @@ def train_here(loop, config, *, out, cpus, gpus):
 def without_ray():
     """Ray is replaced by loops of this process."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (mapping, session):
-            patch.setattr(module.ray, "cluster_resources", lambda: {"CPU": 1})
+        patch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 1})
         patch.setattr(session.ray, "is_initialized", lambda: True)
         patch.setattr(session.ray, "nodes", lambda: [{"Alive": True, "Resources": ROOM}])
         patch.setattr(trial.ray, "put", lambda value: value)

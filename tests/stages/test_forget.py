@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from idhray import storage, table_parts
+from idhray import ledger_index, storage, table_parts
 from idhray.classify.checkpoint import load_card
 from idhray.classify.trial_models import load_trial_card
 from idhray.cohorts.folds import folds_hash, read_folds
@@ -68,8 +68,15 @@ def withdraw(study, **flags):
 
 
 @pytest.mark.parametrize("models", [False, True])
-def test_no_byte_of_the_patient_is_left(study, models):
-    """Hospitals must be able to show it: name, slide, path, part names and images."""
+def test_no_byte_of_the_patient_is_left(study, models, monkeypatch):
+    """Hospitals must be able to show it: name, slide, path, part names and images.
+
+    The ledgers of large tables have an index, too.
+    """
+    monkeypatch.setattr(ledger_index, "WORTH_FILES", 0)
+    indexes = [f"{study}/{table}/_ledger/{ledger_index.INDEX}" for table in ("tiles", "patches")]
+    for table in ("tiles", "patches"):
+        fates(f"{study}/{table}", update_index=True)
     part = part_path("", SLIDES[SECRET])[1:].removesuffix(".parquet")
     secrets = [
         *pictures(study, SECRET),
@@ -78,12 +85,15 @@ def test_no_byte_of_the_patient_is_left(study, models):
     pairs = {"pairs": [{"patients": [SECRET, "M1"]}]}
     publish_json(f"{study}/patches/_fingerprints/near_duplicates.json", pairs)
     publish(f"{study}/patches/_fingerprints/near_duplicates.png", secrets[0])
-    assert len(traces(study, secrets)) > 20
+    before = traces(study, secrets)
+    assert len(before) > 20
+    assert {*indexes} <= {*before}
     result = withdraw(study, models=models)
 
     assert result["exit_code"] == 0
     assert result["finished"]
     assert traces(study, secrets) == []
+    assert {*fates(f"{study}/tiles")} == {SLIDES[name] for name in OTHERS}
 
 
 def test_cases_and_readings_of_the_patient_leave_a_reader_study(tmp_path):

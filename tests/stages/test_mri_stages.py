@@ -1,5 +1,7 @@
 """MRI from made-up scans to a report, at the size of a stamp."""
 
+import errno
+import fcntl
 import html
 import json
 import shutil
@@ -8,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from idhray.errors import ManifestError, SettingsChangedError, TableError
+from idhray.errors import ManifestError, SettingsChangedError, StorageError, TableError
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.ledger import fates
 from idhray.mri.patient import MriSettings
@@ -18,12 +20,14 @@ from idhray.stages.evaluate_gan import PRESETS as EVALUATION
 from idhray.stages.make_phantom import MakePhantomFlags, make_phantom
 from idhray.stages.prepare_mri import PrepareMriFlags, prepare_mri
 from idhray.stages.readers import real_cases
+from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.settings import MriStudySettings, StudyFlags
 from idhray.stages.study import study
 from idhray.stats.settings import StatsSettings
 from idhray.storage import read_json
 from idhray.table_parts import read_table
 from idhray.tables import SLICES
+from tests.stages.in_process import in_process as in_process
 
 MRI = MriSettings(slices=SliceSettings(size_px=32, registration_steps_mm=(8.0,), max_slices=3))
 GAN = StyleGan2Settings(
@@ -82,6 +86,36 @@ def test_every_study_gives_slices_a_picture_and_figures(slices):
     assert len(list((slices / "quality").glob("*.png"))) == 16
     assert (quality["nmi_after"] > quality["nmi_before"]).mean() > 0.8
     assert len({fate.input_digest for fate in fates(str(slices)).values()} - {""}) == 16
+
+
+def test_an_array_without_locks_makes_the_table_of_one_run(
+    scans, slices, tmp_path, monkeypatch, in_process
+):
+    """`--part` on a file system whose kernel has no flock: a lease for each share."""
+
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    out = tmp_path / "array"
+
+    def prepared(part=""):
+        manifest = str(scans / "manifest.csv")
+        return prepare_mri(
+            PrepareMriFlags(manifest=manifest, out=str(out), settings=MRI, part=part)
+        )
+
+    shares = [prepared(f"{k}/3") for k in (1, 2, 3)]
+    with pytest.raises(StorageError, match="not finished"):
+        seal(str(out))
+    last = prepared()
+
+    assert sum(share["done"] for share in shares) == last["done"] == 16
+    assert list((out / ".lease").iterdir())
+    assert seal(str(out)) == seal(str(slices))
+    assert read_table(str(out), SLICES).equals(read_table(str(slices), SLICES))
+    assert (out / "quality.csv").read_text() == (slices / "quality.csv").read_text()
+    assert {fate.attempts for fate in fates(str(out)).values()} == {1}
 
 
 def test_registration_undoes_the_known_motion(scans, slices):

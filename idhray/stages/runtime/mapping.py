@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import ray
 
 from idhray import ledger
 from idhray.errors import ConfigError, StorageError
@@ -31,7 +30,7 @@ from idhray.stages.runtime.resuming import (
     remove_gone,
     remove_unlisted_parts,
 )
-from idhray.stages.runtime.session import wait_for_room
+from idhray.stages.runtime.session import cpus_in_sight, wait_for_room
 from idhray.stages.runtime.tasks import Groups, TaskOptions, run_tasks
 from idhray.stages.runtime.time_limit import failed_fate
 from idhray.stages.runtime.worker import BUG, MUST_STOP, work_on_group
@@ -109,7 +108,7 @@ def map_items(
     todo = _open_items(out, items, change, earlier, max_attempts)
     if todo:
         wait_for_room(cpus=cpus, gpus=gpus, memory_bytes=memory_bytes)
-        slots = min(workers or math.inf, ray.cluster_resources().get("CPU", 1) / (cpus or 1))
+        slots = min(workers or math.inf, cpus_in_sight() / (cpus or 1))
         options = TaskOptions(
             cpus=cpus,
             gpus=gpus,
@@ -227,6 +226,9 @@ def _run(out: str, groups: Groups, attempts: Mapping[str, int], run: Runner) -> 
     if bugs:
         raise RuntimeError(f"{len(bugs)} inputs met bugs, please report them; {bugs[0]}")
     for name in [name for name in items if name not in reported]:
+        fate = ledger.fate(out, name)
+        if fate is not None and fate.attempts >= attempts[name]:
+            continue  # its worker was lost between the ledger and the report
         error = (
             f"{name}: its worker died again and again, out of memory or by a file that crashes "
             "its reader; give it more memory, or get the file again"

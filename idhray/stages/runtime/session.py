@@ -33,6 +33,8 @@ TIMED_OUT = re.compile(r"time[d ]*out|did(?: not|n't) start|failed to start", re
 GPUS_VARIABLE = "IDHRAY_CLUSTER_GPUS"
 
 ROOM_TIMEOUT_S = 1800.0
+GROWN_CPUS = 64
+"""CPUs that a cluster may have soon: machines that join later find tasks that are small enough."""
 STORE_SHARE, TASKS_SHARE = 0.25, 0.65
 """Shares of a limited memory for Ray's object store and for tasks; the rest is for its services."""
 
@@ -158,6 +160,12 @@ def promised_gpus() -> bool:
 def cluster_gpus() -> float:
     """GPUs of the whole cluster."""
     return float(ray.cluster_resources().get("GPU", 0))
+
+
+def cpus_in_sight() -> float:
+    """CPUs that work is divided for: those of this machine, or of a cluster that may grow."""
+    there = float(ray.cluster_resources().get("CPU", 1))
+    return there if _started_here else max(there, GROWN_CPUS)
 
 
 def check_room(workers: int, *, cpus: float, gpus: float) -> None:

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import ray
+from ray.exceptions import RayTaskError
 
 from idhray.stages.runtime.items import Item, ItemReport, packed
+from idhray.stages.runtime.losses import LOSSES
+
+RAY_ERRORS = "ray.data._internal.execution.streaming_executor_state"
+"""Logger of Ray Data to which it sends the errors of tasks."""
 
 Groups = Sequence[Sequence[Item[Any]]]
 Work = Callable[[Mapping[str, str]], list[ItemReport]]
@@ -37,7 +42,7 @@ def run_tasks(
     A group whose worker is lost too often yields nothing.
 
     Raises:
-        RayTaskError: a worker met a programming error.
+        RayTaskError: a worker could not begin a group, for instance without the code of the stage.
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -53,7 +58,41 @@ def run_tasks(
         max_calls=0 if options.keep_processes else None,
     )
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
-    yield from cast(Iterator[ItemReport], reports.iter_rows())
+    errors = _TaskErrors()
+    logger = logging.getLogger(RAY_ERRORS)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    logger.addHandler(errors)
+    try:
+        for report in cast(Iterator[ItemReport], reports.iter_rows()):
+            errors.raise_first()
+            yield report
+        errors.raise_first()
+    finally:
+        logger.removeHandler(errors)
+
+
+class _TaskErrors(logging.Handler):
+    """Errors of tasks, which Ray Data passes over and logs.
+
+    It treats a worker that ran out of memory and one that cannot import the stage alike. The first
+    costs one group, the second would make a failed input of each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._first: RayTaskError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first error that is no loss of a worker."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, RayTaskError) and not isinstance(error.cause, LOSSES):
+            self._first = self._first or error
+
+    def raise_first(self) -> None:
+        """Raise the error, if there is one."""
+        if self._first is not None:
+            raise self._first
 
 
 def _work(row: Mapping[str, str], work: Work, retries: int) -> list[ItemReport]:

@@ -3,16 +3,20 @@
 The workers import this module, so it imports little: many of its workers die and are replaced.
 """
 
+import functools
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import ray
 
 from idhray.errors import FullError, SlideError, StorageError
-from idhray.ledger import fates
+from idhray.ledger import Fate, fates, record
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
 from idhray.stages.runtime.time_limit import time_limit, unlimited
@@ -171,3 +175,80 @@ def test_more_hanging_inputs_than_retries_do_not_take_those_of_their_task_along(
     assert [found[f"i{i}"].status for i in range(12)] == ["failed"] * 4 + ["done"] * 8
     assert all("took longer than 1 s" in found[f"i{i}"].error for i in range(4))
     assert all(fate.attempts == 1 for fate in found.values())
+
+
+def dies_after_the_ledger(task):
+    fate = time_limit()
+    done = Fate(
+        input=fate.item.name, status="done", attempts=fate.attempts, settings_hash="s", rows=0
+    )
+    record(fate.out, done)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_input_whose_worker_is_lost_before_its_last_report_stays_done(tmp_path, ray_local):
+    """Its parts are published, and the ledger has it; a failed row would give them up."""
+    items = [Item(name="a", settings_hash="s", task=Number(0))]
+    found = map_items(items, dies_after_the_ledger, out=str(tmp_path), schema=TRUTH, retries=0)
+
+    assert found["a"].status == "done"
+
+
+def unloadable():
+    raise ModuleNotFoundError("No module named 'idhray'")
+
+
+class OnlyOnTheDriver:
+    """Pickled on the driver, it cannot be loaded by a worker."""
+
+    def __reduce__(self):
+        return unloadable, ()
+
+
+def needs(task, code):
+    return Outcome(rows=[{"patient": "A"}])
+
+
+def test_a_worker_without_the_code_stops_the_job_and_fails_no_input(tmp_path, ray_local):
+    """A node with another version is no fault of the slides."""
+    items = [Item(name=f"i{i}", settings_hash="s", task=Number(i)) for i in range(4)]
+    work = functools.partial(needs, code=OnlyOnTheDriver())
+    with pytest.raises(Exception, match="No module named 'idhray'"):
+        map_items(items, work, out=str(tmp_path), schema=TRUTH)
+
+    assert fates(str(tmp_path)) == {}
+
+
+PROCESSES = """
+import sys, ray
+from idhray.stages.runtime.items import Item
+from idhray.stages.runtime.mapping import map_items
+from idhray.table_parts import read_table
+from idhray.tables import TRUTH
+from tests.stages.runtime.test_mapping import Number, process
+
+ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False)
+items = [Item(name=f"i{k}", settings_hash="s", task=Number(k)) for k in range(4)]
+for keep in (True, False):
+    out = f"{sys.argv[1]}/{keep}"
+    map_items(items, process, out=out, schema=TRUTH, gpus=1, keep_processes=keep)
+    print(len(set(read_table(out, TRUTH)["patient"].to_pylist())))
+"""
+
+
+def process(task):
+    return Outcome(rows=[{"patient": str(os.getpid())}])
+
+
+def test_a_process_that_loaded_a_network_on_a_gpu_is_kept(tmp_path):
+    """Ray ends a process that used a GPU after each task, by default; an encoder loads seconds."""
+    environment = {**os.environ, "RAY_ADDRESS": "", "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESSES, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert done.stdout.split() == ["1", "4"], done.stderr[-2000:]

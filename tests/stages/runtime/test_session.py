@@ -1,5 +1,7 @@
 """Start of Ray: faults are one line."""
 
+from pathlib import Path
+
 import pytest
 
 from idhray.errors import ConfigError
@@ -99,3 +101,15 @@ def test_ray_gets_the_memory_of_the_job_and_not_of_the_machine(monkeypatch):
     assert session._memory_options() == {}
     monkeypatch.setattr(session, "memory_limit", lambda: 4_000_000)
     assert session._memory_options()["_memory"] == 2_600_000
+
+
+def test_every_stage_hands_its_flags_to_connect():
+    """`encode --cluster-gpus yes` did not count: its flags went nowhere."""
+    texts = {
+        path.name: path.read_text()
+        for path in Path(session.__file__).parents[1].glob("*.py")
+        if "connect(flags.address" in path.read_text()
+    }
+
+    assert len(texts) > 10
+    assert [name for name, text in texts.items() if "connect(flags.address)" in text] == []

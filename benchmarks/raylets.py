@@ -1,0 +1,129 @@
+"""A Ray cluster of several machines on this one: a head without CPUs, and workers that come and go.
+
+Used by the benchmarks of clusters.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.cluster_utils import Cluster
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+STORE_BYTES = 200 << 20
+STOP_WAIT_S = 30
+ENDED = (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED)
+
+
+class Machines:
+    """Raylets with processes, ports and a folder of their own."""
+
+    def __init__(self, *, workers: int = 2, gpus: int = 0, jobs: bool = False) -> None:
+        """Start the head and the workers.
+
+        Args:
+            workers: Machines with one CPU each.
+            gpus: Made-up GPUs of each worker.
+            jobs: Start the server of jobs, too.
+        """
+        self.folder = tempfile.mkdtemp(prefix="soak-", dir="/tmp")
+        os.environ["RAY_TMPDIR"] = self.folder  # no other Ray of this machine learns of this one
+        os.environ["RAY_JOB_STOP_WAIT_TIME_S"] = str(STOP_WAIT_S)
+        self._worker: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus}
+        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": jobs}
+        if jobs:
+            head |= {"dashboard_port": 0, "dashboard_host": "127.0.0.1"}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.workers = [self.cluster.add_node(**self._worker) for _ in range(workers)]
+
+    def start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """Start a command on the cluster."""
+        with open(f"{self.folder}/command.log", "ab") as log:
+            return subprocess.Popen(
+                [*words, "--address", self.cluster.address],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "RAY_ADDRESS": ""},
+            )
+
+    def replace_worker(self, number: int) -> None:
+        """Kill a worker machine with all its processes, and add another one."""
+        self.cluster.remove_node(self.workers[number], allow_graceful=False)
+        self.workers[number] = self.cluster.add_node(**self._worker)
+
+    def kill_gcs(self) -> None:
+        """Kill the service that holds the state of the cluster, which is lost by it."""
+        for each in self.cluster.head_node.all_processes["gcs_server"]:
+            os.kill(each.process.pid, signal.SIGKILL)
+
+    def client(self) -> JobSubmissionClient:
+        """Client of the server of jobs."""
+        return JobSubmissionClient(f"http://{self.cluster.webui_url}")
+
+    def log(self) -> str:
+        """Output of the commands."""
+        return Path(self.folder, "command.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        """End all processes of the cluster."""
+        for node in reversed(self.cluster.list_all_nodes()):
+            self.cluster.remove_node(node, allow_graceful=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Job:
+    """A submitted job, with the methods of a process."""
+
+    def __init__(self, machines: Machines, words: list[str]) -> None:
+        self.machines = machines
+        self.client = machines.client()
+        self.name = self.client.submit_job(entrypoint=" ".join(words))
+
+    def poll(self) -> int | None:
+        """0 if it succeeded, 1 if it ended otherwise, None while it runs."""
+        status = self.client.get_job_status(self.name)
+        return None if status not in ENDED else int(status != JobStatus.SUCCEEDED)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs on.
+        """
+        deadline = time.monotonic() + seconds
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.name, seconds)
+            time.sleep(0.2)
+        return code
+
+    def stop(self) -> None:
+        """Do what `ray job stop` does."""
+        self.client.stop_job(self.name)
+
+    def kill(self) -> None:
+        """End it at once, as far as jobs can be."""
+        self.stop()
+
+    def log(self) -> str:
+        """Output of the job."""
+        return str(self.client.get_job_logs(self.name))
+
+
+def idhray(*words: str) -> list[str]:
+    """Words that start a command of this checkout."""
+    return [sys.executable, "-m", "idhray", *words]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
