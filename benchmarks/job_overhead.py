@@ -3,11 +3,11 @@
     python -m benchmarks.job_overhead --out FOLDER [--counts 100 10000] [--workers 1 2]
 
 The same tiling work, links to one small slide, is done by a loop without Ray, by `idhray
-tile-slides` on a Ray of its own with one CPU, and as a job that is submitted to a cluster of machines
-with one CPU each. `--tasks` measures how many tasks a second one driver hands out.
+tile-slides` on a Ray of its own with one CPU, and as a job on a cluster of machines with one CPU
+each. A JSON line has the wall seconds of each, and of the job again with nothing left to do.
 
-Prints a JSON line for each: wall seconds, of which start and end are those of a run of no inputs
-left to do.
+`--tasks N` instead measures how many tasks a second one driver hands out to machines of `--cpus`
+CPUs. The tasks sleep, so that a small machine can stand for many CPUs.
 """
 
 import csv
@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import ray
@@ -31,6 +32,8 @@ from tests.stages.in_process import without_ray
 PHANTOM = "--preset demo --width-px 512 --height-px 512 --patients 6 --seed 5"
 TILING = "--tile-px 128 --min-object-px 20"
 HUNG_S = 3000
+TASK_S = (0.0, 0.1, 1.0)
+TIMED_S = 20
 
 
 def main(
@@ -39,12 +42,13 @@ def main(
     counts: tuple[int, ...] = (100, 10_000),
     workers: tuple[int, ...] = (1, 2),
     tasks: int = 0,
+    cpus: int = 8,
 ) -> None:
     """Print the figures."""
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     if tasks:
-        handed_out(tasks, workers)
+        handed_out(tasks, workers, cpus)
         return
     for count in counts:
         manifest = archive(out, count)
@@ -124,43 +128,40 @@ def slept(row: dict[str, str], seconds: float) -> list[ItemReport]:
     return [ItemReport(input="", status="done", error="", rows=0)]
 
 
-def handed_out(
-    tasks: int, workers: tuple[int, ...], *, seconds: tuple[float, ...] = (0, 1)
-) -> None:
-    """Print tasks per second of one driver."""
-    groups = [[Item(name=f"{k}", settings_hash="", task=None)] for k in range(tasks)]
-    attempts = {f"{k}": 1 for k in range(tasks)}
+def handed_out(tasks: int, workers: Sequence[int], cpus: int) -> None:
+    """Print tasks per second of one driver beside what the CPUs allow."""
     for number in workers:
-        machines = Machines(workers=number)
+        machines = Machines(workers=number, cpus=cpus)
         ray.init(address=machines.cluster.address, logging_level="ERROR", log_to_driver=False)
         try:
-            for each in seconds:
-                work = functools.partial(slept, seconds=each)
-                share = groups if not each else groups[: 40 * number]
-                first = time.monotonic()
-                list(
-                    run_tasks(groups[:number], attempts=attempts, work=work, options=TaskOptions())
+            rate(4 * number * cpus, 0)  # starts the processes
+            for seconds in TASK_S:
+                many = (
+                    tasks if not seconds else min(tasks, round(TIMED_S * number * cpus / seconds))
                 )
-                start, cpu = time.monotonic(), time.process_time()
-                list(run_tasks(share, attempts=attempts, work=work, options=TaskOptions()))
-                wall = time.monotonic() - start
-                print(
-                    json.dumps(
-                        {
-                            "machines": number,
-                            "tasks": len(share),
-                            "task_s": each,
-                            "start_s": round(start - first, 1),
-                            "wall_s": round(wall, 1),
-                            "tasks_per_s": round(len(share) / wall, 2),
-                            "driver_cpu_s": round(time.process_time() - cpu, 1),
-                        }
-                    ),
-                    flush=True,
-                )
+                figures = {"machines": number, "cpus": number * cpus, **rate(many, seconds)}
+                print(json.dumps(figures), flush=True)
         finally:
             ray.shutdown()
             machines.close()
+
+
+def rate(tasks: int, seconds: float) -> dict[str, float]:
+    """Figures of tasks that take some time each."""
+    groups = [[Item(name=f"{k}", settings_hash="", task=None)] for k in range(tasks)]
+    attempts = {f"{k}": 1 for k in range(tasks)}
+    work = functools.partial(slept, seconds=seconds)
+    start, cpu = time.monotonic(), time.process_time()
+    done = sum(1 for _ in run_tasks(groups, attempts=attempts, work=work, options=TaskOptions()))
+    wall = time.monotonic() - start
+    assert done == tasks
+    return {
+        "tasks": tasks,
+        "task_s": seconds,
+        "wall_s": round(wall, 1),
+        "tasks_per_s": round(tasks / wall, 2),
+        "driver_cpu_ms_a_task": round((time.process_time() - cpu) / tasks * 1000, 2),
+    }
 
 
 if __name__ == "__main__":

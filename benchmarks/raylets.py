@@ -25,18 +25,18 @@ ENDED = (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED)
 class Machines:
     """Raylets with processes, ports and a folder of their own."""
 
-    def __init__(self, *, workers: int = 2, gpus: int = 0, jobs: bool = False) -> None:
+    def __init__(self, *, workers: int = 2, cpus: int = 1, jobs: bool = False) -> None:
         """Start the head and the workers.
 
         Args:
-            workers: Machines with one CPU each.
-            gpus: Made-up GPUs of each worker.
+            workers: Machines that work.
+            cpus: CPUs of each, as Ray counts them.
             jobs: Start the server of jobs, too.
         """
         self.folder = tempfile.mkdtemp(prefix="soak-", dir="/tmp")
         os.environ["RAY_TMPDIR"] = self.folder  # no other Ray of this machine learns of this one
         os.environ["RAY_JOB_STOP_WAIT_TIME_S"] = str(STOP_WAIT_S)
-        self._worker: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus}
+        self._worker: dict[str, Any] = {"num_cpus": cpus}
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": jobs}
         if jobs:
             head |= {"dashboard_port": 0, "dashboard_host": "127.0.0.1"}
