@@ -68,6 +68,7 @@ STAGES = {
 MOST_DELAY_S = 3.0
 HUNG_S = 400
 SECONDS_PER_LOOK = 0.1
+LATEST = 0.97
 EARLIER = 0.7
 """A run that ended before the strike is made again, with an earlier one."""
 COMPARED = ("*.safetensors", "statistics.json")
@@ -129,12 +130,10 @@ def main(options: Soak) -> None:
     for work in options.work:
         make_inputs(options.out, work)
         reference = options.out / f"reference-{work}"
-        seconds = make_reference(options.out, work, reference)
+        times = make_reference(options.out, work, reference)
         for victim in options.victims:
             for run in range(recorded(work, victim), options.runs):
-                row = one_run(
-                    options, work, victim, number=run, reference=reference, seconds=seconds
-                )
+                row = one_run(options, work, victim, number=run, reference=reference, times=times)
                 append(row)
                 print(json.dumps(asdict(row)), flush=True)
 
@@ -167,22 +166,23 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
     return idhray(*words[work].split())
 
 
-def make_reference(out: Path, work: Work, reference: Path) -> float:
-    """Seconds of an unbroken run on a cluster; its folder stays."""
+def make_reference(out: Path, work: Work, reference: Path) -> tuple[float, float]:
+    """Seconds to the start of the work and to the end of an unbroken run; its folder stays."""
     record = reference.with_suffix(".json")
-    if record.exists():
-        return float(json.loads(record.read_text())["seconds"])
-    shutil.rmtree(reference, ignore_errors=True)
-    machines = Machines()
-    try:
-        start = time.monotonic()
-        run = machines.start(command(out, work, reference))
-        assert run.wait(HUNG_S) == 0, machines.log()[-3000:]
-        seconds = time.monotonic() - start
-    finally:
-        machines.close()
-    record.write_text(json.dumps({"seconds": seconds}))
-    return seconds
+    if not record.exists():
+        shutil.rmtree(reference, ignore_errors=True)
+        machines = Machines()
+        try:
+            start = time.time()
+            run = machines.start(command(out, work, reference))
+            assert run.wait(HUNG_S) == 0, machines.log()[-3000:]
+            end = time.time()
+        finally:
+            machines.close()
+        begin = (reference / "_settings.json").stat().st_mtime
+        record.write_text(json.dumps([begin - start, end - start]))
+    begin_s, end_s = json.loads(record.read_text())
+    return begin_s, end_s
 
 
 @dataclass
@@ -226,14 +226,27 @@ class Strikes:
 
 
 def one_run(
-    options: Soak, work: Work, victim: Victim, *, number: int, reference: Path, seconds: float
+    options: Soak,
+    work: Work,
+    victim: Victim,
+    *,
+    number: int,
+    reference: Path,
+    times: tuple[float, float],
 ) -> Run:
     """Run a command, strike, and compare; again if it ended before the strike."""
     draw = generator(options.seed, "cluster soak", work, victim, str(number))
-    after_s = float(draw.uniform(0.3, 0.98)) * seconds
+    after_s = float(draw.uniform(times[0], LATEST * times[1]))
     while True:
         row = struck_run(
-            options, work, victim, draw=draw, after_s=after_s, number=number, reference=reference
+            options,
+            work,
+            victim,
+            draw=draw,
+            after_s=after_s,
+            number=number,
+            reference=reference,
+            reference_s=times[1],
         )
         if row.strikes:
             return row
@@ -249,6 +262,7 @@ def struck_run(
     after_s: float,
     number: int,
     reference: Path,
+    reference_s: float,
 ) -> Run:
     """Run a command and strike it."""
     target = options.out / f"run-{work}"
@@ -299,9 +313,7 @@ def struck_run(
         victim=victim,
         run=number,
         commit=commit(),
-        reference_s=round(
-            float(json.loads(reference.with_suffix(".json").read_text())["seconds"]), 1
-        ),
+        reference_s=round(reference_s, 1),
         strikes=strikes.text(),
         seconds=round(total, 1),
         recover_s=round(max(recoveries), 1) if recoveries else None,

@@ -4,6 +4,7 @@ Used by the benchmarks of clusters.
 """
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 STORE_BYTES = 200 << 20
 STOP_WAIT_S = 30
+START_S = 60
 ENDED = (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED)
 
 
@@ -40,6 +42,7 @@ class Machines:
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": jobs}
         if jobs:
             head |= {"dashboard_port": 0, "dashboard_host": "127.0.0.1"}
+            head |= {"dashboard_agent_listen_port": free_port()}
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.workers = [self.cluster.add_node(**self._worker) for _ in range(workers)]
 
@@ -84,7 +87,15 @@ class Job:
     def __init__(self, machines: Machines, words: list[str]) -> None:
         self.machines = machines
         self.client = machines.client()
-        self.name = self.client.submit_job(entrypoint=" ".join(words))
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                self.name = self.client.submit_job(entrypoint=shlex.join(words))
+                break
+            except RuntimeError:  # no agent is ready yet
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def poll(self) -> int | None:
         """0 if it succeeded, 1 if it ended otherwise, None while it runs."""
