@@ -109,7 +109,7 @@ def _run_stage(name: str, argv: list[str]) -> int:
         flags, stage = parsed_flags(name, argv), stage_of(name)
         try:
             result = stage(flags)
-        except SystemExit:  # raised by Ray on SIGTERM
+        except SystemExit:  # raised on SIGTERM, see `session.connect`
             return _interrupted(name, signal.SIGTERM)
     except IdhrayError as error:
         print(f"idhray {name}: {error}", file=sys.stderr)

@@ -8,7 +8,10 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -115,12 +118,23 @@ def _start(address: str, options: Mapping[str, Any]) -> None:
     for last in (address != "local", True):
         try:
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False, **options)
+            _end_in_order()
             return
         except Exception as error:  # noqa: BLE001  Ray raises many types, also a plain Exception
             if last or not TIMED_OUT.search(str(error)):
                 raise ConfigError(_start_failure(address, error)) from None
             logger.warning("Ray did not start in time; trying once more (%s)", one_line(error))
             ray.shutdown()
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM end this process as the end of a program does.
+
+    Ray's own handler kills the processes of its node before it disconnects from them, and the
+    process aborts.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _start_failure(address: str, error: Exception) -> str:
