@@ -17,6 +17,7 @@ import csv
 import hashlib
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -31,9 +32,10 @@ import pyarrow.parquet as pq
 import tyro
 
 from benchmarks.raylets import Job, Machines, idhray
-from idhray.chance import generator
+from idhray.chance import generator as random_generator
 from idhray.ledger import fates
 from idhray.table_parts import parts
+from tests.stages.made_up_experiment import folds, generators, patches
 
 RESULTS = Path(__file__).parent / "results" / "cluster_soak.csv"
 PHANTOM = "--preset demo --width-px 1536 --height-px 1536 --patients 12 --seed 5"
@@ -46,8 +48,9 @@ GAN = (
     "--checkpoint-kimg 0.4 --sample-kimg 2 --allow-few"
 )
 SWEEP = (
-    "--preset demo --counts 0 --repeats 2 --classifier.image-px 32 --classifier.batch-size 16 "
-    "--classifier.epochs 6"
+    "--preset demo --counts 8 --controls duplicate more-real --repeats 2 --no-online-arms "
+    "--train-per-class 16 --eval-per-patient 2 --backbone resnet10t --width 0.125 "
+    "--weights random --image-px 32 --clahe-tiles 2 --batch-size 8 --epochs 6"
 )
 STUDY = (
     "import sys\n"
@@ -148,6 +151,10 @@ def make_inputs(out: Path, work: Work) -> None:
     }
     if work == "study":
         steps = {"study-phantom": f"make-phantom {STUDY_PHANTOM} --out {out}/study-phantom"}
+    if work == "sweep" and not (out / "experiment").exists():
+        file = folds(out / "experiment" / "folds.parquet")
+        patches(out / "experiment" / "patches")
+        generators(out / "experiment" / "generators", file)
     for folder, words in steps.items():
         if not (out / folder / "_done.json").exists():
             subprocess.run(idhray(*words.split()), check=True)
@@ -161,8 +168,13 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
     words = {
         "tile": f"tile-slides --manifest {manifest} --out {target} {TILING}",
         "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN}",
-        "sweep": f"sweep --images {out}/patches --out {target} {SWEEP}",
+        "sweep": f"sweep --images {out}/experiment/patches --out {target} {SWEEP}",
     }
+    if work == "sweep":
+        synthetic = sorted(str(path) for path in (out / "experiment" / "generators").iterdir())
+        words[work] += f" --folds {out}/experiment/folds.parquet --synthetic {' '.join(synthetic)}"
+        words[work] += " --generators"
+        return [*idhray(*words[work].split()), "per fold"]
     return idhray(*words[work].split())
 
 
@@ -235,7 +247,7 @@ def one_run(
     times: tuple[float, float],
 ) -> Run:
     """Run a command, strike, and compare; again if it ended before the strike."""
-    draw = generator(options.seed, "cluster soak", work, victim, str(number))
+    draw = random_generator(options.seed, "cluster soak", work, victim, str(number))
     after_s = float(draw.uniform(times[0], LATEST * times[1]))
     while True:
         row = struck_run(
@@ -357,10 +369,11 @@ def strike(
 def newest_change(folder: Path) -> float:
     """Time of the newest file in a folder."""
     newest = 0.0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-            if path.is_file() and path.name not in AT_START and path.name[0] != ".":
-                newest = max(newest, path.stat().st_mtime)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name not in AT_START and name[0] != ".":
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    newest = max(newest, os.stat(f"{place}/{name}").st_mtime)
     return newest
 
 

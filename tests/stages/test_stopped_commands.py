@@ -12,15 +12,17 @@ import pytest
 from idhray.ledger import fates
 from idhray.table_parts import read_table
 from idhray.tables import PREDICTIONS, TILES
-from tests.stages.made_up_experiment import folds, patches
+from tests.stages.made_up_experiment import folds, generators, patches
 
 LIMIT_S = 30
 """`ray job stop` waits so long for a command if RAY_JOB_STOP_WAIT_TIME_S is set as we advise."""
 TILING = ("--tile-px", "256", "--min-object-px", "50")
-CLASSIFIER = (
-    *("--preset", "demo", "--counts", "0", "--repeats", "3", "--controls", "duplicate"),
-    *("--classifier.backbone", "resnet10t", "--classifier.image-px", "32"),
-    *("--classifier.batch-size", "8", "--classifier.epochs", "4"),
+EXPERIMENT = (
+    *("--preset", "demo", "--counts", "8", "--controls", "duplicate", "more-real"),
+    *("--repeats", "2", "--no-online-arms", "--generators", "per fold"),
+    *("--train-per-class", "16", "--eval-per-patient", "2", "--backbone", "resnet10t"),
+    *("--width", "0.125", "--weights", "random", "--image-px", "32", "--clahe-tiles", "2"),
+    *("--batch-size", "8", "--epochs", "4"),
 )
 
 
@@ -90,7 +92,8 @@ def test_tiling_stops_in_seconds_and_continues(phantom, tmp_path, number):
 def test_an_experiment_stops_in_seconds_and_continues(tmp_path, number):
     """A training in hand goes on from its last epoch."""
     images, file = patches(tmp_path / "patches"), folds(tmp_path / "folds.parquet")
-    words = ("sweep", "--images", images, "--folds", file, *CLASSIFIER)
+    synthetic = ("--synthetic", *generators(tmp_path, file))
+    words = ("sweep", "--images", images, "--folds", file, *synthetic, *EXPERIMENT)
     out = tmp_path / "sweep"
     stopped(begin(*words, "--out", str(out)), out, number)
     columns = [name for name in PREDICTIONS.names if "seconds" not in name]
