@@ -3,8 +3,8 @@
     python -m benchmarks.cluster_soak --out FOLDER [--work tile train-gan sweep study] [--runs 20]
 
 A Ray cluster of three raylets runs on this machine: a head without CPUs, and two workers. Each run
-starts a command on it and strikes once at a random moment; a run of `study` is struck in each of
-its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
+starts a command on it and strikes once at a random moment; a run of `study` is struck in
+several of its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
 GCS (a new cluster is started), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
 ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
 
@@ -68,7 +68,9 @@ STAGES = {
     "sweep": "sweep",
 }
 """Stage of a study that is struck -> its folder."""
-MOST_DELAY_S = 3.0
+MOST_DELAY_S = {"tile": 3.0, "cut": 1.0, "train-gan": 8.0, "synthesize": 0.5, "sweep": 8.0}
+PLACES = (("tile", "cut", "train-gan", "sweep"), ("tile", "synthesize", "sweep"))
+"""Stages that are struck in runs of an even and odd number: short stages follow each other."""
 HUNG_S = 400
 SECONDS_PER_LOOK = 0.1
 LATEST = 0.97
@@ -223,7 +225,7 @@ class Strikes:
             if self._due is None:
                 if place and not (folder / "_settings.json").exists():
                     return False
-                delay = float(self.draw.uniform(0, MOST_DELAY_S)) if place else self.after_s
+                delay = float(self.draw.uniform(0, MOST_DELAY_S[place])) if place else self.after_s
                 self._due = (time.monotonic() if place else self.start) + delay
             if time.monotonic() < self._due:
                 return False
@@ -281,7 +283,7 @@ def struck_run(
     shutil.rmtree(target, ignore_errors=True)
     words = command(options.out, work, target)
     machines, logs = Machines(jobs=victim == "job-stop"), ""
-    places = list(STAGES) if work == "study" else [""]
+    places = list(PLACES[number % 2]) if work == "study" else [""]
     strikes = Strikes(target=target, draw=draw, places=places, after_s=after_s)
     repeats, hung, ended_s = 0, 0, None
     finished, recoveries = dict[str, int](), list[float]()
