@@ -3,8 +3,8 @@
     python -m benchmarks.cluster_soak --out FOLDER [--work tile train-gan sweep study] [--runs 20]
 
 A Ray cluster of three raylets runs on this machine: a head without CPUs, and two workers. Each run
-starts a command on it and strikes once at a random moment; a run of `study` is struck in
-several of its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
+starts a command on it and strikes once at a random moment; a run of `study` is struck in several of
+its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
 GCS (a new cluster is started), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
 ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
 
