@@ -178,8 +178,8 @@ def cluster_gpus() -> float:
 
 def cpus_in_sight() -> float:
     """CPUs that work is divided for: those of this machine, or of a cluster that may grow."""
-    there = float(ray.cluster_resources().get("CPU", 1))
-    return there if _started_here else max(there, GROWN_CPUS)
+    cpus = float(ray.cluster_resources().get("CPU", 1))
+    return cpus if _started_here else max(cpus, GROWN_CPUS)
 
 
 def check_room(workers: int, *, cpus: float, gpus: float) -> None:
