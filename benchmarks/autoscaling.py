@@ -21,15 +21,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import ray
 import tyro
+from ray._private.services import get_node_ip_address
 from ray._private.state import available_resources_per_node
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from benchmarks.raylets import free_port, idhray
 
 RESULTS = Path(__file__).parent / "results" / "autoscaling.csv"
-HEAD_ID = "0" * 55 + "1"
 IDLE_MINUTES = 0.2
 SETTLE_S = 60
 """Time for machines without work to be ended."""
@@ -37,17 +39,32 @@ PHANTOM = "--preset demo --width-px 1536 --height-px 1536 --patients 12 --seed 5
 TILING = "--tile-px 256 --min-object-px 50"
 PATCHES = "--tile-px 256 --patch-px 64 --train-per-class 24 --eval-per-patient 2"
 COPIES = 10
-PROVIDER = {
+PROVIDER: dict[str, Any] = {
     "cluster_name": "local",
     "max_workers": 4,
     "upscaling_speed": 20.0,
     "idle_timeout_minutes": IDLE_MINUTES,
     "provider": {
-        "type": "fake_multinode",
+        "type": "external",  # the built-in one reads a file that Ray's wheel lacks
+        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
         "launch_multiple": True,
-        "head_node_id": HEAD_ID,
+        "head_node_id": FAKE_HEAD_NODE_ID,
     },
     "head_node_type": "ray.head.default",
+    "auth": {},
+    "docker": {},
+    "file_mounts": {},
+    "cluster_synced_files": [],
+    "file_mounts_sync_continuously": False,
+    "rsync_exclude": [],
+    "rsync_filter": [],
+    **{
+        f"{name}_commands": []
+        for name in (
+            *("initialization", "setup", "head_setup", "worker_setup"),
+            *("head_start_ray", "worker_start_ray"),
+        )
+    },
     "available_node_types": {
         "ray.head.default": {"resources": {}, "node_config": {}, "max_workers": 0},
         "cpu": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2},
@@ -81,31 +98,32 @@ class GrowingCluster:
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="grow-", dir="/tmp")
-        config = Path(self.folder, "autoscaling.json")
-        config.write_text(json.dumps(PROVIDER))
-        port = free_port()
-        self.address = f"127.0.0.1:{port}"
+        config, port = Path(self.folder, "autoscaling.json"), free_port()
+        self.address = f"{get_node_ip_address()}:{port}"
+        provider = {**PROVIDER["provider"], "gcs_address": self.address}
+        config.write_text(json.dumps({**PROVIDER, "provider": provider}))
         environment = {
             **os.environ,
             "RAY_TMPDIR": self.folder,
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
             "RAY_FAKE_CLUSTER": "1",
             "RAY_enable_autoscaler_v2": "1",
-            "RAY_CLOUD_INSTANCE_ID": HEAD_ID,
-            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+            "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
             "GROWING_CLUSTER": self.folder,
         }
+        log = open(f"{self.folder}/head.log", "wb")  # noqa: SIM115
         self.head = subprocess.Popen(
             [
                 str(Path(sys.executable).with_name("ray")),
-                *("start", "--head", "--block", f"--port={port}", "--node-ip-address=127.0.0.1"),
+                *("start", "--head", "--block", f"--port={port}"),
                 *("--num-cpus=0", f"--autoscaling-config={config}"),
                 *("--include-dashboard=false", "--object-store-memory=200000000"),
                 *("--temp-dir", self.folder),
             ],
             env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
 
     def close(self) -> None:
@@ -212,18 +230,20 @@ def main(out: Path) -> None:
     for folder in runs.values():
         shutil.rmtree(folder, ignore_errors=True)
     tiling = f"tile-slides --manifest {out}/manifest.csv --out {runs['tile-slides']} {TILING}"
-    encoding = f"encode --images {out}/patches --out {runs['encode']} --cluster-gpus yes"
+    encoding = f"encode --images {out}/patches --out {runs['encode']} --encoder efficientnet_lite0"
     commands = [
         ("tile-slides", idhray(*tiling.split()), runs["tile-slides"]),
-        ("encode", idhray(*encoding.split()), runs["encode"]),
+        ("encode", idhray(*encoding.split(), "--cluster-gpus", "yes"), runs["encode"]),
     ]
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # on this machine only
     cluster = GrowingCluster()
     try:
-        time.sleep(10)
+        time.sleep(15)
         ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
         moments = watched(commands, cluster.address, out / "commands.log")
     finally:
         ray.shutdown()
+        print(Path(cluster.folder, "head.log").read_text()[-2000:], file=sys.stderr)
         cluster.close()
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Moment)], lineterminator="\n")
