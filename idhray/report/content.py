@@ -179,6 +179,8 @@ class ReportContent:
     """Versions, commit, seeds, hashes."""
     limits: Sequence[str]
     """Limits of the study, in plain words."""
+    appendix: str = ""
+    """Page with a picture of every input, beside the report; empty without one."""
 
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:

@@ -76,6 +76,11 @@ def form_html(
     return _render("form.html", cases=cases, features=features)
 
 
+def appendix_html(**values: object) -> str:
+    """Page with pictures that lie in a folder beside it and are loaded as they come into view."""
+    return _render("appendix.html", **values)
+
+
 def progress_html(**values: object) -> str:
     """Page on a study that is not finished: counts and generators, no result of an arm."""
     return _render("progress.html", data_uri=data_uri, **values)

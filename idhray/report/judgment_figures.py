@@ -185,14 +185,15 @@ def _shielded(text: str) -> str:
 def history_figure(
     fidelity: Mapping[str, Sequence[tuple[float, float]]],
     losses: Mapping[str, Sequence[tuple[float, float]]],
-    floor: float | None,
+    floors: Mapping[str, Sequence[tuple[float, float, float]]],
 ) -> bytes:
     """Fidelity and losses of GANs over their training, as SVG.
 
     Args:
         fidelity: Generator -> (kimg, KID); may be empty.
         losses: Generator and loss -> (kimg, loss).
-        floor: KID between real images of different patients; None if unknown.
+        floors: Generator -> (kimg, smallest, largest KID between real images of different
+            patients over the draws); may be empty.
     """
     panels = [("Fidelity", "KID", fidelity), ("Losses", "Loss", losses)]
     panels = [panel for panel in panels if any(panel[2].values())]
@@ -205,8 +206,11 @@ def history_figure(
                 color, style = PALETTE[number % len(PALETTE)], STYLES[number % len(STYLES)]
                 x, y = np.transpose(points)
                 axes.plot(x, y, color=color, linestyle=style, label=name, marker=".")
-            if title == "Fidelity" and floor is not None:
-                axes.axhline(floor, color=GRAY, linestyle=":", label="real against real")
+                if title == "Fidelity" and floors.get(name):
+                    places, low, high = np.transpose(floors[name])
+                    label = f"real against real, {name}"
+                    band: dict[str, Any] = {"alpha": 0.22, "linewidth": 0.8, "linestyle": style}
+                    axes.fill_between(places, low, high, color=color, label=label, **band)
             axes.set(title=title, ylabel=ylabel, xlabel="Real images shown, thousands (kimg)")
             axes.legend(loc="best", fontsize=7)
         return figure_bytes(figure, "svg")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idhray.errors import StorageError
+from idhray.planning.cluster_cost import Prices
 from idhray.stages.studies.progress_page import write_progress
 from idhray.stages.studies.reader_report import reader_report
 from idhray.stages.studies.record import experiment_root
@@ -22,12 +23,19 @@ class ReportFlags:
     """Folder of a study that `idhray study` made."""
     experiment: str | None = None
     """Name of a further experiment of the study."""
+    price_cpu_hour: float = 0.0
+    """Price of one CPU for an hour. With a price, the table of the work has a column of costs."""
+    price_gpu_hour: float = 0.0
+    """Price of one GPU with its machine for an hour."""
+    currency: str = "USD"
+    """Name of the currency of both prices."""
 
 
 def report(flags: ReportFlags) -> dict[str, Any]:
     """Write `report.html` into the folder of a study, or of a further experiment of it.
 
-    The folder `report` beside it holds each figure and table as a file. A study without
+    The folder `report` beside it holds each figure and table as a file, `appendix.html` shows the
+    quality picture of every input. A study without
     statistics gets `progress.html`, which says what is done and what is missing, without a verdict.
     """
     root = experiment_root(flags.study, flags.experiment)
@@ -36,6 +44,9 @@ def report(flags: ReportFlags) -> dict[str, Any]:
     if not exists(join(root, "statistics", SETTINGS)):
         logger.warning("%s: no statistics yet, so there is no verdict", root)
         return write_progress(flags.study, running=False)
+    prices = Prices(
+        cpu_hour=flags.price_cpu_hour, gpu_hour=flags.price_gpu_hour, currency=flags.currency
+    )
     if read_json(join(flags.study, SETTINGS)).get("kind") == "mri":
-        return reader_report(flags.study)
-    return slide_report(flags.study, flags.experiment)
+        return reader_report(flags.study, prices=prices)
+    return slide_report(flags.study, flags.experiment, prices)

@@ -50,9 +50,12 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def with_interval(row: Mapping[str, Any], name: str) -> str:
     """A row's figure with its interval and an en dash: `0.927 (0.835\u20131.000)`.
 
-    An interval without width is a dash with its reason: `1.000 (-, variance 0)`.
+    An interval without width is a dash with its reason: `1.000 (-, variance 0)`. One that does not
+    exist is a dash.
     """
     low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
+    if np.isnan(low) and np.isnan(high) and not np.isnan(row[name]):
+        return f"{printed(row[name])} (-)"
     if low == high:
         return f"{printed(row[name])} (-, {NO_VARIANCE})"
     return f"{printed(row[name])} ({printed(low)}\u2013{printed(high)})"

@@ -48,7 +48,11 @@ FIGURES = {
     "flow": lambda: flow_figure(
         [FlowBox(text="9 patients"), FlowBox(text="tiles: 8", left_out="1 failed\n1 x $10^2$")]
     ),
-    "history": lambda: history_figure({"a": [(1, 0.2), (2, 0.1)]}, {"a": [(1, 3), (2, 2)]}, 0.05),
+    "history": lambda: history_figure(
+        {"a": [(1, 0.2), (2, 0.1)]},
+        {"a": [(1, 3), (2, 2)]},
+        {"a": [(1, 0.01, 0.03), (2, 0.01, 0.03)]},
+    ),
 }
 
 

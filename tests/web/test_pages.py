@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from idhray.images import encode
 from idhray.report.content import Picture
 from idhray.report.experiment_figures import CountResult, response_figure
 from idhray.report.figures import patch_sheet
-from idhray.report.html import progress_html, report_html, tables_html
+from idhray.report.html import appendix_html, progress_html, report_html, tables_html
 from tests.report.conftest import made_up_content
 
 pytestmark = pytest.mark.web
@@ -83,6 +84,24 @@ def made_up_pages(folder):
             has_report=False,
         ),
     }
+    (folder / "appendix").mkdir()
+    (folder / "appendix" / "slide.png").write_bytes(encode(image))
+    pages["appendix"] = appendix_html(
+        title="Appendix",
+        note=LONG,
+        groups=[
+            {
+                "title": "Slides",
+                "caption": HOSTILE,
+                "images": [
+                    {
+                        "name": LONG, "path": "appendix/slide.png", "alt": HOSTILE, "width": 64,
+                        "height": 64,
+                    }
+                ],
+            }
+        ],
+    )  # fmt: skip
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
     return sorted(folder.glob("*.html"))

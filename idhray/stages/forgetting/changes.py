@@ -17,6 +17,8 @@ from idhray.generator_records import patients_hash
 from idhray.ledger_index import INDEX
 from idhray.stages.forgetting.subject import ROW_COLUMNS, Subject
 from idhray.stages.studies.record import (
+    APPENDIX,
+    APPENDIX_PAGE,
     AUTHOR_ANSWERS,
     CHECKLISTS,
     EXPERIMENT_FILE,
@@ -29,7 +31,7 @@ from idhray.table_parts import column_names, read_part, remaining_rows
 from idhray.withdrawals import WITHDRAWN_FILE
 
 ChangeKind = Literal["delete", "rows", "text"]
-PAGES = ("report.html", "progress.html", "tables.html", "form.html")
+PAGES = ("report.html", "progress.html", "tables.html", "form.html", APPENDIX_PAGE)
 """Pages that show patients or cases; they are made again."""
 TEXT_ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".html", ".svg", ".geojson")
 TOKENS_IN_CSV = "images.csv"
@@ -74,12 +76,14 @@ def change_of(path: str, subject: Subject) -> Change | None:
 
 
 def is_report_file(path: str) -> bool:
-    """True for a file beside the report of a study that is made again: a figure, a table, or the
-    draft of a reporting guideline without the author's answers."""
+    """True for a file beside the report of a study that is made again: a figure, a table, a
+    picture of the appendix, or the draft of a reporting guideline without the author's answers."""
     folder, root = basename(dirname(path)), dirname(dirname(path))
+    if basename(root) == APPENDIX:  # a folder for each table
+        folder, root = APPENDIX, dirname(root)
     records = (STUDY_FILE, EXPERIMENT_FILE)
     is_draft = folder == CHECKLISTS and basename(path) != AUTHOR_ANSWERS
-    is_made_again = folder == REPORT_FILES or is_draft
+    is_made_again = folder in (REPORT_FILES, APPENDIX) or is_draft
     return is_made_again and any(exists(f"{root}/{name}") for name in records)
 
 

@@ -8,18 +8,17 @@ import pandas as pd
 from idhray.cohorts.manifest import manifest_hash
 from idhray.config import Identity, identity_of
 from idhray.report.content import Picture, ReportTable
-from idhray.report.external_figures import CalibrationPoint, calibration_figure, decision_figure
 from idhray.report.figures import RocCurve, roc_figure
 from idhray.report.html import external_html
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.state import StageState, folder_state
+from idhray.stages.studies.judgment_section import judged_pictures
 from idhray.stages.studies.paper_tables import plain_text
 from idhray.stats.arms.columns import prediction_rows
 from idhray.stats.external.printed import CAPTIONS, external_tables_text, summary_sentence
 from idhray.stats.external.scores import RESEARCH, ExternalScores, external_scores
 from idhray.stats.external.tables import ExternalTables, external_tables
 from idhray.stats.files import statistics_files
-from idhray.stats.probabilities.reliability import reliability
 from idhray.stats.roc.curve import roc_points
 from idhray.stats.sample import Scored
 from idhray.stats.settings import GROWING, StatsSettings
@@ -150,28 +149,21 @@ def external_report_tables(tables: ExternalTables) -> list[ReportTable]:
 
 
 def external_pictures(scores: ExternalScores, tables: ExternalTables) -> list[Picture]:
-    """ROC curves, calibration and decision curve of each mean score; none without labels."""
+    """ROC curves, calibration, decision curve and precision-recall of each mean score; none
+    without labels."""
     if not tables.is_judged:
         return []
     samples = {
         key: Scored(scores.truth, scores.mean_scores(key)[scores.labeled]) for key in scores.scores
     }
     areas = tables.models.set_index(["model", "arm"]).to_dict("index")
-    curves, panels = [], {}
+    curves, named = [], {}
     for key, sample in samples.items():
         fpr, tpr = roc_points(sample)
         name = f"{key[1]} ({key[0]})"
         label = f"{name}: {with_interval({str(k): v for k, v in areas[key].items()}, 'auc')}"
         curves.append(RocCurve(label=label, fpr=fpr, tpr=tpr))
-        panels[name] = [
-            CalibrationPoint(
-                expected=group.expected,
-                observed=group.observed.value,
-                low=group.observed.wilson_low,
-                high=group.observed.wilson_high,
-            )
-            for group in reliability(sample)
-        ]
+        named[name] = sample
     return [
         Picture(
             title="ROC curves",
@@ -179,28 +171,8 @@ def external_pictures(scores: ExternalScores, tables: ExternalTables) -> list[Pi
             alt="ROC curves of the mean scores on the external cohort",
             caption="Mean score of all trainings of an arm.",
         ),
-        Picture(
-            title="Calibration",
-            data=calibration_figure(panels),
-            alt="Observed share of mutants by mean probability",
-            caption="Patients in groups of similar probability; bars are 95% intervals (Wilson).",
-        ),
-        Picture(
-            title="Decision curve",
-            data=_decision_picture(tables.decision),
-            alt="Net benefit by threshold",
-            caption="It takes probabilities at face value: see the calibration first.",
-        ),
+        *judged_pictures(named, "Mean score of all trainings of an arm."),
     ]
-
-
-def _decision_picture(decision: pd.DataFrame) -> bytes:
-    curves = {
-        f"{arm} ({model})": group["net_benefit"].tolist()
-        for (model, arm), group in decision.groupby(["model", "arm"])
-    }
-    first = decision.drop_duplicates("threshold")
-    return decision_figure(first["threshold"].tolist(), curves, first["treat_all"].tolist())
 
 
 def _printed(table: ReportTable) -> str:

@@ -135,6 +135,7 @@ def history_pictures(gans: dict[str, str]) -> list[Picture]:
     """
     fidelity: dict[str, list[tuple[float, float]]] = {}
     losses: dict[str, list[tuple[float, float]]] = {}
+    floors: dict[str, list[tuple[float, float, float]]] = {}
     for name, folder in list(gans.items())[:SHOWN_GANS]:
         path = join(folder, "_history.json")
         if not exists(path):
@@ -146,15 +147,18 @@ def history_pictures(gans: dict[str, str]) -> list[Picture]:
             points = [(e["kimg"], e[key]) for e in entries if e.get(key) is not None]
             if len(points) > 1:
                 target[title] = points
+        ends = ("kimg", "kid_floor_min", "kid_floor_max")
+        measured = [e for e in entries if all(e.get(key) is not None for key in ends)]
+        floors[name] = [tuple(e[key] for key in ends) for e in measured]
     if not fidelity and not losses:
         return []
     return [
         Picture(
             title="Training of the generators",
-            data=history_figure(fidelity, losses, None),
+            data=history_figure(fidelity, losses, floors),
             alt="Fidelity and losses of the generators against the real images shown to them",
-            caption="KID compares generated with training images; lower is better. The floor, the "
-            "same distance between real images, stands with each generator.",
+            caption="KID compares generated with training images; lower is better. Shaded: the "
+            "floor, the same distance between real images of different patients, over its draws.",
         )
     ]
 

@@ -1,6 +1,6 @@
 """Sections of a report by which a clinician judges: patients, flow, probabilities, strata."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,10 +127,24 @@ def probability_pictures(rows: pd.DataFrame, tables: ExperimentTables) -> list[P
     test = rows[(rows["split"] == TEST) & rows["idh"].isin(LABELS)]
     arms = [arm for arm in (tables.rule.baseline, tables.rule.primary) if arm]
     samples = {arm: _sample(test[test["arm"] == arm]) for arm in arms}
-    judged = [_judged(arm, sample) for arm, sample in samples.items() if sample is not None]
-    first = next((sample for sample in samples.values() if sample is not None), None)
-    if first is None:
+    return judged_pictures(
+        {arm: sample for arm, sample in samples.items() if sample is not None},
+        "Each patient's mean probability over the trainings, on the fold that held the patient "
+        "out.",
+    )
+
+
+def judged_pictures(samples: Mapping[str, Scored], origin: str) -> list[Picture]:
+    """Calibration, decision curve, and precision-recall of scores; none without scores.
+
+    Args:
+        samples: Name of a score -> the score and the status of each patient.
+        origin: Sentence on the scores.
+    """
+    if not samples:
         return []
+    judged = [_judged(name, sample) for name, sample in samples.items()]
+    first = next(iter(samples.values()))
     everyone = [(p.threshold, p.treat_all) for p in decision_curve(first, THRESHOLDS)]
     return [
         Picture(
@@ -138,8 +152,8 @@ def probability_pictures(rows: pd.DataFrame, tables: ExperimentTables) -> list[P
             data=probabilities_figure(judged, everyone, float(first.labels.mean())),
             alt="Three panels: share of mutants against probability; net benefit against the "
             "threshold; precision against recall",
-            caption="Each patient's mean probability over the trainings, on the fold that held the "
-            "patient out. Dots: groups of similar probability with 95% intervals.",
+            caption=f"{origin} Dots: groups of similar probability with 95% intervals (Wilson). "
+            "The decision curve takes probabilities at face value: see the calibration first.",
         )
     ]
 

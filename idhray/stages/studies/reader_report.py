@@ -1,5 +1,6 @@
 """The report of a reader study on MRI: its folders -> one self-contained report.html."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from idhray.config import recorded_settings
 from idhray.leakage import patient_splits, refuse_leaks
 from idhray.ledger import fates, tally
 from idhray.mri.alignment import channel_information, outline_dice, shuffled_information
+from idhray.planning.cluster_cost import Prices
 from idhray.report.content import (
     GeneratorSummary,
     KeyFigure,
@@ -18,6 +20,7 @@ from idhray.report.content import (
 )
 from idhray.report.figures import RocCurve, pair_sheet, roc_figure
 from idhray.stages.gan_training.synthetic_card import synthetic_card
+from idhray.stages.studies.appendix import write_appendix
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.generator_section import (
     CARDS_NOTE,
@@ -32,7 +35,7 @@ from idhray.stages.studies.generator_section import (
 from idhray.stages.studies.judgment_section import cohort_table, flow_picture
 from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.paper_tables import park_report_tables
-from idhray.stages.studies.record import study_settings
+from idhray.stages.studies.record import APPENDIX_PAGE, study_settings
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.settings import PRESETS, MriStudySettings
 from idhray.stages.studies.shared_sections import (
@@ -48,6 +51,7 @@ from idhray.stages.studies.shared_sections import (
     with_preset_first,
 )
 from idhray.stages.studies.statistics import SOURCES, readings_rows
+from idhray.stages.studies.work_section import work_table
 from idhray.stats.papers.park.readings_table import read_readings
 from idhray.stats.papers.park.tables import ParkTables, park_tables
 from idhray.stats.roc.curve import roc_points
@@ -68,12 +72,15 @@ LIMITS = (
 )
 
 
-def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any]:
+def reader_report(
+    study: str, tables: ParkTables | None = None, prices: Prices | None = None
+) -> dict[str, Any]:
     """Write `report.html` into the folder of a reader study.
 
     Args:
         study: Folder that `idhray study` made.
         tables: The statistics of the study; computed again from its readings if not given.
+        prices: Prices of the work; None leaves its cost out.
     """
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
     card = synthetic_card(
@@ -81,11 +88,15 @@ def reader_report(study: str, tables: ParkTables | None = None) -> dict[str, Any
         checkpoint=current_folder(study, "gan-mutant"),
         evaluation=current_folder(study, "evaluation-mutant"),
     )
-    content = _content(study, cohort, tables or _tables(study, cohort))
+    content = _content(study, cohort, tables or _tables(study, cohort), prices)
+    if write_appendix(study):
+        content = replace(content, appendix=APPENDIX_PAGE)
     return publish_report(study, content, data_card_files({"mutant": card}))
 
 
-def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportContent:
+def _content(
+    study: str, cohort: pd.DataFrame, tables: ParkTables, prices: Prices | None
+) -> ReportContent:
     settings = study_settings(study)
     made_up = bool(cohort["cohort"].str.startswith("phantom").all())
     judged = current_folder(study, "evaluation-mutant")
@@ -111,6 +122,12 @@ def _content(study: str, cohort: pd.DataFrame, tables: ParkTables) -> ReportCont
         tables=[
             *cohort_table(cohort, "Patients by IDH status"),
             *park_report_tables(tables),
+            *work_table(
+                study,
+                study,
+                [current_folder(study, name) for name in ("gan-normal", "gan-mutant")],
+                prices,
+            ),
             *recorded_deviations(settings),
         ],
         conventions=tables.notes,

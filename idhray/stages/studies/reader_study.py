@@ -37,6 +37,8 @@ from idhray.stages.studies.preparation import check_classes, log_detectable_gain
 from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.reader_report import reader_report
 from idhray.stages.studies.record import (
+    APPENDIX,
+    APPENDIX_PAGE,
     CHECKLISTS,
     REPORT_FILES,
     add_to_experiment,
@@ -72,6 +74,8 @@ OWNS = (
     "report.html",
     REPORT_FILES,
     CHECKLISTS,
+    APPENDIX,
+    APPENDIX_PAGE,
     *PROGRESS_FILES,
 )
 

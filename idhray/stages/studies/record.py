@@ -13,6 +13,8 @@ from idhray.storage import SETTINGS, exists, join, list_folders, publish_json, r
 STUDY_FILE, EXPERIMENT_FILE = "_study.json", "_experiment.json"
 REPORT_FILES = "report"
 """Folder beside the page: each figure as SVG and PNG, each table as CSV."""
+APPENDIX, APPENDIX_PAGE = "appendix", "appendix.html"
+"""Folder of the pictures of all inputs, and the page that shows them."""
 CHECKLISTS, AUTHOR_ANSWERS = "checklists", "answers.csv"
 """Folder of the drafts of reporting guidelines, and the author's own answers in it."""
 EXPERIMENTS = "experiments"

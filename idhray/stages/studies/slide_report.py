@@ -1,6 +1,6 @@
 """The report of a slide study: its folders -> one self-contained report.html."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from idhray.generator_records import read_generator
 from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks, refuse_leaks_of_roles
 from idhray.ledger import fates, tally
+from idhray.planning.cluster_cost import Prices
 from idhray.report.content import (
     GeneratorSummary,
     KeyFigure,
@@ -25,6 +26,7 @@ from idhray.report.content import (
 from idhray.report.figures import patch_sheet
 from idhray.stages.experiment.outcome import is_experiment, read_outcome
 from idhray.stages.gan_training.synthetic_card import synthetic_card
+from idhray.stages.studies.appendix import write_appendix
 from idhray.stages.studies.deviations import recorded_deviations
 from idhray.stages.studies.experiment_report import (
     EXPERIMENT_LIMITS,
@@ -56,7 +58,12 @@ from idhray.stages.studies.judgment_section import (
     probability_pictures,
 )
 from idhray.stages.studies.paper_tables import liu_report_tables
-from idhray.stages.studies.record import STUDY_FILE, experiment_root, study_settings
+from idhray.stages.studies.record import (
+    APPENDIX_PAGE,
+    STUDY_FILE,
+    experiment_root,
+    study_settings,
+)
 from idhray.stages.studies.sample_images import images_of_table
 from idhray.stages.studies.settings import PRESETS, StudySettings
 from idhray.stages.studies.shared_sections import (
@@ -73,6 +80,8 @@ from idhray.stages.studies.shared_sections import (
     with_preset_first,
 )
 from idhray.stages.studies.slide_figures import slide_figures
+from idhray.stages.studies.work_section import work_table
+from idhray.stages.studies.wrong_calls import wrong_calls_table
 from idhray.stats.arms.tables import answer_text, experiment_tables
 from idhray.stats.interface.answer import interval_text
 from idhray.stats.papers.liu.tables import LiuTables, liu_tables
@@ -94,12 +103,15 @@ LIMITS = (
 )
 
 
-def slide_report(study: str, experiment: str | None = None) -> dict[str, Any]:
+def slide_report(
+    study: str, experiment: str | None = None, prices: Prices | None = None
+) -> dict[str, Any]:
     """Write `report.html` into the folder of a slide study.
 
     Args:
         study: Folder of the study.
         experiment: Name of a further experiment; None for the first one.
+        prices: Prices of the work; None leaves its cost out.
     """
     root = experiment_root(study, experiment)
     places = _generator_places(study, study_settings(study, experiment))
@@ -109,7 +121,13 @@ def slide_report(study: str, experiment: str | None = None) -> dict[str, Any]:
         )
         for place in places
     }
-    return publish_report(root, _content(study, experiment), data_card_files(cards))
+    content = _content(study, experiment, prices)
+    if experiment is None:
+        write_appendix(study)
+    page = APPENDIX_PAGE if experiment is None else f"../../{APPENDIX_PAGE}"  # of the same inputs
+    if exists(join(study, APPENDIX_PAGE)):
+        content = replace(content, appendix=page)
+    return publish_report(root, content, data_card_files(cards))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +144,7 @@ class _Statistics:
     limits: tuple[str, ...]
 
 
-def _content(study: str, experiment: str | None) -> ReportContent:
+def _content(study: str, experiment: str | None, prices: Prices | None) -> ReportContent:
     """All that the report shows. The statistics are computed again, as by `fit-stats`."""
     settings, root = study_settings(study, experiment), experiment_root(study, experiment)
     cohort = patients_of(read_manifest(join(study, "cohort.parquet")))
@@ -155,6 +173,7 @@ def _content(study: str, experiment: str | None) -> ReportContent:
             *cohort_table(cohort),
             *statistics.tables,
             *external_sections(root, conventions),
+            *work_table(study, root, [place.gan for place in places], prices),
             *recorded_deviations(settings),
         ],
         conventions=statistics.conventions,
@@ -201,6 +220,7 @@ def _experiment(root: str, cohort: pd.DataFrame, conventions: StatsSettings) -> 
             protocol_table(outcome),
             *generators_table(outcome),
             *feature_tables_of_report(outcome),
+            *wrong_calls_table(rows, tables, cohort),
             *(liu_report_tables(paper) if paper else []),
         ],
         conventions=[*tables.notes, *(paper.notes if paper else [])],

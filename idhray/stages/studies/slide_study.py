@@ -45,6 +45,8 @@ from idhray.stages.studies.numbered_folder import NumberedFolder
 from idhray.stages.studies.preparation import log_detectable_gain
 from idhray.stages.studies.progress_page import PROGRESS_FILES
 from idhray.stages.studies.record import (
+    APPENDIX,
+    APPENDIX_PAGE,
     CHECKLISTS,
     EXPERIMENTS,
     REPORT_FILES,
@@ -79,6 +81,8 @@ OWNS = (
     "report.html",
     REPORT_FILES,
     CHECKLISTS,
+    APPENDIX,
+    APPENDIX_PAGE,
     *PROGRESS_FILES,
     EXPERIMENTS,
     EXTERNAL_FOLDER,

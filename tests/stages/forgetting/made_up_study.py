@@ -230,6 +230,9 @@ def made_up_study(folder, patients=PATIENTS, archive="/archive"):
     publish(f"{study}/statistics/by_patient.csv", f"patient,p\n{patients[2]},0.5\n".encode())
     finish(f"{study}/statistics", {"stage": "fit_stats", "manifest_hash": "h"})
     pages = ("report.html", "progress.html", "report/strata.csv", "report/flow.svg")
+    pages += ("appendix.html",)
+    for slide in SLIDES.values():
+        publish(f"{study}/appendix/tiles/{slide}.jpg", encode(image("quality", slide)))
     for name in (*pages, "checklists/tripod-ai.md", "checklists/tripod-ai.csv"):
         publish(f"{study}/{name}", f"<p>{' '.join(patients)}</p>".encode())
     row = f"TRIPOD+AI,6c.1,Treatments,{' and '.join(patients)} were treated"

@@ -121,12 +121,14 @@ def gan_of(study, place, roles):
     model = {
         "architecture": "pggan", "settings": settings_dict(DEMO.gan), "idh": place.idh, "seed": 1,
         "images_shown": 4000, "images": 180, "patients": names, "trained_on": of.trained_on,
+        "computed": {"device": "NVIDIA A100", "workers": 2},
     }  # fmt: skip
     publish_json(f"{gan}/model.json", model)
     history = [
-        {"kimg": k, "kid": 0.5 / k + 0.02, "d_loss": 0.7, "g_loss": 1.0 + 0.1 * k}
+        {"kimg": k, "kid": 0.5 / k + 0.02, "kid_floor_min": 0.01, "kid_floor_max": 0.05,
+         "d_loss": 0.7, "g_loss": 1.0 + 0.1 * k, "images_per_second": 50.0}
         for k in (1, 2, 4)
-    ]
+    ]  # fmt: skip
     publish_json(f"{gan}/_history.json", {"history": history})
     finish(gan, {"stage": "train_gan", "idh": place.idh, "images": "d", "seed": 1})
     sealed = seal(gan)
