@@ -11,7 +11,7 @@ from idhray.stats.text import with_interval
     [
         (0.835, 1.0, "0.927 (0.835\u20131.000)"),
         (0.927, 0.927, "0.927 (-, variance 0)"),
-        (float("nan"), float("nan"), "0.927 (-\u2013-)"),
+        (float("nan"), float("nan"), "0.927 (-)"),
     ],
 )
 def test_an_interval_without_width_is_a_dash_with_its_reason(low, high, text):

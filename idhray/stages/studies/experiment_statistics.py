@@ -20,6 +20,7 @@ from idhray.stages.experiment.outcome import SweepOutcome, read_outcome
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stages.studies.paper_tables import plain_text
+from idhray.stats.arms.columns import UNBLINDED
 from idhray.stats.arms.printed import CAPTIONS, MARKS, experiment_tables_text
 from idhray.stats.arms.rule import DecisionRule
 from idhray.stats.arms.tables import (
@@ -190,7 +191,7 @@ def predictions_file(rows: pd.DataFrame, rule: DecisionRule) -> bytes:
         "primary_arm": rule.primary,
         "judged": judged.map({True: "yes", False: "no"}),
         "exploratory": rule.exploratory,
-        **({"unblinded": rule.unblinded} if rule.unblinded else {}),
+        **({UNBLINDED: rule.unblinded} if rule.unblinded else {}),
     }
     text: str = rows.assign(**columns).to_csv(index=False, lineterminator="\n")
     return text.encode()

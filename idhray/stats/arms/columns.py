@@ -17,13 +17,14 @@ SPLIT_WORDS = (TEST, VALIDATION, INNER, EXTERNAL)
 patients of another cohort, predicted by the models of all folds."""
 KEY = ["split", "model", "fold", "repeat", "arm", "patient"]
 _NAMES = {"patient": ("patient", "case"), "label": ("label", "idh", "truth")}
-PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory", "unblinded")
+PROTOCOL_COLUMNS = ("primary_arm", "judged", "exploratory")
 """Columns that `fit-stats` writes beside the predictions of a sweep: the arm that its protocol
-judges, yes or no for a repeat that judges it, the reason of an amended protocol, and the day since
-which areas were shown before all trainings were done."""
+judges, yes or no for a repeat that judges it, and the reason of an amended protocol."""
+UNBLINDED = "unblinded"
+"""Further column, if areas were shown before all trainings were done: the day since which."""
 _OPTIONAL = {
     **{"fold": 1, "split": TEST, "model": "", "generator": "", "epoch_chosen": np.nan},
-    **dict.fromkeys(PROTOCOL_COLUMNS, ""),
+    **dict.fromkeys((*PROTOCOL_COLUMNS, UNBLINDED), ""),
 }
 COLUMN_NAMES = tuple(
     dict.fromkeys(
@@ -104,7 +105,7 @@ def _arm_of_count(count: object) -> str:
 def _typed(columns: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Columns with their types, and the problems of their values."""
     rows, problems = pd.DataFrame(index=columns.index), []
-    for name in ("patient", "arm", "split", "model", "generator", *PROTOCOL_COLUMNS):
+    for name in ("patient", "arm", "split", "model", "generator", *PROTOCOL_COLUMNS, UNBLINDED):
         rows[name] = _text(columns[name])
     rows["split"] = rows["split"].replace("", TEST)
     for name in ("patient", "arm"):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from idhray.errors import ConfigError
-from idhray.stats.arms.columns import TEST
+from idhray.stats.arms.columns import TEST, UNBLINDED
 from idhray.stats.arms.names import CONTROLS, MORE_REAL, SYNTHETIC, arm_name
 from idhray.stats.arms.rule import DecisionRule, Generators
 
@@ -98,7 +98,7 @@ def protocol_of_rows(rows: pd.DataFrame) -> tuple[str, str, str]:
     All are empty where the rows do not tell.
     """
     values = []
-    for name in ("primary_arm", "exploratory", "unblinded"):
+    for name in ("primary_arm", "exploratory", UNBLINDED):
         texts = sorted(set(rows[name]) - {""})
         if len(texts) > 1:
             raise ConfigError(f"predictions of several protocols: {name} {', '.join(texts)}")
