@@ -1,12 +1,15 @@
 """HTML files that contain their style and pictures, run no script and load nothing."""
 
+import io
 from base64 import b64encode
 from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 from idhray.report.content import Picture, ReportContent, ReportTable
 
+LARGEST_PNG_BYTES = 500_000
 _ANSWER_CLASSES = {
     "helps": "helps",
     "hurts": "hurts",
@@ -98,5 +101,12 @@ def _render(template: str, **values: object) -> str:
 
 
 def data_uri(picture: Picture) -> str:
-    """Picture as a data URI, so that the page needs no other file."""
+    """Picture as a data URI, so that the page needs no other file.
+
+    A large PNG becomes a JPEG, so that the page can be sent; the PNG is a file beside it.
+    """
+    if picture.mime == "image/png" and len(picture.data) > LARGEST_PNG_BYTES:
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(picture.data)).convert("RGB").save(buffer, "JPEG", quality=85)
+        return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
     return f"data:{picture.mime};base64,{b64encode(picture.data).decode()}"

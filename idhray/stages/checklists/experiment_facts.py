@@ -15,6 +15,7 @@ from idhray.stages.experiment.outcome import (
     main_model,
     read_outcome,
 )
+from idhray.stages.studies.experiment_report import detectable_text
 from idhray.stages.studies.record import EXPERIMENT_FILE
 from idhray.storage import exists, join, list_folders
 
@@ -69,8 +70,7 @@ def _protocol(outcome: SweepOutcome) -> dict[str, StudyFact]:
         text = f"{outcome.rule.primary} against {outcome.rule.baseline}"
         facts["protocol.primary"] = (text, "decisive.primary")
     if protocol.detectable:
-        lines = [" ".join(line.split()) for line in protocol.detectable.splitlines()]
-        facts["protocol.detectable"] = ("; ".join(lines), "detectable")
+        facts["protocol.detectable"] = (detectable_text(protocol), "detectable")
     return _with_source(facts, PROTOCOL)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from idhray.experiment.protocol import Protocol
 from idhray.report.content import KeyFigure, Picture, ReportTable
 from idhray.report.experiment_figures import (
     ArmDifference,
@@ -62,7 +63,7 @@ def protocol_table(outcome: SweepOutcome) -> ReportTable:
         if name not in ("classifier", "primary") and value is not None
     ]
     rows.insert(0, ["primary arm", outcome.rule.primary or "none, baselines alone"])
-    rows += [["planned to show", protocol.detectable]] if protocol.detectable else []
+    rows += [["planned to show", detectable_text(protocol)]] if protocol.detectable else []
     rows += [["areas shown since", protocol.unblinded]] if protocol.unblinded else []
     rows += [[f"arm {arm}", f"joined {date}"] for arm, date in protocol.arms.items()]
     rows += [[f"arm {arm}", f"left out: {reason}"] for arm, reason in protocol.absent.items()]
@@ -76,6 +77,11 @@ def protocol_table(outcome: SweepOutcome) -> ReportTable:
         rows=rows,
         caption=f"Written {protocol.written}, before the first training; hash {protocol.hash}.",
     )
+
+
+def detectable_text(protocol: Protocol) -> str:
+    """Gain that the experiment was planned to show, on one line."""
+    return " ".join(protocol.detectable.split()).replace(" the smallest", "; the smallest")
 
 
 def _text(value: Any) -> str:

@@ -72,13 +72,13 @@ def roles_of(labels, folds):
     return roles
 
 
-def picture(rng, side=64, color=(200, 150, 190)):
-    """Smooth picture of blobs, so that its JPEG or PNG has the size of tissue's."""
-    coarse = rng.normal(0, 40, (side // 8 + 1, side // 8 + 1, 3))
-    smooth = np.kron(coarse, np.ones((8, 8, 1)))[:side, :side]
-    return np.clip(np.array(color) + smooth + rng.normal(0, 8, (side, side, 3)), 0, 255).astype(
-        np.uint8
-    )
+def picture(rng, width=64, height=None, color=(200, 150, 190)):
+    """Picture of blobs and noise, whose PNG is about as large as that of tissue."""
+    height = height or width
+    coarse = rng.normal(0, 40, (height // 8 + 1, width // 8 + 1, 3))
+    smooth = np.kron(coarse, np.ones((8, 8, 1)))[:height, :width]
+    noisy = np.array(color) + smooth + rng.normal(0, 8, (height, width, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 def finish(folder, values):
@@ -87,8 +87,8 @@ def finish(folder, values):
     publish_json(f"{folder}/{DONE}", sealed_without_rows(str(folder), {}))
 
 
-def image_tables(study, cohort):
-    """TILES and PATCHES of all patients but a few, whose slides failed or were skipped."""
+def image_tables(study, cohort, side_px):
+    """TILES and PATCHES of all patients but a few, whose slides failed."""
     rng = random_generator(SEED, "images")
     position = {"x_l0": 0, "y_l0": 0, "size_l0": 256.0, "mpp": 1.0}
     for number, row in enumerate(cohort.to_dict("records")):
@@ -100,7 +100,8 @@ def image_tables(study, cohort):
         for table, schema in (("tiles", TILES), ("patches", PATCHES)):
             rows = [
                 {"patient": row["patient"], "idh": row["idh"], "split": "", "slide": slide,
-                 "rank": k + 1, "image": image_cell(picture(rng), f"{slide}_{k}"), **position}
+                 "rank": k + 1, **position,
+                 "image": image_cell(picture(rng, 2 * side_px), f"{slide}_{k}")}
                 for k in range(2)
             ]  # fmt: skip
             publish_table(part_path(f"{study}/{table}", slide), rows, schema)
@@ -112,14 +113,15 @@ def image_tables(study, cohort):
     finish(f"{study}/patches", {"stage": "cut_patches", "seed": SEED, "folds": "yes"})
 
 
-def gan_of(study, place, roles):
+def gan_of(study, place, roles, side_px):
     """A GAN with its history, its evaluation and its images."""
     rng = random_generator(SEED, "gan", place.fold, place.idh)
     names = sorted(n for n, (role, idh) in roles.items() if role == "train" and idh == place.idh)
     of = GeneratorRecord.of("", place.idh, names)
     gan = place.folder(study, "gan")
     model = {
-        "architecture": "pggan", "settings": settings_dict(DEMO.gan), "idh": place.idh, "seed": 1,
+        "architecture": "pggan", "idh": place.idh, "seed": 1,
+        "settings": {**settings_dict(DEMO.gan), "resolution_px": side_px},
         "images_shown": 4000, "images": 180, "patients": names, "trained_on": of.trained_on,
         "computed": {"device": "NVIDIA A100", "workers": 2},
     }  # fmt: skip
@@ -152,13 +154,15 @@ def gan_of(study, place, roles):
         f"{evaluation}/gate.json",
         {"passed": True, "reasons": [], "notes": [], "figures": figures},
     )
-    for name in ("pairs.png", "walk.png", "samples.png"):
-        publish(f"{evaluation}/{name}", encode(picture(rng, 256)))
+    for name, columns, lines in (("pairs.png", 6, 6), ("walk.png", 7, 3), ("samples.png", 6, 6)):
+        sheet = picture(rng, columns * side_px, lines * side_px)
+        publish(f"{evaluation}/{name}", encode(sheet))
     finish(evaluation, {"stage": "evaluate_gan", "generator": sealed})
     synthetic = place.folder(study, "synthetic")
     rows = [
         {"generator": sealed, "seed": 1, "index": k, "psi": 1.0, "idh": place.idh,
-         "trained_on": of.trained_on, "image": image_cell(picture(rng, 32), f"{place.idh}-{k}")}
+         "trained_on": of.trained_on,
+         "image": image_cell(picture(rng, side_px), f"{place.idh}-{k}")}
         for k in range(20)
     ]  # fmt: skip
     publish_table(part_path(synthetic, "images 0-20"), rows, SYNTHETIC)
@@ -244,8 +248,8 @@ def experiment(study, labels, roles, entries, settings):
     finish(sweep, {"stage": "sweep", "experiment": 1})
 
 
-def study_of_tables(folder, patients=60, settings=DEMO):
-    """A finished study of this many patients; its folder as text."""
+def study_of_tables(folder, patients=60, settings=DEMO, side_px=32):
+    """A finished study of this many patients, whose GANs make images of `side_px`; its folder."""
     study = str(folder)
     write_manifest(f"{study}/cohort.parquet", made_up_cohort(patients))
     cohort = read_manifest(f"{study}/cohort.parquet")
@@ -254,9 +258,14 @@ def study_of_tables(folder, patients=60, settings=DEMO):
     labels = dict(zip(known["patient"], known["idh"], strict=True))
     roles = roles_of(labels, settings.protocol.fold_count)
     write_folds(f"{study}/folds.parquet", folds_of_roles(labels, roles))
-    image_tables(study, cohort)
+    image_tables(study, cohort, side_px)
     entries = [
-        gan_of(study, place, {n: (role, labels[n]) for n, role in roles[place.fold or 1].items()})
+        gan_of(
+            study,
+            place,
+            {n: (role, labels[n]) for n, role in roles[place.fold or 1].items()},
+            side_px,
+        )
         for place in planned_generators(settings.protocol)
     ]
     experiment(study, labels, roles, entries, settings)
