@@ -26,6 +26,7 @@ from idhray.slides.patches import Patch, PatchSettings, patches_of_tile
 from idhray.slides.stain.normalize import Recolor, fit_stain, tissue_pixels
 from idhray.stages.experiment.preparation import record_tiling
 from idhray.stages.runtime.contents import contents_of_input, part_contents
+from idhray.stages.runtime.dry_run import dry_run_result
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -71,6 +72,9 @@ class CutPatchesFlags(TableFlags):
     without any label is always cut so."""
     seed: int = 0
     """Seed of the draw of places in each tile."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,11 @@ def cut_patches(flags: CutPatchesFlags) -> dict[str, Any]:
     to. Their patches keep their colors, and the ledger gives the reason.
     """
     out, plan = absolute(flags.out), _plan(flags)
+    if flags.dry_run:
+        state = folder_state(out, plan.identity, items_of=plan.items)
+        tiles, number = len(plan.patches.counts), sum(plan.patches.counts.values())
+        reads, writes = [f"{tiles} tiles of {flags.tiles}"], f"{number} PATCHES at most"
+        return dry_run_result(out, state, reads=reads, writes=writes, overwrite=flags.overwrite)
     _refuse_slides_of_two_patients(absolute(flags.tiles))
     with stage_folder(out, plan.identity, overwrite=flags.overwrite) as recorded:
         connect(flags.address, flags)

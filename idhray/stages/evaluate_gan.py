@@ -71,6 +71,7 @@ from idhray.stages.gan_training.synthetic_evaluation import (
     compared_images,
     evaluate_synthetic,
 )
+from idhray.stages.runtime.dry_run import dry_run_result
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import RESTARTS, result_of
@@ -141,6 +142,9 @@ class EvaluateGanFlags(RunFlags):
     """Seed of the evaluated images, which differ from those of `synthesize`."""
     gpus: float | None = None
     """GPUs of the evaluation. Default: one if the cluster has GPUs, else none."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +178,15 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
         raise ConfigError("give either --checkpoint or --synthetic")
     if flags.synthetic:
         return _evaluate_table(flags)
+    if flags.dry_run:
+        reads = [f"generator of {flags.checkpoint}", f"its training images in {flags.images}"]
+        return dry_run_result(
+            absolute(flags.out),
+            evaluation_state(flags),
+            reads=reads,
+            writes=f"figures of {flags.count} generated images",
+            overwrite=flags.overwrite,
+        )
     task = _task(flags)
     refuse_changed_checkpoint(task.checkpoint)
     identity = _identity(task, flags)
@@ -208,6 +221,14 @@ def _evaluate_table(flags: EvaluateGanFlags) -> dict[str, Any]:
         "synthetic": True,
     }
     identity = identity_of(inputs=inputs, flags=flags, names=("count",), settings=flags.settings)
+    if flags.dry_run:
+        return dry_run_result(
+            task.out,
+            folder_state(task.out, identity, inputs=None),
+            reads=[f"images of {synthetic}", f"real images of {images}"],
+            writes=f"figures of {flags.count} images at most",
+            overwrite=flags.overwrite,
+        )
     _run(task, identity, flags, _evaluate_images)
     write_synthetic_card(synthetic, evaluation=task.out)
     return _result(task.out, synthetic)

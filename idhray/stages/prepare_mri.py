@@ -32,6 +32,7 @@ from idhray.input_digest import content_digest
 from idhray.ledger import check_failures, tally
 from idhray.mri.patient import PRESETS as PRESETS
 from idhray.mri.patient import MriSettings, Scans, prepare, series_of
+from idhray.stages.runtime.dry_run import dry_run_result
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -74,6 +75,9 @@ class PrepareMriFlags(FileTableFlags):
     """Brain extraction, registration, intensity, slices."""
     seed: int = 0
     """Seed of the patient split, used only if the manifest has no `split`."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
     gpus_per_worker: float = 0
     """GPUs of one worker for the brain extraction network; may be a fraction."""
     memory_gb_per_worker: float = 3.0
@@ -103,6 +107,11 @@ class PrepareMriTask:
 def prepare_mri(flags: PrepareMriFlags) -> dict[str, Any]:
     """Turn the CE-T1w and FLAIR of every study of a manifest into paired axial slices."""
     out, plan = absolute(flags.out), _plan(flags)
+    if flags.dry_run:
+        state = folder_state(out, plan.identity, items_of=plan.items)
+        studies = f"{len(plan.cohort)} studies"
+        reads, writes = [f"{studies} of {flags.manifest}"], f"SLICES of {studies}"
+        return dry_run_result(out, state, reads=reads, writes=writes, overwrite=flags.overwrite)
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, SCAN_FILES, flags.manifest)
     share = parse_share(flags.part, overwrite=flags.overwrite)

@@ -43,6 +43,7 @@ from idhray.stages.gan_training.synthetic_parts import (
     part_name,
     rows_of,
 )
+from idhray.stages.runtime.dry_run import dry_run_result
 from idhray.stages.runtime.folder import DONE, refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -75,6 +76,9 @@ class SynthesizeFlags(RunFlags):
     sampling script has 0.5, which shows typical images; a training set needs all of them."""
     seed: int = 0
     """Seed of the latents."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
     workers: int | None = None
     """Parts of 128 images made at the same time. Default: as many as the cluster has room for."""
     gpus_per_worker: float | None = None
@@ -107,6 +111,10 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     same number of further images is made; the LEDGER names each copy.
     """
     checkpoint, out = absolute(flags.checkpoint), absolute(flags.out)
+    if flags.dry_run:
+        state = synthetic_state(flags)
+        reads, writes = [f"generator of {checkpoint}"], f"{flags.count} SYNTHETIC images"
+        return dry_run_result(out, state, reads=reads, writes=writes, overwrite=flags.overwrite)
     _check(flags)
     refuse_changed_checkpoint(checkpoint)
     generator = seal(checkpoint)

@@ -33,6 +33,7 @@ from idhray.slide_cache.cache import CACHE_FILE, Cache
 from idhray.slide_cache.source import slide_files
 from idhray.slides.tiling_settings import PRESETS as PRESETS
 from idhray.slides.tiling_settings import TilingSettings
+from idhray.stages.runtime.dry_run import dry_run_result
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item
 from idhray.stages.runtime.mapping import check_numbers, map_items
@@ -72,6 +73,9 @@ class TileSlidesFlags(FileTableFlags):
     """Size, number and choice of the tiles."""
     seed: int = 0
     """Seed of the patient split, used only if the manifest has no `split`."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
     regions: str | None = None
     """Folder of QuPath's GeoJSON files, SLIDE.geojson each. Only tissue in these regions counts. A
     slide without a file is skipped."""
@@ -94,6 +98,11 @@ class TileSlidesFlags(FileTableFlags):
 def tile_slides(flags: TileSlidesFlags) -> dict[str, Any]:
     """Cut the best tiles of every slide of a manifest."""
     out, plan = absolute(flags.out), _plan(flags)
+    if flags.dry_run:
+        state = folder_state(out, plan.identity, items_of=plan.items)
+        slides = f"{len(plan.cohort)} slides"
+        reads, writes = [f"{slides} of {flags.manifest}"], f"TILES of {slides}"
+        return dry_run_result(out, state, reads=reads, writes=writes, overwrite=flags.overwrite)
     owns = ("quality",)
     if flags.address is None:  # the disks of a cluster need not be those of this machine
         tell_missing_files(plan.cohort, ("slide",), flags.manifest)

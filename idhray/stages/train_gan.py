@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import torch
+
 from idhray.errors import ConfigError, StorageError
 from idhray.gan.architectures import PRESETS as PRESETS
 from idhray.gan.checkpoint import MODEL, read_model
+from idhray.gan.rate import training_seconds
 from idhray.gan.snapshots import newest_snapshot, publish_files, remove_folder
 from idhray.leakage import patient_splits
 from idhray.stages.gan_training.callbacks import (
@@ -38,6 +41,7 @@ from idhray.stages.gan_training.image_sets import image_counts
 from idhray.stages.gan_training.loop import STOP, gan_train_loop
 from idhray.stages.gan_training.task import GanFlags, GanTask, Idh, Keep, task_values
 from idhray.stages.runtime.cost import training_rate
+from idhray.stages.runtime.dry_run import dry_run_result, several_results
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
 from idhray.stages.runtime.side_by_side import side_by_side
@@ -62,6 +66,9 @@ class TrainGanFlags(GanFlags):
     """Class of the images. any: all training patients, including those of unknown status (normal
     brains, to start another GAN from). Several classes: one GAN each, in a subfolder with the name
     of the class."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of each folder, and the hours of each
+    training by steps timed on this machine, and stop."""
 
 
 def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
@@ -79,12 +86,42 @@ def train_gan(flags: TrainGanFlags) -> dict[str, Any]:
     values = {field.name: getattr(flags, field.name) for field in fields(GanFlags)}
     task = GanTask(**{**values, "out": out, "idh": classes[0]})
     if len(classes) == 1:
+        if flags.dry_run:
+            return _dry_runs({str(classes[0]): task})[str(classes[0])]
         (result,) = train_gans({str(classes[0]): task}, flags.address).values()
         return result
     if exists(join(out, SETTINGS)):
         raise StorageError(f"{out}: made by one stage; for several GANs choose another --out")
     tasks = {str(name): replace(task, idh=name, out=join(out, name)) for name in classes}
+    if flags.dry_run:
+        return several_results(out, _dry_runs(tasks))
     return {"out": out, "gans": train_gans(tasks, flags.address)}
+
+
+def _dry_runs(tasks: Mapping[str, GanTask]) -> dict[str, dict[str, Any]]:
+    """Dry run of each training; its time is that of steps timed on this machine.
+
+    Args:
+        tasks: Tasks of one command, which have the same settings, by name.
+    """
+    states = {name: gan_state(task) for name, task in tasks.items()}
+    first = next(iter(tasks.values()))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    has_work = first.overwrite or any(state.status == "to do" for state in states.values())
+    seconds = training_seconds(first.settings, device=device, threads=1) if has_work else None
+    where = "GPU" if device == "cuda" else "CPU core"
+    return {
+        name: dry_run_result(
+            task.out,
+            state if state.is_done and not task.overwrite else replace(state, seconds=seconds),
+            reads=[f"training images of class {task.idh} in {task.images}"],
+            writes=f"a generator after {task.settings.total_kimg:g} kimg",
+            overwrite=task.overwrite,
+            timed=f"from its start, by steps timed on one {where} of this machine",
+        )
+        for name, task in tasks.items()
+        for state in [states[name]]
+    }
 
 
 def train_gans(
