@@ -53,7 +53,8 @@ SWEEP = (
     "--weights random --image-px 32 --clahe-tiles 2 --batch-size 8 --epochs 6"
 )
 STUDY = (
-    "import sys\n"
+    "import os, sys\n"
+    "os.environ['RAY_ENABLE_AUTO_CONNECT'] = '0'  # as the command line does\n"
     "from idhray.stages.studies.settings import StudyFlags\n"
     "from idhray.stages.study import study\n"
     "from tests.stages.conftest import STUDY\n"

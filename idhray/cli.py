@@ -67,6 +67,8 @@ def run(argv: list[str]) -> int:
     """Run one command; its exit code comes back."""
     use_plain_output()
     os.environ["MPLBACKEND"] = "Agg"  # that of a notebook needs its packages
+    # A thread that outlives the end of Ray would join any cluster that it finds.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if not argv or argv[0].startswith("-"):
         return _answer(argv)
     name = argv[0].replace("_", "-")

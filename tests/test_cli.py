@@ -50,6 +50,15 @@ def test_help_imports_neither_torch_nor_ray_nor_pandas():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_thread_that_outlives_ray_joins_no_other_cluster():
+    """After Ctrl-C, the threads of a study connected to a cluster of somebody else."""
+    code = "from idhray.cli import run; run(['--version']); import ray; ray.put(1)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "Ray has not been started yet" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["study", "--help-all"], ["--completion", "bash"]])
 def test_a_reader_that_leaves_causes_no_traceback(words):
     """As with `idhray study --help-all | head -1`."""

@@ -129,7 +129,7 @@ def kill_driver(run: subprocess.Popen[bytes]) -> bool:
 
 def kill_worker(run: subprocess.Popen[bytes], chance: random.Random) -> bool:
     """Kill one process of this run that trains a classifier; False if there is none now."""
-    workers = [pid for pid, title in descendants(run.pid) if "work_on_group" in title]
+    workers = [pid for pid, title in descendants(run.pid) if "(_work)" in title]
     if not workers:
         return False
     with suppress(ProcessLookupError):
