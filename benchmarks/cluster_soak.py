@@ -55,11 +55,15 @@ SWEEP = (
 STUDY = (
     "import os, sys\n"
     "os.environ['RAY_ENABLE_AUTO_CONNECT'] = '0'  # as the command line does\n"
+    "from idhray.errors import IdhrayError\n"
     "from idhray.stages.studies.settings import StudyFlags\n"
     "from idhray.stages.study import study\n"
     "from tests.stages.conftest import STUDY\n"
     "manifest, out, _, address = sys.argv[1:]\n"
-    "study(StudyFlags(manifest=manifest, out=out, settings=STUDY, seed=1, address=address))\n"
+    "try:\n"
+    "    study(StudyFlags(manifest=manifest, out=out, settings=STUDY, seed=1, address=address))\n"
+    "except (IdhrayError, KeyboardInterrupt):  # as the command line does\n"
+    "    sys.exit('ended')\n"
 )
 STAGES = {
     "tile": "tiles",
