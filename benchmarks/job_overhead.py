@@ -4,7 +4,7 @@
 
 The same tiling work, links to one small slide, is done by a loop without Ray, by `idhray
 tile-slides` on a Ray of its own with one CPU, and as a job on a cluster of machines with one CPU
-each. A JSON line has the wall seconds of each, and of the job again with nothing left to do.
+each. JSON lines have the wall seconds of each, and of the job again with nothing left to do.
 
 `--tasks N` instead measures how many tasks a second one driver hands out to machines of `--cpus`
 CPUs. The tasks sleep, so that a small machine can stand for many CPUs.
@@ -52,13 +52,13 @@ def main(
         return
     for count in counts:
         manifest = archive(out, count)
-        seconds = {"loop": loop(manifest, out / "run")}
-        seconds["process, 1 CPU"] = process(manifest, out / "run")
+        figures = {"loop": loop(manifest, out / "run")}
+        figures["process, 1 CPU"] = process(manifest, out / "run")
+        print(json.dumps({"inputs": count, **figures}), flush=True)
         for number in workers:
             first, again = job(manifest, out / "run", number)
-            seconds[f"job, {number} machines"] = first
-            seconds[f"job, {number} machines, again"] = again
-        print(json.dumps({"inputs": count, **seconds}), flush=True)
+            line = {"inputs": count, "machines": number, "job": first, "job again": again}
+            print(json.dumps(line), flush=True)
 
 
 def archive(out: Path, count: int) -> Path:
