@@ -9,7 +9,8 @@ GCS (a new cluster is started), or a request to end: Ctrl-C, SIGTERM, `ray job s
 ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
 
 A line of counts for each run is appended to `benchmarks/results/cluster_soak.csv`. The same command
-goes on after the runs that the file holds; stop it at any time.
+goes on after the runs that the file holds; stop it at any time. After an update, give another
+FOLDER: unbroken runs are compared as they were made.
 """
 
 import contextlib
