@@ -132,7 +132,11 @@ def test_another_run_is_not_continued(folder, settings, run, message):
     ("key", "value", "message"),
     [
         ("patients", ["a"], "does not match its hash"),
-        ("architecture", "biggan", "architecture must be pggan or stylegan2 or diffusion, got 'biggan'"),
+        (
+            "architecture",
+            "biggan",
+            "architecture must be pggan or stylegan2 or diffusion, got 'biggan'",
+        ),
         ("settings", {"blur": 1}, "has no setting blur"),
         ("idh", None, "lacks idh"),
     ],
