@@ -52,7 +52,7 @@ def placed_pixels(
     Raises:
         TableError: An image cannot be decoded.
     """
-    pixels = np.empty((len(places.row), *_pixel_shape(settings)), np.uint8)
+    pixels = np.empty((len(places.row), *pixel_shape(settings)), np.uint8)
     for number in np.unique(places.part):
         path = places.parts[number]
         encoded = read_part(path, ["image"])["image"]
@@ -66,7 +66,8 @@ def placed_pixels(
     return pixels
 
 
-def _pixel_shape(settings: ClassifierSettings) -> tuple[int, ...]:
+def pixel_shape(settings: ClassifierSettings) -> tuple[int, ...]:
+    """Shape of one prepared image: (H, W) in gray, else (H, W, C)."""
     plane = (settings.image_px, settings.image_px)
     return plane if settings.channels == "gray" else (*plane, CHANNELS[settings.channels])
 

@@ -7,6 +7,8 @@ Eng 2025;4:130): a description, and seven criteria. The entries are ours. It nam
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from idhray.report.markdown import plain_markdown
+
 CARD_NAME = "_data_card"
 """Name of both files of a card beside its table, without an ending."""
 UNKNOWN = "not known"
@@ -55,7 +57,7 @@ def _heading(name: str) -> str:
 
 
 def _list(sentences: Sequence[str]) -> list[str]:
-    return [f"- {_plain(sentence)}" for sentence in sentences]
+    return [f"- {plain_markdown(sentence)}" for sentence in sentences]
 
 
 def _table(values: Mapping[str, Any]) -> list[str]:
@@ -75,11 +77,4 @@ def _cell(value: Any) -> str:
         return "; ".join(f"{_heading(name)}: {_cell(each)}" for name, each in value.items())
     if isinstance(value, list | tuple):
         return "; ".join(_cell(each) for each in value) or "none"
-    return _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Text in which nothing is Markdown or HTML; names of generators come from users."""
-    for sign in ("\\", "`", "*", "_", "[", "]", "|"):
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
+    return plain_markdown(str(value))

@@ -5,12 +5,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from idhray import __version__
-from idhray.classify.backbones import ImageClassifier
+from idhray.chance import generator
+from idhray.classify.backbones import ImageClassifier, network_input
 from idhray.classify.checkpoint import load_model
+from idhray.classify.preprocessing import pixel_shape
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trial_models import load_network, load_trial_card
 from idhray.config import settings_dict
@@ -103,10 +106,8 @@ def _export_classifier(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[s
         network, own_card = load_model(folder)
         settings = own_card.settings
     classifier = Probabilities(network)
-    channels = {"gray": 1, "rgb": 3, "two-channel": 2}[settings.channels]
-    shape = (TESTED, channels, settings.image_px, settings.image_px)
-    chance = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, shape, generator=chance, dtype=torch.uint8)
+    pixels = generator(0, "onnx").integers(0, 256, (TESTED, *pixel_shape(settings)), dtype=np.uint8)
+    images = network_input(pixels)
     data = onnx_bytes(
         classifier, images, input_name="images", output_name="p_mutant", any_number=True,
         metadata=_metadata(card, settings=settings),
@@ -119,16 +120,16 @@ def _export_classifier(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[s
 
 def _export_generator(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
     seal(folder)  # refuses a training that is not finished
-    generator = load_generator(folder)
-    architecture = architecture_of(generator.settings)
+    trained = load_generator(folder)
+    architecture = architecture_of(trained.settings)
     if not architecture.single_pass:
         raise ConfigError(
             f"{folder}: a {architecture.title} calls its network many times for an image; use "
             "`idhray synthesize` and `idhray export-images`"
         )
-    images = Images(generator)
+    images = Images(trained)
     chance = torch.Generator().manual_seed(0)
-    latents = torch.randn(TESTED, generator.settings.latent_size, generator=chance)
+    latents = torch.randn(TESTED, trained.settings.latent_size, generator=chance)
     data = onnx_bytes(
         images, latents[:1], input_name="latents", output_name="images", any_number=False,
         metadata=_metadata(card, idh=card["idh"], architecture=card["architecture"]),

@@ -10,6 +10,7 @@ from idhray.report.checklists.guidelines import (
     filled_share,
 )
 from idhray.report.files import csv_bytes
+from idhray.report.markdown import plain_markdown
 
 OPEN = "author to complete"
 HEADER = ("item", "part", "section", "asks", "status", "answer", "source")
@@ -36,7 +37,7 @@ def draft_markdown(guideline: Guideline, answers: Sequence[AnsweredElement], tit
     """
     share = filled_share(answers)
     lines = [
-        f"# {guideline.name}: draft for {_plain(title)}",
+        f"# {guideline.name}: draft for {plain_markdown(title)}",
         "",
         f"{share_sentence(guideline, share)}.",
         "",
@@ -53,16 +54,14 @@ def draft_markdown(guideline: Guideline, answers: Sequence[AnsweredElement], tit
 
 
 def _line(each: AnsweredElement) -> str:
-    answer = _plain(each.answer) if each.by else f"**{OPEN}**"
-    cells = (each.element.number, _plain(each.element.asks), answer, _plain(each.source))
+    answer = plain_markdown(each.answer) if each.by else f"**{OPEN}**"
+    cells = (
+        each.element.number,
+        plain_markdown(each.element.asks),
+        answer,
+        plain_markdown(each.source),
+    )
     return f"| {' | '.join(cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Text in which nothing is Markdown or HTML; names come from a manifest."""
-    for sign in ("\\", "`", "*", "_", "[", "]", "|"):
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
 
 
 def draft_csv(answers: Iterable[AnsweredElement]) -> bytes:

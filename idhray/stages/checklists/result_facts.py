@@ -8,6 +8,7 @@ import pandas as pd
 
 from idhray.report.checklists.guidelines import StudyFact
 from idhray.stages.studies.record import REPORT_FILES
+from idhray.stages.studies.wrong_calls import mean_scores
 from idhray.storage import exists, join, list_files, list_folders, read_bytes, read_json
 
 STATISTICS = "statistics"
@@ -108,11 +109,11 @@ def _predictions(root: str) -> dict[str, StudyFact]:
     settings = read_json(join(root, STATISTICS, "statistics.json"))["settings"]
     judged = rows[(rows["split"] == "test") & (rows["judged"] == "yes") & rows["idh"].notna()]
     arms = ["real", *dict.fromkeys(judged["primary_arm"].dropna())]
-    means = judged.groupby(["arm", "patient"]).agg(idh=("idh", "first"), p=("p_mutant", "mean"))
+    means = mean_scores(judged, arms, judged["repeat"].unique().tolist())
     texts, wrong = [], []
-    for arm in (each for each in arms if each in means.index.get_level_values("arm")):
-        of_arm = means.loc[arm]
-        calls = np.where(of_arm["p"] >= settings["threshold"], "mutant", "wildtype")
+    for arm in (each for each in arms if each in means and means[each].notna().any()):
+        of_arm = means[means[arm].notna()]
+        calls = np.where(of_arm[arm] >= settings["threshold"], "mutant", "wildtype")
         table = pd.crosstab(of_arm["idh"], calls)
         cells = [
             f"{truth} called {call} {int(table.loc[truth].get(call, 0))}"

@@ -121,12 +121,7 @@ def refuse_unconfirmed(
     is_changed = state.status == "out of date" or state.replaces
     if not is_changed or stage.is_cheap:
         return
-    if stage.has_results is not None and stage.has_results() and not flags.amend:
-        raise SettingsChangedError(
-            f"{stage.name}: {state.status} ({state.reason}), but the experiment has results; give "
-            "--amend REASON to train on the new images (the comparison is then exploratory), or "
-            "--until the stage before"
-        )
+    _refuse_results(stage, f"{state.status} ({state.reason})", flags)
     limit = flags.confirm_above
     expensive = seconds is None or seconds > 60 * limit
     if state.status != "out of date":
@@ -135,6 +130,15 @@ def refuse_unconfirmed(
         raise SettingsChangedError(
             f"{stage.name}: out of date ({state.reason}); making it anew takes {cost}, and "
             f"--confirm-above is {limit:g} minutes; give --update to do it"
+        )
+
+
+def _refuse_results(stage: StudyStage, reason: str, flags: StudyFlags) -> None:
+    """Refuse to change a stage after results without --amend."""
+    if stage.has_results is not None and stage.has_results() and not flags.amend:
+        raise SettingsChangedError(
+            f"{stage.name}: {reason}, but the experiment has results; give --amend REASON to train "
+            "on the new images (the comparison is then exploratory), or --until the stage before"
         )
 
 
@@ -153,12 +157,7 @@ def refuse_unconfirmed_later(planned: Sequence[PlannedStage], flags: StudyFlags)
         if each.state is None and not each.stage.is_cheap and each.seconds is not None
     ]
     for each in followers:
-        if each.stage.has_results is not None and each.stage.has_results() and not flags.amend:
-            raise SettingsChangedError(
-                f"{each.stage.name}: the training patients changed, and the experiment has "
-                "results; give --amend REASON to train on the new images (the comparison is then "
-                "exploratory), or --until the stage before"
-            )
+        _refuse_results(each.stage, "the training patients changed", flags)
     seconds = sum(each.seconds or 0.0 for each in followers)
     if seconds > 60 * flags.confirm_above and not flags.update:
         names = ", ".join(each.stage.name for each in followers)

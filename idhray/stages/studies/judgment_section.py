@@ -17,8 +17,8 @@ from idhray.report.judgment_figures import (
     forest_figure,
     probabilities_figure,
 )
+from idhray.stages.studies.wrong_calls import mean_scores
 from idhray.stats.api import table_1
-from idhray.stats.arms.columns import TEST
 from idhray.stats.arms.tables import ExperimentTables
 from idhray.stats.interface.answer import Answer
 from idhray.stats.probabilities.decision import decision_curve
@@ -124,13 +124,13 @@ def probability_pictures(rows: pd.DataFrame, tables: ExperimentTables) -> list[P
         rows: PREDICTIONS of one classifier, with val and test rows.
         tables: Statistics of the experiment.
     """
-    test = rows[(rows["split"] == TEST) & rows["idh"].isin(LABELS)]
     arms = [arm for arm in (tables.rule.baseline, tables.rule.primary) if arm]
-    samples = {arm: _sample(test[test["arm"] == arm]) for arm in arms}
+    scores = mean_scores(rows, arms, tables.plan.judged)
+    samples = {arm: _sample(scores["idh"], scores[arm]) for arm in arms if arm in scores}
     return judged_pictures(
         {arm: sample for arm, sample in samples.items() if sample is not None},
-        "Each patient's mean probability over the trainings, on the fold that held the patient "
-        "out.",
+        "Each patient's mean probability over the judged trainings, on the fold that held the "
+        "patient out.",
     )
 
 
@@ -158,12 +158,13 @@ def judged_pictures(samples: Mapping[str, Scored], origin: str) -> list[Picture]
     ]
 
 
-def _sample(rows: pd.DataFrame) -> Scored | None:
-    """Mean probability of each patient; None if a class is missing."""
-    means = rows.groupby("patient").agg(idh=("idh", "first"), p=("p_mutant", "mean"))
-    if means["idh"].nunique() < 2:
+def _sample(idh: "pd.Series[str]", p_mutant: "pd.Series[float]") -> Scored | None:
+    """Status and mean probability of each patient; None if a class is missing."""
+    is_scored = p_mutant.notna()
+    labels = (idh[is_scored] == "mutant").astype(int).to_numpy()
+    if len(set(labels)) < 2:
         return None
-    return Scored((means["idh"] == "mutant").astype(int).to_numpy(), means["p"].to_numpy())
+    return Scored(labels, p_mutant[is_scored].to_numpy())
 
 
 def _judged(arm: str, sample: Scored) -> JudgedArm:

@@ -26,6 +26,7 @@ from idhray.stages.studies.record import study_record, study_settings
 from idhray.stages.studies.study_cohort import COHORT_FILE
 from idhray.storage import SETTINGS, exists, join, read_json
 
+NORMALS_FILE = "normals.parquet"
 LEAST_S = 20.0
 """Seconds of a stage before a rate is computed from them."""
 
@@ -90,11 +91,17 @@ def _slide_counts(study: str) -> Iterator[StageCount]:
 
 def _mri_counts(study: str) -> Iterator[StageCount]:
     settings = study_settings(study)
-    yield _items(study, "slices", len(read_manifest(join(study, COHORT_FILE))), "studies")
-    if "gan" in settings:
-        total = float(settings["gan"]["total_kimg"])
-        shown = _kimg(current_folder(study, "gan-mutant"), total)
-        yield StageCount(stage="gan-mutant", done=shown, total=total, unit="kimg")
+    manifests, gans = {"slices": COHORT_FILE}, {"gan-mutant": "gan"}
+    if exists(join(study, NORMALS_FILE)):
+        manifests["slices-normal"] = NORMALS_FILE
+        gans = {"gan-normal": "pretraining", **gans}
+    for name, manifest in manifests.items():
+        yield _items(study, name, len(read_manifest(join(study, manifest))), "studies")
+    for name, group in gans.items():
+        if group in settings:
+            total = float(settings[group]["total_kimg"])
+            shown = _kimg(current_folder(study, name), total)
+            yield StageCount(stage=name, done=shown, total=total, unit="kimg")
     for name in ("synthetic-mutant", "form"):
         is_sealed = exists(join(current_folder(study, name), DONE))
         yield StageCount(stage=name, done=is_sealed, total=1, unit="")
