@@ -5,10 +5,9 @@ new files and one entry in `ARCHITECTURES`; no other file depends on which archi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from idhray.config import settings_from
@@ -52,6 +51,8 @@ class Architecture:
     """Settings, side in px -> largest sound `score_gap`; None without a discriminator."""
     single_pass: bool = True
     """True if an image takes one call of the network."""
+    conditional: bool = False
+    """True if one network can serve both classes: `settings` has a field `conditional`."""
     open_ended: bool = False
     """True if no step depends on `total_kimg`, so that a training can be made longer."""
     growth: Callable[[Any, int], Growth] | None = None
@@ -62,11 +63,13 @@ class Architecture:
 
     generator: Callable[[Any], nn.Module]
     """Settings -> a new generator, to be filled with the weights of a checkpoint."""
-    images: Callable[[Any, Tensor, Tensor | None, Growth, torch.dtype], Tensor]
-    """Generator, latents or styles, noise, growth, type of the feature maps -> images of -1..1."""
-    styles: Callable[[Any, Tensor, float], Tensor] | None = None
+    images: Callable[..., Tensor]
+    """Generator, latents or styles, noise, growth, type of the feature maps -> images of -1..1. A
+    conditional generator without styles also takes `label`, a class."""
+    styles: Callable[..., Tensor] | None = None
     """Generator, (N, Z) latents, truncation psi -> (N, layers, Z) styles, which can be mixed; None
-    if images are made from latents, without truncation."""
+    if images are made from latents, without truncation. A conditional generator also takes
+    `label`."""
     noise_size: Callable[[Any], int] | None = None
     """Generator -> normal numbers of an image besides its latents; None without any."""
 
@@ -100,6 +103,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         batch_size=lambda settings, images_shown: settings.batch_size,
         losses=("d_loss", "g_loss", "score_gap", "r1", "path_length"),
         gap_limit=logistic_gap_limit,
+        conditional=True,
         open_ended=True,
         transfer=transfer_weights,
         generator=StyleGan2Generator,
@@ -115,6 +119,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         batch_size=lambda settings, images_shown: settings.batch_size,
         losses=("loss",),
         single_pass=False,
+        conditional=True,
         open_ended=True,
         transfer=transfer_diffusion,
         generator=DiffusionNetwork,
@@ -149,6 +154,23 @@ def architecture_name(settings: GanSettings) -> str:
 def architecture_of(settings: GanSettings) -> Architecture:
     """Architecture that these settings are for. Raises as `architecture_name`."""
     return ARCHITECTURES[architecture_name(settings)]
+
+
+def conditional_settings(settings: GanSettings) -> GanSettings:
+    """The same settings for one network of both classes.
+
+    Raises:
+        ConfigError: the architecture has no such network.
+    """
+    architecture = architecture_of(settings)
+    if not architecture.conditional:
+        able = " or ".join(each.title for each in ARCHITECTURES.values() if each.conditional)
+        raise ConfigError(
+            f"one {architecture.title} cannot make images of both classes; give --idh mutant "
+            f"wildtype for one each, or choose a preset of a {able}"
+        )
+    conditional: GanSettings = replace(settings, conditional=True)  # type: ignore[type-var]
+    return conditional
 
 
 def gan_settings(name: str, values: Mapping[str, Any]) -> GanSettings:

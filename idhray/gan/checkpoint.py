@@ -20,6 +20,7 @@ from safetensors.torch import save as serialize
 
 from idhray import __version__
 from idhray.ancestry import WEIGHTS_SHA256
+from idhray.cohorts.manifest import LABELS
 from idhray.config import default_values, differences, settings_dict, settings_hash
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
@@ -33,6 +34,8 @@ TRAINING = "training.pt"
 MODEL = "model.json"
 LENGTH = "total_kimg"
 """Setting that may become larger when a training is continued."""
+BOTH = "both"
+"""Class of a checkpoint whose one network makes images of either class."""
 
 
 def save(run: Run, folder: str, about: Mapping[str, Any] | None = None) -> None:
@@ -125,6 +128,29 @@ def read_model(folder: str) -> dict[str, Any]:
     if fold and fold["digest"] != settings_hash(fold["roles"]):
         raise StorageError(f"{folder}/{MODEL}: the roles of its fold do not match their digest")
     return model
+
+
+def class_of_images(model: Mapping[str, Any], idh: str | None, folder: str) -> str:
+    """Class of the images that a checkpoint is to make.
+
+    Args:
+        model: Content of its model.json.
+        idh: Class that was asked for; None for that of the checkpoint.
+        folder: Folder of the checkpoint, for the message.
+
+    Raises:
+        ConfigError: the checkpoint has both classes and none was asked for, or another one.
+    """
+    of_model = str(model["idh"])
+    if of_model == BOTH:
+        if idh not in LABELS:
+            raise ConfigError(
+                f"{folder}: a generator of both classes; give --idh mutant or --idh wildtype"
+            )
+        return str(idh)
+    if idh not in (None, of_model):
+        raise ConfigError(f"{folder}: a generator of class {of_model}, not {idh}; leave --idh out")
+    return of_model
 
 
 def read_settings(model: Mapping[str, Any]) -> GanSettings:

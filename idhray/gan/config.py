@@ -3,10 +3,14 @@
 The clock of a training is the number of real images shown, in thousands (kimg).
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from idhray.cohorts.manifest import LABELS
 from idhray.gan.augment.config import AugmentSettings
 from idhray.gan.checks import ImageSymmetry, PatientWeights
+
+CLASS_COUNT = len(LABELS)
+"""Classes of a conditional generator: wildtype is 0, mutant is 1."""
 
 
 class ImageForm(Protocol):
@@ -71,6 +75,11 @@ class AdversarialSettings(GanSettings, Protocol):
     @property
     def augment(self) -> AugmentSettings:
         """Augmentation of the images that the discriminator sees."""
+
+
+def is_conditional(settings: Any) -> bool:
+    """True if one network makes images of both classes."""
+    return bool(getattr(settings, "conditional", False))
 
 
 def width_at(settings: AdversarialSettings, level: int) -> int:

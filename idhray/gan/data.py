@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from idhray.chance import generator
+from idhray.chance import generator, seed_for
 from idhray.errors import ConfigError
 from idhray.gan.config import GanSettings
 from idhray.image_ranks import equal_draws
@@ -77,7 +77,48 @@ def order(
     return np.concatenate(parts)
 
 
+def balanced_order(
+    seed: int,
+    classes: tuple[int, ...],
+    start: int,
+    length: int,
+    owners: tuple[int, ...] | None = None,
+) -> NDArray[np.int64]:
+    """Indices of the images shown as number start, start + 1, ...: the classes take turns.
+
+    Image number n is of class n modulo the number of classes. Each class has an order of its own,
+    so the smaller class is shown more often.
+
+    Args:
+        seed: Seed of the run.
+        classes: Class of each image, from 0; each class has images.
+        start: Number of the first image, a multiple of the number of classes.
+        length: Number of images to show, a multiple, too.
+        owners: Number of the patient of each image, as `order` takes it.
+    """
+    count = max(classes) + 1
+    assert start % count == 0, (start, count)
+    assert length % count == 0, (length, count)
+    indices = np.empty(length, np.int64)
+    for label in range(count):
+        places, of_class = _of_class(classes, label, owners)
+        shown = order(
+            seed_for(seed, "class", label), len(places), start // count, length // count, of_class
+        )
+        indices[label::count] = places[shown]
+    return indices
+
+
 @functools.lru_cache(maxsize=4)
+def _of_class(
+    classes: tuple[int, ...], label: int, owners: tuple[int, ...] | None
+) -> tuple[NDArray[np.int64], tuple[int, ...] | None]:
+    """Indices of the images of a class, and their patients."""
+    places = np.flatnonzero(np.array(classes) == label)
+    return places, None if owners is None else tuple(owners[place] for place in places)
+
+
+@functools.lru_cache(maxsize=8)
 def _epoch_order(
     seed: int, count: int, epoch: int, owners: tuple[int, ...] | None
 ) -> NDArray[np.int64]:

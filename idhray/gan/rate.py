@@ -7,7 +7,7 @@ import torch
 
 from idhray.chance import generator
 from idhray.gan.architectures import architecture_of
-from idhray.gan.config import GanSettings
+from idhray.gan.config import CLASS_COUNT, GanSettings, is_conditional
 from idhray.gan.growth import Growth
 from idhray.gan.run import Run
 from idhray.gan.trainer import new_run
@@ -35,12 +35,23 @@ def training_seconds(settings: GanSettings, *, device: str, threads: int) -> flo
     try:
         shape = (IMAGES, settings.resolution_px, settings.resolution_px, settings.channels)
         images = generator(0, "rate").integers(0, 256, shape, dtype=np.uint8)
-        run = new_run(images, settings, seed=0, idh="any", patients=("random",), device=device)
+        classes = (
+            tuple(n % CLASS_COUNT for n in range(IMAGES)) if is_conditional(settings) else None
+        )
+        run = new_run(
+            images,
+            settings,
+            seed=0,
+            idh="any",
+            patients=("random",) * IMAGES,
+            classes=classes,
+            device=device,
+        )
         part = settings.total_kimg * 1000 / POINTS
         rates: dict[Growth, float] = {}
         seconds = 0.0
         for point in range(POINTS):
-            images_shown = round((point + 0.5) * part)
+            images_shown = CLASS_COUNT * round((point + 0.5) * part / CLASS_COUNT)
             growth = architecture_of(settings).growth_at(settings, images_shown)
             if growth not in rates:
                 rates[growth] = _seconds_of_image(run, images_shown)

@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 
 from idhray.chance import seed_for
 from idhray.distributed import Worker
-from idhray.gan.config import GanSettings
-from idhray.gan.data import TrainingImages, order, to_unit_range, with_symmetry
+from idhray.gan.config import CLASS_COUNT, GanSettings
+from idhray.gan.data import TrainingImages, balanced_order, order, to_unit_range, with_symmetry
 from idhray.gan.engine import Engine
 
 _SYMMETRIES = {"none": 1, "mirror": 2, "dihedral": 8}
@@ -46,6 +46,8 @@ class Run(ABC):
     images: TrainingImages
     owners: tuple[int, ...] | None = None
     """Number of the patient of each image, if the settings weigh patients equally."""
+    classes: tuple[int, ...] | None = None
+    """Class of each image for a conditional generator, 0 or 1; None for one class."""
     worker: Worker
     device: torch.device
     generator: nn.Module
@@ -113,11 +115,25 @@ class Run(ABC):
             symmetries: One for each image of the global batch, as `with_symmetry` takes them.
         """
         part = self.worker.share(size)
-        indices = order(self.seed, len(self.images), self.images_shown, size, self.owners)[part]
+        if self.classes is None:
+            indices = order(self.seed, len(self.images), self.images_shown, size, self.owners)
+        else:
+            indices = balanced_order(self.seed, self.classes, self.images_shown, size, self.owners)
+        indices = indices[part]
         reals = to_unit_range(self.reals[self.on_device(torch.from_numpy(indices))])
         if self.settings.symmetry == "none":
             return reals
         return with_symmetry(reals, self.on_device(symmetries[part]))
+
+    def labels_of(self, size: int) -> Tensor | None:
+        """(n,) int64 classes of this worker's share of `size` images, which take turns.
+
+        Images of a batch have the class of the real images in the same places. None for a
+        generator of one class.
+        """
+        if self.classes is None:
+            return None
+        return self.on_device(torch.arange(size)[self.worker.share(size)] % CLASS_COUNT)
 
     def on_device(self, tensor: Tensor) -> Tensor:
         """The tensor on the device of the networks, without waiting for the device."""

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from idhray.chance import seed_for
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import ConfigError
 from idhray.gan.architectures import Architecture, architecture_of
-from idhray.gan.checkpoint import read_model, read_settings
-from idhray.gan.config import GanSettings
+from idhray.gan.checkpoint import BOTH, class_of_images, read_model, read_settings
+from idhray.gan.config import GanSettings, is_conditional
 from idhray.gan.growth import Growth
 from idhray.gan.run import Run
 from idhray.gan.weights import read_weights
@@ -45,13 +46,19 @@ class TrainedGenerator:
     dtype: torch.dtype = torch.float32
     """Type of the feature maps: float32, bfloat16 or float16. The last two are less exact and,
     unless a network has few channels, faster. The device never decides it."""
+    label: int | None = None
+    """Class of the images of a conditional generator: 0 is wildtype, 1 is mutant."""
 
     def __post_init__(self) -> None:
-        """Refuse a type that no network computes in.
+        """Refuse a type that no network computes in, and a class of too many or none.
 
         Raises:
-            ConfigError: dtype is another one.
+            ConfigError: dtype is another one, or the generator and the class do not fit.
         """
+        if is_conditional(self.settings) != (self.label is not None):
+            raise ConfigError(
+                "a conditional generator, and no other, needs the class of its images"
+            )
         if self.dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise ConfigError(f"dtype must be torch.float32, bfloat16 or float16, got {self.dtype}")
 
@@ -62,28 +69,44 @@ class TrainedGenerator:
 
 
 def load_generator(
-    folder: str, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    folder: str,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    idh: str | None = None,
 ) -> TrainedGenerator:
     """Generator of a checkpoint folder.
 
+    Args:
+        folder: Checkpoint.
+        device: Device of the network.
+        dtype: Type of the feature maps.
+        idh: Class of the images; needed for a checkpoint of both classes, see `class_of_images`.
+
     Raises:
         StorageError: a file is missing or corrupt.
-        ConfigError: no network computes in dtype.
+        ConfigError: no network computes in dtype; or the class is missing, or another one.
     """
     model = read_model(folder)
+    label = LABELS.index(class_of_images(model, idh, folder)) if model["idh"] == BOTH else None
     settings = read_settings(model)
     architecture = architecture_of(settings)
     network = architecture.generator(settings)
     read_weights(folder).fill(network, "generator_ema")
     network.requires_grad_(False).eval().to(device)
     growth = architecture.growth_at(settings, model["images_shown"])
-    return TrainedGenerator(network, settings, growth, torch.device(device), dtype)
+    return TrainedGenerator(network, settings, growth, torch.device(device), dtype, label)
 
 
-def generator_of(run: Run) -> TrainedGenerator:
-    """Generator of a run in training, as its checkpoint would hold it."""
+def generator_of(run: Run, label: int | None = None) -> TrainedGenerator:
+    """Generator of a run in training, as its checkpoint would hold it.
+
+    Args:
+        run: Run at any step.
+        label: Class of the images, if the run has both.
+    """
     growth = architecture_of(run.settings).growth_at(run.settings, run.images_shown)
-    return TrainedGenerator(run.average, run.settings, growth, run.device)
+    return TrainedGenerator(run.average, run.settings, growth, run.device, label=label)
 
 
 def block_size(device: torch.device) -> int:
@@ -195,6 +218,8 @@ def _block_draws(
     generator: TrainedGenerator, seed: int, indices: range
 ) -> tuple[Tensor, Tensor | None]:
     """(N, Z) latents, and (N, P) noise if there is any; drawn on the CPU for all devices."""
+    if generator.label is not None:  # images of the classes are no pairs of one latent
+        seed = seed_for(seed, "class", generator.label)
     latents = [latent(seed, index, generator.settings.latent_size) for index in indices]
     if generator.architecture.noise_size is None:
         return torch.cat(latents), None
@@ -216,7 +241,14 @@ def inputs_of(generator: TrainedGenerator, latents: Tensor, psi: float) -> Tenso
     """Inputs of `render`: styles with truncation psi, or the latents if there are no styles."""
     if generator.architecture.styles is None:
         return latents
-    return generator.architecture.styles(generator.network, latents, psi)
+    return generator.architecture.styles(
+        generator.network, latents, psi, **_class_argument(generator)
+    )
+
+
+def _class_argument(generator: TrainedGenerator) -> dict[str, int]:
+    """Argument `label` for the functions of a conditional generator; none for another one."""
+    return {} if generator.label is None else {"label": generator.label}
 
 
 def render(generator: TrainedGenerator, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -231,9 +263,11 @@ def render(generator: TrainedGenerator, inputs: Tensor, noise: Tensor | None = N
     exact = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
+    has_styles = generator.architecture.styles is not None  # which know the class
     with exact:
         images = generator.architecture.images(
-            generator.network, inputs, noise, generator.growth, generator.dtype
+            *(generator.network, inputs, noise, generator.growth, generator.dtype),
+            **({} if has_styles else _class_argument(generator)),
         )
     images = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     times = generator.settings.resolution_px // images.shape[-1]

@@ -17,7 +17,7 @@ from idhray.chance import seed_for
 from idhray.distributed import Worker
 from idhray.errors import ConfigError, TrainingError
 from idhray.gan.architectures import architecture_of
-from idhray.gan.config import GanSettings
+from idhray.gan.config import CLASS_COUNT, GanSettings, is_conditional
 from idhray.gan.data import TrainingImages, check_images
 from idhray.gan.engine import Engine
 from idhray.gan.guards import divergence_advice, memory_advice, not_finite, out_of_memory
@@ -85,6 +85,21 @@ def _owners(
     return tuple(numbers[name] for name in patients)
 
 
+def _check_classes(
+    images: TrainingImages, settings: GanSettings, classes: tuple[int, ...] | None
+) -> None:
+    """Refuse classes that do not fit the images, or that the networks do not take."""
+    if (classes is not None) != is_conditional(settings):
+        raise ConfigError("a conditional generator, and no other, needs the class of each image")
+    if classes is not None and (
+        len(classes) != len(images) or set(classes) != set(range(CLASS_COUNT))
+    ):
+        raise ConfigError(
+            f"a conditional generator needs images of both classes, got {len(classes)} classes of "
+            f"{len(images)} images: {sorted(set(classes))}"
+        )
+
+
 def new_run(
     images: TrainingImages,
     settings: GanSettings,
@@ -92,6 +107,7 @@ def new_run(
     seed: int,
     idh: str,
     patients: tuple[str, ...],
+    classes: tuple[int, ...] | None = None,
     worker: Worker | None = None,
     device: str | torch.device = "cpu",
     engine: Engine | None = None,
@@ -104,9 +120,10 @@ def new_run(
         images: (N, height, width, channels) uint8, in the same order on every worker.
         settings: Settings; their type decides the architecture.
         seed: Seed of weights, order and latents.
-        idh: Class of all the images.
+        idh: Class of all the images; `both` for a conditional generator.
         patients: Patient of each image; or all patients, in any order, if the settings do not
             weigh them.
+        classes: Class of each image, 0 or 1, for a conditional generator; None for one class.
         worker: This worker among several; the only one by default.
         device: Device of networks and images.
         engine: Precision, compilation and parts of a batch.
@@ -115,6 +132,7 @@ def new_run(
         ConfigError: images do not fit the settings, or batches do not divide over the workers.
     """
     check_images(images, settings)
+    _check_classes(images, settings, classes)
     worker = worker or Worker()
     run_type = architecture_of(settings).run
     run_type.check_shares(settings, worker)
@@ -133,6 +151,7 @@ def new_run(
         patients=tuple(sorted(set(patients))),
         images=images,
         owners=_owners(images, settings, patients),
+        classes=classes,
         worker=worker,
         device=torch.device(device),
         average=copy.deepcopy(networks["generator"]).requires_grad_(False),

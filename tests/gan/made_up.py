@@ -1,6 +1,7 @@
 """Runs for the tests of training: tiny settings of all architectures, one and two workers."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.multiprocessing as mp
 from torch import distributed as dist
 
 from idhray.distributed import Worker
+from idhray.gan.config import is_conditional
 from idhray.gan.diffusion.config import DiffusionSettings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import StyleGan2Settings
@@ -60,14 +62,25 @@ DIFFUSION = DiffusionSettings(
     checkpoint_kimg=0.04,
     sample_kimg=0.1,
 )
-BY_NAME = {"pggan": PGGAN, "stylegan2": STYLEGAN2, "diffusion": DIFFUSION}
+BY_NAME = {
+    "pggan": PGGAN,
+    "stylegan2": STYLEGAN2,
+    "diffusion": DIFFUSION,
+    "stylegan2-both": replace(STYLEGAN2, conditional=True),
+    "diffusion-both": replace(DIFFUSION, conditional=True),
+}
 ALL = pytest.mark.parametrize("settings", [pytest.param(s, id=name) for name, s in BY_NAME.items()])
-"""Tiny settings of each architecture."""
+"""Tiny settings of each architecture, and of those that one network of both classes can have."""
 
 
 def noise_images(count=19, side=8, channels=3):
     """Images of nothing."""
     return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def classes_of(count):
+    """Classes of made-up images: a third are mutant."""
+    return tuple(int(n % 3 == 0) for n in range(count))
 
 
 def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a"), engine=None):
@@ -78,8 +91,9 @@ def start(settings, *, worker=None, images=None, seed=5, patients=("b", "a"), en
         images,
         settings,
         seed=seed,
-        idh="mutant",
+        idh="both" if is_conditional(settings) else "mutant",
         patients=patients,
+        classes=classes_of(len(images)) if is_conditional(settings) else None,
         worker=worker,
         engine=engine,
     )

@@ -38,6 +38,9 @@ class DiffusionSettings:
     attention_px: int = 16
     """Side in px at which the network has self-attention; 0 for none but that in its middle.
     Source: H2020, appendix B."""
+    conditional: bool = False
+    """One network for both classes: an embedding of the class is added to that of the time. Set by
+    `--idh both`."""
     time_mean: float = 0.0
     """Mean of the logit of the times. Source: E2024, section 3.1 and table 1, "rf/lognorm(0, 1)".
     """
@@ -116,6 +119,7 @@ NETWORK = (
     "width_factors",
     "blocks",
     "attention_px",
+    "conditional",
 )
 """Settings that decide the shape of the network; weights fit only if these agree."""
 

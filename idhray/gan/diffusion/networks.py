@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from idhray.errors import ConfigError
+from idhray.gan.config import CLASS_COUNT
 from idhray.gan.diffusion.config import NORM_GROUPS, DiffusionSettings
 from idhray.gan.growth import Growth
 from idhray.torchvision_import import import_torchvision
@@ -56,16 +57,24 @@ class DiffusionNetwork(nn.Module):
             up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in attends[::-1]),
             attention_head_dim=min(64, widths[-1]),
             norm_num_groups=NORM_GROUPS,
+            num_class_embeds=CLASS_COUNT if settings.conditional else None,
         )
 
-    def forward(self, images: Tensor, times: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(
+        self, images: Tensor, times: Tensor, dtype: torch.dtype, labels: Tensor | None = None
+    ) -> Tensor:
         """(N, C, S, S) float32 velocities of images at their (N,) times.
 
         Args:
+            images: (N, C, S, S) images with noise.
+            times: (N,) their times.
             dtype: Type of convolutions and products; norms and the result are float32.
+            labels: (N,) int64 classes of a conditional network.
         """
         with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
-            velocity: Tensor = self.unet(images, times * TIME_SCALE, return_dict=False)[0]
+            velocity: Tensor = self.unet(
+                images, times * TIME_SCALE, class_labels=labels, return_dict=False
+            )[0]
         return velocity.float()
 
 
@@ -75,6 +84,8 @@ def diffusion_images(
     noise: Tensor | None,
     growth: Growth,
     dtype: torch.dtype,
+    *,
+    label: int | None = None,
 ) -> Tensor:
     """(N, C, S, S) images of -1..1 from (N, C * S * S) latents, by Heun's method.
 
@@ -84,14 +95,18 @@ def diffusion_images(
         noise: None; there is no other.
         growth: Always full.
         dtype: Type of convolutions and products.
+        label: Class of the images of a conditional network.
     """
     assert noise is None
     scheduler = import_diffusers().FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(network.sampling_steps)  # on the CPU, so that no GPU is waited for
     scheduler.set_begin_index(0)
     images: Tensor = latents.unflatten(1, network.shape)
+    labels = None
+    if label is not None:
+        labels = torch.full((len(images),), label, device=images.device)
     for timestep in scheduler.timesteps:
         times = torch.full((len(images),), timestep.item() / TIME_SCALE, device=images.device)
-        velocity = network(images, times, dtype)
+        velocity = network(images, times, dtype, labels)
         images = scheduler.step(velocity, timestep, images, return_dict=False)[0]
     return images

@@ -36,10 +36,12 @@ class DiffusionPhase:
         self._dtype = engine.dtype(device)
         self.loss = engine.phase(self._loss)
 
-    def _loss(self, reals: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    def _loss(
+        self, reals: Tensor, noise: Tensor, times: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
         """Mean squared error of the velocities at (N,) times between images and noise."""
         t = times[:, None, None, None]
-        velocity = self._network((1 - t) * reals + t * noise, times, self._dtype)
+        velocity = self._network((1 - t) * reals + t * noise, times, self._dtype, labels)
         return F.mse_loss(velocity, noise - reals)
 
 
@@ -98,11 +100,12 @@ class DiffusionRun(Run):
         reals = self.reals_of(size, self.symmetries(size, chance))
         logits = settings.time_mean + settings.time_sd * torch.randn(size, generator=chance)
         times = self.on_device(torch.sigmoid(logits)[share])
-        noise = self._noise(size)[share]
+        noise, labels = self._noise(size)[share], self.labels_of(size)
 
         def parts() -> Iterator[Tensor]:
             for part, weight in self._parts(size):
-                yield weight * self.phase.loss(reals[part], noise[part], times[part])
+                classes = None if labels is None else labels[part]
+                yield weight * self.phase.loss(reals[part], noise[part], times[part], classes)
 
         loss = descend(self.optimizer, parts(), self.worker, self.dtype)
         self.images_shown += size

@@ -44,6 +44,9 @@ class StyleGan2Settings:
     """Feature maps at S px are 2 * fmap_base / S, at most fmap_max: 512 up to 64 px, 256 at 128,
     128 at 256. Source: official; the "large networks" of K2020, section 4.1."""
     fmap_max: int = 512
+    conditional: bool = False
+    """One network for both classes: the generator maps an embedding of the class together with z,
+    the discriminator projects its features on the class. Set by `--idh both`."""
     total_kimg: float = 4000.0
     """Source: Park et al. 2021, Methods. They do not state the share of pre-training on 500 normal
     brains; here pre-training and transfer are equally long."""
@@ -113,6 +116,7 @@ NETWORK = (
     "mapping_lr",
     "fmap_base",
     "fmap_max",
+    "conditional",
 )
 """Settings that decide the shape and scale of the networks; weights fit only if these agree."""
 

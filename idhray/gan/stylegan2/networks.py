@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from idhray.gan.checks import STD_GROUP
-from idhray.gan.config import width_at
+from idhray.gan.config import CLASS_COUNT, width_at
 from idhray.gan.growth import Growth
 from idhray.gan.layers import channels_last, leaky, minibatch_std, pixel_norm, precise
 from idhray.gan.stylegan2.config import StyleGan2Settings
@@ -30,18 +30,27 @@ from idhray.gan.stylegan2.layers import (
 
 
 class Mapping(nn.Module):
-    """z -> w, (N, Z) -> (N, Z). Source: Karras et al. 2019 (arXiv:1812.04948), section 2."""
+    """z -> w, (N, Z) -> (N, Z); with a class, its embedding joins z, each normalized by itself.
+
+    Source: Karras et al. 2019 (arXiv:1812.04948), section 2; of the class: Karras et al. 2020
+    (arXiv:2006.06676), its class-conditional CIFAR-10.
+    """
 
     def __init__(self, settings: StyleGan2Settings) -> None:
         super().__init__()
         size = settings.latent_size
+        first = 2 * size if settings.conditional else size
         self.layers = nn.ModuleList(
-            Dense(size, size, gain=GAIN, lr=settings.mapping_lr)
-            for _ in range(settings.mapping_layers)
+            Dense(inputs, size, gain=GAIN, lr=settings.mapping_lr)
+            for inputs in [first, *[size] * (settings.mapping_layers - 1)]
         )
+        self.embedding = Dense(CLASS_COUNT, size) if settings.conditional else None
 
-    def forward(self, latents: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = pixel_norm(latents)
+        if self.embedding is not None:
+            assert labels is not None
+            x = torch.cat([x, pixel_norm(self.embedding(one_hot(labels)))], dim=1)
         for layer in self.layers:
             x = leaky(layer(x))
         return x
@@ -85,7 +94,8 @@ class StyleGan2Generator(nn.Module):
     """Generator: latents -> images."""
 
     w_average: Tensor
-    """(Z,): running mean of w, the center that truncation moves w towards."""
+    """(Z,): running mean of w, the center that truncation moves w towards; (classes, Z) of a
+    conditional generator."""
     fixed_noise: Tensor
     """(1, P): noise of images that differ by their latents alone."""
 
@@ -95,7 +105,8 @@ class StyleGan2Generator(nn.Module):
         self.synthesis = Synthesis(settings)
         self.layers = 2 * settings.levels
         pixels = sum(side**2 for side in self.synthesis.sides)
-        self.register_buffer("w_average", torch.zeros(settings.latent_size))
+        shape = (CLASS_COUNT,) if settings.conditional else ()
+        self.register_buffer("w_average", torch.zeros(*shape, settings.latent_size))
         self.register_buffer("fixed_noise", torch.randn(1, pixels))
         channels_last(self)
 
@@ -109,19 +120,23 @@ class StyleGan2Generator(nn.Module):
         """(N, P): the noise, or the fixed one for every image if it is None."""
         return self.fixed_noise.expand(count, -1) if noise is None else noise
 
-    def mixed_styles(self, pairs: Tensor, cutoff: Tensor) -> tuple[Tensor, Tensor]:
+    def mixed_styles(
+        self, pairs: Tensor, cutoff: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Styles that mix two latents each, the second one from layer `cutoff` on.
 
         Args:
             pairs: Latents, (2, N, Z).
             cutoff: (), 1..2L; at 2L the second latents are not used.
+            labels: (N,) classes of a conditional generator, of both latents.
 
         Returns:
             (N, 2L, Z) styles, and (N, Z) w of the first latents.
 
         Source: Karras et al. 2019 (arXiv:1812.04948), section 3.1.
         """
-        first, second = self.mapping(pairs.flatten(0, 1)).chunk(2)
+        both = None if labels is None else labels.repeat(2)
+        first, second = self.mapping(pairs.flatten(0, 1), both).chunk(2)
         layer = torch.arange(self.layers, device=pairs.device)[:, None]
         return torch.where(layer < cutoff, first[:, None], second[:, None]), first
 
@@ -147,17 +162,28 @@ class ResidualBlock(nn.Module):
 
 
 class StyleGan2Score(nn.Module):
-    """Last block of the discriminator: (N, I, 4, 4) -> (N,) scores, unbounded."""
+    """Last block of the discriminator: (N, I, 4, 4) -> (N,) scores, unbounded.
 
-    def __init__(self, inputs: int) -> None:
+    With a class, the product of the features and the embedding of the class is added to the score.
+    Source of this projection: Miyato and Koyama 2018 (arXiv:1802.05637), equation 3; it is divided
+    by the root of the number of features, as in Karras et al. 2020 (arXiv:2006.06676).
+    """
+
+    def __init__(self, inputs: int, *, conditional: bool = False) -> None:
         super().__init__()
         self.conv = StyleGan2Conv(inputs + 1, inputs, gain=GAIN)
         self.linear = Dense(inputs * 16, inputs, gain=GAIN)
         self.score = Dense(inputs, 1)
+        self.embedding = Dense(CLASS_COUNT, inputs) if conditional else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         x = leaky(self.conv(minibatch_std(x, STD_GROUP)))
-        scores: Tensor = self.score(leaky(self.linear(x.flatten(1)))).squeeze(1)
+        features = leaky(self.linear(x.flatten(1)))
+        scores: Tensor = self.score(features).squeeze(1)
+        if self.embedding is not None:
+            assert labels is not None
+            projection = (features * self.embedding(one_hot(labels))).sum(dim=1)
+            scores = scores + projection / math.sqrt(features.shape[1])
         return scores
 
 
@@ -169,15 +195,20 @@ class StyleGan2Discriminator(nn.Module):
         widths = [width_at(settings, level) for level in reversed(range(settings.levels))]
         self.from_image = StyleGan2Conv(settings.channels, widths[0], 1, gain=GAIN)
         self.blocks = nn.ModuleList(ResidualBlock(i, o) for i, o in pairwise(widths))
-        self.verdict = StyleGan2Score(widths[-1])
+        self.verdict = StyleGan2Score(widths[-1], conditional=settings.conditional)
         channels_last(self)
 
-    def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """(N, C, S, S) -> (N,) float32; feature maps have type `dtype` down to 4 px."""
+    def forward(
+        self, images: Tensor, dtype: torch.dtype | None = None, labels: Tensor | None = None
+    ) -> Tensor:
+        """(N, C, S, S) -> (N,) float32; feature maps have type `dtype` down to 4 px.
+
+        `labels` are the (N,) classes for a conditional discriminator.
+        """
         x = leaky(self.from_image(images.to(dtype or images.dtype)))
         for block in self.blocks:
             x = block(x)
-        scores: Tensor = self.verdict(precise(x))
+        scores: Tensor = self.verdict(precise(x), labels)
         return scores
 
     def freeze(self, blocks: int) -> None:
@@ -191,14 +222,28 @@ class StyleGan2Discriminator(nn.Module):
             self.blocks[:blocks].requires_grad_(False)
 
 
-def truncated_styles(generator: StyleGan2Generator, latents: Tensor, psi: float) -> Tensor:
+def one_hot(labels: Tensor) -> Tensor:
+    """(N,) classes -> (N, classes) float32."""
+    return nn.functional.one_hot(labels, CLASS_COUNT).float()
+
+
+def truncated_styles(
+    generator: StyleGan2Generator, latents: Tensor, psi: float, label: int | None = None
+) -> Tensor:
     """(N, Z) -> (N, 2L, Z): w for every layer, moved towards the mean w by truncation psi.
+
+    The mean of a conditional generator is that of the class `label`.
 
     Source: Karras et al. 2019 (arXiv:1812.04948), appendix B.
     """
-    w: Tensor = generator.mapping(latents)
+    if label is None:
+        labels, center = None, generator.w_average
+    else:
+        labels = torch.full((len(latents),), label, device=latents.device)
+        center = generator.w_average[label]
+    w: Tensor = generator.mapping(latents, labels)
     if psi != 1:
-        w = torch.lerp(generator.w_average, w, psi)
+        w = torch.lerp(center, w, psi)
     return w[:, None].expand(-1, generator.layers, -1)
 
 

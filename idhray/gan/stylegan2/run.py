@@ -206,11 +206,12 @@ class StyleGan2Run(AdversarialRun):
 
     def _r1_step(self, reals: Tensor) -> Losses:
         size, interval = self.settings.batch_size, self.settings.r1_interval
-        draws = self._draws("gan r1", size)
+        draws, labels = self._draws("gan r1", size), self.labels_of(size)
 
         def parts() -> Iterator[Tensor]:
             for part, weight in self._parts(size):
-                penalty = self.phases.r1(reals[part], share(draws, part), self.p)
+                classes = None if labels is None else labels[part]
+                penalty = self.phases.r1(reals[part], share(draws, part), self.p, classes)
                 yield self.settings.r1_gamma / 2 * interval * weight * penalty
 
         with only(self.discriminator, self.generator):
@@ -243,7 +244,8 @@ class StyleGan2Run(AdversarialRun):
         pixels = self.generator.fixed_noise.shape[1]
         chance = self.chance(f"{purpose} noise", self.device)
         noise = torch.randn(size, pixels, generator=chance, device=self.device)[part]
-        return Latents(self.on_device(pairs[:, part]), self.on_device(cutoff), noise)
+        labels = self.labels_of(size)
+        return Latents(self.on_device(pairs[:, part]), self.on_device(cutoff), noise, labels)
 
     def _directions(self, size: int) -> Tensor:
         """(n, C, S, S): random directions of path lengths, for this worker's share."""

@@ -31,7 +31,7 @@ class KnownVelocity(nn.Module):
         super().__init__()
         self.image, self.sampling_steps, self.times = image, steps, []
 
-    def forward(self, images, times, dtype):
+    def forward(self, images, times, dtype, labels=None):
         self.times += times[:1].tolist()
         return (images - self.image) / times[:, None, None, None]  # noise - image
 
@@ -57,7 +57,7 @@ def test_the_loss_is_that_of_the_velocity(monkeypatch):
     seen = []
 
     def answers(velocity):
-        def network(images, times, dtype):
+        def network(images, times, dtype, labels):
             seen.append((images, times))
             return velocity
 
@@ -81,7 +81,7 @@ def test_times_follow_their_setting(monkeypatch):
     run = start(dataclasses.replace(DIFFUSION, time_mean=2.0, time_sd=0.5))
     seen = []
     loss = run.phase.loss
-    monkeypatch.setattr(run.phase, "loss", lambda r, n, t: seen.append(t) or loss(r, n, t))
+    monkeypatch.setattr(run.phase, "loss", lambda r, n, t, c: seen.append(t) or loss(r, n, t, c))
     for _ in range(25):
         run.step()
     logits = torch.logit(torch.cat(seen))
