@@ -18,6 +18,8 @@ RecordSource = Literal["recorded", "declared"]
 who they are."""
 GENERATOR = "_generator.json"
 GATE = "_gate.json"
+CLASS_GATES = ("_gate-wildtype.json", "_gate-mutant.json")
+"""Verdicts on the classes of one network, in the folder of its checkpoint."""
 
 
 def patients_hash(patients: Iterable[str]) -> str:
@@ -76,6 +78,8 @@ class GeneratorRecord:
     unknown."""
     ancestry: tuple[str, ...] = ()
     """Sentences on what is unknown of its ancestors."""
+    conditional: bool = False
+    """True if one network makes the images of both classes; `patients` are then those of both."""
     source: RecordSource = "recorded"
     declared_by: str = ""
     """Person who declares the patients of a generator of another program."""
@@ -96,6 +100,7 @@ class GeneratorRecord:
         trained_on: str | None = None,
         image_digests: str | None = None,
         ancestry: Iterable[str] = (),
+        conditional: bool = False,
     ) -> "GeneratorRecord":
         """Record of a generator that was trained on `patients`.
 
@@ -115,6 +120,7 @@ class GeneratorRecord:
             remaining=None if trained_on in (None, listed) else listed,
             image_digests=image_digests,
             ancestry=tuple(ancestry),
+            conditional=conditional,
         )
 
     def same_weights(self, other: "GeneratorRecord") -> bool:
@@ -169,18 +175,27 @@ def gate_state(*, passed: bool, not_judged: Sequence[str]) -> GateState:
     return "not judged" if not_judged else "passed"
 
 
-def write_gate(folder: str, record: GateRecord) -> None:
-    """Write the gate record of a generator into a folder."""
-    publish_json(join(folder, GATE), asdict(record))
+def gate_path(folder: str, idh: str | None = None) -> str:
+    """File of a gate record; a checkpoint of both classes has one for each class `idh`."""
+    return join(folder, GATE if idh is None else f"_gate-{idh}.json")
 
 
-def read_gate(folder: str) -> GateRecord | None:
+def write_gate(folder: str, record: GateRecord, idh: str | None = None) -> None:
+    """Write the gate record of a generator into a folder, at its `gate_path`."""
+    publish_json(gate_path(folder, idh), asdict(record))
+
+
+def read_gate(folder: str, idh: str | None = None) -> GateRecord | None:
     """Gate record in a folder, or None if the generator was not evaluated.
+
+    Args:
+        folder: Folder of a checkpoint or of its images.
+        idh: Class of a checkpoint of both classes.
 
     Raises:
         StorageError: The file is not a gate record.
     """
-    path = join(folder, GATE)
+    path = gate_path(folder, idh)
     if not exists(path):
         return None
     values = read_json(path)

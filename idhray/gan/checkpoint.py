@@ -20,7 +20,7 @@ from safetensors.torch import save as serialize
 
 from idhray import __version__
 from idhray.ancestry import WEIGHTS_SHA256
-from idhray.cohorts.manifest import LABELS
+from idhray.cohorts.manifest import LABELS, Label
 from idhray.config import default_values, differences, settings_dict, settings_hash
 from idhray.errors import ConfigError, SettingsChangedError, StorageError
 from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
@@ -151,6 +151,17 @@ def class_of_images(model: Mapping[str, Any], idh: str | None, folder: str) -> s
     if idh not in (None, of_model):
         raise ConfigError(f"{folder}: a generator of class {of_model}, not {idh}; leave --idh out")
     return of_model
+
+
+def class_of_network(checkpoint: str, idh: Label | None) -> Label | None:
+    """Class to ask of a checkpoint of both classes; None for a checkpoint of one class.
+
+    Raises:
+        ConfigError: it is missing, or the checkpoint is of another class.
+    """
+    model = read_model(checkpoint)
+    class_of_images(model, idh, checkpoint)
+    return idh if model["idh"] == BOTH else None
 
 
 def read_settings(model: Mapping[str, Any]) -> GanSettings:

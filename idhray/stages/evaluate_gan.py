@@ -23,6 +23,7 @@ import ray
 import torch
 
 from idhray.chance import seed_for
+from idhray.cohorts.manifest import LABELS, Label
 from idhray.config import Identity, identity_of, settings_dict, settings_from
 from idhray.errors import ConfigError, LeakageError
 from idhray.fidelity.copies.search import Limits, find_copies
@@ -31,7 +32,7 @@ from idhray.fidelity.gate import Gate, copies_gate
 from idhray.fidelity.gate_settings import CopySettings
 from idhray.fidelity.settings import PRESETS as FIDELITY
 from idhray.fidelity.settings import FidelitySettings
-from idhray.gan.checkpoint import read_model
+from idhray.gan.checkpoint import class_of_network, read_model
 from idhray.gan.pictures import interpolation, strip, style_mixing, style_mixing_grid
 from idhray.gan.sample import TrainedGenerator, generate, load_generator
 from idhray.generator_records import (
@@ -63,6 +64,7 @@ from idhray.stages.gan_training.pretraining import (
     earlier_sets,
     pretraining_tables,
     unseen_tables,
+    with_copies_of_class,
     with_earlier_copies,
 )
 from idhray.stages.gan_training.synthetic_card import write_synthetic_card
@@ -122,6 +124,9 @@ class EvaluateGanFlags(RunFlags):
     """Sizes of the comparisons, and limits."""
     checkpoint: str | None = None
     """Folder of a checkpoint of `train-gan`."""
+    idh: Label | None = None
+    """Class to judge. Needed for a generator of both classes (`train-gan --idh both`), of which
+    each class has a verdict of its own."""
     synthetic: str | None = None
     """Folder of a SYNTHETIC table, such as that of `import-synthetic`: its images are judged
     without a checkpoint. A single copy fails them."""
@@ -165,6 +170,8 @@ class EvaluateGanTask:
     pretraining: tuple[EarlierTable, ...]
     psi: float
     seed: int
+    idh: Label | None = None
+    """Class of a generator of both classes; None for that of the generator."""
 
 
 def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
@@ -196,8 +203,8 @@ def evaluate_gan(flags: EvaluateGanFlags) -> dict[str, Any]:
 
 def _evaluate_table(flags: EvaluateGanFlags) -> dict[str, Any]:
     """Evaluate a SYNTHETIC table without a checkpoint."""
-    if flags.psi != 1 or flags.pretraining_images:
-        raise ConfigError("--psi and --pretraining-images belong to --checkpoint")
+    if flags.psi != 1 or flags.pretraining_images or flags.idh:
+        raise ConfigError("--psi, --idh and --pretraining-images belong to --checkpoint")
     synthetic, images = absolute(flags.synthetic or ""), absolute(flags.images)
     seal(images)
     folds, record = absolute(flags.folds) if flags.folds else None, read_generator(synthetic)
@@ -272,7 +279,7 @@ def evaluation_state(flags: EvaluateGanFlags) -> StageState:
     """State of the evaluation; nothing is generated. Any change makes it out of date."""
     task = _task(flags)
     state = folder_state(task.out, _identity(task, flags), inputs=None)
-    gate = read_gate(task.checkpoint)
+    gate = read_gate(task.checkpoint, task.idh)
     if state.is_done and (gate is None or gate.generator != task.generator):
         return StageState(status="to do", reason="the checkpoint does not record it")
     return state
@@ -286,6 +293,8 @@ def _identity(task: EvaluateGanTask, flags: EvaluateGanFlags) -> Identity:
         "images": task.images_digest,
         "features": task.features,
     }
+    if task.idh:
+        inputs["idh"] = task.idh
     if task.pretraining:
         inputs["pretraining"] = [table["digest"] for table in task.pretraining]
     identity = identity_of(
@@ -314,6 +323,7 @@ def _task(flags: EvaluateGanFlags) -> EvaluateGanTask:
         pretraining=tuple(pretraining_tables(read_model(checkpoint), earlier)),
         psi=flags.psi,
         seed=flags.seed,
+        idh=class_of_network(checkpoint, flags.idh),
     )
 
 
@@ -341,15 +351,19 @@ def _evaluate(values: dict[str, Any]) -> None:
 def evaluate_generator(task: EvaluateGanTask) -> None:
     """Generate, compare, and write all figures and the gate record."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, generator = read_model(task.checkpoint), load_generator(task.checkpoint, device)
+    model = read_model(task.checkpoint)
+    generator = load_generator(task.checkpoint, device, idh=task.idh)
     selection = selection_of_model(model)
-    train = training_images(task.images, model["idh"], generator.settings, selection)
-    held_out = real_images(task.images, model["idh"], "val", generator.settings, selection)
-    candidates = {*train.patients, *held_out.patients}
+    learned = training_images(task.images, model["idh"], generator.settings, selection)
+    control = real_images(task.images, model["idh"], "val", generator.settings, selection)
+    candidates = {*learned.patients, *control.patients}
     patients = list(with_names(task.checkpoint, model["patients"], candidates))
-    _check_patients(train, held_out, patients, task.images)
+    _check_patients(learned, control, patients, task.images)
     if len(model.get("tables", [])) == 1:  # no earlier training, whose patients are elsewhere
-        _check_complete(train, patients, task.images)
+        _check_complete(learned, patients, task.images)
+    train, held_out = learned, control
+    if task.idh:
+        train, held_out = learned.of_label(task.idh), control.of_label(task.idh)
     seed = seed_for(task.seed, "evaluation")
     images = generate(generator, seed, range(task.count), task.psi)
     extractor = extractor_of(task.features, device)
@@ -364,7 +378,7 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     )
     publish(join(task.out, "fidelity.csv"), csv_bytes(list(fidelity.rows())))
     write_realism(task.out, images, train, task.settings.fidelity)
-    embedding = embedding_of(task.images, train, extractor, generator.settings)
+    embedding = embedding_of(task.images, learned, extractor, generator.settings)
     generated = embedding.of_generated(images)
     symmetry, copy_settings = generator.settings.symmetry, task.settings.copies
     gate = copies_gate(
@@ -380,10 +394,17 @@ def evaluate_generator(task: EvaluateGanTask) -> None:
     verdict = with_earlier_copies(
         gate.as_dict(), earlier_copies, task.pretraining, copy_settings.max_copy_share
     )
+    if task.idh:
+        (other,) = (label for label in LABELS if label != task.idh)
+        real = embedding.of_real(learned.of_label(other))
+        verdict = with_copies_of_class(
+            verdict, find_copies(generated, real, limits, symmetry), other,
+            copy_settings.max_copy_share,
+        )  # fmt: skip
     verdict["notes"] += unseen_tables(model, task.pretraining)
     write_figures(task.out, gate, verdict, images, train)
     _write_pictures(task.out, generator, seed, task.psi)
-    write_gate(task.checkpoint, _gate_record(task, gate, verdict, extractor.name))
+    write_gate(task.checkpoint, _gate_record(task, gate, verdict, extractor.name), task.idh)
 
 
 def _gate_record(

@@ -16,6 +16,7 @@ from idhray.classify.checkpoint import load_model
 from idhray.classify.preprocessing import pixel_shape
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.trial_models import load_network, load_trial_card
+from idhray.cohorts.manifest import Label
 from idhray.config import settings_dict
 from idhray.errors import ConfigError, StorageError
 from idhray.exchange.onnx_file import onnx_bytes, refuse_other_results
@@ -42,6 +43,8 @@ class ExportOnnxFlags:
     """Folder of a classifier (`train-classifier`, or one of sweep/models), or of a generator."""
     out: str
     """File to write, such as model.onnx."""
+    idh: Label | None = None
+    """Class of the images; needed for a generator of both classes."""
     overwrite: bool = False
     """Replace an existing file."""
 
@@ -92,8 +95,12 @@ def export_onnx(flags: ExportOnnxFlags) -> dict[str, Any]:
     if not exists(join(folder, "model.json")):
         raise StorageError(f"{folder}: no model.json; give the folder of one trained model")
     card = read_json(join(folder, "model.json"))
-    export = _export_generator if "architecture" in card else _export_classifier
-    data, result = export(folder, card)
+    if "architecture" in card:
+        data, result = _export_generator(folder, card, flags.idh)
+    elif flags.idh:
+        raise ConfigError("--idh chooses the images of a generator, and this is a classifier")
+    else:
+        data, result = _export_classifier(folder, card)
     publish(out, data)
     logger.info("%s: %.1f MB", out, len(data) / 1e6)
     return {"out": out, "bytes": len(data), **result}
@@ -118,9 +125,11 @@ def _export_classifier(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[s
     return data, {"kind": "classifier", "largest_difference": difference}
 
 
-def _export_generator(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def _export_generator(
+    folder: str, card: dict[str, Any], idh: Label | None
+) -> tuple[bytes, dict[str, Any]]:
     seal(folder)  # refuses a training that is not finished
-    trained = load_generator(folder)
+    trained = load_generator(folder, idh=idh)
     architecture = architecture_of(trained.settings)
     if not architecture.single_pass:
         raise ConfigError(
@@ -132,7 +141,7 @@ def _export_generator(folder: str, card: dict[str, Any]) -> tuple[bytes, dict[st
     latents = torch.randn(TESTED, trained.settings.latent_size, generator=chance)
     data = onnx_bytes(
         images, latents[:1], input_name="latents", output_name="images", any_number=False,
-        metadata=_metadata(card, idh=card["idh"], architecture=card["architecture"]),
+        metadata=_metadata(card, idh=idh or card["idh"], architecture=card["architecture"]),
     )  # fmt: skip
     difference = max(
         refuse_other_results(data, images, each[None], GRAY_TOLERANCE) for each in latents

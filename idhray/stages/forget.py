@@ -38,7 +38,7 @@ from idhray.stages.forgetting.plan import (
 )
 from idhray.stages.forgetting.search import leftovers
 from idhray.stages.forgetting.subject import Subject, subject_of
-from idhray.stages.gan_training.callbacks import REAL_SHEET
+from idhray.stages.gan_training.callbacks import REAL_SHEETS
 from idhray.stages.runtime.stage_folders import StageFolder, stage_folders
 from idhray.storage import (
     LOCK,
@@ -193,7 +193,7 @@ def _state(study: str, patient: str, withdrawals: Withdrawals, models: bool) -> 
     removed = tuple(f"{path}/" for path in (*(join(study, f) for f in bare.removed), *of_trials))
     present = [path for path in files if not path.startswith(removed)] if removed else files
     pairs = [join(each.folder, "pairs.png") for each in listed if each.reason == TRAINING_IMAGES]
-    sheets = [join(each.folder, REAL_SHEET) for each in listed]  # of a generator
+    sheets = [join(each.folder, name) for each in listed for name in REAL_SHEETS]  # of a generator
     changes = folder_changes(folders, present, subject, [*pairs, *sheets])
     plan = plan_of(study, subject, changes, listed, folders, models=models)
     return _State(

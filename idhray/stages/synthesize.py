@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from idhray.ancestry import ANCESTRY, IMAGE_DIGESTS
+from idhray.cohorts.manifest import Label
 from idhray.config import Identity, default_values, settings_hash
 from idhray.errors import ConfigError, StorageError
 from idhray.fidelity.copies.search import EmbeddedImages, Limits, find_copies
 from idhray.fidelity.gate_settings import CopySettings
 from idhray.fingerprints import marked_synthetic
 from idhray.gan.architectures import ARCHITECTURES
-from idhray.gan.checkpoint import read_model
+from idhray.gan.checkpoint import BOTH, class_of_network, read_model
 from idhray.gan.config import GanSettings
 from idhray.gan.png import png_of
 from idhray.gan.sample import TrainedGenerator, image_blocks, load_generator
@@ -71,6 +72,9 @@ class SynthesizeFlags(RunFlags):
     smaller one changes nothing: the first images are the same for any number."""
     out: str
     """Folder of the SYNTHETIC table."""
+    idh: Label | None = None
+    """Class of the images. Needed for a generator of both classes (`train-gan --idh both`), of
+    which each class has a folder of its own."""
     psi: float = 1.0
     """Truncation of a StyleGAN2: below 1, images are closer to the mean and less varied. NVIDIA's
     sampling script has 0.5, which shows typical images; a training set needs all of them."""
@@ -97,6 +101,8 @@ class SynthesizeTask:
     """Truncation; None for a generator without one."""
     gate: GateRecord | None
     """Record of the evaluation; copies are searched only if there is one."""
+    idh: Label | None = None
+    """Class of the images of a generator of both classes; None for that of the generator."""
     first: int = 0
     """Index of the first image."""
     end: int = 0
@@ -118,11 +124,13 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
     _check(flags)
     refuse_changed_checkpoint(checkpoint)
     generator = seal(checkpoint)
-    task = _task(flags, valid_gate(checkpoint, generator, flags.psi))
+    idh = _asked_class(flags)
+    task = _task(flags, valid_gate(checkpoint, generator, flags.psi, idh))
     count = flags.count if flags.overwrite else max(flags.count, _finished_count(out, flags.count))
     with stage_folder(out, _identity(task), overwrite=flags.overwrite) as recorded:
         connect(flags.address, flags)
-        write_generator(out, generator_record(checkpoint, generator, read_model(checkpoint)))
+        record = generator_record(checkpoint, generator, read_model(checkpoint), idh)
+        write_generator(out, record)
         if task.gate:
             write_gate(out, task.gate)
         part_fates, end = _made_parts(count, recorded, task, flags)
@@ -133,7 +141,7 @@ def synthesize(flags: SynthesizeFlags) -> dict[str, Any]:
 def synthetic_state(flags: SynthesizeFlags) -> StageState:
     """State of the SYNTHETIC table; no image is made."""
     _check(flags)
-    out, gate = absolute(flags.out), read_gate(absolute(flags.checkpoint))
+    out, gate = absolute(flags.out), read_gate(absolute(flags.checkpoint), _asked_class(flags))
     current = gate is not None and gate.generator == seal(absolute(flags.checkpoint))
     identity = _identity(_task(flags, gate if current else None))
     state = folder_state(out, identity, inputs=("generator", "limits", "features"))
@@ -152,11 +160,21 @@ def _check(flags: SynthesizeFlags) -> None:
     """
     if flags.count < 1:
         raise ConfigError(f"--count must be 1 or more, got {flags.count}")
+    _asked_class(flags)
     architecture = ARCHITECTURES[read_model(absolute(flags.checkpoint))["architecture"]]
     if flags.psi != 1 and architecture.styles is None:
         raise ConfigError(
             f"--psi {flags.psi:g}: a {architecture.title} has no truncation; leave it at 1"
         )
+
+
+def _asked_class(flags: SynthesizeFlags) -> Label | None:
+    """Class of the images of a generator of both classes; None for a generator of one class.
+
+    Raises:
+        ConfigError: it is missing, or the generator is of another class.
+    """
+    return class_of_network(absolute(flags.checkpoint), flags.idh)
 
 
 def _task(flags: SynthesizeFlags, gate: GateRecord | None) -> SynthesizeTask:
@@ -169,6 +187,7 @@ def _task(flags: SynthesizeFlags, gate: GateRecord | None) -> SynthesizeTask:
         seed=flags.seed,
         psi=flags.psi if truncates else None,
         gate=gate,
+        idh=_asked_class(flags),
     )
 
 
@@ -180,6 +199,7 @@ def _identity(task: SynthesizeTask) -> Identity:
         "seed": task.seed,
     }
     values |= {} if task.psi is None else {"psi": task.psi}
+    values |= {} if task.idh is None else {"idh": task.idh}
     if task.gate is not None:
         values |= {"limits": task.gate.limits, "features": task.gate.features}
     return Identity(values, {"limits": default_values(CopySettings)}, frozenset({"count"}))
@@ -233,18 +253,21 @@ def _made_parts(
             )
 
 
-def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) -> GeneratorRecord:
+def generator_record(
+    checkpoint: str, generator: str, model: Mapping[str, Any], idh: Label | None = None
+) -> GeneratorRecord:
     """Record of a checkpoint for the folder of its images.
 
     Args:
         checkpoint: Folder of the checkpoint.
         generator: Seal of that folder.
         model: Content of its model.json.
+        idh: Class of the images of a generator of both classes.
     """
     fold = fold_of_model(model)
     return GeneratorRecord.of(
         generator,
-        model["idh"],
+        idh or model["idh"],
         model["patients"],
         fold=fold.number if fold else None,
         seed=model["seed"],
@@ -253,6 +276,7 @@ def generator_record(checkpoint: str, generator: str, model: Mapping[str, Any]) 
         trained_on=model["trained_on"],
         image_digests=model.get(IMAGE_DIGESTS),
         ancestry=model.get(ANCESTRY, ()),
+        conditional=model["idh"] == BOTH,
     )
 
 
@@ -270,15 +294,18 @@ def _generator_tables(model: Mapping[str, Any]) -> tuple[GeneratorTable, ...] | 
     )
 
 
-def valid_gate(checkpoint: str, generator: str, psi: float) -> GateRecord | None:
+def valid_gate(
+    checkpoint: str, generator: str, psi: float, idh: Label | None = None
+) -> GateRecord | None:
     """Gate record of a generator; None, with a warning, if it was not evaluated in this state.
 
     Args:
         checkpoint: Folder of its checkpoint.
         generator: Seal of that folder.
         psi: Truncation of the images to be made; a warning follows if another one was evaluated.
+        idh: Class of the images of a generator of both classes, which has its own verdict.
     """
-    gate = read_gate(checkpoint)
+    gate = read_gate(checkpoint, idh)
     if gate is None or gate.generator != generator:
         logger.warning(
             "%s: not evaluated by `idhray evaluate-gan`; copies of training images stay in",
@@ -327,6 +354,7 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
     While a GPU computes a block of images, threads encode earlier ones and draw for later ones.
     """
     model, generator = _loaded(task)
+    idh = task.idh or model["idh"]
     indices, side = range(task.first, task.end), generator.settings.resolution_px
     images = np.empty((len(indices), side, side, generator.settings.channels), np.uint8)
     threads = GPU_THREADS if generator.device.type == "cuda" else 1
@@ -336,13 +364,13 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
         for places, block in image_blocks(generator, task.seed, indices, psi, threads=threads):
             images[places] = block
             for place, image in zip(places, block, strict=True):
-                name = f"{model['idh']}-{indices[place]}"
+                name = f"{idh}-{indices[place]}"
                 cells[place] = pool.submit(_marked_cell, image, name, task.generator)
     shared = {
         "generator": task.generator,
         "seed": task.seed,
         "psi": task.psi,  # null without truncation
-        "idh": model["idh"],
+        "idh": idh,
         "trained_on": model["trained_on"],
     }
     copies = _copies(task, images, model, generator.settings)
@@ -355,18 +383,18 @@ def synthesize_some(task: SynthesizeTask) -> Outcome:
 
 
 _Loaded = tuple[dict[str, Any], TrainedGenerator]
-_cached_generator: dict[tuple[str, str], _Loaded] = {}  # that of a worker's last part
+_cached_generator: dict[tuple[str, str, str | None], _Loaded] = {}  # that of a worker's last part
 
 
 def _loaded(task: SynthesizeTask) -> _Loaded:
     """Record and networks of the generator, which a worker loads once."""
-    key = (task.checkpoint, task.generator)
+    key = (task.checkpoint, task.generator, task.idh)
     if key not in _cached_generator:
         _cached_generator.clear()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         _cached_generator[key] = (
             read_model(task.checkpoint),
-            load_generator(task.checkpoint, device),
+            load_generator(task.checkpoint, device, idh=task.idh),
         )
     return _cached_generator[key]
 

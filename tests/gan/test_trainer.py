@@ -248,4 +248,5 @@ def test_two_workers_train_what_one_trains(trained_together, settings):
             assert [r.losses[name] for r in found] == [
                 value if value is None else pytest.approx(value, rel=1e-3) for value in expected
             ]
-    assert (a - all_values(alone)).abs().max() < 2e-3
+    # Weights before a norm of one feature map have no slope but rounding, which Adam enlarges.
+    assert (a - all_values(alone)).abs().max() < 3e-3

@@ -206,6 +206,7 @@ def generator_entries(
                 "reasons": list(gate.reasons) if gate else [],
                 **({ORDER: list(plan.seals).index(folder)} if has_order else {}),
                 **declaration_of(record),
+                **({"conditional": True} if record.conditional else {}),
             }
         )
     return entries

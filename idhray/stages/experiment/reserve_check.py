@@ -111,7 +111,8 @@ def _is_cohort_table(table: GeneratorTable, record: GeneratorRecord, plan: Trial
         return True
     images = plan.images
     every = np.arange(len(images.patients))
-    used = (images.ranks <= _last_ranks(table, images, every)) & (
-        images.labels == CLASSES.index(record.idh)
+    of_network = (
+        images.labels >= 0 if record.conditional else images.labels == CLASSES.index(record.idh)
     )
+    used = (images.ranks <= _last_ranks(table, images, every)) & of_network
     return table.rows == rows_digest(images.identities[used])

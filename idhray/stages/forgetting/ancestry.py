@@ -161,7 +161,7 @@ def _is_held_out(model: Mapping[str, Any], subject: Subject) -> bool:
     """True if the evaluation of a generator uses the patient as a validation patient."""
     roles = (model.get("fold") or {}).get("roles", {})
     role = roles.get(subject.patient, roles.get(subject.token))
-    return role == "val" and model.get("idh") in (subject.label, "any")
+    return role == "val" and model.get("idh") in (subject.label, "both", "any")
 
 
 def _of_predictions(

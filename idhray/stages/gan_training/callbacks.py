@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import ray.train
 import torch
 from numpy.typing import NDArray
 
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import FullError, StorageError
 from idhray.gan.checkpoint import TRAINING, checkpoint_files, computed, read_model
 from idhray.gan.compiled import UNPROVEN
@@ -27,15 +28,16 @@ from idhray.gan.snapshots import (
 from idhray.gan.trainer import Report
 from idhray.images import encode
 from idhray.stages.gan_training.event_file import publish_events
-from idhray.stages.gan_training.fidelity_meter import Meter, is_better
+from idhray.stages.gan_training.fidelity_meter import ClassMeters, Meter, is_better
 from idhray.stages.gan_training.warning_signs import Sign, signs_of
 from idhray.stages.gan_training.worker_warnings import WorkerWarnings
 from idhray.stages.runtime.training import add_to_history, forget_after, history_of
 from idhray.storage import exists, join, publish
 
 SAMPLES = 36  # images of a sample sheet, 6 by 6
-REAL_SHEET = "samples/real.png"
-"""Sheet of real images; it shows patients, so a withdrawal deletes it."""
+REAL_SHEETS = ("samples/real.png", *(f"samples/{label}-real.png" for label in LABELS))
+"""Sheets of real images, by class if a network has both; they show patients, so a withdrawal
+deletes them."""
 LAST, BEST = "_last", "_best"  # snapshots while it trains
 EXTENDED = "extended"
 """Entry of model.json: the shorter trainings that this one continued, see `extension.py`."""
@@ -60,15 +62,16 @@ class Reports:
     out: str
     when_worse: WhenWorse = "continue"
     keep_every_kimg: float | None = None
-    meter: Meter | None = None
+    meter: Meter | ClassMeters | None = None
     notes: list[str] = field(default_factory=list)
     """Warnings for the next report."""
     told_uncompiled: set[str] = field(default_factory=set)
     """Phases that a warning has named as not compiled."""
     told_unproven: set[str] = field(default_factory=set)
     """Ways to compute that a warning has named as not yet run on a GPU."""
-    reals: NDArray[np.uint8] | None = None
-    """(N, height, width, C): training images, some of which stand on a sheet beside the samples."""
+    reals: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """(N, height, width, C) training images, some of which stand on a sheet beside the samples; by
+    class, whose name is empty if there is one."""
     worker_warnings: WorkerWarnings | None = None
     """Python warnings of this process, among them those of torch."""
     about: dict[str, Any] = field(default_factory=dict)
@@ -129,10 +132,7 @@ class Reports:
     def _lead(self, run: Run, report: Report, metrics: dict[str, Any]) -> bool:
         """Work of worker 0 at a report; True to end the training."""
         if report.sample_due:
-            sheet = image_grid(generate(generator_of(run), run.seed, range(SAMPLES)), columns=6)
-            if self.reals is not None and not exists(join(self.out, REAL_SHEET)):
-                publish(join(self.out, REAL_SHEET), real_sheet(self.reals))
-            publish(join(self.out, "samples", f"kimg-{report.kimg:09.3f}.png"), encode(sheet))
+            self._publish_sheets(run, report)
         if self.meter and report.fidelity_due:
             metrics |= self.meter(run)
         past = [e for e in history_of(self.out) if e["kimg"] < report.kimg]
@@ -152,6 +152,17 @@ class Reports:
         if report.checkpoint_due or report.fidelity_due or stop_reason:
             self._save(run, [*past, metrics], stop_reason)
         return bool(stop_reason)
+
+    def _publish_sheets(self, run: Run, report: Report) -> None:
+        """Write a sheet of generated images of each class, and once of real ones."""
+        names = ("",) if run.classes is None else LABELS
+        for place, name in enumerate(names):
+            start = join(self.out, "samples", f"{name}-" if name else "")
+            if name in self.reals and not exists(f"{start}real.png"):
+                publish(f"{start}real.png", real_sheet(self.reals[name]))
+            made = generate(generator_of(run, place if name else None), run.seed, range(SAMPLES))
+            sheet = encode(image_grid(made, columns=6))
+            publish(f"{start}kimg-{report.kimg:09.3f}.png", sheet)
 
     def _new_uncompiled(self, run: Run) -> list[str]:
         """Warning of the phases that were found not to compile since the last report."""

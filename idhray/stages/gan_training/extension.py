@@ -14,7 +14,7 @@ from idhray.errors import SettingsChangedError
 from idhray.gan.checkpoint import LENGTH, MODEL, TRAINING, read_model
 from idhray.gan.snapshots import amend, newest_snapshot, publish_files, publish_snapshot
 from idhray.gan.weights import WEIGHTS
-from idhray.generator_records import GATE
+from idhray.generator_records import CLASS_GATES, GATE
 from idhray.stages.gan_training.callbacks import BEST, EXTENDED, LAST
 from idhray.stages.gan_training.task import GanTask
 from idhray.stages.runtime.cost import cost_text
@@ -89,7 +89,8 @@ def _keep_checkpoint(out: str) -> str:
     kimg = read_model(out)["images_shown"] / 1000
     folder = join(out, EARLIER, f"kimg-{kimg:09.3f}")
     if not exists(join(folder, DONE)):
-        gate = {GATE: read_bytes(join(out, GATE))} if exists(join(out, GATE)) else {}
+        names = [name for name in (GATE, *CLASS_GATES) if exists(join(out, name))]
+        gate = {name: read_bytes(join(out, name)) for name in names}
         publish_files({**gate, **_files(out)}, folder)
         publish_seal(folder)  # the seal is a digest of these files
     return folder

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idhray.chance import seed_for
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import TableError
 from idhray.fidelity.curve import worse_in_a_row
 from idhray.fidelity.evaluation import compare
@@ -31,6 +32,8 @@ class Meter:
     """Measures the averaged generator (EMA) of a run, without changing the training."""
 
     reference: Reference
+    label: int | None = None
+    """Class of the images of a conditional generator."""
 
     def __call__(self, run: Run) -> dict[str, Any]:
         """Measures of the images, each with its floor: means over the channels.
@@ -41,7 +44,7 @@ class Meter:
         extractor.
         """
         seed = seed_for(run.seed, "fidelity in training")
-        images = generate(generator_of(run), seed, range(self.reference.n_generated))
+        images = generate(generator_of(run, self.label), seed, range(self.reference.n_generated))
         comparison = compare(images, self.reference)
         kids = [figure for figure in comparison.figures if figure.metric == "kid"]
         return {
@@ -51,6 +54,33 @@ class Meter:
             **{k: v for name in SHARES for k, v in _values(name, comparison.figures).items()},
             "fidelity_images": self.reference.n,
             "extractor": comparison.extractor,
+        }
+
+
+@dataclass(frozen=True)
+class ClassMeters:
+    """Measures of a conditional generator: means over its classes, and KID of each."""
+
+    meters: Mapping[str, Meter]
+
+    def __call__(self, run: Run) -> dict[str, Any]:
+        """The keys of `Meter`, and kid_by_class. Each class has its own images and floor."""
+        measures = {name: meter(run) for name, meter in self.meters.items()}
+        first = next(iter(measures.values()))
+        means = {
+            key: _mean([each[key] for each in measures.values()])
+            for key, value in first.items()
+            if isinstance(value, float)
+        }
+        channels = {
+            channel: _mean([each["kid_by_channel"][channel] for each in measures.values()])
+            for channel in first["kid_by_channel"]
+        }
+        return {
+            **first,
+            **means,
+            "kid_by_channel": channels,
+            "kid_by_class": {name: each["kid"] for name, each in measures.items()},
         }
 
 
@@ -82,6 +112,17 @@ def is_better(now: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
     if gain < -tolerance:
         return False
     return bool(covered > before + noise) or (gain > 0 and bool(covered >= before - noise))
+
+
+def meters_of_classes(
+    real: RealImages, channels: Sequence[str], extractor: Extractor, count: int
+) -> ClassMeters:
+    """Meters of a conditional generator, one for each class. Arguments and errors of `meter_of`."""
+    meters: dict[str, Meter] = {}
+    for label, name in enumerate(LABELS):
+        meter = meter_of(real.of_label(name), channels, extractor, count)
+        meters[name] = replace(meter, label=label)
+    return ClassMeters(meters)
 
 
 def meter_of(real: RealImages, channels: Sequence[str], extractor: Extractor, count: int) -> Meter:

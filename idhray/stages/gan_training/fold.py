@@ -85,6 +85,8 @@ def selection_of_model(model: Mapping[str, Any]) -> ImageSelection:
 def evaluated_images(images: str, model: Mapping[str, Any]) -> str:
     """Digest of the training and validation images of a generator; no other row of the table.
 
+    Copies are looked for among the images of both classes if the network learned both.
+
     Args:
         images: Folder of the table.
         model: Content of the checkpoint's model.json.

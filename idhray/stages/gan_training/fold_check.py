@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from idhray.cohorts.folds import listed, read_folds
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import LeakageError, TableError
 from idhray.fidelity.copies.near_duplicates import near_duplicates, refuse_near_duplicates
+from idhray.gan.checkpoint import BOTH
 from idhray.leakage import HeldOut, assert_untouched, training_set
 from idhray.patients import refuse_twins_across
 from idhray.stages.gan_training.fold import GanFold
-from idhray.stages.gan_training.image_sets import ANY
+from idhray.stages.gan_training.image_sets import is_of_class
 from idhray.stages.gan_training.task import GanTask
 from idhray.table_fingerprints import TableFingerprints
 
@@ -31,14 +33,14 @@ def training_count(task: GanTask, counts: ImageCounts) -> int:
     selection, of_class = task.selection(), Counter[str]()
     for (patient, idh, split), number in counts.items():
         role = selection.role({"patient": patient, "split": split})
-        if task.idh in (idh, ANY) and role == "train":
+        if is_of_class(idh, task.idh) and role == "train":
             of_class[idh] += number
     limit = selection.train_per_class
     return sum(count if limit is None else min(count, limit) for count in of_class.values())
 
 
 def refuse_few(task: GanTask, counts: ImageCounts) -> None:
-    """Refuse a training on so little that a GAN can only repeat it.
+    """Refuse a training on so little that a GAN can only repeat it; of both classes, on either.
 
     Args:
         task: Task of one GAN.
@@ -47,18 +49,28 @@ def refuse_few(task: GanTask, counts: ImageCounts) -> None:
     Raises:
         TableError: there are too few images or patients, and the task does not allow it.
     """
+    if task.idh == BOTH:
+        for label in LABELS:
+            of_class = Counter({key: n for key, n in counts.items() if key[1] == label})
+            _refuse_few_of(task, label, of_class)
+        return
+    _refuse_few_of(task, task.idh, counts)
+
+
+def _refuse_few_of(task: GanTask, name: str, counts: ImageCounts) -> None:
+    """Refuse the images of one class, named in the message."""
     selection = task.selection()
     patients = {
         patient
         for patient, idh, split in counts
-        if task.idh in (idh, ANY)
+        if is_of_class(idh, task.idh)
         and selection.role({"patient": patient, "split": split}) == "train"
     }
     images = training_count(task, counts)
     if task.allow_few or (images >= MIN_IMAGES and len(patients) >= MIN_PATIENTS):
         return
     raise TableError(
-        f"{task.images}: {images} training images of {len(patients)} patients of class {task.idh}; "
+        f"{task.images}: {images} training images of {len(patients)} patients of class {name}; "
         f"a GAN needs {MIN_IMAGES} images of {MIN_PATIENTS} patients: add images, or give "
         "--allow-few, and it will repeat them"
     )
@@ -76,7 +88,7 @@ def check_fold(task: GanTask, fold: GanFold, counts: ImageCounts) -> None:
         LeakageError: file and images differ in the label of a patient.
         TableError: the images hold no training patient of the class.
     """
-    labels = {patient: idh for patient, idh, _ in counts if task.idh in (idh, ANY)}
+    labels = {patient: idh for patient, idh, _ in counts if is_of_class(idh, task.idh)}
     _refuse_other_labels(task, labels)
     refuse_twins_across(labels, fold.roles, task.images, str(task.folds))
     if not training_count(task, counts):

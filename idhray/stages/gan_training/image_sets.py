@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import TableError
 from idhray.fidelity.arrays import ImageArray
 from idhray.fidelity.channels import MRI_CHANNELS, RGB_CHANNELS, channels_of, constant_channels
 from idhray.fidelity.copies.search import EmbeddedImages
 from idhray.fidelity.features import Extractor
+from idhray.gan.checkpoint import BOTH
 from idhray.gan.config import ImageForm
 from idhray.image_ranks import TIES_SEED, first_images, image_ranks
 from idhray.images import decode, gray, resize
@@ -24,6 +26,11 @@ from idhray.storage import SETTINGS, exists, join, read_json
 from idhray.table_parts import column_names, may_hold, parts, read_part
 
 ANY = "any"  # class of all patients, whatever their IDH status
+
+
+def is_of_class(idh: str, wanted: str) -> bool:
+    """True if a patient's IDH status belongs to a class of images: a label, `both` or `any`."""
+    return wanted == ANY or (idh in LABELS if wanted == BOTH else idh == wanted)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,24 @@ class RealImages:
     """Patient of each image."""
     names: tuple[str, ...]
     """PART:ROW of each image."""
+    labels: tuple[str, ...] = ()
+    """IDH status of the patient of each image."""
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Class of each image of labeled patients, 0 for wildtype and 1 for mutant."""
+        return tuple(LABELS.index(label) for label in self.labels)
+
+    def of_label(self, idh: str) -> "RealImages":
+        """The images of one IDH status, in the same order."""
+        places = [place for place, label in enumerate(self.labels) if label == idh]
+        return RealImages(
+            self.images[places],
+            *(
+                tuple(values[place] for place in places)
+                for values in (self.patients, self.names, self.labels)
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +89,7 @@ def real_images(
 
     Args:
         folder: Folder of a PATCHES or SLICES table.
-        idh: Class; `any` takes every patient.
+        idh: Class; `both` takes the patients of either class, `any` every patient.
         split: train, val or test.
         settings: Size and channels of its images.
         selection: Roles of the patients, and number of training images.
@@ -83,7 +108,8 @@ def real_images(
             images.append(image if channels == 3 else gray(image)[..., None])
     stack = np.stack(images) if images else np.empty((0, side, side, channels), np.uint8)
     names = tuple(f"{row.path.rsplit('/', 1)[-1]}:{row.number}" for row in rows)
-    return RealImages(stack, tuple(row.patient for row in rows), names)
+    patients, labels = (tuple(row.patient for row in rows), tuple(row.idh for row in rows))
+    return RealImages(stack, patients, names, labels)
 
 
 class SelectedRow(NamedTuple):
@@ -103,7 +129,7 @@ def selected_rows(
 ) -> list[SelectedRow]:
     """Rows of the images of a class and split, in the order of the table; no image is read."""
     limits = ({"split": split} if selection.roles is None else {}) | (
-        {} if idh == ANY else {"idh": idh}
+        {} if idh in (ANY, BOTH) else {"idh": idh}
     )
     rows = []
     for path in parts(folder):
@@ -113,7 +139,7 @@ def selected_rows(
             rows += [
                 SelectedRow(path, number, row["patient"], row["idh"], row.get("rank"))
                 for number, row in enumerate(table)
-                if selection.role(row) == split and idh in (row["idh"], ANY)
+                if selection.role(row) == split and is_of_class(row["idh"], idh)
             ]
     if split != "train" or selection.train_per_class is None:
         return rows
@@ -125,7 +151,7 @@ def images_read(folder: str, idh: str, split: str, selection: ImageSelection) ->
 
     Args:
         folder: Folder of a PATCHES or SLICES table.
-        idh: Class; `any` takes every patient.
+        idh: Class; `both` takes the patients of either class, `any` every patient.
         split: train, val or test.
         selection: Roles of the patients, and number of training images.
     """
@@ -186,6 +212,11 @@ def training_images(
                 "from a manifest with the column split or with more patients"
             )
         raise TableError(f"{folder}: no training image of class {idh}")
+    if idh == BOTH and (missing := sorted(set(LABELS) - set(real.labels))):
+        raise TableError(
+            f"{folder}: no training image of class {missing[0]}, and one network of both classes "
+            "needs images of each"
+        )
     return real
 
 

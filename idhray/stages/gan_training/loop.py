@@ -2,14 +2,19 @@
 
 import math
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ray.train
 import ray.train.torch
+from numpy.typing import NDArray
 
+from idhray.cohorts.manifest import LABELS
 from idhray.errors import StorageError, TableError, TrainingError
-from idhray.gan.checkpoint import read_model, restore
+from idhray.gan.checkpoint import BOTH, read_model, restore
 from idhray.gan.config import GanSettings
 from idhray.gan.data import null_channels
 from idhray.gan.run import Run
@@ -18,7 +23,7 @@ from idhray.gan.trainer import new_run, train
 from idhray.gan.transfer import init_from as start_from
 from idhray.stages.gan_training.callbacks import LAST, Reports
 from idhray.stages.gan_training.extractors import extractor_of
-from idhray.stages.gan_training.fidelity_meter import meter_of
+from idhray.stages.gan_training.fidelity_meter import meter_of, meters_of_classes
 from idhray.stages.gan_training.image_sets import (
     ALL,
     ImageSelection,
@@ -53,6 +58,7 @@ def gan_train_loop(values: dict[str, Any]) -> None:
         seed=task.seed,
         idh=task.idh,
         patients=real.patients,
+        classes=real.classes if task.idh == BOTH else None,
         worker=this_worker(),
         device=ray.train.torch.get_device(),
         engine=task.engine,
@@ -153,6 +159,13 @@ def published_weights_of(init_from: str | None) -> dict[str, Any]:
     return {PUBLISHED: published} if published else {}
 
 
+def _by_class(task: GanTask, real: RealImages) -> Mapping[str, NDArray[np.uint8]]:
+    """Training images by the name of their class on sheets, which is empty for one class."""
+    if task.idh != BOTH:
+        return {"": real.images}
+    return {label: real.of_label(label).images for label in LABELS}
+
+
 def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
     """Callbacks of a training; worker 0 measures fidelity."""
     fold, limit = task.gan_fold(), task.selection().train_per_class
@@ -163,19 +176,24 @@ def _reports(task: GanTask, run: Run, real: RealImages) -> Reports:
         **published_weights_of(task.init_from),
         **({"fold": fold.entry()} if fold else {}),
         **({} if limit is None else {"train_per_class": limit}),
+        **({"images_by_class": dict(Counter(real.labels))} if task.idh == BOTH else {}),
     }
     reports = Reports(
         task.out,
         when_worse=task.when_worse,
         keep_every_kimg=task.keep_every_kimg,
         about=about,
-        reals=real.images,
+        reals=_by_class(task, real),
     )
     if run.worker.rank == 0 and task.fidelity_kimg:
         try:
             names = channel_names(task.images, run.settings)
             extractor = extractor_of(task.features, str(run.device))
-            reports.meter = meter_of(real, names, extractor, task.fidelity_images)
+            reports.meter = (
+                meters_of_classes(real, names, extractor, task.fidelity_images)
+                if task.idh == BOTH
+                else meter_of(real, names, extractor, task.fidelity_images)
+            )
         except TableError as error:
             reports.notes.append(f"fidelity is not measured: {error}")
     return reports

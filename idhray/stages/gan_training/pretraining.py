@@ -132,7 +132,7 @@ def with_earlier_copies(
         tables: Tables of earlier trainings.
         max_share: Share of copies above which a generator fails.
     """
-    counts = [int(np.count_nonzero(each.copy)) for each in copies]
+    counts = [_count(each) for each in copies]
     shares = [
         {"table": table["folder"].rstrip("/").rsplit("/", 1)[-1], "copies": count}
         for table, count in zip(tables, counts, strict=True)
@@ -150,3 +150,32 @@ def with_earlier_copies(
         "reasons": [*gate["reasons"], *reasons],
         "figures": {**gate["figures"], "earlier_trainings": shares},
     }
+
+
+def with_copies_of_class(
+    gate: dict[str, Any], copies: Copies, idh: str, max_share: float
+) -> dict[str, Any]:
+    """Verdict that also counts copies of the other class, which one network learned, too.
+
+    Args:
+        gate: Verdict on copies of the images of the class that is judged.
+        copies: Copies of images of the other class.
+        idh: The other class.
+        max_share: Share of copies above which a generator fails.
+    """
+    count, generated = _count(copies), gate["figures"]["generated"]
+    reasons = [
+        f"{count / generated:.1%} of {generated} generated images are copies of training images "
+        f"of class {idh}, which the same network learned, above {max_share:.1%}."
+    ]
+    reasons = reasons if count > max_share * generated else []
+    return {
+        **gate,
+        "passed": gate["passed"] and not reasons,
+        "reasons": [*gate["reasons"], *reasons],
+        "figures": {**gate["figures"], "copies_of_other_class": count},
+    }
+
+
+def _count(copies: Copies) -> int:
+    return int(np.count_nonzero(copies.copy))

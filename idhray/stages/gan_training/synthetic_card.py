@@ -96,6 +96,7 @@ def _generator(
     shown = model.get("images_shown")
     return {
         "name": record.generator,
+        "classes": "one network of both classes" if record.conditional else "one class",
         "architecture": model.get("architecture"),
         "kimg": None if shown is None else shown / 1000,
         "fold": record.fold,
@@ -111,6 +112,11 @@ def _training_data(record: GeneratorRecord, model: Mapping[str, Any]) -> dict[st
     return {
         "patients": len(record.patients),
         "images": model.get("images"),
+        **(
+            {"images_of_this_class": model.get("images_by_class", {}).get(record.idh)}
+            if record.conditional
+            else {}
+        ),
         "list_of_patients": f"declared by {record.declared_by} ({record.declared_on})"
         if declared
         else "recorded at the training",

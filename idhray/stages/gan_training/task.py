@@ -16,9 +16,14 @@ from idhray.ancestry import (
 from idhray.cohorts.manifest import Label
 from idhray.config import Identity, default_values, settings_dict, settings_from
 from idhray.errors import ConfigError
-from idhray.gan.architectures import architecture_name, architecture_of, gan_settings
-from idhray.gan.checkpoint import LENGTH, read_model
-from idhray.gan.config import GanSettings
+from idhray.gan.architectures import (
+    architecture_name,
+    architecture_of,
+    conditional_settings,
+    gan_settings,
+)
+from idhray.gan.checkpoint import BOTH, LENGTH, read_model
+from idhray.gan.config import GanSettings, is_conditional
 from idhray.gan.engine import Engine, Precision
 from idhray.gan.growth import full_growth
 from idhray.stages.gan_training.callbacks import WhenWorse
@@ -36,7 +41,7 @@ from idhray.stages.runtime.options import RunFlags
 from idhray.storage import absolute
 from idhray.table_fingerprints import table_fingerprints
 
-Idh = Label | Literal["any"]
+Idh = Label | Literal["both", "any"]
 Keep = Literal["last", "best"]
 
 
@@ -89,7 +94,8 @@ class GanFlags(RunFlags):
     """Interval between measurements of KID; `sample_kimg` by default, 0 for never. It changes no
     weights, except with roll_back."""
     fidelity_images: int = IMAGES
-    """Images generated for each measurement. 200 images of 64 px take 1 to 2 s of a CPU core."""
+    """Images generated for each measurement, of each class that the network makes. 200 images of
+    64 px take 1 to 2 s of a CPU core."""
     features: str = RANDOM
     """Network that makes features of images: random (seeded weights), inception:FILE,
     classifier:FOLDER (of train-classifier) or timm:NAME:FILE."""
@@ -120,7 +126,7 @@ class GanTask(GanFlags):
     """Training of one GAN on one class."""
 
     idh: Idh
-    """Class of the images; any for all patients."""
+    """Class of the images; both for one network of both classes, any for all patients."""
 
     def __post_init__(self) -> None:
         """Make paths absolute and refuse contradictory flags.
@@ -135,6 +141,10 @@ class GanTask(GanFlags):
             raise ConfigError(f"--train-per-class must be 1 or more, got {self.train_per_class}")
         if self.fold != 1 and self.folds is None:
             raise ConfigError(f"--fold {self.fold} needs --folds, the file of the folds")
+        if self.idh == BOTH:
+            object.__setattr__(self, "settings", conditional_settings(self.settings))
+        elif is_conditional(self.settings):
+            raise ConfigError(f"--conditional makes images of both classes; give --idh {BOTH}")
         _ = self.engine  # refuses its own flags
         _check_networks(self.settings)
         _check_choices(self)

@@ -101,7 +101,9 @@ def generators_table(outcome: SweepOutcome) -> list[ReportTable]:
             ],
             rows=[
                 [
-                    entry["idh"],
+                    f"{entry['idh']} (one network of both)"
+                    if entry.get("conditional")
+                    else entry["idh"],
                     "-" if entry["fold"] is None else str(entry["fold"]),
                     "-" if entry["seed"] is None else str(entry["seed"]),
                     str(entry["patients"]),

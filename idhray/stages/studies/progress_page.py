@@ -153,7 +153,11 @@ def _training(study: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _newest_sample(folder: str) -> Picture | None:
     """Newest sheet of images that a training wrote; None without one."""
-    names = list_files(join(folder, "samples"), suffix=".png")
+    names = [
+        name
+        for name in list_files(join(folder, "samples"), suffix=".png")
+        if not name.endswith("real.png")  # sheets of patients' images
+    ]
     data = read_bytes(names[-1]) if names else b""
     if not data or len(data) > LARGEST_SAMPLE_BYTES:
         return None
