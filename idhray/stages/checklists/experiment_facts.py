@@ -17,6 +17,7 @@ from idhray.stages.experiment.outcome import (
 )
 from idhray.stages.studies.experiment_report import detectable_text
 from idhray.stages.studies.record import EXPERIMENT_FILE
+from idhray.stages.studies.settings import GENERATOR_GROUPS
 from idhray.storage import exists, join, list_folders
 
 PROTOCOL = f"sweep/{PROTOCOL_FILE}"
@@ -171,8 +172,9 @@ def preparation_facts(settings: Mapping[str, Any]) -> dict[str, StudyFact]:
             facts[f"settings.{group}"] = (_settings(settings[group], of_table), group)
     if slices := settings.get("mri", {}).get("slices"):
         facts["settings.mri"] = (_settings(slices, MRI_SETTINGS), "mri.slices")
-    if gan := settings.get("gan"):
-        facts["settings.gan"] = (_settings(gan, GAN_SETTINGS), "gan")
+    if settings.get("gan"):
+        group = GENERATOR_GROUPS[settings.get("generator", "pggan")]
+        facts["settings.gan"] = (_settings(settings[group], GAN_SETTINGS), group)
     if train := settings.get("patches", {}).get("train_per_class"):
         text = f"{train} real training images of each class; added images are half of each class"
         facts["settings.balance"] = (text, "patches.train_per_class")

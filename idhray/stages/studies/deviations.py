@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from idhray.config import recorded_settings
+from idhray.gan.architectures import architecture_of
 from idhray.report.content import ReportTable
 from idhray.stages.studies.settings import PRESETS, MriStudySettings, StudySettings
 
@@ -29,16 +30,33 @@ def liu_deviations(settings: StudySettings) -> tuple[Deviation, ...]:
     """
     return (
         *_liu_images(settings),
+        *_other_generators(settings),
         *_patient_weights(settings),
         *_liu_classifier(settings),
         *_liu_design(settings),
     )
 
 
+def _other_generators(settings: StudySettings) -> tuple[Deviation, ...]:
+    """The generators, where they are not the paper's."""
+    if settings.generator == "pggan":
+        return ()
+    title = architecture_of(settings.generator_settings).title
+    networks = "one network of both classes" if settings.one_network else "one of each class"
+    return (
+        Deviation(
+            setting="Generators",
+            paper="PGGAN, one of each class",
+            ours=f"{title}, {networks}",
+            reason="The question is asked of another generator.",
+        ),
+    )
+
+
 def _patient_weights(settings: StudySettings) -> tuple[Deviation, ...]:
     """The draw of real images, where patients are weighed."""
     weights = {
-        "generators": settings.gan.patient_weights,
+        "generators": settings.generator_settings.patient_weights,
         "classifier": settings.classifier.patient_weights,
     }
     equal = [name for name, weight in weights.items() if weight == "equal"]
@@ -277,9 +295,9 @@ def deviations_table(settings: StudySettings | MriStudySettings) -> list[ReportT
     if isinstance(settings, StudySettings):
         paper, published = "Liu et al. 2020", PRESETS["liu2020"]
         same = isinstance(published, StudySettings) and (
-            _with_weights_of(settings.gan, published.gan),
+            settings.generator != "pggan" or _with_weights_of(settings.gan, published.gan),
             _with_weights_of(settings.classifier, published.classifier),
-        ) == (published.gan, published.classifier)
+        ) == (settings.generator != "pggan" or published.gan, published.classifier)
         rows = liu_deviations(settings) if same else ()
     else:
         paper, published = "Park et al. 2021", PRESETS["park2021"]

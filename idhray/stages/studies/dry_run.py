@@ -54,11 +54,15 @@ def study_dry_run(folds: Folds, settings: StudySettings, keep: KeepModels) -> st
 
 def generators_line(settings: StudySettings) -> str:
     """Number and hours of the generators, by steps timed along their schedule."""
-    count = len(list(planned_generators(settings.protocol)))
+    generators = planned_generators(settings.protocol, one_network=settings.one_network)
+    count = len({each.network for each in generators})
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    hours = training_seconds(settings.gan, device=device, threads=1) / 3600
+    hours = training_seconds(settings.generator_settings, device=device, threads=1) / 3600
     where = "GPU" if device == "cuda" else "CPU core"
+    networks = ", one network of both classes" if settings.one_network else ""
     return (
-        f"generators: {count} ({settings.protocol.generators}), {settings.gan.total_kimg:g} kimg "
+        f"generators: {count} of {settings.generator} "
+        f"({settings.protocol.generators}{networks}), "
+        f"{settings.generator_settings.total_kimg:g} kimg "
         f"each; {hours:.2f} hours each on one {where} here: {count * hours:.1f} hours"
     )

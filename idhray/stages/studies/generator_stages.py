@@ -75,10 +75,11 @@ class ImagesOfGenerator:
 def refresh_gate(flags: EvaluateGanFlags) -> None:
     """Name the present folders in the gate record of a study that was moved or linked."""
     checkpoint = absolute(flags.checkpoint or "")
-    gate = read_gate(checkpoint)
+    gate = read_gate(checkpoint, flags.idh)
     images, evaluation = absolute(flags.images), absolute(flags.out)
     if gate is not None and (gate.images, gate.evaluation) != (images, evaluation):
-        write_gate(checkpoint, replace(gate, images=images, evaluation=evaluation))
+        changed = replace(gate, images=images, evaluation=evaluation)
+        write_gate(checkpoint, changed, flags.idh)
 
 
 def gan_stage(

@@ -17,7 +17,7 @@ from idhray.experiment.settings import ProtocolSettings, resolved_counts
 from idhray.stages.experiment.experiment_folds import images_by_fold
 from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.settings import ExperimentSettings
-from idhray.stages.gan_training.task import GanTask
+from idhray.stages.gan_training.task import GanTask, Idh
 from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.settings import StudyFlags, StudySettings
@@ -33,6 +33,18 @@ class StudyGenerator:
     fold: int
     repeat: int
     idh: Label
+    one_network: bool = False
+    """True if its network is also that of the other class."""
+
+    @property
+    def trained_on(self) -> Idh:
+        """Class that its network is trained on."""
+        return "both" if self.one_network else self.idh
+
+    @property
+    def network(self) -> str:
+        """Name of its network in messages: its place in the study, and its class."""
+        return f"{self.place} {self.trained_on}".strip()
 
     @property
     def name(self) -> str:
@@ -47,7 +59,8 @@ class StudyGenerator:
 
     def folder_name(self, step: str) -> str:
         """Path in the study of the first folder of a step: gan, evaluation or synthetic."""
-        return "/".join([*filter(None, [self.place]), f"{step}-{self.idh}"])
+        idh = self.trained_on if step == "gan" else self.idh
+        return "/".join([*filter(None, [self.place]), f"{step}-{idh}"])
 
     def folder(self, study: str, step: str) -> str:
         """Folder of a step that the study uses; see `numbered_folder`."""
@@ -68,7 +81,7 @@ class StudyGenerator:
         older = seed_for(seed, "generator", self.repeat) if self.repeat else seed
         if recorded == older:
             return older
-        return seed_for(seed, "generator", self.fold, self.repeat, self.idh)
+        return seed_for(seed, "generator", self.fold, self.repeat, self.trained_on)
 
 
 def refuse_one_pair_of_many_folds(protocol: ProtocolSettings) -> None:
@@ -85,8 +98,15 @@ def refuse_one_pair_of_many_folds(protocol: ProtocolSettings) -> None:
         )
 
 
-def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:
-    """Generators that a protocol needs, those of the first repeat first."""
+def planned_generators(
+    protocol: ProtocolSettings, *, one_network: bool = False
+) -> Iterator[StudyGenerator]:
+    """Generators that a protocol needs, those of the first repeat first.
+
+    Args:
+        protocol: Settings of the experiment.
+        one_network: True if the generators of both classes share a network.
+    """
     repeats = [0]
     if protocol.generators == "per fold and repeat":
         fresh = protocol.fresh_repeats if protocol.selection == "validation" else 0
@@ -95,13 +115,13 @@ def planned_generators(protocol: ProtocolSettings) -> Iterator[StudyGenerator]:
         only = protocol.generators == "one"
         for fold in [0] if only else range(1, protocol.fold_count + 1):
             for idh in LABELS:
-                yield StudyGenerator(fold=fold, repeat=repeat, idh=idh)
+                yield StudyGenerator(fold=fold, repeat=repeat, idh=idh, one_network=one_network)
 
 
 def training_tasks(
     images: str, folds: str, flags: StudyFlags, settings: StudySettings
-) -> dict[StudyGenerator, GanTask]:
-    """Task of each generator, in the folder that the study uses.
+) -> dict[str, GanTask]:
+    """Task of each network by its name, in the folder that the study uses.
 
     Args:
         images: Folder of the PATCHES table.
@@ -110,12 +130,13 @@ def training_tasks(
         settings: Settings of the study.
     """
     out = absolute(flags.out)
+    protocol, one_network = settings.protocol, settings.one_network
     return {
-        generator: GanTask(
+        generator.network: GanTask(
             images=images,
-            idh=generator.idh,
+            idh=generator.trained_on,
             out=generator.folder(out, "gan"),
-            settings=settings.gan,
+            settings=settings.generator_settings,
             folds=folds,
             fold=generator.fold or 1,
             seed=generator.seed(flags.seed, out),
@@ -123,7 +144,7 @@ def training_tasks(
             workers=flags.gan_workers,
             gpus_per_worker=flags.gpus,
         )
-        for generator in planned_generators(settings.protocol)
+        for generator in planned_generators(protocol, one_network=one_network)
     }
 
 

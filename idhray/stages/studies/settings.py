@@ -1,7 +1,8 @@
 """Settings, presets and flags of `idhray study`, for slides (Liu 2020) and MRI (Park 2021)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -10,6 +11,11 @@ from idhray.classify.settings import ClassifierSettings
 from idhray.errors import ConfigError
 from idhray.experiment.settings import PRESETS as PROTOCOL
 from idhray.experiment.settings import KeepModels, ProtocolSettings
+from idhray.gan.architectures import conditional_settings
+from idhray.gan.augment.config import PRESETS as AUGMENT
+from idhray.gan.config import GanSettings
+from idhray.gan.diffusion.config import PRESETS as DIFFUSION
+from idhray.gan.diffusion.config import DiffusionSettings
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
@@ -27,6 +33,10 @@ from idhray.stages.runtime.options import ItemFlags
 from idhray.stats.settings import PRESETS as STATISTICS
 from idhray.stats.settings import StatsSettings
 
+GeneratorName = Literal["pggan", "stylegan2", "diffusion"]
+GENERATOR_GROUPS = {"pggan": "gan", "stylegan2": "stylegan2", "diffusion": "diffusion"}
+"""Group of a study's settings that holds those of each generator."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
@@ -34,7 +44,15 @@ class StudySettings:
 
     tiling: TilingSettings = field(default_factory=TilingSettings)
     patches: PatchSettings = field(default_factory=PatchSettings)
+    generator: GeneratorName = "pggan"
+    """Architecture of the generators. Its settings are those of the group with its name, of a PGGAN
+    those of `gan`."""
+    one_network: bool = False
+    """Train one network for both classes, in place of one for each: half of the generators' hours.
+    Not for a PGGAN."""
     gan: PgganSettings = field(default_factory=PgganSettings)
+    stylegan2: StyleGan2Settings = field(default_factory=StyleGan2Settings)
+    diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
     statistics: StatsSettings = field(default_factory=StatsSettings)
     protocol: ProtocolSettings = field(default_factory=ProtocolSettings)
@@ -49,6 +67,38 @@ class StudySettings:
     """Also use the images of a GAN that copies or repeats itself. The report says so."""
     allow_few: bool = False
     """Train GANs on fewer than 100 images, or images of fewer than 5 patients; see `train-gan`."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no study.
+
+        Raises:
+            ConfigError: naming the field.
+        """
+        if self.generator not in GENERATOR_GROUPS:
+            raise ConfigError(
+                f"generator must be {' or '.join(GENERATOR_GROUPS)}, got {self.generator!r}"
+            )
+        if self.one_network and self.generator == "pggan":
+            raise ConfigError(
+                "--one-network: a PGGAN has a network for each class; give --generator stylegan2 "
+                "or --generator diffusion with it"
+            )
+
+    @property
+    def generator_settings(self) -> GanSettings:
+        """Settings of the generators that the study trains."""
+        settings: GanSettings = getattr(self, GENERATOR_GROUPS[self.generator])
+        return conditional_settings(settings) if self.one_network else settings
+
+
+def generator_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings of a study's generators; studies of earlier versions had PGGANs.
+
+    Args:
+        settings: Settings of the study, as they are recorded.
+    """
+    values: dict[str, Any] = settings[GENERATOR_GROUPS[settings.get("generator", "pggan")]]
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +148,17 @@ class MriStudySettings:
             raise ConfigError(f"reader_error_rate must be in [0, 1), got {self.reader_error_rate}")
 
 
+# Ours: the later settings for small data, in the symmetries and with the augmentation of patches.
+_STYLEGAN2 = replace(STYLEGAN2["modern"], symmetry="dihedral", augment=AUGMENT["slides"])
+_DIFFUSION = replace(DIFFUSION["diffusion"], symmetry="dihedral")
+
 PRESETS: dict[str, StudySettings | MriStudySettings] = {
     "liu2020": StudySettings(
         tiling=TILES["liu2020"],
         patches=PATCHES["liu2020"],
         gan=PGGAN["liu2020"],
+        stylegan2=replace(_STYLEGAN2, patient_weights="images"),
+        diffusion=replace(_DIFFUSION, patient_weights="images"),
         classifier=CLASSIFIER["liu2020"],
         protocol=PROTOCOL["liu2020"],
     ),
@@ -112,6 +168,8 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
         tiling=TILES["liu2020"],
         patches=replace(PATCHES["liu2020"], reserve_per_class=6_000),
         gan=replace(PGGAN["liu2020"], patient_weights="equal"),
+        stylegan2=_STYLEGAN2,
+        diffusion=_DIFFUSION,
         classifier=replace(CLASSIFIER["liu2020"], patient_weights="equal"),
         protocol=PROTOCOL["controlled"],
     ),
@@ -127,6 +185,21 @@ PRESETS: dict[str, StudySettings | MriStudySettings] = {
             batch_sizes=(8, 8, 8, 8),
             stabilise_kimg=0.3,
             fade_kimg=0.3,
+            total_kimg=4.0,
+            sample_kimg=4.0,
+        ),
+        stylegan2=replace(
+            STYLEGAN2["demo-mri"],
+            resolution_px=32,
+            symmetry="dihedral",
+            total_kimg=4.0,
+            sample_kimg=4.0,
+        ),
+        diffusion=replace(
+            DIFFUSION["demo-diffusion"],
+            resolution_px=32,
+            width_factors=(1, 2, 4),
+            symmetry="dihedral",
             total_kimg=4.0,
             sample_kimg=4.0,
         ),

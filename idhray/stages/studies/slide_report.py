@@ -9,7 +9,7 @@ from idhray.cohorts.folds import FOLDS_FILE, read_folds
 from idhray.cohorts.manifest import LABELS, patients_of, read_manifest
 from idhray.config import recorded_settings, settings_from
 from idhray.experiment.settings import ProtocolSettings
-from idhray.gan.checkpoint import MODEL
+from idhray.gan.checkpoint import BOTH, MODEL
 from idhray.generator_records import read_generator
 from idhray.images import RGB, resize
 from idhray.leakage import patient_splits, refuse_leaks, refuse_leaks_of_roles
@@ -65,7 +65,12 @@ from idhray.stages.studies.record import (
     study_settings,
 )
 from idhray.stages.studies.sample_images import images_of_table
-from idhray.stages.studies.settings import PRESETS, StudySettings
+from idhray.stages.studies.settings import (
+    GENERATOR_GROUPS,
+    PRESETS,
+    StudySettings,
+    generator_values,
+)
 from idhray.stages.studies.shared_sections import (
     data_card_files,
     fold_counts,
@@ -173,20 +178,20 @@ def _content(study: str, experiment: str | None, prices: Prices | None) -> Repor
             *cohort_table(cohort),
             *statistics.tables,
             *external_sections(root, conventions),
-            *work_table(study, root, [place.gan for place in places], prices),
+            *work_table(study, root, list(dict.fromkeys(place.gan for place in places)), prices),
             *recorded_deviations(settings),
         ],
         conventions=statistics.conventions,
         figures=[
             flow_picture(cohort, flows, tested_text(counts)),
             *statistics.figures,
-            *history_pictures({place.name: place.gan for place in places}),
+            *history_pictures(_networks(places)),
         ],
         generators=[_generator(place) for place in places[: len(LABELS)]],
         generators_note=_generators_note(study, images, places),
         sheets=[_sheet(places[: len(LABELS)], images), *_pairs(places[: len(LABELS)])],
         settings=with_preset_first(
-            settings_groups(settings, without=_stages_not_run(study)),
+            settings_groups(settings, without=_unused_groups(study, settings)),
             {name: each for name, each in PRESETS.items() if isinstance(each, StudySettings)},
         ),
         provenance=_provenance(study, root, settings, places),
@@ -328,12 +333,24 @@ def _generator_places(study: str, settings: dict[str, Any]) -> list[_GeneratorPl
             evaluation=each.folder(study, "evaluation"),
             synthetic=each.folder(study, "synthetic"),
         )
-        for each in planned_generators(protocol)
+        for each in planned_generators(protocol, one_network=bool(settings.get("one_network")))
     ]
+
+
+def _networks(places: list[_GeneratorPlace]) -> dict[str, str]:
+    """Folder of each network by its name; the generators of both classes may share one."""
+    by_folder: dict[str, list[_GeneratorPlace]] = {}
+    for place in places:
+        by_folder.setdefault(place.gan, []).append(place)
+    return {
+        sharing[0].name.replace(sharing[0].idh, BOTH) if len(sharing) > 1 else sharing[0].name: gan
+        for gan, sharing in by_folder.items()
+    }
 
 
 def _generator(place: _GeneratorPlace) -> GeneratorSummary:
     model = read_json(join(place.gan, MODEL))
+    shared = model["idh"] == BOTH
     return GeneratorSummary(
         name=f"{model['architecture'].upper()} of {place.name}",
         training_patients=len(model["patients"]),
@@ -341,6 +358,7 @@ def _generator(place: _GeneratorPlace) -> GeneratorSummary:
         kimg=model["images_shown"] / 1000,
         figures={
             "Resolution": f"{model['settings']['resolution_px']} px",
+            **({"Network": "one of both classes; counts are those of both"} if shared else {}),
             "Images made": str(tally(fates(place.synthetic))["rows"]),
             **evaluation_figures(place.evaluation),
         },
@@ -425,9 +443,16 @@ def _stages_not_run(study: str) -> tuple[str, ...]:
     )
 
 
+def _unused_groups(study: str, settings: dict[str, Any]) -> tuple[str, ...]:
+    """Groups of settings of stages that did not run, and of generators that were not trained."""
+    groups = set(GENERATOR_GROUPS.values())
+    used = GENERATOR_GROUPS[settings.get("generator", "pggan")]
+    return (*_stages_not_run(study), *sorted(groups - {used}))
+
+
 def _limits_of_settings(settings: dict[str, Any]) -> list[str]:
     """Limits of the result that come from settings far from the published ones."""
-    small = settings["gan"]["resolution_px"]
+    small = generator_values(settings)["resolution_px"]
     if small >= 256:
         return []
     return [

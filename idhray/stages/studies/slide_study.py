@@ -22,6 +22,7 @@ from idhray.stages.evaluate_gan import EvaluateGanFlags
 from idhray.stages.experiment.checks import refuse_unusable_weights
 from idhray.stages.experiment.outcome import refuse_older_version
 from idhray.stages.experiment.settings import ExperimentSettings
+from idhray.stages.gan_training.task import GanTask
 from idhray.stages.runtime.folder import seal
 from idhray.stages.runtime.state import UP_TO_DATE, StageState
 from idhray.stages.studies.dry_run import study_dry_run
@@ -166,13 +167,13 @@ class SlideStages:
 
     def stages(self) -> list[StudyStage]:
         """All stages in their order; tiles and patches are left out if a table replaces them."""
-        generators = {each.name: each for each in planned_generators(self.settings.protocol)}
+        generators = {each.name: each for each in self._generators()}
         return [
             *([] if self.flags.patches else self._tables()),
             gan_stage(
                 "generators",
-                lambda: {each.name: task for each, task in self._trainings().items()},
-                {name: each.folder_name("gan") for name, each in generators.items()},
+                self._trainings,
+                {each.network: each.folder_name("gan") for each in generators.values()},
                 self.flags,
                 self._any_results,
                 meanwhile=self._sweep_before_generators,
@@ -261,7 +262,11 @@ class SlideStages:
             update=self.flags.update,
         )
 
-    def _trainings(self) -> dict[StudyGenerator, Any]:
+    def _generators(self) -> list[StudyGenerator]:
+        protocol, one_network = self.settings.protocol, self.settings.one_network
+        return list(planned_generators(protocol, one_network=one_network))
+
+    def _trainings(self) -> dict[str, GanTask]:
         folds = join(self.inputs, FOLDS_FILE)
         return training_tasks(self._images, folds, self.flags, self.settings)
 
@@ -269,6 +274,7 @@ class SlideStages:
         def evaluation() -> EvaluateGanFlags:
             return EvaluateGanFlags(
                 checkpoint=generator.folder(self._out, "gan"),
+                idh=generator.idh if generator.one_network else None,
                 images=self._images,
                 out=generator.folder(self._out, "evaluation"),
                 settings=self.settings.evaluation,
@@ -282,6 +288,7 @@ class SlideStages:
             folds = join(self.inputs, FOLDS_FILE)
             return SynthesizeFlags(
                 checkpoint=generator.folder(self._out, "gan"),
+                idh=generator.idh if generator.one_network else None,
                 count=images_of_generator(self._images, folds, self.settings),
                 out=generator.folder(self._out, "synthetic"),
                 seed=generator.seed(self.flags.seed, self._out),
@@ -296,7 +303,7 @@ class SlideStages:
         )
 
     def _sweep(self) -> SweepFlags:
-        generators = planned_generators(self.settings.protocol)
+        generators = self._generators()
         return SweepFlags(
             images=self._images,
             synthetic=tuple(each.folder(self._out, "synthetic") for each in generators),

@@ -23,6 +23,7 @@ from idhray.stages.runtime.training import history_of
 from idhray.stages.studies.generators import planned_generators
 from idhray.stages.studies.numbered_folder import current_folder
 from idhray.stages.studies.record import study_record, study_settings
+from idhray.stages.studies.settings import generator_values
 from idhray.stages.studies.study_cohort import COHORT_FILE
 from idhray.storage import SETTINGS, exists, join, read_json
 
@@ -79,11 +80,14 @@ def _slide_counts(study: str) -> Iterator[StageCount]:
     if "protocol" not in settings:
         return
     protocol = recorded_settings(ProtocolSettings, settings["protocol"])
-    places = [*planned_generators(protocol)] if not protocol.real_only else []
+    one_network = bool(settings.get("one_network"))
+    places = [*planned_generators(protocol, one_network=one_network)]
+    places = [] if protocol.real_only else places
     if places:
-        each = float(settings["gan"]["total_kimg"])
-        shown = sum(_kimg(place.folder(study, "gan"), each) for place in places)
-        yield StageCount(stage="generators", done=shown, total=each * len(places), unit="kimg")
+        each = float(generator_values(settings)["total_kimg"])
+        folders = {place.folder(study, "gan") for place in places}
+        shown = sum(_kimg(folder, each) for folder in folders)
+        yield StageCount(stage="generators", done=shown, total=each * len(folders), unit="kimg")
         finished = sum(exists(join(place.folder(study, "synthetic"), DONE)) for place in places)
         yield StageCount(stage="synthetic", done=finished, total=len(places), unit="tables")
     yield _trainings(study, settings, protocol)
