@@ -88,7 +88,8 @@ def load_generator(
         ConfigError: no network computes in dtype; or the class is missing, or another one.
     """
     model = read_model(folder)
-    label = LABELS.index(class_of_images(model, idh, folder)) if model["idh"] == BOTH else None
+    of_images = class_of_images(model, idh, folder)
+    label = LABELS.index(of_images) if model["idh"] == BOTH else None
     settings = read_settings(model)
     architecture = architecture_of(settings)
     network = architecture.generator(settings)

@@ -1,6 +1,8 @@
 """Kill a training at random moments; each time a whole checkpoint must be there. Prints JSON.
 
-python -m tests.gan.killed FOLDER pggan|stylegan2|diffusion KILLS [compiled]
+python -m tests.gan.killed FOLDER ARCHITECTURE KILLS [compiled]
+
+ARCHITECTURE is a name in SETTINGS; those that end in -both have one network for both classes.
 
 With `compiled`, phases are traced and run by torch.compile's plain backend, which needs no minutes.
 
@@ -22,6 +24,7 @@ import time
 import torch
 
 from idhray.gan.checkpoint import checkpoint_files, restore
+from idhray.gan.config import is_conditional
 from idhray.gan.engine import Engine
 from idhray.gan.sample import load_generator
 from idhray.gan.snapshots import newest_snapshot, publish_snapshot
@@ -34,6 +37,8 @@ SETTINGS = {
     "pggan": dataclasses.replace(PGGAN, stabilise_kimg=0.12, fade_kimg=0.12, **LONGER),
     "stylegan2": dataclasses.replace(STYLEGAN2, **LONGER),
     "diffusion": dataclasses.replace(DIFFUSION, **LONGER),
+    "stylegan2-both": dataclasses.replace(STYLEGAN2, conditional=True, **LONGER),
+    "diffusion-both": dataclasses.replace(DIFFUSION, conditional=True, **LONGER),
 }
 
 
@@ -61,7 +66,7 @@ def readable(folder, settings, shown):
     """Put what the newest checkpoint has been shown into `shown`; an error if it is not whole."""
     last = newest_snapshot(folder)
     if last is not None:
-        load_generator(last)
+        load_generator(last, idh="mutant" if is_conditional(settings) else None)
         restore(start(settings), last)
     shown[1] = int(os.path.basename(last)) if last else 0
 

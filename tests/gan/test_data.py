@@ -1,5 +1,6 @@
 """Order and size of the real images."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,14 @@ import pytest
 import torch
 
 from idhray.errors import ConfigError
-from idhray.gan.data import check_images, faded, level_images, order, with_symmetry
+from idhray.gan.data import (
+    balanced_order,
+    check_images,
+    faded,
+    level_images,
+    order,
+    with_symmetry,
+)
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.trainer import new_run
 
@@ -115,3 +123,17 @@ def test_unfit_images_are_refused(images, message):
     """Before any work starts, with what is needed."""
     with pytest.raises(ConfigError, match=message):
         check_images(images, SETTINGS)
+
+
+def test_classes_take_turns_however_the_order_is_asked_for():
+    """Each class goes through its own images, so the smaller one is shown more often."""
+    classes = (0, 0, 0, 1, 0, 0, 1, 0)
+    owners = (1, 1, 1, 2, 3, 3, 4, 3)
+    for patients in (None, owners):
+        whole = balanced_order(3, classes, 0, 24, patients)
+        parts = [balanced_order(3, classes, start, 4, patients) for start in range(0, 24, 4)]
+
+        assert [classes[place] for place in whole] == [0, 1] * 12
+        assert whole.tolist() == np.concatenate(parts).tolist()
+        assert sorted(whole[0:12:2]) == [0, 1, 2, 4, 5, 7]  # an epoch of wildtype
+        assert Counter(whole[1::2].tolist()) == {3: 6, 6: 6}

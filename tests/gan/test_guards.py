@@ -130,7 +130,9 @@ def test_memory_errors_are_told_from_others():
 @pytest.mark.parametrize(
     ("architecture", "kills", "more"),
     [("pggan", 20, []), ("stylegan2", 20, []), ("pggan", 10, ["compiled"]),
-     ("stylegan2", 10, ["compiled"]), ("diffusion", 20, []), ("diffusion", 10, ["compiled"])],
+     ("stylegan2", 10, ["compiled"]), ("diffusion", 20, []), ("diffusion", 10, ["compiled"]),
+     ("stylegan2-both", 20, []), ("diffusion-both", 20, []),
+     ("stylegan2-both", 10, ["compiled"]), ("diffusion-both", 10, ["compiled"])],
 )  # fmt: skip
 def test_kills_leave_a_whole_checkpoint_each(tmp_path, architecture, kills, more):
     """SIGKILL at random moments loses one interval at most, and in the end not a bit."""

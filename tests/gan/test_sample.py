@@ -11,9 +11,19 @@ from idhray.gan import sample
 from idhray.gan.checkpoint import save
 from idhray.gan.growth import Growth
 from idhray.gan.pggan.config import PgganSettings
-from idhray.gan.sample import block_size, generate, generator_of, image_grid, latent, load_generator
+from idhray.gan.sample import (
+    block_size,
+    generate,
+    generator_of,
+    image_grid,
+    inputs_of,
+    latent,
+    load_generator,
+)
+from idhray.gan.stylegan2 import phases
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.trainer import new_run
+from tests.gan.made_up import BY_NAME, start
 
 PGGAN = PgganSettings(
     resolution_px=16, channels=2, latent_size=16, fmap_base=64, fmap_max=32, batch_sizes=(4, 4, 4)
@@ -238,3 +248,51 @@ def test_grid_of_nothing_is_refused():
     """With a message, not a division by zero."""
     with pytest.raises(ConfigError, match="needs images"):
         image_grid(np.zeros((0, 2, 2, 3), np.uint8), 2)
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    """A StyleGAN2 of both classes after some steps."""
+    run = start(BY_NAME["stylegan2-both"])
+    for _ in range(3):
+        run.step()
+    return run
+
+
+def test_the_class_decides_the_image(conditional):
+    """Classes differ in latents, in styles of one latent, and in the center of truncation."""
+    wildtype, mutant = (generator_of(conditional, label) for label in (0, 1))
+    latents = torch.randn(3, BY_NAME["stylegan2-both"].latent_size)
+    styles = [inputs_of(each, latents, 1.0) for each in (wildtype, mutant)]
+    centers = [inputs_of(each, latents, 0.0)[0, 0] for each in (wildtype, mutant)]
+
+    assert (generate(wildtype, 3, [0]) != generate(mutant, 3, [0])).any()
+    assert not torch.equal(*styles)
+    torch.testing.assert_close(torch.stack(centers), conditional.average.w_average)
+    assert not torch.equal(*centers)
+
+
+def test_the_mean_style_is_that_of_each_class():
+    """A step moves the center of a class by the mean w of its own images."""
+    w, labels = torch.randn(8, 5), torch.tensor([0, 1] * 4)
+    means = phases._mean_by_class(w, labels)
+
+    torch.testing.assert_close(means, torch.stack([w[::2].mean(0), w[1::2].mean(0)]))
+    torch.testing.assert_close(phases._mean_by_class(w, None), w.mean(0))
+
+
+def test_images_of_two_classes_are_asked_for_by_class(conditional, tmp_path):
+    """A checkpoint of both classes makes images of one; a checkpoint of one class has no choice."""
+    save(conditional, str(tmp_path / "both"))
+    with pytest.raises(ConfigError, match="give --idh mutant or --idh wildtype"):
+        load_generator(str(tmp_path / "both"))
+    loaded = load_generator(str(tmp_path / "both"), idh="mutant")
+    save(start(BY_NAME["stylegan2"]), str(tmp_path / "one"))
+
+    np.testing.assert_array_equal(
+        generate(loaded, 3, range(2)), generate(generator_of(conditional, 1), 3, range(2))
+    )
+    with pytest.raises(ConfigError, match="a generator of class mutant, not wildtype"):
+        load_generator(str(tmp_path / "one"), idh="wildtype")
+    with pytest.raises(ConfigError, match="of both classes, and no other, needs a class"):
+        generator_of(conditional)

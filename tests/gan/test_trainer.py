@@ -1,5 +1,6 @@
 """Training: it learns, continues exactly, and does not depend on the number of workers."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ from idhray.gan.diffusion.config import DiffusionSettings
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.sample import generate, generator_of
 from idhray.gan.stylegan2.config import StyleGan2Settings
-from idhray.gan.trainer import train
+from idhray.gan.trainer import new_run, train
 from tests.gan.made_up import (
     ALL,
     BY_NAME,
@@ -21,6 +22,7 @@ from tests.gan.made_up import (
     STYLEGAN2,
     all_values,
     ignore,
+    noise_images,
     start,
     trained_by_two,
 )
@@ -250,3 +252,41 @@ def test_two_workers_train_what_one_trains(trained_together, settings):
             ]
     # Weights before a norm of one feature map have no slope but rounding, which Adam enlarges.
     assert (a - all_values(alone)).abs().max() < 3e-3
+
+
+@pytest.mark.parametrize("settings", [each for each in LEARNERS if each.id != "pggan"])
+def test_one_network_learns_the_color_of_each_class(settings):
+    """Red is wildtype and blue is mutant, by three to one; hardly an image is of the other class."""
+    side = settings.resolution_px
+    colors = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
+    classes = tuple([0] * 24 + [1] * 8)
+    images = np.broadcast_to(colors[list(classes)][:, None, None, :], (32, side, side, 3))
+    run = new_run(
+        np.ascontiguousarray(images),
+        dataclasses.replace(settings, conditional=True),
+        seed=6,
+        idh="both",
+        patients=("a", "b"),
+        classes=classes,
+    )
+    train(run, ignore)
+    for label, color in enumerate(colors):
+        shown = generate(generator_of(run, label), 0, range(32)).mean((1, 2))
+
+        assert np.median(np.abs(shown - color).max(1)) < 30
+        assert (np.abs(shown[:, None] - colors).max(-1).argmin(1) == label).mean() > 0.9
+
+
+def test_classes_that_do_not_fit_are_refused():
+    """Networks of one class take none; those of both need images of each."""
+    images, both = noise_images(4), dataclasses.replace(STYLEGAN2, conditional=True)
+
+    def begin(settings, classes):
+        new_run(images, settings, seed=1, idh="both", patients=("a",), classes=classes)
+
+    for settings, classes in ((STYLEGAN2, (0, 1, 0, 1)), (both, None)):
+        with pytest.raises(ConfigError, match="a conditional generator, and no other"):
+            begin(settings, classes)
+    for classes in ((0, 0, 0, 0), (0, 1, 0)):
+        with pytest.raises(ConfigError, match="needs images of both classes"):
+            begin(both, classes)

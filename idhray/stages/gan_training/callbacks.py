@@ -160,9 +160,9 @@ class Reports:
             start = join(self.out, "samples", f"{name}-" if name else "")
             if name in self.reals and not exists(f"{start}real.png"):
                 publish(f"{start}real.png", real_sheet(self.reals[name]))
-            made = generate(generator_of(run, place if name else None), run.seed, range(SAMPLES))
-            sheet = encode(image_grid(made, columns=6))
-            publish(f"{start}kimg-{report.kimg:09.3f}.png", sheet)
+            generator = generator_of(run, place if name else None)
+            sheet = image_grid(generate(generator, run.seed, range(SAMPLES)), columns=6)
+            publish(f"{start}kimg-{report.kimg:09.3f}.png", encode(sheet))
 
     def _new_uncompiled(self, run: Run) -> list[str]:
         """Warning of the phases that were found not to compile since the last report."""

@@ -28,9 +28,9 @@ from idhray.table_parts import column_names, may_hold, parts, read_part
 ANY = "any"  # class of all patients, whatever their IDH status
 
 
-def is_of_class(idh: str, wanted: str) -> bool:
+def is_of_class(idh: str, of_images: str) -> bool:
     """True if a patient's IDH status belongs to a class of images: a label, `both` or `any`."""
-    return wanted == ANY or (idh in LABELS if wanted == BOTH else idh == wanted)
+    return of_images == ANY or (idh in LABELS if of_images == BOTH else idh == of_images)
 
 
 @dataclass(frozen=True)
