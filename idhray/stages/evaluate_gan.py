@@ -78,7 +78,8 @@ from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import RESTARTS, result_of
 from idhray.stages.runtime.options import RunFlags
-from idhray.stages.runtime.session import connect, task_gpus
+from idhray.stages.runtime.placement import placed
+from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
 from idhray.stages.runtime.state import StageState, folder_state
 from idhray.storage import absolute, join, publish, read_bytes, read_json
 from idhray.withdrawals import is_token, with_names
@@ -248,7 +249,10 @@ def _run(
     with stage_folder(task.out, identity, overwrite=flags.overwrite, owns=OWNS):
         connect(flags.address, flags)
         gpus = task_gpus(flags.gpus)
-        remote = ray.remote(leased(work)).options(num_cpus=1, num_gpus=gpus, max_retries=RESTARTS)
+        wait_for_room(cpus=1, gpus=gpus)
+        remote = ray.remote(leased(work)).options(
+            num_cpus=1, num_gpus=gpus, max_retries=RESTARTS, **placed()
+        )
         result_of(remote.remote(settings_dict(task)), task.out)
 
 

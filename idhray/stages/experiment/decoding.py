@@ -11,6 +11,7 @@ from idhray.classify.image_set import ImageSet, Places
 from idhray.classify.preprocessing import placed_pixels, prepared
 from idhray.classify.settings import ClassifierSettings
 from idhray.stages.runtime.losses import RESTARTS, result_of
+from idhray.stages.runtime.placement import placed
 
 CHUNK = 512
 """Images of one Ray task, at least: a task reads whole parts. Fewer images are decoded here."""
@@ -30,7 +31,7 @@ def with_pixels(images: ImageSet, settings: ClassifierSettings) -> ImageSet:
     groups = _groups(images.places)
     if len(groups) < 2:
         return replace(images, pixels=_prepared(images.places, settings))
-    task: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(_prepared)
+    task: Any = ray.remote(num_cpus=1, max_retries=RESTARTS, **placed())(_prepared)
     running = [task.remote(images.places.take(rows), settings) for rows in groups]
     pixels: NDArray[np.uint8] | None = None
     for number, rows in enumerate(groups):

@@ -18,6 +18,8 @@ from idhray.classify.settings import InputChannels
 from idhray.experiment.images import FoldImages
 from idhray.stages.experiment.feature_tables import FeatureTables, joined_features
 from idhray.stages.runtime.losses import RESTARTS, result_of
+from idhray.stages.runtime.placement import placed
+from idhray.stages.runtime.session import wait_for_room
 
 CHUNK = 256
 """Images of one Ray task."""
@@ -100,8 +102,11 @@ def experiment_features(
 
 def encoded(images: ImageSet, encoder: str, channels: InputChannels, gpus: float) -> EncodedImages:
     """Features of a set, (N, D) float32, each chunk in a Ray task."""
+    wait_for_room(cpus=1, gpus=gpus)
     shared = ray.put(images)
-    task: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RESTARTS)(_encode_chunk)
+    task: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RESTARTS, **placed())(
+        _encode_chunk
+    )
     chunks = [
         task.remote(shared, start, min(start + CHUNK, len(images)), encoder, channels)
         for start in range(0, len(images), CHUNK)

@@ -32,6 +32,8 @@ from idhray.stages.experiment.application import (
     application_plan,
 )
 from idhray.stages.runtime.losses import RESTARTS, result_of
+from idhray.stages.runtime.placement import placed
+from idhray.stages.runtime.session import wait_for_room
 from idhray.storage import exists, join, local_file, publish, publish_json, read_json
 from idhray.table_parts import column_names, read_part
 
@@ -84,8 +86,9 @@ def draw_heatmaps(
     """
     plan = application_plan(models, images)
     scored = scored_images(plan, gpus)
-    work: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(cast(Any, draw_slide))
-    sheets: Any = ray.remote(num_cpus=1, max_retries=RESTARTS)(draw_patient)
+    wait_for_room(cpus=1, gpus=0)
+    work: Any = ray.remote(num_cpus=1, max_retries=RESTARTS, **placed())(cast(Any, draw_slide))
+    sheets: Any = ray.remote(num_cpus=1, max_retries=RESTARTS, **placed())(draw_patient)
     tasks = {}
     if settings is not None:
         rows = dict(zip(slide_names(cohort), cohort.to_dict("records"), strict=True))

@@ -21,6 +21,10 @@ class RunFlags:
     room_timeout: float | None = None
     """Seconds to wait for a cluster that has no machine large enough for one task, but may grow.
     Default: 1800."""
+    node_labels: tuple[str, ...] = ()
+    """Labels of the machines on which the work may run, such as `group=spot` or
+    `ray.io/market-type=!spot`; also `KEY=in(A,B)` and `KEY=!in(A,B)`. Default: all machines. The
+    command itself runs where it was started."""
     overwrite: bool = False
     """Delete what an earlier run with other settings or inputs left in the output folder, and start
     again."""

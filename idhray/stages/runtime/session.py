@@ -24,6 +24,12 @@ from ray.autoscaler.sdk import request_resources
 import idhray
 from idhray.errors import ConfigError, one_line
 from idhray.stages.runtime.options import RunFlags
+from idhray.stages.runtime.placement import (
+    declare_node_labels,
+    node_labels,
+    usable_nodes,
+    usable_resources,
+)
 from idhray.surroundings import check_address, ray_folder
 from idhray.usable_cpus import memory_limit, usable_cpus
 
@@ -105,6 +111,7 @@ def _declare(flags: RunFlags) -> None:
         if not flags.room_timeout >= 0:
             raise ConfigError(f"--room-timeout must be 0 or more, got {flags.room_timeout:g}")
         _room_timeout_s = flags.room_timeout
+    declare_node_labels(flags.node_labels)
 
 
 def _start(address: str, options: Mapping[str, Any]) -> None:
@@ -172,13 +179,13 @@ def promised_gpus() -> bool:
 
 
 def cluster_gpus() -> float:
-    """GPUs of the whole cluster."""
-    return float(ray.cluster_resources().get("GPU", 0))
+    """GPUs of the machines on which the work may run."""
+    return float(usable_resources().get("GPU", 0))
 
 
 def cpus_in_sight() -> float:
     """CPUs that work is divided for: those of this machine, or of a cluster that may grow."""
-    cpus = float(ray.cluster_resources().get("CPU", 1))
+    cpus = float(usable_resources().get("CPU", 1))
     return cpus if _started_here else max(cpus, GROWN_CPUS)
 
 
@@ -190,7 +197,7 @@ def check_room(workers: int, *, cpus: float, gpus: float) -> None:
     """
     if workers < 1:
         raise ConfigError(f"--workers must be 1 or more, got {workers}")
-    resources = ray.cluster_resources()
+    resources = usable_resources()
     for name, each in (("CPU", cpus), ("GPU", gpus)):
         available = resources.get(name, 0)
         if workers * each > available:
@@ -236,7 +243,7 @@ def wait_for_room(*, cpus: float, gpus: float, memory_bytes: float = 0) -> None:
 def _requested(needs: Mapping[str, float]) -> Iterator[None]:
     """Ask an autoscaler for a machine with these resources while the block runs."""
     bundle = {name: math.ceil(need) for name, need in needs.items() if need}
-    request_resources(bundles=[bundle])
+    request_resources(bundles=[bundle], bundle_label_selectors=[node_labels()])
     try:
         yield
     finally:
@@ -259,13 +266,15 @@ def _tell_if_busy(needs: Mapping[str, float]) -> None:
 
 
 def _shortage(needs: Mapping[str, float]) -> str:
-    """Resources that no node of the cluster has at all, in words; empty if one node has them."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    """Resources that no usable node of the cluster has at all, in words; empty if one has them."""
+    nodes = usable_nodes()
     if any(all(node.get(name, 0) >= need for name, need in needs.items()) for node in nodes):
         return ""
     largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
+    labels = " ".join(f"{key}={value}" for key, value in node_labels().items())
+    machine = f"one machine with {labels}" if labels else "one machine"
     return " and ".join(
-        f"{_amount(name, need)} on one machine, the largest has {_amount(name, largest[name])}"
+        f"{_amount(name, need)} on {machine}, the largest has {_amount(name, largest[name])}"
         for name, need in needs.items()
         if need
     )

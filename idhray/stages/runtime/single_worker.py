@@ -15,6 +15,7 @@ from ray.train.torch import TorchTrainer
 
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import RESTARTS, result_of
+from idhray.stages.runtime.placement import placed
 
 Loop = Callable[[dict[str, Any]], None]
 
@@ -37,7 +38,7 @@ def run_single_worker(
         TrainingError: the worker died too often.
     """
     task = ray.remote(leased(_run_locally)).options(
-        num_cpus=cpus, num_gpus=gpus, max_retries=RESTARTS
+        num_cpus=cpus, num_gpus=gpus, max_retries=RESTARTS, **placed()
     )
     result_of(task.remote(loop, config, cpus), out)
 

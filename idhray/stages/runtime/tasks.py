@@ -11,6 +11,7 @@ from ray.exceptions import RayTaskError
 
 from idhray.stages.runtime.items import Item, ItemReport, packed
 from idhray.stages.runtime.losses import LOSSES
+from idhray.stages.runtime.placement import Selector, node_labels, select_nodes
 
 RAY_ERRORS = "ray.data._internal.execution.streaming_executor_state"
 """Logger of Ray Data to which it sends the errors of tasks."""
@@ -50,11 +51,15 @@ def run_tasks(
     rows = [{"group": packed(group, attempts)} for group in groups]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     reports = dataset.flat_map(
-        cast(Any, functools.partial(_work, work=work, retries=options.retries)),
+        cast(
+            Any,
+            functools.partial(_work, work=work, retries=options.retries, selector=node_labels()),
+        ),
         compute=ray.data.TaskPoolStrategy(size=options.at_once),
         num_cpus=options.cpus,
         num_gpus=options.gpus or None,
         memory=options.memory_bytes or None,
+        label_selector=node_labels() or None,
         max_calls=0 if options.keep_processes else None,
     )
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # here, since its first use sets it
@@ -95,11 +100,12 @@ class _TaskErrors(logging.Handler):
             raise self._first
 
 
-def _work(row: Mapping[str, str], work: Work, retries: int) -> list[ItemReport]:
+def _work(row: Mapping[str, str], work: Work, retries: int, selector: Selector) -> list[ItemReport]:
     """Reports of a group; none if the workers before this one were lost too often.
 
     Ray Data starts a task whose worker was lost again without end.
     """
+    select_nodes(selector)  # for tasks that the work starts
     return work(row) if _earlier_starts() <= retries else []
 
 

@@ -19,6 +19,7 @@ from idhray.stages.runtime.background import Background
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.losses import LOSSES, RESTARTS, lost_too_often
 from idhray.stages.runtime.metrics import count, show_training
+from idhray.stages.runtime.placement import node_labels, usable_resources
 from idhray.stages.runtime.session import check_room, cluster_gpus, promised_gpus, wait_for_room
 from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.stages.runtime.tracking import track
@@ -103,13 +104,17 @@ def run_workers(
     """
     gpus = _checked_gpus(out, workers, gpus_per_worker, cpus_per_worker)
     resources: dict[str, float] = {"CPU": cpus_per_worker} | ({"GPU": gpus} if gpus else {})
+    options: dict[str, Any] = {"label_selector": node_labels() or None}
     files, inner = filesystem(out)  # Ray would parse a URI, and cut it at # or ?
     trainer = TorchTrainer(
         leased(loop),
         train_loop_config=config,
         torch_config=TorchConfig(backend=backend_for(workers, gpus)),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=workers, use_gpu=gpus > 0, resources_per_worker=resources
+            num_workers=workers,
+            use_gpu=gpus > 0,
+            resources_per_worker=resources,
+            **options,
         ),
         run_config=ray.train.RunConfig(
             name=RUN,
@@ -264,7 +269,7 @@ def trainings_at_once(workers: int, *, cpus_per_worker: int, gpus_per_worker: fl
     gpus = gpus_for(workers) if gpus_per_worker is None else gpus_per_worker
     if gpus and promised_gpus():
         return REQUESTS
-    resources = ray.cluster_resources()
+    resources = usable_resources()
     needs = {"CPU": workers * cpus_per_worker, "GPU": workers * gpus}
     room = [resources.get(name, 0) / need for name, need in needs.items() if need]
     return max(1, math.floor(min(room, default=1) + 1e-6))  # three thirds of a GPU are one

@@ -16,6 +16,7 @@ from idhray.slides.tile_rows import tile_rows
 from idhray.slides.tiling import RankedTile
 from idhray.stages.runtime.leased import leased
 from idhray.stages.runtime.mapping import RETRIES
+from idhray.stages.runtime.placement import placed
 from idhray.stages.runtime.time_limit import TimeLimit, time_limit, unlimited
 from idhray.stages.slide_tiling.task import TileTask
 from idhray.storage import local_file
@@ -107,7 +108,7 @@ def cut_by_many_workers(
         SlideError: the error of the first shard that has one, or whose worker died.
     """
     # While this task waits, Ray lends its CPU to others, and its time limit does not run.
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(leased(_cut_remotely))
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES, **placed())(leased(_cut_remotely))
     limit = time_limit()
     with unlimited():
         tasks = [

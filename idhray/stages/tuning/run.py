@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ray import tune
-from ray.tune import Callback, RunConfig, TuneConfig
+from ray.tune import Callback, PlacementGroupFactory, RunConfig, TuneConfig
 from ray.tune.schedulers import ASHAScheduler
 
 from idhray import ledger
@@ -23,6 +23,7 @@ from idhray.experiment.search_space import SearchSpace
 from idhray.experiment.trials import ClassifierKind
 from idhray.ledger import Fate
 from idhray.stages.experiment.settings import ExperimentSettings, changed_settings
+from idhray.stages.runtime.placement import node_labels
 from idhray.stages.tuning.inner_data import InnerData
 from idhray.stages.tuning.objective import STEPS, InnerScore, evaluate
 from idhray.stages.tuning.search import NUMBER, SearchKind, TrialSearcher
@@ -94,7 +95,7 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
     silence = contextlib.redirect_stdout(io.StringIO())
     with tempfile.TemporaryDirectory() as folder, silence:
         tune.Tuner(
-            tune.with_resources(trainable, {"CPU": task.cpus, "GPU": task.gpus}),
+            tune.with_resources(trainable, trial_resources(cpus=task.cpus, gpus=task.gpus)),
             tune_config=TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,
@@ -111,6 +112,14 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
                 callbacks=[_Recorder(task, searcher, len(data.inner), left)],
             ),
         ).fit()
+
+
+def trial_resources(*, cpus: float, gpus: float) -> PlacementGroupFactory:
+    """Resources of a trial, on machines that fit `--node-labels`."""
+    options: dict[str, Any] = {}
+    if selector := node_labels():
+        options["bundle_label_selector"] = [selector]
+    return PlacementGroupFactory([{"CPU": cpus, "GPU": gpus}], **options)
 
 
 def _trial(

@@ -7,6 +7,7 @@ import pytest
 from idhray.errors import ConfigError
 from idhray.stages.runtime import session
 from idhray.stages.runtime.options import RunFlags
+from idhray.stages.runtime.placement import declare_node_labels, select_nodes
 from idhray.stages.runtime.session import _start_failure, connect, promised_gpus, wait_for_room
 
 
@@ -30,13 +31,13 @@ def test_a_failed_start_says_what_to_do(address, error, text):
 def cluster(monkeypatch):
     """A cluster of one node with these CPUs; `requests` is what an autoscaler was asked for."""
     total, free, requests = {"CPU": 4.0}, {"CPU": 4.0}, []
-    nodes = [{"Alive": True, "Resources": total}]
+    nodes = [{"Alive": True, "Resources": total, "Labels": {"group": "gpu"}}]
     monkeypatch.setattr(session, "_started_here", False)
     monkeypatch.setattr(session, "_room_timeout_s", 0.0)
     monkeypatch.setattr(session.ray, "nodes", lambda: nodes)
     monkeypatch.setattr(session.ray, "cluster_resources", lambda: total)
     monkeypatch.setattr(session.ray, "available_resources", lambda: free)
-    monkeypatch.setattr(session, "request_resources", lambda *, bundles: requests.append(bundles))
+    monkeypatch.setattr(session, "request_resources", lambda **asked: requests.append(asked))
     return total, free, requests
 
 
@@ -62,10 +63,10 @@ def test_a_task_that_fits_no_machine_ends_after_the_stated_wait(cluster, caplog)
 
     assert "waiting up to 0 s for the cluster to grow" in caplog.text
     assert requests == [
-        [{"CPU": 1, "GPU": 1}],
-        [],
-        [{"CPU": 1, "memory": 64_000_000_000}],
-        [],
+        {"bundles": [{"CPU": 1, "GPU": 1}], "bundle_label_selectors": [{}]},
+        {"bundles": []},
+        {"bundles": [{"CPU": 1, "memory": 64_000_000_000}], "bundle_label_selectors": [{}]},
+        {"bundles": []},
     ]
 
 
@@ -74,9 +75,14 @@ def test_a_machine_that_comes_ends_the_wait(cluster, monkeypatch):
     total, _, requests = cluster
     monkeypatch.setattr(session, "_room_timeout_s", 60.0)
     monkeypatch.setattr(session.time, "sleep", lambda _: total.update(GPU=1.0))
+    declare_node_labels(["group=gpu"])
     wait_for_room(cpus=1, gpus=1)
+    select_nodes({})
 
-    assert requests == [[{"CPU": 1, "GPU": 1}], []]
+    assert requests == [
+        {"bundles": [{"CPU": 1, "GPU": 1}], "bundle_label_selectors": [{"group": "gpu"}]},
+        {"bundles": []},
+    ]
 
 
 def test_flags_state_what_the_cluster_can_have(monkeypatch):
