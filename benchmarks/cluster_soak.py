@@ -5,7 +5,7 @@
 A Ray cluster of three raylets runs on this machine: a head without CPUs, and two workers. Each run
 starts a command on it and strikes once at a random moment; a run of `study` is struck in several of
 its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
-GCS (a new cluster is started), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
+GCS (a new cluster is started; `gcs-redis`: its state is in Redis, and a new GCS takes over), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
 ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
 
 A line of counts for each run is appended to `benchmarks/results/cluster_soak.csv`. The same command
@@ -85,10 +85,12 @@ EARLIER = 0.7
 COMPARED = ("*.safetensors", "statistics.json")
 AT_START = ("_settings.json", "_provenance.json")
 """Files that a command writes before any work."""
+GOES_ON = ("node", "gcs-redis")
+"""Victims after whose loss the command goes on."""
 REQUESTS = ("SIGINT", "SIGTERM", "job-stop")
 
 Work = Literal["tile", "train-gan", "sweep", "study"]
-Victim = Literal["node", "driver", "gcs", "SIGINT", "SIGTERM", "job-stop"]
+Victim = Literal["node", "driver", "gcs", "gcs-redis", "SIGINT", "SIGTERM", "job-stop"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,15 @@ class Soak:
     out: Path
     """Folder for inputs, references and runs."""
     work: tuple[Work, ...] = ("tile", "train-gan", "sweep", "study")
-    victims: tuple[Victim, ...] = ("node", "driver", "gcs", "SIGINT", "SIGTERM", "job-stop")
+    victims: tuple[Victim, ...] = (
+        "node",
+        "driver",
+        "gcs",
+        "gcs-redis",
+        "SIGINT",
+        "SIGTERM",
+        "job-stop",
+    )
     runs: int = 20
     """Runs of each work and victim, those of earlier commands included."""
     seed: int = 0
@@ -288,7 +298,8 @@ def struck_run(
     target = options.out / f"run-{work}"
     shutil.rmtree(target, ignore_errors=True)
     words = command(options.out, work, target)
-    machines, logs = Machines(jobs=victim == "job-stop"), ""
+    machines = Machines(jobs=victim == "job-stop", redis=victim == "gcs-redis")
+    logs = ""
     places = list(PLACES[number % 2]) if work == "study" else [""]
     strikes = Strikes(target=target, draw=draw, places=places, after_s=after_s)
     repeats, hung, ended_s = 0, 0, None
@@ -317,7 +328,7 @@ def struck_run(
             elif strikes.is_due():
                 finished |= ledger_times(target)
                 struck = progress = time.time()
-                since = struck if victim == "node" else math.inf
+                since = struck if victim in GOES_ON else math.inf
                 strike(machines, run, victim, int(draw.integers(2)))
             elif time.time() - progress > HUNG_S:
                 hung = 1
@@ -370,6 +381,8 @@ def strike(
         machines.replace_worker(number)
     elif victim == "gcs":
         machines.kill_gcs()
+    elif victim == "gcs-redis":
+        machines.restart_gcs()
     else:
         run.send_signal(signal.SIGKILL if victim == "driver" else signal.Signals[victim])
 

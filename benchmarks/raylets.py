@@ -3,7 +3,9 @@
 Used by the benchmarks of clusters.
 """
 
+import contextlib
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +24,34 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 STORE_BYTES = 200 << 20
 STOP_WAIT_S = 30
 START_S = 60
+GCS_AWAY_S = 5
+"""Time until a new GCS starts, as the container of a head needs some."""
+REDIS_VARIABLE = "RAY_REDIS_ADDRESS"
 ENDED = (JobStatus.STOPPED, JobStatus.FAILED, JobStatus.SUCCEEDED)
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A Redis server on loopback."""
+
+    process: "subprocess.Popen[bytes]"
+    address: str
+    password: str
 
 
 class Machines:
     """Raylets with processes, ports and a folder of their own."""
 
-    def __init__(self, *, workers: int = 2, cpus: int = 1, jobs: bool = False) -> None:
+    def __init__(
+        self, *, workers: int = 2, cpus: int = 1, jobs: bool = False, redis: bool = False
+    ) -> None:
         """Start the head and the workers.
 
         Args:
             workers: Machines that work.
             cpus: CPUs of each, as Ray counts them.
             jobs: Start the server of jobs, too.
+            redis: Keep the state of the GCS in a Redis server (Debian package redis-server).
         """
         self.folder = tempfile.mkdtemp(prefix="soak-", dir="/tmp")
         os.environ["RAY_TMPDIR"] = self.folder  # no other Ray of this machine learns of this one
@@ -43,7 +61,14 @@ class Machines:
         if jobs:
             head |= {"dashboard_port": 0, "dashboard_host": "127.0.0.1"}
             head |= {"dashboard_agent_listen_port": free_port()}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.redis = start_redis(self.folder) if redis else None
+        if self.redis:
+            os.environ[REDIS_VARIABLE] = self.redis.address
+            head["redis_password"] = self.redis.password
+        try:
+            self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        finally:
+            os.environ.pop(REDIS_VARIABLE, None)
         self.workers = [self.cluster.add_node(**self._worker) for _ in range(workers)]
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
@@ -66,6 +91,13 @@ class Machines:
         for each in self.cluster.head_node.all_processes["gcs_server"]:
             os.kill(each.process.pid, signal.SIGKILL)
 
+    def restart_gcs(self) -> None:
+        """Kill that service; a new one takes over its state from Redis at the same address."""
+        head = self.cluster.head_node
+        head.kill_gcs_server()
+        time.sleep(GCS_AWAY_S)
+        head.start_gcs_server()
+
     def client(self) -> JobSubmissionClient:
         """Client of the server of jobs."""
         return JobSubmissionClient(f"http://{self.cluster.webui_url}")
@@ -78,6 +110,9 @@ class Machines:
         """End all processes of the cluster."""
         for node in reversed(self.cluster.list_all_nodes()):
             self.cluster.remove_node(node, allow_graceful=False)
+        if self.redis:
+            self.redis.process.kill()
+            self.redis.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -131,6 +166,22 @@ class Job:
 def idhray(*words: str) -> list[str]:
     """Words that start a command of this checkout."""
     return [sys.executable, "-m", "idhray", *words]
+
+
+def start_redis(folder: str) -> RedisServer:
+    """Start a Redis server that keeps its state in memory only, as `cluster/kuberay` does."""
+    port, password = free_port(), secrets.token_hex(16)
+    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+    words += ["--requirepass", password, "--save", "", "--appendonly", "no"]
+    with open(f"{folder}/redis.log", "wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    deadline = time.monotonic() + START_S
+    while True:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return RedisServer(process, f"127.0.0.1:{port}", password)
+        assert time.monotonic() < deadline, f"redis-server does not start, see {folder}/redis.log"
+        time.sleep(0.1)
 
 
 def free_port() -> int:
