@@ -58,8 +58,9 @@ test-newest-ray:
 	$(PYTHON) -m venv .venv-newest-ray
 	.venv-newest-ray/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[dev]"
 	.venv-newest-ray/bin/python -m pip install --quiet --upgrade "ray[default,data,train,tune]"
-	.venv-newest-ray/bin/python -c "import ray; print('Ray', ray.__version__)"
-	.venv-newest-ray/bin/python -m pytest tests/stages
+	@.venv-newest-ray/bin/python -c "import ray; print('newest Ray of the index:', ray.__version__)"
+	@echo "that of make test: $$(grep '^ray==' constraints.txt)"
+	.venv-newest-ray/bin/python -m pytest -n 3 tests/stages
 
 clean:
 	rm -rf $(VENV) demo demo-mri

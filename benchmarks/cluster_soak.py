@@ -1,12 +1,13 @@
 """Machines that are taken away at random moments: is anything lost, doubled, hung or different?
 
-    python -m benchmarks.cluster_soak --out FOLDER [--work tile train-gan sweep study] [--runs 20]
+    python -m benchmarks.cluster_soak --out FOLDER [--work tile sweep] [--runs 20]
 
 A Ray cluster of three raylets runs on this machine: a head without CPUs, and two workers. Each run
 starts a command on it and strikes once at a random moment; a run of `study` is struck in several of
 its stages. The strike is SIGKILL of a worker machine (a new one joins), of the command, or of the
-GCS (a new cluster is started; `gcs-redis`: its state is in Redis, and a new GCS takes over), or a request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that
-ended with an error is repeated. Its tables and weights are compared with those of an unbroken run.
+GCS (a new cluster is started; `gcs-redis`: its state is in Redis, and a new GCS takes over), or a
+request to end: Ctrl-C, SIGTERM, `ray job stop`. A command that ended with an error is repeated. Its
+tables and weights are compared with those of an unbroken run.
 
 A line of counts for each run is appended to `benchmarks/results/cluster_soak.csv`. The same command
 goes on after the runs that the file holds; stop it at any time. After an update, give another
@@ -26,7 +27,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,7 +36,7 @@ import tyro
 from benchmarks.raylets import Job, Machines, idhray
 from idhray.chance import generator as random_generator
 from idhray.ledger import fates
-from idhray.table_parts import parts
+from idhray.table_parts import part_path, parts
 from tests.stages.made_up_experiment import folds, generators, patches
 
 RESULTS = Path(__file__).parent / "results" / "cluster_soak.csv"
@@ -48,10 +49,17 @@ GAN = (
     "--stabilise-kimg 0.4 --fade-kimg 0.4 --total-kimg 4 --batch-sizes 8 8 8 "
     "--checkpoint-kimg 0.4 --sample-kimg 2 --allow-few"
 )
+CLASSIFIER = (
+    "--preset demo --backbone resnet10t --width 0.125 --weights random --image-px 32 "
+    "--clahe-tiles 2 --batch-size 8"
+)
 SWEEP = (
-    "--preset demo --counts 8 --controls duplicate more-real --repeats 2 --no-online-arms "
-    "--train-per-class 16 --eval-per-patient 2 --backbone resnet10t --width 0.125 "
-    "--weights random --image-px 32 --clahe-tiles 2 --batch-size 8 --epochs 6"
+    f"{CLASSIFIER} --counts 8 --controls duplicate more-real --repeats 2 --no-online-arms "
+    "--train-per-class 16 --eval-per-patient 2 --epochs 6"
+)
+TUNE = (
+    f"{CLASSIFIER} --classifiers network --trials 6 --search random --scheduler none "
+    "--inner-folds 2 --epochs 6"
 )
 STUDY = (
     "import os, sys\n"
@@ -82,14 +90,26 @@ SECONDS_PER_LOOK = 0.1
 LATEST = 0.97
 EARLIER = 0.7
 """A run that ended before the strike is made again, with an earlier one."""
-COMPARED = ("*.safetensors", "statistics.json")
+COMPARED = ("*.safetensors", "statistics.json", "gate.json", "best.json")
 AT_START = ("_settings.json", "_provenance.json")
 """Files that a command writes before any work."""
 GOES_ON = ("node", "gcs-redis")
 """Victims after whose loss the command goes on."""
 REQUESTS = ("SIGINT", "SIGTERM", "job-stop")
 
-Work = Literal["tile", "train-gan", "sweep", "study"]
+Work = Literal[
+    "tile",
+    "train-gan",
+    "sweep",
+    "study",
+    "prepare-mri",
+    "cut",
+    "evaluate",
+    "synthesize",
+    "train-classifier",
+    "encode",
+    "tune",
+]
 Victim = Literal["node", "driver", "gcs", "gcs-redis", "SIGINT", "SIGTERM", "job-stop"]
 
 
@@ -99,16 +119,8 @@ class Soak:
 
     out: Path
     """Folder for inputs, references and runs."""
-    work: tuple[Work, ...] = ("tile", "train-gan", "sweep", "study")
-    victims: tuple[Victim, ...] = (
-        "node",
-        "driver",
-        "gcs",
-        "gcs-redis",
-        "SIGINT",
-        "SIGTERM",
-        "job-stop",
-    )
+    work: tuple[Work, ...] = get_args(Work)
+    victims: tuple[Victim, ...] = get_args(Victim)
     runs: int = 20
     """Runs of each work and victim, those of earlier commands included."""
     seed: int = 0
@@ -169,7 +181,11 @@ def make_inputs(out: Path, work: Work) -> None:
     }
     if work == "study":
         steps = {"study-phantom": f"make-phantom {STUDY_PHANTOM} --out {out}/study-phantom"}
-    if work == "sweep" and not (out / "experiment").exists():
+    if work == "prepare-mri":
+        steps = {"mri": f"make-phantom --preset demo-mri --patients 16 --seed 5 --out {out}/mri"}
+    if work in ("evaluate", "synthesize"):
+        steps["gan"] = f"train-gan --images {out}/patches --idh mutant --out {out}/gan {GAN}"
+    if work in ("sweep", "tune") and not (out / "experiment").exists():
         file = folds(out / "experiment" / "folds.parquet")
         patches(out / "experiment" / "patches")
         generators(out / "experiment" / "generators", file)
@@ -187,6 +203,17 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
         "tile": f"tile-slides --manifest {manifest} --out {target} {TILING}",
         "train-gan": f"train-gan --images {out}/patches --idh mutant --out {target} {GAN}",
         "sweep": f"sweep --images {out}/experiment/patches --out {target} {SWEEP}",
+        "prepare-mri": f"prepare-mri --preset demo-mri --manifest {out}/mri/manifest.csv "
+        f"--out {target}",
+        "cut": f"cut-patches --tiles {out}/tiles --out {target} {PATCHES}",
+        "evaluate": f"evaluate-gan --preset demo --checkpoint {out}/gan --images {out}/patches "
+        f"--count 200 --out {target}",
+        "synthesize": f"synthesize --checkpoint {out}/gan --count 2000 --out {target}",
+        "train-classifier": f"train-classifier {CLASSIFIER} --images {out}/patches --epochs 40 "
+        f"--out {target}",
+        "encode": f"encode --images {out}/patches --encoder efficientnet_lite0 --out {target}",
+        "tune": f"tune --images {out}/experiment/patches --folds {out}/experiment/folds.parquet "
+        f"--out {target} {TUNE}",
     }
     if work == "sweep":
         synthetic = sorted(str(path) for path in (out / "experiment" / "generators").iterdir())
@@ -420,6 +447,8 @@ def compared(reference: Path, target: Path) -> dict[str, int]:
         counts["doubled"] += len(parts(str(target / place))) - listed
         counts["different"] += sum(
             finished[name].digest != expected[name].digest
+            and rows(reference / place, name, expected[name].parts)
+            != rows(target / place, name, finished[name].parts)
             for name in expected.keys() & finished.keys()
         )
     for done in reference.rglob("_done.json"):
@@ -429,12 +458,18 @@ def compared(reference: Path, target: Path) -> dict[str, int]:
             if not any(name.startswith("_") for name in path.relative_to(reference).parts):
                 counts["different"] += digest(path) != digest(target / path.relative_to(reference))
     for path in reference.rglob("trials/part-*.parquet"):
-        counts["different"] += trial(path) != trial(target / path.relative_to(reference))
+        counts["different"] += untimed(path) != untimed(target / path.relative_to(reference))
     return counts
 
 
-def trial(path: Path) -> list[dict[str, object]]:
-    """Rows of a part of TRIALS without times."""
+def rows(folder: Path, name: str, shards: int) -> list[dict[str, object]]:
+    """Rows of an input without times."""
+    paths = (Path(part_path(str(folder), name, shard)) for shard in range(shards))
+    return [row for path in paths for row in untimed(path)]
+
+
+def untimed(path: Path) -> list[dict[str, object]]:
+    """Rows of a part without times."""
     if not path.exists():
         return []
     table = pq.read_table(path)
