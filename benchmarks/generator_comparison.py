@@ -1,16 +1,21 @@
 """Kinds of generators on the same real images, trained for the same CPU time.
 
     python -m benchmarks.generator_comparison --data FOLDER --out FOLDER [--cpu-s 300]
+    python -m benchmarks.generator_comparison --data FOLDER --out FOLDER --names pair both
 
 FOLDER/mri_slices holds slices of TCGA-LGG patients (Buda et al. 2019) with index.csv. The images
 are CE-T1w and FLAIR of IDH-mutant patients at 64 px. Two thirds of the patients are trained on, and
 the others are the reference, so that a copier gains nothing. Each line of OUT/figures.jsonl is one
 measure of one generator and one seed, beside its floor: other real patients against the reference.
 OUT/NAME-SEED.png shows generated images, OUT/real.png real ones.
+
+`pair` is a StyleGAN2 of each class, with half of the CPU time each; `both` is one of both classes
+with all of it. Both are measured by class.
 """
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,11 +26,13 @@ import tyro
 from PIL import Image
 
 from benchmarks.experiment_real import opened
+from idhray.cohorts.manifest import LABELS
 from idhray.fidelity.evaluation import evaluate
 from idhray.fidelity.features import random_features
 from idhray.fidelity.realism import realism
 from idhray.fidelity.settings import FidelitySettings
-from idhray.gan.architectures import PRESETS
+from idhray.gan.architectures import PRESETS, conditional_settings
+from idhray.gan.config import GanSettings
 from idhray.gan.sample import generate, generator_of, image_grid
 from idhray.gan.trainer import new_run, train
 
@@ -44,6 +51,7 @@ SETTINGS = {
     )
     for name, preset in (("stylegan2", "demo-mri"), ("diffusion", "demo-diffusion"))
 }
+BY_CLASS = ("pair", "both")
 
 
 def main(
@@ -67,16 +75,19 @@ def main(
     """
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
-    slices = mutant_slices(data / "mri_slices")
-    save(slices.images[~slices.trained], out / "real.png")
+    slices = {label: slices_of(data / "mri_slices", label) for label in LABELS}
+    for label, of_class in slices.items():
+        ending = "" if label == "mutant" else f"-{label}"
+        save(of_class.images[~of_class.trained], out / f"real{ending}.png")
     for seed in seeds:
         for name in names:
-            generated, row = trained_generator(name, seed, slices, cpu_s, images)
-            save(generated, out / f"{name}-{seed}.png")
-            row |= measures(generated, slices)
-            print(json.dumps(row), flush=True)
-            with (out / "figures.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            for label, generated, row in trained_generators(name, seed, slices, cpu_s, images):
+                ending = f"-{label}" if name in BY_CLASS else ""
+                save(generated, out / f"{name}-{seed}{ending}.png")
+                row |= measures(generated, slices[label])
+                print(json.dumps(row), flush=True)
+                with (out / "figures.jsonl").open("a") as file:
+                    file.write(json.dumps(row) + "\n")
 
 
 @dataclass(frozen=True)
@@ -94,27 +105,70 @@ class Slices:
         return np.isin(self.patients, np.unique(self.patients)[::3], invert=True)
 
 
-def trained_generator(
-    name: str, seed: int, slices: Slices, cpu_s: float, count: int
-) -> tuple[np.ndarray, dict[str, object]]:
-    """Images of one generator after so many CPU seconds, and how it was trained."""
-    trained = slices.trained
-    patients = tuple(slices.patients[trained])
+Trained = tuple[str, np.ndarray, dict[str, object]]
+"""Class, generated images, and how their generator was trained."""
+
+
+def trained_generators(
+    name: str, seed: int, slices: dict[str, Slices], cpu_s: float, count: int
+) -> Iterator[Trained]:
+    """Images after so many CPU seconds: of mutants, or of each class if classes are compared."""
+    if name not in BY_CLASS:
+        settings = SETTINGS[name]
+        yield from _generators(
+            name, settings, seed, {"mutant": slices["mutant"]}, cpu_s=cpu_s, count=count
+        )
+    elif name == "both":
+        settings = conditional_settings(SETTINGS["stylegan2"])
+        yield from _generators(name, settings, seed, slices, cpu_s=cpu_s, count=count)
+    else:
+        for label, of_class in slices.items():
+            part, settings = {label: of_class}, SETTINGS["stylegan2"]
+            yield from _generators(
+                name, settings, seed, part, cpu_s=cpu_s / len(slices), count=count
+            )
+
+
+def _generators(
+    name: str,
+    settings: GanSettings,
+    seed: int,
+    slices: dict[str, Slices],
+    *,
+    cpu_s: float,
+    count: int,
+) -> Iterator[Trained]:
+    """Images of one network, of each class that it learned."""
+    shown = [each.images[each.trained] for each in slices.values()]
+    patients = [each.patients[each.trained] for each in slices.values()]
+    classes = np.repeat(range(len(shown)), [len(images) for images in shown])
     run = new_run(
-        slices.images[trained], SETTINGS[name], seed=seed, idh="mutant", patients=patients
+        np.concatenate(shown),
+        settings,
+        seed=seed,
+        idh="/".join(slices),
+        patients=tuple(np.concatenate(patients)),
+        classes=tuple(classes.tolist()) if len(shown) > 1 else None,
     )
     start = time.process_time()
     train(run, lambda *_: False, stop=lambda: time.process_time() - start > cpu_s)
-    start = time.process_time()
-    generated = generate(generator_of(run), seed, range(count))
-    seconds = (time.process_time() - start) / count
-    return generated, {
-        "name": name,
-        "seed": seed,
-        "kimg": run.images_shown / 1000,
-        "cpu_s": cpu_s,
-        "generation_cpu_s_per_image": round(seconds, 4),
-    }
+    for place, label in enumerate(slices):
+        start = time.process_time()
+        generator = generator_of(run, place if len(shown) > 1 else None)
+        generated = generate(generator, seed, range(count))
+        seconds = (time.process_time() - start) / count
+        yield (
+            label,
+            generated,
+            {
+                "name": name,
+                "class": label,
+                "seed": seed,
+                "kimg": run.images_shown / 1000,
+                "cpu_s": cpu_s,
+                "generation_cpu_s_per_image": round(seconds, 4),
+            },
+        )
 
 
 def measures(generated: np.ndarray, slices: Slices) -> dict[str, object]:
@@ -137,9 +191,9 @@ def measures(generated: np.ndarray, slices: Slices) -> dict[str, object]:
     return {"value, floor, largest floor": values, "realism": sentence}
 
 
-def mutant_slices(folder: Path) -> Slices:
-    """CE-T1w and FLAIR of the IDH-mutant patients, at 64 px."""
-    index = pd.read_csv(folder / "index.csv").query("has_post and idh == 'mutant'")
+def slices_of(folder: Path, idh: str) -> Slices:
+    """CE-T1w and FLAIR of the patients of one class, at 64 px."""
+    index = pd.read_csv(folder / "index.csv").query("has_post and idh == @idh")
     images = []
     for path in index["image"]:
         rgb = opened(folder / path)

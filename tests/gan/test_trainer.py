@@ -256,7 +256,7 @@ def test_two_workers_train_what_one_trains(trained_together, settings):
 
 @pytest.mark.parametrize("settings", [each for each in LEARNERS if each.id != "pggan"])
 def test_one_network_learns_the_color_of_each_class(settings):
-    """Red is wildtype and blue is mutant, by three to one; hardly an image is of the other class."""
+    """Red is wildtype and blue is mutant, by three to one; few images are of the other class."""
     side = settings.resolution_px
     colors = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
     classes = tuple([0] * 24 + [1] * 8)
