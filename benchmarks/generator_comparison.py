@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,20 +114,17 @@ def trained_generators(
     name: str, seed: int, slices: dict[str, Slices], cpu_s: float, count: int
 ) -> Iterator[Trained]:
     """Images after so many CPU seconds: of mutants, or of each class if classes are compared."""
-    if name not in BY_CLASS:
-        settings = SETTINGS[name]
-        yield from _generators(
-            name, settings, seed, {"mutant": slices["mutant"]}, cpu_s=cpu_s, count=count
-        )
-    elif name == "both":
+    times: dict[str, Any] = {
+        "cpu_s": cpu_s / len(slices) if name == "pair" else cpu_s,
+        "count": count,
+    }
+    if name == "both":
         settings = conditional_settings(SETTINGS["stylegan2"])
-        yield from _generators(name, settings, seed, slices, cpu_s=cpu_s, count=count)
-    else:
-        for label, of_class in slices.items():
-            part, settings = {label: of_class}, SETTINGS["stylegan2"]
-            yield from _generators(
-                name, settings, seed, part, cpu_s=cpu_s / len(slices), count=count
-            )
+        yield from _generators(name, settings, seed, slices, **times)
+        return
+    for label in slices if name == "pair" else ("mutant",):
+        settings = SETTINGS["stylegan2" if name == "pair" else name]
+        yield from _generators(name, settings, seed, {label: slices[label]}, **times)
 
 
 def _generators(

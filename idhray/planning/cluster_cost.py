@@ -24,7 +24,7 @@ class Workload:
     mri_patients: int = 0
     """Patients whose MRI is prepared."""
     generators: int = 0
-    """Generators to train."""
+    """Generators to train; one network for both classes counts once."""
     kimg: float = 0.0
     """Thousands of images that each generator is shown."""
     synthetic_images: int = 0

@@ -48,8 +48,8 @@ class StudySettings:
     """Architecture of the generators. Its settings are those of the group with its name, of a PGGAN
     those of `gan`."""
     one_network: bool = False
-    """Train one network for both classes, in place of one for each: half of the generators' hours.
-    Not for a PGGAN."""
+    """Train one network for both classes, in place of one for each: half of the generators' hours
+    at the same `total_kimg`, of which each class is shown one half. Not for a PGGAN."""
     gan: PgganSettings = field(default_factory=PgganSettings)
     stylegan2: StyleGan2Settings = field(default_factory=StyleGan2Settings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
