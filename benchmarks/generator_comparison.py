@@ -82,10 +82,10 @@ def main(
         save(of_class.images[~of_class.trained], out / f"real{ending}.png")
     for seed in seeds:
         for name in names:
-            for label, generated, row in trained_generators(name, seed, slices, cpu_s, images):
+            for label, generated, training in trained_generators(name, seed, slices, cpu_s, images):
                 ending = f"-{label}" if name in BY_CLASS else ""
                 save(generated, out / f"{name}-{seed}{ending}.png")
-                row |= measures(generated, slices[label])
+                row = training | measures(generated, slices[label])
                 print(json.dumps(row), flush=True)
                 with (out / "figures.jsonl").open("a") as file:
                     file.write(json.dumps(row) + "\n")
