@@ -9,6 +9,7 @@ import pytest
 
 from idhray.cohorts.folds import read_folds
 from idhray.errors import ConfigError, LeakageError, TableError
+from idhray.fidelity.features import random_features
 from idhray.fingerprints import unpacked_digests
 from idhray.gan import sample
 from idhray.gan.checkpoint import read_model
@@ -17,7 +18,6 @@ from idhray.generator_records import read_gate, read_generator
 from idhray.leakage import refuse_equal_weights, suitable_generators
 from idhray.stages import evaluate_gan as evaluation
 from idhray.stages.evaluate_gan import PRESETS, EvaluateGanFlags, evaluate_gan
-from idhray.fidelity.features import random_features
 from idhray.stages.gan_training.fidelity_meter import meters_of_classes
 from idhray.stages.gan_training.image_sets import BOTH, RealImages, real_images
 from idhray.stages.gan_training.task import GanTask, task_from, task_values
