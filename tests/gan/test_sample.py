@@ -294,5 +294,5 @@ def test_images_of_two_classes_are_asked_for_by_class(conditional, tmp_path):
     )
     with pytest.raises(ConfigError, match="a generator of class mutant, not wildtype"):
         load_generator(str(tmp_path / "one"), idh="wildtype")
-    with pytest.raises(ConfigError, match="of both classes, and no other, needs a class"):
+    with pytest.raises(ConfigError, match="and no other, needs the class of its images"):
         generator_of(conditional)
