@@ -19,6 +19,7 @@ from idhray.gan.sample import (
     TrainedGenerator,
     block_size,
     check_psi,
+    class_seed,
     image_grid,
     inputs_of,
     latent,
@@ -149,7 +150,7 @@ def style_mixing_grid(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _inputs(generator: TrainedGenerator, seed: int, indices: Sequence[int], psi: float) -> Tensor:
     """Inputs of `render` for these images: (n, Z) latents or (n, layers, Z) styles."""
-    size = generator.settings.latent_size
+    size, seed = generator.settings.latent_size, class_seed(generator, seed)
     latents = torch.cat([latent(seed, index, size) for index in indices]).to(generator.device)
     return inputs_of(generator, latents, psi)
 

@@ -219,8 +219,7 @@ def _block_draws(
     generator: TrainedGenerator, seed: int, indices: range
 ) -> tuple[Tensor, Tensor | None]:
     """(N, Z) latents, and (N, P) noise if there is any; drawn on the CPU for all devices."""
-    if generator.label is not None:  # images of the classes are no pairs of one latent
-        seed = seed_for(seed, "class", generator.label)
+    seed = class_seed(generator, seed)
     latents = [latent(seed, index, generator.settings.latent_size) for index in indices]
     if generator.architecture.noise_size is None:
         return torch.cat(latents), None
@@ -236,6 +235,11 @@ def _block(
     if noise is None:
         return render(generator, inputs)
     return render(generator, inputs, noise.to(generator.device))
+
+
+def class_seed(generator: TrainedGenerator, seed: int) -> int:
+    """Seed of the latents of a class: images of the two classes are no pairs of one latent."""
+    return seed if generator.label is None else seed_for(seed, "class", generator.label)
 
 
 def inputs_of(generator: TrainedGenerator, latents: Tensor, psi: float) -> Tensor:

@@ -15,9 +15,10 @@ from idhray.gan.pictures import (
     style_mixing,
     style_mixing_grid,
 )
-from idhray.gan.sample import TrainedGenerator, generate, latent
+from idhray.gan.sample import TrainedGenerator, generate, generator_of, latent
 from idhray.gan.stylegan2.config import StyleGan2Settings
 from idhray.gan.stylegan2.networks import StyleGan2Generator
+from tests.gan.made_up import BY_NAME, start
 
 PGGAN = PgganSettings(
     resolution_px=16, channels=2, latent_size=16, fmap_base=64, fmap_max=32, batch_sizes=(4, 4, 4)
@@ -165,3 +166,12 @@ def test_impossible_mixtures_are_refused(styled, grown):
     for crossover in (0, 6):
         with pytest.raises(ConfigError, match=f"crossover must be 1 to 5, got {crossover}"):
             style_mixing(styled, 3, rows=[0], columns=[1], crossover=crossover)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_walk_of_a_class_stops_at_its_own_images(label):
+    """A diffusion model has no other noise, so the stops are the images of `generate`."""
+    generator = generator_of(start(BY_NAME["diffusion-both"]), label)
+    frames = interpolation(generator, 3, [0, 4], steps=3)
+
+    assert np.abs(frames[::3] - generate(generator, 3, [0, 4]).astype(float)).max() <= 1
