@@ -1,12 +1,14 @@
 """Reader of a tiled TIFF's own compressed blocks: each once, at the smallest sufficient scale.
 
 OpenSlide still opens the file and gives its size, levels and resolution; the pixels are decoded
-from the file itself in a fraction of OpenSlide's time. A slide of another kind, or one whose blocks
+from the file itself in a fraction of OpenSlide's time. Smaller copies in the SubIFDs of an OME-TIFF
+are further levels, which OpenSlide does not know. A slide of another kind, or one whose blocks
 differ from what OpenSlide shows, is refused with a reason and read by `Slide`.
 """
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +17,12 @@ import openslide
 from idhray.errors import SlideError, one_line
 from idhray.images import RGB
 from idhray.slides.reader import Slide, UnopenedError
-from idhray.slides.resample import WHOLE_PX, ReadPlan, resampled, whole_steps
+from idhray.slides.resample import WHOLE_PX, ReadPlan, level_downsamples, resampled, whole_steps
 from idhray.slides.second_reader import SecondSlide, refuse_other_pixels
 from idhray.slides.tiff.blocks import BlockKey, BlockReader
-from idhray.slides.tiff.check import readable_levels
+from idhray.slides.tiff.check import readable_levels, usable_shrinks
 from idhray.slides.tiff.codecs import JPEG_SHRINKS
+from idhray.slides.tiff.tiles import TiledLevel, sub_levels
 
 SecondReader = Literal["never", "unopened", "always"]
 
@@ -27,6 +30,11 @@ CACHE_BYTES = 256 * 2**20
 """Limit of decoded blocks that are stored for later regions; beyond it blocks are decoded again.
 For the lower edge of a row of tiles, a slide 100,000 px wide takes 20 MB (256 px blocks, halved).
 """
+MAX_COPY_DIFFERENCE = 3.0
+"""Largest average difference in gray values between a smaller copy in a SubIFD and the next finer
+level, over the means of 8 x 8 squares of a block."""
+MAX_STEP = 16
+"""Largest ratio of the sides of two neighboring levels of which one lies in a SubIFD."""
 
 
 class IndirectError(SlideError):
@@ -121,6 +129,56 @@ class DirectSlide(Slide):
         if isinstance(levels, str):
             raise IndirectError(f"{self.name}: cannot be read directly: {levels}; use Slide")
         self._levels = levels
+        for level in sub_levels(path, self.size_l0):
+            self._add(level)
+        self.close()
+
+    def _add(self, level: TiledLevel) -> None:
+        """Use a level that OpenSlide does not list, if it shows the next finer level."""
+        known, downsamples = self._levels, self._downsamples
+        step = known[-1].size[0] / level.size[0]
+        if not 1.9 <= step <= MAX_STEP:
+            return
+        self._levels = [*known, level]
+        self._downsamples = level_downsamples([one.size for one in self._levels])
+        self.close()
+        try:
+            checked = self._compared_with_finer(level)
+        except SlideError:
+            checked = None
+        self._levels = known if checked is None else [*known, checked]
+        self._downsamples = downsamples if checked is None else self._downsamples
+        self.close()
+
+    def _compared_with_finer(self, level: TiledLevel) -> TiledLevel | None:
+        """The last level with its usable scales; None if its longest block shows something else."""
+        blocks, number = self._open_blocks(), len(self._levels) - 1
+        lengths = np.where(blocks.plausible(level), level.counts, 0)
+        if not lengths.any():
+            return None
+        row, column = divmod(int(np.argmax(lengths)), level.across)
+        left, top = column * level.block[0], row * level.block[1]
+        width, height = (
+            min(block, side - start)
+            for block, side, start in zip(level.block, level.size, (left, top), strict=True)
+        )
+        x, y = (
+            coarse / fine
+            for coarse, fine in zip(self._downsamples[-1], self._downsamples[-2], strict=True)
+        )
+        squares = (min(8, width), min(8, height))
+        views = [
+            ReadPlan(number, 1, left, top, width, height),
+            ReadPlan(number - 1, 1, left * x, top * y, width * x, height * y),
+        ]
+        coarse, fine = (
+            resampled(self._assembled(plan), plan.box[:2], plan, squares).astype(np.int16)
+            for plan in views
+        )
+        if np.abs(coarse - fine).mean() > MAX_COPY_DIFFERENCE:
+            return None
+        data = blocks.data(BlockKey(number, 1, row, column))
+        return replace(level, coding=replace(level.coding, scaled=usable_shrinks(data, level)))
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""

@@ -86,7 +86,7 @@ class SecondSlide(Slide):
         if x < end_x and y < end_y:
             try:
                 image = self._opened().slide.read_region((x, y), plan.level, (end_x - x, end_y - y))
-                part = np.array(image.numpy())
+                part = np.array(image.to_interleaved().numpy())  # OME-Zarr: a plane per color
             except Exception as error:  # noqa: BLE001 - see `_second_handle`
                 raise openslide.OpenSlideError(one_line(error)) from None
             pixels[y - top : end_y - top, x - left : end_x - left] = part[..., :3]

@@ -73,13 +73,13 @@ def _compared_level(
         most = np.abs(off if reference.aligned else off.mean(axis=(0, 1))).max()
         if most > MAX_DIFFERENCE:
             return f"pixels differ from OpenSlide's by up to {most:.0f}"
-        scaled = _usable_shrinks(blocks.data(key), level)
+        scaled = usable_shrinks(blocks.data(key), level)
     except SlideError as error:
         return str(error)
     return replace(level, coding=replace(level.coding, scaled=scaled))
 
 
-def _usable_shrinks(data: bytes, level: TiledLevel) -> tuple[int, ...]:
+def usable_shrinks(data: bytes, level: TiledLevel) -> tuple[int, ...]:
     """Shrinks at which a JPEG block may be decoded and still shows the mean of its pixels."""
     if level.coding.codec != "jpeg":
         return ()

@@ -21,6 +21,7 @@ from idhray.slides.tiff.codecs import Coding, jpeg_tables
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 MAX_PAGES = 100
+MAX_SUB_LEVELS = 20
 MAX_BLOCK_SIDE_PX = 4096
 MAX_BLOCKS = 4_000_000
 """Most blocks of a level: a slide with sides of 500,000 px in blocks of 256."""
@@ -96,6 +97,46 @@ def tiled_levels(path: str, sizes: Sequence[tuple[int, int]]) -> list[TiledLevel
         f"level {number}: {level}" for number, level in enumerate(levels) if isinstance(level, str)
     ]
     return reasons[0] if reasons else [level for level in levels if not isinstance(level, str)]
+
+
+def sub_levels(path: str, size_l0: tuple[int, int]) -> list[TiledLevel]:
+    """Index of the smaller copies that an OME-TIFF stores in the SubIFDs of its first image.
+
+    OpenSlide does not list them. A copy that cannot be read directly is left out.
+
+    Args:
+        path: Path of a local file.
+        size_l0: (width, height) of the slide.
+
+    Returns:
+        Levels from fine to coarse, each at most half as wide as the slide and with its proportions.
+    """
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            first = [page.aspage() for page in islice(tiff.pages, MAX_PAGES)]
+            copies = [
+                copy.aspage()
+                for page in first
+                if page.subifds and (page.imagewidth, page.imagelength) == size_l0
+                for copy in islice(page.pages or (), MAX_SUB_LEVELS)
+            ]
+            indexed = [_level(page) for page in copies if page.is_tiled]
+    except BAD_TIFF:
+        return []
+    levels = {
+        level.size: level
+        for level in indexed
+        if isinstance(level, TiledLevel) and _is_smaller_copy(level.size, size_l0)
+    }
+    return [levels[size] for size in sorted(levels, reverse=True)]
+
+
+def _is_smaller_copy(size: tuple[int, int], size_l0: tuple[int, int]) -> bool:
+    """True for a size of the slide's proportions, to a pixel, and at most half its width."""
+    factor = max(size_l0[0] / size[0], size_l0[1] / size[1])
+    return factor >= 1.9 and all(
+        abs(whole / factor - side) <= 1 for whole, side in zip(size_l0, size, strict=True)
+    )
 
 
 def _level(page: tifffile.TiffPage) -> TiledLevel | str:

@@ -6,7 +6,7 @@ them.
 """
 
 VERSIONS: dict[str, int] = {
-    "tile_slides": 2,
+    "tile_slides": 3,
     "prepare_mri": 2,
     "import_images": 2,
     "cut_patches": 2,
