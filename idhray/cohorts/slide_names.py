@@ -21,7 +21,7 @@ def slide_name(path: str) -> str:
     The text after the last dot of a DICOM UID, of a GDC name without an ending or of a version
     number is no ending but part of the name.
     """
-    file = PurePosixPath(path)
+    file = PurePosixPath(path.removesuffix("/zarr.json"))  # an OME-Zarr is a folder
     return file.stem if ENDING.fullmatch(file.suffix) else file.name
 
 

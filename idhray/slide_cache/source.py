@@ -24,6 +24,8 @@ SERIES = re.compile(rb"\x20\0\x0d\0UI..[0-9.]{1,64}[\0 ]?\x20\0\x0e\0UI..([0-9.]
 which OpenSlide needs. The two are adjacent only for the file itself, not in references to others.
 """
 UNKNOWN_SERIES = b""
+OME_ZARR_FILE = "zarr.json"
+"""File in the folder of an OME-Zarr 0.5 that stands for the whole folder."""
 MAX_CACHED_SERIES = 1 << 18
 _series_cache: dict[tuple[object, ...], bytes | None] = {}
 """Series of files. In a folder of many slides, each slide looks up all files."""
@@ -58,6 +60,12 @@ class Source:
         """32 hexadecimal digits: a hash of the path, sizes and times."""
         state = [self.path, [(file.name, file.size, file.changed_ns) for file in self.files]]
         return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
+
+
+def file_to_open(path: str) -> str:
+    """Path of the file that stands for a slide: an OME-Zarr is a folder, named `*.zarr`."""
+    folder = path.rstrip("/")
+    return f"{folder}/{OME_ZARR_FILE}" if folder.lower().endswith(".zarr") else path
 
 
 def source_of(path: str) -> Source:
@@ -103,7 +111,11 @@ def _companions(path: str, files: fs.FileSystem, info: fs.FileInfo) -> Iterator[
 
     MIRAX: the files in the folder of the same name. DICOM: the files of the same series in the same
     folder, among them the slide's levels. Hamamatsu VMS and VMU: the files that they name.
+    OME-Zarr: all files of its folder.
     """
+    if info.base_name == OME_ZARR_FILE:
+        yield from _listed(files, posixpath.dirname(info.path), recursive=True)
+        return
     stem, ending = posixpath.splitext(info.path)
     ending = ending.lower()
     if ending == ".mrxs":

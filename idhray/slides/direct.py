@@ -7,6 +7,7 @@ differ from what OpenSlide shows, is refused with a reason and read by `Slide`.
 """
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import openslide
 
 from idhray.errors import SlideError, one_line
 from idhray.images import RGB
+from idhray.slide_cache.source import OME_ZARR_FILE
 from idhray.slides.reader import Slide, UnopenedError
 from idhray.slides.resample import WHOLE_PX, ReadPlan, level_downsamples, resampled, whole_steps
 from idhray.slides.second_reader import SecondSlide, refuse_other_pixels
@@ -33,8 +35,8 @@ For the lower edge of a row of tiles, a slide 100,000 px wide takes 20 MB (256 p
 MAX_COPY_DIFFERENCE = 3.0
 """Largest average difference in gray values between a smaller copy in a SubIFD and the next finer
 level, over the means of 8 x 8 squares of a block."""
-MAX_STEP = 16
-"""Largest ratio of the sides of two neighboring levels of which one lies in a SubIFD."""
+LEAST_STEP, MAX_STEP = 1.9, 16
+"""Ratio of the sides of two neighboring levels of which one lies in a SubIFD."""
 
 
 class IndirectError(SlideError):
@@ -70,7 +72,12 @@ def open_slide(
     """
     options: dict[str, Any] = {"name": name, "mpp": mpp, "objective_power": objective_power}
     options |= {"assume_mpp": assume_mpp, "to_srgb": to_srgb}
-    if second_reader == "always":
+    if second_reader == "always" or os.path.basename(path) == OME_ZARR_FILE:
+        if second_reader == "never":
+            raise SlideError(
+                f"{name or path}: is an OME-Zarr, which OpenSlide does not read; use "
+                "--second-reader unopened"
+            )
         return _second(path, options)
     try:
         if direct:
@@ -128,27 +135,26 @@ class DirectSlide(Slide):
         self.close()
         if isinstance(levels, str):
             raise IndirectError(f"{self.name}: cannot be read directly: {levels}; use Slide")
-        self._levels = levels
+        self._use(levels)
         for level in sub_levels(path, self.size_l0):
             self._add(level)
+
+    def _use(self, levels: list[TiledLevel]) -> None:
         self.close()
+        self._levels = levels
+        self._downsamples = level_downsamples([level.size for level in levels])
 
     def _add(self, level: TiledLevel) -> None:
         """Use a level that OpenSlide does not list, if it shows the next finer level."""
-        known, downsamples = self._levels, self._downsamples
-        step = known[-1].size[0] / level.size[0]
-        if not 1.9 <= step <= MAX_STEP:
+        listed = self._levels
+        if not LEAST_STEP <= listed[-1].size[0] / level.size[0] <= MAX_STEP:
             return
-        self._levels = [*known, level]
-        self._downsamples = level_downsamples([one.size for one in self._levels])
-        self.close()
+        self._use([*listed, level])
         try:
             checked = self._compared_with_finer(level)
         except SlideError:
             checked = None
-        self._levels = known if checked is None else [*known, checked]
-        self._downsamples = downsamples if checked is None else self._downsamples
-        self.close()
+        self._use(listed if checked is None else [*listed, checked])
 
     def _compared_with_finer(self, level: TiledLevel) -> TiledLevel | None:
         """The last level with its usable scales; None if its longest block shows something else."""

@@ -1,4 +1,4 @@
-"""Second reader, for slides that OpenSlide does not read: CZI, iSyntax, VSI, OME-Zarr, QPTIFF.
+"""Second reader, for slides that OpenSlide does not read: CZI, iSyntax, VSI, OME-Zarr 0.5.
 
 It is the optional package fastslide (Apache-2.0). It has hung forever on a broken file, so it is
 used in workers only, which end at the time limit of the slide. Where OpenSlide opens the file as
@@ -16,6 +16,7 @@ import openslide
 
 from idhray.errors import ConfigError, SlideError, one_line
 from idhray.images import RGB
+from idhray.slide_cache.source import OME_ZARR_FILE
 from idhray.slides.reader import Slide
 from idhray.slides.resample import XY, ReadPlan, over_white
 
@@ -50,7 +51,7 @@ class SecondSlide(Slide):
         import fastslide  # noqa: PLC0415 - an optional package
 
         try:
-            slide = fastslide.FastSlide.from_file_path(self.path)
+            slide = fastslide.FastSlide.from_file_path(self.path.removesuffix(f"/{OME_ZARR_FILE}"))
             kind, channels = str(slide.dtype), int(slide.num_channels)
             handle = SimpleNamespace(
                 slide=slide,

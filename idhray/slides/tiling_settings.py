@@ -60,7 +60,7 @@ class TilingSettings:
     """Refuse a slide whose thumbnail cannot be H&E on glass: wrongly decoded colors, fluorescence,
     but also other stains."""
     second_reader: Literal["never", "unopened", "always"] = "never"
-    """Use of the optional package fastslide, which reads CZI, iSyntax, VSI, OME-Zarr and QPTIFF.
+    """Use of the optional package fastslide, which reads CZI, iSyntax, VSI and OME-Zarr 0.5.
     unopened: for slides that OpenSlide cannot open. always: for all slides, such as DICOM slides
     whose colors OpenSlide decodes wrongly. A slide on which both readers differ fails."""
     direct: bool = True

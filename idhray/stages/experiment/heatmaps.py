@@ -23,6 +23,7 @@ from idhray.cohorts.slide_names import slide_names
 from idhray.errors import IdhrayError
 from idhray.experiment.arms import REAL
 from idhray.images import RGB, decode, encode
+from idhray.slide_cache.source import file_to_open
 from idhray.slides.direct import open_slide
 from idhray.slides.thumbnail import thumbnail
 from idhray.slides.tiling_settings import TilingSettings
@@ -182,7 +183,7 @@ def draw_slide(
         return "its patches have no place on the slide"
     try:
         with (
-            local_file(str(row["slide"])) as path,
+            local_file(file_to_open(str(row["slide"]))) as path,
             open_slide(
                 path,
                 name=slide,

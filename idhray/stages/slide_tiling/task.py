@@ -12,7 +12,7 @@ from idhray.config import settings_hash
 from idhray.entity_tags import entity_tags
 from idhray.errors import StorageError
 from idhray.slide_cache.cache import Cache
-from idhray.slide_cache.source import slide_files, source_of
+from idhray.slide_cache.source import file_to_open, slide_files, source_of
 from idhray.slides.tiling_settings import TilingSettings
 from idhray.stages.runtime.items import Item
 from idhray.storage import absolute, list_files, read_bytes
@@ -118,6 +118,7 @@ def tile_items(
     cohort: pd.DataFrame, sidecars: Sidecars, run: TileRun, settings: dict[str, Any]
 ) -> list[Item[TileTask]]:
     """One item for each slide of a cohort; the hash of an item is made of `settings`."""
+    cohort = cohort.assign(slide=cohort["slide"].map(file_to_open))
     with ThreadPoolExecutor(STATS_AT_ONCE) as pool:
         states = list(pool.map(_file_state, cohort["slide"]))
     rows = zip(cohort.to_dict("records"), states, strict=True)
