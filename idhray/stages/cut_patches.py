@@ -72,9 +72,6 @@ class CutPatchesFlags(TableFlags):
     without any label is always cut so."""
     seed: int = 0
     """Seed of the draw of places in each tile."""
-    dry_run: bool = False
-    """Print what would be read and written, the state of the folder and the time of the work that
-    is left by what is done in it, and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ from idhray.errors import ConfigError, TableError
 from idhray.ledger import check_failures, tally
 from idhray.stages.experiment.feature_tables import ENCODER_FILE
 from idhray.stages.experiment.image_parts import InputParts, inputs_with_parts
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -101,6 +102,7 @@ class EncodeTask:
     cpus: int
 
 
+@with_dry_run(reads=("images",), writes="FEATURES of the images")
 def encode(flags: EncodeFlags) -> dict[str, Any]:
     """Turn images into features of a frozen encoder, for linear probes and attention pooling.
 

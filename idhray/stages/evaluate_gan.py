@@ -148,9 +148,6 @@ class EvaluateGanFlags(RunFlags):
     """Seed of the evaluated images, which differ from those of `synthesize`."""
     gpus: float | None = None
     """GPUs of the evaluation. Default: one if the cluster has GPUs, else none."""
-    dry_run: bool = False
-    """Print what would be read and written, the state of the folder and the time of the work that
-    is left by what is done in it, and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from idhray.exchange.tfrecord import ENDING, write_tfrecord
 from idhray.exchange.webdataset import write_shard
 from idhray.generator_records import read_gate, read_generator, write_gate, write_generator
 from idhray.ledger import check_failures, tally
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -78,6 +79,7 @@ class ExportTask:
     out: str
 
 
+@with_dry_run(reads=("images",), writes="images for other tools and their index")
 def export_images(flags: ExportImagesFlags) -> dict[str, Any]:
     """Write the images of a table for another tool; JPEG and PNG keep their bytes.
 

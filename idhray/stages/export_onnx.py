@@ -22,6 +22,7 @@ from idhray.errors import ConfigError, StorageError
 from idhray.exchange.onnx_file import onnx_bytes, refuse_other_results
 from idhray.gan.architectures import architecture_of
 from idhray.gan.sample import TrainedGenerator, inputs_of, load_generator, render
+from idhray.stages.runtime.dry_run import DRY_RUN
 from idhray.stages.runtime.folder import seal
 from idhray.storage import absolute, exists, join, publish, read_json
 
@@ -47,6 +48,8 @@ class ExportOnnxFlags:
     """Class of the images; needed for a generator of both classes."""
     overwrite: bool = False
     """Replace an existing file."""
+    dry_run: bool = False
+    """Make the file and compare it with the network, and do not write it."""
 
 
 class Probabilities(nn.Module):
@@ -101,6 +104,8 @@ def export_onnx(flags: ExportOnnxFlags) -> dict[str, Any]:
         raise ConfigError("--idh chooses the images of a generator, and this is a classifier")
     else:
         data, result = _export_classifier(folder, card)
+    if flags.dry_run:
+        return {"out": out, DRY_RUN: True, "bytes": len(data), **result}
     publish(out, data)
     logger.info("%s: %.1f MB", out, len(data) / 1e6)
     return {"out": out, "bytes": len(data), **result}

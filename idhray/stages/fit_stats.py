@@ -8,6 +8,7 @@ from idhray.cohorts.manifest import patients_of, read_manifest
 from idhray.config import default_values
 from idhray.errors import ConfigError
 from idhray.stages.experiment.outcome import read_outcome
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.studies.arm_rows import (
     arm_rows,
     experiment_folder,
@@ -66,8 +67,14 @@ class FitStatsFlags:
     overwrite: bool = False
     """Delete what an earlier run with other settings or inputs left in the output folder, and start
     again."""
+    dry_run: bool = False
+    """Make all checks, print what would be read and written and the state of the folder, and
+    stop."""
 
 
+@with_dry_run(
+    reads=("predictions", "readings", "consensus", "manifest"), writes="tables, figures and verdict"
+)
 def fit_stats(flags: FitStatsFlags) -> dict[str, Any]:
     """Compute the tables and the verdict of a study, and print the main tables."""
     if bool(flags.predictions) == bool(flags.readings):

@@ -28,6 +28,7 @@ from idhray.exchange.rows import safe_name, size_of
 from idhray.exchange.sample import Reader, Sample, place_of, stored
 from idhray.exchange.selection import NameSelection
 from idhray.ledger import Fate, check_failures, fates, tally
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -107,6 +108,7 @@ class ImportTask:
     """True for an image with an item of its own, since an earlier run found it broken."""
 
 
+@with_dry_run(reads=("source", "manifest"), writes="PATCHES or TILES")
 def import_images(flags: ImportImagesFlags) -> dict[str, Any]:
     """Take images of another tool into a PATCHES or TILES table; JPEG and PNG keep their bytes.
 

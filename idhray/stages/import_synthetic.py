@@ -37,6 +37,7 @@ from idhray.images import decode, image_cell
 from idhray.ledger import check_failures, tally
 from idhray.patients import same_patients
 from idhray.stages.gan_training.synthetic_card import write_synthetic_card
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -124,6 +125,7 @@ class ImportSyntheticTask:
     """`patients_hash` of the declared patients."""
 
 
+@with_dry_run(reads=("source", "trained_on", "images"), writes="SYNTHETIC")
 def import_synthetic(flags: ImportSyntheticFlags) -> dict[str, Any]:
     """Take images of any generator into a SYNTHETIC table, with its declared training patients.
 

@@ -13,6 +13,7 @@ from idhray.phantom.mri.patients import MriPatient, MriPhantomSettings, mri_pati
 from idhray.phantom.patients import PRESETS as SLIDES
 from idhray.phantom.patients import Patient, PhantomSettings, phantom_patients
 from idhray.phantom.slide import make_slide
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -69,6 +70,7 @@ class MriPhantomTask:
     out: str
 
 
+@with_dry_run(reads=(), writes="a made-up cohort with its truth and manifest")
 def make_phantom(flags: MakePhantomFlags) -> dict[str, Any]:
     """Make up a cohort of slides or of MRI, as the preset says, with its truth and a manifest."""
     out = absolute(flags.out)

@@ -22,6 +22,7 @@ from idhray.leakage import HeldOut, assert_untouched, patient_splits
 from idhray.ledger import check_failures, tally
 from idhray.stages.experiment.application import application_plan, predict_by_models
 from idhray.stages.experiment.one_fold import one_fold
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import refuse_changed_checkpoint, seal, stage_folder
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -73,6 +74,7 @@ class PredictTask:
     fold: int
 
 
+@with_dry_run(reads=("images", "checkpoint", "models", "folds"), writes="PREDICTIONS")
 def predict(flags: PredictFlags) -> dict[str, Any]:
     """Predict each patient's IDH status as the mean over the patient's images."""
     if bool(flags.checkpoint) == bool(flags.models):

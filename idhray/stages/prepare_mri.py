@@ -75,9 +75,6 @@ class PrepareMriFlags(FileTableFlags):
     """Brain extraction, registration, intensity, slices."""
     seed: int = 0
     """Seed of the patient split, used only if the manifest has no `split`."""
-    dry_run: bool = False
-    """Print what would be read and written, the state of the folder and the time of the work that
-    is left by what is done in it, and stop."""
     gpus_per_worker: float = 0
     """GPUs of one worker for the brain extraction network; may be a fraction."""
     memory_gb_per_worker: float = 3.0

@@ -27,6 +27,7 @@ from idhray.leakage import refuse_leaks
 from idhray.phantom.mri.image_reader import read_features
 from idhray.phantom.mri.readers import ERROR_RATE, TURING_RATE, simulated_reading
 from idhray.report.html import form_html
+from idhray.stages.runtime.dry_run import DRY_RUN, dry_run_result, inputs_of
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.state import StageState, folder_state
 from idhray.stats.papers.park.features import FEATURE_NAMES, FEATURES
@@ -73,6 +74,8 @@ class ReadersFlags:
     """Seed of the order and names of cases, and of simulated errors."""
     overwrite: bool = False
     """Replace an existing folder or file."""
+    dry_run: bool = False
+    """Make all checks, print what would be written, and stop."""
 
 
 def readers(flags: ReadersFlags) -> dict[str, Any]:
@@ -81,6 +84,14 @@ def readers(flags: ReadersFlags) -> dict[str, Any]:
     if flags.kind == "form":
         if flags.slices is None:
             raise ConfigError("readers form needs --slices")
+        if flags.dry_run:
+            return dry_run_result(
+                out,
+                form_state(flags),
+                reads=inputs_of(flags, ("slices", "synthetic")),
+                writes="cases, form and key of a reader study",
+                overwrite=flags.overwrite,
+            )
         tables = tuple(map(absolute, flags.synthetic))
         return make_form(
             absolute(flags.slices),
@@ -103,6 +114,8 @@ def readers(flags: ReadersFlags) -> dict[str, Any]:
         rows = simulated(
             form, key, flags.seed, error_rate=flags.error_rate, turing_rate=flags.turing_rate
         )
+    if flags.dry_run:
+        return {"readings": out, DRY_RUN: True, "cases": len(key), "rows": len(rows)}
     publish_readings(out, rows)
     return {"readings": out, "readers": sorted(set(rows["reader"])), "cases": len(key)}
 

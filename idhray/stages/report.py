@@ -6,6 +6,7 @@ from typing import Any
 
 from idhray.errors import StorageError
 from idhray.planning.cluster_cost import Prices
+from idhray.stages.runtime.dry_run import DRY_RUN
 from idhray.stages.studies.progress_page import write_progress
 from idhray.stages.studies.reader_report import reader_report
 from idhray.stages.studies.record import experiment_root
@@ -29,6 +30,8 @@ class ReportFlags:
     """Price of one GPU with its machine for an hour."""
     currency: str = "USD"
     """Name of the currency of both prices."""
+    dry_run: bool = False
+    """Print which page would be written, and stop."""
 
 
 def report(flags: ReportFlags) -> dict[str, Any]:
@@ -41,7 +44,12 @@ def report(flags: ReportFlags) -> dict[str, Any]:
     root = experiment_root(flags.study, flags.experiment)
     if not exists(join(flags.study, SETTINGS)):
         raise StorageError(f"{flags.study}: no {SETTINGS}; give a folder that idhray study made")
-    if not exists(join(root, "statistics", SETTINGS)):
+    has_statistics = exists(join(root, "statistics", SETTINGS))
+    if flags.dry_run:
+        page = "report.html, appendix.html and report/" if has_statistics else "progress.html"
+        text = f"reads: {root}\nwrites: {page}"
+        return {"out": root, DRY_RUN: True, "verdict": has_statistics, "text": text}
+    if not has_statistics:
         logger.warning("%s: no statistics yet, so there is no verdict", root)
         return write_progress(flags.study, running=False)
     prices = Prices(

@@ -11,6 +11,7 @@ from idhray.cohorts.fold_extend import extended_folds
 from idhray.cohorts.folds import FOLDS_FILE, Folds, FoldUnit, listed, read_folds, write_folds
 from idhray.cohorts.manifest import SPLITS, patients_of, read_manifest, with_split, write_manifest
 from idhray.errors import ConfigError, ManifestError, StorageError
+from idhray.stages.runtime.dry_run import DRY_RUN
 from idhray.storage import absolute, exists, join
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class SplitCohortFlags:
     """Continue existing files: all their patients stay, and new patients of the manifest join."""
     overwrite: bool = False
     """Replace existing files."""
+    dry_run: bool = False
+    """Draw split and folds, print how many patients each part gets, and write nothing."""
 
 
 def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
@@ -55,13 +58,17 @@ def split_cohort(flags: SplitCohortFlags) -> dict[str, Any]:
     cohort = with_split(_with_written_split(manifest, written, flags.out), flags.seed)
     patients = patients_of(cohort)
     folds = _folds(flags, patients, folds_path)
-    write_manifest(flags.out, cohort)
+    if not flags.dry_run:
+        write_manifest(flags.out, cohort)
     sizes = {name: int((patients["split"] == name).sum()) for name in SPLITS}
     answer: dict[str, Any] = {"out": flags.out, **sizes}
     if flags.extend:
         answer["joined"] = len(set(patients["patient"]) - set(written["patient"]))
+    if flags.dry_run:
+        answer[DRY_RUN] = True
     if folds is not None:
-        write_folds(folds_path, folds)
+        if not flags.dry_run:
+            write_folds(folds_path, folds)
         tests = folds.table[folds.table["role"] == "test"].groupby(["fold", "idh"]).size()
         answer["folds"] = folds_path
         answer["tested"] = {f"{fold} {idh}": int(n) for (fold, idh), n in tests.items()}

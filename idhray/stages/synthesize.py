@@ -80,9 +80,6 @@ class SynthesizeFlags(RunFlags):
     sampling script has 0.5, which shows typical images; a training set needs all of them."""
     seed: int = 0
     """Seed of the latents."""
-    dry_run: bool = False
-    """Print what would be read and written, the state of the folder and the time of the work that
-    is left by what is done in it, and stop."""
     workers: int | None = None
     """Parts of 128 images made at the same time. Default: as many as the cluster has room for."""
     gpus_per_worker: float | None = None

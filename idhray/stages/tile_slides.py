@@ -73,9 +73,6 @@ class TileSlidesFlags(FileTableFlags):
     """Size, number and choice of the tiles."""
     seed: int = 0
     """Seed of the patient split, used only if the manifest has no `split`."""
-    dry_run: bool = False
-    """Print what would be read and written, the state of the folder and the time of the work that
-    is left by what is done in it, and stop."""
     regions: str | None = None
     """Folder of QuPath's GeoJSON files, SLIDE.geojson each. Only tissue in these regions counts. A
     slide without a file is skipped."""

@@ -24,6 +24,7 @@ from idhray.leakage import patient_splits, refuse_failed, refuse_leaks_of_roles
 from idhray.stages.experiment.image_identities import synthetic_identities
 from idhray.stages.experiment.one_fold import OneFold, one_fold
 from idhray.stages.runtime.contents import rows_digest
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect
@@ -87,6 +88,9 @@ class ClassifierTask:
     fold: int
 
 
+@with_dry_run(
+    reads=("images", "synthetic", "folds"), writes="weights, state and card of a classifier"
+)
 def train_classifier(flags: TrainClassifierFlags) -> dict[str, Any]:
     """Train a classifier on the training patients; the same command resumes."""
     images, out = absolute(flags.images), absolute(flags.out)

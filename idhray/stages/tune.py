@@ -26,6 +26,7 @@ from idhray.stages.experiment.feature_tables import feature_tables, prepared_as
 from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.settings import PART_OF_KIND, ExperimentSettings
 from idhray.stages.experiment.settings import PRESETS as PRESETS
+from idhray.stages.runtime.dry_run import with_dry_run
 from idhray.stages.runtime.folder import seal, stage_folder
 from idhray.stages.runtime.options import RunFlags
 from idhray.stages.runtime.session import connect, task_gpus, wait_for_room
@@ -85,6 +86,10 @@ class TuneFlags(RunFlags):
     """GPUs of each trial; may be a fraction. Default: one if the cluster has GPUs, else none."""
 
 
+@with_dry_run(
+    reads=("images", "features", "folds", "space"),
+    writes="the best settings of each fold, all trials and their plots",
+)
 def tune(flags: TuneFlags) -> dict[str, Any]:
     """Search for the settings of a classifier on the training patients of each fold.
 

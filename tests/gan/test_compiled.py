@@ -1,5 +1,6 @@
 """Compiled phases: their number, what happens if one fails, what CUDA graphs overwrite."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,7 @@ from idhray.gan.compiled import UNPROVEN
 from idhray.gan.engine import Engine
 from idhray.gan.pggan.config import PgganSettings
 from idhray.gan.trainer import train
-from tests.gan.made_up import PGGAN, STYLEGAN2, all_values, ignore, start
+from tests.gan.made_up import ALL, DIFFUSION, PGGAN, STYLEGAN2, all_values, ignore, start
 
 BOTH = pytest.mark.parametrize(
     "settings", [pytest.param(PGGAN, id="pggan"), pytest.param(STYLEGAN2, id="stylegan2")]
@@ -69,6 +70,28 @@ def test_stylegan2_is_four_graphs(tracing):
     assert run.engine.phases.compiled == {"generator_loss", "discriminator_loss", "r1", "lengths"}
     assert tracing["stats"]["unique_graphs"] == 4
     assert not tracing["graph_break"]
+
+
+@pytest.mark.slow
+@ALL
+def test_generated_code_trains_the_same(settings):
+    """The code that torch writes and compiles for the CPU, through three whole steps.
+
+    Weights of a diffusion model are not compared: Adam turns the rounding of a slope that is nearly
+    zero into a step of the learning rate.
+    """
+    runs = [start(settings, engine=Engine(compile=c)) for c in (False, True)]
+    losses = []
+    for run in runs:
+        reports = []
+        train(run, lambda _, report, to=reports: to.append(report), until_kimg=0.024)
+        losses.append([value for report in reports for value in report.losses.values() if value])
+
+    assert runs[1].engine.uncompiled == {}
+    assert losses[0]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    if settings is not DIFFUSION:
+        torch.testing.assert_close(all_values(runs[0]), all_values(runs[1]), atol=1e-5, rtol=1e-5)
 
 
 @BOTH

@@ -1,12 +1,63 @@
 """Dry run of a stage: what it would read and write, its state, and the time by earlier work."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from idhray.stages.runtime.cost import duration
-from idhray.stages.runtime.state import StageState
+from idhray.stages.runtime.folder import FolderReachedError, ending_at_folder
+from idhray.stages.runtime.state import StageState, folder_state
+from idhray.storage import absolute
 
 DRY_RUN = "dry_run"
+
+Flags = TypeVar("Flags")
+
+
+def with_dry_run(
+    *, reads: Sequence[str], writes: str
+) -> Callable[[Callable[[Flags], dict[str, Any]]], Callable[[Flags], dict[str, Any]]]:
+    """Give a stage a dry run that ends at its output folder, before Ray starts.
+
+    All checks that come before are made: what the command would refuse, its dry run refuses.
+
+    Args:
+        reads: Names of the flags that name the inputs.
+        writes: Content of the output folder.
+    """
+
+    def decorated(stage: Callable[[Flags], dict[str, Any]]) -> Callable[[Flags], dict[str, Any]]:
+        @functools.wraps(stage)
+        def run(flags: Flags) -> dict[str, Any]:
+            values: Any = flags
+            if not values.dry_run:
+                return stage(flags)
+            try:
+                with ending_at_folder():
+                    stage(flags)
+            except FolderReachedError as reached:
+                return dry_run_result(
+                    reached.out,
+                    folder_state(reached.out, reached.identity),
+                    reads=inputs_of(flags, reads),
+                    writes=writes,
+                    overwrite=values.overwrite,
+                )
+            raise AssertionError(f"{stage.__name__} has no output folder")
+
+        return run
+
+    return decorated
+
+
+def inputs_of(flags: object, names: Sequence[str]) -> list[str]:
+    """One line for each input that the flags name, such as `--images /data/tiles`."""
+    lines = []
+    for name in names:
+        value = getattr(flags, name)
+        paths = [value] if isinstance(value, str) else [*(value or ())]
+        lines += [f"--{name.replace('_', '-')} {absolute(path)}" for path in paths if path]
+    return lines
 
 
 def dry_run_result(
@@ -59,7 +110,8 @@ def time_text(state: StageState, timed: str) -> str:
     if state.status == "refused":
         return "none: the command would refuse; see the reason"
     if state.seconds is None:
-        return "not known: no input was done in this folder yet"
+        begun = state.reason or state.status != "to do"
+        return "not known" if begun else "not known: no input was done in this folder yet"
     return f"about {duration(state.seconds)} of work, {timed}"
 
 

@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from idhray.ancestry import MODEL_FILE, WEIGHTS_SHA256, refuse_other_weights
@@ -41,6 +42,27 @@ PART_NAMES = "part_names"
 CONTENT = "content"
 
 
+class FolderReachedError(Exception):
+    """A dry run has reached the output folder of the stage; everything before it was in order."""
+
+    def __init__(self, out: str, identity: Identity) -> None:
+        super().__init__(out)
+        self.out, self.identity = out, identity
+
+
+_ends_at_folder: ContextVar[bool] = ContextVar("ends_at_folder", default=False)
+
+
+@contextlib.contextmanager
+def ending_at_folder() -> Iterator[None]:
+    """Every `stage_folder` of the block raises `FolderReachedError` and touches nothing."""
+    token = _ends_at_folder.set(True)
+    try:
+        yield
+    finally:
+        _ends_at_folder.reset(token)
+
+
 @contextlib.contextmanager
 def stage_folder(
     out: str,
@@ -64,7 +86,12 @@ def stage_folder(
 
     Yields:
         The values of `identity` as the folder records them, see `output_folder`.
+
+    Raises:
+        FolderReachedError: within `ending_at_folder`.
     """
+    if _ends_at_folder.get():
+        raise FolderReachedError(out, identity)
     origin = provenance(str(identity.values["stage"]))
     folder = output_folder(out, identity, provenance=origin, overwrite=overwrite, owns=owns)
     with _with_cost(folder, out, identity) as recorded:

@@ -28,6 +28,9 @@ class RunFlags:
     overwrite: bool = False
     """Delete what an earlier run with other settings or inputs left in the output folder, and start
     again."""
+    dry_run: bool = False
+    """Print what would be read and written, the state of the folder and the time of the work that
+    is left by what is done in it, and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
