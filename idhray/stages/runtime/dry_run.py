@@ -11,12 +11,12 @@ from idhray.storage import absolute
 
 DRY_RUN = "dry_run"
 
-Flags = TypeVar("Flags")
+StageFlags = TypeVar("StageFlags")
 
 
 def with_dry_run(
     *, reads: Sequence[str], writes: str
-) -> Callable[[Callable[[Flags], dict[str, Any]]], Callable[[Flags], dict[str, Any]]]:
+) -> Callable[[Callable[[StageFlags], dict[str, Any]]], Callable[[StageFlags], dict[str, Any]]]:
     """Give a stage a dry run that ends at its output folder, before Ray starts.
 
     All checks that come before are made: what the command would refuse, its dry run refuses.
@@ -26,9 +26,11 @@ def with_dry_run(
         writes: Content of the output folder.
     """
 
-    def decorated(stage: Callable[[Flags], dict[str, Any]]) -> Callable[[Flags], dict[str, Any]]:
+    def decorated(
+        stage: Callable[[StageFlags], dict[str, Any]],
+    ) -> Callable[[StageFlags], dict[str, Any]]:
         @functools.wraps(stage)
-        def run(flags: Flags) -> dict[str, Any]:
+        def run(flags: StageFlags) -> dict[str, Any]:
             values: Any = flags
             if not values.dry_run:
                 return stage(flags)
