@@ -14,7 +14,7 @@ from idhray.cli import run
 from idhray.errors import ConfigError, StorageError
 from idhray.exchange.onnx_file import import_onnx, refuse_other_results
 from idhray.gan.checkpoint import read_model, save
-from idhray.gan.sample import generate, load_generator
+from idhray.gan.sample import generate, inputs_of, load_generator, render
 from idhray.gan.trainer import train
 from idhray.stages.export_onnx import ExportOnnxFlags, export_onnx
 from idhray.storage import publish_json
@@ -70,6 +70,24 @@ def test_a_generator_gives_the_images_of_synthesize(tmp_path, name):
     data = out.read_bytes()
     assert b"PATIENT" not in data
     assert read_model(str(folder))["weights_sha256"].encode() in data
+
+
+def test_a_file_holds_one_class_of_a_network_of_both(tmp_path):
+    """A program without a choice of class gets the images of the class that was asked for."""
+    settings, files = BY_NAME["stylegan2-both"], {}
+    folder = finished(tmp_path / "gan", settings)
+    latents = torch.randn(1, settings.latent_size)
+    with pytest.raises(ConfigError, match="give --idh mutant or --idh wildtype"):
+        export_onnx(ExportOnnxFlags(model=str(folder), out=str(tmp_path / "none.onnx")))
+    for idh in ("wildtype", "mutant"):
+        out = tmp_path / f"{idh}.onnx"
+        export_onnx(ExportOnnxFlags(model=str(folder), out=str(out), idh=idh))
+        (files[idh],) = session_of(out).run(None, {"latents": latents.numpy()})
+        generator = load_generator(str(folder), idh=idh)
+        expected = render(generator, inputs_of(generator, latents, 1.0)).numpy()
+
+        assert np.abs(files[idh] - expected.astype(float)).max() <= 1
+    assert (files["wildtype"] != files["mutant"]).any()
 
 
 def test_a_diffusion_model_is_refused(tmp_path):
