@@ -209,7 +209,7 @@ def command(out: Path, work: Work, target: Path) -> list[str]:
         "evaluate": f"evaluate-gan --preset demo --checkpoint {out}/gan --images {out}/patches "
         f"--count 200 --out {target}",
         "synthesize": f"synthesize --checkpoint {out}/gan --count 2000 --out {target}",
-        "train-classifier": f"train-classifier {CLASSIFIER} --images {out}/patches --epochs 40 "
+        "train-classifier": f"train-classifier {CLASSIFIER} --images {out}/patches --epochs 8 "
         f"--out {target}",
         "encode": f"encode --images {out}/patches --encoder efficientnet_lite0 --out {target}",
         "tune": f"tune --images {out}/experiment/patches --folds {out}/experiment/folds.parquet "
@@ -477,8 +477,13 @@ def untimed(path: Path) -> list[dict[str, object]]:
 
 
 def digest(path: Path) -> str:
-    """Digest of a file; "" if there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    """Digest of a file, without the hours that a search took; "" if there is none."""
+    if not path.exists():
+        return ""
+    content = path.read_bytes()
+    if path.name == "best.json":
+        content = json.dumps(json.loads(content) | {"hours": None}).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def recorded(work: Work, victim: Victim) -> int:
