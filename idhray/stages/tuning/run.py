@@ -19,18 +19,26 @@ from ray.tune.schedulers import ASHAScheduler
 
 from idhray import ledger
 from idhray.config import settings_hash
+from idhray.errors import TrainingError
 from idhray.experiment.search_space import SearchSpace
 from idhray.experiment.trials import ClassifierKind
 from idhray.ledger import Fate
 from idhray.stages.experiment.settings import ExperimentSettings, changed_settings
+from idhray.stages.runtime.losses import RESTARTS
+from idhray.stages.runtime.metrics import count
 from idhray.stages.runtime.placement import node_labels
 from idhray.stages.tuning.inner_data import InnerData
 from idhray.stages.tuning.objective import STEPS, InnerScore, evaluate
 from idhray.stages.tuning.search import NUMBER, SearchKind, TrialSearcher
+from idhray.storage import read_bytes
 from idhray.table_parts import part_path, publish_table, read_part
 from idhray.tables import TUNING
 
+logger = logging.getLogger(__name__)
+
 SchedulerKind = Literal["asha", "none"]
+TASK_ERROR = b"ray.exceptions.RayTaskError"
+"""Name in the message of Ray Tune about a trial that raised an error, and was not lost."""
 REDUCTION = 3  # of ASHA: a third of the trials goes on at each rung
 
 
@@ -59,17 +67,35 @@ class SearchTask:
 
 
 def search_fold(task: SearchTask, data: InnerData) -> None:
-    """Run the trials of a fold that are not finished.
+    """Run the trials of a fold that are not finished; again those whose worker was lost.
 
     Args:
         task: The search.
         data: Training images of the fold.
+
+    Raises:
+        TrainingError: workers were lost too often.
     """
+    for restart in range(RESTARTS + 1):
+        lost = _search(task, data)
+        if not lost:
+            return
+        logger.warning("%s: lost with their workers: %s", task.out, ", ".join(lost))
+        if restart < RESTARTS:
+            count("idhray_retries", task.out)
+    raise TrainingError(
+        f"{lost[0]}: its worker was lost again and again; give it more memory or other machines, "
+        "then run the same command, which continues"
+    )
+
+
+def _search(task: SearchTask, data: InnerData) -> list[str]:
+    """Run the open trials of a fold once; names of those whose worker was lost."""
     finished = {row["trial"]: row for row in finished_trials(task.out, task.fold)}
     spent = sum(row["seconds"] for row in finished.values())
     left = None if task.seconds is None else task.seconds - spent
     if len(finished) >= task.trials or (left is not None and left <= 0):
-        return
+        return []
     searcher = TrialSearcher(
         task.space,
         {number: (json.loads(r["values"]), r["objective"]) for number, r in finished.items()},
@@ -86,6 +112,7 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
             grace_period=STEPS,
             reduction_factor=REDUCTION,
         )
+    recorder = _Recorder(task, searcher, len(data.inner), left)
     trainable = tune.with_parameters(
         partial(_trial, kind=task.kind, settings=task.settings), data=data
     )
@@ -109,9 +136,10 @@ def search_fold(task: SearchTask, data: InnerData) -> None:
                 storage_path=folder,
                 name=f"fold-{task.fold}",
                 verbose=0,
-                callbacks=[_Recorder(task, searcher, len(data.inner), left)],
+                callbacks=[recorder],
             ),
         ).fit()
+    return recorder.lost
 
 
 def trial_resources(*, cpus: float, gpus: float) -> PlacementGroupFactory:
@@ -150,6 +178,7 @@ class _Recorder(Callback):
         self, task: SearchTask, searcher: TrialSearcher, inner_folds: int, seconds: float | None
     ) -> None:
         self._task, self._searcher = task, searcher
+        self.lost: list[str] = []
         self._whole, self._left = STEPS * inner_folds, seconds
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -171,8 +200,11 @@ class _Recorder(Callback):
         ledger.record(task.out, _fate(name, row, values, digest))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record the failure of a trial; the same command tries it again."""
+        """Record the failure of a trial; note one that failed only with its worker or machine."""
         name = self._task.trial_name(trial.config[NUMBER])
+        if TASK_ERROR not in read_bytes(trial.error_file):
+            self.lost.append(name)
+            return
         text = f"{name}: its training failed; see the log of Ray Tune"
         ledger.record(self._task.out, Fate(input=name, status="failed", parts=0, error=text))
 
