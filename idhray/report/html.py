@@ -1,15 +1,25 @@
-"""HTML files that contain their style and pictures, run no script and load nothing."""
+"""HTML files that contain their style and pictures, and load nothing.
 
+They run no script, except that the page on a running study loads itself again.
+"""
+
+import hashlib
 import io
 from base64 import b64encode
 from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from idhray.report.content import Picture, ReportContent, ReportTable
 
 LARGEST_PNG_BYTES = 500_000
+REFRESH_SCRIPT = (
+    'const box = document.getElementById("refresh");'
+    "setInterval(() => { if (box.checked) location.reload(); }, box.dataset.seconds * 1000);"
+)
+"""Loads a page again while its box is checked. The page allows no other script."""
 _ANSWER_CLASSES = {
     "helps": "helps",
     "hurts": "hurts",
@@ -86,7 +96,14 @@ def appendix_html(**values: object) -> str:
 
 def progress_html(**values: object) -> str:
     """Page on a study that is not finished: counts and generators, no result of an arm."""
-    return _render("progress.html", data_uri=data_uri, **values)
+    digest = b64encode(hashlib.sha256(REFRESH_SCRIPT.encode()).digest()).decode()
+    return _render(
+        "progress.html",
+        data_uri=data_uri,
+        script=Markup(REFRESH_SCRIPT),
+        script_hash=f"sha256-{digest}",
+        **values,
+    )
 
 
 def _render(template: str, **values: object) -> str:

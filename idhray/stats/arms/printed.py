@@ -36,15 +36,26 @@ def classifier_table_text(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_strata(strata: pd.DataFrame) -> pd.DataFrame:
-    """Strata, with one row for a level that has too few patients of a class for any area."""
+    """Strata, with one row for all levels that have too few patients of a class for any area."""
     if strata.empty:
         return strata
     level = ["stratum", "level"]
     empty = strata.groupby(level)["auc"].transform(lambda areas: areas.isna().all())
-    first = ~strata.duplicated(level)
-    shown = strata[~empty | first].copy()
-    shown.loc[empty & first, ["predictor", "arm", "fitted_here"]] = ["-", "", False]
-    return shown
+    shown = [strata[~empty]]
+    for _, rows in strata[empty].drop_duplicates(level).groupby("stratum", sort=False):
+        row = rows.iloc[:1].assign(predictor="-", arm="", fitted_here=False)
+        if len(rows) > 1:
+            totals = {name: rows[name].sum() for name in ("n_mutant", "n_wildtype", "pairs")}
+            row = row.assign(level=f"({len(rows)} with too few patients of a class)", **totals)
+        shown.append(row)
+    return pd.concat([part for part in shown if len(part)]).sort_values(
+        "stratum", key=_first_places, kind="stable"
+    )
+
+
+def _first_places(names: pd.Series) -> pd.Series:
+    """Place of the first row of each name, so that a stratum's rows stay together."""
+    return names.map({name: place for place, name in enumerate(names.unique())})
 
 
 def _table(frame: pd.DataFrame, cells: Callable[[dict[str, object]], PrintedCells]) -> pd.DataFrame:

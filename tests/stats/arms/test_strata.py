@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from idhray.stats.arms.predictors import FoldCohort, PredictorScores
+from idhray.stats.arms.printed import shown_strata
 from idhray.stats.arms.strata import pair_area, strata_table
 from idhray.stats.roc.area import auc_with_ci
 from idhray.stats.sample import Scored
@@ -79,3 +80,28 @@ def test_the_jackknife_interval_is_near_delongs_with_one_fold():
 def test_folds_without_a_pair_have_no_area():
     """Both classes exist, but never in one fold."""
     assert np.isnan(pair_area([np.zeros((0, 3)), np.zeros((4, 0))])).all()
+
+
+def test_levels_without_an_area_are_one_row():
+    """Twelve small sites were twelve rows of dashes."""
+    people = {"pairs": 20, "n_mutant": 6, "n_wildtype": 6, "fitted_here": False, "auprc": 0.7}
+    small = {**people, "pairs": 3, "n_mutant": 3, "n_wildtype": 1, "auprc": np.nan}
+    rows = [
+        {"stratum": "site", "level": level, "predictor": name, "arm": "real", "auc": area, **values}
+        for level, area, values in (
+            ("A", np.nan, small),
+            ("B", 0.7, people),
+            ("C", np.nan, small),
+        )
+        for name in ("age", "image")
+    ]
+    rows += [{**row, "stratum": "grade", "level": "3"} for row in rows[:2]]
+
+    shown = shown_strata(pd.DataFrame(rows))
+
+    assert shown[["stratum", "level", "predictor", "n_mutant"]].to_numpy().tolist() == [
+        ["site", "B", "age", 6],
+        ["site", "B", "image", 6],
+        ["site", "(2 with too few patients of a class)", "-", 6],
+        ["grade", "3", "-", 3],
+    ]
