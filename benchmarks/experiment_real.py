@@ -11,8 +11,10 @@ mri: FOLDER/mri_slices holds slices of 62 TCGA-LGG patients (Buda et al. 2019) w
 CE-T1w and FLAIR become a SLICES table; labels, grade and age are those of TCGA.
 
 One pair of small GANs is trained for each fold. Two classifiers run on every arm: the demo's
-network at 64 px, and logistic regression on a frozen encoder. OUT/statistics-network and
-OUT/statistics-frozen hold the tables; the figure of the arms is OUT/arms-*.svg.
+network at 64 px, and logistic regression on a frozen encoder. With --heads it is three on the
+features of one encoder: logistic regression, the same on the mean of a patient's features, and
+attention pooling. OUT/statistics-KIND holds the tables; the figure of the arms is
+OUT/arms-KIND.svg.
 """
 
 import json
@@ -37,8 +39,9 @@ from idhray.gan.config import GanSettings
 from idhray.gan.pggan.config import PRESETS as PGGAN
 from idhray.gan.stylegan2.config import PRESETS as STYLEGAN2
 from idhray.images import image_cell
+from idhray.stages.encode import EncodeFlags, EncodeSettings, encode
 from idhray.stages.experiment.outcome import read_outcome
-from idhray.stages.experiment.settings import PRESETS, ExperimentSettings
+from idhray.stages.experiment.settings import PRESETS, ClassifierKind, ExperimentSettings
 from idhray.stages.gan_training.task import GanTask
 from idhray.stages.runtime.folder import stage_folder
 from idhray.stages.runtime.session import connect
@@ -51,6 +54,7 @@ from idhray.stats.settings import StatsSettings
 from idhray.table_parts import part_path, publish_table
 from idhray.tables import PATCHES, SLICES
 
+HEADS: tuple[ClassifierKind, ...] = ("frozen", "mean-pool", "abmil")
 Images = Literal["he", "mri"]
 STANDS_FOR = {"lung_aca": "wildtype", "lung_scc": "mutant"}
 RGB = NDArray[np.uint8]  # (height, width, 3)
@@ -61,6 +65,7 @@ def main(
     out: Path,
     *,
     images: Images = "he",
+    heads: bool = False,
     gan_kimg: float = 3.0,
     count: int = 120,
     repeats: int = 3,
@@ -72,6 +77,7 @@ def main(
         data: Folder with he_patches and mri_slices.
         out: Folder for everything.
         images: Which of them.
+        heads: Compare the classifiers on features instead of the network and one of them.
         gan_kimg: Length of each GAN's training.
         count: Images that an arm adds.
         repeats: Trainings of each arm in each fold.
@@ -87,12 +93,17 @@ def main(
     if not Path(folds).exists():
         write_folds(folds, draw_folds(cohort, count=5, seed=seed))
     settings = experiment_settings(images, count, repeats)
+    if heads:
+        settings = replace(settings, classifiers=HEADS)
     gan = gan_settings(images, gan_kimg)
     synthetic = generators(table, folds, out, gan, settings.protocol)
+    features = tuple(encoded(folder) for folder in (table, *synthetic)) if heads else ()
+    folder = str(out / ("sweep-heads" if heads else "sweep"))
     result = sweep(
         SweepFlags(
             images=table,
-            out=str(out / "sweep"),
+            features=features,
+            out=folder,
             settings=settings,
             synthetic=synthetic,
             folds=folds,
@@ -100,7 +111,7 @@ def main(
         )
     )
     print(json.dumps(result))
-    judge(out, cohort)
+    judge(out, folder, cohort)
     print(f"{time.monotonic() - start:.0f} s in this run")
 
 
@@ -167,25 +178,28 @@ def generators(
     return tuple(folders)
 
 
-def judge(out: Path, cohort: pd.DataFrame) -> None:
-    """Statistics of both classifiers, and the figure of their arms."""
-    sweep_folder = str(out / "sweep")
-    settings = StatsSettings()
-    result, tables = fit_sweep(
-        str(out / "statistics-network"), sweep_folder, cohort, settings, overwrite=True
-    )
-    print(result["text"])
-    (out / "arms-network.svg").write_bytes(experiment_figures(tables)[0].data)
-    for model in read_outcome(sweep_folder).other_models:
+def encoded(folder: str) -> str:
+    """Folder of the features of a table, by the encoder whose weights a package holds."""
+    out = f"{folder}-features"
+    settings = EncodeSettings(image_px=64)
+    encode(EncodeFlags(images=folder, encoder="efficientnet_lite0", out=out, settings=settings))
+    return out
+
+
+def judge(out: Path, sweep_folder: str, cohort: pd.DataFrame) -> None:
+    """Statistics of each classifier, and the figure of its arms."""
+    outcome = read_outcome(sweep_folder)
+    for model in (outcome.model, *outcome.other_models):
+        kind = model.partition("-")[0]
         result, tables = fit_sweep(
-            str(out / "statistics-frozen"),
+            str(out / f"statistics-{kind}"),
             sweep_folder,
             cohort,
-            replace(settings, model=model),
+            StatsSettings(model=model),
             overwrite=True,
         )
-        print(result["text"])
-        (out / "arms-frozen.svg").write_bytes(experiment_figures(tables)[0].data)
+        print(model, result["text"])
+        (out / f"arms-{kind}.svg").write_bytes(experiment_figures(tables)[0].data)
 
 
 def he_table(data: Path, table: str, manifest: str) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -20,7 +21,7 @@ from idhray.stages.experiment.image_identities import listed_images
 from idhray.stages.experiment.outcome import PROTOCOL_FILE, read_outcome
 from idhray.stages.experiment.plan import TrialPlan, plan_protocol
 from idhray.stages.experiment.protocol_file import continued_plan, trial_hashes
-from idhray.stages.experiment.trial import TrialTask, run_trial, state_folder
+from idhray.stages.experiment.trial import TrialTask, _Saves, run_trial, state_folder
 from idhray.stages.runtime.folder import seal
 from idhray.stages.studies.experiment_statistics import fit_sweep
 from idhray.stages.sweep import SweepFlags, sweep_before_generators
@@ -142,6 +143,28 @@ def test_a_training_killed_before_its_part_is_published_is_not_trained_again(
     assert run_trial(task, data).rows == first.rows
     assert first.scratch == [folder]
     assert (Path(folder) / "training.pt").exists()
+
+
+def test_a_state_is_saved_by_time_and_at_the_end_of_a_long_training(tmp_path, monkeypatch):
+    """Epochs of seconds would write terabytes; a training of minutes starts again at no loss."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr("idhray.stages.experiment.trial.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        "idhray.stages.experiment.trial.save_training",
+        lambda folder, state: saved.append(len(state.history)),
+    )
+
+    def epochs_saved(seconds_an_epoch, least_s):
+        saved.clear()
+        saves = _Saves(str(tmp_path), least_s, epochs=7)
+        for epoch in range(1, 8):
+            clock[0] += seconds_an_epoch
+            saves.on_epoch({}, SimpleNamespace(history=[{}] * epoch))
+        return list(saved)
+
+    assert epochs_saved(250, 600) == [3, 6, 7]
+    assert epochs_saved(10, 600) == []
+    assert epochs_saved(10, 0) == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_results_stay_readable_while_a_sweep_is_extended(finished, inputs, tmp_path, monkeypatch):

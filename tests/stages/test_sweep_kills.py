@@ -30,7 +30,7 @@ RUN = (
     "from tests.stages.test_sweep_kills import LONGER\n"
     "images, folds, out, *synthetic = sys.argv[1:]\n"
     "sweep(SweepFlags(images=images, folds=folds, out=out, settings=LONGER,\n"
-    "                 synthetic=tuple(synthetic)))\n"
+    "                 synthetic=tuple(synthetic), state_minutes=0))\n"
 )
 
 

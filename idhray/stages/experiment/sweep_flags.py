@@ -57,3 +57,6 @@ class SweepFlags(ItemFlags):
     """GPUs of each training; may be a fraction. Default: one if the cluster has GPUs, else none."""
     cpus_per_trial: int = 1
     """CPUs of each training."""
+    state_minutes: float = 10.0
+    """Minutes between two saves of the state that a killed training continues from. A state of
+    ResNet50 has 377 MB. 0: save it after each epoch."""

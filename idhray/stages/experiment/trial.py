@@ -14,7 +14,7 @@ from idhray.chance import seed_for
 from idhray.classify.aggregate import mutant_probabilities, prediction_rows
 from idhray.classify.attention import MilSettings
 from idhray.classify.backbones import bare_network
-from idhray.classify.checkpoint import load_training, save_training
+from idhray.classify.checkpoint import TRAINING_FILE, load_training, save_training
 from idhray.classify.settings import ClassifierSettings
 from idhray.classify.slots import Schedule, added_shown
 from idhray.classify.trainer import Metrics, TrainingState, fit_classifier
@@ -57,6 +57,8 @@ class TrialTask:
     origin: ModelOrigin | None = None
     """Origin of the model, for its card; None if the model is not kept."""
     mil: MilSettings = field(default_factory=MilSettings)
+    state_s: float = 0.0
+    """Least seconds between two saves of the state that a killed training continues from."""
 
 
 def run_trial(task: TrialTask, data: "ray.ObjectRef[ExperimentData]") -> Outcome:
@@ -136,6 +138,24 @@ def delete_states(out: str, names: Iterable[str]) -> None:
             delete_folder(state_folder(out, name))
 
 
+class _Saves:
+    """Saves of the state of one training: after an epoch, if the last one is long enough ago.
+
+    The last epoch of a training that saved its state before is always saved: the state outlives the
+    training until its predictions are published.
+    """
+
+    def __init__(self, folder: str, least_s: float, epochs: int) -> None:
+        self.folder, self.least_s, self.epochs = folder, least_s, epochs
+        self.saved, self.last = exists(join(folder, TRAINING_FILE)), time.monotonic()
+
+    def on_epoch(self, _metrics: Metrics, state: TrainingState) -> None:
+        is_last = len(state.history) == self.epochs and self.saved
+        if is_last or time.monotonic() - self.last >= self.least_s:
+            save_training(self.folder, state)
+            self.saved, self.last = True, time.monotonic()
+
+
 def _network_trial(
     task: TrialTask, data: ExperimentData
 ) -> tuple[TrialRows, dict[str, Any], dict[str, torch.Tensor]]:
@@ -148,8 +168,7 @@ def _network_trial(
     seed = seed_for(task.seed, "experiment", trial.fold, trial.repeat)
     folder = state_folder(task.out, trial.name)
 
-    def on_epoch(metrics: Metrics, state: TrainingState) -> None:
-        save_training(folder, state)
+    saves = _Saves(folder, task.state_s, settings.epochs)
 
     fit = functools.partial(
         fit_classifier,
@@ -161,7 +180,7 @@ def _network_trial(
         steps_per_epoch=steps,
         slots_of=fold.n_real,
         device=_device(),
-        on_epoch=on_epoch,
+        on_epoch=saves.on_epoch,
     )
     try:
         state = fit(state=load_training(folder))

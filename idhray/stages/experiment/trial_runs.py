@@ -116,7 +116,15 @@ def run_trials(
     work = functools.partial(run_trial, data=ray.put(data))
     origins = kept_origins(trials, plan, images, out, flags.keep_models)
     items = [
-        _item(trial, plan, hashes[trial.name], out, gpus, origin=origins.get(trial.name))
+        _item(
+            trial,
+            plan,
+            hashes[trial.name],
+            out,
+            gpus,
+            origin=origins.get(trial.name),
+            state_minutes=flags.state_minutes,
+        )
         for trial in trials
     ]
     fates = map_items(
@@ -143,6 +151,7 @@ def _item(
     gpus: float,
     *,
     origin: ModelOrigin | None,
+    state_minutes: float,
 ) -> Item[TrialTask]:
     generators = plan.generators_of(trial)
     of_fold = plan.settings.of_fold(trial.fold, trial.classifier)
@@ -161,6 +170,7 @@ def _item(
         gpus=gpus,
         out=out,
         origin=origin,
+        state_s=60 * state_minutes,
     )
     # The largest start first, so trainings of the network run in the order of their blocks.
     size = 1 if trial.classifier in ("frozen", "mean-pool") else FROZEN_TRIALS + 1
