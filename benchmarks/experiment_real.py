@@ -190,7 +190,7 @@ def judge(out: Path, sweep_folder: str, cohort: pd.DataFrame) -> None:
     """Statistics of each classifier, and the figure of its arms."""
     outcome = read_outcome(sweep_folder)
     for model in (outcome.model, *outcome.other_models):
-        kind = model.partition("-")[0]
+        kind = model.replace(" ", "-")
         result, tables = fit_sweep(
             str(out / f"statistics-{kind}"),
             sweep_folder,

@@ -1,4 +1,4 @@
-"""GANs that trained for minutes on real H&E patches are not taken for real."""
+"""GANs that trained for minutes on real H&E patches do not look equal to real."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def patches(real_data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_gan_of_10_kimg_is_far_from_real(patches, name):
+def test_a_gan_of_10_kimg_does_not_look_real(patches, name):
     """Features of a random network had called such images equal to real ones."""
     images, tiles = patches
     run = new_run(images, SETTINGS[name], seed=0, idh="mutant", patients=("a", "b"))
@@ -45,5 +45,5 @@ def test_a_gan_of_10_kimg_is_far_from_real(patches, name):
 
     judged = realism(generated, images, tiles, FidelitySettings())
 
-    assert judged.verdict == "far from real", judged.sentence
-    assert judged.measures[0].value > 0.95
+    assert judged.verdict in ("differs from real", "far from real"), judged.sentence
+    assert judged.measures[0].value > judged.measures[0].floor_max + 0.25
