@@ -97,7 +97,7 @@ def main(
         settings = replace(settings, classifiers=HEADS)
     gan = gan_settings(images, gan_kimg)
     synthetic = generators(table, folds, out, gan, settings.protocol)
-    features = tuple(encoded(folder) for folder in (table, *synthetic)) if heads else ()
+    features = tuple(encoded(folder, images) for folder in (table, *synthetic)) if heads else ()
     folder = str(out / ("sweep-heads" if heads else "sweep"))
     result = sweep(
         SweepFlags(
@@ -178,10 +178,10 @@ def generators(
     return tuple(folders)
 
 
-def encoded(folder: str) -> str:
+def encoded(folder: str, images: Images) -> str:
     """Folder of the features of a table, by the encoder whose weights a package holds."""
     out = f"{folder}-features"
-    settings = EncodeSettings(image_px=64)
+    settings = EncodeSettings(image_px=64, channels="rgb" if images == "he" else "two-channel")
     encode(EncodeFlags(images=folder, encoder="efficientnet_lite0", out=out, settings=settings))
     return out
 

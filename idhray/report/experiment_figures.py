@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from idhray.report.figures import PALETTE, STYLES, figure_bytes, figure_style
 
@@ -107,6 +108,7 @@ def _draw_differences(axes: Axes, differences: Sequence[ArmDifference], margin: 
             linewidth=1.4,
         )
     _name_rows(axes, [item.label for item in differences])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set(title="Differences", xlabel=f"Difference in AUC (shaded: within {margin:g})")
 
 

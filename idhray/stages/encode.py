@@ -61,7 +61,8 @@ class EncodeSettings:
 
     channels: ChannelChoice = "auto"
     """Input of the network: gray (prepared as in Liu et al. 2020), rgb, or two-channel (CE-T1w and
-    FLAIR). auto: two-channel for SLICES, rgb for all other images."""
+    FLAIR). auto: two-channel for SLICES, rgb for all other images. Synthetic MRI slices need
+    two-channel."""
     image_px: int | None = None
     """Side length that images are resized to. Default: that of the encoder's training."""
 

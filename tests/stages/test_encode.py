@@ -175,7 +175,7 @@ def test_features_that_do_not_belong_together_are_refused(cohort, experiment, tm
     with without_ray():
         encoded(cohort["images"], tmp_path / "lite", "efficientnet_lite0")
         for features, error, message in (
-            ((cohort["features"][1], str(tmp_path / "lite")), ConfigError, "one encoder and size"),
+            ((cohort["features"][1], str(tmp_path / "lite")), ConfigError, "one encoder, --image-px"),
             ((cohort["features"][1],), TableError, "images have no features"),
             ((cohort["images"],), ConfigError, "not a table of `idhray encode`"),
         ):

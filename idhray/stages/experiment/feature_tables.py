@@ -68,7 +68,7 @@ def feature_tables(folders: Sequence[str]) -> FeatureTables:
             if record.get(name) != records[first].get(name):
                 raise ConfigError(
                     f"{folder}: {name} {record.get(name)}, but {records[first].get(name)} in "
-                    f"{first}; encode all images with one encoder and size"
+                    f"{first}; encode all images with one encoder, --image-px and --channels"
                 )
     card = read_json(join(first, ENCODER_FILE))
     return FeatureTables(folders=tuple(folders), record=records[first], card=card)
