@@ -37,8 +37,9 @@ from idhray.tables import TUNING
 logger = logging.getLogger(__name__)
 
 SchedulerKind = Literal["asha", "none"]
-TASK_ERROR = b"ray.exceptions.RayTaskError"
-"""Name in the message of Ray Tune about a trial that raised an error, and was not lost."""
+TASK_ERROR = b"ray::"
+"""In the message of Ray Tune about a trial that raised an error: the title of its process. The
+message about a trial whose worker was lost has none."""
 REDUCTION = 3  # of ASHA: a third of the trials goes on at each rung
 
 
