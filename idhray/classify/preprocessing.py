@@ -75,14 +75,18 @@ def pixel_shape(settings: ClassifierSettings) -> tuple[int, ...]:
 def refuse_channels(path: str, columns: Collection[str], settings: ClassifierSettings) -> None:
     """Refuse a table whose images do not have the channels of the settings.
 
+    A SYNTHETIC table does not say of what its images are, so its channels are those of the settings.
+
     Args:
-        path: Part of a PATCHES or SLICES table.
+        path: Part of a PATCHES, SLICES or SYNTHETIC table.
         columns: Names of its columns.
         settings: Settings of the classifier.
 
     Raises:
         ConfigError: SLICES are to be read as gray or RGB, or PATCHES as two channels.
     """
+    if "trained_on" in columns:  # of SYNTHETIC alone
+        return
     slices = set(columns) >= SLICES_COLUMNS
     if slices and settings.channels != "two-channel":
         raise ConfigError(

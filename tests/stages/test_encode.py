@@ -175,7 +175,11 @@ def test_features_that_do_not_belong_together_are_refused(cohort, experiment, tm
     with without_ray():
         encoded(cohort["images"], tmp_path / "lite", "efficientnet_lite0")
         for features, error, message in (
-            ((cohort["features"][1], str(tmp_path / "lite")), ConfigError, "one encoder, --image-px"),
+            (
+                (cohort["features"][1], str(tmp_path / "lite")),
+                ConfigError,
+                "one encoder, --image-px",
+            ),
             ((cohort["features"][1],), TableError, "images have no features"),
             ((cohort["images"],), ConfigError, "not a table of `idhray encode`"),
         ):
@@ -188,6 +192,24 @@ def test_features_that_do_not_belong_together_are_refused(cohort, experiment, tm
             encoded(cohort["images"], tmp_path / "none", f"resnet10t:{weights}")
         with pytest.raises(ConfigError, match="its weights are gated and in no package"):
             encoded(cohort["images"], tmp_path / "none", "uni2_h")
+
+
+def test_synthetic_slices_have_the_channels_that_are_asked_for(cohort, tmp_path):
+    """A SYNTHETIC table was refused as two channels, so no head could use synthetic MRI."""
+    synthetic, images = cohort["synthetic"][0], cohort["images"]
+    settings = EncodeSettings(image_px=32, channels="two-channel")
+    with without_ray():
+        flags = EncodeFlags(
+            images=synthetic,
+            encoder=cohort["encoder"],
+            out=str(tmp_path / "out"),
+            settings=settings,
+        )
+        encode(flags)
+        with pytest.raises(ConfigError, match="no SLICES table"):
+            encode(replace(flags, images=images, out=str(tmp_path / "none")))
+
+    assert read_json(str(tmp_path / "out" / "_settings.json"))["channels"] == "two-channel"
 
 
 def test_a_withdrawal_removes_the_features_of_the_patient(cohort, tmp_path):
