@@ -75,7 +75,7 @@ def pixel_shape(settings: ClassifierSettings) -> tuple[int, ...]:
 def refuse_channels(path: str, columns: Collection[str], settings: ClassifierSettings) -> None:
     """Refuse a table whose images do not have the channels of the settings.
 
-    A SYNTHETIC table does not say of what its images are, so its channels are those of the settings.
+    A SYNTHETIC table does not say what its images show; its channels are those of the settings.
 
     Args:
         path: Part of a PATCHES, SLICES or SYNTHETIC table.
