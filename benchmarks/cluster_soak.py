@@ -55,7 +55,7 @@ CLASSIFIER = (
 )
 SWEEP = (
     f"{CLASSIFIER} --counts 8 --controls duplicate more-real --repeats 2 --no-online-arms "
-    "--train-per-class 16 --eval-per-patient 2 --epochs 6"
+    "--train-per-class 16 --eval-per-patient 2 --epochs 6 --state-minutes 0"
 )
 TUNE = (
     f"{CLASSIFIER} --classifiers network --trials 6 --search random --scheduler none "
