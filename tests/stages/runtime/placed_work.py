@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 
 import pyarrow as pa
 import ray
 from ray import tune
+from ray.cluster_utils import Cluster
 
 from idhray.stages.runtime.items import Item, Outcome
 from idhray.stages.runtime.mapping import map_items
@@ -18,6 +20,9 @@ from idhray.stages.runtime.single_worker import run_single_worker
 from idhray.stages.runtime.training import run_workers
 from idhray.stages.tuning.run import trial_resources
 
+WORK = "from tests.stages.runtime.placed_work import main; main()"
+MOST_S = 180
+
 
 @dataclass(frozen=True)
 class RecordedTask:
@@ -25,6 +30,38 @@ class RecordedTask:
 
     out: str
     number: int
+
+
+def on_machines():
+    """Do the work on a head and two machines, once for each group of machines; print the ends."""
+    out, *groups = sys.argv[1:]
+    small = {"object_store_memory": 100 << 20, "num_cpus": 2}
+    head = {"num_cpus": 0, "object_store_memory": 100 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for group in ("spot", "other"):
+            cluster.add_node(**small, labels={"group": group})
+        ends = [
+            subprocess.run(
+                [sys.executable, "-c", WORK, cluster.address, f"{out}/{group}", f"group={group}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=MOST_S,
+            )
+            for group in groups
+        ]
+    finally:
+        for node in reversed(cluster.list_all_nodes()):
+            cluster.remove_node(node, allow_graceful=False)
+    print(
+        json.dumps(
+            [
+                {"returncode": end.returncode, "stdout": end.stdout, "stderr": end.stderr}
+                for end in ends
+            ]
+        )
+    )
 
 
 def main():
