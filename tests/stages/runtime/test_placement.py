@@ -88,6 +88,7 @@ def test_only_machines_with_the_labels_count(monkeypatch):
     assert usable_resources() == {"CPU": 2.0}
 
 
+@pytest.mark.slow  # three machines, two commands: a minute
 def test_all_kinds_of_work_run_on_machines_with_the_labels(tmp_path):
     """Mapped inputs, tasks of a worker, trainings and trials take different ways through Ray.
 
